@@ -1,0 +1,1 @@
+"""Attempts inside a client flow: the only place that relies on mitmproxy's proxy internals."""

@@ -1,0 +1,1 @@
+"""Profiles (credentials), which one is used next, and until when one is left alone."""

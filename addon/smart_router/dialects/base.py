@@ -1,0 +1,124 @@
+"""What every dialect offers, and what it is told about the attempt it works for.
+
+A dialect is pure: same input, same output, no clock, no randomness, no socket. What would need them
+(the time, ids for tool calls that came without, what earlier turns carried) is in `Call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+from smart_router.errors import UpstreamError
+from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, ReasoningDetail
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRules:
+    """What one model accepts (facts section 2.2, 3.2, 4.1 and 6); a row of the model catalogue.
+
+    `max_output` and `context` are tokens, None where unknown. `sampling` says whether temperature, top_p
+    and the like are taken: always, never, or only with reasoning_effort "none". `thinking` is how the model
+    is told how much to reason: not at all, by a token budget (Anthropic 4.5, Gemini 2.5), adaptively with
+    an effort (Anthropic 4.6+), by a level (Gemini 3), or by `reasoning_effort` (OpenAI's wire). `efforts`
+    are the values it takes, none meaning any.
+    """
+
+    max_output: int | None = None
+    context: int | None = None
+    tools: bool = True
+    vision: bool = False
+    audio: bool = False
+    files: bool = False
+    json_schema: bool = True
+    reasoning: bool = False
+    sampling: Literal["always", "never", "without_effort"] = "always"
+    thinking: Literal["none", "budget", "adaptive", "level", "effort"] = "none"
+    efforts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatQuirks:
+    """How a provider's reading of OpenAI's chat wire differs (facts 2.2, 2.3). Filled in by provider rows."""
+
+
+def recall_nothing(tool_call_id: str) -> Sequence[ReasoningDetail]:
+    """The `Call.recall` of a router that remembers nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt, as a dialect sees it.
+
+    `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
+    `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT
+    account, session). `recall` gives the reasoning details of the turn that made a tool call, for clients
+    that dropped them.
+    """
+
+    provider: str
+    model: str
+    stream: bool
+    now: int
+    request_id: str
+    rules: ModelRules = ModelRules()
+    quirks: ChatQuirks = ChatQuirks()
+    error_rules: tuple[ErrorRule, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=dict)
+    recall: Callable[[str], Sequence[ReasoningDetail]] = recall_nothing
+
+    def mint(self, kind: str, number: int) -> str:
+        """An id for what came without one: the same for the same attempt and number."""
+        return f"{kind}_{self.request_id}_{number}"
+
+
+class Outgoing(NamedTuple):
+    """A request in the provider's terms. `path` is joined to the base URL; no header holds a secret."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class StreamReader(Protocol):
+    """Reads one streamed answer. Any split of the bytes gives the same events; never raises."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete; none after End or Failure."""
+        ...
+
+    def close(self) -> list[Event]:
+        """The provider closed: the remaining events, a Failure if the terminal marker is missing."""
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format. Implementations are stateless: a module-level instance serves all attempts."""
+
+    @property
+    def name(self) -> str:
+        """The format's name, for records and messages."""
+        ...
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """The request in the provider's terms.
+
+        Raises ClientError (400, naming the field) for what the target cannot do and what would change
+        the answer's meaning; what only tunes is dropped.
+        """
+        ...
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """Whether the provider will be asked for a stream for this request (Codex always is)."""
+        ...
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole 2xx answer, or the failure it holds; never raises."""
+        ...
+
+    def open_stream(self, call: Call) -> StreamReader:
+        """A reader for a streamed 2xx answer."""
+        ...

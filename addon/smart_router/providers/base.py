@@ -1,0 +1,45 @@
+"""What a provider is: data, plus the dialect it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from smart_router.dialects.base import ChatQuirks, Dialect, ModelRules
+from smart_router.dialects.errors import ErrorRule
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of one provider. `id` is the provider's own; `rules` what it accepts."""
+
+    id: str
+    rules: ModelRules = ModelRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider: a row of the registry, or one declared in the user's config.
+
+    `base_url` has no trailing slash and includes the version path where facts section 1 includes it.
+    `key_env` are the environment variables that hold a key, the first one set wins. `auth` says how a key
+    travels: `Authorization: Bearer` or the vendor's own header. `headers` go on every request and hold no
+    secret. `listed` is False for providers that answer any model id (openrouter, declared servers), so that
+    ids outside the catalogue are let through.
+    """
+
+    id: str
+    dialect: Dialect
+    base_url: str
+    base_url_env: str | None = None
+    key_env: tuple[str, ...] = ()
+    key_optional: bool = False
+    kind: Literal["key", "login"] = "key"
+    auth: str = "bearer"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    env_headers: Mapping[str, str] = field(default_factory=dict)
+    quirks: ChatQuirks = ChatQuirks()
+    error_rules: tuple[ErrorRule, ...] = ()
+    models: Mapping[str, Model] = field(default_factory=dict)
+    listed: bool = True
