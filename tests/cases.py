@@ -61,7 +61,7 @@ class Case:
 
 
 def load_cases(wire: str | None = None, provider: str | None = None, **meta: Any) -> list[Case]:
-    """The cases of a wire or provider whose meta fields equal `meta`, ordered by id; empty without the folder."""
+    """The cases of a wire or provider whose meta fields equal `meta`, by id; none without the folder."""
     found = []
     for path in sorted(FIXTURES.glob(f"{wire or '*'}/{provider or '*'}/*/meta.json")):
         data = json.loads(path.read_bytes())

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from smart_router.errors import UpstreamError
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, ReasoningDetail
+from smart_router.errors import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,16 @@ from typing import Literal
 from smart_router.dialects.base import ChatQuirks, Dialect, ModelRules
 from smart_router.dialects.errors import ErrorRule
 
+_ANY_RULES = ModelRules()
+_NO_QUIRKS = ChatQuirks()
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model of one provider. `id` is the provider's own; `rules` what it accepts."""
 
     id: str
-    rules: ModelRules = ModelRules()
+    rules: ModelRules = _ANY_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Provider:
     auth: str = "bearer"
     headers: Mapping[str, str] = field(default_factory=dict)
     env_headers: Mapping[str, str] = field(default_factory=dict)
-    quirks: ChatQuirks = ChatQuirks()
+    quirks: ChatQuirks = _NO_QUIRKS
     error_rules: tuple[ErrorRule, ...] = ()
     models: Mapping[str, Model] = field(default_factory=dict)
     listed: bool = True
