@@ -1,0 +1,125 @@
+"""Server-sent events, read incrementally and written (WHATWG HTML, section 9.2).
+
+Two departures from the standard, both because of what providers do: an event that the end of the stream
+cuts off before its blank line is kept, and an event has a largest size. Payloads stay bytes, so that JSON
+is decoded once and a character split over two chunks needs no care.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+"""Largest event that is read; a provider's largest seen (an image as base64) is about 3 MiB."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class SseEvent(NamedTuple):
+    """One event: its name ("" where the stream gave none) and its data, lines joined by LF."""
+
+    event: str
+    data: bytes
+
+
+class SseParser:
+    """Bytes in, events out; any split of the bytes gives the same events. Never raises.
+
+    `comments` counts the comment lines so far (keep-alives: the provider lives). Once `overflowed` is
+    true, an event was larger than `MAX_EVENT_BYTES` and nothing more is read.
+    """
+
+    def __init__(self) -> None:
+        self.comments = 0
+        self.overflowed = False
+        self._line: list[bytes] = []  # pieces of the line that has not ended
+        self._line_size = 0
+        self._after_cr = False  # a LF that comes next belongs to this CR
+        self._at_start = True
+        self._event = ""
+        self._data: list[bytes] = []
+        self._data_size = 0
+
+    def feed(self, data: bytes) -> list[SseEvent]:
+        """The events that these bytes complete."""
+        if not data or self.overflowed:
+            return []
+        if b"\r" in data or self._after_cr:
+            data = self._normalise(data)
+        first, *rest = data.split(b"\n")
+        self._hold(first)
+        if not rest:
+            return []
+        events: list[SseEvent] = []
+        unfinished = rest.pop()
+        self._read_line(self._take_line(), events)
+        for line in rest:
+            self._read_line(line, events)
+        self._hold(unfinished)
+        return events
+
+    def close(self) -> list[SseEvent]:
+        """The event that the end of the stream cut off, if it has data."""
+        events: list[SseEvent] = []
+        self._read_line(self._take_line(), events)
+        self._read_line(b"", events)
+        return events
+
+    def _normalise(self, data: bytes) -> bytes:
+        """CRLF and CR as LF, also where CR and LF came in different chunks."""
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+            self._after_cr = False
+        if data:
+            self._after_cr = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _hold(self, piece: bytes) -> None:
+        if piece:
+            self._line.append(piece)
+            self._line_size += len(piece)
+            self.overflowed |= self._line_size > MAX_EVENT_BYTES
+
+    def _take_line(self) -> bytes:
+        line = b"".join(self._line)
+        self._line.clear()
+        self._line_size = 0
+        return line
+
+    def _read_line(self, line: bytes, events: list[SseEvent]) -> None:
+        if self._at_start:
+            line = line.removeprefix(_BOM)
+            self._at_start = False
+        self.overflowed |= len(line) > MAX_EVENT_BYTES
+        if self.overflowed:
+            return
+        if not line:
+            self._dispatch(events)
+        elif line.startswith(b"data:"):
+            self._add_data(line[6:] if line.startswith(b"data: ") else line[5:])
+        elif line.startswith(b":"):
+            self.comments += 1
+        elif line.startswith(b"event:"):
+            self._event = line[6:].removeprefix(b" ").decode("utf-8", "replace")
+        elif line == b"data":
+            self._add_data(b"")
+
+    def _add_data(self, value: bytes) -> None:
+        self._data.append(value)
+        self._data_size += len(value) + 1
+        self.overflowed = self._data_size > MAX_EVENT_BYTES
+
+    def _dispatch(self, events: list[SseEvent]) -> None:
+        if self._data:
+            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            events.append(SseEvent(self._event, data))
+            self._data.clear()
+            self._data_size = 0
+        self._event = ""
+
+
+def sse_event(data: bytes, event: str | None = None) -> bytes:
+    """One event as bytes. `data` is JSON on one line, or a marker such as `[DONE]`."""
+    if event is None:
+        return b"data: " + data + b"\n\n"
+    return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
