@@ -56,7 +56,8 @@ class Call:
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
     `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT
     account, session). `recall` gives the reasoning details of the turn that made a tool call, for clients
-    that dropped them.
+    that dropped them. `tool_names` are the names of the request's tools, for formats whose names are
+    shorter than the client's and so must be told apart and restored in the answer.
     """
 
     provider: str
@@ -69,6 +70,7 @@ class Call:
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
     recall: Callable[[str], Sequence[ReasoningDetail]] = recall_nothing
+    tool_names: tuple[str, ...] = ()
 
     def mint(self, kind: str, number: int) -> str:
         """An id for what came without one: the same for the same attempt and number."""

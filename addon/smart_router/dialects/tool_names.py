@@ -1,0 +1,40 @@
+"""Tool names for wire formats that limit their length: shortened the same way every time, and restored."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from smart_router.dialects.hub import ChatRequest
+
+MAX_TOOL_NAME = 64
+"""Characters in a function's name (OpenAI Responses and Gemini function declarations)."""
+
+_DIGEST = 8
+
+
+def tool_names(request: ChatRequest) -> tuple[str, ...]:
+    """The names of the request's tools: what `Call.tool_names` is to be."""
+    found = []
+    for tool in request.get("tools") or ():
+        declared = tool.get(str(tool.get("type")))
+        if isinstance(declared, Mapping) and isinstance(name := declared.get("name"), str):
+            found.append(name)
+    return tuple(found)
+
+
+def short_name(name: str) -> str:
+    """The name, or where it is too long its beginning and a digest of the whole.
+
+    It depends on the name alone, so the calls of earlier turns are renamed alike, whatever tools this
+    request declares.
+    """
+    if len(name) <= MAX_TOOL_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return f"{name[: MAX_TOOL_NAME - _DIGEST - 1]}_{digest}"
+
+
+def long_names(names: Iterable[str]) -> dict[str, str]:
+    """Of the names that are shortened: short name → name."""
+    return {short_name(name): name for name in names if len(name) > MAX_TOOL_NAME}
