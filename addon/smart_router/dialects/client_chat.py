@@ -1,0 +1,98 @@
+"""The client's side of the hub for clients that speak OpenAI chat: requests in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.sse import sse_event
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class ChatStreamWriter:
+    """Events in, `chat.completion.chunk` events as bytes out.
+
+    `include_usage` is the client's `stream_options.include_usage`; `model` replaces the model's name of the
+    answer. `extension` may be set at any time before the answer ends and is told in the finishing chunk as
+    `x_router`, for what was not known yet when the head was sent.
+    """
+
+    def __init__(self, include_usage: bool, model: str | None = None) -> None:
+        self.extension: dict[str, Any] | None = None
+        self._include_usage = include_usage
+        self._model = model
+        self._prefix = b""  # all of a chunk before its choices: the same each time
+        self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        self._choices_begun = 0
+
+    def write(self, events: Sequence[Event]) -> bytes:
+        """What the client gets for these events; may be empty, and then nothing is to be sent."""
+        return b"".join([self._write(event) for event in events])
+
+    def _write(self, event: Event) -> bytes:
+        match event:
+            case Delta(delta, choice, extra):
+                if choice >= self._choices_begun:
+                    return self._begin(choice, delta, extra)
+                return self._chunk(choice, to_json(delta), b"null", extra)
+            case Start():
+                self._prefix = self._envelope(event)
+                return b""
+            case Finish(reason, choice, extra):
+                begun = self._begin(choice) if choice >= self._choices_begun else b""
+                return begun + self._chunk(choice, b"{}", to_json(reason), extra, self.extension)
+            case Used(usage):
+                return (
+                    self._prefix + b'[],"usage":' + to_json(usage) + b"}\n\n" if self._include_usage else b""
+                )
+            case Failure(error):
+                return sse_event(to_json(error.body()))
+            case End():
+                return sse_event(b"[DONE]")
+
+    def _begin(
+        self, choice: int, delta: Mapping[str, Any] = _NOTHING, extra: Mapping[str, Any] = _NOTHING
+    ) -> bytes:
+        """The choice's first chunk. Clients append choices as they come: the lower ones must come first."""
+        skipped = range(self._choices_begun, choice)
+        self._choices_begun = choice + 1
+        chunks = [self._chunk(index, b'{"role":"assistant"}', b"null", _NOTHING) for index in skipped]
+        first = to_json({"role": "assistant", **delta})
+        return b"".join([*chunks, self._chunk(choice, first, b"null", extra)])
+
+    def _chunk(
+        self,
+        choice: int,
+        delta: bytes,
+        reason: bytes,
+        extra: Mapping[str, Any],
+        extension: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return b'%b[{"index":%d,"delta":%b%b,"finish_reason":%b}]%b%b' % (
+            self._prefix,
+            choice,
+            delta,
+            b"," + to_json(extra)[1:-1] if extra else b"",
+            reason,
+            b',"x_router":' + to_json(extension) if extension else b"",
+            self._suffix,
+        )
+
+    def _envelope(self, start: Start) -> bytes:
+        fields = {
+            **start.extra,
+            "id": start.id,
+            "object": "chat.completion.chunk",
+            "created": start.created,
+            "model": self._model or start.model,
+        }
+        return b"data: " + to_json(fields)[:-1] + b',"choices":'
+
+
+def write_completion(completion: ChatCompletion) -> bytes:
+    """A whole answer as the body of a response."""
+    return to_json(completion)
