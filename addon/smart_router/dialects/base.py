@@ -23,7 +23,8 @@ class ModelRules:
     and the like are taken: always, never, or only with reasoning_effort "none". `thinking` is how the model
     is told how much to reason: not at all, by a token budget (Anthropic 4.5, Gemini 2.5), adaptively with
     an effort (Anthropic 4.6+), by a level (Gemini 3), or by `reasoning_effort` (OpenAI's wire). `efforts`
-    are the values it takes, none meaning any.
+    are the values it takes, none meaning any. `min_temperature` is the lowest temperature taken (MiniMax
+    refuses 0).
     """
 
     max_output: int | None = None
@@ -37,6 +38,7 @@ class ModelRules:
     sampling: Literal["always", "never", "without_effort"] = "always"
     thinking: Literal["none", "budget", "adaptive", "level", "effort"] = "none"
     efforts: tuple[str, ...] = ()
+    min_temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
