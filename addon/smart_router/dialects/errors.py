@@ -1,11 +1,13 @@
-"""Reading a provider's error: any of the shapes of facts 5.2 → class, scope, delay and OpenAI's shape."""
+"""Reading a provider's error: any shape of it → class, scope, delay, and OpenAI's shape for the client."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from smart_router.dialects.delays import read_delay
+from smart_router.dialects.error_facts import ErrorFacts, fold_code, read_facts
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 
 
@@ -13,8 +15,13 @@ from smart_router.errors import ErrorClass, Scope, UpstreamError
 class ErrorRule:
     """One row of a provider's error table: when it matches and what it then means.
 
-    A criterion that is None or empty matches anything; `code` is compared with the error's code, type,
-    status word and reason, `text` is looked for in the message, both without regard to case.
+    A criterion that is empty matches anything; `status` is the answer's or, for an error inside a 200, the
+    one that it names; `code` is compared with the error's code, type, status word and reasons without
+    regard to case and punctuation; `text` is looked for in the message and the names of used-up quotas,
+    without regard to case. All given criteria must hold, each by any of its values.
+
+    `client_status` replaces a status that would mislead the client. `renewed_at` is the hour (UTC) at which
+    a daily quota starts anew, for providers whose stated delay is about something shorter.
     """
 
     kind: ErrorClass
@@ -22,6 +29,163 @@ class ErrorRule:
     status: tuple[int, ...] = ()
     code: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    client_status: int | None = None
+    renewed_at: int | None = None
+
+    def matches(self, facts: ErrorFacts) -> bool:
+        """Whether this row speaks of that failure."""
+        return (
+            (not self.status or facts.status in self.status)
+            and (not self.code or any(fold_code(code) in facts.codes for code in self.code))
+            and (not self.text or any(text.casefold() in facts.text for text in self.text))
+        )
+
+
+_REFUSED = (400, 402, 403, 404, 413, 422)
+"""Statuses whose text is searched: of a request turned down for what it holds or for who sent it."""
+
+COMMON_RULES: tuple[ErrorRule, ...] = (
+    # by code
+    ErrorRule("context_length", "none", code=("context_length_exceeded", "request_too_large")),
+    ErrorRule(
+        "content_filter",
+        "none",
+        code=(
+            "content_filter",
+            "content_policy_violation",
+            "data_inspection_failed",
+            "cyber_policy",
+            "bio_policy",
+        ),
+    ),
+    ErrorRule("model_not_found", "model", code=("model_not_found",)),
+    ErrorRule("auth_permanent", "profile", code=("account_deactivated",)),
+    ErrorRule("auth", "profile", code=("invalid_api_key", "api_key_invalid")),
+    # a size that a rate limit can never let through: somewhere else it may fit
+    ErrorRule("context_length", "none", status=(413, 429), text=("request too large",)),
+    ErrorRule(
+        "quota",
+        "profile",
+        code=(
+            "insufficient_quota",
+            "billing_error",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "credit_balance_exhausted",
+            "organization_usage_limit_exceeded",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+        ),
+    ),
+    ErrorRule("rate_limit", "model", code=("rate_limit_exceeded",)),
+    ErrorRule(
+        "overloaded", "model", code=("slow_down", "server_is_overloaded", "insufficient_system_resource")
+    ),
+    # by text
+    ErrorRule(
+        "context_length",
+        "none",
+        status=_REFUSED,
+        text=(
+            "context length",
+            "context window",
+            "maximum context",
+            "maximum prompt length",
+            "prompt is too long",
+            "input is too long",
+            "input token count",
+            "range of input length",
+            "reduce the length",
+            "token limit reached",
+            "too many tokens",
+        ),
+    ),
+    ErrorRule(
+        "quota",
+        "profile",
+        status=_REFUSED,
+        text=(
+            "credit balance is too low",
+            "insufficient balance",
+            "insufficient credits",
+            "insufficient funds",
+            "more credits",
+            "billing details",
+            "enable billing",
+            "spending limit",
+        ),
+    ),
+    ErrorRule(
+        "content_filter",
+        "none",
+        status=_REFUSED,
+        text=(
+            "content management policy",
+            "content policy",
+            "flagged as potentially",
+            "inappropriate content",
+            "usage guidelines",
+            "usage policy",
+            "was flagged",
+        ),
+    ),
+    ErrorRule(
+        "auth",
+        "profile",
+        status=(400, 403),
+        text=("api key not valid", "incorrect api key", "invalid api key"),
+    ),
+    ErrorRule(
+        "model_not_found",
+        "model",
+        status=(400, 403, 422),
+        text=(
+            "access to model",
+            "invalid model",
+            "is not a valid model",
+            "unknown model",
+            "model does not exist",
+        ),
+    ),
+    ErrorRule("model_not_found", "model", status=(404,), text=("model",)),
+    # by status
+    ErrorRule("auth", "profile", status=(401, 403)),
+    ErrorRule("quota", "profile", status=(402,)),
+    ErrorRule("timeout", "model", status=(408, 504)),
+    ErrorRule("server", "model", status=(409, 425)),
+    ErrorRule("context_length", "none", status=(413,)),
+    ErrorRule("rate_limit", "model", status=(429,)),
+    ErrorRule("overloaded", "model", status=(498, 503, 529)),
+    ErrorRule("bad_request", "none", status=tuple(range(400, 500))),
+    ErrorRule("server", "model"),
+)
+"""What errors mean where a provider's own rules are silent: the first match counts, the last row always does."""
+
+
+class _ClientView(NamedTuple):
+    """How a class of failure looks to OpenAI clients. `status` is for errors that came without one.
+
+    `code` None leaves the provider's own: no name of OpenAI's says more.
+    """
+
+    status: int
+    type: str
+    code: str | None
+
+
+_CLIENT_VIEWS: Mapping[ErrorClass, _ClientView] = {
+    "rate_limit": _ClientView(429, "rate_limit_exceeded", "rate_limit_exceeded"),
+    "quota": _ClientView(429, "insufficient_quota", "insufficient_quota"),
+    "auth": _ClientView(401, "authentication_error", "invalid_api_key"),
+    "auth_permanent": _ClientView(403, "authentication_error", "account_deactivated"),
+    "model_not_found": _ClientView(404, "invalid_request_error", "model_not_found"),
+    "overloaded": _ClientView(503, "server_error", "server_is_overloaded"),
+    "server": _ClientView(502, "server_error", None),
+    "timeout": _ClientView(504, "server_error", "timeout"),
+    "context_length": _ClientView(400, "invalid_request_error", "context_length_exceeded"),
+    "content_filter": _ClientView(400, "invalid_request_error", "content_filter"),
+    "bad_request": _ClientView(400, "invalid_request_error", None),
+}
 
 
 def read_error(
@@ -31,9 +195,29 @@ def read_error(
     rules: tuple[ErrorRule, ...],
     now: float,
 ) -> UpstreamError:
-    """What a failed answer means.
+    """What a failed answer means; never raises.
 
     `body` is the raw body, or the object found inside a 200 (a stream event, `base_resp`); `rules` are the
     provider's own, tried before the common ones; `now` is unix seconds, for delays given as points in time.
     """
-    return UpstreamError("server", "model", status, "unread")
+    facts = read_facts(status, headers, body)
+    rule = next(rule for rule in (*rules, *COMMON_RULES) if rule.matches(facts))
+    view = _CLIENT_VIEWS[rule.kind]
+    client_status = rule.client_status or facts.stated or view.status
+    return UpstreamError(
+        kind=rule.kind,
+        scope=rule.scope,
+        status=client_status,
+        message=facts.message,
+        type=view.type,
+        code=view.code or facts.code,
+        param=facts.param,
+        retry_after=_until_hour(rule.renewed_at, now)
+        if rule.renewed_at is not None
+        else read_delay(client_status, facts, now),
+    )
+
+
+def _until_hour(hour: int, now: float) -> float:
+    """Seconds to the next time the clock strikes that hour, UTC."""
+    return (hour * 3600 - now) % 86400

@@ -1,0 +1,247 @@
+"""What a failed answer says, taken out of the shape that its provider says it in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.masking import mask_secrets
+
+MESSAGE_LIMIT = 1000
+"""Characters of a provider's message that the client gets."""
+
+_SEARCHED_LIMIT = 4096  # characters that rules search, and of a page that is not JSON
+_PAGE_WORDS_LIMIT = 200  # characters quoted from such a page
+_JSON_LIMIT = 1 << 20  # bytes; nothing larger is an error object
+_CODE_LIMIT = 100
+
+_NAMED_STATUS: Mapping[str, int] = {
+    # error types of Anthropic and OpenAI
+    "authenticationerror": 401,
+    "billingerror": 402,
+    "permissionerror": 403,
+    "notfounderror": 404,
+    "requesttoolarge": 413,
+    "ratelimiterror": 429,
+    "toomanyrequests": 429,
+    "apierror": 500,
+    "servererror": 500,
+    "internalservererror": 500,
+    "serviceunavailableerror": 503,
+    "timeouterror": 504,
+    "gatewaytimeouterror": 504,
+    "overloadederror": 529,
+    # google.rpc.Code
+    "failedprecondition": 400,
+    "outofrange": 400,
+    "unauthenticated": 401,
+    "permissiondenied": 403,
+    "notfound": 404,
+    "aborted": 409,
+    "resourceexhausted": 429,
+    "internal": 500,
+    "unavailable": 503,
+    "deadlineexceeded": 504,
+}
+"""The status that an error inside a 200 means by its name, folded; 400 for any other name in invalid…"""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFacts:
+    """A failure in its provider's words.
+
+    `stated` is the error status that the answer has or, inside a 200, gives as a number; `status` is the
+    same or the one that a name stands for; None where neither. `codes` are the error's code, type, status
+    word and reasons, folded. `text` is what rules search: the message and the names of used-up quotas, in
+    lower case. `delays` is what the body says on when to come back, the most trusted first. `headers` are
+    the answer's, names in lower case.
+    """
+
+    message: str
+    stated: int | None = None
+    status: int | None = None
+    code: str | None = None
+    param: str | None = None
+    codes: frozenset[str] = frozenset()
+    text: str = ""
+    delays: tuple[object, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def fold_code(code: str) -> str:
+    """A code without case and punctuation, so that InvalidApiKey and invalid_api_key are one."""
+    return "".join(filter(str.isalnum, code)).casefold()
+
+
+def read_facts(status: int, headers: Mapping[str, str], body: bytes | Mapping[str, Any]) -> ErrorFacts:
+    """What a failed answer says, whatever its shape; never raises. `status` may be 200."""
+    lowered = {str(name).lower(): str(value) for name, value in headers.items()}
+    stated = status if 400 <= status < 600 else None
+    found = _json_object(body)
+    if not found:
+        message = _page_message(status, body if isinstance(body, bytes) else b"")
+        return ErrorFacts(message, stated, stated, text=message.casefold(), headers=lowered)
+    error = _error_object(found)
+    message = _message_of(found, error)
+    names = _names_in(found, error, message)
+    codes = frozenset(map(fold_code, names))
+    stated = stated or _numeric_status(error.get("code"))
+    return ErrorFacts(
+        message=_readable(message or f"HTTP {status}: {', '.join(names) or 'no message'}"),
+        stated=stated,
+        status=stated or _named_status(codes),
+        code=_word(error.get("code")),
+        param=_word(error.get("param")),
+        codes=codes,
+        text=" ".join((message[:_SEARCHED_LIMIT], *_quota_ids(error))).casefold(),
+        delays=tuple(_delays_in(error)),
+        headers=lowered | _forwarded_headers(error),
+    )
+
+
+def _json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body's JSON object, or the first one of an array (Gemini streams); empty for anything else."""
+    if not isinstance(body, bytes):
+        return body
+    try:
+        found = from_json(body, allow_inf_nan=False) if len(body) <= _JSON_LIMIT else None
+    except ValueError:
+        return {}
+    if isinstance(found, list) and found:
+        found = found[0]
+    if isinstance(found, str):
+        found = {"message": found}
+    return found if isinstance(found, dict) else {}
+
+
+def _error_object(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that holds message and code, wherever the provider put it."""
+    response = found.get("response")  # response.failed events and Cloud Code's wrapper
+    if isinstance(response, Mapping) and isinstance(response.get("error"), Mapping):
+        found = response
+    error = found.get("error")
+    if isinstance(error, Mapping):
+        return error
+    if isinstance(error, str):  # xai: {code, error: "text"}
+        return {**found, "message": error}
+    base_resp = found.get("base_resp")  # MiniMax
+    if isinstance(base_resp, Mapping):
+        return {"code": base_resp.get("status_code"), "message": base_resp.get("status_msg")}
+    detail = found.get("detail")  # ChatGPT backend
+    if isinstance(detail, Mapping):
+        return detail
+    return {**found, "message": detail} if detail else found
+
+
+def _message_of(found: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    message = _text(error.get("message"))
+    raw = _text(_mapping(error.get("metadata")).get("raw"))  # OpenRouter: what the provider behind it said
+    if raw and raw not in message:
+        message = f"{message}: {raw}" if message else raw
+    # an object without a message is quoted whole, unless its codes speak for it
+    return message or ("" if error.get("code") or error.get("type") else _text(found))
+
+
+_MINIMAX_CODE = re.compile(r"\((\d{4})\)\s*$")  # "usage limit exceeded (2056)" on its Anthropic path
+
+
+def _names_in(found: Mapping[str, Any], error: Mapping[str, Any], message: str) -> list[str]:
+    """Code, type, status word and reasons, each once."""
+    metadata = _mapping(error.get("metadata"))
+    details = [*_details(error), _mapping(error.get("details"))]
+    values = [
+        *(error.get(key) for key in ("code", "type", "status")),
+        None if error is found else found.get("code"),
+        *(detail.get(key) for detail in details for key in ("reason", "error_code", "code")),
+        metadata.get("limit_source"),
+        *_MINIMAX_CODE.findall(message[-20:]),
+    ]
+    if metadata.get("reasons") or "flagged_input" in metadata:  # OpenRouter's moderation
+        values.append("flagged_input")
+    names = (value for value in map(_text, values) if value)
+    return list(dict.fromkeys(name[:_CODE_LIMIT] for name in names))
+
+
+def _word(value: object) -> str | None:
+    """A code or field name; None for numbers, which are statuses again and mean nothing to a client."""
+    return value[:_CODE_LIMIT] if isinstance(value, str) and value and not value.isdecimal() else None
+
+
+def _numeric_status(code: object) -> int | None:
+    number = int(code) if isinstance(code, str) and re.fullmatch(r"[45]\d\d", code, re.ASCII) else code
+    return number if isinstance(number, int) and 400 <= number < 600 else None
+
+
+def _named_status(codes: frozenset[str]) -> int | None:
+    """The status that names stand for: the highest, as the other is often just invalid_request_error."""
+    named = {400 for code in codes if code.startswith("invalid")}
+    return max(named | {_NAMED_STATUS[code] for code in codes if code in _NAMED_STATUS}, default=None)
+
+
+def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Google's `details[]`."""
+    details = error.get("details")
+    return [item for item in details if isinstance(item, Mapping)] if isinstance(details, list) else []
+
+
+def _quota_ids(error: Mapping[str, Any]) -> Iterator[str]:
+    """Names of the quotas in google.rpc.QuotaFailure; they say whether a day or a minute is used up."""
+    for detail in _details(error):
+        violations = detail.get("violations")
+        for violation in violations if isinstance(violations, list) else ():
+            yield _text(_mapping(violation).get("quotaId"))
+
+
+def _delays_in(error: Mapping[str, Any]) -> Iterator[object]:
+    """What the body says on when to come back: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
+    details = _details(error)
+    yield from (detail.get("retryDelay") for detail in details)
+    yield from (_mapping(detail.get("metadata")).get("quotaResetDelay") for detail in details)
+    yield error.get("resets_in_seconds")
+    yield error.get("resets_at")
+
+
+def _forwarded_headers(error: Mapping[str, Any]) -> dict[str, str]:
+    """The rate limit headers that OpenRouter repeats in its body."""
+    headers = _mapping(_mapping(error.get("metadata")).get("headers"))
+    return {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
+
+
+_NOT_WORDS = re.compile(r"<(script|style)\b[^<>]*>.*?</\1>|<!--.*?-->|<[^<>]*>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
+
+
+def _page_message(status: int, body: bytes) -> str:
+    """A message for a body that is no JSON object: the status and a page's title or first words."""
+    page = body[: 4 * _SEARCHED_LIMIT].decode("utf-8", "replace")
+    title = _TITLE.search(page)
+    words = title[1] if title else _NOT_WORDS.sub(" ", page[:_SEARCHED_LIMIT])
+    return f"HTTP {status}: {_readable(words)[:_PAGE_WORDS_LIMIT].strip() or 'empty answer'}"
+
+
+def _readable(text: str) -> str:
+    """Text on one line, fit for clients and logs: no control characters, no secrets, not too long."""
+    shown = text[: 2 * MESSAGE_LIMIT]
+    shown = " ".join("".join(char if char.isprintable() else " " for char in shown).split())
+    shown = mask_secrets(shown)
+    return shown if len(shown) <= MESSAGE_LIMIT else shown[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _text(value: object) -> str:
+    """A string as it is, other JSON as JSON text, nothing as nothing."""
+    if isinstance(value, str):
+        return value
+    if value is None or value == {} or value == []:
+        return ""
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        return ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
