@@ -1,4 +1,4 @@
-"""Tool names for wire formats that limit their length: shortened the same way every time, and restored."""
+"""Names and ids for wire formats that limit their length: shortened alike every time, names restored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from smart_router.dialects.hub import ChatRequest
 
 MAX_TOOL_NAME = 64
-"""Characters in a function's name (OpenAI Responses and Gemini function declarations)."""
+"""Characters in a function's name or a call's id (OpenAI Responses; Gemini has the same for names)."""
 
 _DIGEST = 8
 
@@ -24,10 +24,10 @@ def tool_names(request: ChatRequest) -> tuple[str, ...]:
 
 
 def short_name(name: str) -> str:
-    """The name, or where it is too long its beginning and a digest of the whole.
+    """The name or id, or where it is too long its beginning and a digest of the whole.
 
-    It depends on the name alone, so the calls of earlier turns are renamed alike, whatever tools this
-    request declares.
+    It depends on the text alone, so the calls of earlier turns are renamed alike, whatever tools this
+    request declares, and a result still belongs to its call.
     """
     if len(name) <= MAX_TOOL_NAME:
         return name

@@ -1,0 +1,76 @@
+"""How the services that speak OpenAI Responses differ, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+_SAMPLING = {name: name for name in ("temperature", "top_p", "top_logprobs")}
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsesFlavour:
+    """What one service takes of a Responses request.
+
+    `stream_only` services answer with a stream whatever is asked. `system_role` replaces the roles system
+    and developer, None keeps them. `fields` are the chat fields that are passed on and their names here; of
+    several with one name the first that is set wins. `service_tiers` are the values taken, None meaning
+    any. `needs_instructions` says that the field must be there, `keeps_encrypted_reasoning` whether
+    encrypted reasoning may be asked of every model or only of those that reason. `headers` maps `Call.extras`
+    to the headers they are sent as. `reasoning_format` marks whose reasoning details are, for it is
+    OpenRouter's name of the format and no service can read another's. `min_output_tokens` is the smallest
+    limit that is not refused.
+    """
+
+    stream_only: bool = False
+    system_role: Literal["system", "developer"] | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    service_tiers: frozenset[str] | None = None
+    needs_instructions: bool = False
+    encrypted_reasoning: Literal["always", "reasoning_models"] = "reasoning_models"
+    stores: bool = False
+    audio: bool = False
+    logprobs: bool = False
+    web_search: bool = False
+    min_output_tokens: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reasoning_format: str = "openai-responses-v1"
+
+
+PUBLIC = ResponsesFlavour(
+    fields={
+        **_SAMPLING,
+        "max_completion_tokens": "max_output_tokens",
+        "max_tokens": "max_output_tokens",
+        "metadata": "metadata",
+        "moderation": "moderation",
+        "prompt_cache_key": "prompt_cache_key",
+        "prompt_cache_options": "prompt_cache_options",
+        "prompt_cache_retention": "prompt_cache_retention",
+        "safety_identifier": "safety_identifier",
+        "user": "safety_identifier",
+    },
+    stores=True,
+    audio=True,
+    logprobs=True,
+    web_search=True,
+    min_output_tokens=16,
+)
+"""The documented API (api.openai.com)."""
+
+CODEX = ResponsesFlavour(
+    stream_only=True,
+    system_role="developer",
+    fields={"prompt_cache_key": "prompt_cache_key", "user": "prompt_cache_key"},
+    service_tiers=frozenset({"priority"}),
+    needs_instructions=True,
+    encrypted_reasoning="always",
+    headers={
+        "account_id": "chatgpt-account-id",
+        "originator": "originator",
+        "user_agent": "user-agent",
+        "session": "session-id",
+    },
+)
+"""The backend of ChatGPT logins: streams only, stores nothing, and refuses whatever limits or samples."""

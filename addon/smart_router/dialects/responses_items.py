@@ -1,0 +1,191 @@
+"""Output items of OpenAI Responses, whole or in pieces, as hub events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import Delta, Event
+from smart_router.dialects.tool_names import long_names
+
+_TOOLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
+"""Tool call item → the chat type of the call, and the field of both that the model writes."""
+
+_TEXTS = {"output_text": ("content", "text"), "refusal": ("refusal", "refusal")}
+"""Part of a message → the delta's field, and the part's."""
+
+
+class ItemReader:
+    """Turns output items into deltas. What came in pieces is not said again by the whole.
+
+    An item's `place` is its number in the answer, `part` the number of a part within it. Methods leave
+    their events in `events`. Anything of a wrong type is passed over; nothing raises.
+    """
+
+    def __init__(self, call: Call, reasoning_format: str) -> None:
+        self.events: list[Event] = []
+        self._call = call
+        self._reasoning_format = reasoning_format
+        self._names = long_names(call.tool_names)
+        self._begun: set[tuple[int, str, int]] = set()
+        self._finished: set[int] = set()
+        self._calls: dict[int, tuple[int, str, str]] = {}  # place → number, chat type, field
+        self._length = 0
+        self._offsets: dict[tuple[int, int], int] = {}  # where a part's text begins in the content
+        self._reasoning: tuple[int, str, int] | None = None
+        self._details = 0
+        self._images = 0
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether the answer calls a tool."""
+        return bool(self._calls)
+
+    def begin(self, place: int, item: object) -> None:
+        """An item was announced: only of a tool call is there something to tell already."""
+        if not isinstance(item, dict) or place in self._calls:
+            return
+        tool = _TOOLS.get(item["type"]) if isinstance(item.get("type"), str) else None
+        if tool is None:
+            return
+        chat_type, field = tool
+        number = len(self._calls)
+        self._calls[place] = (number, chat_type, field)
+        name = _text(item.get("name"))
+        call = {
+            "index": number,
+            "id": _text(item.get("call_id")) or self._call.mint("call", number),
+            "type": chat_type,
+            chat_type: {"name": self._names.get(name, name), field: ""},
+        }
+        self.events.append(Delta({"tool_calls": [call]}))
+
+    def piece(self, place: int, kind: str, part: int, text: object, logprobs: object = None) -> None:
+        """A piece of a text: of `kind` content, refusal, summary, reasoning, arguments or input."""
+        if not isinstance(text, str) or not text:
+            return
+        key = (place, kind, part)
+        match kind:
+            case "content":
+                self._offsets.setdefault((place, part), self._length)
+                self._length += len(text)
+                extra = {"logprobs": {"content": logprobs, "refusal": None}} if _is_filled(logprobs) else {}
+                self.events.append(Delta({"content": text}, extra=extra))
+            case "refusal":
+                self.events.append(Delta({"refusal": text}))
+            case "summary" | "reasoning":
+                separator = "\n\n" if self._reasoning not in (None, key) else ""
+                self._reasoning = key
+                self.events.append(Delta({"reasoning_content": separator + text}))
+            case _ if place in self._calls:
+                number, chat_type, field = self._calls[place]
+                self.events.append(Delta({"tool_calls": [{"index": number, chat_type: {field: text}}]}))
+            case _:
+                return  # of a call that was not announced: the finished item says all
+        self._begun.add(key)
+
+    def whole(self, place: int, kind: str, part: int, text: object, logprobs: object = None) -> None:
+        """A text that is complete, unless it came in pieces."""
+        if (place, kind, part) not in self._begun:
+            self.piece(place, kind, part, text, logprobs)
+
+    def annotation(self, place: int, part: int, number: int, annotation: object) -> None:
+        """A citation of a message's text, told once. Chat completions know those of web pages only."""
+        key = (place, f"annotation {part}", number)
+        if key in self._begun or not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
+            return
+        self._begun.add(key)
+        offset = self._offsets.get((place, part), 0)
+        url = _text(annotation.get("url"))
+        citation = {
+            "url": url,
+            "title": _text(annotation.get("title")) or url,
+            "start_index": offset + _count(annotation.get("start_index")),
+            "end_index": offset + _count(annotation.get("end_index")),
+        }
+        self.events.append(Delta({"annotations": [{"type": "url_citation", "url_citation": citation}]}))
+
+    def finish(self, place: int, item: object) -> None:
+        """An item is complete: whatever of it was not told yet."""
+        if not isinstance(item, dict) or place in self._finished:
+            return
+        self._finished.add(place)
+        match item.get("type"):
+            case "message":
+                self._finish_message(place, item)
+            case "reasoning":
+                self._finish_reasoning(place, item)
+            case "function_call" | "custom_tool_call":
+                self.begin(place, item)
+                field = self._calls[place][2]
+                self.whole(place, field, 0, item.get(field))
+            case "image_generation_call":
+                self._finish_image(item)
+
+    def close(self) -> None:
+        """The answer is complete. Calls without arguments have the empty object, which is JSON."""
+        for place, (_, _, field) in self._calls.items():
+            if field == "arguments":
+                self.whole(place, field, 0, "{}")
+
+    def _finish_message(self, place: int, item: Mapping[str, Any]) -> None:
+        for number, part in enumerate(_dicts(item.get("content"))):
+            if not isinstance(part.get("type"), str) or part["type"] not in _TEXTS:
+                continue
+            kind, field = _TEXTS[part["type"]]
+            self.whole(place, kind, number, part.get(field), part.get("logprobs"))
+            for count, annotation in enumerate(_dicts(part.get("annotations"))):
+                self.annotation(place, number, count, annotation)
+
+    def _finish_reasoning(self, place: int, item: Mapping[str, Any]) -> None:
+        for number, part in enumerate(_dicts(item.get("summary"))):
+            self.whole(place, "summary", number, part.get("text"))
+        for number, part in enumerate(_dicts(item.get("content"))):
+            self.whole(place, "reasoning", number, part.get("text"))
+        # a service that relays other vendors' reasoning says whose it is
+        origin = {
+            "id": _text(item.get("id")) or None,
+            "format": _text(item.get("format")) or self._reasoning_format,
+        }
+        details = [
+            {**detail, **origin, "index": self._details + n} for n, detail in enumerate(_details(item))
+        ]
+        self._details += len(details)
+        if details:
+            self.events.append(Delta({"reasoning_details": details}))
+
+    def _finish_image(self, item: Mapping[str, Any]) -> None:
+        if not (data := _text(item.get("result"))):
+            return
+        url = f"data:image/{_text(item.get('output_format')) or 'png'};base64,{data}"
+        image = {"type": "image_url", "image_url": {"url": url}, "index": self._images}
+        self._images += 1
+        self.events.append(Delta({"images": [image]}))
+
+
+def _details(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a later turn needs to send the item back unchanged."""
+    for part in _dicts(item.get("summary")):
+        yield {"type": "reasoning.summary", "summary": _text(part.get("text"))}
+    for part in _dicts(item.get("content")):
+        yield {"type": "reasoning.text", "text": _text(part.get("text"))}
+    if encrypted := _text(item.get("encrypted_content")):
+        yield {"type": "reasoning.encrypted", "data": encrypted}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int else 0
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    """The objects of a list; a place that holds something else counts as an empty object."""
+    return [part if isinstance(part, dict) else {} for part in value] if isinstance(value, list) else []
