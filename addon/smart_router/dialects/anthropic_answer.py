@@ -1,0 +1,83 @@
+"""The answer's facts that are the same streamed and whole: finish reasons, usage, citations, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.hub import FinishReason, Usage, make_usage
+from smart_router.errors import UpstreamError
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+    "sensitive": "content_filter",  # MiniMax
+    "pause_turn": "stop",
+    "compaction": "stop",
+}
+"""By `stop_reason` (Anthropic Messages API reference); one that is not here counts as stop."""
+
+
+def read_usage(usage: Mapping[str, Any]) -> Usage | None:
+    """Usage in OpenAI's convention (Anthropic counts cached tokens beside the input); None if uncounted."""
+    prompt, completion = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    if prompt is None and completion is None:
+        return None
+    cached = _count(usage, "cache_read_input_tokens")
+    written = _count(usage, "cache_creation_input_tokens")
+    counted = make_usage(
+        (prompt or 0) + (cached or 0) + (written or 0),
+        completion or 0,
+        cached=cached,
+        cache_write=written,
+        reasoning=_count(usage.get("output_tokens_details"), "thinking_tokens"),
+    )
+    for lifetime in ("5m", "1h"):  # they differ in price
+        tokens = _count(usage.get("cache_creation"), f"ephemeral_{lifetime}_input_tokens")
+        if tokens is not None:
+            counted.setdefault("prompt_tokens_details", {})[f"cache_write_{lifetime}_tokens"] = tokens
+    return counted
+
+
+def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str, Any] | None:
+    """OpenAI's annotation for a citation of the text from `start` to `end`; None if it has no address.
+
+    Chat completions know no other annotation. Citations of documents only come where documents were sent
+    with citations switched on, which chat cannot ask for.
+    """
+    url = citation.get("url") or citation.get("source")
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        return None
+    title = citation.get("title")
+    details = {
+        "url": url,
+        "title": title if isinstance(title, str) else "",
+        "start_index": start,
+        "end_index": end,
+    }
+    return {"type": "url_citation", "url_citation": details}
+
+
+def read_failure(data: Mapping[str, Any], call: Call) -> UpstreamError | None:
+    """The failure that an object in a 200 tells of: an error, or MiniMax's `base_resp` with a code."""
+    base = data.get("base_resp")
+    failed = isinstance(base, Mapping) and base.get("status_code") not in (0, None)
+    if failed or data.get("type") == "error" or isinstance(data.get("error"), Mapping):
+        return read_error(200, {}, data, call.error_rules, call.now)
+    return None
+
+
+def broken(what: str) -> UpstreamError:
+    """The failure that an answer which cannot be read is."""
+    return UpstreamError("server", "model", 502, f"the provider's answer {what}")
+
+
+def _count(counts: object, name: str) -> int | None:
+    value = counts.get(name) if isinstance(counts, Mapping) else None
+    return value if type(value) is int and value >= 0 else None
