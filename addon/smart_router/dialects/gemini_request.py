@@ -1,0 +1,202 @@
+"""The request: OpenAI's parameters → `GenerateContentRequest` (Gemini API reference).
+
+What only tunes the answer and has no counterpart (parallel_tool_calls, logit_bias, user, metadata, store,
+service_tier) is dropped; what would change its meaning is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.gemini_contents import write_conversation
+from smart_router.dialects.gemini_signatures import GEMINI_FORMAT
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import unsupported
+
+Schema = Mapping[str, Any]
+
+
+class Endpoint(NamedTuple):
+    """Where the two users of this request format differ.
+
+    `parameters_field` and `response_field` are where a tool's and the answer's schema go, `write_parameters`
+    and `write_response` what has to be done to them; `signature_format` says whose signatures go back.
+    """
+
+    parameters_field: str
+    response_field: str
+    write_parameters: Callable[[Schema], Schema]
+    write_response: Callable[[Schema], Schema]
+    signature_format: str
+
+
+def _unchanged(schema: Schema) -> Schema:
+    return schema
+
+
+GEMINI_API = Endpoint(
+    # the fields that take JSON Schema whole: `parameters` and `responseSchema` know only a subset
+    "parametersJsonSchema",
+    "responseJsonSchema",
+    _unchanged,
+    _unchanged,
+    GEMINI_FORMAT,
+)
+
+_SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_LEVELS = ("minimal", "low", "medium", "high")
+_BUDGETS = {
+    "none": 0,
+    "minimal": 1024,
+    "low": 1024,
+    "medium": 8192,
+    "high": 24_576,
+    "xhigh": 24_576,
+    "max": 24_576,
+}
+"""Tokens to think with, as Google's own OpenAI-compatible endpoint divides them (Gemini OpenAI docs)."""
+
+_NO_SYSTEM = ("gemma-",)
+"""Beginnings of the models' names that take no system instruction."""
+
+
+def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
+    """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
+    system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
+    if system and call.model.startswith(_NO_SYSTEM):
+        turns[0]["parts"] = system + turns[0]["parts"]
+        system = []
+    tools = _write_tools(request, endpoint)
+    body = {
+        "contents": turns,
+        "systemInstruction": {"parts": system} if system else None,
+        "tools": [{"functionDeclarations": tools}] if tools else None,
+        "toolConfig": _write_tool_choice(request) if tools else None,
+        "generationConfig": _write_config(request, call, endpoint),
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+def _write_config(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
+    stop = request.get("stop")
+    config = {
+        "maxOutputTokens": _max_tokens(request, call.rules),
+        **_write_sampling(request, call.rules),
+        "stopSequences": [stop] if isinstance(stop, str) else stop or None,
+        "seed": request.get("seed"),
+        "candidateCount": request.get("n"),
+        "responseLogprobs": request.get("logprobs") or None,
+        "logprobs": request.get("top_logprobs") if request.get("logprobs") else None,
+        "responseModalities": [name.upper() for name in request.get("modalities") or ()] or None,
+        "thinkingConfig": _write_thinking(request, call),
+        **_write_response_format(request, endpoint),
+    }
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
+    asked = request.get("max_completion_tokens") or request.get("max_tokens")
+    return min(asked, rules.max_output) if asked and rules.max_output else asked
+
+
+def _write_sampling(request: ChatRequest, rules: ModelRules) -> dict[str, Any]:
+    without_effort = rules.sampling == "without_effort" and request.get("reasoning_effort") == "none"
+    if rules.sampling != "always" and not without_effort:
+        return {}
+    return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
+
+
+def _write_thinking(request: ChatRequest, call: Call) -> dict[str, Any] | None:
+    asked = request.get("reasoning_effort")
+    if asked is None or call.rules.thinking not in ("budget", "level"):
+        return None
+    if asked not in _EFFORTS:
+        raise unsupported("reasoning_effort", f"reasoning_effort is one of {', '.join(_EFFORTS)}")
+    if call.rules.thinking == "level":
+        level = _nearest(asked, call.rules.efforts or _LEVELS)
+        return {"thinkingLevel": level.upper(), "includeThoughts": True}
+    budget = _BUDGETS[_nearest(asked, call.rules.efforts or _EFFORTS)]
+    # thoughts cannot be asked for where there are none
+    return {"thinkingBudget": budget, "includeThoughts": True} if budget else {"thinkingBudget": 0}
+
+
+def _nearest(asked: str, taken: tuple[str, ...]) -> str:
+    """The effort asked for, else the next one below that the model takes, else its lowest."""
+    known = [effort for effort in _EFFORTS if effort in taken]
+    below = [effort for effort in known if _EFFORTS.index(effort) <= _EFFORTS.index(asked)]
+    return (below[-1:] or known[:1] or [asked])[0]
+
+
+def _write_response_format(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
+    form = request.get("response_format") or {"type": "text"}
+    match form.get("type"):
+        case "text":
+            return {}
+        case "json_object":
+            return {"responseMimeType": "application/json"}
+        case "json_schema":
+            schema = form["json_schema"].get("schema")
+            written = {endpoint.response_field: endpoint.write_response(schema)} if schema else {}
+            return {"responseMimeType": "application/json", **written}
+    raise unsupported("response_format", f"Gemini models have no response format {form.get('type')!r}")
+
+
+def _write_tools(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
+    declarations = []
+    for number, tool in enumerate(request.get("tools") or ()):
+        function = tool.get("function")
+        if tool.get("type") != "function" or not isinstance(function, Mapping):
+            raise unsupported(f"tools[{number}]", "Gemini models know only function tools")
+        declaration = {
+            "name": short_name(function["name"]),
+            "description": function.get("description"),
+            endpoint.parameters_field: _write_parameters(function.get("parameters"), endpoint),
+        }
+        declarations.append({name: value for name, value in declaration.items() if value is not None})
+    return declarations
+
+
+def _write_parameters(schema: Schema | None, endpoint: Endpoint) -> Schema | None:
+    """A tool's schema; none for an object without properties, which is refused at the root."""
+    if not schema or (schema.get("type") == "object" and not schema.get("properties")):
+        schema = {}
+    return endpoint.write_parameters(schema) or None
+
+
+def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
+    choice = request.get("tool_choice")
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        if choice not in _TOOL_MODES:
+            raise unsupported("tool_choice", f"tool_choice is one of {', '.join(_TOOL_MODES)}")
+        return {"functionCallingConfig": {"mode": _TOOL_MODES[choice]}}
+    match choice.get("type"):
+        case "function":
+            config = _allow("ANY", [choice])
+        case "allowed_tools":
+            allowed = choice["allowed_tools"]
+            # AUTO takes no names; VALIDATED is AUTO with names
+            config = _allow("ANY" if allowed.get("mode") == "required" else "VALIDATED", allowed["tools"])
+        case kind:
+            raise unsupported(
+                "tool_choice", f"Gemini models cannot be made to choose a tool of type {kind!r}"
+            )
+    return {"functionCallingConfig": config}
+
+
+def _allow(mode: str, tools: list[dict[str, Any]]) -> dict[str, Any]:
+    names = [short_name(tool["function"]["name"]) for tool in tools if "function" in tool]
+    return {"mode": mode, "allowedFunctionNames": names}

@@ -1,0 +1,98 @@
+"""Thought signatures: what Gemini wants back with its own earlier turns (Gemini thought signatures docs).
+
+A signature belongs to the part it came with. A function call's goes to the client in two places, of which
+one suffices to get it back: `tool_calls[].extra_content.google.thought_signature`, the field of Google's own
+OpenAI-compatible endpoint, and an item of `reasoning_details`. Claude models (behind Cloud Code) sign their
+thoughts instead, and want text and signature back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.gemini_json import as_object, as_text
+from smart_router.dialects.hub import Message, ReasoningDetail
+
+GEMINI_FORMAT = "google-gemini-v1"
+CLAUDE_FORMAT = "cloudcode-claude-v1"
+"""Whose signatures they are: one vendor's are refused by the other, and so are Claude's from elsewhere."""
+
+SKIP_VALIDATION = "skip_thought_signature_validator"
+"""Stands in for a signature that got lost; without one, Gemini 3 refuses a turn that calls functions."""
+
+
+def detail_of_text(part: Mapping[str, Any], format_: str, index: int) -> ReasoningDetail | None:
+    """What of a text part must survive: Gemini's signature, or Claude's signed thought (text and signature
+    come in fragments, joined by `index`)."""
+    signature = as_text(part.get("thoughtSignature"))
+    if format_ == GEMINI_FORMAT and signature:
+        return {"type": "reasoning.encrypted", "data": signature, "format": format_, "index": index}
+    if format_ == CLAUDE_FORMAT and part.get("thought") is True:
+        detail: ReasoningDetail = {"type": "reasoning.text", "format": format_, "index": index}
+        if text := as_text(part.get("text")):
+            detail["text"] = text
+        if signature:
+            detail["signature"] = signature
+        return detail
+    return None
+
+
+def detail_of_call(
+    part: Mapping[str, Any], tool_call_id: str, format_: str, index: int
+) -> ReasoningDetail | None:
+    """A function call's signature; Claude has none."""
+    signature = as_text(part.get("thoughtSignature"))
+    if format_ != GEMINI_FORMAT or not signature:
+        return None
+    return {
+        "type": "reasoning.encrypted",
+        "data": signature,
+        "id": tool_call_id,
+        "format": format_,
+        "index": index,
+    }
+
+
+def extra_content(signature: str) -> dict[str, Any]:
+    """A tool call's `extra_content` that holds its signature."""
+    return {"google": {"thought_signature": signature}}
+
+
+def call_signature(tool_call: Mapping[str, Any], message: Message, call: Call) -> str | None:
+    """The signature that came with a tool call: as the client echoes it, else as the router remembers it."""
+    google = as_object(as_object(tool_call.get("extra_content")).get("google"))
+    if echoed := as_text(google.get("thought_signature")):
+        return echoed
+    id_ = str(tool_call.get("id"))
+    echoes = message.get("reasoning_details") or ()
+    return _signature_of(id_, echoes) or _signature_of(id_, call.recall(id_))
+
+
+def _signature_of(tool_call_id: str, details: Iterable[ReasoningDetail]) -> str | None:
+    for detail in details:
+        if detail.get("format") == GEMINI_FORMAT and detail.get("id") == tool_call_id:
+            return detail.get("data")
+    return None
+
+
+def signature_parts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
+    """The signatures of Gemini's texts. Streams send them on an empty text part, and so they go back."""
+    return [
+        {"text": "", "thoughtSignature": detail["data"]}
+        for detail in details
+        if detail.get("format") == GEMINI_FORMAT and not detail.get("id") and detail.get("data")
+    ]
+
+
+def thought_parts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
+    """Claude's signed thoughts, fragments joined; those that were cut off before their signature stay out."""
+    thoughts: dict[int, dict[str, Any]] = {}
+    for detail in details:
+        if detail.get("format") == CLAUDE_FORMAT:
+            part = thoughts.setdefault(detail.get("index", 0), {"text": "", "thought": True})
+            part["text"] += detail.get("text") or ""
+            if signature := detail.get("signature"):
+                part["thoughtSignature"] = signature
+    return [part for part in thoughts.values() if "thoughtSignature" in part]
