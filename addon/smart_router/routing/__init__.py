@@ -1,1 +1,100 @@
-"""Which model a prompt needs, and in which order candidates are tried; pure."""
+"""Which model answers a request: scoring, tiers, candidates. Pure: the clock and the credentials' state
+are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from smart_router.dialects.hub import ChatRequest
+from smart_router.errors import ClientError
+from smart_router.providers.base import Provider
+from smart_router.routing.config import RoutingConfig, VirtualModel
+from smart_router.routing.decision import Candidate, Decision, Signal, Tier, rank
+from smart_router.routing.needs import lacks, needs_of
+from smart_router.routing.resolve import resolve
+from smart_router.routing.rules import Scored, score_request
+from smart_router.routing.selector import rules_of, select
+from smart_router.routing.sticky import Kept, StickyTable, session_key
+
+__all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "route", "session_key"]
+
+
+def route(
+    request: ChatRequest,
+    *,
+    config: RoutingConfig,
+    providers: Mapping[str, Provider],
+    usable: Callable[[str, str], bool],
+    configured: Callable[[str], bool],
+    sticky: StickyTable,
+    session: str | None,
+    now: float,
+) -> Decision:
+    """Decide which models may answer a request, best first.
+
+    `usable(provider, model)` says whether a profile can be used right now, `configured(provider)` whether
+    there is a credential at all. A conversation (`session`, see `session_key`) stays on the candidate
+    that last answered it, unless that is not usable, lacks what the request now needs, or the tier rises;
+    a lower tier keeps the stronger model, because changing the model costs the whole prompt cache.
+    `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
+    `now` is in seconds, of the same clock as there.
+
+    Raises ClientError: 404 unknown model, 401 no credential, 503 nothing usable, 400 nothing able.
+    """
+    asked = request.get("model")
+    if not isinstance(asked, str) or not asked:
+        raise ClientError(400, "`model` must be a non-empty string.", param="model")
+    virtual = config.virtual_models.get(asked)
+    if virtual is None:
+        found = resolve(asked, providers, configured, config.provider_order)
+        return Decision(asked, True, None, None, None, (), (found,), False, f"asked for {found}")
+
+    scored = score_request(request, config)
+    tier = virtual.tier or scored.tier
+    kept = sticky.get(session, asked, now)
+    if kept and rank(kept.tier) > rank(tier):
+        tier = kept.tier
+    needs = needs_of(request)
+    chain = select(
+        tier,
+        virtual.tier_models,
+        needs,
+        config=config,
+        providers=providers,
+        usable=usable,
+        configured=configured,
+    )
+    stays = (
+        kept is not None
+        and kept.tier == tier
+        and kept.candidate.provider in providers
+        and usable(kept.candidate.provider, kept.candidate.model)
+        and lacks(rules_of(kept.candidate, providers), needs) is None
+    )
+    if kept and stays:
+        chain = tuple(dict.fromkeys((kept.candidate, *chain)))
+    return Decision(
+        asked=asked,
+        explicit=False,
+        score=scored.score,
+        tier=tier,
+        confidence=scored.confidence,
+        signals=scored.signals,
+        candidates=chain,
+        sticky=stays,
+        why=_why(virtual, scored, tier, kept if stays else None, chain[0]),
+    )
+
+
+def _why(virtual: VirtualModel, scored: Scored, tier: Tier, kept: Kept | None, first: Candidate) -> str:
+    """One readable line: the tier and what it came from, then the first candidate."""
+    strongest = sorted(scored.signals, key=lambda signal: -abs(signal.weight))[:3]
+    seen = ", ".join(f"{signal.name} {signal.weight:+.2f}" for signal in strongest) or "nothing notable"
+    if virtual.tier:
+        reason = f"{tier} was asked for"
+    elif tier != scored.tier:
+        reason = f"{tier} kept, though this turn alone is {scored.tier} (score {scored.score:.2f})"
+    else:
+        reason = f"{tier} at score {scored.score:.2f} ({seen})"
+    return f"{reason}; {'stays on' if kept else 'first'} {first}"

@@ -1,0 +1,168 @@
+"""The router's configuration: keywords, weights, tiers, tier models, fallback, virtual models.
+
+The defaults are package data in the shape of the user's own file, whose `[routing]` table overrides them
+key by key. Reading the user's file is left to the caller: everything here works on parsed tables.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache, cached_property
+from importlib.resources import files
+from itertools import chain
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from smart_router.routing.decision import Candidate, Tier
+from smart_router.routing.lexicon import Lexicon
+
+Texts = Annotated[tuple[str, ...], Field(strict=False)]
+"""A TOML array of strings; arrays arrive as lists, which strict tuples refuse."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used. `key` is the dotted path; `file` is set by whoever read it."""
+
+    def __init__(self, key: str, reason: str, file: str | None = None) -> None:
+        super().__init__(": ".join(part for part in (file, key, reason) if part))
+        self.key = key
+        self.reason = reason
+        self.file = file
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class TierModels(_Table):
+    """For each tier the models to try, in order, as `provider/model`."""
+
+    SIMPLE: Texts
+    MEDIUM: Texts
+    COMPLEX: Texts
+    REASONING: Texts
+
+    @field_validator("*")
+    @classmethod
+    def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _check_candidates(names)
+
+    def of(self, tier: Tier) -> list[Candidate]:
+        """The tier's candidates."""
+        return candidates(getattr(self, tier))
+
+
+class VirtualModel(_Table):
+    """A model name that the router answers itself: which tier models it uses, and a tier if it fixes one."""
+
+    tier_models: str
+    tier: Tier | None = None
+
+
+class Weights(_Table):
+    """What a signal of strength 1 adds to the score's log odds and to each tier's logit."""
+
+    score: float = 0.0
+    SIMPLE: float = 0.0
+    MEDIUM: float = 0.0
+    COMPLEX: float = 0.0
+    REASONING: float = 0.0
+
+    @cached_property
+    def tiers(self) -> tuple[float, float, float, float]:
+        """The tiers' weights in order."""
+        return (self.SIMPLE, self.MEDIUM, self.COMPLEX, self.REASONING)
+
+
+class RoutingConfig(_Table):
+    """The `[routing]` table, defaults filled in.
+
+    `keywords` are per group and language; each group is a signal. `confidence` is the probability below
+    which the likeliest tier gives way to a higher one.
+    """
+
+    keywords: dict[str, dict[str, Texts]]
+    bias: Weights
+    weights: dict[str, Weights]
+    confidence: Share
+
+    sticky_ttl: Annotated[float, Field(ge=0, description="seconds")]
+    provider_order: Texts
+    fallback: Texts
+    virtual_models: dict[str, VirtualModel]
+    tier_models: dict[str, TierModels]
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """All keywords, compiled."""
+        return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
+
+    @field_validator("fallback")
+    @classmethod
+    def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _check_candidates(names)
+
+    @model_validator(mode="after")
+    def _tier_models_exist(self) -> RoutingConfig:
+        for name, virtual in self.virtual_models.items():
+            if virtual.tier_models not in self.tier_models:
+                raise ValueError(f"virtual model {name!r} names unknown tier models {virtual.tier_models!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _keywords_compile(self) -> RoutingConfig:
+        _ = self.lexicon  # here, so that a bad keyword is found when the file is read
+        return self
+
+
+def _check_candidates(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        provider, _, model = name.partition("/")
+        if not provider or not model:
+            raise ValueError(f"{name!r} is not of the form provider/model")
+    return names
+
+
+def candidates(names: tuple[str, ...]) -> list[Candidate]:
+    """`provider/model` names as candidates; only the first slash separates."""
+    split = (name.partition("/") for name in names)
+    return [Candidate(provider, model) for provider, _, model in split]
+
+
+def merge(defaults: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:
+    """`defaults` overridden by `user`, key by key and recursively; lists replace. Neither is changed."""
+    merged = dict(defaults)
+    for key, value in user.items():
+        mine = merged.get(key)
+        both_tables = isinstance(mine, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(mine, value) if both_tables else value  # type: ignore[arg-type]
+    return merged
+
+
+@cache
+def _default_tables() -> Mapping[str, Any]:
+    package = files("smart_router.routing")
+    tables: dict[str, Any] = {}
+    for name in ("defaults.toml", "keywords.toml", "weights.toml"):
+        tables = merge(tables, tomllib.loads(package.joinpath(name).read_text("utf-8"))["routing"])
+    return tables
+
+
+@cache
+def load_defaults() -> RoutingConfig:
+    """The configuration of a router without a config file."""
+    return load({})
+
+
+def load(user: Mapping[str, Any]) -> RoutingConfig:
+    """The defaults overridden by a user's `[routing]` table. Raises ConfigError naming the key."""
+    try:
+        return RoutingConfig.model_validate(merge(_default_tables(), user))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(("routing", *map(str, first["loc"])))
+        raise ConfigError(key, first["msg"].removeprefix("Value error, ")) from error

@@ -1,0 +1,60 @@
+"""What the router chose and why, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
+"""How much model a request needs, weakest first."""
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
+
+
+def rank(tier: Tier) -> int:
+    """A tier's place in the order, 0 for SIMPLE."""
+    return TIERS.index(tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing seen in the request: `weight` is what it added to the score's log odds."""
+
+    name: str
+    weight: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model of a provider that an attempt can be made with; the profile is picked when it is made."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The route of one request: candidates in the order in which to try them, and the reasons.
+
+    `asked` is the request's `model`. For an explicit model score, tier, confidence and signals are empty.
+    `score` is 0..1, `confidence` the probability of `tier`. `sticky` says that the conversation's earlier
+    candidate comes first; `why` is one readable line.
+    """
+
+    asked: str
+    explicit: bool
+    score: float | None
+    tier: Tier | None
+    confidence: float | None
+    signals: tuple[Signal, ...]
+    candidates: tuple[Candidate, ...]
+    sticky: bool
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision for JSON; candidates as `provider/model`."""
+        return asdict(self) | {"candidates": [str(candidate) for candidate in self.candidates]}

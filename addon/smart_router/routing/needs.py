@@ -1,0 +1,101 @@
+"""What a request needs from a model, and whether a model has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smart_router.dialects.base import ModelRules
+from smart_router.dialects.hub import ChatRequest
+from smart_router.errors import ClientError
+
+CHARACTERS_PER_TOKEN = 4
+"""A rough mean over English and code; only used to leave out models whose context is far too small."""
+
+MEDIA_TOKENS = 1_500
+"""What an image, sound or file is taken to cost, instead of the length of its base64 text."""
+
+_PART_NEEDS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
+
+_WORDS = {
+    "tools": "tool calls",
+    "vision": "images",
+    "audio": "audio input",
+    "files": "file input",
+    "json_schema": "a JSON schema for the answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """`fields` maps each needed ability (a field of ModelRules) to the request's field that asks for it.
+
+    `tokens` is the estimated size of prompt and answer together.
+    """
+
+    fields: Mapping[str, str]
+    tokens: int
+
+
+def needs_of(request: ChatRequest) -> Needs:
+    """What the request asks of a model."""
+    fields: dict[str, str] = {}
+    if request.get("tools"):
+        fields["tools"] = "tools"
+    form = request.get("response_format")
+    if isinstance(form, dict) and form.get("type") == "json_schema":
+        fields["json_schema"] = "response_format"
+    messages = request.get("messages") or []
+    for i, message in enumerate(messages):
+        content = message.get("content")
+        for j, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type") if isinstance(part, dict) else None
+            if isinstance(kind, str) and kind in _PART_NEEDS:
+                fields.setdefault(_PART_NEEDS[kind], f"messages[{i}].content[{j}]")
+    size = sum(_sizes(messages)) + sum(_sizes(request.get("tools")))
+    answer = request.get("max_completion_tokens") or request.get("max_tokens")
+    return Needs(fields, size // CHARACTERS_PER_TOKEN + (answer if isinstance(answer, int) else 0))
+
+
+def _sizes(value: Any) -> Iterator[int]:
+    """The lengths in characters of all texts in a JSON value, media counted flat. Any depth."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield len(item)
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, dict):
+            if item.get("type") in _PART_NEEDS:
+                yield MEDIA_TOKENS * CHARACTERS_PER_TOKEN
+            else:
+                waiting.extend(item.values())
+
+
+def lacks(rules: ModelRules, needs: Needs) -> str | None:
+    """The first thing that a model with these rules lacks (`context` for size), None if it can serve."""
+    for ability in needs.fields:
+        if not getattr(rules, ability):
+            return ability
+    if rules.context is not None and needs.tokens > rules.context:
+        return "context"
+    return None
+
+
+def cannot_serve(missing: str, needs: Needs) -> ClientError:
+    """The 400 when no reachable model has what is `missing`, naming the request's field."""
+    if missing == "context":
+        return ClientError(
+            400,
+            f"The request and its answer are about {needs.tokens} tokens, more than any usable model takes.",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    return ClientError(
+        400,
+        f"No usable model supports {_WORDS[missing]}.",
+        code="unsupported_parameter",
+        param=needs.fields[missing],
+    )

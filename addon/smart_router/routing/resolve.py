@@ -1,0 +1,68 @@
+"""From an explicit model name to one provider and model: no scoring, no fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from smart_router.errors import ClientError
+from smart_router.providers.base import Provider
+from smart_router.routing.decision import Candidate
+
+
+def resolve(
+    asked: str,
+    providers: Mapping[str, Provider],
+    configured: Callable[[str], bool],
+    order: Sequence[str] = (),
+) -> Candidate:
+    """The candidate that an explicit model name means.
+
+    Read first as `provider/model`, where the first segment is a provider that has such a model (or that
+    takes any id); then as a bare id, slashes and all, of the providers that list it: the first configured
+    one in `order`, then in the registry's order. So `openai/gpt-oss-120b`, which openai does not list, is
+    groq's id, and `anthropic/claude-sonnet-5.5`, with a dot, is OpenRouter's.
+
+    Raises ClientError: 404 if nobody has the model, 401 if the provider that has it has no credential.
+    """
+    named = _as_named(asked, providers)
+    if named and configured(named.provider):
+        return named
+    listing = [
+        Candidate(name, asked) for name in _ordered(providers, order) if asked in providers[name].models
+    ]
+    reachable = [candidate for candidate in listing if configured(candidate.provider)]
+    if named:
+        raise _no_credential(asked, [providers[named.provider]], reachable)
+    if reachable:
+        return reachable[0]
+    if listing:
+        raise _no_credential(asked, [providers[candidate.provider] for candidate in listing], ())
+    raise ClientError(404, f"The model `{asked}` does not exist.", code="model_not_found", param="model")
+
+
+def _as_named(asked: str, providers: Mapping[str, Provider]) -> Candidate | None:
+    name, _, model = asked.partition("/")
+    provider = providers.get(name)
+    if provider is None or not model or (provider.listed and model not in provider.models):
+        return None
+    return Candidate(name, model)
+
+
+def _ordered(providers: Mapping[str, Provider], order: Sequence[str]) -> Iterator[str]:
+    yield from (name for name in order if name in providers)
+    yield from (name for name in providers if name not in order)
+
+
+def _no_credential(asked: str, owners: Sequence[Provider], others: Sequence[Candidate]) -> ClientError:
+    """The 401 for a known model without a credential; `others` can reach it under another name."""
+    message = f"The model `{asked}` needs a credential: {' or '.join(how_to_configure(p) for p in owners)}."
+    if others:
+        message += f" It can also be reached as `{others[0]}`."
+    return ClientError(401, message, type="authentication_error", code="no_credential", param="model")
+
+
+def how_to_configure(provider: Provider) -> str:
+    """What to do so that a provider gets a credential."""
+    if provider.kind == "login" or not provider.key_env:
+        return f"run `smart-router login {provider.id}`"
+    return f"set {provider.key_env[0]}"

@@ -1,0 +1,102 @@
+"""What of a request counts for scoring: the user's words, not what tools and harnesses put around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HEAD = 3_000
+TAIL = 1_500
+"""Characters looked at from the beginning and the end of a long text: instructions stand at either end."""
+
+_SHORT_TURN = 40
+"""Characters up to which a turn may be a mere "go on", which is read together with the turn before it."""
+
+# What coding agents and chat clients wrap around the user's own words.
+_INJECTED = re.compile(
+    r"<(system-reminder|environment_details|environment_context|user_instructions|context|file_content|attachments?"
+    r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
+    re.DOTALL,
+)
+# Worked examples before the real question: `Q: … A: …`, `Question: … Answer: …`, each ending in an answer.
+_EXAMPLE_START = re.compile(r"^(?:Q|Question|Problem|Input|Example \d+)\s?:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The part of a request that is scored.
+
+    `text` is the last user turn, windowed; `length` its characters before that. `turns` counts user turns,
+    `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is the
+    response format's type, `tools` the number of tools on offer.
+    """
+
+    text: str
+    length: int
+    turns: int = 1
+    tools: int = 0
+    tool_turns: int = 0
+    images: int = 0
+    form: str | None = None
+
+
+def plain(text: str) -> Prompt:
+    """A bare text as the only turn of a conversation."""
+    length = len(text)
+    return Prompt(_without_examples(_without_injected(window(text))), length)
+
+
+def prompt_of(request: Mapping[str, Any]) -> Prompt:
+    """The scored part of a request. Never raises: what is not text is passed over."""
+    messages = [m for m in _list(request.get("messages")) if isinstance(m, Mapping)]
+    last = max((i for i, m in enumerate(messages) if m.get("role") == "user"), default=-1)
+    turns = [m for m in messages if m.get("role") == "user"]
+    text, images = _content(messages[last]) if last >= 0 else ("", 0)
+    base = plain(text)
+    if len(base.text) <= _SHORT_TURN and len(turns) > 1:
+        before = plain(_content(turns[-2])[0])
+        base = Prompt(f"{before.text}\n{base.text}", base.length)
+    form = request.get("response_format")
+    kind = form.get("type") if isinstance(form, Mapping) else None
+    return Prompt(
+        text=base.text,
+        length=base.length,
+        turns=len(turns),
+        tools=len(_list(request.get("tools"))),
+        tool_turns=sum(m.get("role") == "tool" for m in messages[last + 1 :]),
+        images=images,
+        form=kind if isinstance(kind, str) else None,
+    )
+
+
+def window(text: str) -> str:
+    """Head and tail of a long text, so that scoring costs the same for any length."""
+    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+
+
+def _content(message: Mapping[str, Any]) -> tuple[str, int]:
+    """A message's text and the number of its media parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content, 0
+    parts = [part for part in _list(content) if isinstance(part, Mapping)]
+    texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    return "\n".join(texts), sum(part.get("type") in ("image_url", "input_audio", "file") for part in parts)
+
+
+def _without_injected(text: str) -> str:
+    if "<" not in text:
+        return text
+    return _INJECTED.sub("", text).strip() or text
+
+
+def _without_examples(text: str) -> str:
+    """The text from its last question on, if it begins with several worked examples."""
+    starts = [match.start() for match in _EXAMPLE_START.finditer(text)]
+    return text[starts[-1] :] if len(starts) >= 3 else text
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
