@@ -7,7 +7,7 @@ opencode-antigravity-auth).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -134,10 +134,19 @@ def _fit_claude(body: dict[str, Any], call: Call) -> None:
             thinking["thinkingBudget"] = limit - 1
         if 0 < thinking.get("thinkingBudget", 0) < _MIN_CLAUDE_BUDGET:
             del config["thinkingConfig"]
+    if not _may_think(body["contents"]):
+        config.pop("thinkingConfig", None)
     for part in (part for turn in body["contents"] for part in turn["parts"]):
         for called in (part.get("functionCall"), part.get("functionResponse")):
             if called:
                 called["id"] = re.sub(r"[^A-Za-z0-9_-]", "_", called["id"])
+
+
+def _may_think(turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Not if results come in for a turn whose thoughts are lost: Claude refuses to think on from there."""
+    if "functionResponse" not in turns[-1]["parts"][0]:
+        return True
+    return any("thought" in turn["parts"][0] for turn in turns[-2:-1])
 
 
 def _session_id(body: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic_core import from_json
 
 from smart_router.dialects.base import Call
+from smart_router.dialects.gemini_json import as_object, as_text
 from smart_router.dialects.gemini_signatures import (
     GEMINI_FORMAT,
     SKIP_VALIDATION,
@@ -134,11 +135,10 @@ class _Writer:
         parts = _parts(message, where)
         if not parts and (refusal := message.get("refusal")):
             parts.append({"text": refusal})
-        details = message.get("reasoning_details") or ()
         if self._format == GEMINI_FORMAT:
-            parts += signature_parts(details)
+            parts += signature_parts(message)
         elif parts or message.get("tool_calls"):
-            parts = thought_parts(details) + parts
+            parts = thought_parts(message, self._call) + parts
         return parts + self._tool_calls(message, where)
 
     def _tool_calls(self, message: Message, where: str) -> list[Part]:
@@ -218,7 +218,7 @@ def _text(part: Mapping[str, Any], at: str) -> Part:
 def _linked(part: Mapping[str, Any], at: str) -> Part:
     """An image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
     kind = str(part["type"])
-    return _media(str(part[kind]["url"]), f"{at}.{kind}.url")
+    return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url")
 
 
 def _audio(part: Mapping[str, Any], at: str) -> Part:
@@ -229,7 +229,7 @@ def _audio(part: Mapping[str, Any], at: str) -> Part:
 def _file(part: Mapping[str, Any], at: str) -> Part:
     file: Mapping[str, Any] = part.get("file") or {}
     field = "file_data" if file.get("file_data") else "file_id"
-    return _media(str(file.get(field) or ""), f"{at}.file.{field}")
+    return _media(as_text(file.get(field)), f"{at}.file.{field}")
 
 
 def _media(url: str, param: str) -> Part:

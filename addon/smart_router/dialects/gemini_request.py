@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from smart_router.dialects.base import Call, ModelRules
 from smart_router.dialects.gemini_contents import write_conversation
+from smart_router.dialects.gemini_json import as_list, as_object, as_text
 from smart_router.dialects.gemini_signatures import GEMINI_FORMAT
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import short_name
@@ -187,9 +188,10 @@ def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
         case "function":
             config = _allow("ANY", [choice])
         case "allowed_tools":
-            allowed = choice["allowed_tools"]
+            allowed = as_object(choice.get("allowed_tools"))
             # AUTO takes no names; VALIDATED is AUTO with names
-            config = _allow("ANY" if allowed.get("mode") == "required" else "VALIDATED", allowed["tools"])
+            mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
+            config = _allow(mode, as_list(allowed.get("tools")))
         case kind:
             raise unsupported(
                 "tool_choice", f"Gemini models cannot be made to choose a tool of type {kind!r}"
@@ -197,6 +199,8 @@ def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
     return {"functionCallingConfig": config}
 
 
-def _allow(mode: str, tools: list[dict[str, Any]]) -> dict[str, Any]:
-    names = [short_name(tool["function"]["name"]) for tool in tools if "function" in tool]
-    return {"mode": mode, "allowedFunctionNames": names}
+def _allow(mode: str, tools: list[Any]) -> dict[str, Any]:
+    names = [as_text(as_object(as_object(tool).get("function")).get("name")) for tool in tools]
+    if not all(names) or not names:
+        raise unsupported("tool_choice", "Gemini models can only be made to choose among named functions")
+    return {"mode": mode, "allowedFunctionNames": [short_name(name) for name in names]}

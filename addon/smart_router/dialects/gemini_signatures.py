@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smart_router.dialects.base import Call
-from smart_router.dialects.gemini_json import as_object, as_text
+from smart_router.dialects.gemini_json import as_count, as_object, as_text
 from smart_router.dialects.hub import Message, ReasoningDetail
 
 GEMINI_FORMAT = "google-gemini-v1"
@@ -29,10 +29,9 @@ def detail_of_text(part: Mapping[str, Any], format_: str, index: int) -> Reasoni
     signature = as_text(part.get("thoughtSignature"))
     if format_ == GEMINI_FORMAT and signature:
         return {"type": "reasoning.encrypted", "data": signature, "format": format_, "index": index}
-    if format_ == CLAUDE_FORMAT and part.get("thought") is True:
-        detail: ReasoningDetail = {"type": "reasoning.text", "format": format_, "index": index}
-        if text := as_text(part.get("text")):
-            detail["text"] = text
+    text = as_text(part.get("text"))
+    if format_ == CLAUDE_FORMAT and part.get("thought") is True and (text or signature):
+        detail: ReasoningDetail = {"type": "reasoning.text", "text": text, "format": format_, "index": index}
         if signature:
             detail["signature"] = signature
         return detail
@@ -73,26 +72,37 @@ def call_signature(tool_call: Mapping[str, Any], message: Message, call: Call) -
 def _signature_of(tool_call_id: str, details: Iterable[ReasoningDetail]) -> str | None:
     for detail in details:
         if detail.get("format") == GEMINI_FORMAT and detail.get("id") == tool_call_id:
-            return detail.get("data")
+            return as_text(detail.get("data")) or None
     return None
 
 
-def signature_parts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
+def signature_parts(message: Message) -> list[dict[str, Any]]:
     """The signatures of Gemini's texts. Streams send them on an empty text part, and so they go back."""
     return [
-        {"text": "", "thoughtSignature": detail["data"]}
-        for detail in details
-        if detail.get("format") == GEMINI_FORMAT and not detail.get("id") and detail.get("data")
+        {"text": "", "thoughtSignature": signature}
+        for detail in message.get("reasoning_details") or ()
+        if detail.get("format") == GEMINI_FORMAT and not detail.get("id")
+        if (signature := as_text(detail.get("data")))
     ]
 
 
-def thought_parts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
-    """Claude's signed thoughts, fragments joined; those that were cut off before their signature stay out."""
+def thought_parts(message: Message, call: Call) -> list[dict[str, Any]]:
+    """Claude's signed thoughts: as the client echoes them, else as the router remembers them."""
+    if parts := _join_thoughts(message.get("reasoning_details") or ()):
+        return parts
+    for tool_call in message.get("tool_calls") or ():
+        if parts := _join_thoughts(call.recall(tool_call["id"])):
+            return parts
+    return []
+
+
+def _join_thoughts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
+    """Fragments joined by index; thoughts that were cut off before their signature stay out."""
     thoughts: dict[int, dict[str, Any]] = {}
     for detail in details:
         if detail.get("format") == CLAUDE_FORMAT:
-            part = thoughts.setdefault(detail.get("index", 0), {"text": "", "thought": True})
-            part["text"] += detail.get("text") or ""
-            if signature := detail.get("signature"):
+            part = thoughts.setdefault(as_count(detail.get("index")), {"text": "", "thought": True})
+            part["text"] += as_text(detail.get("text"))
+            if signature := as_text(detail.get("signature")):
                 part["thoughtSignature"] = signature
     return [part for part in thoughts.values() if "thoughtSignature" in part]
