@@ -1,0 +1,32 @@
+"""Certificates of the scripted provider, made when first asked for."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Sequence
+
+import trustme
+
+from tests.fakes.answers import Action
+
+
+@functools.cache
+def authority() -> trustme.CA:
+    """The CA of this process."""
+    return trustme.CA()
+
+
+def ca_pem() -> bytes:
+    """What a client must trust to accept this process's providers."""
+    return authority().cert_pem.bytes()
+
+
+def server_context(alpn: Sequence[str], fault: Action | None = None) -> ssl.SSLContext:
+    """A context for 127.0.0.1 and localhost; with a fault its certificate has another name or issuer."""
+    issuer = trustme.CA() if fault is Action.TLS_UNTRUSTED else authority()
+    names = ["elsewhere.invalid"] if fault is Action.TLS_WRONG_NAME else ["127.0.0.1", "localhost"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert(*names).configure_cert(context)
+    context.set_alpn_protocols(list(alpn))
+    return context
