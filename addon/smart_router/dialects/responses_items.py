@@ -36,6 +36,7 @@ class ItemReader:
         self._reasoning: tuple[int, str, int] | None = None
         self._details = 0
         self._images = 0
+        self._citations = 0
 
     @property
     def has_calls(self) -> bool:
@@ -104,7 +105,10 @@ class ItemReader:
             "start_index": offset + _count(annotation.get("start_index")),
             "end_index": offset + _count(annotation.get("end_index")),
         }
-        self.events.append(Delta({"annotations": [{"type": "url_citation", "url_citation": citation}]}))
+        # clients put lists of several chunks together by `index`
+        told = {"type": "url_citation", "url_citation": citation, "index": self._citations}
+        self._citations += 1
+        self.events.append(Delta({"annotations": [told]}))
 
     def finish(self, place: int, item: object) -> None:
         """An item is complete: whatever of it was not told yet."""

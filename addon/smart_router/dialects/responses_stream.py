@@ -46,6 +46,9 @@ _WHOLES = {f"{name}.done": piece for name, piece in _PIECES.items()}
 
 _INCOMPLETE: dict[object, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
+_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+"""Those of chat completions; services have names of their own, which strict clients would stumble over."""
+
 
 class ResponsesReader:
     """Reads one streamed answer; a `StreamReader` (OpenAI Responses streaming events)::
@@ -163,7 +166,7 @@ class ResponsesReader:
             answer_id if isinstance(answer_id, str) else self._call.mint("resp", 0),
             model if isinstance(model, str) else self._call.model,
             int(created) if isinstance(created, int | float) and 0 <= created < 2**53 else self._call.now,
-            {"service_tier": tier} if isinstance(tier, str) else {},
+            {"service_tier": tier} if isinstance(tier, str) and tier in _SERVICE_TIERS else {},
         )
         return [start]
 
