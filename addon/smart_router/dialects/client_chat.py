@@ -3,14 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from pydantic_core import to_json
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
 
-from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.client_schema import CHAT_REQUEST
+from smart_router.dialects.hub import (
+    ChatCompletion,
+    ChatRequest,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    Start,
+    Used,
+)
 from smart_router.dialects.sse import sse_event
+from smart_router.errors import ClientError
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """A client's request, checked. Unknown fields are kept.
+
+    Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
+    completion request.
+    """
+    try:
+        parsed = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ClientError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    try:
+        request = CHAT_REQUEST.validate_python(parsed)
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+    for message in request["messages"]:
+        _drop_empty(message)
+    return cast(ChatRequest, request)
+
+
+def _drop_empty(message: dict[str, Any]) -> None:
+    """Clients that dump their objects send null, or no tool calls as [], for what a message does not have."""
+    for name in [name for name, value in message.items() if value is None and name != "content"]:
+        del message[name]
+    if message.get("tool_calls") == []:
+        del message["tool_calls"]
+
+
+def _invalid(error: ErrorDetails) -> ClientError:
+    """OpenAI's error for a wrong field."""
+    steps = [step for step in error["loc"] if not str(step).startswith("<")]
+    param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+    if error["type"] == "missing":
+        message = f"Missing required parameter: '{param}'."
+        return ClientError(400, message, code="missing_required_parameter", param=param)
+    code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
+    where = f"Invalid '{param}'" if param else "Invalid request body"
+    reason = error["msg"].replace("valid dictionary", "JSON object")
+    return ClientError(400, f"{where}: {reason}.", code=code, param=param or None)
 
 
 class ChatStreamWriter:

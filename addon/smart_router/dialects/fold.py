@@ -98,7 +98,7 @@ def _unfold_message(choice: Choice) -> list[Event]:
     events: list[Event] = [Delta(reasoning, index)] if reasoning else []
     events.append(Delta(rest, index, logprobs))
     if calls:
-        events.append(Delta({"tool_calls": [{"index": n, **call} for n, call in enumerate(calls)]}, index))
+        events.append(Delta({"tool_calls": [{**call, "index": n} for n, call in enumerate(calls)]}, index))
     return events
 
 
