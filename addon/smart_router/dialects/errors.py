@@ -159,7 +159,7 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule("bad_request", "none", status=tuple(range(400, 500))),
     ErrorRule("server", "model"),
 )
-"""What errors mean where a provider's own rules are silent: the first match counts, the last row always does."""
+"""What errors mean where a provider's own rules are silent: the first match counts, the last always does."""
 
 
 class _ClientView(NamedTuple):

@@ -31,7 +31,7 @@ _ANTHROPIC = (
 
 _GOOGLE = (
     # a quota of nothing: the free tier has no such model
-    ErrorRule("model_not_found", "model", status=(429,), text=("limit: 0,", "limit: 0\n", "limit: 0 ")),
+    ErrorRule("model_not_found", "model", status=(429,), text=("limit: 0",)),
     # RetryInfo then still names the seconds of the minute quota
     ErrorRule("quota", "model", status=(429,), text=("perday",), renewed_at=_GOOGLE_DAY),
     # "exceeded your current quota, check your plan and billing details" is what each 429 says

@@ -1,0 +1,171 @@
+"""The walk through the rules, the common rules, and what the client is told."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smart_router.dialects.errors import COMMON_RULES, ErrorRule, read_error
+from smart_router.errors import ErrorClass, UpstreamError
+
+NOW = 1_790_000_000.0
+
+
+def read(status: int, error: dict[str, Any], *rules: ErrorRule, **headers: str) -> UpstreamError:
+    return read_error(status, headers, {"error": error}, rules, NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "scope"),
+    [
+        (307, "server", "model"),
+        (400, "bad_request", "none"),
+        (401, "auth", "profile"),
+        (402, "quota", "profile"),
+        (403, "auth", "profile"),
+        (404, "bad_request", "none"),
+        (408, "timeout", "model"),
+        (409, "server", "model"),
+        (413, "context_length", "none"),
+        (418, "bad_request", "none"),
+        (422, "bad_request", "none"),
+        (425, "server", "model"),
+        (429, "rate_limit", "model"),
+        (498, "overloaded", "model"),
+        (500, "server", "model"),
+        (502, "server", "model"),
+        (503, "overloaded", "model"),
+        (504, "timeout", "model"),
+        (529, "overloaded", "model"),
+        (599, "server", "model"),
+        (999, "server", "model"),
+    ],
+)
+def test_status_alone(status: int, kind: ErrorClass, scope: str) -> None:
+    error = read_error(status, {}, b"", (), NOW)
+    assert (error.kind, error.scope) == (kind, scope)
+    assert error.status == (status if 400 <= status < 600 else 502)
+    assert error.message == f"HTTP {status}: empty answer"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"code": "context_length_exceeded"}, "context_length"),
+        (400, {"message": "This model's maximum context length is 8192 tokens"}, "context_length"),
+        (400, {"message": "This model's maximum prompt length is 131072"}, "context_length"),
+        (429, {"code": "rate_limit_exceeded", "message": "Request too large for gpt-4o"}, "context_length"),
+        (400, {"message": "Your credit balance is too low"}, "quota"),
+        (429, {"code": "billing_hard_limit_reached"}, "quota"),
+        (429, {"code": "slow_down"}, "overloaded"),
+        (503, {"code": "slow_down"}, "overloaded"),
+        (400, {"code": "content_policy_violation"}, "content_filter"),
+        (403, {"message": "Content violates usage guidelines."}, "content_filter"),
+        (
+            200,
+            {"code": "invalid_prompt", "message": "It was flagged as potentially harmful"},
+            "content_filter",
+        ),
+        (400, {"message": "Incorrect API key provided"}, "auth"),
+        (401, {"code": "account_deactivated"}, "auth_permanent"),
+        (404, {"message": "The model `x` does not exist"}, "model_not_found"),
+        (403, {"message": "Project does not have access to model `x`"}, "model_not_found"),
+        # what a tool is called, or a parameter is, decides nothing
+        (400, {"message": "Invalid schema for function 'get_billing_rate_limit'"}, "bad_request"),
+        (
+            400,
+            {"message": "Unsupported parameter: 'temperature' is not supported with this model."},
+            "bad_request",
+        ),
+    ],
+)
+def test_codes_and_texts(status: int, error: dict[str, Any], kind: ErrorClass) -> None:
+    assert read(status, error).kind == kind
+
+
+def test_the_first_matching_rule_counts_and_the_providers_come_first() -> None:
+    first = ErrorRule("timeout", "none", status=(429,), code=("A-code",), text=("Slowly",))
+    second = ErrorRule("server", "none", status=(429,))
+    assert read(429, {"code": "a_CODE", "message": "more slowly"}, first, second).kind == "timeout"
+    assert read(429, {"code": "a_CODE", "message": "faster"}, first, second).kind == "server"
+    assert read(429, {"code": "a_CODE", "message": "faster"}).kind == "rate_limit"
+    assert read(503, {"code": "a_CODE", "message": "more slowly"}, first, second).kind == "overloaded"
+
+
+def test_the_last_common_rule_matches_everything() -> None:
+    assert COMMON_RULES[-1] == ErrorRule("server", "model")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"type": "overloaded_error"}, 503),
+        ({"type": "rate_limit_error"}, 429),
+        ({"type": "api_error"}, 502),
+        ({"type": "authentication_error"}, 401),
+        ({"code": "context_length_exceeded"}, 400),
+        ({"code": "insufficient_quota"}, 429),
+        ({"code": 504}, 504),
+        ({"code": "unheard_of"}, 502),
+    ],
+)
+def test_an_error_inside_a_200_gets_its_class_status(error: dict[str, Any], status: int) -> None:
+    assert read(200, error).status == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "code"),
+    [
+        ("rate_limit", "rate_limit_exceeded", "rate_limit_exceeded"),
+        ("quota", "insufficient_quota", "insufficient_quota"),
+        ("auth", "authentication_error", "invalid_api_key"),
+        ("auth_permanent", "authentication_error", "account_deactivated"),
+        ("model_not_found", "invalid_request_error", "model_not_found"),
+        ("overloaded", "server_error", "server_is_overloaded"),
+        ("server", "server_error", "theirs"),
+        ("timeout", "server_error", "timeout"),
+        ("context_length", "invalid_request_error", "context_length_exceeded"),
+        ("content_filter", "invalid_request_error", "content_filter"),
+        ("bad_request", "invalid_request_error", "theirs"),
+    ],
+)
+def test_the_client_reads_openais_words(kind: ErrorClass, type_: str, code: str) -> None:
+    error = read(418, {"message": "No", "code": "theirs", "param": "n"}, ErrorRule(kind, "none"))
+    assert error.status == 418
+    assert error.body() == {"error": {"message": "No", "type": type_, "param": "n", "code": code}}
+
+
+def test_every_class_has_a_client_view() -> None:
+    for kind in get_args(ErrorClass.__value__ if hasattr(ErrorClass, "__value__") else ErrorClass):
+        assert 400 <= read(200, {"code": "x"}, ErrorRule(kind, "none")).status < 600
+
+
+def test_a_rule_may_replace_a_misleading_status() -> None:
+    assert read(404, {"message": "No"}, ErrorRule("quota", "profile", client_status=429)).status == 429
+
+
+def test_delay() -> None:
+    assert read(429, {"message": "try again in 20s"}).retry_after == 20
+    assert read(429, {"message": "No"}, **{"Retry-After": "3"}).retry_after == 3
+    assert read(400, {"message": "No"}).retry_after is None
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(0, 8 * 3600), (7 * 3600, 3600), (9 * 3600, 23 * 3600)])
+def test_a_daily_quota_waits_for_its_hour(now: float, seconds: float) -> None:
+    rule = ErrorRule("quota", "model", renewed_at=8)
+    assert read_error(429, {"retry-after": "3"}, b"", (rule,), now).retry_after == seconds
+
+
+@given(
+    st.integers(100, 999),
+    st.dictionaries(st.text(max_size=9), st.text(max_size=9)),
+    st.binary(max_size=99),
+    st.floats(0, 4e9),
+)
+def test_anything_is_read(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
+    error = read_error(status, headers, body, (), now)
+    assert 400 <= error.status < 600
+    assert error.retry_after is None or error.retry_after >= 0
