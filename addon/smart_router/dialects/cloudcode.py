@@ -89,8 +89,8 @@ class CloudCodeDialect:
             "request": {**body, "sessionId": _session_id(body)},
         }
         headers = {
-            "Content-Type": "application/json",
-            "User-Agent": call.extras.get("user_agent", USER_AGENT),
+            "content-type": "application/json",
+            "user-agent": call.extras.get("user_agent", USER_AGENT),
         }
         return Outgoing(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
 

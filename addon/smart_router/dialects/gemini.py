@@ -28,7 +28,7 @@ class GeminiDialect:
         model = quote(call.model, safe="")
         path = f"/models/{model}:{METHODS[call.stream]}"
         body = write_body(request, call, GEMINI_API)
-        return Outgoing(path, {"Content-Type": "application/json"}, to_json(body))
+        return Outgoing(path, {"content-type": "application/json"}, to_json(body))
 
     def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
         """As the client wants it."""
