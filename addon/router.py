@@ -1,0 +1,12 @@
+"""What `mitmdump -s addon/router.py` loads."""
+
+import sys
+from pathlib import Path
+
+# mitmproxy takes the folder off sys.path again after loading this file, and imports may come later
+if (here := str(Path(__file__).resolve().parent)) not in sys.path:
+    sys.path.append(here)
+
+from smart_router.addon import addons
+
+__all__ = ["addons"]

@@ -1,0 +1,56 @@
+"""Who may use the router: this machine, and beyond it clients that show a key."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
+
+from smart_router.errors import ClientError
+
+
+def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
+    """The name of the client whose key was shown, None for one on this machine without a key.
+
+    Raises a 401 for an address beyond loopback without a known key.
+    """
+    shown = headers.get("authorization", "").removeprefix("Bearer ").strip() or headers.get("x-api-key", "")
+    for name, key in clients.items():
+        if hmac.compare_digest(shown.encode(), key.get_secret_value().encode()):
+            return name
+    if _is_loopback(peer):
+        return None
+    raise ClientError(
+        401,
+        "beyond this machine the router serves only clients with a router key: add one under [clients] in "
+        "its config and send it as the API key",
+        type="authentication_error",
+        code="invalid_api_key",
+    )
+
+
+def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
+    """The web origin to allow, None if no web page is asking.
+
+    Raises a 403 for a page that is not allowed: any page could otherwise spend the user's money.
+    """
+    origin = headers.get("origin")
+    if origin is None or origin in allowed:
+        return origin
+    raise ClientError(
+        403,
+        f"web pages of {origin} may not use the router; allow them with --set router_allow_origins={origin}",
+        type="permission_error",
+        code="origin_not_allowed",
+    )
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

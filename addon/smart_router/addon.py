@@ -1,0 +1,297 @@
+"""The mitmproxy addon: options and hooks. What they do is elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+from mitmproxy import ctx, exceptions, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.utils import human
+from pydantic_core import to_json
+
+from smart_router import endpoints
+from smart_router.access import check_client, check_origin
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.claims import Claim, Claims
+from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.layer import adopt, widen
+from smart_router.config import ConfigError
+from smart_router.errors import ClientError
+from smart_router.options import add_options, read_limits
+from smart_router.router import Router, open_router
+
+logger = logging.getLogger(__name__)
+
+RELOAD_EVERY = 1.0
+"""Seconds between looks at the config file."""
+
+STREAM_ABOVE = 1 << 20
+"""Bodies of requests that are not the router's are streamed through from this size on; small ones are cheaper
+whole, and the UI can show them."""
+
+
+class SmartRouter:
+    """Claims chat requests, answers its own endpoints, and passes on all else."""
+
+    name = "smart-router"
+
+    def __init__(self) -> None:
+        self.claims = Claims(0)
+        self.attempts: dict[str, Attempt] = {}
+        self._router: Router | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    # Its life.
+
+    def load(self, loader: Loader) -> None:
+        """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
+        add_options(loader)
+        for name, value in {"connection_strategy": "lazy", "listen_host": "127.0.0.1"}.items():
+            if not _chosen(name):
+                ctx.options.update(**{name: value})
+
+    def configure(self, updated: set[str]) -> None:
+        """Check changed options and take them in."""
+        if not any(name.startswith("router_") for name in updated):
+            return
+        try:
+            self.claims.max_body = human.parse_size(ctx.options.router_max_body) or 0
+            limits = read_limits(ctx.options)
+        except ValueError as error:
+            raise exceptions.OptionsError(str(error)) from error
+        if self._router is not None:
+            self._router.limits = limits
+            if updated & {"router_config", "router_state"}:
+                self._open()
+
+    def running(self) -> None:
+        """Read config and credentials, and watch the config file from now on."""
+        if self._router is None:
+            self._open()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    def done(self) -> None:
+        """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._router is not None:
+            self._router.auth.flush()
+
+    def _open(self) -> None:
+        try:
+            router = open_router(ctx.options.router_config, ctx.options.router_state)
+        except ConfigError as error:
+            logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
+            return
+        router.limits = read_limits(ctx.options)
+        self._router = router
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_EVERY)
+            if self._router is not None:
+                self._router.reload()
+
+    # Connections.
+
+    def next_layer(self, data: layer.NextLayer) -> None:
+        """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
+        if data.layer is None:
+            ctx.master.addons.get("nextlayer").next_layer(data)
+        adopt(data.layer, self.claims)
+        widen(data.context.client.id)
+
+    # Client flows.
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Claim what is the router's; let large bodies of all else pass through as they come."""
+        if flow.id in self.attempts:
+            return
+        if self._is_ours(flow):
+            self.claims.add(flow)
+        elif _is_large(flow.request.headers):
+            flow.request.stream = True
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer locally, or route; whatever goes wrong, a claimed request never reaches the nominal upstream."""
+        claim = self.claims.get(flow)
+        if claim is None:
+            return
+        try:
+            self._serve(flow, claim)
+        except ClientError as error:
+            flow.response = _json(error.status, error.body(), dict(error.headers))
+        except Exception:
+            logger.exception("smart-router: request failed")
+            flow.response = _json(500, _INTERNAL.body())
+
+    async def router_next_attempt(self, exchange: Exchange) -> None:
+        """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
+        try:
+            exchange.step = exchange.next_step(time.monotonic())
+        except Exception:
+            logger.exception("smart-router: %s: no next attempt", exchange.id)
+            exchange.step = Spent(_INTERNAL)
+        if isinstance(exchange.step, Attempt):
+            self.attempts[exchange.step.flow.id] = exchange.step
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Event streams and large bodies pass through as they come."""
+        assert flow.response is not None
+        if flow.id in self.attempts:
+            flow.response.stream = _is_event_stream(flow.response.headers)
+        elif claim := self.claims.get(flow):
+            if claim.origin:
+                flow.response.headers["access-control-allow-origin"] = claim.origin
+        elif _is_event_stream(flow.response.headers) or _is_large(flow.response.headers):
+            flow.response.stream = True
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """A flow ended: show what an attempt streamed, and forget it."""
+        if attempt := self.attempts.pop(flow.id, None):
+            if flow.response is not None and attempt.kept:
+                flow.response.data.content = bytes(attempt.kept)
+        else:
+            self._ended(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """A flow broke: forget it."""
+        if not self.attempts.pop(flow.id, None):
+            self._ended(flow)
+
+    def _ended(self, flow: http.HTTPFlow) -> None:
+        claim = self.claims.drop(flow)
+        if claim is not None and claim.exchange is not None:
+            log_exchange(flow, claim.exchange)
+
+    # Serving.
+
+    def _is_ours(self, flow: http.HTTPFlow) -> bool:
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return False
+        return endpoints.resolve(flow.request.path) is not None
+
+    def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+        router = self._router
+        if router is None:
+            raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
+        headers = flow.request.headers
+        claim.origin = check_origin(headers, ctx.options.router_allow_origins)
+        target = endpoints.resolve(flow.request.path)
+        if isinstance(target, ClientError):
+            raise target
+        assert target is not None
+        if flow.request.method == "OPTIONS" and claim.origin:
+            flow.response = _preflight(target)
+            return
+        peer = flow.client_conn.peername
+        check_client(peer[0] if peer else "", headers, router.config.clients)
+        endpoints.check_method(target, flow.request.method)
+        if claim.too_large:
+            limit = human.pretty_size(self.claims.max_body)
+            message = f"the request body is larger than {limit} (option router_max_body)"
+            raise ClientError(413, message, code="request_too_large")
+        if target.endpoint == "chat":
+            self._route(flow, claim, router)
+        else:
+            flow.response = _json(*_LOCAL[target.endpoint](router, target))
+
+    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router) -> None:
+        if flow.is_replay:
+            raise ClientError(501, "a routed request cannot be replayed by mitmproxy itself", code="replay")
+        claim.exchange = exchange = router.open_exchange(flow)
+        flow.comment = exchange.decision.why
+        flow.metadata.update(
+            router_request=exchange.id,
+            tier=exchange.decision.tier or "",
+            candidates=" ".join(map(str, exchange.decision.candidates)),
+        )
+
+
+def log_exchange(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """One line a request, and one for each attempt that failed on its way."""
+    for failed in exchange.failures:
+        who = f"{failed.candidate} ({failed.profile_id})"
+        logger.info(
+            "%s attempt %d: %s: %s: %s",
+            exchange.id,
+            failed.number,
+            who,
+            failed.error.kind,
+            failed.error.message,
+        )
+    outcome = flow.response.status_code if flow.response and not flow.error else "ended early"
+    answered = f" by {exchange.attempt.profile_id}" if exchange.attempt else ""
+    logger.info(
+        "%s %s: %s%s (%s)", exchange.id, exchange.decision.asked, outcome, answered, exchange.decision.why
+    )
+
+
+def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    now = time.monotonic()
+    return endpoints.health(router.config, router.auth, now, now - router.started)
+
+
+def _models(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    return 200, endpoints.list_models(router.config, router.auth, time.monotonic())
+
+
+def _model(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    return 200, endpoints.get_model(router.config, router.auth, time.monotonic(), target.name)
+
+
+_LOCAL: dict[endpoints.Endpoint, Callable[[Router, endpoints.Target], tuple[int, object]]] = {
+    "health": _health,
+    "models": _models,
+    "model": _model,
+}
+
+_INTERNAL = ClientError(
+    500,
+    "the router failed on this request; its log says why",
+    type="server_error",
+    code="router_error",
+    headers={"x-should-retry": "false"},
+)
+
+
+def _preflight(target: endpoints.Target) -> http.Response:
+    return http.Response.make(
+        204,
+        b"",
+        {
+            "access-control-allow-methods": ", ".join(target.methods),
+            "access-control-allow-headers": "*, authorization",
+            "access-control-max-age": "600",
+        },
+    )
+
+
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> http.Response:
+    return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
+
+
+def _is_event_stream(headers: http.Headers) -> bool:
+    return headers.get("content-type", "").lower().startswith("text/event-stream")
+
+
+def _is_large(headers: http.Headers) -> bool:
+    length = headers.get("content-length", "")
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        return True
+    return length.isdigit() and int(length) > STREAM_ABOVE
+
+
+def _chosen(option: str) -> bool:
+    """Whether the user set an option of mitmproxy's; one equal to the default shows on the command line."""
+    value_changed: bool = ctx.options._options[option].has_changed()
+    return value_changed or any(option in argument for argument in sys.argv[1:])
+
+
+addons = [SmartRouter()]

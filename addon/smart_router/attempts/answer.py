@@ -1,0 +1,116 @@
+"""What the client gets: hub events held back until there is content, then written in the client's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mitmproxy import http
+from pydantic_core import to_json
+
+from smart_router.attempts.exchange import Exchange
+from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
+from smart_router.dialects.fold import fold, unfold
+from smart_router.dialects.hub import ChatCompletion, End, Event, Failure, is_content
+from smart_router.errors import ClientError, UpstreamError
+from smart_router.recall import Carried
+
+KEEP_ALIVE_COMMENT = b": keep-alive\n\n"
+
+_NONE: Mapping[str, str] = {}
+
+
+class Answer:
+    """One client's answer under construction.
+
+    `complete`: the provider's answer came to its end. `committed`: a streaming client got content, so no
+    other attempt can follow.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.complete = False
+        self.committed = False
+        self._held: list[Event] = []
+        self._completion: ChatCompletion | None = None
+        self._has_content = False
+        self._carried = Carried()
+        self._writer = ChatStreamWriter(exchange.include_usage)
+
+    @property
+    def empty(self) -> bool:
+        """The answer is complete and says nothing."""
+        return self.complete and not self._has_content
+
+    @property
+    def due(self) -> bool:
+        """Whether a streaming client is to get what is held."""
+        return self._has_content or self.complete
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Hold these events; there is no Failure among them."""
+        self._held += events
+        self._carried.take(events)
+        self._has_content = self._has_content or any(map(is_content, events))
+        if type(events[-1]) is End:
+            self.complete = True
+            self._carried.remember(self.exchange.services.recall)
+
+    def take_whole(self, completion: ChatCompletion) -> None:
+        """Hold an answer that came in one piece."""
+        self._completion = completion
+        self.take(unfold(completion))
+
+    def discard(self) -> None:
+        """The attempt failed before anything of it was sent."""
+        self._held = []
+        self._completion = None
+        self._has_content = self.complete = False
+        self._carried = Carried()
+
+    def stream_bytes(self, *, early_head: bool) -> bytes:
+        """What is held, for a streaming client; from here on the answer is committed.
+
+        A head that was sent before the answer began could not say who answers: the last chunk does.
+        """
+        if early_head and not self.committed:
+            self._writer.extension = self.exchange.extension()
+        self.committed = True
+        events, self._held = self._held, []
+        return self._writer.write(events)
+
+    def failure_bytes(self, error: UpstreamError | ClientError) -> bytes:
+        """An error inside the stream: no finish reason, no [DONE]."""
+        if isinstance(error, ClientError):
+            shape = (error.status, error.message, error.type, error.code, error.param)
+            error = UpstreamError("server", "none", *shape)
+        return self._writer.write([Failure(error)])
+
+    def stream_head(self, http_version: str) -> http.Response:
+        """The head of a streamed answer."""
+        headers = {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache",
+            "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
+            **self.exchange.headers(final=self.due),
+        }
+        response = http.Response.make(200, b"", headers)
+        del response.headers["content-length"]
+        if http_version == "HTTP/1.1":
+            response.headers["transfer-encoding"] = "chunked"
+        response.stream = True
+        return response
+
+    def whole_response(self) -> http.Response:
+        """The complete answer in one piece."""
+        completion = self._completion or fold(self._held)
+        if isinstance(completion, UpstreamError):
+            return self._json(completion.status, to_json(completion.body()))
+        return self._json(200, write_completion(completion))
+
+    def error_response(self, error: ClientError) -> http.Response:
+        """An error for a client that has no head yet."""
+        return self._json(error.status, to_json(error.body()), error.headers)
+
+    def _json(self, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> http.Response:
+        known = {"content-type": "application/json", **self.exchange.headers(), **headers}
+        return http.Response.make(status, body, known)

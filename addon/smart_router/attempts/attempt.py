@@ -1,0 +1,138 @@
+"""One attempt: an exchange with one provider, and its answer read as hub events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from mitmproxy import http
+from mitmproxy.proxy.layers.http import ErrorCode
+from pydantic import SecretStr
+
+from smart_router.dialects.base import Call, StreamReader
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.hub import ChatCompletion, Event, Failure
+from smart_router.errors import UpstreamError
+from smart_router.providers.base import Provider
+from smart_router.routing.decision import Candidate
+
+logger = logging.getLogger(__name__)
+
+BODY_KEPT = 10 * 1024 * 1024
+"""Bytes of a streamed answer that the attempt's flow keeps for the UI."""
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One attempt and how far it got.
+
+    `credential` are the headers that hold the secret, put on a copy at send time. Times are monotonic
+    seconds; `deadline` is when the present phase has lasted too long. `over`: no more events will come.
+    """
+
+    number: int
+    candidate: Candidate
+    profile_id: str
+    provider: Provider
+    call: Call
+    flow: http.HTTPFlow
+    credential: Mapping[str, SecretStr]
+    connect_timeout: float
+    head_timeout: float
+    silence_timeout: float
+    deadline: float
+    stream_id: int = 0
+    over: bool = False
+    phase: Literal["connect", "head", "body"] = "connect"
+    form: Literal["error", "whole", "stream"] = "error"
+    reader: StreamReader | None = None
+    kept: bytearray = field(default_factory=bytearray)
+
+    def sent(self, now: float) -> None:
+        """The connection stands and the request goes out: from here on the head is waited for."""
+        self.phase = "head"
+        self.extend(now)
+
+    def extend(self, now: float) -> None:
+        """The present phase starts over."""
+        self.deadline = now + self._timeout()
+
+    def _timeout(self) -> float:
+        timeouts = {"connect": self.connect_timeout, "head": self.head_timeout, "body": self.silence_timeout}
+        return timeouts[self.phase]
+
+    def late(self) -> UpstreamError:
+        """The present phase has lasted too long."""
+        waited_for = {"connect": "no connection", "head": "no answer", "body": "nothing more of the answer"}
+        return self.failed_by(f"{waited_for[self.phase]} within {self._timeout():g} s", "timeout")
+
+    def broken(self, why: str, code: ErrorCode) -> UpstreamError:
+        """The exchange with the provider broke, or a person killed it in the UI."""
+        if code is ErrorCode.KILL:
+            return replace(self.failed_by("the attempt was killed"), scope="none")
+        return self.failed_by(why)
+
+    def head(self, response: http.Response) -> None:
+        """The answer's head came: decide how its body is read."""
+        self.phase = "body"
+        self.extend(time.monotonic())
+        content_type = response.headers.get("content-type", "").lower()
+        if not 200 <= response.status_code < 300:
+            self.form = "error"
+        elif content_type.startswith("text/event-stream"):
+            self.form = "stream"
+            self.reader = self.provider.dialect.open_stream(self.call)
+        else:
+            self.form = "whole"
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events completed by a chunk of the body; none for a body that is read whole."""
+        self.extend(time.monotonic())
+        if self.reader is None:
+            return []
+        if (room := BODY_KEPT - len(self.kept)) > 0:
+            self.kept += data[:room]
+        try:
+            return self.reader.feed(data)
+        except Exception:
+            return [Failure(self._unreadable())]
+
+    def end(self) -> list[Event] | ChatCompletion:
+        """The body ended: the stream's last events, the whole answer, or the failure it holds."""
+        try:
+            if self.reader is not None:
+                return self.reader.close()
+            answer = self._read_whole()
+        except Exception:
+            answer = self._unreadable()
+        return [Failure(answer)] if isinstance(answer, UpstreamError) else answer
+
+    def _unreadable(self) -> UpstreamError:
+        """A dialect raised, which it never should: the request must not hang for it."""
+        logger.exception("%s: the answer could not be read", self.candidate)
+        return self.failed_by("the answer could not be read")
+
+    def _read_whole(self) -> ChatCompletion | UpstreamError:
+        response = self.flow.response
+        if response is None:
+            return self.failed_by("the answer was lost")
+        body = response.get_content(strict=False) or b""
+        if self.form == "whole":
+            return self.provider.dialect.read_answer(body, self.call)
+        if 300 <= response.status_code < 400:
+            # a credential never follows a redirect to wherever it points
+            return self.failed_by(
+                f"the provider answered {response.status_code}, a redirect, which is not followed"
+            )
+        return read_error(
+            response.status_code, dict(response.headers), body, self.provider.error_rules, self.call.now
+        )
+
+    def failed_by(self, why: str, kind: Literal["server", "timeout"] = "server") -> UpstreamError:
+        """An error of the connection itself: refused, dropped, silent."""
+        status = 504 if kind == "timeout" else 502
+        message = f"{self.candidate}: {why}"
+        return UpstreamError(kind, "model", status, message, type="server_error", code=f"upstream_{kind}")

@@ -1,0 +1,114 @@
+"""From a candidate and a profile to an attempt: the request in the provider's terms, without its secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mitmproxy import http
+from mitmproxy.connection import Server
+
+from smart_router import __version__
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.limits import SLOW_START
+from smart_router.auth.profiles import Profile, auth_header
+from smart_router.dialects.base import Call
+from smart_router.providers.base import Provider
+from smart_router.providers.catalogue import rules_for
+from smart_router.routing.decision import Candidate
+
+CLIENT_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "anthropic": ("anthropic-beta",),
+    "openrouter": ("http-referer", "x-title"),
+}
+"""The client's headers that go up, by provider; all others stay here, its Authorization above all."""
+
+
+class Builder:
+    """Makes attempts. `env` holds the values of headers that come from the environment."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        env: Mapping[str, str],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._providers = providers
+        self._env = env
+        self._wall = wall_clock
+
+    def __call__(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
+        """The attempt, ready to start. Raises ClientError if the provider cannot be asked this."""
+        provider = self._providers[candidate.provider]
+        call = self._call(exchange, candidate, provider, profile)
+        outgoing = provider.dialect.write_request(exchange.request, call)
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if call.stream else "application/json",
+            "accept-encoding": "identity",  # a compressed stream could not be read as it arrives
+            "user-agent": f"smart-router/{__version__}",
+            **{name: self._env[var] for name, var in provider.env_headers.items() if var in self._env},
+            **_passed_on(exchange.client_flow.request.headers, provider.id),
+            **provider.headers,
+            **outgoing.headers,
+        }
+        url = provider.base_url + outgoing.path
+        request = http.Request.make("POST", url, outgoing.body, headers)
+        limits, now = exchange.limits, time.monotonic()
+        slow = SLOW_START if call.rules.reasoning or not call.stream else 1
+        return Attempt(
+            number=exchange.number + 1,
+            candidate=candidate,
+            profile_id=profile.id,
+            provider=provider,
+            call=call,
+            flow=_flow(exchange, request, candidate),
+            credential=dict([header] if (header := auth_header(provider, profile)) else []),
+            connect_timeout=limits.connect,
+            head_timeout=limits.first_byte * slow,
+            silence_timeout=limits.silence,
+            deadline=now + limits.connect,
+        )
+
+    def _call(self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile) -> Call:
+        call = Call(
+            provider=provider.id,
+            model=candidate.model,
+            stream=False,
+            now=int(self._wall()),
+            request_id=exchange.id,
+            rules=rules_for(provider.id, candidate.model),
+            quirks=provider.quirks,
+            error_rules=provider.error_rules,
+            extras=profile.extras,
+            recall=exchange.services.recall.get,
+        )
+        return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
+
+
+def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
+    return {name: headers[name] for name in CLIENT_HEADERS.get(provider_id, ()) if name in headers}
+
+
+def _flow(exchange: Exchange, request: http.Request, candidate: Candidate) -> http.HTTPFlow:
+    """The attempt's own flow, linked to the client's by comment and metadata."""
+    client = exchange.client_flow
+    host = request.pretty_host if request.port in (80, 443) else f"{request.host}:{request.port}"
+    if client.request.is_http2:
+        # so that mitmproxy closes an HTTP/1 provider connection after it: HTTP/2 clients never reuse those
+        request.http_version = "HTTP/2.0"
+        request.authority = host
+    else:
+        request.headers["host"] = host
+    flow = http.HTTPFlow(client.client_conn, Server(address=(request.host, request.port)))
+    flow.request = request
+    flow.comment = f"attempt {exchange.number + 1} of {exchange.id}: {candidate}"
+    flow.metadata = {
+        "router_request": exchange.id,
+        "router_attempt": exchange.number + 1,
+        "router_candidate": str(candidate),
+        "tier": exchange.decision.tier or "",
+    }
+    return flow

@@ -1,0 +1,60 @@
+"""The client flows that are the router's: the addon fills them in, the layers read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from smart_router.attempts.exchange import Exchange
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A client flow that the router answers.
+
+    `exchange` is set once the request was read and routed; a claim without one is answered locally.
+    `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
+    the answer.
+    """
+
+    exchange: Exchange | None = None
+    too_large: bool = False
+    origin: str | None = None
+
+
+class Claims:
+    """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes."""
+
+    def __init__(self, max_body: int) -> None:
+        self.max_body = max_body
+        self._claims: dict[str, Claim] = {}
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def add(self, flow: http.HTTPFlow) -> Claim:
+        """Claim this flow."""
+        claim = self._claims[flow.id] = Claim()
+        return claim
+
+    def get(self, flow: http.HTTPFlow) -> Claim | None:
+        """The flow's claim, None if it is not the router's."""
+        return self._claims.get(flow.id)
+
+    def drop(self, flow: http.HTTPFlow) -> Claim | None:
+        """The flow has ended."""
+        return self._claims.pop(flow.id, None)
+
+    def exchange(self, flow: http.HTTPFlow) -> Exchange | None:
+        """What runs the flow's attempts, None if it has none."""
+        claim = self._claims.get(flow.id)
+        return claim.exchange if claim else None
+
+    def admits(self, flow: http.HTTPFlow, size: int) -> bool:
+        """Whether the flow's request body may grow to `size` bytes; notes it if not."""
+        claim = self._claims.get(flow.id)
+        if claim is None:
+            return True
+        claim.too_large = claim.too_large or size > self.max_body
+        return not claim.too_large

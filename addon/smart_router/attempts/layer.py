@@ -1,0 +1,233 @@
+"""Attempts run inside the client's own connection: mitmproxy's HTTP layer, extended.
+
+- `adopt` turns an `HttpLayer` into a `RoutedLayer`, whose client-facing streams are `RoutedStream`s.
+- Each attempt is an ordinary `HttpStream` in the same layer, with all of mitmproxy's hooks, so that it shows
+  in the UI like any flow. `AttemptClient` plays the client towards it.
+- Events of an attempt that was given up are dropped by identity.
+- The credential is put in here, on a copy of the request on its way to the provider's connection: no flow
+  object ever holds it, so neither the UI nor a saved file can leak it.
+- Time limits are timers of the connection, not of the request: mitmproxy cannot cancel a wakeup.
+
+Commands that reach another stream (`StartAttempt`, `CancelAttempt`) are carried out by the layer, because a
+blocking command must be registered with the stream that yielded it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    ErrorCode,
+    HttpLayer,
+    HttpStream,
+    ReceiveHttp,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseEndOfMessage,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.claims import Claims
+from smart_router.attempts.messages import (
+    ArmTimer,
+    AttemptEvent,
+    BeginAttempt,
+    CancelAttempt,
+    StartAttempt,
+    Tick,
+)
+from smart_router.attempts.stream import RoutedStream
+
+Commands = layer.CommandGenerator[None]
+
+_REQUEST_EVENTS = (RequestHeaders, RequestData, RequestEndOfMessage)
+
+FIRST_ATTEMPT_ID = 1 << 32
+"""Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
+
+_attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
+
+CONNECTIONS_PER_PROVIDER = 1_000
+"""Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth
+parallel stream of an HTTP/2 client would wait for the first to end."""
+
+
+@dataclass(slots=True)
+class _Running:
+    attempt: Attempt
+    owner: int
+    context: Context
+
+
+class AttemptClient(HttpConnection):
+    """Plays the client towards the attempts of one client connection."""
+
+    def __init__(self, context: Context) -> None:
+        forked = context.fork()
+        forked.client = context.client.copy()
+        forked.client.state = ConnectionState.OPEN
+        super().__init__(forked, forked.client)
+        self.running: dict[int, _Running] = {}
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        assert isinstance(event, HttpEvent)
+        running = self.running.get(event.stream_id)
+        if running is None:
+            return
+        if isinstance(event, BeginAttempt):
+            yield from self._send_request(running.attempt)
+            return
+        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError):
+            del self.running[event.stream_id]
+        yield ReceiveHttp(AttemptEvent(running.owner, running.attempt, event))
+
+    def _send_request(self, attempt: Attempt) -> Commands:
+        request, sid = attempt.flow.request, attempt.stream_id
+        request.timestamp_start = request.timestamp_end = time.time()
+        body = request.raw_content
+        yield ReceiveHttp(RequestHeaders(sid, request, end_stream=not body, replay_flow=attempt.flow))
+        if body:
+            yield ReceiveHttp(RequestData(sid, body))
+        yield ReceiveHttp(RequestEndOfMessage(sid))
+
+
+class _Gone:
+    """Stands for a connection that was forgotten: what is still sent to it goes nowhere."""
+
+    def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
+        return iter(())
+
+
+class _Connections(dict[Connection, Any]):
+    """A layer's connections, tolerant of late events for those that were forgotten."""
+
+    def __missing__(self, connection: Connection) -> _Gone:
+        return _Gone()
+
+
+class RoutedLayer(HttpLayer):
+    """An `HttpLayer` whose streams may be routed. Made by `adopt`, never constructed."""
+
+    claims: Claims
+    attempt_client: AttemptClient | None
+    timers: dict[commands.RequestWakeup, float]
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Wakeup) and event.command in self.timers:
+            del self.timers[event.command]
+            for stream_id, stream in list(self.streams.items()):
+                if isinstance(stream, RoutedStream) and stream.routed:
+                    yield from self.event_to_child(stream, Tick(stream_id))
+            return
+        yield from super()._handle_event(event)
+        if isinstance(event, events.ConnectionClosed):
+            connection = event.connection
+            if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
+                self.connections.pop(connection, None)  # mitmproxy keeps it for the client connection's life
+
+    def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
+        if (
+            isinstance(event, _REQUEST_EVENTS)
+            and event.stream_id >= FIRST_ATTEMPT_ID
+            and not isinstance(child, HttpStream)
+        ):  # an attempt's request on its way to the provider's connection
+            running = self._client().running.get(event.stream_id)
+            if running is None:
+                return  # given up before it was sent
+            if isinstance(event, RequestHeaders):
+                event = _with_credential(event, running.attempt)
+        for command in super().event_to_child(child, event):
+            if isinstance(command, StartAttempt):
+                yield from self._start(command)
+            elif isinstance(command, CancelAttempt):
+                yield from self._cancel(command)
+            elif isinstance(command, ArmTimer):
+                yield from self._arm(command.at)
+            else:
+                yield command
+
+    def make_stream(self, stream_id: int) -> Commands:
+        if stream_id >= FIRST_ATTEMPT_ID:
+            self.streams[stream_id] = HttpStream(self._client().running[stream_id].context, stream_id)
+        else:
+            self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self.claims)
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+    def _client(self) -> AttemptClient:
+        if self.attempt_client is None:
+            self.attempt_client = AttemptClient(self.context)
+            self.connections[self.attempt_client.conn] = self.attempt_client
+        return self.attempt_client
+
+    def _start(self, command: StartAttempt) -> Commands:
+        client = self._client()
+        sid = command.attempt.stream_id = next(_attempt_ids)
+        command.context.client = client.context.client
+        client.running[sid] = _Running(command.attempt, command.owner, command.context)
+        for connection in [c for c in self.connections if isinstance(c, Server) and c.error]:
+            del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
+        yield from self.event_to_child(client, BeginAttempt(sid))
+
+    def _cancel(self, command: CancelAttempt) -> Commands:
+        sid = command.attempt.stream_id
+        self._client().running.pop(sid, None)
+        stream = self.streams.get(sid)
+        if stream is None:
+            return
+        dialling = [
+            connection
+            for connection, waiting in self.waiting_for_establishment.items()
+            if all(self.command_sources.get(wanted) is stream for wanted in waiting)
+        ]
+        for connection in dialling:  # for this attempt alone
+            yield commands.CloseConnection(connection)
+        yield from self.event_to_child(stream, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
+
+    def _arm(self, at: float) -> Commands:
+        if any(armed <= at for armed in self.timers.values()):
+            return
+        wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
+        self.timers[wakeup] = at
+        yield wakeup
+
+
+def _with_credential(event: RequestHeaders, attempt: Attempt) -> RequestHeaders:
+    request = event.request.copy()
+    for name, secret in attempt.credential.items():
+        request.headers[name] = secret.get_secret_value()
+    attempt.sent(time.monotonic())
+    return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
+
+
+def adopt(top: layer.Layer | None, claims: Claims) -> None:
+    """Make each HTTP layer of a stack that the `next_layer` hook was given able to route."""
+    while top is not None:
+        if type(top) is HttpLayer:
+            top.__class__ = RoutedLayer
+            assert isinstance(top, RoutedLayer)
+            top.claims = claims
+            top.attempt_client = None
+            top.timers = {}
+            top.connections = _Connections(top.connections)
+        top = getattr(top, "child_layer", None)
+
+
+def widen(client_id: str) -> None:
+    """Let one client connection have as many provider connections as it has streams."""
+    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
+    if handler is not None:
+        handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))

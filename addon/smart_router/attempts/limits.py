@@ -1,0 +1,33 @@
+"""How long things may take and how often they are tried: the values behind the `router_*` options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, but for the counts.
+
+    `first_byte` is how long a streamed answer may take to begin. Whole answers and reasoning models send
+    nothing until they are done thinking, so they get `SLOW_START` times as long. After `failover` no new
+    attempt begins; after `total` the request ends whatever it is doing. `hold_head` is when a waiting
+    streaming client gets its head and keep-alives. A provider's Retry-After of up to `max_wait` is waited
+    for when no other candidate is left.
+    """
+
+    max_attempts: int = 5
+    connect: float = 10.0
+    first_byte: float = 60.0
+    silence: float = 120.0
+    failover: float = 300.0
+    total: float = 3600.0
+    hold_head: float = 10.0
+    max_wait: float = 5.0
+
+
+SLOW_START = 5
+"""How many times longer than others whole answers and reasoning models may take to begin."""
+
+KEEP_ALIVE = 5.0
+"""Seconds between the SSE comments that a client gets while it waits for the first content."""

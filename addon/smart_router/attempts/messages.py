@@ -1,0 +1,67 @@
+"""What the routed stream, the routed layer and the addon say to each other, in mitmproxy's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange
+
+
+@dataclass
+class NextAttemptHook(commands.StartHook):
+    """Asks the addon for the exchange's next step: pick a profile, refresh its token, build the request.
+
+    It carries the exchange, not the flow: mitmproxy follows each hook on a flow with an `update` hook.
+    """
+
+    name: ClassVar[str] = "router_next_attempt"
+
+    exchange: Exchange
+
+
+@dataclass
+class StartAttempt(HttpCommand):
+    """Run this attempt; its events come back to the stream `owner`."""
+
+    attempt: Attempt
+    owner: int
+    context: Context
+
+
+@dataclass
+class CancelAttempt(HttpCommand):
+    """Give this attempt up, in whatever phase it is."""
+
+    attempt: Attempt
+    reason: str
+
+
+@dataclass
+class ArmTimer(HttpCommand):
+    """Have the routed streams of this connection ticked at `at` (monotonic seconds) or earlier."""
+
+    at: float
+
+
+@dataclass
+class BeginAttempt(HttpEvent):
+    """Tells the attempt client to send the request of the attempt with this stream id."""
+
+
+@dataclass
+class AttemptEvent(HttpEvent):
+    """What the provider sent, for the stream that owns the attempt."""
+
+    attempt: Attempt
+    event: HttpEvent
+
+
+@dataclass
+class Tick(HttpEvent):
+    """A point in time that some stream of this connection asked for has come."""

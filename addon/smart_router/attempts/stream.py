@@ -1,0 +1,331 @@
+"""The client's side of a routed request: runs attempts one after another until one gives an answer.
+
+What the client gets is held back until the first real content event; any failure until then moves on to
+the next step. After `hold_head` a waiting streaming client gets its head and keep-alive comments, and failing
+over stays possible until content was sent. A stream that was not claimed behaves like mitmproxy's own.
+
+One thing at a time: `routed` is False until the request is complete; then either `attempt` runs or the next
+one is waited for until `wait_until`; then the stream has ended. Events of any other attempt are ignored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from mitmproxy import flow as mflow
+from mitmproxy.connection import Server
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    HttpErrorHook,
+    HttpResponseHeadersHook,
+    HttpStream,
+    RequestData,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._base import HttpEvent
+
+from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
+from smart_router.attempts.attempt import BODY_KEPT, Attempt
+from smart_router.attempts.claims import Claims
+from smart_router.attempts.exchange import Exchange, Spent, Wait
+from smart_router.attempts.limits import KEEP_ALIVE
+from smart_router.attempts.messages import (
+    ArmTimer,
+    AttemptEvent,
+    CancelAttempt,
+    NextAttemptHook,
+    StartAttempt,
+    Tick,
+)
+from smart_router.dialects.hub import Event, Failure
+from smart_router.errors import ClientError, UpstreamError
+
+Commands = layer.CommandGenerator[None]
+
+DRAIN = 1.0
+"""Seconds that a provider may take to end its response after the answer in it is complete. Until then the
+client's stream stays open too, so that its next request does not meet a busy provider connection."""
+
+
+class RoutedStream(HttpStream):
+    """An `HttpStream` whose claimed requests are answered through attempts."""
+
+    routed: bool = False
+    exchange: Exchange
+    answer: Answer
+    attempt: Attempt | None = None
+    wait_until: float | None = None
+    head_sent: bool = False
+    keep_alive_at: float = 0.0
+
+    def __init__(self, context: Context, stream_id: int, claims: Claims) -> None:
+        super().__init__(context, stream_id)
+        self.claims = claims
+        self.kept = bytearray()
+
+    # The request.
+
+    def state_consume_request_body(self, event: events.Event) -> Commands:
+        """As mitmproxy does, but of a claimed request nothing is kept once it is over the limit."""
+        if isinstance(event, RequestData):
+            size = len(self.request_body_buf) + len(event.data)
+            if not self.claims.admits(self.flow, size):
+                self.request_body_buf.clear()
+                return
+        yield from super().state_consume_request_body(event)
+
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        """The request is complete: a claimed one goes to attempts instead of to the nominal upstream."""
+        exchange = self.claims.exchange(self.flow)
+        if exchange is None:
+            return (yield from super().make_server_connection())
+        self.routed = True
+        self.exchange = exchange
+        self.answer = Answer(exchange)
+        self.keep_alive_at = exchange.started + exchange.limits.hold_head
+        yield from self._next_step()
+        return False
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        if not self.routed:
+            yield from super()._handle_event(event)
+        elif isinstance(event, AttemptEvent):
+            if event.attempt is self.attempt:
+                yield from self._from_attempt(event.attempt, event.event)
+        elif isinstance(event, Tick):
+            yield from self._tick(time.monotonic())
+        elif isinstance(event, RequestProtocolError):
+            yield from self._client_gone(event)
+
+    # Steps.
+
+    def _next_step(self) -> Commands:
+        self.wait_until = None
+        yield NextAttemptHook(self.exchange)
+        if (yield from self._stopped()):
+            return
+        step = self.exchange.step
+        if isinstance(step, Attempt):
+            self.attempt = step
+            yield ArmTimer(self._deadline())
+            yield StartAttempt(step, self.stream_id, self._attempt_context(step))
+        elif isinstance(step, Wait):
+            self.wait_until = time.monotonic() + step.seconds
+            yield ArmTimer(self._deadline())
+        elif isinstance(step, Spent):
+            yield from self._give_up(step.error)
+
+    def _attempt_context(self, attempt: Attempt) -> Context:
+        """For the attempt's own stream: in the same layer, with the provider as the server."""
+        request = attempt.flow.request
+        server = Server(address=(request.host, request.port))
+        server.via = self.context.server.via
+        if request.scheme == "https":
+            server.tls = True
+            server.sni = request.host
+        context = self.context.fork()
+        context.layers = self.context.layers[: self.context.layers.index(self)]
+        context.server = attempt.flow.server_conn = server
+        return context
+
+    def _failed(self, error: UpstreamError) -> Commands:
+        """The attempt failed: on to the next step, or an error in the stream if content was already sent."""
+        yield from self._cancel(error.message)
+        self.exchange.failed(error, time.monotonic())
+        if self.answer.committed:
+            yield from self._send(self.answer.failure_bytes(error))
+            yield from self._end_stream(cut=True)
+        else:
+            self.answer.discard()
+            yield from self._next_step()
+
+    def _give_up(self, error: ClientError) -> Commands:
+        if self.head_sent:
+            yield from self._send(self.answer.failure_bytes(error))
+            yield from self._end_stream(cut=True)
+        else:
+            self.flow.response = self.answer.error_response(error)
+            yield from self._respond()
+
+    # What the attempt's provider sends.
+
+    def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
+        if isinstance(event, ResponseHeaders):
+            attempt.head(event.response)
+        elif isinstance(event, ResponseData):
+            yield from self._take(attempt, attempt.feed(event.data))
+        elif isinstance(event, ResponseEndOfMessage):
+            attempt.over = True
+            yield from self._attempt_ended(attempt)
+        elif isinstance(event, ResponseProtocolError):
+            attempt.over = True
+            if self.answer.complete:
+                yield from self._finish()
+            else:
+                yield from self._failed(attempt.broken(event.message, event.code))
+
+    def _attempt_ended(self, attempt: Attempt) -> Commands:
+        if not self.answer.complete:
+            rest = attempt.end()
+            if isinstance(rest, list):
+                yield from self._take(attempt, rest)
+            else:
+                self.answer.take_whole(rest)
+                yield from self._advance(attempt)
+        if self.attempt is attempt:  # it did not fail meanwhile
+            yield from self._finish()
+
+    def _take(self, attempt: Attempt, arrived: Sequence[Event]) -> Commands:
+        if not arrived or self.answer.complete:
+            return
+        failure = arrived[-1] if isinstance(arrived[-1], Failure) else None
+        taken = arrived[:-1] if failure else arrived
+        if taken:
+            self.answer.take(taken)
+            yield from self._advance(attempt)
+        if failure and self.attempt is attempt:
+            yield from self._failed(failure.error)
+
+    def _advance(self, attempt: Attempt) -> Commands:
+        """More of the answer is there: send what is due, and note its end."""
+        if self.answer.empty and self.exchange.another_left():
+            yield from self._failed(attempt.failed_by("the answer is empty"))
+            return
+        if self.answer.complete:
+            self.exchange.succeeded(time.monotonic())
+            attempt.deadline = time.monotonic() + DRAIN
+            yield ArmTimer(attempt.deadline)
+        if self.exchange.streams and self.answer.due:
+            early_head = self.head_sent
+            if not early_head and not (yield from self._send_head()):
+                return
+            yield from self._send(self.answer.stream_bytes(early_head=early_head))
+
+    # What the client gets.
+
+    def _send_head(self) -> layer.CommandGenerator[bool]:
+        """Send the head of a stream; False if the client is gone."""
+        self.flow.response = self.answer.stream_head(self.flow.request.http_version)
+        self.flow.response.timestamp_start = time.time()
+        yield HttpResponseHeadersHook(self.flow)
+        if (yield from self._stopped()):
+            return False
+        self.head_sent = True
+        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, False), self.context.client)
+        return True
+
+    def _send(self, data: bytes) -> Commands:
+        if not data:
+            return  # an empty chunk would end an HTTP/1.1 response
+        if (room := BODY_KEPT - len(self.kept)) > 0:
+            self.kept += data[:room]
+        yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+
+    def _finish(self) -> Commands:
+        """The answer is complete and its attempt over."""
+        if self.exchange.streams:
+            yield from self._end_stream()
+        else:
+            self.flow.response = self.answer.whole_response()
+            yield from self._respond()
+
+    def _end_stream(self, *, cut: bool = False) -> Commands:
+        """End the response; `cut` also ends an HTTP/1 connection, since the answer is not whole."""
+        assert self.flow.response is not None
+        self.attempt = None
+        self.flow.response.data.content = bytes(self.kept)
+        yield from self.send_response(already_streamed=True)
+        if cut and not self.flow.request.is_http2:
+            yield commands.CloseConnection(self.context.client)
+
+    def _respond(self) -> Commands:
+        """Send `flow.response`, which is whole."""
+        assert self.flow.response is not None
+        self.attempt = None
+        self.flow.response.timestamp_start = time.time()
+        yield HttpResponseHeadersHook(self.flow)
+        if not (yield from self._stopped()):
+            yield from self.send_response()
+
+    # Time, and the client leaving.
+
+    def _deadline(self) -> float:
+        """When something is to happen even if nothing arrives."""
+        due = [self.exchange.started + self.exchange.limits.total]
+        if self.attempt is not None:
+            due.append(self.attempt.deadline)
+        if self.wait_until is not None:
+            due.append(self.wait_until)
+        if self.exchange.streams and not self.answer.committed:
+            due.append(self.keep_alive_at)
+        return min(due)
+
+    def _tick(self, now: float) -> Commands:
+        waiting = self.wait_until is not None
+        if self.attempt is None and not waiting:
+            return  # ended
+        if (yield from self._stopped()):
+            return
+        if now >= self.exchange.started + self.exchange.limits.total:
+            yield from self._out_of_time()
+        elif self.attempt is not None and now >= self.attempt.deadline:
+            yield from self._attempt_late(self.attempt, now)
+        elif self.wait_until is not None and now >= self.wait_until:
+            yield from self._next_step()
+        elif self.exchange.streams and not self.answer.committed and now >= self.keep_alive_at:
+            self.keep_alive_at = now + KEEP_ALIVE
+            if self.head_sent or (yield from self._send_head()):
+                yield from self._send(KEEP_ALIVE_COMMENT)
+        if self.attempt is not None or self.wait_until is not None:
+            yield ArmTimer(self._deadline())
+
+    def _out_of_time(self) -> Commands:
+        self.exchange.remaining.clear()
+        if self.attempt is None:
+            yield from self._next_step()
+        else:
+            limit = self.exchange.limits.total
+            yield from self._failed(
+                self.attempt.failed_by(f"no complete answer within {limit:g} s", "timeout")
+            )
+
+    def _attempt_late(self, attempt: Attempt, now: float) -> Commands:
+        if attempt.flow.intercepted:  # a person is looking at it
+            attempt.extend(now)
+        elif self.answer.complete:
+            yield from self._cancel("the answer is complete")
+            yield from self._finish()
+        else:
+            yield from self._failed(attempt.late())
+
+    def _cancel(self, why: str) -> Commands:
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None and not attempt.over:
+            attempt.over = True
+            yield CancelAttempt(attempt, why)
+
+    def _stopped(self) -> layer.CommandGenerator[bool]:
+        """Whether the flow was killed, or the client left while a hook was waited for; ends the attempt."""
+        if not (yield from self.check_killed(True)):
+            return False
+        yield from self._cancel("the client left")
+        self.wait_until = None
+        return True
+
+    def _client_gone(self, event: RequestProtocolError) -> Commands:
+        yield from self._cancel("the client left")
+        self.wait_until = None
+        if self.state_errored not in (self.client_state, self.server_state):
+            self.client_state = self.server_state = self.state_errored
+            self.flow.error = mflow.Error(event.message)
+            yield HttpErrorHook(self.flow)
+        self.flow.live = False
+        yield DropStream(self.stream_id)

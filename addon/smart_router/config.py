@@ -1,0 +1,144 @@
+"""The user's configuration: one TOML file, checked, merged over the defaults, and read again when it changes.
+
+```toml
+[routing]                 # see routing/defaults.toml for every key
+[providers.openai]
+base_url = "https://gateway.example/v1"
+[providers.local]         # any OpenAI-compatible server
+base_url = "http://127.0.0.1:11434/v1"
+key_env = "LOCAL_API_KEY" # optional
+models = ["qwen3:8b"]
+[clients]                 # keys that clients beyond this machine must show
+laptop = "a long random string"
+```
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from smart_router.providers.base import Model, Provider
+from smart_router.providers.registry import PROVIDERS, declared_provider
+from smart_router.routing import config as routing_config
+from smart_router.routing.config import ConfigError, RoutingConfig
+
+APP = "smart-router"
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http(s) URL without query")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password: keys come from the environment")
+    return value.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+class ProviderTable(BaseModel):
+    """`[providers.NAME]`: overrides of a known provider, or a server of the user's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: BaseUrl | None = None
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    models: tuple[str, ...] = ()
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    routing: dict[str, Any] = {}
+    providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
+    clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the router runs on. `clients` are client keys by the client's name."""
+
+    routing: RoutingConfig
+    providers: Mapping[str, Provider]
+    clients: Mapping[str, SecretStr]
+
+
+def config_path(env: Mapping[str, str]) -> Path:
+    """`SMART_ROUTER_CONFIG`, or config.toml in the platform's config folder."""
+    named = env.get("SMART_ROUTER_CONFIG")
+    return Path(named).expanduser() if named else platformdirs.user_config_path(APP) / "config.toml"
+
+
+def state_path(env: Mapping[str, str]) -> Path:
+    """`SMART_ROUTER_STATE`, or the platform's state folder."""
+    named = env.get("SMART_ROUTER_STATE")
+    return Path(named).expanduser() if named else platformdirs.user_state_path(APP)
+
+
+def load_config(path: Path, env: Mapping[str, str]) -> Config:
+    """Read and check the file; a missing one means defaults.
+
+    Raises ConfigError naming file, key and reason.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("", f"cannot be read: {error}", str(path)) from error
+    try:
+        return parse_config(tomllib.loads(text), env)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("", f"is not TOML: {error}", str(path)) from error
+    except ConfigError as error:
+        raise ConfigError(error.key, error.reason, str(path)) from error
+
+
+def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
+    """The configuration in parsed tables. Raises ConfigError naming key and reason."""
+    try:
+        file = _File.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigError(".".join(map(str, first["loc"])), first["msg"]) from None
+    return Config(routing_config.load(file.routing), _providers(file.providers, env), file.clients)
+
+
+def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:
+    """The registry with base URLs from the file, else from the environment, and the declared servers."""
+    providers: dict[str, Provider] = {}
+    for id_, provider in PROVIDERS.items():
+        table = tables.get(id_, ProviderTable())
+        base_url = table.base_url or _env_base_url(provider, env) or provider.base_url
+        models = {**provider.models, **{model: Model(model) for model in table.models}}
+        key_env = (table.key_env,) if table.key_env else provider.key_env
+        providers[id_] = replace(provider, base_url=base_url, models=models, key_env=key_env)
+    for id_, table in tables.items():
+        if id_ not in PROVIDERS:
+            if table.base_url is None:
+                raise ConfigError(
+                    f"providers.{id_}.base_url", "is missing, and no provider of that name is known"
+                )
+            providers[id_] = declared_provider(
+                id_, table.base_url, key_env=table.key_env, models=table.models
+            )
+    return providers
+
+
+def _env_base_url(provider: Provider, env: Mapping[str, str]) -> str | None:
+    value = env.get(provider.base_url_env or "")
+    if not value:
+        return None
+    try:
+        return _base_url(value)
+    except ValueError as error:
+        raise ConfigError(str(provider.base_url_env), str(error)) from error

@@ -1,0 +1,122 @@
+"""Which paths are the router's, and the answers that it gives itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from smart_router import __version__
+from smart_router.auth.store import AuthStore
+from smart_router.config import Config
+from smart_router.errors import ClientError
+
+Endpoint = Literal["chat", "models", "model", "health"]
+
+_MODELS_CREATED = 0
+"""OpenAI's list wants a creation time; the router knows none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a claimed path asks for. `name` is the model id of `/v1/models/{id}`."""
+
+    endpoint: Endpoint
+    methods: tuple[str, ...]
+    name: str = ""
+
+
+_CHAT = Target("chat", ("POST",))
+_MODELS = Target("models", ("GET", "HEAD"))
+_HEALTH = Target("health", ("GET", "HEAD"))
+_EXACT: Mapping[str, Target] = {
+    "/v1/chat/completions": _CHAT,
+    "/chat/completions": _CHAT,  # a base URL without its /v1, the commonest slip
+    "/v1/models": _MODELS,
+    "/models": _MODELS,
+    "/health": _HEALTH,
+}
+_CLAIMED = ("/v1/chat/", "/v1/models/", "/chat/", "/models/", "/health/", "/router/")
+
+
+def resolve(path: str) -> Target | ClientError | None:
+    """What a request path (with or without query) asks the router for.
+
+    None if it is not the router's; a 404 for an unknown path under a prefix that is.
+    """
+    path = path.partition("?")[0]
+    bare = path.rstrip("/") or "/"
+    if target := _EXACT.get(bare):
+        return target
+    for prefix in ("/v1/models/", "/models/"):
+        if path.startswith(prefix):
+            return Target("model", ("GET", "HEAD"), path.removeprefix(prefix))
+    if path.startswith(_CLAIMED):
+        return ClientError(
+            404, f"unknown path {path}; the router answers {', '.join(sorted(_EXACT))}", code="not_found"
+        )
+    return None
+
+
+def check_method(target: Target, method: str) -> None:
+    """Raises a 405 that names what is allowed."""
+    if method not in target.methods:
+        allowed = ", ".join(target.methods)
+        raise ClientError(
+            405,
+            f"{method} is not allowed here, only {allowed}",
+            code="method_not_allowed",
+            headers={"allow": allowed},
+        )
+
+
+def list_models(config: Config, auth: AuthStore, now: float) -> dict[str, Any]:
+    """OpenAI's model list: the virtual models, then what present credentials reach as `provider/model`."""
+    available = set(auth.get_available_providers(now))
+    ids = [(name, "smart-router") for name in config.routing.virtual_models]
+    ids += [
+        (f"{provider.id}/{model}", provider.id)
+        for provider in config.providers.values()
+        if provider.id in available
+        for model in provider.models
+    ]
+    return {"object": "list", "data": [_model(name, owner) for name, owner in ids]}
+
+
+def get_model(config: Config, auth: AuthStore, now: float, name: str) -> dict[str, Any]:
+    """One model of the list, by its full id or by a bare one. Raises a 404 `model_not_found`."""
+    listed = list_models(config, auth, now)["data"]
+    for model in listed:
+        if name in (model["id"], model["id"].partition("/")[2]):
+            return dict(model)
+    raise ClientError(
+        404,
+        f"the model {name!r} does not exist or no credential reaches it",
+        code="model_not_found",
+        param="model",
+    )
+
+
+def _model(name: str, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": _MODELS_CREATED, "owned_by": owner}
+
+
+def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[int, dict[str, Any]]:
+    """Status and body of /health: 200 if some profile can be used now, else 503. `uptime` in seconds."""
+    providers = {}
+    for id_ in config.providers:
+        profiles = auth.statuses(id_, now)
+        cooled = [p.cooled_until for p in profiles if p.cooled_until is not None]
+        providers[id_] = {
+            "configured": bool(profiles),
+            "profiles_usable": sum(p.usable for p in profiles),
+            "cooled_for": round(max(0.0, min(cooled) - now), 1) if cooled else None,
+        }
+    usable = any(p["profiles_usable"] for p in providers.values())
+    body = {
+        "status": "ok" if usable else "no usable profile",
+        "version": __version__,
+        "uptime": round(uptime, 1),
+        "providers": providers,
+    }
+    return (200 if usable else 503), body

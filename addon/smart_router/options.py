@@ -1,0 +1,119 @@
+"""The `router_*` options of mitmproxy: `--set`, config.yaml and mitmweb's options page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mitmproxy.addonmanager import Loader
+
+from smart_router.attempts.limits import Limits
+
+
+class Option(NamedTuple):
+    """One option: `typespec` is what mitmproxy checks values against."""
+
+    name: str
+    typespec: Any
+    default: Any
+    help: str
+
+
+_LIMITS = Limits()
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "router_config",
+        str,
+        "",
+        "The router's TOML file. Empty: SMART_ROUTER_CONFIG, else the platform's config folder.",
+    ),
+    Option(
+        "router_state",
+        str,
+        "",
+        "Folder of the router's state. Empty: SMART_ROUTER_STATE, else the platform's state folder.",
+    ),
+    Option(
+        "router_max_body",
+        str,
+        "32m",
+        "Largest request body that is accepted; larger ones are answered with 413. Suffixes: k, m, g.",
+    ),
+    Option("router_max_attempts", int, _LIMITS.max_attempts, "How many attempts one request may take."),
+    Option(
+        "router_connect_timeout",
+        str,
+        f"{_LIMITS.connect:g}",
+        "Seconds in which a provider's connection must stand.",
+    ),
+    Option(
+        "router_first_byte_timeout",
+        str,
+        f"{_LIMITS.first_byte:g}",
+        "Seconds in which a streamed answer must begin; five times that for whole answers and reasoning.",
+    ),
+    Option(
+        "router_silence_timeout",
+        str,
+        f"{_LIMITS.silence:g}",
+        "Seconds that a provider may be silent in mid-answer.",
+    ),
+    Option(
+        "router_failover_timeout",
+        str,
+        f"{_LIMITS.failover:g}",
+        "Seconds after which no new attempt is begun.",
+    ),
+    Option("router_total_timeout", str, f"{_LIMITS.total:g}", "Seconds that one request may take in all."),
+    Option(
+        "router_hold_head",
+        str,
+        f"{_LIMITS.hold_head:g}",
+        "Seconds after which a waiting streaming client gets head and keep-alives; failover is still possible.",
+    ),
+    Option(
+        "router_max_wait",
+        str,
+        f"{_LIMITS.max_wait:g}",
+        "A provider's Retry-After of up to so many seconds is waited for when nothing else is left to try.",
+    ),
+    Option(
+        "router_allow_origins",
+        Sequence[str],
+        [],
+        "Web origins whose pages may use the router, such as http://localhost:3000; all others are refused.",
+    ),
+)
+
+
+def add_options(loader: Loader) -> None:
+    """Declare every option to mitmproxy."""
+    for option in OPTIONS:
+        loader.add_option(*option)
+
+
+def read_limits(options: Any) -> Limits:
+    """The limits that the options now say. Raises ValueError naming the option."""
+    return Limits(
+        max_attempts=max(1, options.router_max_attempts),
+        connect=_seconds(options, "router_connect_timeout"),
+        first_byte=_seconds(options, "router_first_byte_timeout"),
+        silence=_seconds(options, "router_silence_timeout"),
+        failover=_seconds(options, "router_failover_timeout"),
+        total=_seconds(options, "router_total_timeout"),
+        hold_head=_seconds(options, "router_hold_head"),
+        max_wait=_seconds(options, "router_max_wait"),
+    )
+
+
+def _seconds(options: Any, name: str) -> float:
+    """mitmproxy has no option type for fractions, so seconds are text."""
+    text = getattr(options, name)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds, not {text!r}")
+    return seconds

@@ -1,0 +1,126 @@
+"""The router itself, between mitmproxy's hooks and the modules that know how: one instance a process.
+
+It outlives a reload of the script, so that cooldowns, conversations and signatures do too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from mitmproxy import http
+
+from smart_router.attempts.build import Builder
+from smart_router.attempts.exchange import Exchange, Services
+from smart_router.attempts.limits import Limits
+from smart_router.auth.store import AuthStore
+from smart_router.config import Config, ConfigError, config_path, load_config, state_path
+from smart_router.dialects.client_chat import read_request
+from smart_router.dialects.hub import ChatRequest
+from smart_router.errors import ClientError
+from smart_router.recall import Recall
+from smart_router.routing import Decision, StickyTable, route, session_key
+
+logger = logging.getLogger(__name__)
+
+
+class Router:
+    """Everything that lives longer than a request: config, credentials, conversations, signatures."""
+
+    def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
+        self.env = env
+        self.config_file = config_file
+        self.started = time.monotonic()
+        self.config = load_config(config_file, env)
+        self._seen = _fingerprint(config_file)
+        self.auth = AuthStore(state_folder, env, self.config.providers)
+        self.sticky = StickyTable(self.config.routing.sticky_ttl)
+        self.recall = Recall()
+        self.services = self._services()
+        self.limits = Limits()
+
+    def reload(self, *, force: bool = False) -> bool:
+        """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect."""
+        seen = _fingerprint(self.config_file)
+        if seen == self._seen and not force:
+            return False
+        self._seen = seen
+        try:
+            config = load_config(self.config_file, self.env)
+        except ConfigError as error:
+            logger.error("the config was not reloaded, the old one stays: %s", error)
+            return False
+        self.apply(config)
+        logger.info("config reloaded: %s", self.config_file)
+        return True
+
+    def apply(self, config: Config) -> None:
+        """Run on this configuration from now on; requests under way keep theirs."""
+        self.config = config
+        self.sticky.ttl = config.routing.sticky_ttl
+        self.services = self._services()
+        self.auth.reload_env(self.env, config.providers)
+
+    def _services(self) -> Services:
+        return Services(self.auth, self.sticky, self.recall, Builder(self.config.providers, self.env))
+
+    def open_exchange(self, flow: http.HTTPFlow) -> Exchange:
+        """Read and route a chat request. Raises ClientError."""
+        started = time.monotonic()
+        request = read_request(flow.request.get_content(strict=False) or b"")
+        session = session_key(request, flow.request.headers.get("x-session-id"))
+        return Exchange(
+            id=uuid4().hex[:16],
+            started=started,
+            limits=self.limits,
+            request=request,
+            decision=self._decide(request, session),
+            session=session,
+            client_flow=flow,
+            services=self.services,
+        )
+
+    def _decide(self, request: ChatRequest, session: str | None) -> Decision:
+        now = time.monotonic()
+        available = set(self.auth.get_available_providers(now))
+
+        def decide(cooled_too: bool) -> Decision:
+            return route(
+                request,
+                config=self.config.routing,
+                providers=self.config.providers,
+                usable=lambda provider, model: (
+                    provider in available and (cooled_too or self.auth.usable(provider, model, now))
+                ),
+                configured=available.__contains__,
+                sticky=self.sticky,
+                session=session,
+                now=now,
+            )
+
+        try:
+            return decide(cooled_too=False)
+        except ClientError as error:
+            if error.status != 503:
+                raise
+            return decide(cooled_too=True)  # the exchange then says until when, or probes
+
+
+def open_router(options_config: str, options_state: str) -> Router:
+    """The router as options and environment say. Raises ConfigError."""
+    env = dict(os.environ)
+    config = Path(options_config).expanduser() if options_config else config_path(env)
+    state = Path(options_state).expanduser() if options_state else state_path(env)
+    return Router(env, config, state)
+
+
+def _fingerprint(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
