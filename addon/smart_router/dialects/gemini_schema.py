@@ -84,6 +84,11 @@ class _Conversion:
             return self.convert(merged, active, depth + 1)
         return self._convert_plain(node, active, depth)
 
+    def _child(self, node: Any, active: frozenset[str], depth: int) -> Schema:
+        """A node within another, where a type must be named."""
+        converted = self.convert(node, active, depth + 1)
+        return converted if "type" in converted or "anyOf" in converted else {"type": "STRING", **converted}
+
     def _convert_plain(self, node: Mapping[str, Any], active: frozenset[str], depth: int) -> Schema:
         types, nullable = _types(node)
         variants = node.get("anyOf") or node.get("oneOf")
@@ -96,7 +101,7 @@ class _Conversion:
         if nullable:
             common["nullable"] = True
         if len(alternatives) > 1 and not self._flat:
-            return {**common, "anyOf": [self.convert(one, active, depth + 1) for one in alternatives]}
+            return {**common, "anyOf": [self._child(one, active, depth) for one in alternatives]}
         if isinstance(variants, list) and alternatives and "properties" not in node:
             return {**self.convert(alternatives[0], active, depth + 1), **common}
         return {**common, **(self._typed(node, _TYPES[types[0]], active, depth) if types else {})}
@@ -113,7 +118,7 @@ class _Conversion:
             out.pop("enum", None)
         if type_ == "ARRAY":
             # an array without `items` is refused, and so are items without a type
-            out["items"] = self.convert(node.get("items"), active, depth + 1) or {"type": "STRING"}
+            out["items"] = self._child(node.get("items"), active, depth)
         if type_ == "OBJECT":
             self._convert_properties(out, active, depth)
         return out
@@ -123,8 +128,7 @@ class _Conversion:
         properties = out.get("properties", {})
         if properties:
             out["properties"] = {
-                name: self.convert(value, active, depth + 1) or {"type": "STRING"}
-                for name, value in properties.items()
+                name: self._child(value, active, depth) for name, value in properties.items()
             }
         for keyword in ("required", "propertyOrdering"):
             if names := [
