@@ -1,0 +1,129 @@
+"""What a credential is, which ones the environment holds, and how one travels in a request."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import SecretStr
+
+from smart_router.providers.base import Provider
+
+logger = logging.getLogger(__name__)
+
+Kind = Literal["key", "stored_key", "login"]
+"""Where a credential comes from: an environment variable, the store, or an OAuth login in the store."""
+
+BEARER_VARIABLES = frozenset({"ANTHROPIC_AUTH_TOKEN"})
+"""Variables whose value travels as a bearer token although the provider's keys have a header of their own."""
+
+_PLACEHOLDER = re.compile(
+    r"""
+      (sk-)?([x*]{3,}|\.{3,}|…)             # sk-xxx, ***, sk-...
+    | <[^<>]*> | \$\{?\w+\}? | \{\{.*\}\}   # <your key>, ${NAME} that no shell expanded, a template's field
+    | (your|my|insert|put|enter|replace|add)[-_](\w|-)*(key|token|here|me)   # your-api-key, replace_me
+    | (sk-)?(change[-_]?me|placeholder|todo|none|null|undefined|api[-_]?key)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One credential of one provider; its repr never shows the secret.
+
+    `id` is `provider:name`. `secret` is None for servers that take no key. `variable` names the environment
+    variable it was read from. `bearer` credentials travel as `Authorization: Bearer` whatever header the
+    provider's keys have. `extras` are public facts for the dialect (project, account). `fingerprint` tells
+    one secret from another, so that what is remembered about a key ends with that key.
+    """
+
+    id: str
+    provider: str
+    kind: Kind
+    secret: SecretStr | None
+    fingerprint: str
+    variable: str | None = None
+    bearer: bool = False
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+
+def fingerprint(secret: SecretStr | None) -> str:
+    """A short one-way mark of a secret, the same in every process; empty for no secret."""
+    if secret is None:
+        return ""
+    return hashlib.sha256(b"smart-router profile\0" + secret.get_secret_value().encode()).hexdigest()[:16]
+
+
+def refusal(key: str) -> str | None:
+    """Why this cannot be a key, or None if it can. The reason never quotes the value."""
+    if not key:
+        return "it is empty"
+    if not _VISIBLE_ASCII.fullmatch(key):
+        return "it contains whitespace, control characters or characters beyond ASCII"
+    if _PLACEHOLDER.fullmatch(key):
+        return "it is a placeholder, not a key"
+    return None
+
+
+def env_profiles(env: Mapping[str, str], providers: Mapping[str, Provider]) -> list[Profile]:
+    """The profiles that the environment holds, in the order they are to be used.
+
+    Of a provider's variables the first with a usable key wins. `NAME`, `NAME_2`, `NAME_3` … and a comma
+    list each make several profiles: `provider:env`, `provider:env2` and so on. What cannot be a key is
+    left out with a warning. A provider whose key is optional and unset gets one profile without a secret.
+    """
+    profiles: list[Profile] = []
+    for provider in providers.values():
+        own = next(filter(None, (_profiles_of(provider, name, env) for name in provider.key_env)), [])
+        if not own and provider.key_optional:
+            own = [Profile(f"{provider.id}:none", provider.id, "key", None, fingerprint(None))]
+        profiles += own
+    return profiles
+
+
+def auth_header(provider: Provider, profile: Profile) -> tuple[str, SecretStr] | None:
+    """The header, name and value, that carries the credential; None for a server that takes no key."""
+    if profile.secret is None:
+        return None
+    if provider.auth == "bearer" or profile.bearer:
+        return "authorization", SecretStr(f"Bearer {profile.secret.get_secret_value()}")
+    return provider.auth, profile.secret
+
+
+def _profiles_of(provider: Provider, name: str, env: Mapping[str, str]) -> list[Profile]:
+    """One provider's profiles from one variable and its numbered companions."""
+    profiles: list[Profile] = []
+    seen: set[str] = set()
+    # numbered by place, refused ones included: correcting one key does not rename the others
+    for number, (variable, key) in enumerate(_values(name, env), start=1):
+        if why := refusal(key):
+            logger.warning("%s is not used for %s: %s", variable, provider.id, why)
+            continue
+        secret = SecretStr(key)
+        mark = fingerprint(secret)
+        if mark in seen:
+            continue
+        seen.add(mark)
+        profile_id = f"{provider.id}:env{number if number > 1 else ''}"
+        bearer = name in BEARER_VARIABLES
+        profiles.append(Profile(profile_id, provider.id, "key", secret, mark, variable, bearer))
+    return profiles
+
+
+def _values(name: str, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(variable, value) for every value of `NAME`, `NAME_1`, `NAME_2` …, comma lists taken apart."""
+    numbered = re.compile(rf"{re.escape(name)}_([1-9][0-9]{{0,3}})")
+    numbers = sorted(int(match[1]) for variable in env if (match := numbered.fullmatch(variable)))
+    for variable in (name, *(f"{name}_{number}" for number in numbers)):
+        if variable not in env:
+            continue
+        values = env[variable].split(",")
+        for value in values:
+            # blanks around a list's commas are style; anywhere else they are a paste gone wrong
+            yield variable, value.strip(" ") if len(values) > 1 else value
