@@ -11,10 +11,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
-)
-_KEPT = frozenset({"type", "title", "description", "enum", "const", "default", "required", "format"})
+_FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+_KEPT = frozenset({"type", "title", "description", "enum", "const", "default", "required", "format", "$ref"})
 _LISTS_OF_SCHEMAS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 _MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "definitions"})
 _DROPPED = frozenset({"$schema", "$id", "$comment", "additionalProperties"})
@@ -24,7 +22,7 @@ _DROPPED = frozenset({"$schema", "$id", "$comment", "additionalProperties"})
 def restrict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The schema in Anthropic's subset; refused keywords are told in the description."""
     if "$ref" in schema:
-        return {"$ref": schema["$ref"]}
+        schema = {name: schema[name] for name in ("$ref", "$defs", "definitions") if name in schema}
     kept: dict[str, Any] = {}
     told: dict[str, Any] = {}
     for name, value in schema.items():
