@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import Call, Dialect, ModelRules
+from smart_router.dialects.gemini import GeminiDialect
 from smart_router.dialects.hub import Event
 from tests.cases import Case
 
@@ -17,6 +18,10 @@ FINISH = {
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
 }
+
+HI = {"role": "user", "content": "hi"}
+USER = {"role": "user", "parts": [{"text": "hi"}]}
+"""What Gemini gets of `HI`."""
 
 
 def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> Call:
@@ -54,3 +59,8 @@ def answer(*parts: Mapping[str, Any], **candidate: Any) -> dict[str, Any]:
         "modelVersion": "gemini-test",
         "responseId": "resp",
     }
+
+
+def write(request: Any, call: Call | None = None) -> Any:
+    """The body that goes to Gemini, as data."""
+    return from_json(GeminiDialect().write_request(request, call or make_call()).body)

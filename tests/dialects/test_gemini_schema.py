@@ -137,8 +137,22 @@ def test_references_that_multiply_are_cut() -> None:
 
 
 KEYWORDS = st.sampled_from(
-    ["type", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "$defs", "enum", "const", "required"]
-    + ["format", "default", "title", "nullable", "minimum", "maxItems", "propertyOrdering", "prefixItems"]
+    [
+        *(
+            "type",
+            "properties",
+            "items",
+            "anyOf",
+            "oneOf",
+            "allOf",
+            "$ref",
+            "$defs",
+            "enum",
+            "const",
+            "required",
+        ),
+        *("format", "default", "title", "nullable", "minimum", "maxItems", "propertyOrdering", "prefixItems"),
+    ]
 )
 WORDS = st.sampled_from(["string", "object", "array", "null", "#", "#/$defs/a", "a"])
 VALUES = st.recursive(
