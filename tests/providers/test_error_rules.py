@@ -125,7 +125,10 @@ def failure_in(case: Case) -> bytes | dict[str, Any]:
     if b"data: {" not in case.body:
         return case.body
     objects = [json.loads(line[6:]) for line in case.body.splitlines() if line.startswith(b"data: {")]
-    return next(found for found in objects if "error" in found or found.get("type") == "response.failed")
+    failure: dict[str, Any] = next(
+        found for found in objects if "error" in found or found.get("type") == "response.failed"
+    )
+    return failure
 
 
 def said(case: Case) -> str:

@@ -1,0 +1,149 @@
+"""The model catalogue: the file is sound, and every id finds the rows of its family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smart_router.dialects.base import ModelRules
+from smart_router.providers.catalogue import load_models, read_catalogue, rules_for
+from smart_router.providers.error_rules import ERROR_RULES
+from tests.cases import load_cases
+
+PROVIDERS = sorted(ERROR_RULES)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_lists_models(provider: str) -> None:
+    models = load_models(provider)
+    assert models
+    assert load_models(provider) is models
+    for model_id, model in models.items():
+        assert model.id == model_id
+        assert "*" not in model_id
+        rules = model.rules
+        assert rules.context is None or rules.context >= (rules.max_output or 0)
+        assert rules.reasoning or rules.thinking == "none"
+        assert not rules.efforts or rules.thinking != "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[x]\n"m" = { contxt = 1 }', 'x."m": no such field: contxt'),
+        ('[x]\n"m" = { thinking = "hard" }', r'x."m": 1 validation error'),
+        ('[x]\n"m" = { context = "much" }', r'x."m": 1 validation error'),
+        ("[x", "Expected"),
+    ],
+)
+def test_errors_in_the_file_are_named(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint.replace(".", r"\.")):
+        read_catalogue(text)
+
+
+CLAUDE_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+KNOWN: list[tuple[str, str, dict[str, Any]]] = [
+    # an id of its own, one with a date, one of a family, one of none
+    ("anthropic", "claude-opus-5-5", {"context": 1_000_000, "max_output": 128_000, "sampling": "never"}),
+    ("anthropic", "claude-opus-5-20260801", {"context": 1_000_000, "thinking": "adaptive"}),
+    ("anthropic", "claude-opus-5-9", {"max_output": 128_000, "context": None, "efforts": CLAUDE_EFFORTS}),
+    ("anthropic", "claude-next", {"max_output": 128_000, "sampling": "never", "efforts": CLAUDE_EFFORTS}),
+    ("anthropic", "claude-fable-5", {"max_output": 128_000, "thinking": "adaptive", "sampling": "never"}),
+    (
+        "anthropic",
+        "claude-opus-4-8",
+        {"thinking": "adaptive", "sampling": "never", "efforts": CLAUDE_EFFORTS},
+    ),
+    ("anthropic", "claude-opus-4-6", {"thinking": "adaptive", "sampling": "always", "max_output": 128_000}),
+    (
+        "anthropic",
+        "claude-sonnet-4-5-20250929",
+        {"thinking": "budget", "max_output": 64_000, "json_schema": True},
+    ),
+    ("anthropic", "claude-haiku-4-5-20251001", {"thinking": "budget", "sampling": "always", "efforts": ()}),
+    (
+        "anthropic",
+        "claude-opus-4-1-20250805",
+        {"thinking": "budget", "max_output": 32_000, "json_schema": True},
+    ),
+    (
+        "anthropic",
+        "claude-sonnet-4-20250514",
+        {"thinking": "budget", "json_schema": False, "max_output": 64_000},
+    ),
+    ("anthropic", "claude-sonnet-4-0", {"thinking": "budget", "json_schema": False}),
+    ("anthropic", "claude-3-haiku-20240307", {"thinking": "none", "max_output": 4_096, "sampling": "always"}),
+    ("anthropic", "other", {"thinking": "none", "max_output": None}),
+    ("antigravity", "claude-sonnet-4-6", {"context": 200_000, "max_output": 64_000, "thinking": "budget"}),
+    ("antigravity", "gemini-3.9-flash-high", {"thinking": "level", "vision": True}),
+    ("antigravity", "gpt-oss-120b-medium", {"context": 114_000, "vision": False}),
+    ("deepseek", "deepseek-flash", {"vision": True, "json_schema": False, "max_output": 384_000}),
+    ("deepseek", "deepseek-v4-pro", {"vision": False, "context": 1_000_000, "thinking": "effort"}),
+    ("google", "gemini-2.5-flash", {"thinking": "budget", "efforts": (), "context": 1_048_576}),
+    ("google", "gemini-2.5-pro", {"thinking": "budget", "audio": True}),
+    ("google", "gemini-3-pro-preview", {"thinking": "level", "max_output": 65_536}),
+    ("google", "gemini-2.0-flash-001", {"thinking": "none", "reasoning": False}),
+    ("groq", "openai/gpt-oss-20b", {"efforts": ("low", "medium", "high"), "context": 131_072}),
+    ("groq", "qwen/qwen3.8-27b", {"efforts": ("none", "default"), "json_schema": False}),
+    ("groq", "moonshotai/kimi-k2-instruct-0905", {"context": 131_072, "reasoning": False}),
+    ("minimax-portal", "MiniMax-M3", {"vision": True, "thinking": "adaptive", "min_temperature": 0.01}),
+    ("minimax-portal", "MiniMax-M2.7", {"vision": False, "thinking": "none", "reasoning": True}),
+    ("openai", "gpt-6.1-sol", {"sampling": "without_effort", "context": 1_050_000, "max_output": None}),
+    ("openai", "gpt-5.4-2026-03-05", {"sampling": "without_effort", "context": 1_050_000}),
+    ("openai", "gpt-5-2025-08-07", {"sampling": "never", "reasoning": True}),
+    (
+        "openai",
+        "gpt-5.1-2025-11-13",
+        {"sampling": "without_effort", "efforts": ("none", "low", "medium", "high")},
+    ),
+    (
+        "openai",
+        "gpt-5-chat-latest",
+        {"sampling": "always", "reasoning": False, "thinking": "none", "efforts": ()},
+    ),
+    ("openai", "gpt-6.1-chat", {"sampling": "always", "reasoning": False}),
+    ("openai", "o4-mini-2025-04-16", {"sampling": "never", "context": 200_000, "thinking": "effort"}),
+    ("openai", "gpt-4o-2024-08-06", {"sampling": "always", "vision": True, "context": 128_000}),
+    ("openai", "gpt-4-0613", {"vision": False, "json_schema": False, "context": None}),
+    ("openai-codex", "gpt-5.6-sol", {"context": 372_000, "sampling": "never", "efforts": CLAUDE_EFFORTS}),
+    ("openai-codex", "gpt-5.3-codex-spark", {"vision": False, "context": 128_000, "max_output": 128_000}),
+    ("openrouter", "any/model:free", {"vision": True, "audio": True, "thinking": "effort"}),
+    ("qwen-dashscope", "qwen3.7-plus", {"vision": True, "thinking": "budget", "max_output": 131_072}),
+    ("qwen-dashscope", "qwen3-vl-plus", {"vision": True, "reasoning": False}),
+    ("qwen-portal", "vision-model", {"vision": True, "context": 128_000}),
+    ("xai", "grok-4.7", {"efforts": ("none", "low", "medium", "high", "xhigh"), "context": 500_000}),
+    ("xai", "grok-4.20-0309-reasoning", {"thinking": "none", "reasoning": True}),
+    ("xai", "grok-4.20-non-reasoning", {"thinking": "none", "reasoning": False}),
+    ("xai", "grok-4.20-multi-agent", {"thinking": "effort", "reasoning": True}),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "expected"), KNOWN)
+def test_rules(provider: str, model: str, expected: dict[str, Any]) -> None:
+    rules = rules_for(provider, model)
+    assert {name: getattr(rules, name) for name in expected} == expected
+
+
+def test_unknown_providers_have_no_models_and_any_rules() -> None:
+    assert load_models("nobody") == {}
+    assert rules_for("nobody", "anything") == ModelRules()
+
+
+@pytest.mark.skipif(not load_cases(), reason="recorded answers not found beside the checkout")
+def test_recorded_reasoning_is_expected() -> None:
+    """No model that was recorded thinking aloud is said not to reason."""
+    thinking = [
+        case for case in load_cases() if case.provider in PROVIDERS and "thinking" in case.meta["features"]
+    ]
+    assert thinking
+    silent = {case.id for case in thinking if not rules_for(case.provider, case.model).reasoning}
+    assert silent == set()
+
+
+@given(st.sampled_from(PROVIDERS), st.text(max_size=40))
+def test_any_id_has_rules(provider: str, model: str) -> None:
+    assert isinstance(rules_for(provider, model), ModelRules)
