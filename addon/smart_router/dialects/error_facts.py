@@ -18,6 +18,7 @@ _SEARCHED_LIMIT = 4096  # characters that rules search, and of a page that is no
 _PAGE_WORDS_LIMIT = 200  # characters quoted from such a page
 _JSON_LIMIT = 1 << 20  # bytes; nothing larger is an error object
 _CODE_LIMIT = 100
+_DETAILS_LIMIT = 20  # items of a list of details
 
 _NAMED_STATUS: Mapping[str, int] = {
     # error types of Anthropic and OpenAI
@@ -184,15 +185,13 @@ def _named_status(codes: frozenset[str]) -> int | None:
 
 def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Google's `details[]`."""
-    details = error.get("details")
-    return [item for item in details if isinstance(item, Mapping)] if isinstance(details, list) else []
+    return [item for item in _items(error.get("details")) if isinstance(item, Mapping)]
 
 
 def _quota_ids(error: Mapping[str, Any]) -> Iterator[str]:
     """Names of the quotas in google.rpc.QuotaFailure; they say whether a day or a minute is used up."""
     for detail in _details(error):
-        violations = detail.get("violations")
-        for violation in violations if isinstance(violations, list) else ():
+        for violation in _items(detail.get("violations")):
             yield _text(_mapping(violation).get("quotaId"))
 
 
@@ -241,6 +240,10 @@ def _text(value: object) -> str:
         return to_json(value).decode()
     except ValueError:
         return ""
+
+
+def _items(value: object) -> list[Any]:
+    return value[:_DETAILS_LIMIT] if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
