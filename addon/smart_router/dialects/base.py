@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, ReasoningDetail
@@ -43,7 +43,41 @@ class ModelRules:
 
 @dataclass(frozen=True, slots=True)
 class ChatQuirks:
-    """How a provider's reading of OpenAI's chat wire differs (facts 2.2, 2.3). Filled in by provider rows."""
+    """How a provider's reading of OpenAI's chat wire differs; filled in by provider rows.
+
+    Request: `dropped` parameters are left out, `dropped_reasoning` ones for reasoning models, `dropped_for`
+    ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
+    the client sent them, `fixed_reasoning` ones for reasoning models. `dropped_of_messages` are fields of
+    messages. Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our
+    own. `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
+    "reasoning" (system → developer for reasoning models). `json_schema` False asks for the schema in words.
+    `lowest_temperature` takes the place of a lower one. `effort_as` is the form that `reasoning_effort`
+    takes, `efforts` its values under other names. `history` is what earlier reasoning is sent back as.
+    `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole answers.
+    `session_header` carries `Call.extras["session"]`, for the provider's prompt cache.
+
+    Answer: `reasoning_apart` says that completion_tokens leave the reasoning out.
+    """
+
+    dropped: frozenset[str] = frozenset()
+    dropped_reasoning: frozenset[str] = frozenset()
+    dropped_for: tuple[tuple[str, frozenset[str]], ...] = ()
+    dropped_of_messages: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    fixed_reasoning: Mapping[str, Any] = field(default_factory=dict)
+    refused_parts: frozenset[str] = frozenset()
+    single_choice: bool = False
+    developer_role: Literal["pass", "never", "reasoning"] = "pass"
+    json_schema: bool = True
+    lowest_temperature: float = 0.0
+    effort_as: Literal["reasoning_effort", "reasoning", "thinking", "enable_thinking"] = "reasoning_effort"
+    efforts: Mapping[str, str] = field(default_factory=dict)
+    history: Literal["none", "details", "tool_turns"] = "none"
+    stream_usage: bool = True
+    thinks_in_streams: bool = False
+    session_header: str | None = None
+    reasoning_apart: bool = False
 
 
 def recall_nothing(tool_call_id: str) -> Sequence[ReasoningDetail]:

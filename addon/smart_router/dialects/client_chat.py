@@ -24,6 +24,7 @@ from smart_router.dialects.sse import sse_event
 from smart_router.errors import ClientError
 
 _NOTHING: Mapping[str, Any] = {}
+_PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
 
 
 def read_request(body: bytes) -> ChatRequest:
@@ -81,6 +82,7 @@ class ChatStreamWriter:
         self._prefix = b""  # all of a chunk before its choices: the same each time
         self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._choices_begun = 0
+        self._listed: dict[tuple[int, str], int] = {}
 
     def write(self, events: Sequence[Event]) -> bytes:
         """What the client gets for these events; may be empty, and then nothing is to be sent."""
@@ -89,6 +91,8 @@ class ChatStreamWriter:
     def _write(self, event: Event) -> bytes:
         match event:
             case Delta(delta, choice, extra):
+                if not delta.keys() <= _PLAIN:
+                    delta = self._number(delta, choice)
                 if choice >= self._choices_begun:
                     return self._begin(choice, delta, extra)
                 return self._chunk(choice, to_json(delta), b"null", extra)
@@ -116,6 +120,21 @@ class ChatStreamWriter:
         chunks = [self._chunk(index, b'{"role":"assistant"}', b"null", _NOTHING) for index in skipped]
         first = to_json({"role": "assistant", **delta})
         return b"".join([*chunks, self._chunk(choice, first, b"null", extra)])
+
+    def _number(self, delta: Mapping[str, Any], choice: int) -> dict[str, Any]:
+        """Gives the items of lists an index: the openai package cannot join lists whose items have none."""
+        numbered = dict(delta)
+        for name, items in delta.items():
+            if isinstance(items, list) and any(
+                "index" not in item for item in items if isinstance(item, dict)
+            ):
+                start = self._listed.get((choice, name), 0)
+                self._listed[choice, name] = start + len(items)
+                numbered[name] = [
+                    {"index": n, **item} if isinstance(item, dict) else item
+                    for n, item in enumerate(items, start)
+                ]
+        return numbered
 
     def _chunk(
         self,

@@ -166,8 +166,8 @@ def _continues(group: Sequence[ReasoningDetail], fragment: ReasoningDetail) -> b
     first = group[0]
     if "index" not in fragment or first.get("index") != fragment["index"]:
         return False
-    ids = {piece["id"] for piece in (*group, fragment) if piece.get("id")}
-    return first.get("type") == fragment.get("type") and len(ids) < 2
+    ids = [piece["id"] for piece in (*group, fragment) if piece.get("id")]
+    return first.get("type") == fragment.get("type") and all(other == ids[0] for other in ids)
 
 
 _JOINS: dict[str, Callable[[Sequence[Any]], Any]] = {

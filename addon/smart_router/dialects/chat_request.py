@@ -1,0 +1,152 @@
+"""Chat completion requests as a provider on OpenAI's chat wire takes them: `ChatQuirks` applied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.responses_request import nearest_effort
+from smart_router.errors import unsupported
+
+_WRITTEN_APART = frozenset(
+    {"model", "messages", "stream", "stream_options", "reasoning_effort", "response_format", "x_router"}
+)
+_SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
+_PENALTIES = frozenset({"presence_penalty", "frequency_penalty", "logit_bias"})
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
+_ANSWER_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "annotations", "images"})
+"""What answers hold and requests must not: several providers refuse unknown message fields."""
+
+_UNKNOWN_MODEL = ModelRules()
+
+
+def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
+    """The request's body. Raises ClientError for what the provider cannot do."""
+    quirks, rules = call.quirks, call.rules
+    if quirks.single_choice and (request.get("n") or 1) > 1:
+        raise unsupported("n", f"{call.provider} gives one choice per request.")
+    fields = {**quirks.fixed, **(quirks.fixed_reasoning if rules.reasoning else {}), **request}
+    left_out = _left_out(request, call)
+    body = {
+        quirks.renamed.get(name, name): value
+        for name, value in fields.items()
+        if value is not None and name not in left_out
+    }
+    body |= {"model": call.model, "messages": _messages(request, call), "stream": call.stream}
+    if call.stream and quirks.stream_usage:
+        body["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
+    for name in _OUTPUT_LIMITS:
+        if name in body and rules.max_output:
+            body[name] = min(body[name], rules.max_output)
+    if "temperature" in body:
+        body["temperature"] = max(body["temperature"], quirks.lowest_temperature, rules.min_temperature)
+    _add_effort(body, request.get("reasoning_effort"), call)
+    _add_format(body, request.get("response_format"), call)
+    return body
+
+
+def _left_out(request: ChatRequest, call: Call) -> set[str]:
+    """The parameters that this model does not take, or that are written otherwise."""
+    quirks, rules = call.quirks, call.rules
+    left_out = {*_WRITTEN_APART, *quirks.dropped}
+    if rules.reasoning:
+        left_out |= quirks.dropped_reasoning
+    for pattern, names in quirks.dropped_for:
+        if re.match(pattern, call.model):
+            left_out |= names
+    if rules.sampling != "always":
+        left_out |= _PENALTIES
+        if rules.sampling == "never" or request.get("reasoning_effort") != "none":
+            left_out |= _SAMPLING
+    return left_out
+
+
+def _add_effort(body: dict[str, Any], effort: str | None, call: Call) -> None:
+    """How much to reason, in the provider's form; what the client said in that form itself goes first."""
+    quirks, rules = call.quirks, call.rules
+    if rules.thinking == "none" and rules != _UNKNOWN_MODEL:
+        return
+    effort = nearest_effort(quirks.efforts.get(effort or "", effort), rules.efforts)
+    if effort is None:
+        return
+    match quirks.effort_as:
+        case "reasoning_effort":
+            body["reasoning_effort"] = effort
+        case "reasoning":
+            body.setdefault("reasoning", {"effort": effort})
+        case "enable_thinking":
+            body.setdefault("enable_thinking", effort != "none")
+        case "thinking":
+            body.setdefault("thinking", {"type": "disabled" if effort == "none" else "enabled"})
+            if effort != "none":
+                body["reasoning_effort"] = effort
+
+
+def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: Call) -> None:
+    """The response format; where schemas are not taken, JSON mode and the schema in words."""
+    if wanted is None:
+        return
+    if wanted.get("type") != "json_schema" or (call.quirks.json_schema and call.rules.json_schema):
+        body["response_format"] = wanted
+        return
+    schema = to_json(wanted["json_schema"].get("schema") or {}).decode()
+    text = f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
+    body["response_format"] = {"type": "json_object"}
+    body["messages"] = [{"role": "system", "content": text}, *body["messages"]]
+
+
+def _messages(request: ChatRequest, call: Call) -> list[dict[str, Any]]:
+    quirks = call.quirks
+    written = []
+    for index, message in enumerate(request["messages"]):
+        _refuse_parts(message.get("content"), index, call)
+        fields: dict[str, Any] = {
+            name: value for name, value in message.items() if name not in quirks.dropped_of_messages
+        }
+        if message["role"] == "assistant":
+            fields = {name: value for name, value in fields.items() if name not in _ANSWER_FIELDS}
+            fields |= _earlier_reasoning(message, call)
+        fields["role"] = _role(message["role"], call)
+        written.append(fields)
+    return written
+
+
+def _role(role: str, call: Call) -> str:
+    match call.quirks.developer_role, role:
+        case "never", "developer":
+            return "system"
+        case "reasoning", "system" if call.rules.reasoning:
+            return "developer"
+    return role
+
+
+def _refuse_parts(content: Any, index: int, call: Call) -> None:
+    if call.quirks.refused_parts and isinstance(content, list):
+        for number, part in enumerate(content):
+            if part["type"] in call.quirks.refused_parts:
+                why = f"{call.provider} takes no {part['type']} parts."
+                raise unsupported(f"messages[{index}].content[{number}]", why)
+
+
+def _earlier_reasoning(message: Mapping[str, Any], call: Call) -> dict[str, Any]:
+    """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
+    calls = message.get("tool_calls") or []
+    if call.quirks.history == "none":
+        return {}
+    details = message.get("reasoning_details")
+    if not details and calls:
+        details = list(call.recall(calls[0]["id"]))
+    if call.quirks.history == "details":
+        return {"reasoning_details": details} if details else {}
+    if not calls:
+        return {}
+    # DeepSeek answers 400 to a tool turn without the field; an empty one is the best that is left
+    text = message.get("reasoning_content") or "".join(
+        str(piece.get("text") or "") for piece in details or ()
+    )
+    return {"reasoning_content": text}

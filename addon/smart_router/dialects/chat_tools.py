@@ -1,0 +1,146 @@
+"""Tool calls of streams on OpenAI's chat wire, put in order.
+
+Providers leave out ids and indexes, skip indexes, repeat the name on each fragment, put several calls under
+one index, or write `null` for no arguments. What comes out has indexes from 0 without gaps, ids that are
+there and differ, the name once, and arguments that are an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import FinishReason
+
+_TEXT_FIELDS = {"function": "arguments", "custom": "input"}
+
+
+class _OpenCall:
+    """One call whose fragments are coming. `number` is None until its name is known and it is told."""
+
+    __slots__ = ("begun", "held", "id", "kind", "name", "number")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.id = ""
+        self.name = ""
+        self.number: int | None = None
+        self.held = ""  # text not passed on yet: it may turn out to be `null`
+        self.begun = False
+
+
+class ToolCallReader:
+    """Reads the tool call fragments of one choice. `choice` only tells minted ids apart."""
+
+    def __init__(self, call: Call, choice: int) -> None:
+        self._call = call
+        self._choice = choice
+        self._open: dict[int, _OpenCall] = {}  # by the provider's index
+        self._calls: list[_OpenCall] = []
+        self._told = 0
+        self._ids: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return self._told > 0
+
+    def read(self, fragments: Any) -> list[dict[str, Any]]:
+        """The fragments for the client that a delta's `tool_calls` make."""
+        if not isinstance(fragments, list):
+            return []
+        return [
+            written
+            for fragment in fragments
+            if isinstance(fragment, dict)
+            for written in self._read_fragment(fragment)
+        ]
+
+    def finish(self, reason: FinishReason) -> list[dict[str, Any]]:
+        """What was held back: the empty arguments of calls that have none.
+
+        An answer cut off by its length keeps them unfinished, so that no tool runs without its arguments.
+        """
+        if reason == "length":
+            return []
+        rest = []
+        for call in self._calls:
+            if call.number is not None and not call.begun and call.kind == "function":
+                text = call.held if call.held.strip() not in ("", "null") else "{}"
+                rest.append({"index": call.number, "function": {"arguments": text}})
+        return rest
+
+    def _read_fragment(self, fragment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        kind = "custom" if isinstance(fragment.get("custom"), dict) else "function"
+        inner = fragment.get(kind)
+        inner = inner if isinstance(inner, dict) else {}
+        call = self._find(fragment, kind, _string(inner.get("name")))
+        call.held += _argument_text(inner.get(_TEXT_FIELDS[call.kind]))
+        if call.number is None:
+            if not call.name:
+                return
+            first = self._begin(call)
+        else:
+            first = {}
+        if text := self._release(call):
+            first = {
+                "index": call.number,
+                **first,
+                call.kind: {**first.get(call.kind, {}), _TEXT_FIELDS[call.kind]: text},
+            }
+        if first:
+            yield first
+
+    def _find(self, fragment: dict[str, Any], kind: str, name: str) -> _OpenCall:
+        """The call that a fragment belongs to, by its index; without one, each name or id begins a call."""
+        given, index = _string(fragment.get("id")), fragment.get("index")
+        if type(index) is int:
+            found = self._open.get(index)
+            another = found is not None and bool(name and given and found.id and given != found.id)
+        else:
+            found = self._calls[-1] if self._calls else None
+            another = found is not None and bool(name and found.name) and (not given or given != found.id)
+            index = None
+        if found is None or another:
+            found = _OpenCall(kind)
+            self._calls.append(found)
+        if index is not None:
+            self._open[index] = found
+        found.id = found.id or given
+        found.name = found.name or name
+        return found
+
+    def _begin(self, call: _OpenCall) -> dict[str, Any]:
+        call.number = self._told
+        self._told += 1
+        told = call.id
+        if not told or told in self._ids:
+            told = self._call.mint("call", self._choice * 1000 + call.number)
+        self._ids.add(told)
+        field = _TEXT_FIELDS[call.kind]
+        return {
+            "index": call.number,
+            "id": told,
+            "type": call.kind,
+            call.kind: {"name": call.name, field: ""},
+        }
+
+    def _release(self, call: _OpenCall) -> str:
+        """The text that may be passed on now."""
+        if not call.begun and (call.kind == "function" and "null".startswith(call.held.strip())):
+            return ""
+        call.begun = True
+        text, call.held = call.held, ""
+        return text
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _argument_text(value: Any) -> str:
+    """Arguments as text; some servers send the object itself."""
+    if isinstance(value, str):
+        return value
+    return to_json(value).decode() if isinstance(value, dict) else ""

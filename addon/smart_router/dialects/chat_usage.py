@@ -1,0 +1,79 @@
+"""Token counts of OpenAI's chat wire, in each provider's habit, as OpenAI counts them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+from smart_router.dialects.hub import Usage
+
+
+def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The counts that a chunk or answer carries: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
+    holders = [chunk, chunk.get("x_groq"), *_objects(chunk.get("choices"))]
+    for holder in holders:
+        usage = holder.get("usage") if isinstance(holder, dict) else None
+        if isinstance(usage, dict) and usage:
+            return usage
+    return None
+
+
+def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
+    """Usage in OpenAI's convention, details and cost kept; None where the main counts are missing.
+
+    `reasoning_apart`: completion_tokens leave the reasoning out (xAI), seen by the total that has it.
+    """
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if prompt is None and completion is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    total = _count(usage.get("total_tokens"))
+    prompt_details = _prompt_details(usage)
+    completion_details = _counts(usage.get("completion_tokens_details"))
+    if "reasoning_tokens" not in completion_details and (apart := _count(usage.get("reasoning_tokens"))):
+        completion_details["reasoning_tokens"] = apart
+    if reasoning_apart and total != prompt + completion:
+        completion += completion_details.get("reasoning_tokens", 0)
+    cached = prompt_details.get("cached_tokens", 0)
+    if cached > prompt:  # then the prompt was counted without its cached part (seen at xAI)
+        prompt += cached
+        total = None
+    counted: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion if total is None else total,
+    }
+    if prompt_details:
+        counted["prompt_tokens_details"] = prompt_details
+    if completion_details:
+        counted["completion_tokens_details"] = completion_details
+    cost = usage.get("cost")
+    if isinstance(cost, int | float) and math.isfinite(cost):
+        counted["cost"] = cost
+    return cast(Usage, counted)
+
+
+def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
+    details = _counts(usage.get("prompt_tokens_details"))
+    # DeepSeek, then Moonshot
+    for name in ("prompt_cache_hit_tokens", "cached_tokens"):
+        if "cached_tokens" not in details and (cached := _count(usage.get(name))) is not None:
+            details["cached_tokens"] = cached
+    if (written := details.pop("cache_creation_input_tokens", None)) is not None:  # DashScope
+        details.setdefault("cache_write_tokens", written)
+    return details
+
+
+def _objects(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _counts(value: Any) -> dict[str, int]:
+    """The counts among a details object's fields; some providers put words and nulls there, too."""
+    fields = value.items() if isinstance(value, dict) else ()
+    return {name: count for name, found in fields if (count := _count(found)) is not None}
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
