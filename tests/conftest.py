@@ -1,0 +1,40 @@
+"""Fixtures of the end-to-end tests: a scripted provider and a real mitmdump."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.provider import Provider
+from tests.harness import Router
+
+StartRouter = Callable[..., Awaitable[Router]]
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    """One scripted provider, over plain HTTP/1.1."""
+    async with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def start_router(tmp_path: Path) -> AsyncIterator[StartRouter]:
+    """Starts routers, with the arguments of Router; they end with the test, their logs show if it fails."""
+    routers: list[Router] = []
+
+    async def start(**kwargs: Any) -> Router:
+        router = Router(tmp_path / f"router-{len(routers)}", **kwargs)
+        await asyncio.to_thread(router.start)
+        routers.append(router)
+        return router
+
+    yield start
+    for router in routers:
+        print(router.log)
+    for router in routers:
+        await asyncio.to_thread(router.stop)
