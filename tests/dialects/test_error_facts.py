@@ -88,6 +88,7 @@ GOOGLE: dict[str, Any] = {
         ),
         ({"error": {"code": "gone"}}, "HTTP 400: gone", "gone", None, {"gone"}),
         ({"error": {}}, '{"error":{}}', None, None, set()),
+        ({"error": {"message": " \n", "code": "gone"}}, "HTTP 400: gone", "gone", None, {"gone"}),
         ({"errors": ["No"]}, '{"errors":["No"]}', None, None, set()),
         ("No", "No", None, None, set()),
     ],

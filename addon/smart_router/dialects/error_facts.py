@@ -92,7 +92,7 @@ def read_facts(status: int, headers: Mapping[str, str], body: bytes | Mapping[st
     codes = frozenset(map(fold_code, names))
     stated = stated or _numeric_status(error.get("code"))
     return ErrorFacts(
-        message=_readable(message or f"HTTP {status}: {', '.join(names) or 'no message'}"),
+        message=_readable(message) or _readable(f"HTTP {status}: {', '.join(names) or 'no message'}"),
         stated=stated,
         status=stated or _named_status(codes),
         code=_word(error.get("code")),
