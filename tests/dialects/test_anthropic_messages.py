@@ -129,6 +129,10 @@ TURNS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
             turn("user", tool_result("call_1", content="ok"), tool_result("call_1_1", content="ok")),
         ],
     ),
+    "ids that repeat beside one that looks rewritten": (
+        [HI, assistant(None, calls("a"), calls("a_2"), calls("a"))],
+        [HI_TURN, turn("assistant", tool_use("a"), tool_use("a_2"), tool_use("a_2_"))],
+    ),
     "ids that repeat": (
         [HI, assistant(None, calls("a")), result("a"), assistant(None, calls("a")), result("a")],
         [
@@ -301,6 +305,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "messages[1].content[0]",
     ),
     "spoken answer": (assistant(audio={"id": "a"}), "messages[1].audio"),
+    "function call": (assistant(function_call={"name": "f", "arguments": ""}), "messages[1].function_call"),
     "custom tool call": (
         assistant(None, {"id": "a", "type": "custom", "custom": {"name": "sh", "input": "ls"}}),
         "messages[1].tool_calls[0]",

@@ -176,6 +176,11 @@ PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
         },
         {"tools": [WRITTEN_NOW], "tool_choice": {"type": "any"}},
     ),
+    "tool_choice of none at all": (
+        PLAIN,
+        {"tools": [NOW], "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}},
+        {},
+    ),
     "tool_choice without tools": (PLAIN, {"tool_choice": "required", "parallel_tool_calls": False}, {}),
     "one tool at a time": (
         PLAIN,
@@ -252,6 +257,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "speech": ({"modalities": ["text", "audio"]}, "modalities"),
     "functions": ({"functions": [{"name": "f"}]}, "functions"),
     "custom tool": ({"tools": [NOW, {"type": "custom", "custom": {"name": "sh"}}]}, "tools[1]"),
+    "tool without name": ({"tools": [{"type": "function", "function": {}}]}, "tools[0]"),
+    "choice without name": ({"tools": [NOW], "tool_choice": {"type": "function"}}, "tool_choice"),
     "choice of a custom tool": (
         {"tools": [NOW], "tool_choice": {"type": "custom", "custom": {"name": "sh"}}},
         "tool_choice",
@@ -349,7 +356,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
 def normalised(body: dict[str, Any]) -> dict[str, Any]:
     """The body without what says the same in two ways, or what chat cannot say."""
     body = {"stream": False, **copy.deepcopy(body)}
-    if body["max_tokens"] >= PLAIN.max_output:  # type: ignore[operator]
+    if body["max_tokens"] >= PLAIN.max_output:
         body["max_tokens"] = "the model's limit"
     if isinstance(body.get("system"), str):
         body["system"] = [{"type": "text", "text": body["system"]}]

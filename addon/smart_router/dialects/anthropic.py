@@ -14,17 +14,18 @@ from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.errors import UpstreamError
 
+_HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+
 
 class AnthropicDialect:
-    """`POST /v1/messages`, version 2023-06-01; see `Dialect`."""
+    """`POST /v1/messages`; see `Dialect`."""
 
     name = "anthropic"
     path = "/v1/messages"
-    _HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}  # noqa: RUF012
 
     def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
         """The request as Anthropic takes it; ClientError for what it cannot be asked."""
-        return Outgoing(self.path, dict(self._HEADERS), to_json(write_body(request, call)))
+        return Outgoing(self.path, dict(_HEADERS), to_json(write_body(request, call)))
 
     def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
         """As the client asked."""

@@ -24,6 +24,10 @@ Block = dict[str, Any]
 
 THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_UNREADABLE = {
+    "audio": "Anthropic models cannot hear an earlier spoken answer",
+    "function_call": "function calls are deprecated: use tool calls",
+}
 _OPENING = "Begin."
 """Said for the user where the conversation starts without one (system texts alone, a greeting)."""
 _CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
@@ -54,7 +58,7 @@ def write_conversation(messages: Sequence[Message], call: Call) -> Conversation:
             raise unsupported(f"{where}.role", f"Anthropic models have no role {role!r}")
         side, write = _ROLES[role]
         blocks = write(message, where, ids, call)
-        _mark(blocks, message)
+        mark_breakpoint(blocks, message)
         if side == "system":
             system += blocks
         elif turns and turns[-1]["role"] == side:
@@ -81,7 +85,7 @@ class _ToolIds:
     """Ids as Anthropic takes them, the same for a call and its result.
 
     Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs to
-    the latest call of that id.
+    the latest call of that id. Same history, same ids: caches of prompts depend on it.
     """
 
     def __init__(self) -> None:
@@ -132,8 +136,9 @@ def _tool(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block
 
 
 def _assistant(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block]:
-    if message.get("audio"):
-        raise unsupported(f"{where}.audio", "Anthropic models cannot hear an earlier spoken answer")
+    for name, why in _UNREADABLE.items():
+        if message.get(name):
+            raise unsupported(f"{where}.{name}", why)
     said = _content(message, where)
     if not said and (refusal := message.get("refusal")):
         said = _content({"content": refusal}, where)
@@ -192,8 +197,6 @@ def _join_fragments(details: Iterable[ReasoningDetail]) -> Iterable[dict[str, An
     """Details whose streamed fragments the client kept apart, joined; only the first says the format."""
     joined: list[dict[str, Any]] = []
     for detail in details:
-        if not isinstance(detail, Mapping):
-            continue
         last = joined[-1] if joined else None
         same = last is not None and "index" in detail and last.get("index") == detail["index"]
         if last is None or not same or last.get("type") != detail.get("type"):
@@ -215,7 +218,7 @@ def _content(message: Message, where: str) -> list[Block]:
         if kind not in _PARTS:
             raise unsupported(at, f"Anthropic models cannot read content of type {kind!r}")
         if block := _PARTS[kind](part, at):
-            _mark([block], part)
+            mark_breakpoint([block], part)
             blocks.append(block)
     return blocks
 
@@ -263,7 +266,7 @@ def _url_source(url: str) -> Block | None:
     return {"type": "url", "url": url} if url.startswith(("http://", "https://")) else None
 
 
-def _mark(blocks: list[Block], source: Mapping[str, Any]) -> None:
+def mark_breakpoint(blocks: list[Block], source: Mapping[str, Any]) -> None:
     """A prompt-cache breakpoint of a part or message, on its last block."""
     mark = source.get("cache_control")
     if blocks and isinstance(mark, Mapping):

@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from smart_router.dialects.anthropic_messages import takes_budget_thinking, write_conversation
+from smart_router.dialects.anthropic_messages import (
+    mark_breakpoint,
+    takes_budget_thinking,
+    write_conversation,
+)
 from smart_router.dialects.anthropic_schema import restrict_schema
 from smart_router.dialects.base import Call, ModelRules
 from smart_router.dialects.hub import ChatRequest
@@ -157,17 +161,15 @@ def _write_tools(request: ChatRequest) -> _Tools:
     choice = request.get("tool_choice") or "auto"
     only: set[str] | None = None
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
-        allowed = choice["allowed_tools"]
-        only = {short_name(tool["function"]["name"]) for tool in allowed["tools"]}
-        choice = allowed["mode"]
+        allowed = choice.get("allowed_tools") or {}
+        only = {_name(tool, "tool_choice") for tool in allowed.get("tools") or ()}
+        choice = allowed.get("mode") or "auto"
     tools = [_write_tool(tool, f"tools[{number}]") for number, tool in enumerate(request.get("tools") or ())]
     tools = [tool for tool in tools if only is None or tool["name"] in only]
     if not tools:
         return _Tools([], None)
     if isinstance(choice, Mapping):
-        if choice.get("type") != "function":
-            raise unsupported("tool_choice", "Anthropic models know only function tools")
-        written = {"type": "tool", "name": short_name(choice["function"]["name"])}
+        written = {"type": "tool", "name": _name(choice, "tool_choice")}
     else:
         written = {"type": _TOOL_MODES.get(choice, "auto")}
     if request.get("parallel_tool_calls") is False and written["type"] != "none":
@@ -176,19 +178,23 @@ def _write_tools(request: ChatRequest) -> _Tools:
 
 
 def _write_tool(tool: Mapping[str, Any], at: str) -> dict[str, Any]:
-    if tool.get("type") != "function":
-        raise unsupported(at, "Anthropic models know only function tools")
+    written: dict[str, Any] = {"name": _name(tool, at)}
     function = tool["function"]
-    # `strict` is dropped: Anthropic's is limited to few tools and simple schemas, and refuses the rest
-    written = {
-        "name": short_name(function["name"]),
-        "input_schema": _input_schema(function.get("parameters")),
-    }
     if function.get("description"):
         written["description"] = function["description"]
-    if mark := tool.get("cache_control") or function.get("cache_control"):
-        written["cache_control"] = mark
+    # `strict` is dropped: Anthropic's is limited to few tools and simple schemas, and refuses the rest
+    written["input_schema"] = _input_schema(function.get("parameters"))
+    mark_breakpoint([written], tool)
+    mark_breakpoint([written], function)
     return written
+
+
+def _name(tool: Mapping[str, Any], at: str) -> str:
+    """The function's name, of a tool or of a choice among tools."""
+    function = tool.get("function")
+    if tool.get("type") != "function" or not isinstance(function, Mapping) or not function.get("name"):
+        raise unsupported(at, "Anthropic models know only function tools, by name")
+    return short_name(str(function["name"]))
 
 
 def _input_schema(parameters: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -113,13 +113,13 @@ class AnthropicStream:
             model = _string(message, "model") or self._call.model
             self._events.append(Start(id_, model, self._call.now))
         self._blocks.clear()
-        self._count(message)
+        self._note_usage(message)
 
     def _message_delta(self, event: Mapping[str, Any]) -> None:
         delta = _object(event, "delta")
         if delta.get("stop_reason"):
             self._stop = delta
-        self._count(event)
+        self._note_usage(event)
 
     def _message_stop(self, event: Mapping[str, Any]) -> None:
         for block in self._blocks.values():
@@ -247,7 +247,7 @@ class AnthropicStream:
     def _emit(self, delta: dict[str, Any]) -> None:
         self._events.append(Delta(delta))
 
-    def _count(self, holder: Mapping[str, Any]) -> None:
+    def _note_usage(self, holder: Mapping[str, Any]) -> None:
         """Usage is cumulative, and any event may leave some of it out: the latest stated count is true."""
         usage = _object(holder, "usage")
         self._usage.update({name: count for name, count in usage.items() if count is not None})
