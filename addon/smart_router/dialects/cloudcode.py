@@ -131,7 +131,7 @@ def _fit_claude(body: dict[str, Any], call: Call) -> None:
         config["maxOutputTokens"] = limit
         thinking = config.get("thinkingConfig", {})
         if thinking.get("thinkingBudget", 0) >= limit:
-            thinking["thinkingBudget"] = limit - 1
+            thinking["thinkingBudget"] = limit // 2
         if 0 < thinking.get("thinkingBudget", 0) < _MIN_CLAUDE_BUDGET:
             del config["thinkingConfig"]
     if not _may_think(body["contents"]):
