@@ -87,7 +87,7 @@ def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
         "metadata": _metadata(request),
         "service_tier": _SERVICE_TIERS.get(request.get("service_tier") or ""),
     }
-    body = {name: value for name, value in body.items() if value or value == 0}
+    body = {name: value for name, value in body.items() if value not in (None, [], {})}
     _limit_breakpoints(chain(tools.tools, system, *(turn["content"] for turn in turns)))
     return {**body, "stream": call.stream}
 
