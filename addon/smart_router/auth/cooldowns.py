@@ -30,6 +30,9 @@ SPARE_PROBE_EVERY = 5 * 60.0
 SHORTEST = 1.0
 """Shortest window: some providers state a delay of 0 and mean "not now"."""
 
+SKEW = 5.0
+"""Seconds by which two processes may read the time differently without one of them being wrong."""
+
 Outcome = ErrorClass | Literal["success"]
 """How an attempt ended, for the counts."""
 
@@ -207,15 +210,20 @@ def shifted(health: Health, delta: float) -> Health:
 
 
 def clamped(health: Health, now: float) -> Health:
-    """The record without what the clock's jumps made impossible: nothing past lies in the future, and no
-    window is longer than the longest."""
+    """The record without what the clock's jumps made impossible: nothing past lies in the future (but for
+    the SKEW between processes), and no window is longer than the longest."""
+    latest = now + SKEW
     window = health.window
     if window is not None:
-        since = min(window.since, now)
-        length = min(max(window.until - window.since, 0.0), LONGEST)
-        probed = None if window.probed is None else min(window.probed, now)
-        window = replace(window, since=since, until=since + length, probed=probed)
-    last_used = None if health.last_used is None else min(health.last_used, now)
+        since = window.since if window.since <= latest else now
+        length = window.until - window.since
+        if since != window.since or not 0 <= length <= LONGEST + SKEW:
+            window = replace(window, since=since, until=since + min(max(length, 0.0), LONGEST))
+        if window.probed is not None and window.probed > latest:
+            window = replace(window, probed=now)
+    last_used = health.last_used
+    if last_used is not None and last_used > latest:
+        last_used = now
     return replace(health, window=window, last_used=last_used)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
 
 from smart_router.auth.cooldowns import (
     Disabled,
@@ -19,9 +23,12 @@ from smart_router.auth.cooldowns import (
     scope_of,
     state,
 )
+from smart_router.auth.database import Database
 from smart_router.auth.ledger import Change, Key, Ledger
+from smart_router.auth.persist import StoreError, Writer
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
-from smart_router.auth.profiles import Profile, env_profiles
+from smart_router.auth.profiles import Profile, env_profiles, fingerprint, refusal
+from smart_router.auth.rows import Clock
 from smart_router.auth.sessions import Sessions
 from smart_router.auth.status import ModelStatus, ProfileStatus
 from smart_router.errors import UpstreamError
@@ -30,24 +37,51 @@ from smart_router.providers.base import Provider
 _SWITCH = "switch"
 """In place of a fingerprint: the user's own on and off, which outlives a change of the secret."""
 
+_TAKEN = "env, env2 …, none"
+_NAME = re.compile(r"(?!(env[0-9]*|none)$)[A-Za-z0-9._@+-]{1,64}")
+
 OFF = "switched off by the user"
 
 
 class AuthStore:
-    """Profiles and their health, in memory.
+    """Profiles and their health: in memory for requests, in a file (if there is a folder) for other
+    processes and the next start.
 
-    Every `now` is seconds of `time.monotonic()`. Nothing that a request calls touches a file or raises.
+    Every `now` is seconds of `time.monotonic()`. Nothing that a request calls touches the file or raises.
+    `folder` becomes private to the user (0700). Use from one thread; `close` it, or the last changes may
+    be lost. What the file holds is there once the constructor returns.
     """
 
-    def __init__(self, env: Mapping[str, str], providers: Mapping[str, Provider]) -> None:
-        self._ledger = Ledger(durable=False)
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        providers: Mapping[str, Provider],
+        folder: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._sessions = Sessions()
-        self._stored: list[Profile] = []
-        self._env: list[Profile] = []
+        self._stored: Sequence[Profile] = ()
+        self._env: Sequence[Profile] = ()
         self.reload_env(env, providers)
+        self._ledger = Ledger(durable=folder is not None)
+        self._writer: Writer | None = None
+        if folder is not None:
+            self._writer = Writer(Database(folder, clock or Clock()), self._ledger, self._receive)
+            self._writer.start()
+
+    def close(self) -> None:
+        """Write what is left and let go of the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def flush(self) -> None:
+        """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""
+        if self._writer is not None:
+            self._writer.flush()
 
     def reload_env(self, env: Mapping[str, str], providers: Mapping[str, Provider]) -> None:
         """Read the environment's keys anew, for these providers."""
+        self._providers = providers
         self._env = env_profiles(env, providers)
 
     def get_available_providers(self, now: float) -> list[str]:
@@ -56,6 +90,15 @@ class AuthStore:
             one.provider for one in self._profiles() if isinstance(self._state(one, now), Usable | Probe)
         )
         return list(dict.fromkeys(usable))
+
+    def has_profile(self, provider: str) -> bool:
+        """Whether there is a credential for the provider, however it fares."""
+        return any(one.provider == provider for one in self._profiles())
+
+    def usable(self, provider: str, model: str, now: float) -> bool:
+        """Whether some profile may be used, or probed, for this model now; picks nothing."""
+        states = (self._state(one, now, model) for one in self._profiles(provider))
+        return any(isinstance(found, Usable | Probe) for found in states)
 
     def pick_next_profile(
         self,
@@ -111,19 +154,55 @@ class AuthStore:
     def enable(self, profile_id: str) -> None:
         """Use the profile again, whoever disabled it."""
         profile = self._known(profile_id)
-        self._ledger.note(Change(Key(profile.id, "", _SWITCH), lambda health: Health()))
+        self._change(Key(profile.id, "", _SWITCH), lambda health: Health())
         self._note(profile, "", lambda health: Health(counts=health.counts))
 
     def disable(self, profile_id: str) -> None:
         """Do not use the profile until it is enabled."""
         profile = self._known(profile_id)
-        self._ledger.note(Change(Key(profile.id, "", _SWITCH), lambda health: Health(disabled=OFF)))
+        self._change(Key(profile.id, "", _SWITCH), lambda health: Health(disabled=OFF))
 
     def reset(self, profile_id: str) -> None:
         """Forget all that is held against the profile and its models, and its counts; the switch stays."""
         profile = self._known(profile_id)
         for key in self._keys(profile):
-            self._ledger.note(Change(key, lambda health: Health()))
+            self._change(key, lambda health: Health())
+
+    def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
+        """Store an API key as profile `provider:name`, in place of one of that name.
+
+        Returns when it is on disk. Raises ValueError for what cannot be a name or key, and StoreError.
+        """
+        if provider not in self._providers:
+            raise ValueError(f"no provider {provider!r}")
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
+        if why := refusal(secret.get_secret_value()):
+            raise ValueError(f"not a key: {why}")
+        profile = Profile(f"{provider}:{name}", provider, "stored_key", secret, fingerprint(secret))
+        self._on_disk().save(profile)
+        return profile
+
+    def remove(self, profile_id: str) -> None:
+        """Forget a stored credential and its health.
+
+        Raises UnknownProfileError, StoreError, and ValueError for keys that are not in the store.
+        """
+        profile = self._known(profile_id)
+        if profile.kind == "key":
+            raise ValueError(
+                f"{profile_id} is not stored: it comes from {profile.variable or 'the configuration'}"
+            )
+        self._on_disk().delete(profile_id)
+
+    def _on_disk(self) -> Writer:
+        if self._writer is None:
+            raise StoreError("there is no store: it was opened without a folder")
+        return self._writer
+
+    def _receive(self, stored: Mapping[str, Profile]) -> None:
+        """The file holds these now; called by the writer's thread."""
+        self._stored = tuple(stored.values())
 
     def _profiles(self, provider: str | None = None) -> list[Profile]:
         return [one for one in (*self._env, *self._stored) if provider in (None, one.provider)]
@@ -158,7 +237,12 @@ class AuthStore:
 
     def _note(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
         """Something happened to a model of a profile, or with an empty model to the profile itself."""
-        self._ledger.note(Change(Key(profile.id, model, profile.fingerprint), apply))
+        self._change(Key(profile.id, model, profile.fingerprint), apply)
+
+    def _change(self, key: Key, apply: Callable[[Health], Health]) -> None:
+        self._ledger.note(Change(key, apply))
+        if self._writer is not None:
+            self._writer.wake()
 
     def _status(self, profile: Profile, now: float) -> ProfileStatus:
         models = tuple(

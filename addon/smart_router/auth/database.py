@@ -1,0 +1,262 @@
+"""The store file: SQLite that several processes share, and that is set aside when it is damaged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smart_router.auth.cooldowns import Health
+from smart_router.auth.ledger import MOST_RECORDS, Change, Key
+from smart_router.auth.profiles import Profile
+from smart_router.auth.rows import Clock, health_from_json, health_to_json, profile_from_row, profile_to_row
+from smart_router.auth.schema import migrate
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "auth.sqlite"
+
+_KEEP_FOR = 30 * 24 * 3600.0
+"""Seconds after its last change that a health record is thrown out."""
+
+_LOCK_WAIT = 2.0
+"""Seconds to wait for another process's transaction; they take milliseconds."""
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""What a damaged file gives. SQLITE_ERROR (no such table) is among them: our statements are fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the file holds, times on this process's clock."""
+
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    records: dict[Key, Health] = field(default_factory=dict)
+
+
+class Database:
+    """One process's connection to the store file, used by one thread.
+
+    Methods raise sqlite3.Error, OSError or NewerFileError when the file cannot be used; the caller goes on
+    without it and may `open` again later.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.path = folder / FILE_NAME
+        self._clock = clock
+        self._db: sqlite3.Connection | None = None
+        self._inode = 0
+        self._version = -1
+        self._snapshot = Snapshot()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._db is not None
+
+    def open(self) -> Snapshot:
+        """Make or open the file. A damaged one is renamed, and what can be saved goes into a new one."""
+        known = self._snapshot
+        self._make_file()
+        try:
+            return self._connect()
+        except sqlite3.Error as error:
+            if not _is_damage(error):
+                raise
+        self._set_aside(saved := {one.id: one for one in self._readable()} | known.profiles)
+        self._make_file()
+        self._connect()
+        with self._transaction() as db:
+            _insert(db, saved.values())
+            self._write(db, known.records)
+        return self._load()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def news(self) -> Snapshot | None:
+        """All that the file holds, if another process has changed it since the last look."""
+        if self._replaced():
+            self.close()
+            return self.open()
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return None if version == self._version else self._load()
+
+    def apply(self, changes: Sequence[Change]) -> Snapshot:
+        """Apply the changes to the records as they are now on disk, in one transaction."""
+        if self._replaced():
+            self.close()
+            self.open()
+        touched: dict[Key, Health] = {}
+        with self._transaction() as db:
+            for key, change in changes:
+                touched[key] = change(touched[key] if key in touched else self._read(db, key))
+            self._write(db, touched)
+        self._snapshot.records.update(touched)
+        if len(self._snapshot.records) > MOST_RECORDS:
+            self._throw_out_old()
+        return self.news() or self._snapshot
+
+    def save(self, profile: Profile) -> Snapshot:
+        """Store a credential, in place of the one of the same id."""
+        with self._transaction() as db:
+            _insert(db, [profile])
+        return self._load()
+
+    def delete(self, profile_id: str) -> Snapshot:
+        """Forget a credential and its health."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM credentials WHERE profile_id = ?", (profile_id,))
+            db.execute("DELETE FROM health WHERE profile_id = ?", (profile_id,))
+        return self._load()
+
+    def read_only(self) -> Snapshot:
+        """What a file that cannot be written holds, as of now; for folders mounted read-only."""
+        # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
+        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            return Snapshot({one.id: one for one in _profiles(db)})
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise sqlite3.OperationalError("not open")
+        return self._db
+
+    def _make_file(self) -> None:
+        """The file 0600 in a folder 0700; SQLite's files beside it get the file's mode."""
+        folder = self.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        if self.path.stat().st_mode & 0o077:
+            self.path.chmod(0o600)
+
+    def _connect(self) -> Snapshot:
+        self._inode = self.path.stat().st_ino
+        # autocommit: transactions are spelt out, so that reading never holds one open
+        db = self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")  # a refresh token that is used must be on disk
+            db.execute("PRAGMA secure_delete = ON")  # removed keys do not linger in free pages
+            (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            migrate(db)
+            self._throw_out_old()
+            return self._load()
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self) -> Snapshot:
+        db = self._connection
+        # before the reading: what is written in between is news again
+        (self._version,) = db.execute("PRAGMA data_version").fetchone()
+        records, mended = {}, {}
+        for *key, record in db.execute("SELECT profile_id, model, fingerprint, record FROM health"):
+            health, repaired = health_from_json(record, self._clock)
+            records[Key(*key)] = health
+            if repaired:
+                mended[Key(*key)] = health
+        if mended:
+            # once and for all: mended again at every reading, a window would never end
+            with self._transaction():
+                self._write(db, mended)
+        self._snapshot = Snapshot({one.id: one for one in _profiles(db)}, records)
+        return self._snapshot
+
+    def _read(self, db: sqlite3.Connection, key: Key) -> Health:
+        row = db.execute(
+            "SELECT record FROM health WHERE profile_id = ? AND model = ? AND fingerprint = ?", key
+        ).fetchone()
+        return health_from_json(row[0], self._clock)[0] if row else Health()
+
+    def _write(self, db: sqlite3.Connection, records: dict[Key, Health]) -> None:
+        now = self._clock.wall()
+        db.executemany(
+            "INSERT OR REPLACE INTO health VALUES (?, ?, ?, ?, ?)",
+            ((*key, health_to_json(health, self._clock), now) for key, health in records.items()),
+        )
+
+    def _throw_out_old(self) -> None:
+        with self._transaction() as db:
+            db.execute("DELETE FROM health WHERE changed < ?", (self._clock.wall() - _KEEP_FOR,))
+            db.execute(
+                "DELETE FROM health WHERE changed < (SELECT changed FROM health ORDER BY changed DESC"
+                " LIMIT 1 OFFSET ?)",
+                (MOST_RECORDS // 2,),
+            )
+        self._version = -1
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = self._connection
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # a full disk has rolled back by itself
+                db.execute("ROLLBACK")
+            raise
+
+    def _replaced(self) -> bool:
+        """Whether another process has set our file aside, or someone deleted it."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _set_aside(self, saved: Collection[str]) -> None:
+        """Rename the damaged file, unless another process was quicker and has made a new one."""
+        if self._replaced():
+            return
+        mark = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.wall()))
+        aside = self.path.with_name(f"{FILE_NAME}.damaged-{mark}-{os.getpid()}")
+        # the file itself last: its journal alone would be taken for that of the new one
+        for ending in ("-shm", "-wal", ""):
+            with suppress(FileNotFoundError):
+                Path(f"{self.path}{ending}").rename(f"{aside}{ending}")
+        logger.warning(
+            "%s was damaged: it is now %s, and a new one has the %d stored credentials that could be saved",
+            self.path, aside.name, len(saved),
+        )  # fmt: skip
+
+    def _readable(self) -> list[Profile]:
+        """The credentials that a damaged file still gives and whose checksum is right."""
+        found = []
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT)) as db:
+            for profile in _profiles(db):
+                found.append(profile)  # noqa: PERF402 - keeps what came before the error
+        return found
+
+
+def _profiles(db: sqlite3.Connection) -> Iterator[Profile]:
+    for row in db.execute("SELECT profile_id, provider, kind, secret, extras, checksum FROM credentials"):
+        profile = profile_from_row(row)
+        if profile is None:
+            logger.warning("the stored credential %r is damaged and not used: add it or log in again", row[0])
+            continue
+        yield profile
+
+
+def _insert(db: sqlite3.Connection, profiles: Iterable[Profile]) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?)", map(profile_to_row, profiles)
+    )
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    # errors that the Python module raises by itself have no code: text that is not UTF-8
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE

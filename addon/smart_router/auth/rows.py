@@ -1,0 +1,77 @@
+"""Profiles and health as rows of the store file, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from smart_router.auth.cooldowns import Health, clamped, shifted
+from smart_router.auth.profiles import Profile, fingerprint
+
+Row = tuple[Any, ...]
+
+_HEALTH = TypeAdapter(Health)
+_EXTRAS = TypeAdapter(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks between which times are converted: the process's own, and the world's (seconds)."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+    @property
+    def lead(self) -> float:
+        """By how much the world's is ahead of the process's."""
+        return self.wall() - self.monotonic()
+
+
+def health_to_json(health: Health, clock: Clock) -> str:
+    """The record for the disk: wall time, which other processes and the next start understand."""
+    return _HEALTH.dump_json(shifted(health, clock.lead)).decode()
+
+
+def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
+    """The record on this process's clock, and whether the wall clock's jumps had to be taken out of it.
+
+    A record that cannot be read is a fresh one: it only costs an attempt too many.
+    """
+    try:
+        health = shifted(_HEALTH.validate_python(from_json(record, allow_inf_nan=False)), -clock.lead)
+    except (ValueError, TypeError):
+        return Health(), False
+    mended = clamped(health, clock.monotonic())
+    return mended, mended != health
+
+
+def profile_to_row(profile: Profile) -> Row:
+    """The columns of `credentials`."""
+    secret = "" if profile.secret is None else profile.secret.get_secret_value()
+    extras = to_json(dict(profile.extras)).decode()
+    row = (profile.id, profile.provider, profile.kind, secret, extras)
+    return (*row, _checksum(row))
+
+
+def profile_from_row(row: Row) -> Profile | None:
+    """The stored profile, or None if the row is not what was once written."""
+    *content, checksum = row
+    if checksum != _checksum(tuple(content)):
+        return None
+    profile_id, provider, kind, secret, extras = content
+    try:
+        facts = _EXTRAS.validate_json(extras)
+    except ValidationError:
+        return None
+    hidden = SecretStr(secret)
+    return Profile(profile_id, provider, kind, hidden, fingerprint(hidden), extras=facts)
+
+
+def _checksum(row: Row) -> str:
+    return hashlib.sha256("\0".join(map(str, row)).encode()).hexdigest()

@@ -1,0 +1,56 @@
+"""The store file's tables, and how an older file becomes a current one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+
+class NewerFileError(Exception):
+    """The file was written by a newer version of the router; it is left as it is."""
+
+
+def create_tables(db: sqlite3.Connection) -> None:
+    """Version 1: stored credentials, and the health of every profile and of its models.
+
+    `checksum` covers the row: what a bad disk changed is noticed before it is sent to a provider. `record`
+    is Health as JSON, its times in unix seconds; `changed` (unix seconds) is for throwing out old rows.
+    """
+    db.execute(
+        """CREATE TABLE credentials (
+            profile_id TEXT PRIMARY KEY, provider TEXT NOT NULL, kind TEXT NOT NULL, secret TEXT NOT NULL,
+            extras TEXT NOT NULL, checksum TEXT NOT NULL
+        ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE health (
+            profile_id TEXT NOT NULL, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
+            record TEXT NOT NULL, changed REAL NOT NULL,
+            PRIMARY KEY (profile_id, model, fingerprint)
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_tables,)
+"""Step n makes version n + 1 of version n. Released steps are never changed."""
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the file up to date, all or nothing; several processes may do so at once.
+
+    Raises NewerFileError, and sqlite3.Error for what the disk or a damaged file does.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise NewerFileError(
+                f"it has format {version}, this version of the router knows {len(MIGRATIONS)}"
+            )
+        for step in MIGRATIONS[version:]:
+            step(db)
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
