@@ -18,6 +18,7 @@ from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect
 from smart_router.dialects.sse import sse_event
 from smart_router.errors import UpstreamError
 from tests.cases import Case, case_params, load_cases
+from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = ResponsesDialect(PUBLIC)
@@ -486,31 +487,6 @@ def test_codex_streams_whatever_the_client_asked() -> None:
     assert codex.upstream_streams({}, CALL)
     assert not DIALECT.upstream_streams({}, CALL)
     assert DIALECT.upstream_streams({"stream": True}, CALL)
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
-    max_leaves=3,
-)
-
-
-def replace_somewhere(value: Any, data: st.DataObject, replacement: Any) -> Any:
-    """The value with one of its parts replaced."""
-    keys = (
-        list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
-    )
-    if not keys or data.draw(st.integers(0, 9)) == 0:
-        return replacement
-    key = data.draw(st.sampled_from(keys))
-    inner = replace_somewhere(value[key], data, replacement)
-    if isinstance(value, dict):
-        return {**value, key: inner}
-    return [*value[:key], inner, *value[key + 1 :]]
 
 
 def mutate(body: bytes, data: st.DataObject) -> bytes:

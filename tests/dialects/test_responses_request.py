@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.client_chat import read_request as read_chat
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatRequest, ReasoningDetail
 from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
@@ -16,6 +20,7 @@ from smart_router.dialects.responses_request import nearest_effort
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 from tests.cases import Case, case_params, load_cases
+from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.responses_reading import read_request
 
 ANY = ModelRules()
@@ -348,7 +353,18 @@ REFUSED: dict[str, tuple[dict[str, Any], ResponsesFlavour, str]] = {
     "functions": ({"functions": [{"name": "f"}]}, PUBLIC, "functions"),
     "role": ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, PUBLIC, "messages[0].role"),
     "part": (user({"type": "text", "text": "a"}, {"type": "video_url"}), PUBLIC, "messages[0].content[1]"),
+    "assistant's part": (
+        {"messages": [{"role": "assistant", "content": [{"type": "thinking"}]}]},
+        PUBLIC,
+        "messages[0].content[0]",
+    ),
+    "call of a function": (
+        {"messages": [{"role": "assistant", "function_call": {"name": "f", "arguments": ""}}]},
+        PUBLIC,
+        "messages[0].function_call",
+    ),
     "tool": ({"tools": [{"type": "file_search"}]}, PUBLIC, "tools[0].type"),
+    "custom tool without a name": ({"tools": [{"type": "custom", "custom": {}}]}, PUBLIC, "tools[0].type"),
     "choice": ({**TOOLS, "tool_choice": {"type": "hosted"}}, PUBLIC, "tool_choice"),
     "log probabilities": ({"logprobs": True}, CODEX, "logprobs"),
     "web search": ({"web_search_options": {}}, CODEX, "web_search_options"),
@@ -622,3 +638,77 @@ def normalised_item(found: Mapping[str, Any]) -> dict[str, Any] | None:
 def test_few_recorded_requests_are_left_out() -> None:
     recorded = {case.folder.name for case in load_cases("openai-responses")}
     assert not recorded or set(NOT_IN_CHAT) <= recorded
+
+
+EVERYTHING: dict[str, Any] = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "s"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "t"},
+                {"type": "image_url", "image_url": {"url": "u", "detail": "low"}},
+                {"type": "file", "file": {"file_id": "f"}},
+                {"type": "input_audio", "input_audio": {"data": "d", "format": "wav"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "r"}],
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                {"id": "c2", "type": "custom", "custom": {"name": "c", "input": "i"}},
+            ],
+            "reasoning_details": [
+                {
+                    "type": "reasoning.summary",
+                    "summary": "s",
+                    "id": "r",
+                    "format": "openai-responses-v1",
+                    "index": 0,
+                },
+                {
+                    "type": "reasoning.encrypted",
+                    "data": "d",
+                    "id": "r",
+                    "format": "openai-responses-v1",
+                    "index": 1,
+                },
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "t"}]},
+        {"role": "tool", "tool_call_id": "c2", "content": "t"},
+    ],
+    "tools": [
+        function_tool("f", parameters={}, strict=True),
+        {"type": "custom", "custom": {"name": "c", "format": {"type": "grammar", "grammar": GRAMMAR}}},
+    ],
+    "tool_choice": {
+        "type": "allowed_tools",
+        "allowed_tools": {
+            "mode": "auto",
+            "tools": [function_tool("f"), {"type": "custom", "custom": {"name": "c"}}],
+        },
+    },
+    "response_format": {"type": "json_schema", "json_schema": SCHEMA},
+    "web_search_options": {"search_context_size": "low", "user_location": {"approximate": {"country": "AT"}}},
+    "reasoning_effort": "low",
+    "service_tier": "priority",
+    "max_tokens": 5,
+    "modalities": ["text"],
+    "verbosity": "low",
+    "logprobs": True,
+}
+NOT_IN_CODEX = {"messages": EVERYTHING["messages"][2:], "web_search_options": None, "logprobs": None}
+
+
+@given(data=st.data(), flavour=st.sampled_from([PUBLIC, CODEX]))
+@settings(max_examples=300, deadline=None)
+def test_requests_that_were_let_in_are_written_or_refused(
+    data: st.DataObject, flavour: ResponsesFlavour
+) -> None:
+    whole = EVERYTHING if flavour is PUBLIC else {**EVERYTHING, **NOT_IN_CODEX}
+    request = replace_somewhere(whole, data, data.draw(ANYTHING))
+    with contextlib.suppress(ClientError):
+        write(read_chat(json.dumps(request).encode()), flavour, REASONING)

@@ -16,15 +16,16 @@ class ResponsesFlavour:
     `stream_only` services answer with a stream whatever is asked. `system_role` replaces the roles system
     and developer, None keeps them. `fields` are the chat fields that are passed on and their names here; of
     several with one name the first that is set wins. `service_tiers` are the values taken, None meaning
-    any. `needs_instructions` says that the field must be there, `keeps_encrypted_reasoning` whether
-    encrypted reasoning may be asked of every model or only of those that reason. `headers` maps `Call.extras`
-    to the headers they are sent as. `reasoning_format` marks whose reasoning details are, for it is
-    OpenRouter's name of the format and no service can read another's. `min_output_tokens` is the smallest
-    limit that is not refused.
+    any. `needs_instructions` says that the field must be there, `encrypted_reasoning` whether that may be
+    asked of every model or only of those that reason. `stores` services keep a response where the client
+    asks for it; `audio`, `logprobs` and `web_search` are what a request may hold. `min_output_tokens` is the
+    smallest limit that is not refused. `headers` maps `Call.extras` to the headers they are sent as.
+    `reasoning_format` marks reasoning details as this service's (the names are OpenRouter's): encrypted
+    reasoning means nothing to another.
     """
 
     stream_only: bool = False
-    system_role: Literal["system", "developer"] | None = None
+    system_role: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     service_tiers: frozenset[str] | None = None
     needs_instructions: bool = False

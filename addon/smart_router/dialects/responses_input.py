@@ -27,7 +27,7 @@ def write_input(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> 
             case "user":
                 items.append(_message("user", message, number, flavour))
             case "assistant":
-                items += _turn(message, call, flavour)
+                items += _turn(message, number, call, flavour)
                 calls = message.get("tool_calls") or ()
                 custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
             case "tool":
@@ -54,7 +54,7 @@ def _parts(
 
 
 def _part(part: Mapping[str, Any], where: str, flavour: ResponsesFlavour) -> dict[str, Any]:
-    match part.get("type"):
+    match part["type"]:
         case "text":
             return {"type": "input_text", "text": part["text"]}
         case "image_url":
@@ -79,10 +79,12 @@ def _result(
     return {"type": kind, "call_id": short_name(call_id), "output": output}
 
 
-def _turn(message: Message, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+def _turn(message: Message, number: int, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
     """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
+    if message.get("function_call"):
+        raise unsupported(f"messages[{number}].function_call", "This provider takes `tool_calls` only.")
     items: list[dict[str, Any]] = []
-    if said := list(_said(message)):
+    if said := list(_said(message, number)):
         items.append({"type": "message", "role": "assistant", "content": said})
     for made in message.get("tool_calls") or ():
         kind, field = _CALL_ITEMS[made["type"]]
@@ -92,13 +94,19 @@ def _turn(message: Message, call: Call, flavour: ResponsesFlavour) -> list[dict[
     return [*_reasoning(message, call, flavour), *items] if items else []
 
 
-def _said(message: Message) -> Iterator[dict[str, Any]]:
+def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
     content = message.get("content")
-    for part in content if isinstance(content, list) else ():
-        if part.get("type") == "refusal":
-            yield {"type": "refusal", "refusal": part["refusal"]}
-        else:
-            yield {"type": "output_text", "text": part["text"]}
+    for place, part in enumerate(content if isinstance(content, list) else ()):
+        match part["type"]:
+            case "text":
+                yield {"type": "output_text", "text": part["text"]}
+            case "refusal":
+                yield {"type": "refusal", "refusal": part["refusal"]}
+            case kind:
+                where = f"messages[{number}].content[{place}]"
+                raise unsupported(
+                    where, f"Content of type {kind!r} is not supported in the assistant's turn."
+                )
     if isinstance(content, str) and content:
         yield {"type": "output_text", "text": content}
     if refusal := message.get("refusal"):

@@ -135,13 +135,13 @@ def _add_tools(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
 
 def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
     match tool:
-        case {"type": "function", "function": {"name": name, **rest}}:
+        case {"type": "function", "function": {"name": str(name), **rest}}:
             # left out, `strict` is true here and false in chat completions
             defaults = {"parameters": _NO_PARAMETERS, "strict": False}
             return {"type": "function", "name": short_name(name), **defaults, **_stated(rest)}
-        case {"type": "custom", "custom": {"name": name, **rest}}:
+        case {"type": "custom", "custom": {"name": str(name), **rest}}:
             match rest.get("format"):
-                case {"type": "grammar", "grammar": grammar}:
+                case {"type": "grammar", "grammar": {**grammar}}:
                     rest["format"] = {"type": "grammar", **grammar}
             return {"type": "custom", "name": short_name(name), **_stated(rest)}
         case _:
@@ -153,31 +153,27 @@ def _stated(fields: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _web_search(options: Mapping[str, Any]) -> dict[str, Any]:
+def _web_search(options: object) -> dict[str, Any]:
     tool: dict[str, Any] = {"type": "web_search"}
-    if size := options.get("search_context_size"):
-        tool["search_context_size"] = size
-    match options.get("user_location"):
-        case {"approximate": place}:
+    match options:
+        case {"search_context_size": str(size)}:
+            tool["search_context_size"] = size
+    match options:
+        case {"user_location": {"approximate": {**place}}}:
             tool["user_location"] = {"type": "approximate", **place}
     return tool
 
 
-def _tool_choice(choice: str | Mapping[str, Any]) -> str | dict[str, Any]:
-    if isinstance(choice, str):
-        return choice
+def _tool_choice(choice: object) -> str | dict[str, Any]:
+    """A choice among tools, or a tool as it is named in one."""
     match choice:
-        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}:
-            return {"type": "allowed_tools", "mode": mode, "tools": [_reference(tool) for tool in tools]}
-        case _:
-            return _reference(choice)
-
-
-def _reference(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool named in a choice."""
-    kind = tool.get("type")
-    match tool:
-        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}}:
+        case str():
+            return choice
+        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [*tools]}}:
+            return {"type": "allowed_tools", "mode": mode, "tools": [_tool_choice(tool) for tool in tools]}
+        case {"type": "function" as kind, "function": {"name": str(name)}}:
+            return {"type": kind, "name": short_name(name)}
+        case {"type": "custom" as kind, "custom": {"name": str(name)}}:
             return {"type": kind, "name": short_name(name)}
         case _:
-            raise unsupported("tool_choice", f"A choice of type {kind!r} is not supported.")
+            raise unsupported("tool_choice", "Only functions and custom tools can be chosen.")

@@ -127,9 +127,9 @@ class ResponsesReader:
             case "response.created" | "response.queued" | "response.in_progress":
                 return self._start(response)
             case "response.output_item.added":
-                self._items.begin(self._place(data, item.get("id")), item)
+                self._items.begin(self._place(data, item.get("id") or item.get("call_id")), item)
             case "response.output_item.done":
-                self._items.finish(self._place(data, item.get("id")), item)
+                self._items.finish(self._place(data, item.get("id") or item.get("call_id")), item)
             case "response.output_text.annotation.added":
                 place = self._place(data, data.get("item_id"))
                 part, number = _count(data.get("content_index")), _count(data.get("annotation_index"))
