@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from tests import ready_addon
 from tests.fakes.tls import ca_pem
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Router:
 
     `config` is the text of the user's TOML file, `options` go to `--set`, `args` are further arguments,
     `upstream` is the reverse mode's target, `script` the addon. `trust` is what upstream certificates are
-    verified with (PEM). `stop` raises RouterError for a traceback in the log unless `allow_errors`.
+    verified with (PEM); `listen_host=None` leaves the address to the addon. `stop` raises RouterError for a
+    traceback in the log unless `allow_errors`.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Router:
         upstream: str = "http://127.0.0.1:1",
         script: Path = ROUTER,
         trust: bytes | None = None,
+        listen_host: str | None = "127.0.0.1",
         allow_errors: bool = False,
     ) -> None:
         self.folder = folder
@@ -108,8 +111,10 @@ class Router:
             **(options or {}),
         }
         sets = [arg for name, value in settings.items() for arg in ("--set", f"{name}={value}")]
-        self._command = [str(MITMDUMP), "-s", str(script), "--mode", f"reverse:{upstream}", "-p", "0"]
-        self._command += [*sets, *args]
+        scripts = ["-s", str(script), "-s", str(ready_addon.__file__)]
+        listen = ["--mode", f"reverse:{upstream}", "--listen-port", "0"]
+        listen += ["--listen-host", listen_host] if listen_host else []
+        self._command = [str(MITMDUMP), *scripts, *listen, *sets, *args]
         self._env = self._environment(env or {})
 
     def _prepare(self, config: str, trust: bytes) -> None:
@@ -131,7 +136,7 @@ class Router:
     # the process
 
     def start(self) -> Self:
-        """Start it and wait until it listens. Raises RouterError."""
+        """Start it and wait until it serves. Raises RouterError."""
         self.process = subprocess.Popen(
             self._command,
             env=self._env,
@@ -147,9 +152,7 @@ class Router:
         self._reader.start()
         try:
             self.port = int(self.wait_for_log(_LISTENING)[1])
-            if "Traceback" in self.log:  # mitmproxy listens first, then ends because of the error
-                self.process.wait(START_LIMIT)
-                raise RouterError(f"mitmdump did not start:\n{self.log}")
+            self.wait_for_log(ready_addon.LINE)
         except BaseException:
             self._end()
             raise
