@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
 from smart_router.errors import ClientError
+from smart_router.listening import is_loopback
 
 
 def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
@@ -20,7 +20,7 @@ def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, Se
     for name, key in clients.items():
         if hmac.compare_digest(shown.encode(), key.get_secret_value().encode()):
             return name
-    if _is_loopback(peer):
+    if is_loopback(peer):
         return None
     raise ClientError(
         401,
@@ -45,12 +45,3 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> str | No
         type="permission_error",
         code="origin_not_allowed",
     )
-
-
-def _is_loopback(peer: str) -> bool:
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import ReverseMode
@@ -21,10 +21,11 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.layer import adopt, widen
-from smart_router.config import ConfigError
 from smart_router.errors import ClientError
+from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
 from smart_router.options import add_options, read_limits
 from smart_router.router import Router, open_router
+from smart_router.routing.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +46,19 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts: dict[str, Attempt] = {}
         self._router: Router | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._loopback_only = True
+        self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
 
     def load(self, loader: Loader) -> None:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
         add_options(loader)
-        for name, value in {"connection_strategy": "lazy", "listen_host": "127.0.0.1"}.items():
-            if not _chosen(name):
-                ctx.options.update(**{name: value})
+        if not _chosen("connection_strategy"):
+            ctx.options.update(connection_strategy="lazy")
+        self._loopback_only = not _chosen("listen_host")
+        if self._loopback_only:
+            ctx.options.update(listen_host=LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
         """Check changed options and take them in."""
@@ -74,14 +78,16 @@ class SmartRouter:
         """Read config and credentials, and watch the config file from now on."""
         if self._router is None:
             self._open()
-        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+        self._tasks = [asyncio.create_task(self._watch())]
+        if self._loopback_only:
+            self._tasks.append(asyncio.create_task(move_to_loopback(ctx.master.addons.get("proxyserver"))))
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._router is not None:
-            self._router.auth.flush()
+            self._router.auth.close()
 
     def _open(self) -> None:
         try:
@@ -99,6 +105,11 @@ class SmartRouter:
                 self._router.reload()
 
     # Connections.
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Turn away who connected from elsewhere before the sockets were moved to loopback."""
+        if self._loopback_only and came_from_elsewhere(client):
+            client.error = "the router listens on loopback only; choose an address with --listen-host"
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
@@ -119,7 +130,7 @@ class SmartRouter:
             flow.request.stream = True
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Answer locally, or route; whatever goes wrong, a claimed request never reaches the nominal upstream."""
+        """Answer locally, or route; a claimed request never reaches the nominal upstream, whatever goes wrong."""
         claim = self.claims.get(flow)
         if claim is None:
             return
@@ -215,17 +226,7 @@ class SmartRouter:
 
 
 def log_exchange(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """One line a request, and one for each attempt that failed on its way."""
-    for failed in exchange.failures:
-        who = f"{failed.candidate} ({failed.profile_id})"
-        logger.info(
-            "%s attempt %d: %s: %s: %s",
-            exchange.id,
-            failed.number,
-            who,
-            failed.error.kind,
-            failed.error.message,
-        )
+    """One line a request: what was asked, how it ended, who answered and why they were asked."""
     outcome = flow.response.status_code if flow.response and not flow.error else "ended early"
     answered = f" by {exchange.attempt.profile_id}" if exchange.attempt else ""
     logger.info(
@@ -290,8 +291,8 @@ def _is_large(headers: http.Headers) -> bool:
 
 def _chosen(option: str) -> bool:
     """Whether the user set an option of mitmproxy's; one equal to the default shows on the command line."""
-    value_changed: bool = ctx.options._options[option].has_changed()
-    return value_changed or any(option in argument for argument in sys.argv[1:])
+    changed = bool(ctx.options.has_changed(option))
+    return changed or any(option in argument for argument in sys.argv[1:])
 
 
 addons = [SmartRouter()]

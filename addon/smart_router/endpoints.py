@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smart_router import __version__
+from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config
 from smart_router.errors import ClientError
@@ -72,12 +73,11 @@ def check_method(target: Target, method: str) -> None:
 
 def list_models(config: Config, auth: AuthStore, now: float) -> dict[str, Any]:
     """OpenAI's model list: the virtual models, then what present credentials reach as `provider/model`."""
-    available = set(auth.get_available_providers(now))
     ids = [(name, "smart-router") for name in config.routing.virtual_models]
     ids += [
         (f"{provider.id}/{model}", provider.id)
         for provider in config.providers.values()
-        if provider.id in available
+        if auth.has_profile(provider.id)
         for model in provider.models
     ]
     return {"object": "list", "data": [_model(name, owner) for name, owner in ids]}
@@ -106,11 +106,11 @@ def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[
     providers = {}
     for id_ in config.providers:
         profiles = auth.statuses(id_, now)
-        cooled = [p.cooled_until for p in profiles if p.cooled_until is not None]
+        cooled = [p.state.until - now for p in profiles if isinstance(p.state, Cooled)]
         providers[id_] = {
             "configured": bool(profiles),
             "profiles_usable": sum(p.usable for p in profiles),
-            "cooled_for": round(max(0.0, min(cooled) - now), 1) if cooled else None,
+            "cooled_for": round(min(cooled), 1) if cooled else None,
         }
     usable = any(p["profiles_usable"] for p in providers.values())
     body = {

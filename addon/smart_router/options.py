@@ -70,7 +70,7 @@ OPTIONS: tuple[Option, ...] = (
         "router_hold_head",
         str,
         f"{_LIMITS.hold_head:g}",
-        "Seconds after which a waiting streaming client gets head and keep-alives; failover is still possible.",
+        "Seconds after which a waiting streaming client gets head and keep-alives; failover goes on.",
     ),
     Option(
         "router_max_wait",

@@ -18,12 +18,13 @@ from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.auth.store import AuthStore
-from smart_router.config import Config, ConfigError, config_path, load_config, state_path
+from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.recall import Recall
 from smart_router.routing import Decision, StickyTable, route, session_key
+from smart_router.routing.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Router:
         self.started = time.monotonic()
         self.config = load_config(config_file, env)
         self._seen = _fingerprint(config_file)
-        self.auth = AuthStore(state_folder, env, self.config.providers)
+        self.auth = AuthStore(env, self.config.providers)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.recall = Recall()
         self.services = self._services()
@@ -86,7 +87,6 @@ class Router:
 
     def _decide(self, request: ChatRequest, session: str | None) -> Decision:
         now = time.monotonic()
-        available = set(self.auth.get_available_providers(now))
 
         def decide(cooled_too: bool) -> Decision:
             return route(
@@ -94,9 +94,9 @@ class Router:
                 config=self.config.routing,
                 providers=self.config.providers,
                 usable=lambda provider, model: (
-                    provider in available and (cooled_too or self.auth.usable(provider, model, now))
+                    self.auth.has_profile(provider) if cooled_too else self.auth.usable(provider, model, now)
                 ),
-                configured=available.__contains__,
+                configured=self.auth.has_profile,
                 sticky=self.sticky,
                 session=session,
                 now=now,

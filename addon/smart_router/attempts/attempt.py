@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mitmproxy import http
-from mitmproxy.proxy.layers.http import ErrorCode
+from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
 from smart_router.dialects.base import Call, StreamReader

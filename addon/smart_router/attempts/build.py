@@ -55,7 +55,7 @@ class Builder:
             **outgoing.headers,
         }
         url = provider.base_url + outgoing.path
-        request = http.Request.make("POST", url, outgoing.body, headers)
+        request = http.Request.make("POST", url, outgoing.body, http.Headers(_fields(headers)))
         limits, now = exchange.limits, time.monotonic()
         slow = SLOW_START if call.rules.reasoning or not call.stream else 1
         return Attempt(
@@ -86,6 +86,11 @@ class Builder:
             recall=exchange.services.recall.get,
         )
         return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
+
+
+def _fields(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Lower-case names, as HTTP/2 wants them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ step, runs it, and reports how it went.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ from smart_router.errors import ClientError, ErrorClass, UpstreamError
 from smart_router.recall import Recall
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
+
+logger = logging.getLogger(__name__)
 
 ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
     {"rate_limit", "quota", "auth", "auth_permanent", "model_not_found"}
@@ -138,6 +141,8 @@ class Exchange:
         assert attempt is not None
         self.attempt = None
         self.failures.append(Failed(attempt.number, attempt.candidate, attempt.profile_id, error))
+        who = f"{attempt.candidate} ({attempt.profile_id})"
+        logger.info("%s attempt %d: %s: %s: %s", self.id, attempt.number, who, error.kind, error.message)
         if error.scope != "none":
             self.services.auth.mark_profile_failure(attempt.profile_id, attempt.candidate.model, error, now)
         if not error.retryable:

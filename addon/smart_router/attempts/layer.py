@@ -26,11 +26,10 @@ from mitmproxy import ctx
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import (
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
-    HttpLayer,
-    HttpStream,
-    ReceiveHttp,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -38,7 +37,6 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims

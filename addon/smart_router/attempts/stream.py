@@ -17,20 +17,17 @@ from mitmproxy import flow as mflow
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    HttpErrorHook,
-    HttpResponseHeadersHook,
-    HttpStream,
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._events import (
     RequestData,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
-    SendHttp,
 )
-from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
 from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
 from smart_router.attempts.attempt import BODY_KEPT, Attempt

@@ -91,8 +91,8 @@ _ROWS = (
     Provider(
         "google",
         GeminiDialect(),
-        # GOOGLE_GEMINI_BASE_URL is not read: Google's SDK means an address without the version
         "https://generativelanguage.googleapis.com/v1beta",
+        base_url_env="GOOGLE_GEMINI_BASE_URL",  # with the version, unlike in Google's own SDK
         key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"),
         auth="x-goog-api-key",
     ),

@@ -1,0 +1,53 @@
+"""Listening on loopback only, unless the user chose an address.
+
+mitmproxy listens on all interfaces by default, and opens its sockets before it has loaded a script. So they
+are moved as soon as it runs, and until then connections from elsewhere are turned away one by one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
+from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode, Socks5Mode, UpstreamMode
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
+"""Modes that a program on this machine is pointed at. The others (transparent, local, wireguard) are there to
+catch traffic, much of it from elsewhere."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own; a zone index and IPv4 mapped into IPv6 are seen through."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def came_from_elsewhere(client: Client) -> bool:
+    """Whether a client connected to a local mode's socket from beyond this machine."""
+    return isinstance(client.proxy_mode, LOCAL_MODES) and not is_loopback(client.peername[0])
+
+
+async def move_to_loopback(proxyserver: Proxyserver) -> None:
+    """Have the servers that listen everywhere listen on 127.0.0.1 instead, on the same ports."""
+    for server in proxyserver.servers:
+        addresses = server.listen_addrs
+        everywhere = any(ipaddress.ip_address(host).is_unspecified for host, *_ in addresses)
+        if not isinstance(server, AsyncioServerInstance) or not isinstance(server.mode, LOCAL_MODES):
+            continue
+        if not everywhere or server.mode.custom_listen_host:
+            continue
+        port = addresses[0][1]
+        await server.stop()
+        server._servers = await server.listen(LOOPBACK, port)
+        logger.info("%s listening at %s:%d only.", server.mode.description, LOOPBACK, port)
+    await proxyserver.servers.changed.send()
