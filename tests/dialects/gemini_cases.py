@@ -19,19 +19,24 @@ FINISH = {
     "SAFETY": "content_filter",
 }
 
+NOW = 1_700_000_000
 HI = {"role": "user", "content": "hi"}
 USER = {"role": "user", "parts": [{"text": "hi"}]}
 """What Gemini gets of `HI`."""
 
 
 def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> Call:
-    values = {"provider": "google", "stream": False, "now": 1_700_000_000, "request_id": "req"}
-    return Call(**{**values, "model": model, **fields})  # type: ignore[arg-type]
+    values: dict[str, Any] = {
+        "provider": "google",
+        "stream": False,
+        "now": 1_700_000_000,
+        "request_id": "req",
+    }
+    return Call(**{**values, "model": model, **fields})
 
 
 def case_call(case: Case, **fields: Any) -> Call:
-    thinking = "level" if case.model.startswith("gemini-3") else "budget"
-    rules = ModelRules(thinking=thinking)  # type: ignore[arg-type]
+    rules = ModelRules(thinking="level" if case.model.startswith("gemini-3") else "budget")
     return make_call(case.model, stream=case.stream, rules=rules, **fields)
 
 

@@ -52,7 +52,7 @@ def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _assistant(parts: list[Any], number: int, pending: list[tuple[str, str]]) -> dict[str, Any]:
-    calls = []
+    calls: list[dict[str, Any]] = []
     for part in parts:
         if called := part.get("functionCall"):
             id_ = called.get("id") or f"own_{number}_{len(calls)}"

@@ -220,7 +220,7 @@ def test_room_to_think_and_to_answer(call: Call, fields: Any, config: Any) -> No
 
 THOUGHT = {"text": "Hm", "thought": True}
 CALLED = {"functionCall": {"name": "f", "id": "call.1:x", "args": {PLACEHOLDER: True, "a": "b"}}}
-CLAUDE_ANSWER = [
+CLAUDE_ANSWER: list[dict[str, Any]] = [
     {"response": answer(THOUGHT), "traceId": "t"},
     {"response": answer({"text": "m", "thought": True})},
     {"response": answer({"text": "", "thought": True, "thoughtSignature": "genuine"})},

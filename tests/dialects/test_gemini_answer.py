@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from smart_router.dialects.client_chat import ChatStreamWriter
+from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini_answer import AnswerReader
+from smart_router.dialects.gemini_signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used, make_usage
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import UpstreamError
-from tests.dialects.gemini_cases import answer, make_call
+from tests.dialects.gemini_cases import NOW, answer, make_call
 from tests.oracle import check_grammar
 
 
@@ -61,7 +67,7 @@ URL = "data:image/png;base64,AAAA"
         ({"inlineData": IMAGE, "thought": True}, None),
         (
             {"inlineData": SOUND},
-            {"audio": {"id": "audio_req_0", "data": "BBBB", "transcript": "", "expires_at": 1_700_000_000}},
+            {"audio": {"id": "audio_req_0", "data": "BBBB", "transcript": "", "expires_at": NOW}},
         ),
         ({"inlineData": {"mimeType": "video/mp4", "data": "C"}}, None),
         ({"executableCode": {"language": "PYTHON", "code": "1"}}, None),
@@ -124,10 +130,9 @@ def test_usage_may_follow_the_finish_and_the_last_counts() -> None:
 
 
 def test_names_and_ids_of_the_answer() -> None:
-    now = 1_700_000_000
-    assert read(answer(finishReason="STOP"))[0] == Start("resp", "gemini-test", now)
+    assert read(answer(finishReason="STOP"))[0] == Start("resp", "gemini-test", NOW)
     bare = {"candidates": [{"finishReason": "STOP"}], "responseId": 7}
-    assert read(bare)[0] == Start("chatcmpl_req_0", "gemini-2.5-flash", now)
+    assert read(bare)[0] == Start("chatcmpl_req_0", "gemini-2.5-flash", NOW)
 
 
 def test_calls_are_numbered_per_choice_and_ids_are_unique() -> None:
@@ -184,12 +189,14 @@ def test_sources_become_annotations_once() -> None:
 
 def test_log_probabilities() -> None:
     hi, ho = {"token": "hi", "logProbability": -0.5}, {"token": "ho", "logProbability": -1.5}
-    result = {"chosenCandidates": [hi, {"token": 1}], "topCandidates": [{"candidates": [hi, ho]}]}
+    never = {"token": "no", "logProbability": -(10**400)}
+    result = {"chosenCandidates": [hi, {"token": 1}], "topCandidates": [{"candidates": [hi, ho, never]}]}
     events = read(answer({"text": "hi"}, logprobsResult=result, finishReason="STOP"))
     (logprobs,) = [event.extra["logprobs"] for event in events if isinstance(event, Delta) and event.extra]
     token = {"token": "hi", "logprob": -0.5, "bytes": [104, 105]}
     rival = {"token": "ho", "logprob": -1.5, "bytes": [104, 111]}
-    assert logprobs == {"content": [{**token, "top_logprobs": [token, rival]}], "refusal": None}
+    least = {"token": "no", "logprob": -9999.0, "bytes": [110, 111]}
+    assert logprobs == {"content": [{**token, "top_logprobs": [token, rival, least]}], "refusal": None}
 
 
 def partial(path: str, more: bool = False, **value: Any) -> dict[str, Any]:
@@ -227,3 +234,62 @@ def test_a_call_in_pieces_ends_with_the_next_call_or_the_answer() -> None:
     opening = [answer({"functionCall": {"name": name, "willContinue": True}}) for name in ("f", "g")]
     assert deltas(read(*opening, answer(finishReason="STOP"))) == [called("f"), called("g", 1)]
     assert deltas(read(*opening)) == [called("f")], "what was cut off is no call"
+
+
+RICH = [
+    {"error": None, "promptFeedback": {"blockReason": None}, "usageMetadata": {"promptTokenCount": 1}},
+    answer(
+        {"text": "a", "thought": True, "thoughtSignature": "s"},
+        {"inlineData": IMAGE},
+        {"functionCall": {"name": "f", "id": "i", "args": {"x": 1}}, "thoughtSignature": "s"},
+        {
+            "functionCall": {
+                "name": "g",
+                "willContinue": True,
+                "partialArgs": [partial("$.a", stringValue="x")],
+            }
+        },
+        logprobsResult={
+            "chosenCandidates": [{"token": "a", "logProbability": -1}],
+            "topCandidates": [{"candidates": [{"token": "a", "logProbability": -1}]}],
+        },
+        groundingMetadata={
+            "groundingChunks": [SOURCE],
+            "groundingSupports": [{"segment": {"endIndex": 1}, "groundingChunkIndices": [0]}],
+        },
+        finishReason="STOP",
+        finishMessage="m",
+        index=0,
+    ),
+]
+FORMATS = st.sampled_from([GEMINI_FORMAT, CLAUDE_FORMAT])
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(value: Any, *path: Any) -> list[tuple[Any, ...]]:
+    """The path of every value within a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, item in inner for found in places(item, *path, key))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copied = copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copied
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(places(RICH)), junk=JUNK, signature_format=FORMATS)
+def test_a_value_of_any_other_type_never_raises(path: Any, junk: Any, signature_format: str) -> None:
+    reader = AnswerReader(make_call(), signature_format)
+    events = reader.read(replaced(RICH, path, junk)) + reader.close()
+    check_grammar(events)
+    assert reader.read(RICH) == [] == reader.close()
+    ChatStreamWriter(include_usage=True).write(events)
+    fold(events)

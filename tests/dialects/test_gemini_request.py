@@ -80,6 +80,20 @@ def test_config(fields: Any, config: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"type": "json_object"}, "Answer with one JSON object"),
+        ({"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA}}, '"$ref":"#/$defs/A"'),
+    ],
+)
+def test_models_that_take_no_schema_are_told_in_words(form: Any, words: str) -> None:
+    call = make_call(rules=ModelRules(json_schema=False))
+    body = write({"messages": [HI], "response_format": form}, call)
+    assert words in body["systemInstruction"]["parts"][0]["text"]
+    assert "generationConfig" not in body
+
+
+@pytest.mark.parametrize(
     ("rules", "effort", "thinking"),
     [
         (ModelRules(thinking="budget"), "none", {"thinkingBudget": 0}),

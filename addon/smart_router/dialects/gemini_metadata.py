@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from smart_router.dialects.gemini_json import as_count, as_list, as_object, as_text
 from smart_router.dialects.hub import Usage, make_usage
+
+_LEAST_LOGPROB = -9999
+"""What OpenAI gives for tokens that are out of the question."""
 
 
 def read_usage(metadata: Any) -> Usage | None:
@@ -43,7 +45,11 @@ def _read_token(candidate: Any) -> dict[str, Any] | None:
     token, value = as_object(candidate).get("token"), as_object(candidate).get("logProbability")
     if not isinstance(token, str) or not isinstance(value, (int, float)):
         return None
-    return {"token": token, "logprob": value if isfinite(value) else -9999.0, "bytes": list(token.encode())}
+    return {
+        "token": token,
+        "logprob": float(max(_LEAST_LOGPROB, min(value, 0))),
+        "bytes": list(token.encode()),
+    }
 
 
 def read_annotations(grounding: Mapping[str, Any], text: str, cited: set[str]) -> list[dict[str, Any]]:

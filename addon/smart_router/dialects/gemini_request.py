@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from smart_router.dialects.base import Call, ModelRules
 from smart_router.dialects.gemini_contents import write_conversation
 from smart_router.dialects.gemini_json import as_list, as_object, as_text
@@ -69,6 +71,9 @@ _BUDGETS = {
 }
 """Tokens to think with, as Google's own OpenAI-compatible endpoint divides them (Gemini OpenAI docs)."""
 
+_JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
+_TO_SCHEMA = "It must match this JSON schema:"
+
 _NO_SYSTEM = ("gemma-",)
 """Beginnings of the models' names that take no system instruction."""
 
@@ -76,6 +81,8 @@ _NO_SYSTEM = ("gemma-",)
 def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
     """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
     system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
+    format_config, format_words = _write_response_format(request, call.rules, endpoint)
+    system += [{"text": text} for text in format_words]
     if system and call.model.startswith(_NO_SYSTEM):
         turns[0]["parts"] = system + turns[0]["parts"]
         system = []
@@ -85,12 +92,12 @@ def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str
         "systemInstruction": {"parts": system} if system else None,
         "tools": [{"functionDeclarations": tools}] if tools else None,
         "toolConfig": _write_tool_choice(request) if tools else None,
-        "generationConfig": _write_config(request, call, endpoint),
+        "generationConfig": {**_write_config(request, call), **format_config},
     }
     return {name: value for name, value in body.items() if value}
 
 
-def _write_config(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
+def _write_config(request: ChatRequest, call: Call) -> dict[str, Any]:
     stop = request.get("stop")
     config = {
         "maxOutputTokens": _max_tokens(request, call.rules),
@@ -102,7 +109,6 @@ def _write_config(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[
         "logprobs": request.get("top_logprobs") if request.get("logprobs") else None,
         "responseModalities": [name.upper() for name in request.get("modalities") or ()] or None,
         "thinkingConfig": _write_thinking(request, call),
-        **_write_response_format(request, endpoint),
     }
     return {name: value for name, value in config.items() if value is not None}
 
@@ -140,18 +146,21 @@ def _nearest(asked: str, taken: tuple[str, ...]) -> str:
     return (below[-1:] or known[:1] or [asked])[0]
 
 
-def _write_response_format(request: ChatRequest, endpoint: Endpoint) -> dict[str, Any]:
+def _write_response_format(
+    request: ChatRequest, rules: ModelRules, endpoint: Endpoint
+) -> tuple[dict[str, Any], list[str]]:
+    """The response format as configuration, or in words for models that cannot be made to keep to it."""
     form = request.get("response_format") or {"type": "text"}
-    match form.get("type"):
-        case "text":
-            return {}
-        case "json_object":
-            return {"responseMimeType": "application/json"}
-        case "json_schema":
-            schema = form["json_schema"].get("schema")
-            written = {endpoint.response_field: endpoint.write_response(schema)} if schema else {}
-            return {"responseMimeType": "application/json", **written}
-    raise unsupported("response_format", f"Gemini models have no response format {form.get('type')!r}")
+    kind = form.get("type")
+    if kind == "text":
+        return {}, []
+    if kind not in ("json_object", "json_schema"):
+        raise unsupported("response_format", f"Gemini models have no response format {kind!r}")
+    schema = form["json_schema"].get("schema") if kind == "json_schema" else None
+    if not rules.json_schema:
+        return {}, [_JSON_ONLY + (f" {_TO_SCHEMA}\n{to_json(schema).decode()}" if schema else "")]
+    config = {"responseMimeType": "application/json"}
+    return {**config, endpoint.response_field: endpoint.write_response(schema)} if schema else config, []
 
 
 def _write_tools(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
