@@ -130,7 +130,7 @@ class SmartRouter:
             flow.request.stream = True
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Answer locally, or route; a claimed request never reaches the nominal upstream, whatever goes wrong."""
+        """Answer locally, or route. Whatever fails, a claimed request never goes to the nominal upstream."""
         claim = self.claims.get(flow)
         if claim is None:
             return
@@ -291,7 +291,7 @@ def _is_large(headers: http.Headers) -> bool:
 
 def _chosen(option: str) -> bool:
     """Whether the user set an option of mitmproxy's; one equal to the default shows on the command line."""
-    changed = bool(ctx.options.has_changed(option))
+    changed: bool = ctx.options.has_changed(option)
     return changed or any(option in argument for argument in sys.argv[1:])
 
 
