@@ -279,7 +279,7 @@ def _json(status: int, body: object, headers: dict[str, str] | None = None) -> h
 
 
 def _is_event_stream(headers: http.Headers) -> bool:
-    return headers.get("content-type", "").lower().startswith("text/event-stream")
+    return str(headers.get("content-type", "")).lower().startswith("text/event-stream")
 
 
 def _is_large(headers: http.Headers) -> bool:
