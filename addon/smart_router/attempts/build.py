@@ -82,7 +82,7 @@ class Builder:
             rules=rules_for(provider.id, candidate.model),
             quirks=provider.quirks,
             error_rules=provider.error_rules,
-            extras=profile.extras,
+            extras={**profile.extras, **({"session": exchange.session} if exchange.session else {})},
             recall=exchange.services.recall.get,
         )
         return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
