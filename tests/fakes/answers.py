@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,13 +135,14 @@ class Answer:
         return Framing.LENGTH if self.cut is None and not self.trailers else Framing.CHUNKED
 
 
+_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
+
+
 def _cut(body: bytes, cut: Cut) -> Iterator[bytes]:
     if cut is None:
         yield body
     elif cut == "events":
-        *events, rest = body.split(b"\n\n")
-        yield from (event + b"\n\n" for event in events)
-        yield rest
+        yield from _EVENT_END.split(body)
     elif isinstance(cut, int):
         yield from (body[at : at + cut] for at in range(0, len(body), cut))
     else:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.fakes.answers import MODEL, NOW, Answer
-from tests.fakes.record import Request
 
 ToolCall = tuple[str, Mapping[str, Any]]
 """Name and arguments."""
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 CREATED = 1_700_000_000
+JSON_HEADERS = {"content-type": "application/json"}
+STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
 
 def _frame(object_: str, model: str | None, **fields: Any) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def chat_stream(
         if usage is not None:
             chunks.append(_frame("chat.completion.chunk", model, choices=[], usage=usage))
     body = b"".join(b"data: " + _dump(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n" * done
-    return Answer(headers=_STREAM, body=body, cut="events", pause=pause, stepped=stepped)
+    return Answer(headers=STREAM_HEADERS, body=body, cut="events", pause=pause, stepped=stepped)
 
 
 def chat_error(
@@ -109,13 +110,13 @@ def chat_error(
 ) -> Answer:
     """An error in OpenAI's shape."""
     error = {"message": message, "type": type, "param": None, "code": code}
-    return Answer(status, _JSON | dict(headers or {}), _dump({"error": error}))
+    return Answer(status, JSON_HEADERS | dict(headers or {}), _dump({"error": error}))
 
 
 def stream_error(message: str = "Overloaded, try again later.", code: str | None = "overloaded") -> Answer:
     """An error inside a 200: an event stream whose first event is an error object."""
     event = {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
-    return Answer(headers=_STREAM, body=b"data: " + _dump(event) + b"\n\n", cut="events")
+    return Answer(headers=STREAM_HEADERS, body=b"data: " + _dump(event) + b"\n\n", cut="events")
 
 
 def chat_clock(chunks: int, pause: float) -> Answer:
@@ -123,22 +124,5 @@ def chat_clock(chunks: int, pause: float) -> Answer:
     return chat_stream([NOW.decode()] * chunks, pause=pause)
 
 
-def chat_echo(request: Request) -> Answer:
-    """What is answered without a script: the last message's text, in one piece or as a stream of words."""
-    if not request.path.partition("?")[0].endswith("/chat/completions"):
-        return chat_error(404, f"Nothing is scripted for {request.path}.", type="invalid_request_error")
-    messages = request.json.get("messages") or [{}]
-    text = f"You said: {messages[-1].get('content')}"
-    if not request.json.get("stream"):
-        return chat_answer(text)
-    wants_usage = (request.json.get("stream_options") or {}).get("include_usage")
-    pieces = [word if index == 0 else f" {word}" for index, word in enumerate(text.split(" "))]
-    return chat_stream(pieces, usage=USAGE if wants_usage else None)
-
-
 def _finish(tool_calls: Sequence[ToolCall]) -> str:
     return "tool_calls" if tool_calls else "stop"
-
-
-_JSON = {"content-type": "application/json"}
-_STREAM = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}

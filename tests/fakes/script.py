@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.answers import Answer, Fault, Framing, recorded
-from tests.fakes.chat import chat_answer, chat_clock, chat_echo, chat_error, chat_stream, stream_error
+from tests.fakes.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
 from tests.fakes.record import Request
+from tests.fakes.wires import echo, gemini_answer, gemini_stream, messages_answer, messages_stream
 
 Reply = Answer | Callable[[Request], Answer]
 """An answer, or how one is made for a request."""
@@ -52,7 +53,7 @@ class Script:
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
-        self.default: Reply = chat_echo
+        self.default: Reply = echo
 
     def on(self, *replies: Reply, always: bool = False, **match: Any) -> None:
         """Add a rule: `on(chat_error(429), chat_answer("Hi"), path="/groq")`. See Rule for what matches."""
@@ -85,6 +86,10 @@ MAKERS: Mapping[str, Callable[..., Answer]] = {
     "error": chat_error,
     "stream_error": stream_error,
     "clock": chat_clock,
+    "messages": messages_answer,
+    "messages_stream": messages_stream,
+    "gemini": gemini_answer,
+    "gemini_stream": gemini_stream,
     "recorded": lambda folder: recorded(Path(folder)),
     "raw": lambda body="", **fields: Answer(body=body.encode(), **fields),
 }

@@ -349,6 +349,31 @@ def test_builders_write_the_chat_format() -> None:
     assert json.loads(stream_error().body[6:])["error"]["code"] == "overloaded"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "whole", "events"),
+    [
+        ("/v1/messages", {"messages": [{"role": "user", "content": "a b"}]}, "content.0.text", 9),
+        (
+            "/m:generateContent",
+            {"contents": [{"parts": [{"text": "a b"}]}]},
+            "candidates.0.content.parts.0.text",
+            4,
+        ),
+    ],
+)
+async def test_echoes_in_the_formats_of_others(
+    path: str, body: dict[str, Any], whole: str, events: int
+) -> None:
+    async with Provider() as provider, client(provider, "http1") as http:
+        answer: Any = (await http.post(path, json=body)).json()
+        for key in whole.split("."):
+            answer = answer[int(key) if key.isdigit() else key]
+        assert answer == "You said: a b"
+        stream = await http.post(path.replace("generate", "streamGenerate"), json={**body, "stream": True})
+    data = [json.loads(line[6:]) for line in stream.text.splitlines() if line.startswith("data: ")]
+    assert len(data) == len(provider.requests[1].sent) == events
+
+
 async def test_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     rule = {"path": "/a", "answers": [{"error": {"status": 429}}, {"chat": {"text": "hi"}, "cut": 9}]}
