@@ -15,6 +15,7 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import SLOW_START
 from smart_router.auth.profiles import Profile, auth_header
 from smart_router.dialects.base import Call
+from smart_router.dialects.tool_names import tool_names
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
 from smart_router.routing.decision import Candidate
@@ -84,6 +85,7 @@ class Builder:
             error_rules=provider.error_rules,
             extras={**profile.extras, **({"session": exchange.session} if exchange.session else {})},
             recall=exchange.services.recall.get,
+            tool_names=tool_names(exchange.request),
         )
         return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
 

@@ -17,7 +17,7 @@ from smart_router.errors import UpstreamError
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
-    """What one model accepts (facts section 2.2, 3.2, 4.1 and 6); a row of the model catalogue.
+    """What one model accepts (vendors' model pages, AI SDK); a row of the model catalogue.
 
     `max_output` and `context` are tokens, None where unknown. `sampling` says whether temperature, top_p
     and the like are taken: always, never, or only with reasoning_effort "none". `thinking` is how the model
