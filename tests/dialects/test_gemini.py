@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from smart_router.dialects.base import Call
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.gemini import GeminiDialect
+from smart_router.dialects.gemini_stream import MAX_JSON_BYTES
 from smart_router.dialects.hub import ChatRequest, Failure
+from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import UpstreamError
 from tests.cases import Case, case_params
 from tests.dialects.gemini_cases import FINISH, answer, case_call, cut, make_call, read_chunks, sse
@@ -92,6 +94,16 @@ def test_a_json_array_is_read_like_a_stream() -> None:
     expected = read_chunks(DIALECT, make_call(), [SAMPLE])
     assert read_chunks(DIALECT, make_call(), [array]) == expected
     assert read_chunks(DIALECT, make_call(), cut(array, range(len(array)))) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" + b" " * MAX_JSON_BYTES, b"data: " + b" " * MAX_EVENT_BYTES + b"\n\n"],
+    ids=["json", "event"],
+)
+def test_what_is_too_large_is_a_failure(body: bytes) -> None:
+    (failed,) = DIALECT.open_stream(make_call()).feed(body)
+    assert isinstance(failed, Failure) and "too large" in failed.error.message
 
 
 def test_nothing_follows_a_failure() -> None:

@@ -181,8 +181,7 @@ class AnswerReader:
                 yield from self._read_part(index, candidate, part)
         if logprobs := read_logprobs(answer.get("logprobsResult")):
             yield Delta({}, index, {"logprobs": logprobs})
-        grounding = as_object(answer.get("groundingMetadata"))
-        if found := read_annotations(grounding, "".join(candidate.text), candidate.cited):
+        if found := read_annotations(answer.get("groundingMetadata"), candidate.text, candidate.cited):
             yield Delta({"annotations": found}, index)
         if isinstance(reason := answer.get("finishReason"), str):
             candidate.finish = reason

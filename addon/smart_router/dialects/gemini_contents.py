@@ -116,7 +116,7 @@ class _Writer:
 
     def _result(self, message: Message, where: str) -> _Result:
         id_ = str(message.get("tool_call_id"))
-        place, name = self._calls.get(id_, (self._called, message.get("name")))
+        place, name = self._calls.get(id_, (self._called, as_text(message.get("name"))))
         if not name:
             raise ClientError(
                 400,

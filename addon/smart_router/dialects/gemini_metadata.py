@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.gemini_json import as_count, as_list, as_object, as_text
@@ -52,11 +52,16 @@ def _read_token(candidate: Any) -> dict[str, Any] | None:
     }
 
 
-def read_annotations(grounding: Mapping[str, Any], text: str, cited: set[str]) -> list[dict[str, Any]]:
+def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> list[dict[str, Any]]:
     """The web sources of `groundingMetadata` that are not in `cited` yet, which they are added to.
 
-    Each carries the first stretch of `text` that rests on it, in characters; Gemini counts UTF-8 bytes.
+    `said` are the pieces of the answer's text so far. Each source carries the first stretch of it that
+    rests on that source, in characters; Gemini counts UTF-8 bytes.
     """
+    grounding = as_object(metadata)
+    if not grounding:
+        return []
+    text = "".join(said).encode()
     stretches: dict[int, Mapping[str, Any]] = {}
     for support in as_list(grounding.get("groundingSupports")):
         for number in as_list(as_object(support).get("groundingChunkIndices")):
@@ -78,6 +83,6 @@ def read_annotations(grounding: Mapping[str, Any], text: str, cited: set[str]) -
     return annotations
 
 
-def _characters(text: str, size: int) -> int:
+def _characters(text: bytes, size: int) -> int:
     """How many characters the first `size` bytes are."""
-    return len(text.encode()[:size].decode("utf-8", "ignore"))
+    return len(text[:size].decode("utf-8", "ignore"))

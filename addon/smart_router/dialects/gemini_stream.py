@@ -31,9 +31,9 @@ class GeminiStream:
         self._reader = reader
         self._unwrap = unwrap
         self._sse = SseParser()
-        self._json: list[bytes] = []
-        self._json_size = 0
         self._begun = False
+        self._is_json = False
+        self._json = bytearray()
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none after End or Failure."""
@@ -42,27 +42,22 @@ class GeminiStream:
         if not self._begun:
             data = data.lstrip(_BLANK)
             self._begun = bool(data)
-            if data.startswith((b"[", b"{")):
-                self._json.append(b"")
-        if self._json:
-            return self._hold(data)
+            self._is_json = data.startswith((b"[", b"{"))
+        if self._is_json:
+            self._json += data
+            return self._reader.fail(_TOO_LARGE) if len(self._json) > MAX_JSON_BYTES else []
         events = [event for item in self._sse.feed(data) for event in self._read(item.data)]
         return events + self._reader.fail(_TOO_LARGE) if self._sse.overflowed else events
 
     def close(self) -> list[Event]:
         """The provider closed: the remaining events and how the answer ended."""
-        if self._json:
-            events = self._read(b"".join(self._json))
+        if self._is_json:
+            events = self._read(self._json)
         else:
             events = [event for item in self._sse.close() for event in self._read(item.data)]
         return events + self._reader.close()
 
-    def _hold(self, data: bytes) -> list[Event]:
-        self._json.append(data)
-        self._json_size += len(data)
-        return self._reader.fail(_TOO_LARGE) if self._json_size > MAX_JSON_BYTES else []
-
-    def _read(self, data: bytes) -> list[Event]:
+    def _read(self, data: bytes | bytearray) -> list[Event]:
         if self._reader.ended:
             return []
         try:
