@@ -25,7 +25,7 @@ class Model:
 class Provider:
     """One provider: a row of the registry, or one declared in the user's config.
 
-    `base_url` has no trailing slash and includes the version path where facts section 1 includes it.
+    `base_url` has no trailing slash; it ends with the API version where the vendor's SDK has it there.
     `key_env` are the environment variables that hold a key, the first one set wins. `auth` says how a key
     travels: `Authorization: Bearer` or the vendor's own header. `headers` go on every request and hold no
     secret. `listed` is False for providers that answer any model id (openrouter, declared servers), so that
