@@ -63,6 +63,7 @@ URL = "data:image/png;base64,AAAA"
         ({"functionCall": {"name": "f", "args": {"x": [1]}, "id": "i"}}, called("f", 0, '{"x":[1]}', "i")),
         ({"functionCall": {"name": "f", "args": "no object"}}, called("f")),
         ({"functionCall": {}}, None),
+        ({"functionCall": {"name": 7}}, None),
         ({"inlineData": IMAGE}, {"images": [{"type": "image_url", "image_url": {"url": URL}}]}),
         ({"inlineData": IMAGE, "thought": True}, None),
         (

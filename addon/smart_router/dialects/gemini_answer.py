@@ -219,7 +219,7 @@ class AnswerReader:
         self, index: int, candidate: _Candidate, part: Mapping[str, Any], called: Mapping[str, Any]
     ) -> Iterator[Event]:
         """A call: whole, or the beginning or a piece of one that comes in pieces (then without a name)."""
-        if called.get("name"):
+        if as_text(called.get("name")):
             if candidate.partial is not None:
                 yield self._end_call(index, candidate, candidate.partial)
             candidate.partial = PartialCall(part)
