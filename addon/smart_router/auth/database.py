@@ -243,7 +243,9 @@ class Database:
 
 
 def _profiles(db: sqlite3.Connection) -> Iterator[Profile]:
-    for row in db.execute("SELECT profile_id, provider, kind, secret, extras, checksum FROM credentials"):
+    for row in db.execute(
+        "SELECT profile_id, provider, kind, secret, extras, checksum FROM credentials ORDER BY rowid"
+    ):
         profile = profile_from_row(row)
         if profile is None:
             logger.warning("the stored credential %r is damaged and not used: add it or log in again", row[0])

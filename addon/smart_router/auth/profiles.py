@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(
     r"""
       (sk-)?([x*]{3,}|\.{3,}|…)             # sk-xxx, ***, sk-...
     | <[^<>]*> | \$\{?\w+\}? | \{\{.*\}\}   # <your key>, ${NAME} that no shell expanded, a template's field
-    | (your|my|insert|put|enter|replace|add)[-_](\w|-)*(key|token|here|me)   # your-api-key, replace_me
+    | (your|insert|replace)[-_](\w|-)*(key|token|here|me)   # your-api-key, replace_me
     | (sk-)?(change[-_]?me|placeholder|todo|none|null|undefined|api[-_]?key)
     """,
     re.IGNORECASE | re.VERBOSE,

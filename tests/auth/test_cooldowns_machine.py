@@ -1,0 +1,129 @@
+"""Whatever happens to a profile in whatever order, the promises of the cooldown rules hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import get_args
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from smart_router.auth.cooldowns import LONGEST, PROBE_EVERY, Disabled, Window, scope_of
+from smart_router.auth.picking import AllCooled, Picked
+from smart_router.auth.status import ProfileStatus
+from smart_router.auth.store import AuthStore
+from smart_router.errors import ErrorClass, Scope
+from tests.auth.helpers import PROVIDERS, failure
+
+ID = "openai:env"
+MODELS = ("a", "b", "c")
+
+models = st.sampled_from(MODELS)
+delays = st.one_of(st.none(), st.floats(), st.floats(min_value=0, max_value=100_000))
+
+
+class OneProfile(RuleBasedStateMachine):
+    """One key, three models, a clock that only these rules move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.store = AuthStore({"OPENAI_API_KEY": "sk-one"}, {"openai": PROVIDERS["openai"]})
+        self.last_live = self.now
+
+    @property
+    def status(self) -> ProfileStatus:
+        (status,) = self.store.statuses("openai", self.now)
+        return status
+
+    def active(self) -> dict[str, Window]:
+        """The windows that are open now, by model ("" for the profile's own)."""
+        status = self.status
+        records = {"": status.health} | {one.model: one.health for one in status.models}
+        return {
+            name: record.window
+            for name, record in records.items()
+            if record.window and self.now < record.window.until
+        }
+
+    def usable(self, model: str) -> bool:
+        return self.store.usable("openai", model, self.now)
+
+    @contextmanager
+    def no_window_moves(self) -> Iterator[None]:
+        before = self.active()
+        yield
+        after = self.active()
+        for name, window in before.items():
+            assert (after[name].since, after[name].until) == (window.since, window.until)
+
+    @rule(seconds=st.one_of(st.floats(0, 60), st.floats(0, 2 * PROBE_EVERY), st.just(LONGEST)))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(
+        model=models,
+        kind=st.sampled_from(get_args(ErrorClass)),
+        scope=st.sampled_from(get_args(Scope)),
+        delay=delays,
+    )
+    def an_attempt_fails(self, model: str, kind: ErrorClass, scope: Scope, delay: float | None) -> None:
+        error = failure(kind, scope, retry_after=delay)
+        others = {other: self.usable(other) for other in MODELS if other != model}
+        with self.no_window_moves():
+            self.store.mark_profile_failure(ID, model, error, self.now)
+        if scope_of(error) != "profile":
+            assert others == {other: self.usable(other) for other in others}
+        self.last_live = self.now
+
+    @rule(model=models)
+    def an_attempt_succeeds(self, model: str) -> None:
+        self.store.mark_profile_used(ID, model, self.now)
+        assert isinstance(self.status.state, Disabled) or self.usable(model)
+        assert not {"", model} & self.active().keys()
+
+    @rule(model=models, least_bad=st.booleans())
+    def a_request_comes(self, model: str, least_bad: bool) -> None:
+        usable, cooled = self.usable(model), {"", model} & self.active().keys()
+        with self.no_window_moves():
+            picked = self.store.pick_next_profile("openai", model, self.now, probe_least_bad=least_bad)
+        if isinstance(picked, Picked):
+            assert usable or least_bad
+            assert picked.probe == bool(cooled)
+            self.last_live = self.now
+        else:
+            assert not usable
+        if cooled and isinstance(picked, Picked):
+            again = self.store.pick_next_profile("openai", model, self.now, probe_least_bad=True)
+            assert isinstance(again, AllCooled)  # one probe at a time
+
+    @rule()
+    def the_user_resets(self) -> None:
+        self.store.reset(ID)
+        assert all(self.usable(model) for model in MODELS)
+
+    @invariant()
+    def never_long_without_a_live_request(self) -> None:
+        if self.now - self.last_live >= PROBE_EVERY and not isinstance(self.status.state, Disabled):
+            assert all(self.usable(model) for model in MODELS)
+
+    @invariant()
+    def what_is_promised_comes_true(self) -> None:
+        """After `until` of a refusal it is usable, if nothing else happens."""
+        for model in MODELS:
+            if not self.usable(model) and not isinstance(self.status.state, Disabled):
+                refused = self.store.pick_next_profile("openai", model, self.now)
+                assert isinstance(refused, AllCooled) and refused.until is not None
+                assert self.now < refused.until <= self.now + PROBE_EVERY
+                assert self.store.usable("openai", model, refused.until)
+
+    @invariant()
+    def windows_are_bounded(self) -> None:
+        for window in self.active().values():
+            assert 0 < window.until - window.since <= LONGEST + 0.001
+
+
+TestOneProfile = OneProfile.TestCase
+TestOneProfile.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
