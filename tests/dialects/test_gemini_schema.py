@@ -178,16 +178,16 @@ SUBSET = {
 }
 
 
-def check_subset(node: Any, depth: int = 0) -> None:
-    assert isinstance(node, dict) and node.keys() <= SUBSET
+def check_subset(node: Any, keywords: set[str], depth: int = 0) -> None:
+    assert isinstance(node, dict) and node.keys() <= keywords
     assert depth < 100
     assert node.get("type", "STRING") in {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"}
     assert all(isinstance(value, str) for value in node.get("enum", ()))
     assert set(node.get("required", ())) <= node.get("properties", {}).keys()
     for child in [*node.get("properties", {}).values(), *node.get("anyOf", ())]:
-        check_subset(child, depth + 1)
+        check_subset(child, keywords, depth + 1)
     if "items" in node:
-        check_subset(node["items"], depth + 1)
+        check_subset(node["items"], keywords, depth + 1)
     assert ("items" in node) == (node.get("type") == "ARRAY")
 
 
@@ -195,6 +195,5 @@ def check_subset(node: Any, depth: int = 0) -> None:
 @given(schema=st.dictionaries(KEYWORDS, VALUES, max_size=6), flat=st.booleans())
 def test_anything_ends_in_the_subset(schema: dict[str, Any], flat: bool) -> None:
     converted = to_openapi_subset(schema, flat=flat)
-    check_subset(converted)
-    assert not flat or b'"anyOf"' not in to_json(converted)
+    check_subset(converted, SUBSET - {"anyOf", "default", "example"} if flat else SUBSET)
     to_json(converted)
