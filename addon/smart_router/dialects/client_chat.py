@@ -95,19 +95,17 @@ class ChatStreamWriter:
                     delta = self._number(delta, choice)
                 if choice >= self._choices_begun:
                     return self._begin(choice, delta, extra)
-                return self._chunk(choice, to_json(delta), b"null", extra)
+                return self._chunk(choice, _json(delta), b"null", extra)
             case Start():
                 self._prefix = self._envelope(event)
                 return b""
             case Finish(reason, choice, extra):
                 begun = self._begin(choice) if choice >= self._choices_begun else b""
-                return begun + self._chunk(choice, b"{}", to_json(reason), extra, self.extension)
+                return begun + self._chunk(choice, b"{}", _json(reason), extra, self.extension)
             case Used(usage):
-                return (
-                    self._prefix + b'[],"usage":' + to_json(usage) + b"}\n\n" if self._include_usage else b""
-                )
+                return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
             case Failure(error):
-                return sse_event(to_json(error.body()))
+                return sse_event(_json(error.body()))
             case End():
                 return sse_event(b"[DONE]")
 
@@ -118,7 +116,7 @@ class ChatStreamWriter:
         skipped = range(self._choices_begun, choice)
         self._choices_begun = choice + 1
         chunks = [self._chunk(index, b'{"role":"assistant"}', b"null", _NOTHING) for index in skipped]
-        first = to_json({"role": "assistant", **delta})
+        first = _json({"role": "assistant", **delta})
         return b"".join([*chunks, self._chunk(choice, first, b"null", extra)])
 
     def _number(self, delta: Mapping[str, Any], choice: int) -> dict[str, Any]:
@@ -148,9 +146,9 @@ class ChatStreamWriter:
             self._prefix,
             choice,
             delta,
-            b"," + to_json(extra)[1:-1] if extra else b"",
+            b"," + _json(extra)[1:-1] if extra else b"",
             reason,
-            b',"x_router":' + to_json(extension) if extension else b"",
+            b',"x_router":' + _json(extension) if extension else b"",
             self._suffix,
         )
 
@@ -162,9 +160,14 @@ class ChatStreamWriter:
             "created": start.created,
             "model": self._model or start.model,
         }
-        return b"data: " + to_json(fields)[:-1] + b',"choices":'
+        return b"data: " + _json(fields)[:-1] + b',"choices":'
 
 
 def write_completion(completion: ChatCompletion) -> bytes:
     """A whole answer as the body of a response."""
-    return to_json(completion)
+    return _json(completion)
+
+
+def _json(value: Any) -> bytes:
+    """Compact JSON; an infinity, which 1e999 in a provider's JSON is read as, becomes null."""
+    return to_json(value, inf_nan_mode="null")

@@ -1,0 +1,99 @@
+"""What translating a stream costs: `uv run python -m scripts.bench_dialects`.
+
+Every recorded stream of a dialect goes through its reader and the writer for clients, in chunks as a socket
+gives them. Beside it stands the floor: `json.loads` and `json.dumps` of the same events' data, without any
+translation. The goal is at most 3 times the floor per event.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+
+from tests.cases import Case, load_cases
+
+from smart_router.dialects.anthropic import AnthropicDialect
+from smart_router.dialects.base import Call, Dialect
+from smart_router.dialects.chat import ChatDialect
+from smart_router.dialects.client_chat import ChatStreamWriter
+from smart_router.dialects.cloudcode import CloudCodeDialect
+from smart_router.dialects.gemini import GeminiDialect
+from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect
+from smart_router.dialects.sse import SseParser
+
+DIALECTS: tuple[tuple[str, Dialect, str], ...] = (
+    # what the row is called, the dialect, the recorded wire
+    ("chat", ChatDialect(), "openai-chat"),
+    ("anthropic", AnthropicDialect(), "anthropic-messages"),
+    ("gemini", GeminiDialect(), "gemini"),
+    ("cloud code", CloudCodeDialect(), "cloudcode"),
+    ("responses", ResponsesDialect(PUBLIC), "openai-responses"),
+    ("codex", ResponsesDialect(CODEX), "openai-responses"),
+)
+CHUNK = 1400  # bytes, about a TCP segment
+MIN_EVENTS = 8  # shorter streams measure the set-up
+SECONDS = 1.0  # per measurement
+
+
+def translate(dialect: Dialect, case: Case) -> None:
+    """One stream from the provider's bytes to the client's."""
+    reader = dialect.open_stream(Call(case.provider, case.model, True, 1_700_000_000, "bench"))
+    writer = ChatStreamWriter(include_usage=True)
+    body = case.body
+    for start in range(0, len(body), CHUNK):
+        writer.write(reader.feed(body[start : start + CHUNK]))
+    writer.write(reader.close())
+
+
+def events_of(case: Case) -> list[bytes]:
+    """The JSON events of a stream."""
+    parser = SseParser()
+    events = [*parser.feed(case.body), *parser.close()]
+    return [event.data for event in events if event.data.startswith(b"{")]
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """The time of one call: the best of the calls that fit into the measurement."""
+    best, until = float("inf"), time.perf_counter() + SECONDS
+    while (start := time.perf_counter()) < until:
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def measure(name: str, dialect: Dialect, cases: Sequence[Case]) -> str:
+    """One line of the table."""
+    events = [data for case in cases for data in events_of(case)]
+
+    def translate_all() -> None:
+        for case in cases:
+            translate(dialect, case)
+
+    def floor() -> None:
+        for data in events:
+            json.dumps(json.loads(data))
+
+    size = sum(len(case.body) for case in cases)
+    ours, least = seconds(translate_all), seconds(floor)
+    per_event, per_kilobyte = ours / len(events) * 1e6, ours / size * 1024 * 1e6
+    return (
+        f"{name:<12}{len(cases):>8}{len(events):>8}{per_event:>12.2f}{per_kilobyte:>10.2f}"
+        f"{least / len(events) * 1e6:>12.2f}{ours / least:>8.2f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{'dialect':<12}{'streams':>8}{'events':>8}{'µs/event':>12}{'µs/KB':>10}{'floor':>12}{'ratio':>8}")
+    for name, dialect, wire in DIALECTS:
+        cases = [
+            case
+            for case in load_cases(wire=wire, stream=True, status=200)
+            if len(events_of(case)) >= MIN_EVENTS
+        ]
+        print(measure(name, dialect, cases) if cases else f"{name:<12} no recorded streams found")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The registry's rows: addresses, keys and headers of each provider."""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import urlsplit
+
+import pytest
+
+from smart_router.dialects.hub import ChatRequest
+from smart_router.providers.base import Provider
+from smart_router.providers.catalogue import rules_for
+from smart_router.providers.error_rules import ERROR_RULES
+from smart_router.providers.registry import PROVIDERS, declared_provider
+from tests.dialects.chat_wire import call_to
+
+ROWS = [pytest.param(provider, id=provider.id) for provider in PROVIDERS.values()]
+
+ADDRESSES = {
+    "openai": "https://api.openai.com/v1/chat/completions",
+    "anthropic": "https://api.anthropic.com/v1/messages",
+    "google": "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+    "qwen-dashscope": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions",
+    "deepseek": "https://api.deepseek.com/chat/completions",
+    "xai": "https://api.x.ai/v1/chat/completions",
+    "groq": "https://api.groq.com/openai/v1/chat/completions",
+    "openrouter": "https://openrouter.ai/api/v1/chat/completions",
+}
+
+
+@pytest.mark.parametrize(("provider_id", "address"), ADDRESSES.items())
+def test_address(provider_id: str, address: str) -> None:
+    provider = PROVIDERS[provider_id]
+    request: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    call = dataclasses.replace(call_to(provider_id, "m"), stream=False)
+    assert provider.base_url + provider.dialect.write_request(request, call).path == address
+
+
+@pytest.mark.parametrize("provider", ROWS)
+def test_row(provider: Provider) -> None:
+    url = urlsplit(provider.base_url)
+    assert PROVIDERS[provider.id] is provider
+    assert url.scheme == "https"
+    assert not url.path.endswith("/")
+    assert provider.error_rules == ERROR_RULES[provider.id]
+    assert provider.models
+    for model in provider.models.values():
+        assert model.rules == rules_for(provider.id, model.id)
+    assert provider.kind == "login" or provider.key_env
+
+
+def test_variables_belong_to_one_provider() -> None:
+    keys = [name for provider in PROVIDERS.values() for name in provider.key_env]
+    addresses = [provider.base_url_env for provider in PROVIDERS.values() if provider.base_url_env]
+    assert len(keys + addresses) == len({*keys, *addresses})
+
+
+def test_how_keys_travel() -> None:
+    own_header = {id_: provider.auth for id_, provider in PROVIDERS.items() if provider.auth != "bearer"}
+    assert own_header == {"anthropic": "x-api-key", "google": "x-goog-api-key"}
+
+
+def test_headers() -> None:
+    assert PROVIDERS["anthropic"].headers == {"anthropic-version": "2023-06-01"}
+    assert PROVIDERS["openai"].env_headers == {
+        "OpenAI-Organization": "OPENAI_ORG_ID",
+        "OpenAI-Project": "OPENAI_PROJECT_ID",
+    }
+
+
+def test_ids_outside_the_catalogue() -> None:
+    assert {id_ for id_, provider in PROVIDERS.items() if not provider.listed} == {"openrouter"}
+
+
+def test_declared_server() -> None:
+    server = declared_provider("local", "http://127.0.0.1:8000/v1", models=("a", "b"))
+    assert (server.id, server.base_url, server.key_env, server.key_optional) == (
+        "local",
+        "http://127.0.0.1:8000/v1",
+        (),
+        True,
+    )
+    assert list(server.models) == ["a", "b"]
+    assert not server.listed
+
+
+def test_declared_server_with_a_key() -> None:
+    server = declared_provider("local", "http://127.0.0.1:8000/v1", key_env="LOCAL_KEY")
+    assert server.key_env == ("LOCAL_KEY",)
+    assert not server.key_optional
