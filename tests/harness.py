@@ -67,7 +67,10 @@ def provider_env(url: str, *providers: str) -> dict[str, str]:
 
 
 class RouterError(Exception):
-    """The process did not start, died, or logged a traceback. The message has its log."""
+    """The process did not start, died, or logged a traceback; its log comes after the message."""
+
+    def __init__(self, message: str, log: str) -> None:
+        super().__init__(f"{message}\n{log}")
 
 
 class Router:
@@ -165,9 +168,9 @@ class Router:
         died = self.process.poll()
         self._end()
         if died is not None:
-            raise RouterError(f"mitmdump died with exit code {died}:\n{self.log}")
+            raise RouterError(f"mitmdump died with exit code {died}", self.log)
         if "Traceback" in self.log and not self._allow_errors:
-            raise RouterError(f"mitmdump logged a traceback:\n{self.log}")
+            raise RouterError("mitmdump logged a traceback", self.log)
 
     def _end(self) -> None:
         self.process.terminate()
@@ -205,7 +208,7 @@ class Router:
             self._news.wait_for(lambda: re.search(pattern, self.log) or self._ended, START_LIMIT)
         if match := re.search(pattern, self.log):
             return match
-        raise RouterError(f"mitmdump did not log {pattern!r}:\n{self.log}")
+        raise RouterError(f"mitmdump did not log {pattern!r}", self.log)
 
     def _read_log(self) -> None:
         assert self.process.stdout is not None

@@ -76,7 +76,9 @@ class Connection(asyncio.Protocol):
             self._played(request, task)
 
     async def _answer(self, request: Request, wire: Wire) -> None:
-        await play(self.host.answer(request), request, wire)
+        answer = self.host.answer(request)
+        request.status = answer.status
+        await play(answer, request, wire)
         request.answered = True
 
     def _played(self, request: Request, task: asyncio.Task[None]) -> None:

@@ -19,7 +19,8 @@ class Request:
 
     `headers` have lower-case names, repeated ones joined with a comma; over HTTP/2 `host` is the authority.
     `connection` counts the provider's connections from 1. `sent` has the time at which each chunk was
-    written. `answered` is true once the answer, or its fault, was played to its end.
+    written, `status` is the one it was answered with. `answered` is true once the answer, or its fault, was
+    played to its end.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Request:
     http_version: str
     at: float = field(default_factory=time.monotonic)
     sent: list[float] = field(default_factory=list)
+    status: int | None = None
     answered: bool = False
     gone_at: float | None = None
     _gone: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

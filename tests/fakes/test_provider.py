@@ -70,7 +70,7 @@ async def test_echoes_without_a_script_and_records(provider: Provider, version: 
     assert first.headers["host"] == provider.url.partition("//")[2]
     assert before <= first.at <= first.sent[0] <= second.at
     assert first.connection == second.connection == 1
-    assert third.path == "/nowhere?x=1"
+    assert (third.path, third.status) == ("/nowhere?x=1", 404)
     assert len(second.sent) == len(chunks) + 1
 
 
