@@ -65,7 +65,7 @@ class Database:
         self._make_file()
         try:
             return self._connect()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if not _is_damage(error):
                 raise
         self._set_aside(saved := {one.id: one for one in self._readable()} | known.profiles)
@@ -185,16 +185,19 @@ class Database:
     def _write(self, db: sqlite3.Connection, records: dict[Key, Health]) -> None:
         now = self._clock.wall()
         db.executemany(
-            "INSERT OR REPLACE INTO health VALUES (?, ?, ?, ?, ?)",
-            ((*key, health_to_json(health, self._clock), now) for key, health in records.items()),
+            "INSERT OR REPLACE INTO health VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (*key, health_to_json(health, self._clock), now, health.disabled is not None)
+                for key, health in records.items()
+            ),
         )
 
     def _throw_out_old(self) -> None:
         with self._transaction() as db:
-            db.execute("DELETE FROM health WHERE changed < ?", (self._clock.wall() - _KEEP_FOR,))
+            db.execute("DELETE FROM health WHERE NOT kept AND changed < ?", (self._clock.wall() - _KEEP_FOR,))
             db.execute(
-                "DELETE FROM health WHERE changed < (SELECT changed FROM health ORDER BY changed DESC"
-                " LIMIT 1 OFFSET ?)",
+                "DELETE FROM health WHERE NOT kept AND changed <"
+                " (SELECT changed FROM health ORDER BY changed DESC LIMIT 1 OFFSET ?)",
                 (MOST_RECORDS // 2,),
             )
         self._version = -1
@@ -236,7 +239,10 @@ class Database:
     def _readable(self) -> list[Profile]:
         """The credentials that a damaged file still gives and whose checksum is right."""
         found = []
-        with suppress(sqlite3.Error), closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT)) as db:
+        with (
+            suppress(sqlite3.Error, UnicodeDecodeError),
+            closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT)) as db,
+        ):
             for profile in _profiles(db):
                 found.append(profile)  # noqa: PERF402 - keeps what came before the error
         return found
@@ -259,6 +265,6 @@ def _insert(db: sqlite3.Connection, profiles: Iterable[Profile]) -> None:
     )
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    # errors that the Python module raises by itself have no code: text that is not UTF-8
+def _is_damage(error: Exception) -> bool:
+    # what has no code was raised by the Python module itself: text, or an error's message, is not UTF-8
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE

@@ -81,4 +81,5 @@ class Ledger:
         health = self._records.pop(change.key, _FRESH)
         self._records[change.key] = change.apply(health)
         if len(self._records) > MOST_RECORDS:
-            del self._records[next(iter(self._records))]
+            # what is disabled is never forgotten
+            del self._records[next(key for key, one in self._records.items() if one.disabled is None)]

@@ -52,8 +52,9 @@ class Writer:
         self._received = received
         self._jobs: queue.SimpleQueue[tuple[Job, Future[None]]] = queue.SimpleQueue()
         self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._hurry = threading.Event()
         self._ready = threading.Event()
+        self._stopping = False
         self._warned = False
         self._retry_at = 0.0
         self._thread = threading.Thread(target=self._run, name="auth-store", daemon=True)
@@ -81,24 +82,30 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        self._stop.set()
-        self._wake.set()
+        self._stopping = True
+        self._at_once()
         self._thread.join(ANSWER_WITHIN)
 
     def _do(self, job: Job) -> None:
         done: Future[None] = Future()
         self._jobs.put((job, done))
-        self._wake.set()
+        self._at_once()
         try:
             done.result(ANSWER_WITHIN)
         except TimeoutError:
             raise StoreError(f"{self._database.path} does not answer") from None
 
+    def _at_once(self) -> None:
+        """Someone waits: no rest."""
+        self._hurry.set()
+        self._wake.set()
+
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stopping:
             self._round()
             self._ready.set()
-            self._stop.wait(REST)
+            self._hurry.wait(REST)
+            self._hurry.clear()
             self._wake.wait(POLL)
             self._wake.clear()
         self._retry_at = 0.0

@@ -14,7 +14,8 @@ def create_tables(db: sqlite3.Connection) -> None:
     """Version 1: stored credentials, and the health of every profile and of its models.
 
     `checksum` covers the row: what a bad disk changed is noticed before it is sent to a provider. `record`
-    is Health as JSON, its times in unix seconds; `changed` (unix seconds) is for throwing out old rows.
+    is Health as JSON, its times in unix seconds. Old rows are thrown out by `changed` (unix seconds), but
+    not those `kept` (1), which say that something is disabled.
     """
     db.execute(
         """CREATE TABLE credentials (
@@ -25,7 +26,7 @@ def create_tables(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TABLE health (
             profile_id TEXT NOT NULL, model TEXT NOT NULL, fingerprint TEXT NOT NULL,
-            record TEXT NOT NULL, changed REAL NOT NULL,
+            record TEXT NOT NULL, changed REAL NOT NULL, kept INTEGER NOT NULL,
             PRIMARY KEY (profile_id, model, fingerprint)
         ) STRICT, WITHOUT ROWID"""
     )
