@@ -7,7 +7,6 @@ there and differ, the name once, and arguments that are an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import to_json
@@ -48,14 +47,8 @@ class ToolCallReader:
 
     def read(self, fragments: Any) -> list[dict[str, Any]]:
         """The fragments for the client that a delta's `tool_calls` make."""
-        if not isinstance(fragments, list):
-            return []
-        return [
-            written
-            for fragment in fragments
-            if isinstance(fragment, dict)
-            for written in self._read_fragment(fragment)
-        ]
+        found = [part for part in fragments if isinstance(part, dict)] if isinstance(fragments, list) else []
+        return [written for fragment in found if (written := self._read_fragment(fragment))]
 
     def finish(self, reason: FinishReason) -> list[dict[str, Any]]:
         """What was held back: the empty arguments of calls that have none.
@@ -71,26 +64,21 @@ class ToolCallReader:
                 rest.append({"index": call.number, "function": {"arguments": text}})
         return rest
 
-    def _read_fragment(self, fragment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _read_fragment(self, fragment: dict[str, Any]) -> dict[str, Any] | None:
         kind = "custom" if isinstance(fragment.get("custom"), dict) else "function"
         inner = fragment.get(kind)
         inner = inner if isinstance(inner, dict) else {}
         call = self._find(fragment, kind, _string(inner.get("name")))
-        call.held += _argument_text(inner.get(_TEXT_FIELDS[call.kind]))
+        field = _TEXT_FIELDS[call.kind]
+        call.held += _argument_text(inner.get(field))
+        if not call.name:
+            return None
         if call.number is None:
-            if not call.name:
-                return
-            first = self._begin(call)
-        else:
-            first = {}
-        if text := self._release(call):
-            first = {
-                "index": call.number,
-                **first,
-                call.kind: {**first.get(call.kind, {}), _TEXT_FIELDS[call.kind]: text},
-            }
-        if first:
-            yield first
+            told = self._begin(call)
+            told[call.kind][field] = self._release(call)
+            return told
+        text = self._release(call)
+        return {"index": call.number, call.kind: {field: text}} if text else None
 
     def _find(self, fragment: dict[str, Any], kind: str, name: str) -> _OpenCall:
         """The call that a fragment belongs to, by its index; without one, each name or id begins a call."""
@@ -118,13 +106,7 @@ class ToolCallReader:
         if not told or told in self._ids:
             told = self._call.mint("call", self._choice * 1000 + call.number)
         self._ids.add(told)
-        field = _TEXT_FIELDS[call.kind]
-        return {
-            "index": call.number,
-            "id": told,
-            "type": call.kind,
-            call.kind: {"name": call.name, field: ""},
-        }
+        return {"index": call.number, "id": told, "type": call.kind, call.kind: {"name": call.name}}
 
     def _release(self, call: _OpenCall) -> str:
         """The text that may be passed on now."""

@@ -17,8 +17,18 @@ from smart_router.providers.catalogue import load_models
 from smart_router.providers.error_rules import ERROR_RULES
 
 _CHAT = ChatDialect()
-_RECORDS = frozenset({"metadata", "store"})
-"""Parameters that only OpenAI's own dashboard reads."""
+_OPENAI_ONLY = frozenset(
+    {
+        "metadata",
+        "store",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "verbosity",
+    }
+)
+"""Parameters that tune or label requests at OpenAI; others refuse or ignore them."""
 
 _OPENAI = ChatQuirks(
     renamed={"max_tokens": "max_completion_tokens"},
@@ -26,7 +36,7 @@ _OPENAI = ChatQuirks(
     dropped_for=((r"o\d", frozenset({"stop"})),),
 )
 _DASHSCOPE = ChatQuirks(
-    dropped=_RECORDS | {"user", "logprobs", "top_logprobs"},
+    dropped=_OPENAI_ONLY | {"user", "logprobs", "top_logprobs"},
     renamed={"max_completion_tokens": "max_tokens"},
     refused_parts=frozenset({"file"}),
     developer_role="never",
@@ -35,7 +45,7 @@ _DASHSCOPE = ChatQuirks(
     thinks_in_streams=True,
 )
 _DEEPSEEK = ChatQuirks(
-    dropped=_RECORDS | {"user", "n", "seed", "parallel_tool_calls"},
+    dropped=_OPENAI_ONLY | {"user", "n", "seed", "parallel_tool_calls"},
     renamed={"max_completion_tokens": "max_tokens"},
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",
@@ -45,7 +55,7 @@ _DEEPSEEK = ChatQuirks(
     history="tool_turns",
 )
 _XAI = ChatQuirks(
-    dropped=_RECORDS,
+    dropped=_OPENAI_ONLY,
     dropped_reasoning=frozenset({"presence_penalty", "frequency_penalty", "stop"}),
     renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
     refused_parts=frozenset({"input_audio"}),
@@ -54,7 +64,7 @@ _XAI = ChatQuirks(
     session_header="x-grok-conv-id",
 )
 _GROQ = ChatQuirks(
-    dropped=_RECORDS | {"logprobs", "top_logprobs", "logit_bias"},
+    dropped=_OPENAI_ONLY | {"logprobs", "top_logprobs", "logit_bias"},
     # else thinking comes as <think> tags in the text; these models never write them and refuse the parameter
     fixed_reasoning={"reasoning_format": "parsed"},
     dropped_for=((r"openai/gpt-oss|groq/compound", frozenset({"reasoning_format"})),),
