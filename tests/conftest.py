@@ -12,6 +12,10 @@ import pytest
 from tests.fakes.provider import Provider
 from tests.harness import Router
 
+# how long an example takes says nothing on a machine that runs other tests beside it
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
+
 StartRouter = Callable[..., Awaitable[Router]]
 
 

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.fold import fold, unfold
@@ -60,7 +60,6 @@ STREAMS = load_cases(wire=WIRE, stream=True, status=200)
 
 
 @pytest.mark.skipif(not STREAMS, reason="recorded answers not found")
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_broken_streams_never_raise(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(STREAMS))
