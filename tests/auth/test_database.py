@@ -210,7 +210,7 @@ def test_flipped_bits_never_reach_a_provider(folder: Path, open_store: Open) -> 
     path = folder / FILE_NAME
     content = path.read_bytes()
     chance = random.Random(1)  # noqa: S311
-    for _ in range(60):
+    for _ in range(30):
         for old in folder.iterdir():
             old.unlink()
         flipped = bytearray(content)

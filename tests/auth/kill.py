@@ -1,0 +1,85 @@
+"""Kills writers of a store with SIGKILL: `python -m tests.auth.kill FOLDER ROUNDS SEED`.
+
+Every round forks a process that stores keys as fast as it can and says so after each; it is killed at a
+random time. Then the store must open undamaged and hold what was confirmed, or what was being written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from smart_router.auth.database import Database
+from smart_router.auth.rows import Clock
+from smart_router.auth.store import AuthStore
+from tests.auth.helpers import PROVIDERS, THREE_KEYS
+
+SLOTS = 20
+
+
+def write(folder: Path, first: int, confirm: int) -> None:
+    """Store key `n` in place of key `n - SLOTS`, for all n from `first` on."""
+    store = AuthStore(THREE_KEYS, PROVIDERS, folder)
+    number = first
+    while True:
+        store.mark_profile_used("openai:env", f"model-{number % 7}", time.monotonic())
+        store.add_key("openai", f"k{number % SLOTS}", SecretStr(f"sk-{number}"))
+        os.write(confirm, number.to_bytes(4))
+        number += 1
+
+
+def killed_writer(folder: Path, first: int, lifetime: float) -> int:
+    """The number after the last that a writer confirmed in its lifetime (seconds)."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            write(folder, first, writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    time.sleep(lifetime)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as confirmed:
+        said = confirmed.read()
+    return int.from_bytes(said[-4:]) + 1 if said else first
+
+
+def check(folder: Path, after: int) -> None:
+    """All keys before `after` are there; key `after` may be, in place of an older one."""
+    database = Database(folder, Clock())
+    found = {
+        name: profile.secret.get_secret_value()
+        for name, profile in database.open().profiles.items()
+        if profile.secret is not None
+    }
+    database.close()
+    for number in range(max(0, after - SLOTS), after):
+        expected = {f"sk-{number}"} | ({f"sk-{after}"} if number % SLOTS == after % SLOTS else set())
+        assert found.get(f"openai:k{number % SLOTS}") in expected, f"key {number} of {after} is lost"
+    assert not list(folder.glob("*.damaged-*"))
+
+
+def main() -> None:
+    logging.basicConfig()
+    folder, rounds, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])  # noqa: S311
+    written = after = 0
+    for number in range(rounds):
+        if number % 10 == 0:  # new files die young too
+            folder, after = folder.with_name(f"state-{number}"), 0
+        first, after = after, killed_writer(folder, after, chance.uniform(0.005, 0.12))
+        check(folder, after)
+        written += after - first
+    print(written)
+
+
+if __name__ == "__main__":
+    main()
