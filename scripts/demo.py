@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import openai
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tests.fakes.answers import Answer
 from tests.fakes.chat import chat_error
@@ -71,25 +72,26 @@ async def show_decisions(console: Console, client: openai.AsyncOpenAI) -> None:
     table.add_column("score", justify="right")
     for heading in ("tier", "provider", "model"):
         table.add_column(heading, overflow="fold")
-    table.add_column("why", ratio=4)
+    table.add_column("why", ratio=4, overflow="fold")
     for prompt in PROMPTS:
         answer = await client.chat.completions.with_raw_response.create(**ask(prompt))
         told = {
             name: answer.headers[f"x-router-{name}"] for name in ("score", "tier", "provider", "model", "why")
         }
-        table.add_row(prompt, *told.values())
+        table.add_row(prompt, *map(escape, told.values()))
     console.print(table)
 
 
 async def show_stream(console: Console, client: openai.AsyncOpenAI) -> Any:
     """Print an answer as it arrives; returns its headers."""
+    console.print(f"[dim]> {REQUEST}[/]")
     start = time.monotonic()
     arrivals = []
     raw = await client.chat.completions.with_raw_response.create(**ask(REQUEST), stream=True)
     async for chunk in raw.parse():
         if text := chunk.choices and chunk.choices[0].delta.content:
             arrivals.append(time.monotonic() - start)
-            console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+            console.print(text, end="", markup=False, soft_wrap=True)
     console.print()
     if len(arrivals) < 2 or arrivals[-1] - arrivals[0] < PAUSE:
         raise DemoError("the stream did not arrive piece by piece")
@@ -113,7 +115,7 @@ async def show_failover(
         )
     for name, value in headers.items():
         if name.startswith("x-router-"):
-            console.print(f"[cyan]{name}[/]: {value}", highlight=False, soft_wrap=True)
+            console.print(f"[cyan]{name}[/]: {escape(value)}", soft_wrap=True)
     if headers["x-router-attempts"] != "2" or headers["x-router-provider"] == first_choice:
         raise DemoError("the second candidate did not answer")
 
@@ -137,7 +139,7 @@ async def demo(console: Console) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0, or 1 after one line that says what went wrong."""
     argparse.ArgumentParser(description="Show the whole router, with no key and no network.").parse_args(argv)
-    console = Console()
+    console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 140
     try:

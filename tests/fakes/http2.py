@@ -68,6 +68,9 @@ class Http2(Connection):
                 self._incoming.pop(stream, None)
                 if request := self._requests.pop(stream, None):
                     self.left(request)
+            case h2.events.ConnectionTerminated():
+                self._leave()
+                self.close()
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
                 self._room.set()
 

@@ -248,7 +248,7 @@ async def test_sees_the_client_leave(provider: Provider, version: str, fault: Fa
         assert 0 <= await request.disconnected() - left < 0.25
 
 
-async def test_sees_a_stream_reset() -> None:
+async def test_sees_a_stream_reset_and_a_goaway() -> None:
     async with Provider(tls=True) as provider:
         provider.on(chat_stream(["a"], stepped=True), always=True)
         trust = ssl.create_default_context(cadata=ca_pem().decode())
@@ -265,8 +265,10 @@ async def test_sees_a_stream_reset() -> None:
         writer.write(peer.data_to_send())
         assert await first.disconnected() > first.at
         assert second.gone_at is None
-        writer.close()
+        peer.close_connection()
+        writer.write(peer.data_to_send())
         assert await second.disconnected() > second.at
+        writer.close()
 
 
 async def test_sees_a_reset() -> None:
