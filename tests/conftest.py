@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from tests.fakes.provider import Provider
@@ -25,6 +26,20 @@ async def provider() -> AsyncIterator[Provider]:
     """One scripted provider, over plain HTTP/1.1."""
     async with Provider() as provider:
         yield provider
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_provider() -> AsyncIterator[Provider]:
+    """One scripted provider for all tests of a module and the router that they share; see `renewed`."""
+    async with Provider() as provider:
+        yield provider
+
+
+def renewed(provider: Provider) -> Provider:
+    """The provider without the script and the records of earlier tests."""
+    provider.script.rules.clear()
+    provider.requests.clear()
+    return provider
 
 
 @pytest.fixture

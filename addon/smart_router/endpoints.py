@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled
@@ -50,8 +51,8 @@ def resolve(path: str) -> Target | ClientError | None:
     if target := _EXACT.get(bare):
         return target
     for prefix in ("/v1/models/", "/models/"):
-        if path.startswith(prefix):
-            return Target("model", ("GET", "HEAD"), path.removeprefix(prefix))
+        if bare.startswith(prefix):
+            return Target("model", ("GET", "HEAD"), unquote(bare.removeprefix(prefix)))
     if path.startswith(_CLAIMED):
         return ClientError(
             404, f"unknown path {path}; the router answers {', '.join(sorted(_EXACT))}", code="not_found"
