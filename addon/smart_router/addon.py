@@ -24,7 +24,7 @@ from smart_router.attempts.layer import adopt, widen
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
 from smart_router.options import add_options, read_limits
-from smart_router.router import Router, open_router
+from smart_router.router import Router, open_router, request_id
 from smart_router.routing.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -135,12 +135,13 @@ class SmartRouter:
         if claim is None:
             return
         try:
-            self._serve(flow, claim)
-        except ClientError as error:
-            flow.response = _json(error.status, error.body(), dict(error.headers))
+            try:
+                self._serve(flow, claim)
+            except ClientError as error:
+                _refuse(flow, error)
         except Exception:
-            logger.exception("smart-router: request failed")
-            flow.response = _json(500, _INTERNAL.body())
+            logger.exception("smart-router: %s: request failed", request_id(flow))
+            _refuse(flow, _INTERNAL)
 
     async def router_next_attempt(self, exchange: Exchange) -> None:
         """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
@@ -260,6 +261,13 @@ _INTERNAL = ClientError(
     code="router_error",
     headers={"x-should-retry": "false"},
 )
+
+
+def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
+    """Answer with an error before any attempt was made."""
+    id_ = request_id(flow)
+    flow.response = _json(error.status, error.body(), {**error.headers, "x-router-request-id": id_})
+    logger.info("%s refused: %d %r", id_, error.status, error.message)
 
 
 def _preflight(target: endpoints.Target) -> http.Response:

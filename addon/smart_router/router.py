@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from uuid import uuid4
 
 from mitmproxy import http
 
@@ -75,7 +74,7 @@ class Router:
         request = read_request(flow.request.get_content(strict=False) or b"")
         session = session_key(request, flow.request.headers.get("x-session-id"))
         return Exchange(
-            id=uuid4().hex[:16],
+            id=request_id(flow),
             started=started,
             limits=self.limits,
             request=request,
@@ -108,6 +107,11 @@ class Router:
             if error.status != 503:
                 raise
             return decide(cooled_too=True)  # the exchange then says until when, or probes
+
+
+def request_id(flow: http.HTTPFlow) -> str:
+    """Names a request to its client and in the log: the beginning of the flow's own id."""
+    return flow.id.replace("-", "")[:16]
 
 
 def open_router(options_config: str, options_state: str) -> Router:
