@@ -17,6 +17,7 @@ from smart_router.dialects.anthropic_messages import (
 )
 from smart_router.dialects.anthropic_schema import restrict_schema
 from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
@@ -111,8 +112,7 @@ def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
 
 
 def _sampling(request: ChatRequest, rules: ModelRules, thinks: bool) -> dict[str, Any]:
-    without_effort = rules.sampling == "without_effort" and request.get("reasoning_effort") == "none"
-    if thinks or not (rules.sampling == "always" or without_effort):
+    if thinks or not rules.takes_sampling(request.get("reasoning_effort")):
         return {}
     temperature = request.get("temperature")
     if temperature is not None:
@@ -137,7 +137,7 @@ def _thinking(
         return None, None
     if rules.thinking == "adaptive":
         # newest models leave the thinking's text out unless asked for it
-        return {"type": "adaptive", "display": "summarized"}, _effort(asked, rules.efforts)
+        return {"type": "adaptive", "display": "summarized"}, fit_effort(asked, rules.efforts or _EFFORTS)
     share = _BUDGET_SHARES.get(asked)
     if share is None or max_tokens <= _MIN_BUDGET or not takes_budget_thinking(turns):
         return None, None
@@ -145,16 +145,6 @@ def _thinking(
         "type": "enabled",
         "budget_tokens": min(max(int(max_tokens * share), _MIN_BUDGET), max_tokens - 1, _MAX_BUDGET),
     }, None
-
-
-def _effort(asked: str, accepted: Sequence[str]) -> str | None:
-    """The effort asked for or the next one below that the model takes; its lowest if there is none below."""
-    asked = "low" if asked == "minimal" else asked
-    if asked not in _EFFORTS:
-        return None
-    taken = [effort for effort in _EFFORTS if not accepted or effort in accepted]
-    below = [effort for effort in taken if _EFFORTS.index(effort) <= _EFFORTS.index(asked)]
-    return next(iter(below[-1:] or taken), None)
 
 
 def _write_tools(request: ChatRequest) -> _Tools:

@@ -40,6 +40,10 @@ class ModelRules:
     efforts: tuple[str, ...] = ()
     min_temperature: float = 0.0
 
+    def takes_sampling(self, effort: str | None) -> bool:
+        """Whether temperature and the like may be sent together with this `reasoning_effort`."""
+        return self.sampling == "always" or (self.sampling == "without_effort" and effort == "none")
+
 
 @dataclass(frozen=True, slots=True)
 class ChatQuirks:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.responses_request import nearest_effort
 from smart_router.errors import unsupported
 
 _WRITTEN_APART = frozenset(
@@ -61,8 +61,8 @@ def _left_out(request: ChatRequest, call: Call) -> set[str]:
             left_out |= names
     if rules.sampling != "always":
         left_out |= _PENALTIES
-        if rules.sampling == "never" or request.get("reasoning_effort") != "none":
-            left_out |= _SAMPLING
+    if not rules.takes_sampling(request.get("reasoning_effort")):
+        left_out |= _SAMPLING
     return left_out
 
 
@@ -71,7 +71,7 @@ def _add_effort(body: dict[str, Any], effort: str | None, call: Call) -> None:
     quirks, rules = call.quirks, call.rules
     if rules.thinking == "none" and rules != _UNKNOWN_MODEL:
         return
-    effort = nearest_effort(quirks.efforts.get(effort or "", effort), rules.efforts)
+    effort = fit_effort(quirks.efforts.get(effort or "", effort), rules.efforts)
     if effort is None:
         return
     match quirks.effort_as:

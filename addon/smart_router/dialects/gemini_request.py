@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import EFFORTS, fit_effort
 from smart_router.dialects.gemini_contents import write_conversation
 from smart_router.dialects.gemini_json import as_list, as_object, as_text
 from smart_router.dialects.gemini_signatures import GEMINI_FORMAT
@@ -58,7 +59,6 @@ _SAMPLING = {
 }
 _TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _LEVELS = ("minimal", "low", "medium", "high")
 _BUDGETS = {
     "none": 0,
@@ -119,31 +119,24 @@ def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
 
 
 def _write_sampling(request: ChatRequest, rules: ModelRules) -> dict[str, Any]:
-    without_effort = rules.sampling == "without_effort" and request.get("reasoning_effort") == "none"
-    if rules.sampling != "always" and not without_effort:
+    if not rules.takes_sampling(request.get("reasoning_effort")):
         return {}
     return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
 
 
 def _write_thinking(request: ChatRequest, call: Call) -> dict[str, Any] | None:
-    asked = request.get("reasoning_effort")
-    if asked is None or call.rules.thinking not in ("budget", "level"):
+    rules = call.rules
+    if rules.thinking not in ("budget", "level"):
         return None
-    if asked not in _EFFORTS:
-        raise unsupported("reasoning_effort", f"reasoning_effort is one of {', '.join(_EFFORTS)}")
-    if call.rules.thinking == "level":
-        level = _nearest(asked, call.rules.efforts or _LEVELS)
-        return {"thinkingLevel": level.upper(), "includeThoughts": True}
-    budget = _BUDGETS[_nearest(asked, call.rules.efforts or _EFFORTS)]
+    taken = rules.efforts or (_LEVELS if rules.thinking == "level" else EFFORTS)
+    effort = fit_effort(request.get("reasoning_effort"), taken)
+    if effort is None:
+        return None
+    if rules.thinking == "level":
+        return {"thinkingLevel": effort.upper(), "includeThoughts": True}
+    budget = _BUDGETS[effort]
     # thoughts cannot be asked for where there are none
     return {"thinkingBudget": budget, "includeThoughts": True} if budget else {"thinkingBudget": 0}
-
-
-def _nearest(asked: str, taken: tuple[str, ...]) -> str:
-    """The effort asked for, else the next one below that the model takes, else its lowest."""
-    known = [effort for effort in _EFFORTS if effort in taken]
-    below = [effort for effort in known if _EFFORTS.index(effort) <= _EFFORTS.index(asked)]
-    return (below[-1:] or known[:1] or [asked])[0]
 
 
 def _write_response_format(

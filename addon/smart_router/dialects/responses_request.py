@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.responses_flavour import ResponsesFlavour
 from smart_router.dialects.responses_input import write_input
@@ -13,7 +14,6 @@ from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
 
 _SAMPLING = ("temperature", "top_p", "top_logprobs")
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 _REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -54,22 +54,17 @@ def _refuse(fields: Mapping[str, Any], call: Call, flavour: ResponsesFlavour) ->
     for name, (asked, why) in _REFUSED.items():
         if fields.get(name) is not None and asked(fields[name]):
             raise unsupported(name, why)
-    if fields.get("logprobs") and not (flavour.logprobs and _samples(fields, call.rules)):
+    samples = call.rules.takes_sampling(fields.get("reasoning_effort"))
+    if fields.get("logprobs") and not (flavour.logprobs and samples):
         raise unsupported("logprobs", "This model gives no log probabilities.")
     if fields.get("web_search_options") is not None and not flavour.web_search:
         raise unsupported("web_search_options", "This provider does not search the web.")
 
 
-def _samples(fields: Mapping[str, Any], rules: ModelRules) -> bool:
-    """Whether sampling parameters are taken."""
-    without_effort = rules.sampling == "without_effort" and fields.get("reasoning_effort") == "none"
-    return rules.sampling == "always" or without_effort
-
-
 def _pass_fields(
     body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
 ) -> None:
-    samples = _samples(fields, rules)
+    samples = rules.takes_sampling(fields.get("reasoning_effort"))
     for name, theirs in flavour.fields.items():
         if fields.get(name) is not None and (samples or name not in _SAMPLING):
             body.setdefault(theirs, fields[name])
@@ -91,20 +86,9 @@ def _add_reasoning(
         include.append("message.output_text.logprobs")
     if include:
         body["include"] = include
-    effort = nearest_effort(fields.get("reasoning_effort"), rules.efforts) if rules.reasoning else None
+    effort = fit_effort(fields.get("reasoning_effort"), rules.efforts) if rules.reasoning else None
     if effort is not None:
         body["reasoning"] = {"effort": effort} if effort == "none" else {"effort": effort, "summary": "auto"}
-
-
-def nearest_effort(effort: str | None, accepted: tuple[str, ...]) -> str | None:
-    """The effort, or of those accepted the nearest to it (the lower of two); None if it means nothing."""
-    if effort is None or not accepted or effort in accepted:
-        return effort
-    ranks = [_EFFORTS.index(known) for known in accepted if known in _EFFORTS]
-    if effort not in _EFFORTS or not ranks:
-        return None
-    wanted = _EFFORTS.index(effort)
-    return _EFFORTS[min(sorted(ranks), key=lambda rank: abs(rank - wanted))]
 
 
 def _add_text(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
