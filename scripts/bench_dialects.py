@@ -1,4 +1,4 @@
-"""What translating a stream costs: `uv run python -m scripts.bench_dialects`.
+"""What translating a stream costs: `uv run python scripts/bench_dialects.py`.
 
 Every recorded stream of a dialect goes through its reader and the writer for clients, in chunks as a socket
 gives them. Beside it stands the floor: `json.loads` and `json.dumps` of the same events' data, without any
@@ -8,8 +8,12 @@ translation. The goal is at most 3 times the floor per event.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.cases import Case, load_cases
 

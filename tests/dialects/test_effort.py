@@ -24,7 +24,5 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("asked", "taken", "sent"), TABLE)
-def test_the_effort_is_fitted_to_the_model(
-    asked: str | None, taken: tuple[str, ...], sent: str | None
-) -> None:
+def test_effort_is_fitted_to_the_model(asked: str | None, taken: tuple[str, ...], sent: str | None) -> None:
     assert fit_effort(asked, taken) == sent

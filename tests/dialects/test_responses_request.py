@@ -9,7 +9,6 @@ import pytest
 
 from smart_router.dialects.base import Call, ModelRules
 from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
-from smart_router.dialects.responses_request import nearest_effort
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 from tests.dialects.responses_helpers import ANY, HI, LONG, REASONING, function_tool, item, user, write
@@ -230,23 +229,6 @@ def test_refused(request_fields: dict[str, Any], flavour: ResponsesFlavour, para
 def test_log_probabilities_of_a_model_that_does_not_sample() -> None:
     with pytest.raises(ClientError):
         write({"logprobs": True}, PUBLIC, ModelRules(sampling="never"))
-
-
-EFFORTS: dict[str, tuple[str | None, tuple[str, ...], str | None]] = {
-    "not asked": (None, ("low",), None),
-    "anything goes": ("turbo", (), "turbo"),
-    "taken": ("high", ("low", "high"), "high"),
-    "lower": ("none", ("low", "high"), "low"),
-    "higher": ("max", ("low", "xhigh"), "xhigh"),
-    "the lower of two": ("medium", ("high", "low"), "low"),
-    "unknown": ("turbo", ("low", "high"), None),
-    "a vendor's own scale": ("low", ("default",), None),
-}
-
-
-@pytest.mark.parametrize(("effort", "accepted", "expected"), EFFORTS.values(), ids=EFFORTS)
-def test_nearest_effort(effort: str | None, accepted: tuple[str, ...], expected: str | None) -> None:
-    assert nearest_effort(effort, accepted) == expected
 
 
 def test_path_and_headers() -> None:
