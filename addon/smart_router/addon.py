@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -21,6 +22,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.layer import adopt, widen
+from smart_router.auth.persist import StoreError
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
 from smart_router.options import add_options, read_limits
@@ -87,7 +89,8 @@ class SmartRouter:
         for task in self._tasks:
             task.cancel()
         if self._router is not None:
-            self._router.auth.close()
+            with suppress(StoreError):  # which has said so in the log
+                self._router.auth.flush()
 
     def _open(self) -> None:
         try:

@@ -37,7 +37,7 @@ class Router:
         self.started = time.monotonic()
         self.config = load_config(config_file, env)
         self._seen = _fingerprint(config_file)
-        self.auth = AuthStore(env, self.config.providers)
+        self.auth = AuthStore(env, self.config.providers, state_folder)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.recall = Recall()
         self.services = self._services()
