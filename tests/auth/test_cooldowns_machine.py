@@ -126,4 +126,4 @@ class OneProfile(RuleBasedStateMachine):
 
 
 TestOneProfile = OneProfile.TestCase
-TestOneProfile.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestOneProfile.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

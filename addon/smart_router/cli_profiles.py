@@ -1,0 +1,164 @@
+"""`smart-router profiles`: look at credentials and what keeps them away, switch them, forget them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from pydantic import SecretStr
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+
+from smart_router.auth.persist import StoreError
+from smart_router.auth.store import AuthStore, UnknownProfileError
+from smart_router.config import config_path, load_config, state_path
+from smart_router.routing.config import ConfigError
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; times are seconds from now.")
+one_profile = click.argument("profile_id", metavar="PROFILE")
+
+
+@click.group()
+def profiles() -> None:
+    """API keys and logins: which there are, how they fare, which are used.
+
+    Environment keys are those of this shell; a router started elsewhere may have others.
+    """
+
+
+@profiles.command("list")
+@click.option("--provider", help="Only this provider's.")
+@as_json
+def list_(provider: str | None, as_json: bool) -> None:
+    """List all profiles."""
+    with _store() as store:
+        found = [one.as_dict() for one in store.statuses(provider, time.monotonic())]
+    if as_json:
+        _print_json(found)
+    elif found:
+        _print_table("profile", {one["id"]: one for one in found}, origin=True)
+    else:
+        click.echo(
+            "No profiles: set a provider's key, such as OPENAI_API_KEY, or add one with `profiles add`."
+        )
+
+
+@profiles.command()
+@one_profile
+@as_json
+def show(profile_id: str, as_json: bool) -> None:
+    """Show one profile and what is known of its models."""
+    with _store() as store:
+        _print_one(_status(store, profile_id), as_json)
+
+
+@profiles.command()
+@click.argument("provider")
+@click.argument("name")
+@as_json
+def add(provider: str, name: str, as_json: bool) -> None:
+    """Store an API key as PROVIDER:NAME; it is asked for, or read from standard input."""
+    asked = sys.stdin.isatty()
+    secret = SecretStr(click.prompt("Key", hide_input=True) if asked else sys.stdin.readline().rstrip("\r\n"))
+    with _store() as store:
+        _print_one(_status(store, store.add_key(provider, name, secret).id), as_json)
+
+
+@profiles.command()
+@one_profile
+@as_json
+def remove(profile_id: str, as_json: bool) -> None:
+    """Forget a stored key or login; environment keys can only be disabled."""
+    with _store() as store:
+        store.remove(profile_id)
+    if as_json:
+        _print_json({"removed": profile_id})
+    else:
+        click.echo(f"{profile_id} is removed.")
+
+
+def _switch(name: str, help_: str) -> None:
+    """A command that calls the store's method of that name and shows the result."""
+
+    @profiles.command(name, help=help_)
+    @one_profile
+    @as_json
+    def command(profile_id: str, as_json: bool) -> None:
+        with _store() as store:
+            getattr(store, name)(profile_id)
+            store.flush()
+            _print_one(_status(store, profile_id), as_json)
+
+
+_switch("enable", "Use a profile again, whoever disabled it.")
+_switch("disable", "Do not use a profile until it is enabled.")
+_switch("reset", "Forget cooldowns, counts and failures of a profile.")
+
+
+@contextmanager
+def _store() -> Iterator[AuthStore]:
+    """The store of this configuration; its errors become the command's."""
+    try:
+        config = load_config(config_path(os.environ), os.environ)
+        store = AuthStore(os.environ, config.providers, state_path(os.environ))
+        try:
+            yield store
+        finally:
+            store.close()
+    except (ConfigError, StoreError, UnknownProfileError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _status(store: AuthStore, profile_id: str) -> dict[str, Any]:
+    for one in store.statuses(None, time.monotonic()):
+        if one.id == profile_id:
+            return one.as_dict()
+    raise UnknownProfileError(profile_id)
+
+
+def _print_json(value: object) -> None:
+    click.echo(to_json(value, indent=2))
+
+
+def _print_one(status: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(status)
+        return
+    _print_table("profile", {status["id"]: status}, origin=True)
+    if status["models"]:
+        _print_table("model", status["models"], origin=False)
+
+
+def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) -> None:
+    """`rows` are described as by ProfileStatus.as_dict, by name."""
+    columns = (what, *(("from",) if origin else ()), "state", "why", "cooled for", "used", "outcomes")
+    table = Table(*columns, box=None, pad_edge=False)
+    for name, one in rows.items():
+        table.add_row(
+            name,
+            *((one["variable"] or one["kind"].replace("_", " "),) if origin else ()),
+            one["state"],
+            one["why"] or "",
+            _duration(one["cooled_for"]),
+            f"{_duration(one['used_ago'])} ago" if one["used_ago"] is not None else "",
+            ", ".join(f"{count} {outcome}" for outcome, count in one["counts"].items()),
+        )
+    # into a file or pipe nothing is folded
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=250).print(table)
+
+
+def _duration(seconds: float | None) -> str:
+    """`95.0` as `1 min 35 s`; the two largest units do."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    units = (("d", whole // 86_400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
+    parts = [f"{count} {unit}" for unit, count in units if count]
+    return " ".join(parts[:2]) or "0 s"

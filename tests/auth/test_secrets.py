@@ -1,0 +1,88 @@
+"""Canary secrets: after everything that can happen to them, they are in the store file and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import pickle
+import sqlite3
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import to_json
+
+from smart_router.auth import database, persist
+from smart_router.auth.database import FILE_NAME, Database
+from smart_router.auth.profiles import auth_header
+from smart_router.auth.rows import Clock, profile_to_row
+from smart_router.auth.store import AuthStore, UnknownProfileError
+from tests.auth.helpers import PROVIDERS, failure
+
+ENV, STORED, REFUSED = "sk-canary-env", "sk-canary-stored", "sk canary refused"
+
+
+def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(persist, "RETRY", 0.0)
+    monkeypatch.setattr(database, "_LOCK_WAIT", 0.0)
+    said: list[str] = []
+
+    @contextlib.contextmanager
+    def told(kind: type[Exception]) -> Iterator[None]:
+        """The error that must come, as the most talkative reporter would show it, without this file."""
+        with pytest.raises(kind) as raised:
+            yield
+        trace = raised.value.__traceback__
+        while trace and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        report = traceback.TracebackException(kind, raised.value, trace, capture_locals=True)
+        said.extend(report.format())
+
+    env = {"OPENAI_API_KEY": f"{ENV},{REFUSED}", "ANTHROPIC_AUTH_TOKEN": ENV}
+    store = AuthStore(env, PROVIDERS, tmp_path)
+    stored = store.add_key("openai", "work", SecretStr(STORED))
+    with told(ValueError):
+        store.add_key("openai", "bad", SecretStr(REFUSED))
+    with told(UnknownProfileError):
+        store.reset("openai:nobody")
+    for profile_id in ("openai:env", "openai:work", "anthropic:env"):
+        # a provider that quotes the key
+        error = dataclasses.replace(failure("auth", "profile", status=401), message=f"bad {ENV} {STORED}")
+        store.mark_profile_failure(profile_id, "gpt", error, 0.0)
+    picked = store.pick_next_profile("openai", "gpt", 0.0, probe_least_bad=True)
+    refused = store.pick_next_profile("openai", "gpt", 0.0)
+    statuses = store.statuses(None, 0.0)
+    store.flush()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        with told(persist.StoreError):
+            store.add_key("openai", "more", SecretStr(STORED))
+        db.execute("ROLLBACK")
+        db.execute("UPDATE credentials SET extras = '{' || extras")
+    store.flush()
+    assert "is damaged" in caplog.text and "cannot be used" in caplog.text and "whitespace" in caplog.text
+    store.close()
+
+    file = Database(tmp_path, Clock())
+    loaded = file.open()
+    file.close()
+    for thing in (store, stored, picked, refused, statuses, loaded, vars(store), store._ledger.records()):
+        said += [repr(thing), str(thing)]
+    said += [repr(auth_header(PROVIDERS[one.provider], one)) for one in store._profiles()]
+    said += [json.dumps(one.as_dict()) for one in statuses]
+    said += [to_json(dataclasses.asdict(stored)).decode(), to_json(statuses).decode()]
+    said += [pickle.dumps(statuses).decode("latin-1"), caplog.text]
+    said += [str(record.__dict__) for record in caplog.records]
+    assert any("secret = SecretStr" in text for text in said)  # the traps were open
+    for canary in (ENV, STORED, REFUSED):
+        assert not [text for text in said if canary in text]
+
+    on_disk = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert not [name for name, content in on_disk.items() if ENV.encode() in content]
+    assert [name for name in on_disk if not name.startswith(FILE_NAME)] == []
+    assert STORED in profile_to_row(stored)
