@@ -48,7 +48,6 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts: dict[str, Attempt] = {}
         self._router: Router | None = None
-        self._loopback_only = True
         self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
@@ -58,8 +57,7 @@ class SmartRouter:
         add_options(loader)
         if not _chosen("connection_strategy"):
             ctx.options.update(connection_strategy="lazy")
-        self._loopback_only = not _chosen("listen_host")
-        if self._loopback_only:
+        if not ctx.options.listen_host:
             ctx.options.update(listen_host=LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
@@ -81,7 +79,7 @@ class SmartRouter:
         if self._router is None:
             self._open()
         self._tasks = [asyncio.create_task(self._watch())]
-        if self._loopback_only:
+        if ctx.options.listen_host == LOOPBACK:
             self._tasks.append(asyncio.create_task(move_to_loopback(ctx.master.addons.get("proxyserver"))))
 
     def done(self) -> None:
@@ -111,7 +109,7 @@ class SmartRouter:
 
     def client_connected(self, client: connection.Client) -> None:
         """Turn away who connected from elsewhere before the sockets were moved to loopback."""
-        if self._loopback_only and came_from_elsewhere(client):
+        if ctx.options.listen_host == LOOPBACK and came_from_elsewhere(client):
             client.error = "the router listens on loopback only; choose an address with --listen-host"
 
     def next_layer(self, data: layer.NextLayer) -> None:

@@ -33,8 +33,10 @@ def is_loopback(host: str) -> bool:
 
 
 def came_from_elsewhere(client: Client) -> bool:
-    """Whether a client connected to a local mode's socket from beyond this machine."""
-    return isinstance(client.proxy_mode, LOCAL_MODES) and not is_loopback(client.peername[0])
+    """Whether a client connected from beyond this machine to a local mode that has no address of its own."""
+    mode = client.proxy_mode
+    no_address = isinstance(mode, LOCAL_MODES) and not mode.custom_listen_host
+    return no_address and not is_loopback(client.peername[0])
 
 
 async def move_to_loopback(proxyserver: Proxyserver) -> None:
