@@ -52,7 +52,7 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
     async with router.client() as client:
         yield client

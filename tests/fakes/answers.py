@@ -167,6 +167,6 @@ def recorded(folder: Path) -> Answer:
         name: value for name, value in meta["response_headers"].items() if name not in _FRAMING_HEADERS
     }
     file = folder / meta["response_file"]
-    return Answer(
-        int(meta["status"]), headers, file.read_bytes(), cut="events" if file.suffix == ".sse" else None
-    )
+    is_stream = file.suffix == ".sse"
+    headers.setdefault("content-type", "text/event-stream" if is_stream else "application/json")
+    return Answer(int(meta["status"]), headers, file.read_bytes(), cut="events" if is_stream else None)
