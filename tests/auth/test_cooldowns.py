@@ -120,17 +120,22 @@ def test_a_window_does_not_move_and_counts_once() -> None:
 
 
 def test_a_success_clears_window_and_ladder() -> None:
-    health = after_success(after_failure(Health(), failure("rate_limit"), 0.0))
+    health = after_success(after_failure(Health(), failure("rate_limit"), 0.0), 1.0)
     assert state(health, 1.0) == Usable()
     assert health.counts == {"rate_limit": 1, "success": 1}
     health = after_failure(health, failure("rate_limit"), 31.0)
     assert health.window and health.window.step == 0
 
 
+def test_a_success_that_is_older_than_the_window_says_nothing_about_it() -> None:
+    health = after_failure(Health(), failure("rate_limit"), 10.0)
+    assert after_success(health, 9.0).window == health.window
+
+
 def test_disabled_stays_disabled() -> None:
     health = after_failure(Health(), failure("auth_permanent", status=403), 0.0)
     assert state(health, 1e9) == Disabled("auth_permanent (403)")
-    assert isinstance(state(after_success(health), 1e9), Disabled)
+    assert isinstance(state(after_success(health, 1.0), 1e9), Disabled)
 
 
 def test_half_open() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from smart_router.auth.store import AuthStore
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
 Open = Callable[..., AuthStore]
+
+succeed = partial(after_success, now=0.0)
 
 
 @pytest.fixture
@@ -296,7 +299,7 @@ def test_several_open_a_new_file_at_once(folder: Path, caplog: pytest.LogCapture
 
     def use(db: Database) -> None:
         db.open()
-        db.apply([Change(Key("openai:env", "", "f"), after_success)])
+        db.apply([Change(Key("openai:env", "", "f"), succeed)])
         db.close()
 
     threads = [threading.Thread(target=use, args=(db,)) for db in databases]
@@ -319,7 +322,7 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
     db, book = Database(folder, clocks.clock), Ledger(durable=True)
     off = Key("openai:off", "", "f")
     changes = [Change(off, lambda health: Health(disabled="off"))]
-    changes += [Change(Key("openai:env", f"model-{number}", "f"), after_success) for number in range(50)]
+    changes += [Change(Key("openai:env", f"model-{number}", "f"), succeed) for number in range(50)]
     db.open()
     for change in changes:
         clocks.wall += 1
@@ -336,9 +339,9 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
 
 def test_what_happens_while_a_batch_is_written_is_kept() -> None:
     book, key = Ledger(durable=True), Key("openai:env", "", "f")
-    book.note(Change(key, after_success))
+    book.note(Change(key, succeed))
     written = book.pending()
-    book.note(Change(key, after_success))
+    book.note(Change(key, succeed))
     book.adopt({key: Health(counts={"success": 101})}, written)
     assert book.get(key).counts == {"success": 102}
     assert len(book.pending()) == 1

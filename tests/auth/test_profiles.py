@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import auth_header, env_profiles, fingerprint, refusal
+from smart_router.auth.profiles import Profile, auth_header, env_profiles, fingerprint, refusal
 from tests.auth.helpers import PROVIDERS, WITHOUT_LOCAL
 
 
@@ -136,6 +136,12 @@ def test_how_it_travels(variable: str, header: tuple[str, str]) -> None:
     (profile,) = env_profiles({variable: "key"}, WITHOUT_LOCAL)
     found = auth_header(PROVIDERS[profile.provider], profile)
     assert found and (found[0], found[1].get_secret_value()) == header
+
+
+def test_logins_travel_as_bearer() -> None:
+    login = Profile("anthropic:me", "anthropic", "login", SecretStr("token"), "f")
+    found = auth_header(PROVIDERS["anthropic"], login)
+    assert found and (found[0], found[1].get_secret_value()) == ("authorization", "Bearer token")
 
 
 def test_no_secret_no_header() -> None:

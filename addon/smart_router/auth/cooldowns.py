@@ -155,9 +155,12 @@ def after_failure(health: Health, error: UpstreamError, now: float) -> Health:
     return replace(health, window=Window(error.kind, why, now, now + length, step))
 
 
-def after_success(health: Health) -> Health:
+def after_success(health: Health, now: float) -> Health:
     """Either record after a success: no window, and the ladder from its bottom."""
-    return replace(counted(health, "success"), window=None)
+    window = health.window
+    # another process's later failure may be on record first: of that, this success says nothing
+    outlived = window is not None and window.since > now
+    return replace(counted(health, "success"), window=window if outlived else None)
 
 
 def counted(health: Health, outcome: Outcome) -> Health:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from smart_router.auth.cooldowns import Health
@@ -47,7 +47,7 @@ class Database:
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        self.path = folder / FILE_NAME
+        self.path = folder.absolute() / FILE_NAME
         self._clock = clock
         self._db: sqlite3.Connection | None = None
         self._inode = 0
@@ -86,16 +86,14 @@ class Database:
     def news(self) -> Snapshot | None:
         """All that the file holds, if another process has changed it since the last look."""
         if self._replaced():
-            self.close()
-            return self.open()
+            return self._open_again()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return None if version == self._version else self._load()
 
     def apply(self, changes: Sequence[Change]) -> Snapshot:
         """Apply the changes to the records as they are now on disk, in one transaction."""
         if self._replaced():
-            self.close()
-            self.open()
+            self._open_again()
         touched: dict[Key, Health] = {}
         with self._transaction() as db:
             for key, change in changes:
@@ -158,6 +156,10 @@ class Database:
         except BaseException:
             self.close()
             raise
+
+    def _open_again(self) -> Snapshot:
+        self.close()
+        return self.open()
 
     def _load(self) -> Snapshot:
         db = self._connection
@@ -225,8 +227,8 @@ class Database:
         """Rename the damaged file, unless another process was quicker and has made a new one."""
         if self._replaced():
             return
-        mark = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock.wall()))
-        aside = self.path.with_name(f"{FILE_NAME}.damaged-{mark}-{os.getpid()}")
+        mark = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = self.path.with_name(f"{FILE_NAME}.damaged-{mark}")
         # the file itself last: its journal alone would be taken for that of the new one
         for ending in ("-shm", "-wal", ""):
             with suppress(FileNotFoundError):

@@ -163,5 +163,5 @@ class Writer:
                 exc_info=not isinstance(error, sqlite3.Error | OSError | NewerFileError),
             )  # fmt: skip
         if not self._ready.is_set():
-            with suppress(sqlite3.Error):
+            with suppress(Exception):  # that it cannot be read either is no news
                 self._received(self._database.read_only().profiles)

@@ -38,9 +38,9 @@ class Profile:
     """One credential of one provider; its repr never shows the secret.
 
     `id` is `provider:name`. `secret` is None for servers that take no key. `variable` names the environment
-    variable it was read from. `bearer` credentials travel as `Authorization: Bearer` whatever header the
-    provider's keys have. `extras` are public facts for the dialect (project, account). `fingerprint` tells
-    one secret from another, so that what is remembered about a key ends with that key.
+    variable it was read from. `bearer` keys travel as `Authorization: Bearer` whatever header the provider's
+    other keys have; logins always do. `extras` are public facts for the dialect (project, account).
+    `fingerprint` tells one secret from another, so that what is remembered about a key ends with that key.
     """
 
     id: str
@@ -91,7 +91,7 @@ def auth_header(provider: Provider, profile: Profile) -> tuple[str, SecretStr] |
     """The header, name and value, that carries the credential; None for a server that takes no key."""
     if profile.secret is None:
         return None
-    if provider.auth == "bearer" or profile.bearer:
+    if provider.auth == "bearer" or profile.bearer or profile.kind == "login":
         return "authorization", SecretStr(f"Bearer {profile.secret.get_secret_value()}")
     return provider.auth, profile.secret
 

@@ -134,7 +134,7 @@ class AuthStore:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         if profile := self._find(profile_id):
             for record in ("", model):
-                self._note(profile, record, after_success)
+                self._note(profile, record, partial(after_success, now=now))
 
     def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
         """An attempt failed: cool what the failure concerns."""
