@@ -84,10 +84,12 @@ def test_processes_rotate_together_and_see_each_others_cooldowns(tmp_path: Path,
     assert "".join(turn[-1] for turn in turns) == "abcd" * 3
 
     processes[0].ask("cool", "openai:b")
-    seen = time.monotonic()
-    time.sleep(1)  # nobody waits for anybody on a request's path; a poll and a write must do
-    turns = [processes[1 + number % 2].ask("pick_in_step") for number in range(9)]
-    assert "".join(turn[-1] for turn in turns) == "acd" * 3, f"{time.monotonic() - seen:.1f} s later"
+    deadline = time.monotonic() + 5
+    while not all(process.ask("sees_cooled", "openai:b") for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    turns = [processes[number % 3].ask("pick_in_step") for number in range(9)]
+    assert "".join(turn[-1] for turn in turns) == "acd" * 3
 
     for process in processes:
         process.send("used", "openai:a", 50)

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from smart_router.auth import persist
+from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.picking import Picked
 from smart_router.auth.store import AuthStore
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
@@ -53,6 +54,16 @@ class Worker:
     def cool(self, profile_id: str) -> None:
         self.store.mark_profile_failure(
             profile_id, MODEL, failure("rate_limit", retry_after=60), time.monotonic()
+        )
+
+    def sees_cooled(self, profile_id: str) -> bool:
+        """As a request would find it now: nothing is waited for."""
+        statuses = self.store.statuses(PROVIDER, time.monotonic())
+        return any(
+            isinstance(model.state, Cooled)
+            for one in statuses
+            if one.id == profile_id
+            for model in one.models
         )
 
     def add_key(self, name: str, secret: str) -> None:
