@@ -150,7 +150,8 @@ class Exchange:
         elif self.decision.explicit or error.kind in ANOTHER_PROFILE:
             pass  # the same candidate again, with a profile that was not tried
         else:
-            self.remaining.remove(attempt.candidate)
+            # a probe of what is cooled is not among them
+            self.remaining = [other for other in self.remaining if other != attempt.candidate]
             if error.kind in ANOTHER_PROVIDER:
                 self.remaining.sort(key=lambda other: other.provider == attempt.candidate.provider)
 
