@@ -12,6 +12,7 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
+from smart_router.attempts.seen import Seen
 from smart_router.dialects.base import Call, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
@@ -30,7 +31,8 @@ class Attempt:
     """One attempt and how far it got.
 
     `credential` are the headers that hold the secret, put on a copy at send time. Times are monotonic
-    seconds; `deadline` is when the present phase has lasted too long. `over`: no more events will come.
+    seconds; `deadline` is when the present phase has lasted too long. `over`: no more events will come,
+    since `ended`.
     """
 
     number: int
@@ -50,6 +52,9 @@ class Attempt:
     form: Literal["error", "whole", "stream"] = "error"
     reader: StreamReader | None = None
     kept: bytearray = field(default_factory=bytearray)
+    started: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    seen: Seen = field(default_factory=Seen)
 
     def sent(self, now: float) -> None:
         """The connection stands and the request goes out: from here on the head is waited for."""
@@ -59,6 +64,11 @@ class Attempt:
     def extend(self, now: float) -> None:
         """The present phase starts over."""
         self.deadline = now + self._timeout()
+
+    def close(self, now: float) -> None:
+        """The provider is done, or the attempt was given up."""
+        self.over = True
+        self.ended = now
 
     def _timeout(self) -> float:
         timeouts = {"connect": self.connect_timeout, "head": self.head_timeout, "body": self.silence_timeout}
@@ -96,7 +106,9 @@ class Attempt:
         if (room := BODY_KEPT - len(self.kept)) > 0:
             self.kept += data[:room]
         try:
-            return self.reader.feed(data)
+            events = self.reader.feed(data)
+            self.seen.take(events, time.monotonic())
+            return events
         except Exception:
             return [Failure(self._unreadable())]
 
@@ -104,8 +116,12 @@ class Attempt:
         """The body ended: the stream's last events, the whole answer, or the failure it holds."""
         try:
             if self.reader is not None:
-                return self.reader.close()
+                events = self.reader.close()
+                self.seen.take(events, time.monotonic())
+                return events
             answer = self._read_whole()
+            if not isinstance(answer, UpstreamError):
+                self.seen.take_whole(answer)
         except Exception:
             answer = self._unreadable()
         return [Failure(answer)] if isinstance(answer, UpstreamError) else answer

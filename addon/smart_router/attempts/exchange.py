@@ -87,7 +87,11 @@ class Services:
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """One client request. Times are monotonic seconds."""
+    """One client request. Times are monotonic seconds.
+
+    `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
+    for which a provider asked the router to wait.
+    """
 
     id: str
     started: float
@@ -107,6 +111,9 @@ class Exchange:
     cooled_until: float | None = None
     refused: ClientError | None = None
     waited: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    answered: Attempt | None = None
+    paused: float = 0.0
 
     def __post_init__(self) -> None:
         self.remaining = list(self.decision.candidates)
@@ -158,6 +165,7 @@ class Exchange:
     def succeeded(self, now: float) -> None:
         """The running attempt's answer is complete."""
         assert self.attempt is not None
+        self.answered = self.attempt
         candidate = self.attempt.candidate
         self.services.auth.mark_profile_used(self.attempt.profile_id, candidate.model, now)
         self.services.sticky.keep(self.session, self.decision, candidate, now)
@@ -191,6 +199,7 @@ class Exchange:
             self.refused = error
             return None
         self.number += 1
+        self.attempts.append(self.attempt)
         return self.attempt
 
     def _wait(self, now: float) -> Wait | None:
@@ -203,6 +212,7 @@ class Exchange:
         if seconds > self.limits.max_wait:
             return None
         self.waited = True
+        self.paused = seconds
         self.remaining = [soonest.candidate]
         return Wait(seconds)
 

@@ -160,10 +160,10 @@ class RoutedStream(HttpStream):
         elif isinstance(event, ResponseData):
             yield from self._take(attempt, attempt.feed(event.data))
         elif isinstance(event, ResponseEndOfMessage):
-            attempt.over = True
+            attempt.close(time.monotonic())
             yield from self._attempt_ended(attempt)
         elif isinstance(event, ResponseProtocolError):
-            attempt.over = True
+            attempt.close(time.monotonic())
             if self.answer.complete:
                 yield from self._finish()
             else:
@@ -306,7 +306,7 @@ class RoutedStream(HttpStream):
     def _cancel(self, why: str) -> Commands:
         attempt, self.attempt = self.attempt, None
         if attempt is not None and not attempt.over:
-            attempt.over = True
+            attempt.close(time.monotonic())
             yield CancelAttempt(attempt, why)
 
     def _stopped(self) -> layer.CommandGenerator[bool]:

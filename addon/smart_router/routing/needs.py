@@ -53,9 +53,14 @@ def needs_of(request: ChatRequest) -> Needs:
             kind = part.get("type") if isinstance(part, dict) else None
             if isinstance(kind, str) and kind in _PART_NEEDS:
                 fields.setdefault(_PART_NEEDS[kind], f"messages[{i}].content[{j}]")
-    size = sum(_sizes(messages)) + sum(_sizes(request.get("tools")))
     answer = request.get("max_completion_tokens") or request.get("max_tokens")
-    return Needs(fields, size // CHARACTERS_PER_TOKEN + (answer if isinstance(answer, int) else 0))
+    return Needs(fields, prompt_tokens(request) + (answer if isinstance(answer, int) else 0))
+
+
+def prompt_tokens(request: ChatRequest) -> int:
+    """The estimated size of the prompt, tools included."""
+    size = sum(_sizes(request.get("messages"))) + sum(_sizes(request.get("tools")))
+    return size // CHARACTERS_PER_TOKEN
 
 
 def _sizes(value: Any) -> Iterator[int]:

@@ -1,0 +1,184 @@
+"""What tokens cost: the bundled data of genai-prices, names for what it lacks, and the user's own prices."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from smart_router.stats.record import Basis, Cost, Tokens
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Reference = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
+
+MOST_MODELS = 2_000
+"""Models whose prices are remembered; model ids come from clients, so there must be an end."""
+
+
+class _Rates(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Usd
+    cached: Usd | None = None
+    cache_write: Usd | None = None
+    output: Usd
+
+
+class RatesAbove(_Rates):
+    """What all tokens of a request cost whose input is above `tokens`."""
+
+    tokens: Annotated[int, Field(ge=0)]
+
+
+class PriceTable(_Rates):
+    """`[prices."provider/model"]` of the user's config: USD per million tokens.
+
+    What has no price of its own (cached, cache_write) costs as much as other input.
+    """
+
+    above: tuple[RatesAbove, ...] = ()
+
+
+UserPrices = Mapping[str, PriceTable | Reference]
+"""By `provider/model`, in which `*` stands for anything: prices, or the model of genai-prices that has them."""
+
+
+class _Alias(BaseModel):
+    """One provider of prices.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    as_: str | None = Field(default=None, alias="as")
+    basis: Basis = "measured"
+    models: Mapping[str, Reference] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """Where the price of one model was found."""
+
+    provider: Provider
+    model: ModelInfo
+    basis: Basis
+
+
+class PriceBook:
+    """Prices of `provider/model` pairs. `overrides` are the user's; `base_urls` of providers that the user
+    declared, by id, tell whose prices they have.
+
+    The first price takes a second or two, since it loads the data of genai-prices: not on a request's path.
+    """
+
+    def __init__(
+        self, overrides: UserPrices | None = None, base_urls: Mapping[str, str] | None = None
+    ) -> None:
+        self._overrides = overrides or {}
+        self._base_urls = base_urls or {}
+        self._found: dict[tuple[str, str], _Price | None] = {}
+
+    def cost(self, provider: str, model: str, tokens: Tokens, at: float) -> Cost | None:
+        """What these tokens cost at a time (unix seconds), None if no price is known."""
+        if tokens.stated:
+            return Cost(tokens.stated, "measured")
+        price = self._price(provider, model)
+        if price is None:
+            return None
+        basis: Basis = price.basis
+        if tokens.estimated and basis == "measured":
+            basis = "estimated"
+        return Cost(_total(price, tokens, at), basis)
+
+    def _price(self, provider: str, model: str) -> _Price | None:
+        key = (provider, model)
+        if key not in self._found:
+            if len(self._found) >= MOST_MODELS:
+                self._found.clear()
+            self._found[key] = self._find(provider, model)
+        return self._found[key]
+
+    def _find(self, provider: str, model: str) -> _Price | None:
+        name = f"{provider}/{model}"
+        # an exact name before a pattern, a longer pattern before a shorter one
+        for pattern in sorted(self._overrides, key=lambda one: ("*" in one, -len(one))):
+            if pattern == name or fnmatchcase(name, pattern):
+                mine = self._overrides[pattern]
+                return _look_up(mine, "measured") if isinstance(mine, str) else _own(name, mine)
+        if alias := _aliases().get(provider):
+            reference = alias.models.get(model) or (alias.as_ and alias.as_ + model)
+            return _look_up(reference, alias.basis) if reference else None
+        return _look_up(name, "measured", self._base_urls.get(provider))
+
+
+@cache
+def _aliases() -> Mapping[str, _Alias]:
+    text = files("smart_router.stats").joinpath("prices.toml").read_text("utf-8")
+    return TypeAdapter(dict[str, _Alias]).validate_python(tomllib.loads(text))
+
+
+def _look_up(reference: str, basis: Basis, base_url: str | None = None) -> _Price | None:
+    """The model `provider/model` of genai-prices; with a base URL that of the provider who serves there."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    provider, _, model = reference.partition("/")
+    try:
+        found = get_snapshot().find_provider_model(model, None, None if base_url else provider, base_url)
+    except LookupError:
+        return None
+    return _Price(*found, basis)
+
+
+def _own(name: str, table: PriceTable) -> _Price:
+    """A price of the user's as one of genai-prices."""
+    from genai_prices import types
+
+    def tiered(kind: str) -> Decimal | types.TieredPrices | None:
+        base = getattr(table, kind)
+        if not table.above:
+            return None if base is None else Decimal(str(base))
+        tiers = [types.Tier(rates.tokens, _rate(rates, kind)) for rates in table.above]
+        return types.TieredPrices(_rate(table, kind), tiers)
+
+    prices = types.ModelPrice(
+        input_mtok=tiered("input"),
+        cache_read_mtok=tiered("cached"),
+        cache_write_mtok=tiered("cache_write"),
+        output_mtok=tiered("output"),
+    )
+    model = types.ModelInfo(name, types.ClauseEquals(name), prices=prices)
+    return _Price(types.Provider("user", "the user's config", ""), model, "measured")
+
+
+def _rate(rates: _Rates, kind: str) -> Decimal:
+    own: float | None = getattr(rates, kind)
+    return Decimal(str(rates.input if own is None else own))
+
+
+def _total(price: _Price, tokens: Tokens, at: float) -> float:
+    from genai_prices import Usage
+
+    cached = min(tokens.cached, tokens.input)
+    usage = Usage(
+        input_tokens=tokens.input,
+        cache_read_tokens=cached,
+        cache_write_tokens=min(tokens.cache_write, tokens.input - cached),
+        output_tokens=tokens.output,
+    )
+    context = {"service_tier": tokens.service_tier} if tokens.service_tier else None
+    found = price.model.calc_price(
+        usage,
+        price.provider,
+        genai_request_timestamp=datetime.fromtimestamp(at, UTC),
+        price_context=context,
+    )
+    return float(found.total_price)

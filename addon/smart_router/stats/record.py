@@ -1,0 +1,145 @@
+"""What is recorded of a request and of each of its attempts. No text of prompts or answers is in a record,
+but for `RequestRecord.content`, which is empty unless the user asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from smart_router.routing.decision import Candidate, Decision
+
+Basis = Literal["measured", "estimated", "equivalent"]
+"""What an amount rests on: the provider's own token counts and a list price; an estimate of either; or the
+list price of what a subscription has already paid for."""
+
+CLIENT_LEFT = "client_left"
+"""The failure of a request or attempt whose client did not wait for the end; no error of anyone's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens in OpenAI's convention: `input` includes `cached` and `cache_write`, `output` includes
+    `reasoning`. `estimated`: the provider gave no counts. `stated` is the cost in USD that the provider
+    itself named (OpenRouter), `service_tier` what the answer says that it was served at.
+    """
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+    stated: float | None = None
+    service_tier: str | None = None
+
+    @classmethod
+    def of(cls, usage: Mapping[str, Any], service_tier: str | None = None) -> Tokens:
+        """The counts of a hub `Usage`."""
+        prompt = usage.get("prompt_tokens_details") or {}
+        completion = usage.get("completion_tokens_details") or {}
+        return cls(
+            input=usage["prompt_tokens"],
+            cached=prompt.get("cached_tokens") or 0,
+            cache_write=prompt.get("cache_write_tokens") or 0,
+            output=usage["completion_tokens"],
+            reasoning=completion.get("reasoning_tokens") or 0,
+            stated=usage.get("cost"),
+            service_tier=service_tier,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount in US dollars."""
+
+    usd: float
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One exchange with a provider. Times are seconds: `started` from the request's start, `ttft` (time to
+    the first content, streams only) and `duration` from the attempt's.
+
+    `status` is the provider's HTTP status, None if it sent none. `failure` is an ErrorClass, CLIENT_LEFT, or
+    None for the attempt that answered. `answered_model` is the model as the answer names it. `tokens` are
+    None when nothing came. `cost` is filled in off the request's path.
+    """
+
+    number: int
+    candidate: Candidate
+    profile: str
+    dialect: str
+    answered_model: str | None
+    status: int | None
+    failure: str | None
+    started: float
+    ttft: float | None
+    duration: float
+    tokens: Tokens | None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request that was routed. `time` is unix seconds at its start; times are seconds.
+
+    `client` is the name of the key that was shown, `address` where it came from. `status` is what the client
+    got, None if it left before; `failure` an ErrorClass, an error code of the router, CLIENT_LEFT, or None.
+    `ttft` counts from the request's start, attempts that failed included. `overhead` is `duration` without
+    the time in which providers were waited for. `baseline` is the model whose cost the request's is compared
+    with; `baseline_cost` is filled in off the request's path.
+    """
+
+    id: str
+    time: float
+    session: str | None
+    client: str | None
+    address: str
+    decision: Decision
+    streamed: bool
+    status: int | None
+    failure: str | None
+    ttft: float | None
+    duration: float
+    overhead: float
+    attempts: tuple[AttemptRecord, ...]
+    baseline: Candidate | None
+    baseline_cost: Cost | None = None
+    content: Any = None
+
+    @property
+    def last(self) -> AttemptRecord | None:
+        """The attempt that answered, or the last one that failed."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def cost(self) -> Cost | None:
+        """What all attempts cost, None if the price of any is unknown or nothing was used."""
+        used = [attempt for attempt in self.attempts if attempt.tokens]
+        costs = [attempt.cost for attempt in used if attempt.cost]
+        if not used or len(costs) < len(used):
+            return None
+        weakest = max((cost.basis for cost in costs), key=_BASES.index)
+        return Cost(sum(cost.usd for cost in costs), weakest)
+
+
+_BASES: tuple[Basis, ...] = ("measured", "estimated", "equivalent")
+"""Firmest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """A request to the router that was refused before it was routed; for the audit log alone.
+
+    `action` is method and path; `outcome` the error's code.
+    """
+
+    time: float
+    client: str | None
+    address: str
+    action: str
+    status: int
+    outcome: str
