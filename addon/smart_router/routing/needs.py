@@ -73,7 +73,8 @@ def _sizes(value: Any) -> Iterator[int]:
         elif isinstance(item, list):
             waiting.extend(item)
         elif isinstance(item, dict):
-            if item.get("type") in _PART_NEEDS:
+            kind = item.get("type")
+            if isinstance(kind, str) and kind in _PART_NEEDS:  # a schema's type may be a list
                 yield MEDIA_TOKENS * CHARACTERS_PER_TOKEN
             else:
                 waiting.extend(item.values())
