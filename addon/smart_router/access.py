@@ -17,8 +17,9 @@ def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, Se
     Raises a 401 for an address beyond loopback without a known key.
     """
     shown = headers.get("authorization", "").removeprefix("Bearer ").strip() or headers.get("x-api-key", "")
+    shown_bytes = shown.encode(errors="surrogateescape")
     for name, key in clients.items():
-        if hmac.compare_digest(shown.encode(), key.get_secret_value().encode()):
+        if hmac.compare_digest(shown_bytes, key.get_secret_value().encode()):
             return name
     if is_loopback(peer):
         return None
@@ -41,7 +42,7 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> str | No
         return origin
     raise ClientError(
         403,
-        f"web pages of {origin} may not use the router; allow them with --set router_allow_origins={origin}",
+        f"web pages of {origin!r} may not use the router; option router_allow_origins can allow them",
         type="permission_error",
         code="origin_not_allowed",
     )

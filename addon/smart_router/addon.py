@@ -18,11 +18,13 @@ from pydantic_core import to_json
 
 from smart_router import endpoints
 from smart_router.access import check_client, check_origin
+from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.layer import adopt, widen
 from smart_router.auth.persist import StoreError
+from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
 from smart_router.options import add_options, read_limits
@@ -55,6 +57,7 @@ class SmartRouter:
     def load(self, loader: Loader) -> None:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
         add_options(loader)
+        error_pages.install()
         if not _chosen("connection_strategy"):
             ctx.options.update(connection_strategy="lazy")
         if not ctx.options.listen_host:
@@ -143,6 +146,8 @@ class SmartRouter:
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             _refuse(flow, _INTERNAL)
+        if flow.response is not None and flow.request.method == "HEAD":
+            flow.response.data.content = b""  # past the setter, which would change the content-length
 
     async def router_next_attempt(self, exchange: Exchange) -> None:
         """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
@@ -161,7 +166,7 @@ class SmartRouter:
             flow.response.stream = _is_event_stream(flow.response.headers)
         elif claim := self.claims.get(flow):
             if claim.origin:
-                flow.response.headers["access-control-allow-origin"] = claim.origin
+                flow.response.headers.update(_cors(claim.origin))
         elif _is_event_stream(flow.response.headers) or _is_large(flow.response.headers):
             flow.response.stream = True
 
@@ -207,9 +212,7 @@ class SmartRouter:
         check_client(peer[0] if peer else "", headers, router.config.clients)
         endpoints.check_method(target, flow.request.method)
         if claim.too_large:
-            limit = human.pretty_size(self.claims.max_body)
-            message = f"the request body is larger than {limit} (option router_max_body)"
-            raise ClientError(413, message, code="request_too_large")
+            raise too_large(self.claims.max_body)
         if target.endpoint == "chat":
             self._route(flow, claim, router)
         else:
@@ -218,7 +221,9 @@ class SmartRouter:
     def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router) -> None:
         if flow.is_replay:
             raise ClientError(501, "a routed request cannot be replayed by mitmproxy itself", code="replay")
-        claim.exchange = exchange = router.open_exchange(flow)
+        raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
+        body = decode_body(raw, encoding, self.claims.max_body)
+        claim.exchange = exchange = router.open_exchange(flow, body)
         flow.comment = exchange.decision.why
         flow.metadata.update(
             router_request=exchange.id,
@@ -269,6 +274,11 @@ def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
     id_ = request_id(flow)
     flow.response = _json(error.status, error.body(), {**error.headers, "x-router-request-id": id_})
     logger.info("%s refused: %d %r", id_, error.status, error.message)
+
+
+def _cors(origin: str) -> dict[str, str]:
+    """What lets a web page of an allowed origin read the answer, its headers included."""
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
 
 
 def _preflight(target: endpoints.Target) -> http.Response:

@@ -55,7 +55,7 @@ def resolve(path: str) -> Target | ClientError | None:
             return Target("model", ("GET", "HEAD"), unquote(bare.removeprefix(prefix)))
     if path.startswith(_CLAIMED):
         return ClientError(
-            404, f"unknown path {path}; the router answers {', '.join(sorted(_EXACT))}", code="not_found"
+            404, f"unknown path {path!r}; the router answers {', '.join(sorted(_EXACT))}", code="not_found"
         )
     return None
 

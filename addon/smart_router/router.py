@@ -68,11 +68,12 @@ class Router:
     def _services(self) -> Services:
         return Services(self.auth, self.sticky, self.recall, Builder(self.config.providers, self.env))
 
-    def open_exchange(self, flow: http.HTTPFlow) -> Exchange:
+    def open_exchange(self, flow: http.HTTPFlow, body: bytes) -> Exchange:
         """Read and route a chat request. Raises ClientError."""
         started = time.monotonic()
-        request = read_request(flow.request.get_content(strict=False) or b"")
-        session = session_key(request, flow.request.headers.get("x-session-id"))
+        request = read_request(body)
+        named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
+        session = session_key(request, named.decode(errors="replace"))
         return Exchange(
             id=request_id(flow),
             started=started,
