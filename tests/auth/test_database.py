@@ -22,8 +22,9 @@ from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.ledger import Change, Key, Ledger
 from smart_router.auth.persist import StoreError
 from smart_router.auth.rows import Clock
-from smart_router.auth.schema import MIGRATIONS, NewerFileError
+from smart_router.auth.schema import MIGRATIONS
 from smart_router.auth.store import AuthStore
+from smart_router.sqlite_file import NewerFileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
 Open = Callable[..., AuthStore]

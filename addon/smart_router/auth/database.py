@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from smart_router.auth.cooldowns import Health
 from smart_router.auth.ledger import MOST_RECORDS, Change, Key
 from smart_router.auth.profiles import Profile
 from smart_router.auth.rows import Clock, health_from_json, health_to_json, profile_from_row, profile_to_row
-from smart_router.auth.schema import migrate
+from smart_router.auth.schema import MIGRATIONS
+from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +25,6 @@ _KEEP_FOR = 30 * 24 * 3600.0
 
 _LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
-
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""What a damaged file gives. SQLITE_ERROR (no such table) is among them: our statements are fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +58,16 @@ class Database:
     def open(self) -> Snapshot:
         """Make or open the file. A damaged one is renamed, and what can be saved goes into a new one."""
         known = self._snapshot
-        self._make_file()
+        make_private(self.path)
         try:
             return self._connect()
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
         self._set_aside(saved := {one.id: one for one in self._readable()} | known.profiles)
-        self._make_file()
+        make_private(self.path)
         self._connect()
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             _insert(db, saved.values())
             self._write(db, known.records)
         return self._load()
@@ -95,7 +91,7 @@ class Database:
         if self._replaced():
             self._open_again()
         touched: dict[Key, Health] = {}
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             for key, change in changes:
                 touched[key] = change(touched[key] if key in touched else self._read(db, key))
             self._write(db, touched)
@@ -106,13 +102,13 @@ class Database:
 
     def save(self, profile: Profile) -> Snapshot:
         """Store a credential, in place of the one of the same id."""
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             _insert(db, [profile])
         return self._load()
 
     def delete(self, profile_id: str) -> Snapshot:
         """Forget a credential and its health."""
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             db.execute("DELETE FROM credentials WHERE profile_id = ?", (profile_id,))
             db.execute("DELETE FROM health WHERE profile_id = ?", (profile_id,))
         return self._load()
@@ -129,16 +125,6 @@ class Database:
             raise sqlite3.OperationalError("not open")
         return self._db
 
-    def _make_file(self) -> None:
-        """The file 0600 in a folder 0700; SQLite's files beside it get the file's mode."""
-        folder = self.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_mode & 0o077:
-            folder.chmod(0o700)
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        if self.path.stat().st_mode & 0o077:
-            self.path.chmod(0o600)
-
     def _connect(self) -> Snapshot:
         self._inode = self.path.stat().st_ino
         # autocommit: transactions are spelt out, so that reading never holds one open
@@ -150,7 +136,7 @@ class Database:
             (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            migrate(db)
+            migrate(db, MIGRATIONS)
             self._throw_out_old()
             return self._load()
         except BaseException:
@@ -173,7 +159,7 @@ class Database:
                 mended[Key(*key)] = health
         if mended:
             # once and for all: mended again at every reading, a window would never end
-            with self._transaction():
+            with transaction(self._connection):
                 self._write(db, mended)
         self._snapshot = Snapshot({one.id: one for one in _profiles(db)}, records)
         return self._snapshot
@@ -195,7 +181,7 @@ class Database:
         )
 
     def _throw_out_old(self) -> None:
-        with self._transaction() as db:
+        with transaction(self._connection) as db:
             db.execute("DELETE FROM health WHERE NOT kept AND changed < ?", (self._clock.wall() - _KEEP_FOR,))
             db.execute(
                 "DELETE FROM health WHERE NOT kept AND changed <"
@@ -203,18 +189,6 @@ class Database:
                 (MOST_RECORDS // 2,),
             )
         self._version = -1
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._connection
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # a full disk has rolled back by itself
-                db.execute("ROLLBACK")
-            raise
 
     def _replaced(self) -> bool:
         """Whether another process has set our file aside, or someone deleted it."""
@@ -227,15 +201,10 @@ class Database:
         """Rename the damaged file, unless another process was quicker and has made a new one."""
         if self._replaced():
             return
-        mark = datetime.fromtimestamp(self._clock.wall(), UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        aside = self.path.with_name(f"{FILE_NAME}.damaged-{mark}")
-        # the file itself last: its journal alone would be taken for that of the new one
-        for ending in ("-shm", "-wal", ""):
-            with suppress(FileNotFoundError):
-                Path(f"{self.path}{ending}").rename(f"{aside}{ending}")
+        aside = set_aside(self.path, self._clock.wall())
         logger.warning(
             "%s was damaged: it is now %s, and a new one has the %d stored credentials that could be saved",
-            self.path, aside.name, len(saved),
+            self.path, aside, len(saved),
         )  # fmt: skip
 
     def _readable(self) -> list[Profile]:
@@ -265,8 +234,3 @@ def _insert(db: sqlite3.Connection, profiles: Iterable[Profile]) -> None:
     db.executemany(
         "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?)", map(profile_to_row, profiles)
     )
-
-
-def _is_damage(error: Exception) -> bool:
-    # what has no code was raised by the Python module itself: text, or an error's message, is not UTF-8
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE

@@ -14,7 +14,7 @@ from contextlib import suppress
 from smart_router.auth.database import Database, Snapshot
 from smart_router.auth.ledger import Change, Ledger
 from smart_router.auth.profiles import Profile
-from smart_router.auth.schema import NewerFileError
+from smart_router.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
 

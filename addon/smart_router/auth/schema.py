@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 
-
-class NewerFileError(Exception):
-    """The file was written by a newer version of the router; it is left as it is."""
+from smart_router.sqlite_file import Migration
 
 
 def create_tables(db: sqlite3.Connection) -> None:
@@ -32,26 +29,5 @@ def create_tables(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_tables,)
+MIGRATIONS: tuple[Migration, ...] = (create_tables,)
 """Step n makes version n + 1 of version n. Released steps are never changed."""
-
-
-def migrate(db: sqlite3.Connection) -> None:
-    """Bring the file up to date, all or nothing; several processes may do so at once.
-
-    Raises NewerFileError, and sqlite3.Error for what the disk or a damaged file does.
-    """
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
-            raise NewerFileError(
-                f"it has format {version}, this version of the router knows {len(MIGRATIONS)}"
-            )
-        for step in MIGRATIONS[version:]:
-            step(db)
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise

@@ -1,0 +1,78 @@
+"""A SQLite file of the router's own: private to the user, brought up to date, set aside when damaged.
+
+What the auth store and the records have in common; the tables are theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+Migration = Callable[[sqlite3.Connection], None]
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""What a damaged file gives. SQLITE_ERROR (no such table) is among them: our statements are fixed."""
+
+
+class NewerFileError(Exception):
+    """The file was written by a newer version of the router; it is left as it is."""
+
+
+def make_private(path: Path) -> None:
+    """The file 0600 in a folder 0700; SQLite's files beside it get the file's mode. Raises OSError."""
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All or nothing, on a connection in autocommit mode."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk has rolled back by itself
+            db.execute("ROLLBACK")
+        raise
+
+
+def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """Bring the file up to date, all or nothing; several processes may do so at once.
+
+    Step n makes version n + 1 of version n. Raises NewerFileError, and sqlite3.Error for what the disk or a
+    damaged file does.
+    """
+    with transaction(db):
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > len(steps):
+            raise NewerFileError(f"it has format {version}, this version of the router knows {len(steps)}")
+        for step in steps[version:]:
+            step(db)
+        db.execute(f"PRAGMA user_version = {len(steps)}")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file is damaged, rather than locked, full or read-only."""
+    # what has no code was raised by the Python module itself: text, or an error's message, is not UTF-8
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
+
+
+def set_aside(path: Path, now: float) -> str:
+    """Rename a damaged file, with what SQLite has beside it; the new name. `now` is unix seconds."""
+    mark = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = path.with_name(f"{path.name}.damaged-{mark}")
+    # the file itself last: its journal alone would be taken for that of the new one
+    for ending in ("-shm", "-wal", ""):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{ending}").rename(f"{aside}{ending}")
+    return aside.name
