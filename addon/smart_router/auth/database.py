@@ -106,6 +106,13 @@ class Database:
             _insert(db, [profile])
         return self._load()
 
+    def swap(self, old: Profile, new: Profile) -> Snapshot:
+        """Put `new` in the place of `old` if that is what the file holds, else change nothing."""
+        with transaction(self._connection) as db:
+            if old in _profiles(db):
+                _insert(db, [new])
+        return self._load()
+
     def delete(self, profile_id: str) -> Snapshot:
         """Forget a credential and its health."""
         with transaction(self._connection) as db:

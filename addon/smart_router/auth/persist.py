@@ -76,6 +76,10 @@ class Writer:
         """Put a credential on disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.save(profile))
 
+    def swap(self, old: Profile, new: Profile) -> None:
+        """Replace a credential if it is still the old one, and wait for the disk. Raises StoreError."""
+        self._do(lambda database: database.swap(old, new))
+
     def delete(self, profile_id: str) -> None:
         """Take a credential off the disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.delete(profile_id))

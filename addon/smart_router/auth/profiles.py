@@ -34,6 +34,32 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """What a login has beside its access token. `id` is one login's own and stays when the token is renewed.
+
+    `refresh` is None for a token that cannot be refreshed. `obtained_at` and `expires_at` are unix seconds,
+    of the access token; None where nobody said.
+    """
+
+    id: str
+    refresh: SecretStr | None = None
+    obtained_at: float | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an authorization server granted. `refresh` is None where it sent none. Times are unix seconds;
+    `extras` as in Profile."""
+
+    access: SecretStr
+    refresh: SecretStr | None
+    obtained_at: float
+    expires_at: float | None
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One credential of one provider; its repr never shows the secret.
 
@@ -41,6 +67,7 @@ class Profile:
     variable it was read from. `bearer` keys travel as `Authorization: Bearer` whatever header the provider's
     other keys have; logins always do. `extras` are public facts for the dialect (project, account).
     `fingerprint` tells one secret from another, so that what is remembered about a key ends with that key.
+    A login's `secret` is its access token and its fingerprint the `login`'s id, which outlives the token.
     """
 
     id: str
@@ -51,6 +78,7 @@ class Profile:
     variable: str | None = None
     bearer: bool = False
     extras: Mapping[str, str] = field(default_factory=dict)
+    login: Login | None = None
 
 
 def fingerprint(secret: SecretStr | None) -> str:

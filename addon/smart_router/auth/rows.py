@@ -8,16 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from smart_router.auth.cooldowns import Health, clamped, shifted
-from smart_router.auth.profiles import Profile, fingerprint
+from smart_router.auth.profiles import Login, Profile, fingerprint
 
 Row = tuple[Any, ...]
 
 _HEALTH = TypeAdapter(Health)
 _EXTRAS = TypeAdapter(dict[str, str])
+
+
+class _LoginSecret(BaseModel):
+    """The secret column of a login: its tokens, and what belongs to them."""
+
+    access: str
+    refresh: str | None
+    id: str
+    obtained_at: float | None
+    expires_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
 
 def profile_to_row(profile: Profile) -> Row:
     """The columns of `credentials`."""
-    secret = "" if profile.secret is None else profile.secret.get_secret_value()
+    secret = _secret(profile)
     extras = to_json(dict(profile.extras)).decode()
     row = (profile.id, profile.provider, profile.kind, secret, extras)
     return (*row, _checksum(row))
@@ -67,10 +77,33 @@ def profile_from_row(row: Row) -> Profile | None:
     profile_id, provider, kind, secret, extras = content
     try:
         facts = _EXTRAS.validate_json(extras)
+        if kind == "login":
+            return _login(profile_id, provider, _LoginSecret.model_validate_json(secret), facts)
     except ValidationError:
         return None
     hidden = SecretStr(secret)
     return Profile(profile_id, provider, kind, hidden, fingerprint(hidden), extras=facts)
+
+
+def _secret(profile: Profile) -> str:
+    access = "" if profile.secret is None else profile.secret.get_secret_value()
+    if profile.kind != "login":
+        return access
+    login = profile.login or Login(profile.fingerprint)
+    return _LoginSecret(
+        access=access,
+        refresh=None if login.refresh is None else login.refresh.get_secret_value(),
+        id=login.id,
+        obtained_at=login.obtained_at,
+        expires_at=login.expires_at,
+    ).model_dump_json()
+
+
+def _login(profile_id: str, provider: str, secret: _LoginSecret, extras: dict[str, str]) -> Profile:
+    refresh = None if secret.refresh is None else SecretStr(secret.refresh)
+    login = Login(secret.id, refresh, secret.obtained_at, secret.expires_at)
+    access = SecretStr(secret.access)
+    return Profile(profile_id, provider, "login", access, login.id, extras=extras, login=login)
 
 
 def _checksum(row: Row) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +25,11 @@ from smart_router.auth.cooldowns import (
     scope_of,
     state,
 )
-from smart_router.auth.database import Database
+from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.ledger import Change, Key, Ledger
 from smart_router.auth.persist import StoreError, Writer
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
-from smart_router.auth.profiles import Profile, env_profiles, fingerprint, refusal
+from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
 from smart_router.auth.rows import Clock
 from smart_router.auth.sessions import Sessions
 from smart_router.auth.status import ModelStatus, ProfileStatus
@@ -64,6 +66,7 @@ class AuthStore:
         self._env: Sequence[Profile] = ()
         self.reload_env(env, providers)
         self._ledger = Ledger(durable=folder is not None)
+        self._file = None if folder is None else folder / FILE_NAME
         self._writer: Writer | None = None
         if folder is not None:
             self._writer = Writer(Database(folder, clock or Clock()), self._ledger, self._receive)
@@ -132,13 +135,13 @@ class AuthStore:
 
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
-        if profile := self._find(profile_id):
+        if profile := self.find(profile_id):
             for record in ("", model):
                 self._note(profile, record, partial(after_success, now=now))
 
     def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
         """An attempt failed: cool what the failure concerns."""
-        profile = self._find(profile_id)
+        profile = self.find(profile_id)
         if profile is None:
             return
         cool = partial(after_failure, error=error, now=now)
@@ -173,15 +176,62 @@ class AuthStore:
 
         Returns when it is on disk. Raises ValueError for what cannot be a name or key, and StoreError.
         """
-        if provider not in self._providers:
-            raise ValueError(f"no provider {provider!r}")
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
+        profile_id = self._new_id(provider, name)
         if why := refusal(secret.get_secret_value()):
             raise ValueError(f"not a key: {why}")
-        profile = Profile(f"{provider}:{name}", provider, "stored_key", secret, fingerprint(secret))
+        profile = Profile(profile_id, provider, "stored_key", secret, fingerprint(secret))
         self._on_disk().save(profile)
         return profile
+
+    def add_login(self, provider: str, name: str, tokens: Tokens) -> Profile:
+        """Store a login as profile `provider:name`, in place of one of that name, with a clean record.
+
+        Returns when it is on disk. Raises ValueError for what cannot be a name, and StoreError.
+        """
+        profile_id = self._new_id(provider, name)
+        login = Login(uuid.uuid4().hex, tokens.refresh, tokens.obtained_at, tokens.expires_at)
+        profile = Profile(
+            profile_id, provider, "login", tokens.access, login.id, extras=tokens.extras, login=login
+        )
+        self._on_disk().save(profile)
+        return profile
+
+    def replace_tokens(self, profile: Profile, tokens: Tokens) -> Profile | None:
+        """Put a login's new tokens in the place of those it had, unless the file has others by now.
+
+        Returns what the file then holds, None if the login is gone. May be called from any thread; returns
+        when it is on disk. Raises StoreError.
+        """
+        assert profile.login is not None
+        login = replace(
+            profile.login,
+            refresh=tokens.refresh or profile.login.refresh,
+            obtained_at=tokens.obtained_at,
+            expires_at=tokens.expires_at,
+        )
+        extras = {**profile.extras, **tokens.extras}
+        self._on_disk().swap(profile, replace(profile, secret=tokens.access, extras=extras, login=login))
+        return self.find(profile.id)
+
+    def reread(self, profile_id: str) -> Profile | None:
+        """A stored profile as it is on disk now. May be called from any thread. Raises StoreError."""
+        self._on_disk().flush()
+        return self.find(profile_id)
+
+    def require_login(self, profile_id: str, why: str) -> None:
+        """A login is of no more use: leave it alone until the user logs in again. From any thread."""
+        if profile := self.find(profile_id):
+            self._note(profile, "", lambda health: replace(health, disabled=why))
+
+    def logins(self) -> list[Profile]:
+        """The stored logins that the user has not switched off and that need no new login."""
+        return [
+            one
+            for one in self._stored
+            if one.login is not None
+            and self._ledger.get(Key(one.id, "", _SWITCH)).disabled is None
+            and self._health(one).disabled is None
+        ]
 
     def remove(self, profile_id: str) -> None:
         """Forget a stored credential and its health.
@@ -195,6 +245,18 @@ class AuthStore:
             )
         self._on_disk().delete(profile_id)
 
+    @property
+    def file(self) -> Path | None:
+        """The store file, None for a store without a folder."""
+        return self._file
+
+    def _new_id(self, provider: str, name: str) -> str:
+        if provider not in self._providers:
+            raise ValueError(f"no provider {provider!r}")
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
+        return f"{provider}:{name}"
+
     def _on_disk(self) -> Writer:
         if self._writer is None:
             raise StoreError("there is no store: it was opened without a folder")
@@ -207,11 +269,12 @@ class AuthStore:
     def _profiles(self, provider: str | None = None) -> list[Profile]:
         return [one for one in (*self._env, *self._stored) if provider in (None, one.provider)]
 
-    def _find(self, profile_id: str) -> Profile | None:
+    def find(self, profile_id: str) -> Profile | None:
+        """The profile of this id, as this process knows it."""
         return next((one for one in self._profiles() if one.id == profile_id), None)
 
     def _known(self, profile_id: str) -> Profile:
-        profile = self._find(profile_id)
+        profile = self.find(profile_id)
         if profile is None:
             raise UnknownProfileError(profile_id)
         return profile
