@@ -81,14 +81,14 @@ class Weights(_Table):
 class RoutingConfig(_Table):
     """The `[routing]` table, defaults filled in.
 
-    `keywords` are per group and language; each group is a signal. `confidence` is the probability below
-    which the likeliest tier gives way to a higher one.
+    `keywords` are per group and language; each group is a signal. `undershoot` says how much worse it is to
+    choose two tiers too low than to be wrong otherwise: with it, low confidence goes up.
     """
 
     keywords: dict[str, dict[str, Texts]]
     bias: Weights
     weights: dict[str, Weights]
-    confidence: Share
+    undershoot: Annotated[float, Field(ge=0)]
 
     sticky_ttl: Annotated[float, Field(ge=0, description="seconds")]
     provider_order: Texts
@@ -100,6 +100,11 @@ class RoutingConfig(_Table):
     def lexicon(self) -> Lexicon:
         """All keywords, compiled."""
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
+
+    @property
+    def word_weights(self) -> Mapping[str, float]:
+        """What single words add to the `words` signal; fitted, not configurable."""
+        return _word_weights()
 
     @field_validator("fallback")
     @classmethod
@@ -150,6 +155,12 @@ def _default_tables() -> Mapping[str, Any]:
     for name in ("defaults.toml", "keywords.toml", "weights.toml"):
         tables = merge(tables, tomllib.loads(package.joinpath(name).read_text("utf-8"))["routing"])
     return tables
+
+
+@cache
+def _word_weights() -> Mapping[str, float]:
+    lines = files("smart_router.routing").joinpath("words.tsv").read_text("utf-8").splitlines()
+    return {word: int(thousandths) / 1000 for word, _, thousandths in (line.partition("\t") for line in lines)}
 
 
 @cache

@@ -57,18 +57,18 @@ class Lexicon:
 
     def _add(self, group: str, keyword: str) -> None:
         words, runs = words_of(keyword)
-        if runs:
-            self._grams.setdefault("".join(runs), []).append(group)
-        elif not words:
+        if not words and not runs:
             raise ValueError(f"keyword {keyword!r} has no letters")
+        if runs:
+            _append(self._grams, "".join(runs), group)
+        elif "*" in keyword:
+            if len(words) > 1 or len(words[0]) < _KEY or not keyword.endswith("*"):
+                raise ValueError(f"prefix {keyword!r} is not one beginning of {_KEY} letters or more")
+            _append(self._prefixes, words[0][:_KEY], (words[0], group))
         elif len(words) > 1:
-            self._phrases.setdefault(words[0], []).append((f" {' '.join(words)} ", group))
-        elif keyword.endswith("*"):
-            if len(words[0]) < _KEY:
-                raise ValueError(f"prefix {keyword!r} has fewer than {_KEY} letters")
-            self._prefixes.setdefault(words[0][:_KEY], []).append((words[0], group))
+            _append(self._phrases, words[0], (f" {' '.join(words)} ", group))
         else:
-            self._words.setdefault(words[0], []).append(group)
+            _append(self._words, words[0], group)
 
     def find(self, words: Words) -> dict[str, list[str]]:
         """For each group that occurs its distinct hits, as they stand in the text."""
@@ -97,3 +97,10 @@ class Lexicon:
             for start in range(len(run) - length + 1)
             if (gram := run[start : start + length]) in self._grams
         )
+
+
+def _append[T](table: dict[str, list[T]], key: str, value: T) -> None:
+    """Once only: languages share words."""
+    values = table.setdefault(key, [])
+    if value not in values:
+        values.append(value)

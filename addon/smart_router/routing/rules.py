@@ -45,7 +45,7 @@ def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
 
 def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
     """Score what counts of a request."""
-    readings = measure(prompt, config.lexicon)
+    readings = measure(prompt, config.lexicon, config.word_weights)
     log_odds = config.bias.score
     logits = list(config.bias.tiers)
     signals = []
@@ -59,7 +59,7 @@ def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
             logits[i] += weight * reading.value
         signals.append(Signal(name, round(added, 3), reading.evidence))
     signals.sort(key=lambda signal: -abs(signal.weight))
-    chosen, confidence = _choose(_softmax(logits), config.confidence)
+    chosen, confidence = _choose(_softmax(logits), config.undershoot)
     return Scored(1 / (1 + exp(-log_odds)), chosen, confidence, tuple(signals))
 
 
@@ -70,8 +70,8 @@ def _softmax(logits: list[float]) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def _choose(probabilities: list[float], least: float) -> tuple[Tier, float]:
-    """The likeliest tier; when it is less likely than `least`, the higher one of the two likeliest."""
-    best, second = sorted(range(len(TIERS)), key=lambda i: -probabilities[i])[:2]
-    chosen = best if probabilities[best] >= least else max(best, second)
+def _choose(probabilities: list[float], undershoot: float) -> tuple[Tier, float]:
+    """The likeliest tier, less likely ones above it preferred as far as choosing two too low is worse."""
+    worth = [p - undershoot * sum(probabilities[i + 2 :]) for i, p in enumerate(probabilities)]
+    chosen = worth.index(max(worth))
     return TIERS[chosen], probabilities[chosen]

@@ -71,9 +71,9 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
     )
 
 
-def window(text: str) -> str:
+def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
     """Head and tail of a long text, so that scoring costs the same for any length."""
-    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+    return text if len(text) <= head + tail else f"{text[:head]}\n{text[-tail:]}"
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str, int]:
