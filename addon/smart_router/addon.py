@@ -130,7 +130,7 @@ class SmartRouter:
             return
         if self._is_ours(flow):
             self.claims.add(flow)
-        elif _is_large(flow.request.headers):
+        elif _may_be_large(flow.request.headers):
             flow.request.stream = True
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -167,7 +167,7 @@ class SmartRouter:
         elif claim := self.claims.get(flow):
             if claim.origin:
                 flow.response.headers.update(_cors(claim.origin))
-        elif _is_event_stream(flow.response.headers) or _is_large(flow.response.headers):
+        elif _is_event_stream(flow.response.headers) or _may_be_large(flow.response.headers):
             flow.response.stream = True
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -301,11 +301,10 @@ def _is_event_stream(headers: http.Headers) -> bool:
     return str(headers.get("content-type", "")).lower().startswith("text/event-stream")
 
 
-def _is_large(headers: http.Headers) -> bool:
+def _may_be_large(headers: http.Headers) -> bool:
+    """Also when nothing is said of the length: chunked, HTTP/2, until the connection closes."""
     length = headers.get("content-length", "")
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return True
-    return length.isdigit() and int(length) > STREAM_ABOVE
+    return not length.isdigit() or int(length) > STREAM_ABOVE
 
 
 def _chosen(option: str) -> bool:
