@@ -1,0 +1,91 @@
+"""Whatever befalls the first candidate before its answer has content, the next one answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.attempts.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
+from tests.attempts.triggers import SILENCES, TRIGGERS, Case, cases
+from tests.attempts.upstreams import UNREACHABLE, Upstreams
+from tests.fakes.chat import chat_answer, chat_stream
+from tests.harness import Router
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("failover")]
+
+CASES = list(cases(TRIGGERS))
+SILENT = list(cases(SILENCES))
+
+QUICK = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
+"""For the silent: a whole answer may take five times as long."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upstreams() -> AsyncIterator[Upstreams]:
+    async with Upstreams() as upstreams:
+        yield upstreams
+
+
+def config(upstreams: Upstreams, some: list[Case]) -> str:
+    chains = {case.id: [f"{case.upstream}/{case.id}", f"next/{case.id}"] for case in some}
+    return chains_config(chains) + providers_config(upstreams.urls)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clients(upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clients]:
+    folder = tmp_path_factory.mktemp("failover") / "router"
+    async with Router(folder, config=config(upstreams, CASES)) as router, clients_of(router) as clients:
+        yield clients
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def silences(
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, asyncio.Task[Reply]]]:
+    """All silent cases at once: each takes as long as its time limit."""
+    folder = tmp_path_factory.mktemp("silences") / "router"
+    async with (
+        Router(folder, config=config(upstreams, SILENT), options=QUICK) as router,
+        clients_of(router) as clients,
+    ):
+        replies = {case.id: asyncio.create_task(run(case, upstreams, clients)) for case in SILENT}
+        yield replies
+        await asyncio.gather(*replies.values(), return_exceptions=True)
+
+
+async def run(case: Case, upstreams: Upstreams, clients: Clients) -> Reply:
+    """Script both candidates, and ask."""
+    if provider := upstreams.providers.get(case.upstream):
+        provider.on(case.answer, path=f"/{case.upstream}/", model=case.id)
+    good = chat_stream(["Ne", "xt."]) if case.stream else chat_answer("Next.")
+    upstreams.providers["plain"].on(good, path="/next/", model=case.id)
+    return await talk(clients[case.client], case.id, stream=case.stream)
+
+
+def check(case: Case, upstreams: Upstreams, reply: Reply) -> None:
+    """The second candidate's answer and nothing of the first one's, each asked once, in order."""
+    assert (reply.status, reply.broken, reply.streamed) == (200, False, case.stream)
+    assert (reply.text, reply.finish_reason) == ("Next.", "stop")
+    assert reply.done == case.stream
+    assert {choice["index"] for choice in reply.choices} == {0}
+    told = {name: reply.router[name] for name in ("attempts", "provider", "model")}
+    assert told == {"attempts": "2", "provider": "next", "model": case.id}
+    assert "retry-after" not in reply.headers
+    unreachable = case.upstream in ("refused", *UNREACHABLE)
+    expected = ["next"] if unreachable else [case.upstream, "next"]
+    assert [request.path.split("/")[1] for request in upstreams.requests(case.id)] == expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+async def test_the_next_candidate_answers(case: Case, upstreams: Upstreams, clients: Clients) -> None:
+    check(case, upstreams, await run(case, upstreams, clients))
+
+
+@pytest.mark.parametrize("case", SILENT, ids=lambda case: case.id)
+async def test_the_next_candidate_answers_after_silence(
+    case: Case, upstreams: Upstreams, silences: dict[str, asyncio.Task[Reply]]
+) -> None:
+    check(case, upstreams, await silences[case.id])

@@ -1,0 +1,102 @@
+"""Every way in which an attempt can fail before it gave any content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.attempts.upstreams import UNREACHABLE, WORKING
+from tests.fakes.answers import Answer, Fault
+from tests.fakes.chat import JSON_HEADERS, STREAM_HEADERS, chat_answer, chat_error, chat_stream, stream_error
+
+STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+
+STREAM = chat_stream(["Should not be seen."])
+WHOLE = chat_answer("Should not be seen.")
+COMMENT = b": processing\n\n"
+
+
+class Trigger(NamedTuple):
+    """A failure, as it befalls a streamed and a whole answer; None where there is no such thing."""
+
+    name: str
+    streamed: Answer | None
+    whole: Answer | None
+    upstreams: tuple[str, ...] = WORKING
+
+
+def _broken(fault: Fault) -> Trigger:
+    upstreams = ("h2",) if fault.name.startswith(("RST_STREAM", "GOAWAY")) else WORKING
+    return Trigger(fault.name.lower(), STREAM.but(fault=fault), WHOLE.but(fault=fault), upstreams)
+
+
+def _before_content(fault: Fault) -> Trigger:
+    """Strikes within the first event, which only names the role; a whole answer ends in its middle."""
+    streamed, whole = STREAM.but(fault=fault, fault_at=60), WHOLE.but(fault=fault, cut=20)
+    return Trigger(f"{fault.name.lower()}_without_content", streamed, whole)
+
+
+_HEAD_FAULTS = [
+    fault
+    for fault in Fault
+    if fault.name.endswith(("BEFORE_HEAD", "MID_HEAD", "AFTER_HEAD")) and not fault.name.startswith("SILENT")
+]
+_BODY_FAULTS = [Fault.CLOSE_MID_BODY, Fault.CLOSE_MID_CHUNK, Fault.RESET_MID_BODY, Fault.RESET_MID_CHUNK]
+
+TRIGGERS: tuple[Trigger, ...] = (
+    *(Trigger(str(status), answer := chat_error(status), answer) for status in STATUSES),
+    *map(_broken, _HEAD_FAULTS),
+    *map(_before_content, _BODY_FAULTS),
+    Trigger("error_event", stream_error(), stream_error()),
+    Trigger("error_event_after_comment", stream_error().but(body=COMMENT + stream_error().body), None),
+    Trigger("error_object", error := Answer(body=chat_error(500).body), error),
+    Trigger("ends_early", chat_stream([], done=False), chat_stream(["Should"], done=False)),
+    Trigger("nothing", Answer(headers=STREAM_HEADERS, framing=None), Answer(headers=JSON_HEADERS)),
+    Trigger("empty_answer", chat_stream([]), chat_answer("")),
+    Trigger("web_page", page := Answer(headers={"content-type": "text/html"}, body=b"<p>Welcome"), page),
+    Trigger("redirect", moved := Answer(302, {"location": "https://elsewhere.invalid/"}), moved),
+    *(Trigger(name, STREAM, WHOLE, (name,)) for name in ("refused", *UNREACHABLE)),
+)
+
+SILENCES: tuple[Trigger, ...] = (
+    *map(_broken, (Fault.SILENT_BEFORE_HEAD, Fault.SILENT_MID_HEAD, Fault.SILENT_AFTER_HEAD)),
+    Trigger(
+        "silent_after_comment",
+        STREAM.but(body=COMMENT + STREAM.body, fault=Fault.SILENT_MID_BODY, fault_at=len(COMMENT)),
+        None,
+    ),
+    _before_content(Fault.SILENT_MID_BODY),
+)
+
+
+class Case(NamedTuple):
+    """One failure of one kind of upstream, seen by one kind of client."""
+
+    trigger: Trigger
+    upstream: str
+    client: str
+    stream: bool
+
+    @property
+    def id(self) -> str:
+        """For pytest, and the name of the model asked for."""
+        form = "stream" if self.stream else "whole"
+        return f"{self.trigger.name}-{self.upstream}-{form}-{self.client}"
+
+    @property
+    def answer(self) -> Answer:
+        """What the first candidate does."""
+        answer = self.trigger.streamed if self.stream else self.trigger.whole
+        assert answer is not None
+        return answer
+
+
+def cases(triggers: tuple[Trigger, ...]) -> Iterator[Case]:
+    """Triggers by upstreams by clients, streamed and whole."""
+    for trigger in triggers:
+        for upstream in trigger.upstreams:
+            for client in ("h1", "h2"):
+                if trigger.streamed is not None:
+                    yield Case(trigger, upstream, client, stream=True)
+                if trigger.whole is not None:
+                    yield Case(trigger, upstream, client, stream=False)
