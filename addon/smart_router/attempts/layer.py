@@ -148,6 +148,7 @@ class RoutedLayer(HttpLayer):
                 return  # given up before it was sent
             if isinstance(event, RequestHeaders):
                 event = _with_credential(event, running.attempt)
+                yield from self._arm(running.attempt.deadline)
         for command in super().event_to_child(child, event):
             if isinstance(command, StartAttempt):
                 yield from self._start(command)

@@ -157,6 +157,7 @@ class RoutedStream(HttpStream):
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
         if isinstance(event, ResponseHeaders):
             attempt.head(event.response)
+            yield ArmTimer(attempt.deadline)
         elif isinstance(event, ResponseData):
             yield from self._take(attempt, attempt.feed(event.data))
         elif isinstance(event, ResponseEndOfMessage):
