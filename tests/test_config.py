@@ -1,0 +1,254 @@
+"""The user's config file: merged over the defaults, its errors, and how a running router takes it up."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smart_router.config import config_path, load_config, parse_config, state_path
+from smart_router.providers.registry import PROVIDERS
+from smart_router.routing.config import ConfigError, load_defaults
+from tests.conftest import StartRouter
+from tests.fakes.provider import Provider
+from tests.harness import MITMDUMP, ROUTER, Router, provider_env
+
+HI: list[Any] = [{"role": "user", "content": "Hi"}]
+CHAT = "/v1/chat/completions"
+
+
+def test_nothing_configured() -> None:
+    config = parse_config({}, {})
+    assert config.routing == load_defaults()
+    assert list(config.providers) == list(PROVIDERS)
+    assert config.clients == {}
+
+
+def test_a_file_overrides_key_by_key(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        """
+        [routing]
+        sticky_ttl = 60
+        [routing.tier_models.standard]
+        SIMPLE = ["local/m"]
+        [routing.virtual_models]
+        mine = { tier_models = "eco", tier = "COMPLEX" }
+        [providers.openai]
+        base_url = "https://gateway.example/v1/"
+        models = ["my-own"]
+        key_env = "GATEWAY_KEY"
+        [providers.local]
+        base_url = "http://127.0.0.1:11434/v1"
+        models = ["m"]
+        [clients]
+        laptop = "sixteen characters"
+        """
+    )
+    config = load_config(file, {})
+    defaults = load_defaults()
+    assert config.routing.sticky_ttl == 60
+    assert config.routing.tier_models["standard"].SIMPLE == ("local/m",)
+    assert config.routing.tier_models["standard"].MEDIUM == defaults.tier_models["standard"].MEDIUM
+    assert config.routing.tier_models["eco"] == defaults.tier_models["eco"]
+    assert config.routing.virtual_models.keys() == defaults.virtual_models.keys() | {"mine"}
+    openai, local = config.providers["openai"], config.providers["local"]
+    assert (openai.base_url, openai.key_env) == ("https://gateway.example/v1", ("GATEWAY_KEY",))
+    assert openai.models.keys() == PROVIDERS["openai"].models.keys() | {"my-own"}
+    assert config.providers["groq"] == PROVIDERS["groq"]
+    assert (local.key_env, local.key_optional, local.listed, *local.models) == ((), True, False, "m")
+    assert list(config.providers) == [*PROVIDERS, "local"]
+    assert config.clients["laptop"].get_secret_value() == "sixteen characters"
+    assert "sixteen" not in repr(config)
+
+
+# the file's [providers] and the environment; openai's base URL then
+BASE_URLS = [
+    ({}, {}, "https://api.openai.com/v1"),
+    ({}, {"OPENAI_BASE_URL": ""}, "https://api.openai.com/v1"),
+    ({}, {"OPENAI_BASE_URL": "http://env.example:8000/v1/"}, "http://env.example:8000/v1"),
+    ({"openai": {"base_url": "http://file.example"}}, {}, "http://file.example"),
+    ({"openai": {"base_url": "http://file.example"}}, {"OPENAI_BASE_URL": "http://env.example"},
+     "http://file.example"),
+    ({"openai": {"models": ["m"]}}, {"OPENAI_BASE_URL": "http://env.example"}, "http://env.example"),
+    ({}, {"GROQ_BASE_URL": "http://env.example"}, "https://api.openai.com/v1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tables", "env", "url"), BASE_URLS)
+def test_base_urls(tables: dict[str, Any], env: dict[str, str], url: str) -> None:
+    assert parse_config({"providers": tables}, env).providers["openai"].base_url == url
+
+
+@pytest.mark.parametrize("id_", PROVIDERS)
+def test_every_base_url_can_come_from_the_environment(id_: str) -> None:
+    variable = PROVIDERS[id_].base_url_env
+    assert variable is not None
+    assert parse_config({}, {variable: "http://e.example/x"}).providers[id_].base_url == "http://e.example/x"
+
+
+PATHS: list[tuple[Callable[[dict[str, str]], Path], str, str]] = [
+    (config_path, "SMART_ROUTER_CONFIG", "config.toml"),
+    (state_path, "SMART_ROUTER_STATE", "smart-router"),
+]
+
+
+@pytest.mark.parametrize(("path", "variable", "last"), PATHS)
+def test_where_things_are(path: Callable[[dict[str, str]], Path], variable: str, last: str) -> None:
+    assert path({variable: "/a/b"}) == Path("/a/b")
+    assert path({variable: "~/b"}) == Path.home() / "b"
+    assert path({}).name == path({variable: ""}).name == last
+    assert "smart-router" in path({}).parts
+
+
+# a file, the key that its error names, a part of the reason
+WRONG_FILES = [
+    ("[routing", "", "is not TOML"),
+    ("a = " + "[" * 5000, "", "is not TOML"),
+    ("routing = 1", "routing", "dictionary"),
+    ("[rooting]", "rooting", "not permitted"),
+    ("[routing]\nsticky_tll = 5", "routing.sticky_tll", "not permitted"),
+    ("[routing]\nsticky_ttl = 'long'", "routing.sticky_ttl", "number"),
+    ("[routing]\nsticky_ttl = -1", "routing.sticky_ttl", "greater"),
+    ("[routing]\nfallback = ['gpt']", "routing.fallback", "provider/model"),
+    ("[routing]\nfallback = 'openai/gpt'", "routing.fallback", "tuple"),
+    ("[routing.tier_models.standard]\nSIMPLE = ['gpt']", "routing.tier_models.standard.SIMPLE", "provider/"),
+    ("[routing.tier_models.standard]\nsimple = []", "routing.tier_models.standard.simple", "not permitted"),
+    ("[routing.tier_models.mine]\nSIMPLE = []", "routing.tier_models.mine.MEDIUM", "required"),
+    ("[routing.virtual_models]\nx = { tier_models = 'none' }", "routing", "unknown tier models 'none'"),
+    ("[routing.virtual_models]\nx = { tier_models = 'eco', tier = 'EASY' }", "routing.virtual_models.x.tier",
+     "SIMPLE"),
+    ("[providers.new]", "providers.new.base_url", "missing"),
+    ("[providers.New]\nbase_url = 'http://h'", "providers.New", "pattern"),
+    ("[providers.openai]\nurl = 'http://h'", "providers.openai.url", "not permitted"),
+    ("[providers.openai]\nbase_url = 'h:80'", "providers.openai.base_url", "http(s) URL"),
+    ("[providers.openai]\nbase_url = 'ftp://h'", "providers.openai.base_url", "http(s) URL"),
+    ("[providers.openai]\nbase_url = 'http://'", "providers.openai.base_url", "http(s) URL"),
+    ("[providers.openai]\nbase_url = 'http://h/?a=b'", "providers.openai.base_url", "without query"),
+    ("[providers.openai]\nbase_url = 'http://h:99999'", "providers.openai.base_url", "ort"),
+    ("[providers.openai]\nbase_url = 'http://h:x'", "providers.openai.base_url", "ort"),
+    ("[providers.openai]\nbase_url = 'http://[::1'", "providers.openai.base_url", "Invalid IPv6"),
+    ("[providers.openai]\nbase_url = 'http://a b/'", "providers.openai.base_url", "http(s) URL"),
+    ("[providers.openai]\nbase_url = 'http://u:sesame@h'", "providers.openai.base_url", "environment"),
+    ("[providers.openai]\nkey_env = 'sk-sesame'", "providers.openai.key_env", "pattern"),
+    ("[providers.openai]\nmodels = 'm'", "providers.openai.models", "tuple"),
+    ("[clients]\na = 'sesame'", "clients.a", "at least 16"),
+    ("[clients]\na = 5", "clients.a", "string"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"), WRONG_FILES, ids=[f"{n} {row[1]}" for n, row in enumerate(WRONG_FILES)]
+)
+def test_errors_name_file_key_and_reason(tmp_path: Path, text: str, key: str, reason: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, {})
+    error = caught.value
+    assert error.file == str(file)
+    assert error.key.removesuffix(".[key]") == key
+    assert reason in error.reason
+    assert str(error).startswith(f"{file}: {key}")
+    assert "\n" not in str(error)
+    assert "sesame" not in str(error)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes(b'a = "\xe4"')
+    for path in (latin, tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load_config(path, {})
+    assert load_config(tmp_path / "missing.toml", {}).routing == load_defaults()
+
+
+def test_a_wrong_base_url_of_the_environment_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^OPENAI_BASE_URL: must be an http\(s\) URL"):
+        parse_config({}, {"OPENAI_BASE_URL": "localhost:8000"})
+
+
+# Running.
+
+
+async def ask(router: Router, model: str) -> tuple[int, str]:
+    """Status, and the text or the error's code."""
+    async with router.http() as http:
+        answer = await http.post(CHAT, json={"model": model, "messages": HI})
+    body = answer.json()
+    return answer.status_code, body["error"]["code"] if "error" in body else body["choices"][0]["message"][
+        "content"
+    ]
+
+
+@pytest.mark.xdist_group("config")
+async def test_a_running_router_takes_up_edits(start_router: StartRouter, provider: Provider) -> None:
+    config = f"""
+        [providers.free]
+        base_url = "{provider.url}/free/v1"
+        models = ["qwen3:8b"]
+        [providers.keyed]
+        base_url = "{provider.url}/keyed"
+        key_env = "KEYED_API_KEY"
+        models = ["m"]
+    """
+    env = {"KEYED_API_KEY": "the-key", "LATER_KEY": "later"}
+    router = await start_router(config=config, env=env)
+    async with router.http() as http:
+        listed = [model["id"] for model in (await http.get("/v1/models")).json()["data"]]
+    assert listed[-2:] == ["free/qwen3:8b", "keyed/m"]
+    for model in ("free/qwen3:8b", "free/another", "qwen3:8b", "keyed/m"):
+        assert await ask(router, model) == (200, "You said: Hi")
+    assert [request.path for request in provider.requests] == ["/free/v1/chat/completions"] * 3 + [
+        "/keyed/chat/completions"
+    ]
+    assert [request.headers.get("authorization") for request in provider.requests] == [None] * 3 + [
+        "Bearer the-key"
+    ]
+    assert [request.model for request in provider.requests] == ["qwen3:8b", "another", "qwen3:8b", "m"]
+
+    assert await ask(router, "later/m") == (404, "model_not_found")
+    later = f'[providers.later]\nbase_url = "{provider.url}/later"\nkey_env = "LATER_KEY"\n'
+    router.config_file.write_text(config + later)
+    router.wait_for_log("config reloaded")
+    assert await ask(router, "later/m") == (200, "You said: Hi")
+    assert provider.requests[-1].headers["authorization"] == "Bearer later"
+
+    router.config_file.write_text("[routing]\nsticky_ttl = 'x'")
+    file = re.escape(str(router.config_file))
+    router.wait_for_log(rf"not reloaded, the old one stays: {file}: routing.sticky_ttl: ")
+    assert await ask(router, "later/m") == (200, "You said: Hi")
+
+    router.config_file.unlink()
+    router.wait_for_log(r"config reloaded(?s:.*)config reloaded")
+    assert await ask(router, "later/m") == (404, "model_not_found")
+
+
+@pytest.mark.xdist_group("config")
+async def test_no_file_at_all(start_router: StartRouter, provider: Provider, tmp_path: Path) -> None:
+    env = provider_env(provider.url, "openai") | {
+        "SMART_ROUTER_CONFIG": str(tmp_path / "none" / "config.toml")
+    }
+    router = await start_router(env=env)
+    assert await ask(router, "auto") == (200, "You said: Hi")
+
+
+@pytest.mark.xdist_group("config")
+def test_a_bad_file_at_start_ends_mitmdump(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[routing]\nsticky_ttl = 'x'\n")
+    env = {
+        "SMART_ROUTER_CONFIG": str(file),
+        "SMART_ROUTER_STATE": str(tmp_path / "state"),
+        "HOME": str(tmp_path),
+    }
+    command = [MITMDUMP, "-s", ROUTER, "--mode", "reverse:http://127.0.0.1:1", "--listen-port", "0"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 1
+    assert "Traceback" not in said
+    assert len([line for line in said.splitlines() if f"{file}: routing.sticky_ttl: " in line]) == 1
