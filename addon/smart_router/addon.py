@@ -13,7 +13,6 @@ from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import ReverseMode
-from mitmproxy.utils import human
 from pydantic_core import to_json
 
 from smart_router import endpoints
@@ -27,7 +26,7 @@ from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
-from smart_router.options import add_options, read_limits
+from smart_router.options import add_options, read_limits, read_max_body
 from smart_router.router import Router, open_router, request_id
 from smart_router.routing.config import ConfigError
 
@@ -68,9 +67,12 @@ class SmartRouter:
         if not any(name.startswith("router_") for name in updated):
             return
         try:
-            self.claims.max_body = human.parse_size(ctx.options.router_max_body) or 0
+            self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
         except ValueError as error:
+            if self._router is None:
+                logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
+                return
             raise exceptions.OptionsError(str(error)) from error
         if self._router is not None:
             self._router.limits = limits

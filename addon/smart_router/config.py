@@ -35,8 +35,10 @@ APP = "smart-router"
 
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    blank = any(character.isspace() for character in value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or blank:
         raise ValueError("must be an http(s) URL without query")
+    _ = parts.port  # raises ValueError for what is no port
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password: keys come from the environment")
     return value.rstrip("/")
@@ -99,6 +101,8 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
         return parse_config(tomllib.loads(text), env)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("", f"is not TOML: {error}", str(path)) from error
+    except RecursionError:
+        raise ConfigError("", "is not TOML: nested too deep", str(path)) from None
     except ConfigError as error:
         raise ConfigError(error.key, error.reason, str(path)) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mitmproxy.addonmanager import Loader
+from mitmproxy.utils import human
 
 from smart_router.attempts.limits import Limits
 
@@ -91,6 +92,18 @@ def add_options(loader: Loader) -> None:
     """Declare every option to mitmproxy."""
     for option in OPTIONS:
         loader.add_option(*option)
+
+
+def read_max_body(options: Any) -> int:
+    """The largest request body in bytes. Raises ValueError naming the option."""
+    text = options.router_max_body
+    try:
+        size = human.parse_size(text) or 0
+    except ValueError:
+        size = 0
+    if size <= 0:
+        raise ValueError(f"router_max_body must be a size such as 500k or 32m, not {text!r}")
+    return size
 
 
 def read_limits(options: Any) -> Limits:
