@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Fit the scorer's weights: `uv run python scripts/fit_routing.py --data ../shared/routing/dev [--write]`.
 
-Reads sets of prompts with the results of a weak and a strong model on each (`*.jsonl.gz`), prompts labelled with
-tiers (`tiers.jsonl.gz`) and our own (routing_prompts.toml). Prints a cross-validation that leaves out whole sets,
-task families and languages; with --write replaces weights.toml and words.tsv in the package.
+Reads sets of prompts with the results of a weak and a strong model on each (`*.jsonl.gz`), prompts labelled
+with tiers (`tiers.jsonl.gz`) and our own (routing_prompts.toml). Prints a cross-validation that leaves out
+whole sets, task families and languages; with --write replaces weights.toml and words.tsv in the package.
 
-- Score: ridge regression of the strong model's gain, each set standardised and weighted by the root of its size,
-  shrunk towards PRIOR instead of zero (three sets know little about what is in none of them), then
+- Score: ridge regression of the strong model's gain, each set standardised and weighted by the root of its
+  size, shrunk towards PRIOR instead of zero (three sets know little about what is in none of them), then
   Platt-calibrated over the sets, so that a score is a chance of needing the strong model.
 - Tiers: softmax regression over the named signals only; single words would learn the data sets' jargon.
 
@@ -43,8 +43,8 @@ PRIOR = {
     "science": 0.05, "analysis": 0.06, "systems": 0.05, "design": 0.05, "step_by_step": 0.06, "long": 0.04,
     "word_problem": 0.06, "short": -0.06, "fact": -0.08, "greeting": -0.06, "quick_task": -0.06,
     "search_query": -0.08, "question": -0.04, "repetition": 0.05, "commas": 0.05, "number_share": 0.03,
-    "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04, "sentences": 0.03,
-    "choice_of_numbers": 0.05,
+    "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04,
+    "sentences": 0.03, "choice_of_numbers": 0.05,
 }  # fmt: skip
 SHRINK_NAMED, SHRINK_WORDS, SHRINK_TIERS = 1000.0, 40.0, 1.0
 TIER_SET_WEIGHT = 0.2  # of the tier prompts in the score's fit, against a set of the same size
@@ -61,14 +61,15 @@ BY_HAND = {
     "words": {"score": 1.0},
 }
 
-# The tier that a task family needs, and how sure that is. The longest matching beginning counts.
+# The tier that a task family needs, and how sure that is. The longest matching start counts.
 TASK_TIERS = {
     "natural_qa": ("SIMPLE", 1.0), "commonsense_qa": ("SIMPLE", 1.0), "arc_challenge": ("SIMPLE", 0.4),
     "miscellaneous": ("SIMPLE", 0.4), "gsm8k": ("MEDIUM", 1.0), "agentverse-mgsm": ("MEDIUM", 1.0),
     "mbpp": ("MEDIUM", 1.0), "commongen": ("MEDIUM", 1.0), "high_school": ("MEDIUM", 1.0),
     "elementary_mathematics": ("MEDIUM", 0.5), "professional": ("COMPLEX", 1.0), "college": ("COMPLEX", 0.4),
     "electrical_engineering": ("COMPLEX", 0.4), "machine_learning": ("COMPLEX", 0.4),
-    "econometrics": ("COMPLEX", 0.4), "international_law": ("COMPLEX", 0.4), "jurisprudence": ("COMPLEX", 0.4),
+    "econometrics": ("COMPLEX", 0.4), "international_law": ("COMPLEX", 0.4),
+    "jurisprudence": ("COMPLEX", 0.4),
     "math": ("REASONING", 1.0), "gpqa": ("REASONING", 1.0), "abstract_algebra": ("REASONING", 1.0),
     "formal_logic": ("REASONING", 1.0),
 }  # fmt: skip
@@ -91,7 +92,15 @@ class Corpus:
     sure: Any = field(default_factory=list)
 
     def add(
-        self, text: str, set_: str, family: str, language: str, weak: float, strong: float, tier: int, sure: float
+        self,
+        text: str,
+        set_: str,
+        family: str,
+        language: str,
+        weak: float,
+        strong: float,
+        tier: int,
+        sure: float,
     ) -> None:
         self.texts.append(text)
         row = (set_, family, language, weak, strong, tier, sure)
@@ -121,7 +130,9 @@ def read(folder: Path) -> Corpus:
             for row in map(json.loads, lines):
                 if path.name.startswith("tiers"):
                     family = family_of(row["source"].partition(":")[2] or row["source"])
-                    corpus.add(row["prompt"], "labelled", family, row["lang"], nan, nan, TIERS.index(row["tier"]), 1)
+                    corpus.add(
+                        row["prompt"], "labelled", family, row["lang"], nan, nan, TIERS.index(row["tier"]), 1
+                    )
                 else:
                     tier, sure = tier_of_task(row["task"])
                     weak, strong = (row["models"][row[who]]["q"] for who in ("weak", "strong"))
@@ -157,24 +168,25 @@ def features(corpus: Corpus) -> tuple[list[str], Array, list[str], Array]:
     """Names and values of the signals, then the vocabulary and which words each prompt has (normalised)."""
     lexicon = load_defaults().lexicon
     prompts = [plain(text) for text in corpus.texts]
-    readings = [measure(prompt, lexicon, {}) for prompt in prompts]
+    words = [counted_words(prompt) for prompt in prompts]
+    readings = [measure(prompt, cut, lexicon, {}) for prompt, cut in zip(prompts, words, strict=True)]
     names = sorted({name for reading in readings for name in reading})
     column = {name: i for i, name in enumerate(names)}
     named = np.zeros((len(prompts), len(names)), np.float32)
     for i, reading in enumerate(readings):
         for name, (value, _) in reading.items():
             named[i, column[name]] = value
-    words = [set(counted_words(prompt).spaced) for prompt in prompts]
-    vocabulary = _vocabulary(corpus, words)
+    distincts = [cut.distinct for cut in words]
+    vocabulary = _vocabulary(corpus, distincts)
     column = {word: i for i, word in enumerate(vocabulary)}
     bag = np.zeros((len(prompts), len(vocabulary)), np.float32)
-    for i, distinct in enumerate(words):
+    for i, distinct in enumerate(distincts):
         for word in distinct & column.keys():
             bag[i, column[word]] = 1 / word_norm(len(distinct))
     return names, named, vocabulary, bag  # type: ignore[return-value]
 
 
-def _vocabulary(corpus: Corpus, words: list[set[str]]) -> list[str]:
+def _vocabulary(corpus: Corpus, words: list[frozenset[str]]) -> list[str]:
     count: Counter[str] = Counter()
     families: defaultdict[str, set[str]] = defaultdict(set)
     for distinct, family, set_ in zip(words, corpus.families, corpus.sets, strict=True):
@@ -338,7 +350,9 @@ def cross_validate_tiers(corpus: Corpus, named: Array) -> None:
     )
     own = (corpus.sets == "own") & (corpus.languages != "en")
     languages = sorted(set(corpus.languages[own]))
-    report("our prompts, their language left out", own, [corpus.languages == language for language in languages])
+    report(
+        "our prompts, their language left out", own, [corpus.languages == language for language in languages]
+    )
 
 
 def write(
@@ -346,8 +360,8 @@ def write(
 ) -> None:
     """weights.toml and words.tsv."""
     lines = [
-        "# Fitted by scripts/fit_routing.py, which says how. What a signal of strength 1 adds to the log odds of",
-        "# the score and to each tier's logit; tables of your own override single numbers.",
+        "# Fitted by scripts/fit_routing.py, which says how. What a signal of strength 1 adds to the log",
+        "# odds of the score and to each tier's logit; tables of your own override numbers.",
         "",
         "[routing.bias]",
         *_table(slope * score[-1] + offset, tiers[-1]),
@@ -368,7 +382,9 @@ def _table(score: float, tiers: Array) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "routing" / "dev")
     parser.add_argument("--write", action="store_true", help="replace the package's weights")
     options = parser.parse_args()

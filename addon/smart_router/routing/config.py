@@ -78,6 +78,21 @@ class Weights(_Table):
         return (self.SIMPLE, self.MEDIUM, self.COMPLEX, self.REASONING)
 
 
+class Directives(_Table):
+    """Phrases by which a prompt asks for a tier. They never count as words of the prompt.
+
+    Only if `honoured` do they decide the tier, because a prompt may quote a document that holds them.
+    """
+
+    honoured: bool
+    phrases: dict[Tier, Texts]
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """The phrases, compiled; groups are tiers."""
+        return Lexicon({str(tier): phrases for tier, phrases in self.phrases.items()})
+
+
 class RoutingConfig(_Table):
     """The `[routing]` table, defaults filled in.
 
@@ -88,6 +103,7 @@ class RoutingConfig(_Table):
     keywords: dict[str, dict[str, Texts]]
     bias: Weights
     weights: dict[str, Weights]
+    directives: Directives
     undershoot: Annotated[float, Field(ge=0)]
 
     sticky_ttl: Annotated[float, Field(ge=0, description="seconds")]
@@ -102,7 +118,7 @@ class RoutingConfig(_Table):
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
 
     @property
-    def word_weights(self) -> Mapping[str, float]:
+    def word_weights(self) -> dict[str, float]:
         """What single words add to the `words` signal; fitted, not configurable."""
         return _word_weights()
 
@@ -120,7 +136,10 @@ class RoutingConfig(_Table):
 
     @model_validator(mode="after")
     def _keywords_compile(self) -> RoutingConfig:
-        _ = self.lexicon  # here, so that a bad keyword is found when the file is read
+        _ = (
+            self.lexicon,
+            self.directives.lexicon,
+        )  # here, so that a bad keyword is found when the file is read
         return self
 
 
@@ -158,9 +177,11 @@ def _default_tables() -> Mapping[str, Any]:
 
 
 @cache
-def _word_weights() -> Mapping[str, float]:
+def _word_weights() -> dict[str, float]:
     lines = files("smart_router.routing").joinpath("words.tsv").read_text("utf-8").splitlines()
-    return {word: int(thousandths) / 1000 for word, _, thousandths in (line.partition("\t") for line in lines)}
+    return {
+        word: int(thousandths) / 1000 for word, _, thousandths in (line.partition("\t") for line in lines)
+    }
 
 
 @cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import chain
 
 # Scripts that put no spaces between words, and Korean, which joins particles to them: keywords are looked
 # for at every place of a run instead.
@@ -18,11 +19,13 @@ _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""
 
 
-class Words(NamedTuple):
-    """A text cut up: `spaced` words in order, `runs` of scripts without spaces. Both in lower case."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text cut up: `spaced` words in order, `runs` of scripts without spaces. All in lower case."""
 
     spaced: list[str]
     runs: list[str]
+    distinct: frozenset[str]
 
     @property
     def number(self) -> int:
@@ -33,9 +36,9 @@ class Words(NamedTuple):
 def words_of(text: str) -> Words:
     """Cut a text up into words."""
     text = text.lower()
-    if text.isascii():
-        return Words(_ASCII_WORD.findall(text), [])
-    return Words(_WORD.findall(text), _RUN.findall(text))
+    ascii_ = text.isascii()
+    spaced = (_ASCII_WORD if ascii_ else _WORD).findall(text)
+    return Words(spaced, [] if ascii_ else _RUN.findall(text), frozenset(spaced))
 
 
 class Lexicon:
@@ -56,7 +59,8 @@ class Lexicon:
         self._gram_lengths = sorted({len(gram) for gram in self._grams})
 
     def _add(self, group: str, keyword: str) -> None:
-        words, runs = words_of(keyword)
+        cut = words_of(keyword)
+        words, runs = cut.spaced, cut.runs
         if not words and not runs:
             raise ValueError(f"keyword {keyword!r} has no letters")
         if runs:
@@ -71,32 +75,38 @@ class Lexicon:
             _append(self._words, words[0], group)
 
     def find(self, words: Words) -> dict[str, list[str]]:
-        """For each group that occurs its distinct hits, as they stand in the text."""
+        """For each group that occurs its distinct hits, as they stand in the text, in alphabetical order."""
         hits: dict[str, list[str]] = {}
-        joined = ""
-        for word in dict.fromkeys(words.spaced):
-            for group in self._words.get(word, ()):
-                hits.setdefault(group, []).append(word)
+        for word in words.distinct & self._words.keys():
+            _file(hits, self._words[word], word)
+        for word in words.distinct:
             for prefix, group in self._prefixes.get(word[:_KEY], ()):
                 if word.startswith(prefix):
-                    hits.setdefault(group, []).append(word)
-            for phrase, group in self._phrases.get(word, ()):
-                joined = joined or f" {' '.join(words.spaced)} "
+                    _file(hits, [group], word)
+        if first := words.distinct & self._phrases.keys():
+            joined = f" {' '.join(words.spaced)} "
+            for phrase, group in chain.from_iterable(self._phrases[word] for word in first):
                 if phrase in joined:
-                    hits.setdefault(group, []).append(phrase.strip())
+                    _file(hits, [group], phrase.strip())
         for gram in self._grams_in(words.runs):
-            for group in self._grams[gram]:
-                hits.setdefault(group, []).append(gram)
-        return hits
+            _file(hits, self._grams[gram], gram)
+        return {group: sorted(found) for group, found in hits.items()}
 
-    def _grams_in(self, runs: list[str]) -> dict[str, None]:
-        return dict.fromkeys(
+    def _grams_in(self, runs: list[str]) -> set[str]:
+        return {
             gram
             for run in runs
             for length in self._gram_lengths
             for start in range(len(run) - length + 1)
             if (gram := run[start : start + length]) in self._grams
-        )
+        }
+
+
+def _file(hits: dict[str, list[str]], groups: Iterable[str], hit: str) -> None:
+    for group in groups:
+        found = hits.setdefault(group, [])
+        if hit not in found:
+            found.append(hit)
 
 
 def _append[T](table: dict[str, list[T]], key: str, value: T) -> None:

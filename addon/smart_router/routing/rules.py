@@ -8,14 +8,15 @@ explained by its signals and changed by weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from math import exp
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
-from smart_router.routing.decision import TIERS, Signal, Tier
-from smart_router.routing.signals import measure
-from smart_router.routing.text import Prompt, plain, prompt_of
+from smart_router.routing.decision import TIERS, Signal, Tier, rank
+from smart_router.routing.signals import counted_words, measure
+from smart_router.routing.text import Prompt, plain, prompt_of, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +46,32 @@ def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
 
 def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
     """Score what counts of a request."""
-    readings = measure(prompt, config.lexicon, config.word_weights)
+    words = counted_words(prompt)
+    told = config.directives.lexicon.find(words)
+    if told:
+        prompt = replace(prompt, text=without(prompt.text, chain(*told.values())))
+        words = counted_words(prompt)
+    readings = measure(prompt, words, config.lexicon, config.word_weights)
     log_odds = config.bias.score
-    logits = list(config.bias.tiers)
+    simple, medium, complex_, reasoning = config.bias.tiers
     signals = []
-    for name, reading in readings.items():
+    for name, (value, evidence) in readings.items():
         weights = config.weights.get(name)
-        if weights is None:
+        if weights is None or not value:
             continue
-        added = weights.score * reading.value
+        added = weights.score * value
         log_odds += added
-        for i, weight in enumerate(weights.tiers):
-            logits[i] += weight * reading.value
-        signals.append(Signal(name, round(added, 3), reading.evidence))
+        s, m, c, r = weights.tiers
+        simple += s * value
+        medium += m * value
+        complex_ += c * value
+        reasoning += r * value
+        signals.append(Signal(name, round(added, 3), evidence))
     signals.sort(key=lambda signal: -abs(signal.weight))
-    chosen, confidence = _choose(_softmax(logits), config.undershoot)
+    chosen, confidence = _choose(_softmax([simple, medium, complex_, reasoning]), config.undershoot)
+    if told and config.directives.honoured:
+        chosen, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
+        signals.insert(0, Signal("directive", 0.0, ", ".join(told[chosen])))
     return Scored(1 / (1 + exp(-log_odds)), chosen, confidence, tuple(signals))
 
 

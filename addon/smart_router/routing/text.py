@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-HEAD = 3_000
-TAIL = 1_500
+HEAD = 2_000
+TAIL = 1_000
 """Characters looked at from the beginning and the end of a long text: instructions stand at either end."""
 
 _SHORT_TURN = 40
@@ -74,6 +74,13 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
 def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
     """Head and tail of a long text, so that scoring costs the same for any length."""
     return text if len(text) <= head + tail else f"{text[:head]}\n{text[-tail:]}"
+
+
+def without(text: str, phrases: Iterable[str]) -> str:
+    """The text without these phrases, whatever their case and the punctuation within them."""
+    for phrase in sorted(phrases, key=len, reverse=True):
+        text = re.sub(r"\W+".join(map(re.escape, phrase.split())), " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str, int]:
