@@ -54,7 +54,7 @@ class Tokens:
 
     access: SecretStr
     refresh: SecretStr | None
-    obtained_at: float
+    obtained_at: float | None
     expires_at: float | None
     extras: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,144 @@
+"""Where the browser comes back to at the end of a login: a web server on this machine, for one visit."""
+
+from __future__ import annotations
+
+import http.server
+import queue
+import secrets
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import SecretStr
+
+from smart_router.auth.logins.steps import LoginError
+
+Outcome = SecretStr | LoginError
+
+_PAGE = """<!doctype html><meta charset="utf-8"><title>Smart Router</title>
+<body style="font: 1.1rem system-ui; margin: 15vh auto; max-width: 30rem"><h1>Smart Router</h1><p>{}</p>"""
+
+_LONGEST_CODE = 4096
+
+
+def read_callback(target: str, path: str, state: str) -> Outcome | None:
+    """What the browser brought: the code, or the reason why there is none. None if it is not our login's:
+    such a visit neither ends it nor logs anybody in."""
+    parts = urlsplit(target)
+    query = parse_qs(parts.query[: 2 * _LONGEST_CODE])
+
+    def one(name: str) -> str:
+        return query.get(name, [""])[0]
+
+    # compared as bytes: compare_digest takes no text beyond ASCII
+    if parts.path != path or not secrets.compare_digest(one("state").encode(), state.encode()):
+        return None
+    if code := one("code"):
+        return SecretStr(code)
+    denied = one("error") == "access_denied"
+    return LoginError("the login was denied" if denied else "the browser came back without a code")
+
+
+class Loopback:
+    """Listens for the browser. `redirect_uri` is where; the port of a URL with port 0 is any free one."""
+
+    def __init__(self, redirect_uri: str) -> None:
+        self._path = urlsplit(redirect_uri).path
+        self._state: str | None = None
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._servers = list(self._listen(redirect_uri))
+        port = self._servers[0].server_address[1]
+        self.redirect_uri = f"http://{urlsplit(redirect_uri).hostname}:{port}{self._path}"
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def expect(self, state: str) -> None:
+        """From now on take the visit that brings this state."""
+        self._state = state
+
+    def outcome(self, within: float) -> Outcome | None:
+        """What the browser brought, None if it did not come within so many seconds."""
+        with suppress(queue.Empty):
+            return self._outcomes.get(timeout=within)
+        return None
+
+    def close(self) -> None:
+        """Stop listening."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def visit(self, target: str) -> tuple[int, str]:
+        """Take a visit; the status and the sentence that the user reads."""
+        outcome = None if self._state is None else read_callback(target, self._path, self._state)
+        if outcome is None:
+            return 400, "This page belongs to no login that is waiting. Start again from the terminal."
+        self._outcomes.put(outcome)
+        if isinstance(outcome, LoginError):
+            return 400, "The login did not succeed. The terminal says why."
+        return 200, "You are logged in, if the terminal agrees. You can close this page."
+
+    def _listen(self, redirect_uri: str) -> Iterator[http.server.ThreadingHTTPServer]:
+        """On the URL's port, in both address families: browsers differ in what localhost is to them."""
+        port = urlsplit(redirect_uri).port or 0
+        first = _Server(("127.0.0.1", port), self)
+        yield first
+        with suppress(OSError):  # machines without IPv6
+            yield _Server6(("::1", first.server_address[1]), self)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], loopback: Loopback) -> None:
+        super().__init__(address, _Visit)
+        self.loopback = loopback
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A browser that hangs up is no news."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Visit(http.server.BaseHTTPRequestHandler):
+    timeout = 5.0
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Server)
+        status, sentence = self.server.loopback.visit(self.path)
+        page = _PAGE.format(sentence).encode()
+        self.send_response(status)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        self.send_header("content-length", str(len(page)))
+        self.send_header("referrer-policy", "no-referrer")
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the address holds the code."""
+
+
+@contextmanager
+def listen(redirect_uris: Iterable[str]) -> Iterator[Loopback]:
+    """A Loopback at the first of the URLs whose port is free. Raises LoginError if none is."""
+    ports = []
+    for redirect_uri in redirect_uris:
+        try:
+            loopback = Loopback(redirect_uri)
+        except OSError:
+            ports.append(str(urlsplit(redirect_uri).port))
+            continue
+        try:
+            yield loopback
+        finally:
+            loopback.close()
+        return
+    busy = ", ".join(ports)
+    raise LoginError(
+        f"port {busy} is in use, perhaps by another login: the browser could not come back to us there"
+    )

@@ -1,0 +1,126 @@
+"""What login flows share: PKCE, the authorization code, polling, refreshing (RFC 6749, 7636, 8628)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from smart_router.auth.logins.reply import Reply
+from smart_router.auth.logins.settings import LoginSettings
+from smart_router.auth.logins.steps import Browse, Context, Listen, LoginError, Pause, Request, Script
+
+Verdict = Literal["granted", "pending", "slow_down", "unclear"]
+"""What the answer to a poll means; `unclear` is trouble on the way, after which the pauses grow."""
+
+DEAD = ("invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated")
+"""Error codes after which a refresh token is never tried again."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+
+
+class Pkce(NamedTuple):
+    """A verifier and its S256 challenge."""
+
+    verifier: SecretStr
+    challenge: str
+
+
+def new_pkce(random: Callable[[int], str]) -> Pkce:
+    """A fresh pair."""
+    verifier = random(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return Pkce(SecretStr(verifier), base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+
+
+def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
+    """An authorization code through the user's browser, with PKCE and state, and its exchange; ends with the
+    token endpoint's answer. `extra` are the vendor's own parameters of the authorization."""
+    settings = context.settings
+    pkce, state = new_pkce(context.random), context.random(32)
+    redirect_uri: str = yield Listen(settings.redirect_uris)
+    query = {
+        "response_type": "code",
+        "client_id": settings.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": settings.scope,
+        "code_challenge": pkce.challenge,
+        "code_challenge_method": "S256",
+        "state": state,
+        **extra,
+    }
+    code: SecretStr = yield Browse(f"{settings.authorize_url}?{urlencode(query)}", state)
+    reply: Reply = yield exchange_code(settings, redirect_uri, code, pkce.verifier)
+    return reply
+
+
+def exchange_code(
+    settings: LoginSettings, redirect_uri: str, code: SecretStr, verifier: SecretStr
+) -> Request:
+    """The request that gives tokens for an authorization code."""
+    form = {
+        **_client(settings),
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": verifier,
+    }
+    return Request(settings.token_url, form)
+
+
+def refresh_request(settings: LoginSettings, refresh: SecretStr) -> Request:
+    """The request that gives new tokens for a refresh token."""
+    form = {**_client(settings), "grant_type": "refresh_token", "refresh_token": refresh}
+    return Request(settings.token_url, form)
+
+
+def poll(
+    request: Request,
+    interval: float,
+    judge: Callable[[Reply], Verdict],
+    slower: Callable[[float], float] = lambda interval: interval + 5,
+) -> Script[Reply]:
+    """Ask every `interval` seconds until it is granted; `slower` is what slow_down means. `judge` raises
+    LoginError for an end without a login."""
+    interval = min(max(interval, SHORTEST_PAUSE), LONGEST_PAUSE)
+    trouble = 0
+    while True:
+        yield Pause(min(interval * 2**trouble, LONGEST_PAUSE))
+        reply: Reply = yield request
+        verdict = judge(reply)
+        if verdict == "granted":
+            return reply
+        trouble = min(trouble + 1, 5) if verdict == "unclear" else 0
+        if verdict == "slow_down":
+            interval = slower(interval)
+
+
+def judge_device_poll(reply: Reply) -> Verdict:
+    """What the answer to an RFC 8628 poll means."""
+    if reply.ok and reply.secret("access_token"):
+        return "granted"
+    if reply.says("authorization_pending"):
+        return "pending"
+    if reply.says("slow_down") or reply.status == 429:
+        return "slow_down"
+    if reply.unclear:
+        return "unclear"
+    if reply.says("access_denied"):
+        raise LoginError("the login was denied")
+    if reply.says("expired_token"):
+        raise expired()
+    raise reply.refused("asking for the token")
+
+
+def expired() -> LoginError:
+    """Nobody confirmed in time."""
+    return LoginError("the code has expired before it was confirmed: start the login again")
+
+
+def _client(settings: LoginSettings) -> dict[str, str | SecretStr]:
+    secret = settings.client_secret
+    return {"client_id": settings.client_id, **({"client_secret": secret} if secret else {})}

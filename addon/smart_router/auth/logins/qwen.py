@@ -1,0 +1,76 @@
+"""qwen-portal: Qwen's free accounts, which the vendor ended in April 2026: RFC 8628 device code and PKCE.
+
+Source: qwen-code.
+"""
+
+from __future__ import annotations
+
+from smart_router.auth.logins.oauth import Verdict, expired, judge_device_poll, new_pkce, poll
+from smart_router.auth.logins.provider import LoginProvider
+from smart_router.auth.logins.reply import Reply, read_tokens, seconds
+from smart_router.auth.logins.resource import with_path
+from smart_router.auth.logins.settings import LoginSettings
+from smart_router.auth.logins.steps import Context, Grant, Prompt, Request, Script
+
+_SETTINGS = LoginSettings(
+    client_id="f0304373b74a44d2b584a3fb70ca9e56",
+    scope="openid profile email model.completion",
+    device_url="https://chat.qwen.ai/api/v1/oauth2/device/code",
+    token_url="https://chat.qwen.ai/api/v1/oauth2/token",
+)
+_WARNING = (
+    "Qwen ended its free logins on 15 April 2026: logging in may still work, but requests are refused. "
+    "Use qwen-dashscope with a DASHSCOPE_API_KEY instead."
+)
+_extras = with_path("/v1")
+
+
+def device_login(context: Context) -> Script[Grant]:
+    """A code that the user confirms anywhere."""
+    settings, pkce = context.settings, new_pkce(context.random)
+    reply: Reply = yield Request(
+        settings.device_url,
+        {
+            "client_id": settings.client_id,
+            "scope": settings.scope,
+            "code_challenge": pkce.challenge,
+            "code_challenge_method": "S256",
+        },
+        headers={"x-request-id": context.random(16)},
+    )
+    device_code, user_code = reply.secret("device_code"), reply.text("user_code")
+    url = reply.text("verification_uri_complete", "verification_uri")
+    if not reply.ok or not device_code or not user_code or not url:
+        raise reply.refused("asking for a code")
+    yield Prompt(url, user_code, seconds(reply.field("expires_in"), 900))
+    question = Request(
+        settings.token_url,
+        {
+            "grant_type": settings.device_grant,
+            "client_id": settings.client_id,
+            "device_code": device_code,
+            "code_verifier": pkce.verifier,
+        },
+    )
+    reply = yield from poll(question, seconds(reply.field("interval"), 2), _judge, _slower)
+    return Grant(read_tokens(reply, context.now(), _extras(reply)))
+
+
+def _judge(reply: Reply) -> Verdict:
+    if reply.status == 401:
+        raise expired()
+    return judge_device_poll(reply)
+
+
+def _slower(interval: float) -> float:
+    return min(interval * 1.5, 10)
+
+
+LOGIN = LoginProvider(
+    "qwen-portal",
+    _SETTINGS,
+    device=device_login,
+    read_extras=_extras,
+    dead_statuses=frozenset({400}),
+    warning=_WARNING,
+)

@@ -1,0 +1,153 @@
+"""Reading an authorization server's answers: whatever it sends, no exception but LoginError."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from smart_router.auth.logins.steps import LoginError
+from smart_router.auth.profiles import Tokens, refusal
+
+_ERROR_CODE = re.compile(r"[A-Za-z]+([_ .-][A-Za-z]+)*")
+"""What may be quoted of an answer: words; tokens have digits."""
+
+_RELATIVE, _SECONDS = 1e9, 1e11
+"""Below the first a number of seconds from now; below the second unix seconds; else unix milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `status` is 0 if none came; without `data`, a JSON object, `why` says what came instead."""
+
+    status: int
+    data: Mapping[str, Any] | None = field(default=None, repr=False)
+    why: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request was granted, as far as the status tells."""
+        return 200 <= self.status < 300 and self.data is not None
+
+    @property
+    def unclear(self) -> bool:
+        """Whether it says nothing of the request: no answer, the server's own trouble, or some web page."""
+        return self.status == 0 or self.status >= 500 or (self.data is None and self.status < 300)
+
+    def text(self, *names: str) -> str | None:
+        """The first of these fields that is a text fit for a terminal, on one line."""
+        values = (self.field(name) for name in names)
+        lines = (" ".join(value.split()) for value in values if isinstance(value, str))
+        return next((line for line in lines if line and line.isprintable()), None)
+
+    def secret(self, name: str) -> SecretStr | None:
+        """A field that is a token; None if it cannot be one."""
+        value = self.field(name)
+        return SecretStr(value) if isinstance(value, str) and refusal(value) is None else None
+
+    def field(self, name: str) -> Any:
+        """A field as it came, None if it is missing."""
+        return None if self.data is None else self.data.get(name)
+
+    def nested(self, name: str) -> Reply:
+        """The object in a field, to be read the same way; an empty one if it is something else."""
+        value = self.field(name)
+        return Reply(self.status, value if isinstance(value, Mapping) else {})
+
+    @property
+    def codes(self) -> list[str]:
+        """Error codes, wherever servers put them: `error`, a text or an object; `code`; MiniMax' base_resp."""
+        error = self.nested("error")
+        base = self.nested("base_resp")
+        found = (self.text("error"), error.text("code"), error.text("type"), self.text("code"))
+        return [code for code in (*found, base.text("status_msg")) if code]
+
+    def says(self, *codes: str) -> bool:
+        """Whether one of these error codes is, or is in, one of the answer's."""
+        return any(code in found for code in codes for found in self.codes)
+
+    def refused(self, what: str, *, final: bool = False) -> LoginError:
+        """The error for an answer that is not the one hoped for; `what` begins the sentence."""
+        code = next((code[:80] for code in self.codes if _ERROR_CODE.fullmatch(code[:80])), "")
+        detail = self.why or f"was answered {self.status}{code and f' ({code})'}"
+        return LoginError(f"{what} {detail}", final=final)
+
+
+def read_reply(status: int, body: bytes) -> Reply:
+    """An answer as it came over the wire."""
+    if 300 <= status < 400:
+        return Reply(status, None, f"was answered {status}, a redirect, which is not followed")
+    try:
+        data = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        data = None
+    if isinstance(data, dict):
+        return Reply(status, data)
+    kind = "HTML" if body.lstrip()[:1] == b"<" else "something"
+    return Reply(status, None, f"was answered {status} with {kind} that is no JSON object")
+
+
+def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> Tokens:
+    """The tokens of a token endpoint's answer. Raises LoginError."""
+    access = reply.secret("access_token") if reply.ok else None
+    if access is None:
+        raise reply.refused("the token request")
+    stated = next((value for name in ("expires_in", "expired_in") if (value := reply.field(name))), None)
+    expires_at = unix_time(stated, now) or unix_time(claims(access).get("exp"), now)
+    return Tokens(access, reply.secret("refresh_token"), now, expires_at, extras)
+
+
+def unix_time(value: object, now: float) -> float | None:
+    """When something ends (unix seconds), however it is said: seconds from now, unix seconds or milliseconds,
+    told apart by their size, as a number or its text, or an ISO date. None for what makes no sense."""
+    if isinstance(value, str):
+        value = _number(value)
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value <= 0
+    ):
+        return None
+    if value < _RELATIVE:
+        return now + value
+    return value if value < _SECONDS else value / 1000
+
+
+def seconds(value: object, default: float) -> float:
+    """A length of time as a number or its text; the default for anything else."""
+    if isinstance(value, str):
+        value = _number(value)
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if usable and value > 0 else default  # type: ignore[arg-type, operator]
+
+
+def claims(token: SecretStr | None) -> Mapping[str, Any]:
+    """What a JSON web token says; empty for anything else. Not verified: it came straight from its issuer."""
+    parts = token.get_secret_value().split(".") if token else []
+    if len(parts) != 3:
+        return {}
+    try:
+        content = from_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,130 @@
+"""Carrying out a login flow: sending, listening, waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+from smart_router.auth.logins.loopback import Loopback, listen
+from smart_router.auth.logins.oauth import expired
+from smart_router.auth.logins.reply import Reply
+from smart_router.auth.logins.settings import safe_url
+from smart_router.auth.logins.steps import (
+    Browse,
+    Grant,
+    Listen,
+    LoginError,
+    Pause,
+    Prompt,
+    Request,
+    Script,
+    Step,
+)
+
+BROWSER_LIMIT = 5 * 60.0
+"""Seconds that the user has for a login in the browser."""
+
+TICK = 1.0
+"""Seconds between two updates of the countdown."""
+
+
+class Screen(Protocol):
+    """What the user sees."""
+
+    def show(self, url: str, code: str | None) -> None:
+        """The user is to open `url` and, if there is a code, confirm it there."""
+        ...
+
+    def waiting(self, seconds: float) -> None:
+        """We wait for the user, who has so many seconds left; called about once a second."""
+        ...
+
+
+def run_login(
+    script: Script[Grant],
+    send: Callable[[Request], Reply],
+    screen: Screen,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Grant:
+    """Log in. Raises LoginError."""
+    with ExitStack() as stack:
+        runner = _Runner(send, screen, clock, sleep, stack)
+        result: Any = None
+        while True:
+            try:
+                step = script.send(result)
+            except StopIteration as end:
+                grant: Grant = end.value
+                return grant
+            result = runner.carry_out(step)
+
+
+class _Runner:
+    def __init__(
+        self,
+        send: Callable[[Request], Reply],
+        screen: Screen,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        stack: ExitStack,
+    ) -> None:
+        self._send = send
+        self._screen = screen
+        self._clock = clock
+        self._sleep = sleep
+        self._stack = stack
+        self._loopback: Loopback | None = None
+        self._deadline: float | None = None
+
+    def carry_out(self, step: Step) -> object:
+        """The step's result."""
+        match step:
+            case Request():
+                return self._send(step)
+            case Listen(redirect_uris):
+                self._loopback = self._stack.enter_context(listen(redirect_uris))
+                return self._loopback.redirect_uri
+            case Browse():
+                return self._browse(step)
+            case Prompt():
+                self._prompt(step)
+            case Pause(seconds):
+                self._pause(seconds)
+        return None
+
+    def _browse(self, step: Browse) -> SecretStr:
+        assert self._loopback is not None
+        self._loopback.expect(step.state)
+        self._screen.show(step.url, None)
+        deadline = self._clock() + BROWSER_LIMIT
+        while (left := deadline - self._clock()) > 0:
+            self._screen.waiting(left)
+            outcome = self._loopback.outcome(min(TICK, left))
+            if isinstance(outcome, LoginError):
+                raise outcome
+            if outcome is not None:
+                return outcome
+        raise LoginError(f"the browser did not come back within {BROWSER_LIMIT / 60:g} minutes")
+
+    def _prompt(self, step: Prompt) -> None:
+        try:
+            safe_url(step.url)
+        except ValueError as error:
+            raise LoginError(f"the address to open {error}") from None
+        self._deadline = self._clock() + step.expires_in
+        self._screen.show(step.url, step.code)
+
+    def _pause(self, seconds: float) -> None:
+        until = self._clock() + seconds
+        if self._deadline is not None and until > self._deadline:
+            raise expired()
+        while (left := until - self._clock()) > 0:
+            if self._deadline is not None:
+                self._screen.waiting(self._deadline - self._clock())
+            self._sleep(min(TICK, left))

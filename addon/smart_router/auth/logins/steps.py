@@ -1,0 +1,92 @@
+"""What a login flow asks for and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretStr
+
+from smart_router.auth.logins.settings import LoginSettings
+from smart_router.auth.profiles import Tokens
+
+
+class LoginError(Exception):
+    """A login or refresh failed; the message is for people and quotes nothing that a server sent but its
+    error code. `final`: the refresh token is dead, and only a new login helps."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Send this (POST if it has a `form` or `json`, else GET); the result is the Reply."""
+
+    url: str
+    form: Mapping[str, str | SecretStr] | None = None
+    json: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bearer: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Receive the browser at the first of these loopback URLs whose port is free (port 0: any); the result
+    is the redirect URI that it now has."""
+
+    redirect_uris: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """Have the user open `url`, and wait for the browser to come back with `state`; the result is the
+    authorization code, a SecretStr."""
+
+    url: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Have the user open `url` and confirm `code` there, in so many seconds from now; no result."""
+
+    url: str
+    code: str
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait so many seconds; no result. LoginError once the prompt has expired."""
+
+    seconds: float
+
+
+Step = Request | Listen | Browse | Prompt | Pause
+
+type Script[T] = Generator[Step, Any, T]
+"""A flow, or a part of one, that ends with a T; steps are sent their results."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login ends with. `account` is who logged in (an address), `notice` a message for the user."""
+
+    tokens: Tokens
+    account: str | None = None
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a flow is given: `now` in unix seconds, `random` a URL-safe text of so many random bytes."""
+
+    settings: LoginSettings
+    now: Callable[[], float]
+    random: Callable[[int], str]
+
+
+Flow = Callable[[Context], Script[Grant]]

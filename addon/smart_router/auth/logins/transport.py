@@ -1,0 +1,88 @@
+"""Sending what a flow asks for, over httpx: no redirect followed, bounded in time and size."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx
+from pydantic import SecretStr
+from pydantic_core import to_json
+
+from smart_router import __version__
+from smart_router.auth.logins.reply import Reply, read_reply
+from smart_router.auth.logins.steps import Request
+
+CONNECT, TOTAL = 10.0, 30.0
+"""Seconds for the connection, for each silence, and for the whole answer."""
+
+LARGEST = 256 * 1024
+"""Bytes of an answer that are read; tokens take a few thousand."""
+
+
+class Transport:
+    """An HTTP client for authorization servers; close it. `timeout` are seconds for a whole exchange."""
+
+    def __init__(self, timeout: float = TOTAL) -> None:
+        self._timeout = timeout
+        limits = httpx.Timeout(timeout, connect=min(CONNECT, timeout))
+        self._client = httpx.Client(follow_redirects=False, timeout=limits)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def send(self, request: Request) -> Reply:
+        """The answer; whatever goes wrong on the way ends as a Reply without one."""
+        deadline = time.monotonic() + self._timeout
+        try:
+            with self._client.stream(
+                "GET" if request.form is None and request.json is None else "POST",
+                request.url,
+                content=_body(request),
+                headers=_headers(request),
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > LARGEST or time.monotonic() > deadline:
+                        return Reply(0, why="was answered with more, or more slowly, than is reasonable")
+                return read_reply(response.status_code, bytes(body))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return Reply(0, why=f"got no answer ({type(error).__name__})")
+
+
+def _body(request: Request) -> bytes | None:
+    if request.json is not None:
+        return to_json(request.json)
+    if request.form is None:
+        return None
+    return str(httpx.QueryParams({name: _reveal(value) for name, value in request.form.items()})).encode()
+
+
+def _headers(request: Request) -> dict[str, str]:
+    kind = "application/json" if request.json is not None else "application/x-www-form-urlencoded"
+    headers = {
+        "accept": "application/json",
+        "accept-encoding": "identity",  # what is small needs no compression, and cannot unpack into gigabytes
+        "user-agent": f"smart-router/{__version__}",
+        **request.headers,
+    }
+    if request.form is not None or request.json is not None:
+        headers["content-type"] = kind
+    if request.bearer is not None:
+        headers["authorization"] = f"Bearer {_reveal(request.bearer)}"
+    return headers
+
+
+def _reveal(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

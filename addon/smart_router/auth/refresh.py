@@ -1,0 +1,223 @@
+"""Keeping logins' access tokens fresh: before they end, and once when a provider refuses one.
+
+A refresh token can often be used only once, and using it twice loses the login. So:
+
+- One refresh at a time per login, in this process and in all that share the store: under a lock, and with the
+  tokens that the store holds once the lock is held.
+- New tokens are on disk before anybody gets them, and the disk is known to take them before they are asked for.
+- A refresh runs in a thread of its own, which no cancelled request ends, and which the process waits for.
+- An error code that says that the refresh token is dead disables the login; all else is tried again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from smart_router.auth.locks import lock_file, locked
+from smart_router.auth.logins.provider import LoginProvider
+from smart_router.auth.logins.reply import Reply
+from smart_router.auth.logins.settings import LoginSettings
+from smart_router.auth.logins.steps import LoginError, Request
+from smart_router.auth.logins.table import LOGINS
+from smart_router.auth.logins.transport import TOTAL, Transport
+from smart_router.auth.persist import StoreError
+from smart_router.auth.profiles import Login, Profile, Tokens
+from smart_router.auth.store import AuthStore
+
+logger = logging.getLogger(__name__)
+
+TOO_LATE = 60.0
+"""Seconds before its end from which on a token is not sent any more: a request takes time."""
+
+LOCK_WITHIN = TOTAL + 20.0
+"""Seconds to wait for another process's refresh: longer than one can take."""
+
+PATIENCE = 20.0
+"""Seconds that a request waits for a refresh, which goes on without it."""
+
+RETRY_FIRST, RETRY_LAST = 30.0, 300.0
+"""Seconds until a refresh that failed is tried again, doubling from the first to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """The last refresh failed: why, and until when (monotonic) no other is tried."""
+
+    why: str
+    until: float
+    pause: float
+
+
+def _send(request: Request) -> Reply:
+    with Transport() as transport:
+        return transport.send(request)
+
+
+class Refresher:
+    """Refreshes the logins of one store. `settings` are the user's, by provider; `env` may hold the client.
+
+    `now` is the wall clock (unix seconds), by which tokens end.
+    """
+
+    def __init__(
+        self,
+        store: AuthStore,
+        settings: Mapping[str, LoginSettings],
+        env: Mapping[str, str],
+        *,
+        send: Callable[[Request], Reply] = _send,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._store = store
+        self._env = env
+        self._send = send
+        self._now = now
+        self._threads = ThreadPoolExecutor(4, "refresh")
+        self._lock = threading.Lock()
+        self._running: dict[str, Future[Profile]] = {}
+        self._troubles: dict[str, _Trouble] = {}
+
+    async def usable(self, profile: Profile, *, refused: bool = False) -> Profile:
+        """The login with an access token that can be sent; refreshed if the one it has is about to end, or
+        was `refused` by the provider. Raises LoginError."""
+        if not refused and not self._ends_within(profile, TOO_LATE):
+            return profile
+        running = self._begin(profile)
+        try:
+            # a request that ends takes no refresh with it, on which others may wait
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(running)), PATIENCE)
+        except TimeoutError:
+            raise LoginError(f"the token of {profile.id} was not refreshed within {PATIENCE:g} s") from None
+        except LoginError:
+            if refused or self._ends_within(profile, 0):
+                raise
+            return profile
+
+    def refresh_due(self) -> None:
+        """Begin to refresh the logins whose tokens end soon; call it every few seconds."""
+        for profile in self._store.logins():
+            if _refreshable(profile) and self._ends_within(profile, self._lead(profile)):
+                self._begin(profile)
+
+    def refresh(self, profile: Profile) -> Profile:
+        """Refresh a login now, unless another process did since `profile` was read. Raises LoginError.
+
+        Blocks; call it from a thread that is not cancelled.
+        """
+        row = LOGINS.get(profile.provider)
+        file = self._store.file
+        if row is None or file is None or profile.login is None:
+            raise LoginError(f"{profile.id} is not a login that can be refreshed")
+        try:
+            with locked(lock_file(file, profile.id), LOCK_WITHIN):
+                return self._refresh_alone(row, profile)
+        except (sqlite3.Error, OSError, StoreError) as error:
+            raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
+
+    def _refresh_alone(self, row: LoginProvider, profile: Profile) -> Profile:
+        """Refresh, with the lock held."""
+        current = self._store.reread(profile.id)
+        if current is None or current.login is None:
+            raise LoginError(f"{profile.id} was removed")
+        if current.secret != profile.secret:
+            return current  # someone was quicker
+        if current.login.refresh is None:
+            why = f"the token cannot be refreshed: run `smart-router login {row.id}`"
+            self._store.require_login(profile.id, why)
+            raise LoginError(f"{profile.id}: {why}", final=True)
+        settings = row.settings_for(self.settings.get(row.id), self._env, current.extras.get("region"))
+        # the same once more, to know that the disk takes it before the old tokens are used up
+        self._store.replace_tokens(current, _tokens(current, current.login))
+        reply = self._send(row.refresh_request(settings, current.login.refresh))
+        try:
+            tokens = row.read_refresh(reply, self._now())
+        except LoginError as error:
+            if error.final:
+                why = f"{error}: run `smart-router login {row.id}`"
+                self._store.require_login(profile.id, why)
+            raise
+        renewed = self._save(current, tokens)
+        if renewed is None:
+            raise LoginError(f"{profile.id} was removed")
+        return renewed
+
+    def _save(self, profile: Profile, tokens: Tokens) -> Profile | None:
+        """Put the new tokens on disk, and insist: the old ones are used up."""
+        for pause in (0.1, 1.0, 3.0):
+            try:
+                return self._store.replace_tokens(profile, tokens)
+            except StoreError:
+                time.sleep(pause)
+        return self._store.replace_tokens(profile, tokens)
+
+    def _begin(self, profile: Profile) -> Future[Profile]:
+        """The refresh of a login that runs already, or one that begins now."""
+        key = profile.fingerprint
+        with self._lock:
+            running = self._running.get(key)
+            if running is not None:
+                return running
+            trouble = self._troubles.get(key)
+            if trouble is not None and time.monotonic() < trouble.until:
+                failed: Future[Profile] = Future()
+                failed.set_exception(LoginError(trouble.why))
+                return failed
+            running = self._running[key] = self._threads.submit(self._run, profile)
+            return running
+
+    def _run(self, profile: Profile) -> Profile:
+        try:
+            renewed = self.refresh(profile)
+        except LoginError as error:
+            self._ended(profile, error)
+            raise
+        except Exception as unexpected:
+            # without its text, which could quote a token
+            error = LoginError(f"the refresh failed unexpectedly ({type(unexpected).__name__})")
+            self._ended(profile, error)
+            raise error from None
+        self._ended(profile, None)
+        logger.info("%s: the token is fresh", profile.id)
+        return renewed
+
+    def _ended(self, profile: Profile, error: LoginError | None) -> None:
+        key = profile.fingerprint
+        with self._lock:
+            del self._running[key]
+            if error is None:
+                self._troubles.pop(key, None)
+                return
+            before = self._troubles.get(key)
+            pause = RETRY_FIRST if before is None else min(before.pause * 2, RETRY_LAST)
+            self._troubles[key] = _Trouble(str(error), time.monotonic() + pause, pause)
+        ask = "; log in again" if error.final else ""
+        logger.warning("%s was not refreshed: %s%s", profile.id, error, ask)
+
+    def _ends_within(self, profile: Profile, seconds: float) -> bool:
+        ends = profile.login and profile.login.expires_at
+        return ends is not None and ends - self._now() <= seconds
+
+    def _lead(self, profile: Profile) -> float:
+        """How many seconds before its end a token is refreshed: never more than half of its life, so that
+        one of a shorter life than usual is not refreshed on and on."""
+        row, login = LOGINS.get(profile.provider), profile.login
+        if row is None or login is None or login.expires_at is None or login.obtained_at is None:
+            return 0.0
+        return min(row.lead, (login.expires_at - login.obtained_at) / 2)
+
+
+def _refreshable(profile: Profile) -> bool:
+    return profile.login is not None and profile.login.refresh is not None
+
+
+def _tokens(profile: Profile, login: Login) -> Tokens:
+    assert profile.secret is not None
+    return Tokens(profile.secret, login.refresh, login.obtained_at, login.expires_at)
