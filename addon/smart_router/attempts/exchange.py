@@ -15,6 +15,7 @@ from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.limits import Limits
+from smart_router.auth.cooldowns import SHORTEST
 from smart_router.auth.picking import AllCooled
 from smart_router.auth.profiles import Profile
 from smart_router.auth.store import AuthStore
@@ -208,8 +209,8 @@ class Exchange:
         if self.waited or not asked:
             return None
         soonest = min(asked, key=lambda failed: failed.error.retry_after or 0.0)
-        seconds = soonest.error.retry_after or 0.0
-        if seconds > self.limits.max_wait:
+        seconds = max(SHORTEST, soonest.error.retry_after or 0.0)  # until then its profile is cooled
+        if seconds > self.limits.max_wait or now + seconds - self.started >= self.limits.failover:
             return None
         self.waited = True
         self.paused = seconds
