@@ -206,7 +206,7 @@ class Exchange:
     def _wait(self, now: float) -> Wait | None:
         """The shortest pause that a provider asked for, once, if it is short."""
         asked = [failed for failed in self.failures if failed.error.retry_after is not None]
-        if self.waited or not asked:
+        if self.waited or not asked or not self.failures[-1].error.retryable:
             return None
         soonest = min(asked, key=lambda failed: failed.error.retry_after or 0.0)
         seconds = max(SHORTEST, soonest.error.retry_after or 0.0)  # until then its profile is cooled
@@ -247,7 +247,7 @@ class Exchange:
         delays = [
             failed.error.retry_after for failed in self.failures if failed.error.retry_after is not None
         ]
-        if delays:
+        if delays and last.retryable:
             headers["retry-after"] = str(max(1, round(min(delays))))
         message = last.message
         if len(self.failures) > 1:
