@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from smart_router.attempts.exchange import Exchange
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
-from smart_router.dialects.hub import ChatCompletion, End, Event, Failure, is_content
+from smart_router.dialects.hub import ChatCompletion, End, Event, is_content
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.recall import Carried
 
@@ -80,10 +80,7 @@ class Answer:
 
     def failure_bytes(self, error: UpstreamError | ClientError) -> bytes:
         """An error inside the stream: no finish reason, no [DONE]."""
-        if isinstance(error, ClientError):
-            shape = (error.status, error.message, error.type, error.code, error.param)
-            error = UpstreamError("server", "none", *shape)
-        return self._writer.write([Failure(error)])
+        return self._writer.write_error(error.body())
 
     def stream_head(self, http_version: str) -> http.Response:
         """The head of a streamed answer."""

@@ -88,6 +88,10 @@ class ChatStreamWriter:
         """What the client gets for these events; may be empty, and then nothing is to be sent."""
         return b"".join([self._write(event) for event in events])
 
+    def write_error(self, body: Mapping[str, Any]) -> bytes:
+        """An error object, in place of the rest of the answer."""
+        return sse_event(_json(body))
+
     def _write(self, event: Event) -> bytes:
         match event:
             case Delta(delta, choice, extra):
@@ -105,7 +109,7 @@ class ChatStreamWriter:
             case Used(usage):
                 return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
             case Failure(error):
-                return sse_event(_json(error.body()))
+                return self.write_error(error.body())
             case End():
                 return sse_event(b"[DONE]")
 
