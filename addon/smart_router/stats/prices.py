@@ -51,7 +51,7 @@ class PriceTable(_Rates):
 
 
 UserPrices = Mapping[str, PriceTable | Reference]
-"""By `provider/model`, in which `*` stands for anything: prices, or the model of genai-prices that has them."""
+"""By `provider/model`, in which `*` stands for anything: prices, or the name of a model that has the same."""
 
 
 class _Alias(BaseModel):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from smart_router.routing.decision import Candidate, Decision
 
@@ -56,6 +56,13 @@ class Cost:
 
     usd: float
     basis: Basis
+
+
+class Saving(NamedTuple):
+    """What a request cost, and what the most capable model would have cost for the same tokens (USD)."""
+
+    cost: float
+    baseline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,13 @@ class RequestRecord:
             return None
         weakest = max((cost.basis for cost in costs), key=_BASES.index)
         return Cost(sum(cost.usd for cost in costs), weakest)
+
+    @property
+    def saving(self) -> Saving | None:
+        """None for a request whose model the client chose, and where one of the two is unknown."""
+        if self.decision.explicit or self.cost is None or self.baseline_cost is None:
+            return None
+        return Saving(self.cost.usd, self.baseline_cost.usd)
 
 
 _BASES: tuple[Basis, ...] = ("measured", "estimated", "equivalent")

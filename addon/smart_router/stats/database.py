@@ -1,0 +1,200 @@
+"""The records file: SQLite beside the auth store, written in batches by one thread per process."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
+from smart_router.stats.record import RefusalRecord, RequestRecord
+from smart_router.stats.rows import insert_loss, insert_refusal, insert_request
+from smart_router.stats.schema import MIGRATIONS
+from smart_router.stats.tally import leftovers
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "stats.sqlite"
+
+_LOCK_WAIT = 1.0
+"""Seconds to wait for another process's transaction; they take milliseconds."""
+
+_MADE_ROOM = 0.9
+"""A file that has grown too large is emptied down to this part of what it may have."""
+
+_ROWS_AT_ONCE = 20_000
+"""Requests thrown out in one transaction: others want to write, too."""
+
+Item = RequestRecord | RefusalRecord
+
+
+class StatsDatabase:
+    """One process's connection to the records file, used by one thread.
+
+    Methods raise sqlite3.Error, OSError or NewerFileError when the file cannot be used; nothing of the
+    batch is then written, and the caller may try again.
+    """
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.path = folder / FILE_NAME
+        self._run = run
+        self._db: sqlite3.Connection | None = None
+
+    def write(self, items: Sequence[Item], taken: int, lost: int) -> None:
+        """Store the items in one transaction. `taken` is how many of this run's records are dealt with by
+        it, `lost` how many of these could not be kept.
+        """
+        db = self._open()
+        with self._giving_up(), transaction(db):
+            for item in items:
+                if isinstance(item, RequestRecord):
+                    insert_request(db, item)
+                else:
+                    insert_refusal(db, item)
+            if lost:
+                insert_loss(db, lost, "they could not be written")
+            db.execute(
+                "INSERT INTO runs VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET handled = handled + excluded.handled",
+                (self._run, taken),
+            )
+
+    def tidy(self, keep: float, max_bytes: int) -> None:
+        """Throw out what is older than `keep` seconds, and the oldest of what is too much; count what killed
+        processes have lost.
+        """
+        db = self._open()
+        with self._giving_up():
+            for run, taken, path in leftovers(self.path.parent):
+                _count_lost(db, run, taken)
+                path.unlink(missing_ok=True)
+            _throw_out(db, time.time() - keep)
+            if _size(db) > max_bytes:
+                while _size(db) > max_bytes * _MADE_ROOM and _throw_out_oldest(db):
+                    pass
+            db.execute(
+                "DELETE FROM routes WHERE id NOT IN"
+                " (SELECT route FROM attempts UNION SELECT route FROM requests)"
+            )
+            db.execute("PRAGMA incremental_vacuum")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+
+    def forget_run(self) -> None:
+        """The process ends in good order: nothing of its run is missing."""
+        db = self._open()
+        with self._giving_up(), transaction(db):
+            db.execute("DELETE FROM runs WHERE run = ?", (self._run,))
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection; a damaged file is renamed and begun anew."""
+        if self._db is None:
+            try:
+                self._connect()
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                self.close()
+                if not is_damage(error):
+                    raise
+                aside = set_aside(self.path, time.time())
+                logger.warning("%s was damaged: it is now %s, and a new one is begun", self.path, aside)
+                self._connect()
+        assert self._db is not None
+        return self._db
+
+    def _connect(self) -> None:
+        make_private(self.path)
+        db = self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that thrown out rows make the file smaller
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing, a power cut the last moments
+        migrate(db, MIGRATIONS)
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """After an error the file is opened anew: it may have been damaged, replaced or deleted."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for reports, on the file as it is now. A missing one is taken for empty; one that
+    cannot be written can still be read. Raises sqlite3.Error, OSError or NewerFileError.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            migrate(db, MIGRATIONS)
+            yield db
+        return
+    try:
+        db = sqlite3.connect(path, timeout=_LOCK_WAIT, isolation_level=None)
+        migrate(db, MIGRATIONS)
+    except sqlite3.OperationalError:
+        db.close()
+        # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    with closing(db):
+        db.execute("BEGIN")  # so that several queries see the same
+        yield db
+
+
+def _count_lost(db: sqlite3.Connection, run: str, taken: int) -> None:
+    with transaction(db):
+        row = db.execute("DELETE FROM runs WHERE run = ? RETURNING handled", (run,)).fetchone()
+        if lost := taken - (row[0] if row else 0):
+            insert_loss(db, lost, "the router ended before they were written")
+
+
+def _throw_out(db: sqlite3.Connection, before: float) -> None:
+    """Requests and audit rows older than that (unix seconds)."""
+    with transaction(db):
+        (last,) = db.execute("SELECT max(id) FROM requests WHERE time < ?", (before,)).fetchone()
+        if last is not None:
+            _throw_out_to(db, last)
+        # rows come in order of their end, so stop at the first that is young enough
+        db.execute(
+            "DELETE FROM audit WHERE id < ifnull((SELECT min(id) FROM audit WHERE time >= ?), 1 << 62)",
+            (before,),
+        )
+        db.execute("DELETE FROM losses WHERE time < ?", (before,))
+
+
+def _throw_out_oldest(db: sqlite3.Connection) -> bool:
+    """The oldest tenth, of requests and of audit rows; False if there is nothing left."""
+    with transaction(db):
+        first, last = db.execute("SELECT min(id), max(id) FROM requests").fetchone()
+        oldest, newest = db.execute("SELECT min(id), max(id) FROM audit").fetchone()
+        if first is None and oldest is None:
+            return False
+        if first is not None:
+            _throw_out_to(db, first + min((last - first) // 10, _ROWS_AT_ONCE))
+        if oldest is not None:
+            until = oldest + min((newest - oldest) // 10, _ROWS_AT_ONCE)
+            db.execute("DELETE FROM audit WHERE id <= ?", (until,))
+    return True
+
+
+def _throw_out_to(db: sqlite3.Connection, last: int) -> None:
+    db.execute("DELETE FROM requests WHERE id <= ?", (last,))
+    db.execute("DELETE FROM decisions WHERE request <= ?", (last,))
+    db.execute("DELETE FROM attempts WHERE request <= ?", (last,))
+
+
+def _size(db: sqlite3.Connection) -> int:
+    """Bytes that the rows take, without free pages."""
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    (free,) = db.execute("PRAGMA freelist_count").fetchone()
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    return int((pages - free) * size)

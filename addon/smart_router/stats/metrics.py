@@ -1,0 +1,116 @@
+"""The totals in Prometheus' text format, under the names of OpenTelemetry's conventions where they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from smart_router.errors import ClientError
+from smart_router.stats.totals import Histogram, Labels, Totals
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+_PROVIDER_NAMES: Mapping[str, str] = {
+    "google": "gcp.gemini",
+    "xai": "x_ai",
+    "antigravity": "gcp.gemini",
+    "openai-codex": "openai",
+}
+"""Well-known values of `gen_ai.provider.name` that differ from our ids."""
+
+_WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+
+def exposition(totals: Totals, lost: int) -> tuple[bytes, str]:
+    """The metrics and their content type. `lost` is how many records could not be kept.
+
+    Raises a 501 that names the extra if prometheus-client is not installed.
+    """
+    try:
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+    except ImportError:
+        raise ClientError(
+            501,
+            "metrics need prometheus-client: pip install 'smart-router[metrics]'",
+            type="server_error",
+            code="extra_missing",
+        ) from None
+
+    class Collector:
+        def collect(self) -> Iterator[Metric]:
+            with totals.lock:
+                yield from _metrics(totals, lost)
+
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+    def counter(name: str, text: str, rows: Mapping[Labels, float], *labels: str) -> Metric:
+        metric = CounterMetricFamily(f"smart_router_{name}", text, labels=labels)
+        for values, count in rows.items():
+            metric.add_metric(values, count)
+        return metric
+
+    def histogram(name: str, text: str, rows: Mapping[Labels, Histogram], *labels: str) -> Metric:
+        metric = HistogramMetricFamily(name, text, labels=labels)
+        for values, found in rows.items():
+            metric.add_metric(values, _buckets(found), found.sum)
+        return metric
+
+    yield counter("requests", "Requests by tier and outcome.", totals.requests, "tier", "outcome")
+    yield counter("failovers", "Requests that took more than one attempt.", {(): totals.failovers})
+    yield counter("attempts", "Attempts by outcome.", totals.attempts, "provider", "model", "outcome")
+    yield counter(
+        "cost_usd",
+        "Cost; equivalent: list price of subscriptions.",
+        totals.costs,
+        "provider",
+        "model",
+        "basis",
+    )
+    yield counter("baseline_usd", "Cost had the most capable model answered.", {(): totals.baseline})
+    yield counter("saved_usd", "Cost less than that.", {(): totals.saved})
+    yield counter("lost_records", "Records that could not be kept.", {(): lost})
+    yield histogram(
+        "smart_router_overhead_seconds", "Time of a request that no provider took.", {(): totals.overhead}
+    )
+    yield histogram(
+        "gen_ai_client_token_usage",
+        "Tokens of an attempt.",
+        _named(totals.tokens),
+        *_WHO,
+        "gen_ai_token_type",
+    )
+    yield histogram(
+        "gen_ai_client_operation_duration_seconds",
+        "Duration of an attempt.",
+        _named(totals.durations),
+        *_WHO,
+        "error_type",
+    )
+    yield histogram(
+        "gen_ai_server_time_to_first_token_seconds",
+        "Time from an attempt's start to the first content of its stream.",
+        _named(totals.ttft),
+        *_WHO,
+    )
+
+
+def _named(rows: Mapping[Labels, Histogram]) -> dict[Labels, Histogram]:
+    """The same with OpenTelemetry's words for operation and provider."""
+    named: dict[Labels, Histogram] = {}
+    for (provider, *rest), found in rows.items():
+        key = ("chat", _PROVIDER_NAMES.get(provider, provider), *rest)
+        named[key] = named[key].plus(found) if key in named else found
+    return named
+
+
+def _buckets(found: Histogram) -> list[tuple[str, float]]:
+    bounds = [*map(str, found.bounds), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(found.counts)), strict=True))

@@ -1,0 +1,223 @@
+"""Takes records off a request's hands: a thread prices them and writes them in batches."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from smart_router.sqlite_file import NewerFileError
+from smart_router.stats.database import Item, StatsDatabase
+from smart_router.stats.prices import PriceBook
+from smart_router.stats.record import AttemptRecord, RequestRecord
+from smart_router.stats.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+REST = 0.25
+"""Seconds in which records gather before they are written: what a kill can lose."""
+
+RETRY = 2.0
+"""Seconds between attempts to use a file that could not be used."""
+
+TIDY_EVERY = 600.0
+"""Seconds between looks for what is old, too much, or was lost by a killed process."""
+
+MOST_WAITING = 20_000
+"""Records kept for a disk that cannot be written; the oldest go first."""
+
+CLOSE_WITHIN = 10.0
+"""Seconds that closing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long records are kept (seconds), and how large their file may become (bytes)."""
+
+    keep: float = 90 * 86_400.0
+    max_bytes: int = 512 << 20
+
+
+class Recorder:
+    """Records requests in the `folder`'s file, whatever the disk does.
+
+    `prices` and `retention` may be replaced at any time; `lost` counts this process's records that could not
+    be kept. `priced` is called by the recorder's thread with the records whose costs are now known, before
+    they are written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        prices: PriceBook,
+        retention: Retention | None = None,
+        priced: Callable[[Sequence[RequestRecord]], None] = lambda records: None,
+    ) -> None:
+        self.prices = prices
+        self.retention = retention or Retention()
+        self._priced = priced
+        self._tally = Tally(folder)
+        self._database = StatsDatabase(folder, self._tally.run)
+        self._lock = threading.Lock()
+        self._arrived: list[Item] = []
+        self._unwritten: list[Item] = []
+        self.lost = 0
+        self._unreported = 0
+        self._asked: list[threading.Event] = []
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._stopping = False
+        self._warned = False
+        self._tidy_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
+        self._thread.start()
+
+    def record(self, item: Item) -> None:
+        """Take a record; never waits for the disk and never raises."""
+        with self._lock:
+            self._tally.add()
+            self._arrived.append(item)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def flush(self, within: float = CLOSE_WITHIN) -> bool:
+        """Wait until the records so far are on disk; False if they are not by then (seconds)."""
+        written = threading.Event()
+        with self._lock:
+            self._asked.append(written)
+        self._at_once()
+        return written.wait(within)
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._stopping = True
+        self._at_once()
+        self._thread.join(CLOSE_WITHIN)
+
+    def _at_once(self) -> None:
+        self._hurry.set()
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(RETRY if self._unwritten else TIDY_EVERY)
+            self._wake.clear()
+            self._hurry.wait(REST)
+            self._hurry.clear()
+            self._round()
+        settled = self._round()
+        if settled:
+            with suppress(sqlite3.Error, OSError, NewerFileError):
+                self._database.forget_run()
+        self._tally.close(settled=settled)
+        self._database.close()
+
+    def _round(self) -> bool:
+        """Price and write what has arrived; whether all of it is on disk."""
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+            asked, self._asked = self._asked, []
+        # whatever it is: the thread must live on, and requests never notice
+        try:
+            self._take(arrived)
+            self._write()
+            self._tidy()
+        except Exception as error:
+            self._without_file(error)
+        else:
+            for written in asked:
+                written.set()
+            return True
+        with self._lock:
+            self._asked += asked
+        return False
+
+    def _take(self, items: Sequence[Item]) -> None:
+        """Put prices on them and show them to whoever wants to see."""
+        priced = [self._price(item) if isinstance(item, RequestRecord) else item for item in items]
+        self._unwritten += priced
+        if records := [item for item in priced if isinstance(item, RequestRecord)]:
+            try:
+                self._priced(records)
+            except Exception:
+                logger.exception("records were not taken in")
+
+    def _price(self, record: RequestRecord) -> RequestRecord:
+        try:
+            attempts = tuple(self._price_attempt(attempt, record.time) for attempt in record.attempts)
+            last, baseline = record.last, record.baseline
+            cost = None
+            if baseline and last and last.tokens:
+                # the other provider would not have charged what this one states
+                used = replace(last.tokens, stated=None, service_tier=None)
+                cost = self.prices.cost(baseline.provider, baseline.model, used, record.time)
+            return replace(record, attempts=attempts, baseline_cost=cost)
+        except Exception:
+            logger.exception("%s could not be priced", record.id)
+            return record
+
+    def _price_attempt(self, attempt: AttemptRecord, at: float) -> AttemptRecord:
+        if attempt.tokens is None:
+            return attempt
+        candidate = attempt.candidate
+        cost = self.prices.cost(candidate.provider, candidate.model, attempt.tokens, at)
+        if cost is None and attempt.answered_model:  # a model such as openrouter/auto, which picks one itself
+            cost = self.prices.cost(candidate.provider, attempt.answered_model, attempt.tokens, at)
+        return replace(attempt, cost=cost)
+
+    def _write(self) -> None:
+        if (excess := len(self._unwritten) - MOST_WAITING) > 0:
+            del self._unwritten[:excess]
+            self._lose(excess)
+        if not self._unwritten and not self._unreported:
+            return
+        try:
+            self._write_all(self._unwritten)
+        except (sqlite3.Error, OSError, NewerFileError):
+            raise
+        except Exception:
+            logger.exception("a record could not be written")
+            self._write_one_by_one()
+        if self._warned:
+            self._warned = False
+            logger.info("records can be written again")
+
+    def _write_all(self, items: Sequence[Item]) -> None:
+        self._database.write(items, len(items) + self._unreported, self._unreported)
+        self._unreported = 0
+        del self._unwritten[: len(items)]
+
+    def _write_one_by_one(self) -> None:
+        """Among them is one that no disk would take: that one is lost."""
+        while self._unwritten:
+            try:
+                self._write_all(self._unwritten[:1])
+            except (sqlite3.Error, OSError, NewerFileError):
+                raise
+            except Exception:
+                del self._unwritten[:1]
+                self._lose(1)
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self._unreported += count
+
+    def _tidy(self) -> None:
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_EVERY
+            self._database.tidy(self.retention.keep, self.retention.max_bytes)
+
+    def _without_file(self, error: Exception) -> None:
+        """Keep what is unwritten for later."""
+        if not self._warned:
+            self._warned = True
+            expected = isinstance(error, sqlite3.Error | OSError | NewerFileError)
+            logger.warning(
+                "records cannot be written (%s): requests go on, up to %d records wait", error, MOST_WAITING,
+                exc_info=not expected,
+            )  # fmt: skip

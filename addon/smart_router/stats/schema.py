@@ -1,0 +1,86 @@
+"""The records file's tables, and how an older file becomes a current one."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from smart_router.sqlite_file import Migration
+
+
+def create_tables(db: sqlite3.Connection) -> None:
+    """Version 1. Times are unix seconds, spans seconds, amounts US dollars.
+
+    `routes` are the ways that requests and attempts go, so that reports over many rows group by a number;
+    `day` is the local date, what is unknown is ''. A request's route is that of its last attempt, its tokens
+    and cost are those of all its attempts. What only one request's reader wants is in `decisions`. `runs`
+    counts per process what was dealt with, so that what a killed one lost can be told; `losses` says how many
+    records were lost, when and why.
+    """
+    db.execute(
+        """CREATE TABLE routes (
+            id INTEGER PRIMARY KEY, day TEXT NOT NULL, tier TEXT NOT NULL, provider TEXT NOT NULL,
+            model TEXT NOT NULL, profile TEXT NOT NULL, UNIQUE (day, tier, provider, model, profile)
+        ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE requests (
+            id INTEGER PRIMARY KEY, route INTEGER NOT NULL REFERENCES routes, time REAL NOT NULL,
+            explicit INTEGER NOT NULL, streamed INTEGER NOT NULL, status INTEGER, failure TEXT,
+            attempts INTEGER NOT NULL, ttft REAL, duration REAL NOT NULL, overhead REAL NOT NULL,
+            input INTEGER NOT NULL, cached INTEGER NOT NULL, cache_write INTEGER NOT NULL,
+            output INTEGER NOT NULL, reasoning INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            cost REAL, basis TEXT, baseline REAL
+        ) STRICT"""
+    )
+    db.execute("CREATE INDEX requests_by_time ON requests (time)")
+    db.execute(
+        """CREATE TABLE decisions (
+            request INTEGER PRIMARY KEY, request_id TEXT NOT NULL, session TEXT, client TEXT,
+            asked TEXT NOT NULL, score REAL, confidence REAL, sticky INTEGER NOT NULL, why TEXT NOT NULL,
+            signals TEXT NOT NULL, candidates TEXT NOT NULL, baseline_model TEXT
+        ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE attempts (
+            request INTEGER NOT NULL, number INTEGER NOT NULL, route INTEGER NOT NULL REFERENCES routes,
+            time REAL NOT NULL, dialect TEXT NOT NULL, answered_model TEXT, status INTEGER, failure TEXT,
+            started REAL NOT NULL, ttft REAL, duration REAL NOT NULL,
+            input INTEGER, cached INTEGER, cache_write INTEGER, output INTEGER, reasoning INTEGER,
+            estimated INTEGER, cost REAL, basis TEXT,
+            PRIMARY KEY (request, number)
+        ) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE TABLE runs (run TEXT PRIMARY KEY, handled INTEGER NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("CREATE TABLE losses (time REAL NOT NULL, count INTEGER NOT NULL, why TEXT NOT NULL) STRICT")
+
+
+def create_audit(db: sqlite3.Connection) -> None:
+    """Still version 1: the audit log. Rows are never changed and only the oldest can go, so a gap in the ids
+    shows that somebody was at it. `content` is what was asked, if the user wants that kept.
+    """
+    db.execute(
+        """CREATE TABLE audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, request_id TEXT,
+            client TEXT, address TEXT NOT NULL, action TEXT NOT NULL, asked TEXT,
+            provider TEXT, profile TEXT, model TEXT, status INTEGER, outcome TEXT NOT NULL, content TEXT
+        ) STRICT"""
+    )
+    db.execute(
+        """CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+        BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END"""
+    )
+    db.execute(
+        """CREATE TRIGGER audit_goes_oldest_first BEFORE DELETE ON audit
+        WHEN old.id > (SELECT min(id) FROM audit)
+        BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END"""
+    )
+
+
+def first_version(db: sqlite3.Connection) -> None:
+    """Records and audit log."""
+    create_tables(db)
+    create_audit(db)
+
+
+MIGRATIONS: tuple[Migration, ...] = (first_version,)
+"""Step n makes version n + 1 of version n. Released steps are never changed."""

@@ -1,0 +1,74 @@
+"""How many records a process has taken, kept where a kill cannot take it: so the lost ones can be counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX = "stats.run-"
+
+
+class Leftover(NamedTuple):
+    """What a process that is gone has left: its run's name, the records it took, and the file to delete."""
+
+    run: str
+    taken: int
+    path: Path
+
+
+class Tally:
+    """A number in a file of the `folder` that is locked for as long as the process lives.
+
+    Where the folder cannot be written, and on Windows, the number is just not kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.run = uuid4().hex
+        self._path = folder / f"{_PREFIX}{self.run}"
+        self._taken = 0
+        self._file: int | None = None
+        with suppress(OSError):
+            self._file = self._make()
+
+    def add(self) -> None:
+        """One more record was taken; a system call, so that the number outlives the process at once."""
+        self._taken += 1
+        if sys.platform != "win32" and self._file is not None:
+            with suppress(OSError):
+                os.pwrite(self._file, b"%d" % self._taken, 0)
+
+    def close(self, *, settled: bool) -> None:
+        """The run ends; unless all its records are dealt with the number stays, to be counted as lost."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+            if settled:
+                self._path.unlink(missing_ok=True)
+
+    def _make(self) -> int | None:
+        if sys.platform == "win32":
+            return None
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # locked before it has its name: without a lock it would look like a leftover
+        hidden = self._path.with_name(f".{self._path.name}")
+        file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        hidden.rename(self._path)
+        return file
+
+
+def leftovers(folder: Path) -> Iterator[Leftover]:
+    """The tallies of processes that ended without settling theirs."""
+    if sys.platform != "win32":
+        for path in folder.glob(f"{_PREFIX}*"):
+            with suppress(OSError, ValueError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield Leftover(path.name.removeprefix(_PREFIX), int(file.read() or b"0"), path)
