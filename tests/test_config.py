@@ -84,7 +84,7 @@ def test_base_urls(tables: dict[str, Any], env: dict[str, str], url: str) -> Non
     assert parse_config({"providers": tables}, env).providers["openai"].base_url == url
 
 
-@pytest.mark.parametrize("id_", PROVIDERS)
+@pytest.mark.parametrize("id_", [id_ for id_, row in PROVIDERS.items() if row.kind == "key"])
 def test_every_base_url_can_come_from_the_environment(id_: str) -> None:
     variable = PROVIDERS[id_].base_url_env
     assert variable is not None
@@ -252,3 +252,23 @@ def test_a_bad_file_at_start_ends_mitmdump(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "Traceback" not in said
     assert len([line for line in said.splitlines() if f"{file}: routing.sticky_ttl: " in line]) == 1
+
+
+def test_providers_with_logins() -> None:
+    tables = {
+        "openai-codex": {
+            "extras": {"instructions": "Be brief."},
+            "login": {"token_url": "https://a.example/t"},
+        },
+        "antigravity": {"base_url": "https://gateway.example"},
+        "qwen-portal": {"resource_hosts": ["gateway.example"]},
+    }
+    config = parse_config({"providers": tables}, {})
+    codex = config.providers["openai-codex"]
+    assert codex.extras == {"originator": "codex_cli_rs", "instructions": "Be brief."}
+    assert config.logins["openai-codex"].token_url == "https://a.example/t"
+    assert config.providers["antigravity"].address(place=1) == "https://gateway.example"
+    assert config.providers["qwen-portal"].resource_hosts == ("gateway.example",)
+    for url in ("http://a.example/t", "ftp://localhost/t", "/t"):
+        with pytest.raises(ConfigError, match=r"providers\.openai-codex\.login\.token_url"):
+            parse_config({"providers": {"openai-codex": {"login": {"token_url": url}}}}, {})

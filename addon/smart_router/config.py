@@ -8,6 +8,8 @@ base_url = "https://gateway.example/v1"
 base_url = "http://127.0.0.1:11434/v1"
 key_env = "LOCAL_API_KEY" # optional
 models = ["qwen3:8b"]
+[providers.openai-codex.login]   # other endpoints, see auth/logins/settings.py for every key
+token_url = "https://auth.example/oauth/token"
 [clients]                 # keys that clients beyond this machine must show
 laptop = "a long random string"
 ```
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from smart_router.auth.logins.settings import LoginSettings
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.registry import PROVIDERS, declared_provider
 from smart_router.routing import config as routing_config
@@ -48,13 +51,19 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class ProviderTable(BaseModel):
-    """`[providers.NAME]`: overrides of a known provider, or a server of the user's own."""
+    """`[providers.NAME]`: overrides of a known provider, or a server of the user's own.
+
+    `extras`, `resource_hosts` (see Provider) and `login` are of providers that one logs in with.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_url: BaseUrl | None = None
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     models: tuple[str, ...] = ()
+    extras: dict[str, str] = {}
+    resource_hosts: tuple[str, ...] | None = None
+    login: LoginSettings | None = None
 
 
 class _File(BaseModel):
@@ -67,11 +76,13 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the router runs on. `clients` are client keys by the client's name."""
+    """What the router runs on. `clients` are client keys by the client's name, `logins` the user's settings
+    for logging in, by provider."""
 
     routing: RoutingConfig
     providers: Mapping[str, Provider]
     clients: Mapping[str, SecretStr]
+    logins: Mapping[str, LoginSettings] = field(default_factory=dict)
 
 
 def config_path(env: Mapping[str, str]) -> Path:
@@ -114,7 +125,9 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigError(".".join(map(str, first["loc"])), first["msg"]) from None
-    return Config(routing_config.load(file.routing), _providers(file.providers, env), file.clients)
+    logins = {id_: table.login for id_, table in file.providers.items() if table.login}
+    providers = _providers(file.providers, env)
+    return Config(routing_config.load(file.routing), providers, file.clients, logins)
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:
@@ -125,7 +138,9 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
         base_url = table.base_url or _env_base_url(provider, env) or provider.base_url
         models = {**provider.models, **{model: Model(model) for model in table.models}}
         key_env = (table.key_env,) if table.key_env else provider.key_env
-        providers[id_] = replace(provider, base_url=base_url, models=models, key_env=key_env)
+        providers[id_] = replace(
+            provider, base_url=base_url, models=models, key_env=key_env, **_login_changes(provider, table)
+        )
     for id_, table in tables.items():
         if id_ not in PROVIDERS:
             if table.base_url is None:
@@ -136,6 +151,16 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
                 id_, table.base_url, key_env=table.key_env, models=table.models
             )
     return providers
+
+
+def _login_changes(provider: Provider, table: ProviderTable) -> dict[str, Any]:
+    """What a table changes of a provider that one logs in with; the user's base URL is the only one."""
+    changes: dict[str, Any] = {"more_base_urls": (), "resource_hosts": ()} if table.base_url else {}
+    if table.resource_hosts is not None:
+        changes["resource_hosts"] = table.resource_hosts
+    if table.extras:
+        changes["extras"] = {**provider.extras, **table.extras}
+    return changes
 
 
 def _env_base_url(provider: Provider, env: Mapping[str, str]) -> str | None:

@@ -25,6 +25,10 @@ ADDRESSES = {
     "xai": "https://api.x.ai/v1/chat/completions",
     "groq": "https://api.groq.com/openai/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
+    "openai-codex": "https://chatgpt.com/backend-api/codex/responses",
+    "minimax-portal": "https://api.minimax.io/anthropic/v1/messages",
+    "antigravity": "https://daily-cloudcode-pa.googleapis.com/v1internal:generateContent",
+    "qwen-portal": "https://portal.qwen.ai/v1/chat/completions",
 }
 
 
@@ -32,7 +36,7 @@ ADDRESSES = {
 def test_address(provider_id: str, address: str) -> None:
     provider = PROVIDERS[provider_id]
     request: ChatRequest = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
-    call = dataclasses.replace(call_to(provider_id, "m"), stream=False)
+    call = dataclasses.replace(call_to(provider_id, "m"), stream=False, extras={"project": "p"})
     assert provider.base_url + provider.dialect.write_request(request, call).path == address
 
 
@@ -88,3 +92,35 @@ def test_declared_server_with_a_key() -> None:
     server = declared_provider("local", "http://127.0.0.1:8000/v1", key_env="LOCAL_KEY")
     assert server.key_env == ("LOCAL_KEY",)
     assert not server.key_optional
+
+
+RESOURCE_URLS = [
+    ("https://portal.qwen.ai/v1", True),
+    ("https://qwen.ai", True),
+    ("https://portal.qwen.ai:8443/v1/", True),
+    ("http://portal.qwen.ai/v1", False),
+    ("https://evilqwen.ai/v1", False),
+    ("https://qwen.ai.example/v1", False),
+    ("https://user@portal.qwen.ai/v1", False),
+    ("https://evil.example\\@portal.qwen.ai/v1", False),
+    ("https://portal.qwen.ai/v1?to=elsewhere", False),
+    ("https://portal.qwen.ai/v1\nhost: evil.example", False),
+    ("https://evil.example#.qwen.ai", False),
+    ("https://[::1", False),
+    ("portal.qwen.ai/v1", False),
+]
+
+
+@pytest.mark.parametrize(("url", "taken"), RESOURCE_URLS)
+def test_a_login_names_its_address_only_within_its_providers_domains(url: str, taken: bool) -> None:
+    provider = PROVIDERS["qwen-portal"]
+    assert provider.address(url) == (url.rstrip("/") if taken else provider.base_url)
+    assert PROVIDERS["openai-codex"].address(url) == PROVIDERS["openai-codex"].base_url
+
+
+def test_addresses_in_turn() -> None:
+    provider = PROVIDERS["antigravity"]
+    assert [provider.address(place=place) for place in range(3)] == [
+        "https://daily-cloudcode-pa.googleapis.com",
+        *["https://cloudcode-pa.googleapis.com"] * 2,
+    ]

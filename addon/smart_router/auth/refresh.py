@@ -4,7 +4,7 @@ A refresh token can often be used only once, and using it twice loses the login.
 
 - One refresh at a time per login, in this process and in all that share the store: under a lock, and with the
   tokens that the store holds once the lock is held.
-- New tokens are on disk before anybody gets them, and the disk is known to take them before they are asked for.
+- New tokens are on disk before anybody gets them, and the disk was tried out before.
 - A refresh runs in a thread of its own, which no cancelled request ends, and which the process waits for.
 - An error code that says that the refresh token is dead disables the login; all else is tried again later.
 """
@@ -179,11 +179,11 @@ class Refresher:
         except LoginError as error:
             self._ended(profile, error)
             raise
-        except Exception as unexpected:
+        except Exception as error:
             # without its text, which could quote a token
-            error = LoginError(f"the refresh failed unexpectedly ({type(unexpected).__name__})")
-            self._ended(profile, error)
-            raise error from None
+            unexpected = LoginError(f"the refresh failed unexpectedly ({type(error).__name__})")
+            self._ended(profile, unexpected)
+            raise unexpected from None
         self._ended(profile, None)
         logger.info("%s: the token is fresh", profile.id)
         return renewed
@@ -202,7 +202,7 @@ class Refresher:
         logger.warning("%s was not refreshed: %s%s", profile.id, error, ask)
 
     def _ends_within(self, profile: Profile, seconds: float) -> bool:
-        ends = profile.login and profile.login.expires_at
+        ends = None if profile.login is None else profile.login.expires_at
         return ends is not None and ends - self._now() <= seconds
 
     def _lead(self, profile: Profile) -> float:

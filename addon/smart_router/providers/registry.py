@@ -11,7 +11,9 @@ from dataclasses import replace
 from smart_router.dialects.anthropic import AnthropicDialect
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.chat import ChatDialect
+from smart_router.dialects.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini import GeminiDialect
+from smart_router.dialects.responses import CODEX, ResponsesDialect
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.catalogue import load_models
 from smart_router.providers.error_rules import ERROR_RULES
@@ -147,6 +149,43 @@ _ROWS = (
         key_env=("OPENROUTER_API_KEY",),
         quirks=_OPENROUTER,
         listed=False,
+    ),
+    # Logins come last: a model that an API key reaches too is asked for there.
+    Provider(
+        "openai-codex",
+        ResponsesDialect(CODEX),
+        "https://chatgpt.com/backend-api/codex",
+        kind="login",
+        extras={"originator": "codex_cli_rs"},
+    ),
+    Provider(
+        "minimax-portal",
+        AnthropicDialect(),
+        "https://api.minimax.io/anthropic",
+        key_env=(
+            "MINIMAX_OAUTH_TOKEN",
+            "MINIMAX_CODE_PLAN_KEY",
+            "MINIMAX_CODING_API_KEY",
+            "MINIMAX_API_KEY",
+        ),
+        kind="login",
+        resource_hosts=("minimax.io", "minimaxi.com"),
+    ),
+    Provider(
+        "antigravity",
+        CloudCodeDialect(),
+        "https://daily-cloudcode-pa.googleapis.com",
+        more_base_urls=("https://cloudcode-pa.googleapis.com",),
+        kind="login",
+    ),
+    Provider(
+        "qwen-portal",
+        _CHAT,
+        "https://portal.qwen.ai/v1",
+        key_env=("QWEN_OAUTH_TOKEN", "QWEN_PORTAL_API_KEY"),
+        kind="login",
+        resource_hosts=("qwen.ai", "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"),
+        quirks=_DASHSCOPE,
     ),
 )
 

@@ -64,7 +64,7 @@ class Reply:
 
     @property
     def codes(self) -> list[str]:
-        """Error codes, wherever servers put them: `error`, a text or an object; `code`; MiniMax' base_resp."""
+        """Error codes, wherever they are put: `error`, a text or an object; `code`; MiniMax' base_resp."""
         error = self.nested("error")
         base = self.nested("base_resp")
         found = (self.text("error"), error.text("code"), error.text("type"), self.text("code"))
