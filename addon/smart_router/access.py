@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import SecretStr
 
@@ -11,16 +12,31 @@ from smart_router.errors import ClientError
 from smart_router.listening import is_loopback
 
 
+class Shown(NamedTuple):
+    """A known key that a request carries: whose it is, and the header that holds it."""
+
+    client: str
+    header: str
+
+
+def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> Shown | None:
+    """Look for a client's key where OpenAI's and Anthropic's clients put theirs; in constant time each."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    for header, shown in (("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))):
+        for name, key in clients.items():
+            if hmac.compare_digest(shown.encode(errors="surrogateescape"), key.get_secret_value().encode()):
+                return Shown(name, header)
+    return None
+
+
 def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
     """The name of the client whose key was shown, None for one on this machine without a key.
 
     Raises a 401 for an address beyond loopback without a known key.
     """
-    shown = headers.get("authorization", "").removeprefix("Bearer ").strip() or headers.get("x-api-key", "")
-    shown_bytes = shown.encode(errors="surrogateescape")
-    for name, key in clients.items():
-        if hmac.compare_digest(shown_bytes, key.get_secret_value().encode()):
-            return name
+    if found := find_client(headers, clients):
+        return found.client
     if is_loopback(peer):
         return None
     raise ClientError(

@@ -16,7 +16,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic_core import to_json
 
 from smart_router import endpoints
-from smart_router.access import check_client, check_origin
+from smart_router.access import check_client, check_origin, find_client
 from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claim, Claims
@@ -25,7 +25,7 @@ from smart_router.attempts.layer import adopt, widen
 from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
-from smart_router.listening import LOOPBACK, came_from_elsewhere, move_to_loopback
+from smart_router.listening import LOOPBACK, came_from_elsewhere, is_loopback, move_to_loopback
 from smart_router.options import add_options, read_limits, read_max_body
 from smart_router.router import Router, open_router, request_id
 from smart_router.routing.config import ConfigError
@@ -130,7 +130,7 @@ class SmartRouter:
         """Claim what is the router's; let large bodies of all else pass through as they come."""
         if flow.id in self.attempts:
             return
-        if self._is_ours(flow):
+        if self._is_ours(flow) or not self._passes(flow):
             self.claims.add(flow)
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
@@ -197,6 +197,18 @@ class SmartRouter:
             return False
         return endpoints.resolve(flow.request.path) is not None
 
+    def _passes(self, flow: http.HTTPFlow) -> bool:
+        """Whether a request that is not the router's may go on to the reverse target.
+
+        Beyond this machine the client's key for the router is needed; it does not go on.
+        """
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return True
+        clients = self._router.config.clients if self._router else {}
+        if found := find_client(flow.request.headers, clients):
+            del flow.request.headers[found.header]
+        return found is not None or is_loopback(_address(flow))
+
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
         router = self._router
         if router is None:
@@ -206,12 +218,11 @@ class SmartRouter:
         target = endpoints.resolve(flow.request.path)
         if isinstance(target, ClientError):
             raise target
-        assert target is not None
-        if flow.request.method == "OPTIONS" and claim.origin:
+        if target is not None and flow.request.method == "OPTIONS" and claim.origin:
             flow.response = _preflight(target)
             return
-        peer = flow.client_conn.peername
-        check_client(peer[0] if peer else "", headers, router.config.clients)
+        check_client(_address(flow), headers, router.config.clients)
+        assert target is not None, "what is not the router's is claimed only to be refused"
         endpoints.check_method(target, flow.request.method)
         if claim.too_large:
             raise too_large(self.claims.max_body)
@@ -269,6 +280,12 @@ _INTERNAL = ClientError(
     code="router_error",
     headers={"x-should-retry": "false"},
 )
+
+
+def _address(flow: http.HTTPFlow) -> str:
+    """The client's IP address; empty if there is none."""
+    peer = flow.client_conn.peername
+    return peer[0] if peer else ""
 
 
 def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
