@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,11 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes.provider import Provider
 from tests.harness import Router
+
+with warnings.catch_warnings():
+    # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors
+    warnings.simplefilter("ignore")
+    importlib.import_module("mitmproxy.master")
 
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

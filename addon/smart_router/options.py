@@ -80,10 +80,30 @@ OPTIONS: tuple[Option, ...] = (
         "A provider's Retry-After of up to so many seconds is waited for when nothing else is left to try.",
     ),
     Option(
+        "router_keep_body",
+        str,
+        "10m",
+        "How much of a streamed body flows keep, in the UI and in saved files; of a larger one the head, the "
+        "tail and a note are kept. Suffixes: k, m, g.",
+    ),
+    Option(
+        "router_keep_flows",
+        int,
+        2000,
+        "How many flows mitmweb and the console list; older ones go, but for those that you marked, edited "
+        "or paused. 0 keeps all.",
+    ),
+    Option(
         "router_allow_origins",
         Sequence[str],
         [],
         "Web origins whose pages may use the router, such as http://localhost:3000; all others are refused.",
+    ),
+    Option(
+        "router_fast_hooks",
+        bool,
+        True,
+        "Call only the addons that handle a hook, instead of asking each one each time.",
     ),
 )
 
@@ -96,14 +116,7 @@ def add_options(loader: Loader) -> None:
 
 def read_max_body(options: Any) -> int:
     """The largest request body in bytes. Raises ValueError naming the option."""
-    text = options.router_max_body
-    try:
-        size = human.parse_size(text) or 0
-    except ValueError:
-        size = 0
-    if size <= 0:
-        raise ValueError(f"router_max_body must be a size such as 500k or 32m, not {text!r}")
-    return size
+    return _size(options, "router_max_body", least=1)
 
 
 def read_limits(options: Any) -> Limits:
@@ -117,6 +130,7 @@ def read_limits(options: Any) -> Limits:
         total=_seconds(options, "router_total_timeout"),
         hold_head=_seconds(options, "router_hold_head"),
         max_wait=_seconds(options, "router_max_wait"),
+        keep_body=_size(options, "router_keep_body", least=0),
     )
 
 
@@ -130,3 +144,14 @@ def _seconds(options: Any, name: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{name} must be a number of seconds, not {text!r}")
     return seconds
+
+
+def _size(options: Any, name: str, *, least: int) -> int:
+    text = getattr(options, name)
+    try:
+        size = human.parse_size(text) or 0
+    except ValueError:
+        size = -1
+    if size < least:
+        raise ValueError(f"{name} must be a size such as 500k or 32m, not {text!r}")
+    return size

@@ -1,0 +1,174 @@
+"""The cached hook dispatch does what mitmproxy's own does, whatever the addons are and do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from mitmproxy import master, options
+from mitmproxy.exceptions import AddonHalt, OptionsError
+from mitmproxy.hooks import Hook
+from mitmproxy.test import tflow
+
+from smart_router.fast_hooks import FastHooks
+
+Seen = list[str]
+
+
+@dataclass
+class SampleHook(Hook):
+    """A hook of the tests' own, as any addon may declare one."""
+
+    data: Any
+
+    name = "sample"
+
+
+class Addon:
+    """Notes that it was called, then does what it was told; `addons` are nested in it."""
+
+    def __init__(
+        self, name: str, seen: Seen, does: Callable[[], Any] = lambda: None, addons: Any = ()
+    ) -> None:
+        self.name = name
+        self.addons = list(addons)
+        self._seen = seen
+        self._does = does
+
+    def sample(self, data: Any) -> Any:
+        self._seen.append(f"{self.name} {data}")
+        return self._does()
+
+
+class Watcher:
+    """Sees flows change."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.name = "watcher"
+        self._seen = seen
+
+    def update(self, flows: Any) -> None:
+        self._seen.append(f"update {len(flows)}")
+
+
+class Idle:
+    """Handles nothing."""
+
+    name = "idle"
+
+
+def fail() -> None:
+    raise ValueError("broken addon")
+
+
+def halt() -> None:
+    raise AddonHalt
+
+
+def refuse() -> None:
+    raise OptionsError("no such option")
+
+
+async def later() -> None:
+    return None
+
+
+TABLE: dict[str, Callable[[Seen], list[Any]]] = {
+    "nobody": lambda seen: [Idle()],
+    "in order": lambda seen: [Addon("a", seen), Idle(), Addon("b", seen)],
+    "async": lambda seen: [Addon("a", seen, later), Addon("b", seen)],
+    "nested": lambda seen: [Addon("a", seen, addons=[Addon("a1", seen, addons=[Addon("a2", seen)])])],
+    "an error": lambda seen: [Addon("a", seen, fail), Addon("b", seen)],
+    "an error passes over the nested": lambda seen: [
+        Addon("a", seen, fail, addons=[Addon("a1", seen)]),
+        Addon("b", seen),
+    ],
+    "a halt": lambda seen: [Addon("a", seen), Addon("b", seen, halt), Addon("c", seen)],
+    "a halt in a nested one": lambda seen: [
+        Addon("a", seen, addons=[Addon("a1", seen, halt)]),
+        Addon("b", seen),
+    ],
+    "a bad option": lambda seen: [Addon("a", seen, refuse), Addon("b", seen)],
+    "watched": lambda seen: [Addon("a", seen), Watcher(seen)],
+}
+
+
+async def trigger(how: Callable[[Hook], Awaitable[None]], data: Any) -> str | None:
+    """The error that came out, if any."""
+    try:
+        await how(SampleHook(data))
+    except OptionsError as error:
+        return str(error)
+    return None
+
+
+async def outcome(
+    make: Callable[[Seen], list[Any]], data: Any, caplog: pytest.LogCaptureFixture, *, fast: bool
+) -> tuple[Seen, str | None, list[str]]:
+    """What was called, what came out and what was logged."""
+    seen: Seen = []
+    manager = master.Master(options.Options()).addons
+    manager.add(*make(seen))
+    if fast:
+        FastHooks(manager).install()
+    caplog.clear()
+    with caplog.at_level(logging.ERROR):
+        error = await trigger(manager.handle_lifecycle, data)
+        again = await trigger(manager.trigger_event, "again")
+    assert error == again
+    return seen, error, [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("data", ["text", tflow.tflow()], ids=["no flow", "flow"])
+@pytest.mark.parametrize("make", TABLE.values(), ids=TABLE)
+async def test_same_as_the_manager_itself(
+    make: Callable[[Seen], list[Any]], data: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await outcome(make, data, caplog, fast=True) == await outcome(make, data, caplog, fast=False)
+
+
+async def test_addons_that_come_and_go_are_noticed() -> None:
+    seen: Seen = []
+    manager = master.Master(options.Options()).addons
+    hooks = FastHooks(manager)
+    hooks.install()
+    outer, inner, other = Addon("outer", seen), Addon("inner", seen), Addon("other", seen)
+    manager.add(outer)
+    await manager.trigger_event(SampleHook(1))
+    outer.addons.append(manager.register(inner))
+    await manager.trigger_event(SampleHook(2))
+    manager.add(other)
+    await manager.trigger_event(SampleHook(3))
+    outer.addons.clear()
+    manager.remove(inner)
+    await manager.trigger_event(SampleHook(4))
+    manager.remove(outer)
+    await manager.trigger_event(SampleHook(5))
+    assert seen == [
+        "outer 1",
+        "outer 2",
+        "inner 2",
+        "outer 3",
+        "inner 3",
+        "other 3",
+        "outer 4",
+        "other 4",
+        "other 5",
+    ]
+    manager.clear()
+    await manager.trigger_event(SampleHook(6))
+    assert seen[-1] == "other 5"
+
+
+async def test_uninstalling_gives_the_manager_its_methods_back() -> None:
+    manager = master.Master(options.Options()).addons
+    hooks = FastHooks(manager)
+    before = manager.trigger_event
+    hooks.install()
+    assert manager.trigger_event != before
+    hooks.uninstall()
+    assert manager.trigger_event == before
+    assert not {"register", "remove", "clear", "handle_lifecycle"} & vars(manager).keys()
