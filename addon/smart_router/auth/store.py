@@ -176,7 +176,7 @@ class AuthStore:
 
         Returns when it is on disk. Raises ValueError for what cannot be a name or key, and StoreError.
         """
-        profile_id = self._new_id(provider, name)
+        profile_id = self.new_id(provider, name)
         if why := refusal(secret.get_secret_value()):
             raise ValueError(f"not a key: {why}")
         profile = Profile(profile_id, provider, "stored_key", secret, fingerprint(secret))
@@ -188,7 +188,7 @@ class AuthStore:
 
         Returns when it is on disk. Raises ValueError for what cannot be a name, and StoreError.
         """
-        profile_id = self._new_id(provider, name)
+        profile_id = self.new_id(provider, name)
         login = Login(uuid.uuid4().hex, tokens.refresh, tokens.obtained_at, tokens.expires_at)
         profile = Profile(
             profile_id, provider, "login", tokens.access, login.id, extras=tokens.extras, login=login
@@ -250,7 +250,8 @@ class AuthStore:
         """The store file, None for a store without a folder."""
         return self._file
 
-    def _new_id(self, provider: str, name: str) -> str:
+    def new_id(self, provider: str, name: str) -> str:
+        """The id of a profile to be stored. Raises ValueError for what cannot be a name."""
         if provider not in self._providers:
             raise ValueError(f"no provider {provider!r}")
         if not _NAME.fullmatch(name):

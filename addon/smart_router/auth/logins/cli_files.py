@@ -1,0 +1,73 @@
+"""The credentials that the vendors' own command lines keep in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from smart_router.auth.logins import codex, minimax, qwen
+from smart_router.auth.logins.reply import Reply, read_tokens, unix_time
+from smart_router.auth.logins.steps import Grant, LoginError
+
+LARGEST = 1 << 20
+"""Bytes of a file that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CliFile:
+    """One file: where it lies below the home folder, or below the folder that `home_env` names, in which of
+    its fields the tokens are (empty: they are the file), and which names the end of the access token."""
+
+    path: str
+    tokens_in: str = ""
+    expiry: str = ""
+    home_env: str | None = None
+    read_extras: Callable[[Reply], Mapping[str, str]] = field(default=lambda reply: {})
+
+    def find(self, home: Path, env: Mapping[str, str]) -> Path:
+        """Where it is on this machine."""
+        moved = env.get(self.home_env or "")
+        return Path(moved).expanduser() / Path(self.path).name if moved else home / self.path
+
+
+def _codex_extras(tokens: Reply) -> Mapping[str, str]:
+    access, identity = tokens.secret("access_token"), tokens.secret("id_token")
+    account = tokens.text("account_id") or codex.account_of(identity, access)
+    return {"account_id": account} if account else {}
+
+
+CLI_FILES: Mapping[str, tuple[CliFile, ...]] = {
+    "openai-codex": (CliFile(".codex/auth.json", "tokens", "", "CODEX_HOME", _codex_extras),),
+    "minimax-portal": (
+        CliFile(".minimax/oauth_creds.json", "", "expiry_date", None, minimax.LOGIN.read_extras),
+        CliFile(".mmx/config.json", "oauth", "expires_at", None, minimax.LOGIN.read_extras),
+    ),
+    "qwen-portal": (CliFile(".qwen/oauth_creds.json", "", "expiry_date", None, qwen.LOGIN.read_extras),),
+}
+"""By provider id; the first that exists is read."""
+
+
+def read_cli_file(file: CliFile, path: Path, now: float, *, with_refresh: bool) -> Grant:
+    """The login in a file; without `with_refresh` only its access token. Raises LoginError and OSError."""
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST)
+    try:
+        data = from_json(content, allow_inf_nan=False)
+    except ValueError:
+        data = None
+    reply = Reply(200, data if isinstance(data, dict) else {})
+    reply = reply.nested(file.tokens_in) if file.tokens_in else reply
+    if reply.secret("access_token") is None:
+        raise LoginError(f"{path} holds no access token (it may be in the system's keyring): log in instead")
+    tokens = read_tokens(reply, now, file.read_extras(reply))
+    expires_at = unix_time(reply.field(file.expiry), now) or tokens.expires_at
+    refresh: SecretStr | None = tokens.refresh if with_refresh else None
+    if refresh is None and expires_at is not None and expires_at <= now:
+        raise LoginError(
+            f"the access token in {path} has ended: use the vendor's command line once, or log in"
+        )
+    return Grant(replace(tokens, refresh=refresh, expires_at=expires_at), reply.text("account"))
