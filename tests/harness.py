@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 ROUTER = ROOT / "addon" / "router.py"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
+MITMWEB = MITMDUMP.with_name("mitmweb")
 
 START_LIMIT = 30.0
 """Seconds a start may take on a busy machine; one on an idle machine takes one or two."""
 
 _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
 _LISTENING = re.compile(r"listening at \S*?:(\d+)")
+_WEB_OPTIONS = {"web_port": "0", "web_open_browser": "false"}
 
 _ENV_PREFIX = {"qwen-dashscope": "DASHSCOPE"}
 _BASE_URLS = {
@@ -78,7 +80,8 @@ class Router:
     of the caller's than a process needs to run, so no real key and no user's config can get in.
 
     `config` is the text of the user's TOML file, `options` go to `--set`, `args` are further arguments,
-    `upstream` is the reverse mode's target, `script` the addon. `trust` is what upstream certificates are
+    `upstream` is the reverse mode's target, `modes` are others in its place, `program` another than mitmdump,
+    `script` the addon. `trust` is what upstream certificates are
     verified with (PEM); `listen_host=None` leaves the address to the addon. `stop` raises RouterError for a
     traceback in the log unless `allow_errors`.
     """
@@ -92,6 +95,8 @@ class Router:
         options: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         upstream: str = "http://127.0.0.1:1",
+        modes: Sequence[str] = (),
+        program: Path | None = None,
         script: Path = ROUTER,
         trust: bytes | None = None,
         listen_host: str | None = "127.0.0.1",
@@ -110,14 +115,15 @@ class Router:
         settings = {
             "confdir": str(folder / "confdir"),
             "ssl_verify_upstream_trusted_ca": str(folder / "trusted.pem"),
-            "flow_detail": "0",
+            **(_WEB_OPTIONS if program == MITMWEB else {"flow_detail": "0"}),
             **(options or {}),
         }
         sets = [arg for name, value in settings.items() for arg in ("--set", f"{name}={value}")]
         scripts = ["-s", str(script), "-s", str(ready_addon.__file__)]
-        listen = ["--mode", f"reverse:{upstream}", "--listen-port", "0"]
+        listen = [arg for mode in modes or [f"reverse:{upstream}"] for arg in ("--mode", mode)]
+        listen += ["--listen-port", "0"]
         listen += ["--listen-host", listen_host] if listen_host else []
-        self._command = [str(MITMDUMP), *scripts, *listen, *sets, *args]
+        self._command = [str(program or MITMDUMP), *scripts, *listen, *sets, *args]
         self._env = self._environment(env or {})
 
     def _prepare(self, config: str, trust: bytes) -> None:

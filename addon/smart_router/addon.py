@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mitmproxy import connection, ctx, exceptions, http
@@ -21,11 +21,15 @@ from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
 from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
+from smart_router.fast_hooks import FastHooks
 from smart_router.listening import LOOPBACK, came_from_elsewhere, is_loopback, move_to_loopback
+from smart_router.mitm import links
+from smart_router.mitm.trim import Trim
 from smart_router.options import add_options, read_limits, read_max_body
 from smart_router.router import Router, open_router, request_id
 from smart_router.routing.config import ConfigError
@@ -49,6 +53,7 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts: dict[str, Attempt] = {}
         self._router: Router | None = None
+        self._fast_hooks: FastHooks | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
@@ -66,6 +71,8 @@ class SmartRouter:
         """Check changed options and take them in."""
         if not any(name.startswith("router_") for name in updated):
             return
+        if "router_fast_hooks" in updated:
+            self._use_fast_hooks(ctx.options.router_fast_hooks)
         try:
             self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
@@ -89,11 +96,20 @@ class SmartRouter:
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
+        self._use_fast_hooks(False)
         for task in self._tasks:
             task.cancel()
         if self._router is not None:
             with suppress(StoreError):  # which has said so in the log
                 self._router.auth.flush()
+
+    def _use_fast_hooks(self, wanted: bool) -> None:
+        if self._fast_hooks is not None:
+            self._fast_hooks.uninstall()
+            self._fast_hooks = None
+        if wanted:
+            self._fast_hooks = FastHooks(ctx.master.addons)
+            self._fast_hooks.install()
 
     def _open(self) -> None:
         try:
@@ -160,35 +176,42 @@ class SmartRouter:
             exchange.step = Spent(_INTERNAL)
         if isinstance(exchange.step, Attempt):
             self.attempts[exchange.step.flow.id] = exchange.step
+            links.link_attempt(exchange, exchange.step)
+        _refresh(links.conclude(exchange))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Event streams and large bodies pass through as they come."""
         assert flow.response is not None
-        if flow.id in self.attempts:
-            flow.response.stream = _is_event_stream(flow.response.headers)
+        if attempt := self.attempts.get(flow.id):
+            flow.response.stream = attempt.kept if _is_event_stream(flow.response.headers) else False
         elif claim := self.claims.get(flow):
             if claim.origin:
                 flow.response.headers.update(_cors(claim.origin))
-        elif _is_event_stream(flow.response.headers) or _may_be_large(flow.response.headers):
+        elif _is_event_stream(flow.response.headers):
+            flow.response.stream = KeptBody(read_limits(ctx.options).keep_body)
+        elif _may_be_large(flow.response.headers):
             flow.response.stream = True
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """A flow ended: show what an attempt streamed, and forget it."""
-        if attempt := self.attempts.pop(flow.id, None):
-            if flow.response is not None and attempt.kept:
-                flow.response.data.content = bytes(attempt.kept)
-        else:
-            self._ended(flow)
+        """A flow ended: show what was streamed, and forget it."""
+        self._ended(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """A flow broke: forget it."""
-        if not self.attempts.pop(flow.id, None):
-            self._ended(flow)
+        """A flow broke: show what had been streamed, and forget it."""
+        self._ended(flow)
 
     def _ended(self, flow: http.HTTPFlow) -> None:
+        if attempt := self.attempts.pop(flow.id, None):
+            links.show_body(flow, attempt.kept)
+            links.presume(attempt)
+            return
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
+            links.show_body(flow, claim.exchange.sent)
+            _refresh(links.conclude(claim.exchange))
             log_exchange(flow, claim.exchange)
+        elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
+            links.show_body(flow, flow.response.stream)
 
     # Serving.
 
@@ -237,12 +260,13 @@ class SmartRouter:
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
         claim.exchange = exchange = router.open_exchange(flow, body)
-        flow.comment = exchange.decision.why
-        flow.metadata.update(
-            router_request=exchange.id,
-            tier=exchange.decision.tier or "",
-            candidates=" ".join(map(str, exchange.decision.candidates)),
-        )
+        links.link_client(flow, exchange)
+
+
+def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
+    """Show in mitmweb or the console what was changed outside of these flows' own hooks."""
+    if flows and (view := ctx.master.addons.get("view")):
+        view.update(flows)
 
 
 def log_exchange(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -332,4 +356,4 @@ def _chosen(option: str) -> bool:
     return changed or any(option in argument for argument in sys.argv[1:])
 
 
-addons = [SmartRouter()]
+addons = [SmartRouter(), Trim()]

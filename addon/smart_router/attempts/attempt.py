@@ -12,6 +12,7 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
+from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.seen import Seen
 from smart_router.dialects.base import Call, StreamReader
 from smart_router.dialects.errors import read_error
@@ -22,17 +23,14 @@ from smart_router.routing.decision import Candidate
 
 logger = logging.getLogger(__name__)
 
-BODY_KEPT = 10 * 1024 * 1024
-"""Bytes of a streamed answer that the attempt's flow keeps for the UI."""
-
 
 @dataclass(slots=True, eq=False)
 class Attempt:
     """One attempt and how far it got.
 
     `credential` are the headers that hold the secret, put on a copy at send time. Times are monotonic
-    seconds; `deadline` is when the present phase has lasted too long. `over`: no more events will come,
-    since `ended`.
+    seconds; `deadline` is when the present phase has lasted too long. `kept` is what the flow shows of a
+    streamed answer. `over`: no more events will come, since `ended`.
     """
 
     number: int
@@ -46,12 +44,12 @@ class Attempt:
     head_timeout: float
     silence_timeout: float
     deadline: float
+    kept: KeptBody
     stream_id: int = 0
     over: bool = False
     phase: Literal["connect", "head", "body"] = "connect"
     form: Literal["error", "whole", "stream"] = "error"
     reader: StreamReader | None = None
-    kept: bytearray = field(default_factory=bytearray)
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     seen: Seen = field(default_factory=Seen)
@@ -103,8 +101,6 @@ class Attempt:
         self.extend(time.monotonic())
         if self.reader is None:
             return []
-        if (room := BODY_KEPT - len(self.kept)) > 0:
-            self.kept += data[:room]
         try:
             events = self.reader.feed(data)
             self.seen.take(events, time.monotonic())

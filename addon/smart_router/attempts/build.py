@@ -12,6 +12,7 @@ from mitmproxy.connection import Server
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import SLOW_START
 from smart_router.auth.profiles import Profile, auth_header
 from smart_router.dialects.base import Call
@@ -65,12 +66,13 @@ class Builder:
             profile_id=profile.id,
             provider=provider,
             call=call,
-            flow=_flow(exchange, request, candidate),
+            flow=_flow(exchange.client_flow, request),
             credential=dict([header] if (header := auth_header(provider, profile)) else []),
             connect_timeout=limits.connect,
             head_timeout=limits.first_byte * slow,
             silence_timeout=limits.silence,
             deadline=now + limits.connect,
+            kept=KeptBody(limits.keep_body),
         )
 
     def _call(self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile) -> Call:
@@ -99,9 +101,8 @@ def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
     return {name: headers[name] for name in CLIENT_HEADERS.get(provider_id, ()) if name in headers}
 
 
-def _flow(exchange: Exchange, request: http.Request, candidate: Candidate) -> http.HTTPFlow:
-    """The attempt's own flow, linked to the client's by comment and metadata."""
-    client = exchange.client_flow
+def _flow(client: http.HTTPFlow, request: http.Request) -> http.HTTPFlow:
+    """The attempt's own flow."""
     host = request.pretty_host if request.port in (80, 443) else f"{request.host}:{request.port}"
     if client.request.is_http2:
         # so that mitmproxy closes an HTTP/1 provider connection after it: HTTP/2 clients never reuse those
@@ -111,11 +112,4 @@ def _flow(exchange: Exchange, request: http.Request, candidate: Candidate) -> ht
         request.headers["host"] = host
     flow = http.HTTPFlow(client.client_conn, Server(address=(request.host, request.port)))
     flow.request = request
-    flow.comment = f"attempt {exchange.number + 1} of {exchange.id}: {candidate}"
-    flow.metadata = {
-        "router_request": exchange.id,
-        "router_attempt": exchange.number + 1,
-        "router_candidate": str(candidate),
-        "tier": exchange.decision.tier or "",
-    }
     return flow

@@ -14,6 +14,7 @@ from typing import Any
 from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import Limits
 from smart_router.auth.cooldowns import SHORTEST
 from smart_router.auth.picking import AllCooled
@@ -91,7 +92,7 @@ class Exchange:
     """One client request. Times are monotonic seconds.
 
     `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
-    for which a provider asked the router to wait.
+    for which a provider asked the router to wait. `sent` is what the client's flow shows of a stream.
     """
 
     id: str
@@ -115,9 +116,11 @@ class Exchange:
     attempts: list[Attempt] = field(default_factory=list)
     answered: Attempt | None = None
     paused: float = 0.0
+    sent: KeptBody = field(init=False)
 
     def __post_init__(self) -> None:
         self.remaining = list(self.decision.candidates)
+        self.sent = KeptBody(self.limits.keep_body)
 
     @property
     def streams(self) -> bool:

@@ -30,7 +30,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
 from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
-from smart_router.attempts.attempt import BODY_KEPT, Attempt
+from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Wait
 from smart_router.attempts.limits import KEEP_ALIVE
@@ -66,7 +66,6 @@ class RoutedStream(HttpStream):
     def __init__(self, context: Context, stream_id: int, claims: Claims) -> None:
         super().__init__(context, stream_id)
         self.claims = claims
-        self.kept = bytearray()
 
     # The request.
 
@@ -223,8 +222,7 @@ class RoutedStream(HttpStream):
     def _send(self, data: bytes) -> Commands:
         if not data:
             return  # an empty chunk would end an HTTP/1.1 response
-        if (room := BODY_KEPT - len(self.kept)) > 0:
-            self.kept += data[:room]
+        self.exchange.sent.add(data)
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
     def _finish(self) -> Commands:
@@ -239,7 +237,6 @@ class RoutedStream(HttpStream):
         """End the response; `cut` also ends an HTTP/1 connection, since the answer is not whole."""
         assert self.flow.response is not None
         self.attempt = None
-        self.flow.response.data.content = bytes(self.kept)
         yield from self.send_response(already_streamed=True)
         if cut and not self.flow.request.is_http2:
             yield commands.CloseConnection(self.context.client)

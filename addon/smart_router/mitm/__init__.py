@@ -1,0 +1,1 @@
+"""What the router adds to mitmproxy's own tools: linked flows, views, commands, replays, fixed endpoints."""

@@ -1,0 +1,114 @@
+"""A client flow and its attempts, linked both ways by what mitmproxy's filters see.
+
+`~meta ID` and `~comment ID` find all flows of a request by its id (`x-router-request-id`), `~meta
+router_attempt:` finds attempts, `~marker white_check_mark` those that answered, `~marker :x:` those that
+failed.
+All metadata are plain values, so that saved flows open in a mitmproxy without this addon.
+"""
+
+from __future__ import annotations
+
+from mitmproxy import http
+from mitmproxy.flow import Flow
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.kept import KeptBody
+
+CLIENT = ":speech_balloon:"
+RUNNING = ":arrow_right:"
+ANSWERED = ":white_check_mark:"
+FAILED = ":x:"
+
+_MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED)
+"""Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
+
+_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""Where tools send a key of their own, which a routed request does not need."""
+
+HIDDEN = "(not kept)"
+_ANSWERED = "answered"
+
+
+def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """The client's request was routed. Its own key is taken out of the flow: saved flows hold no secret."""
+    for name in _SECRET_HEADERS:
+        if name in flow.request.headers:
+            flow.request.headers[name] = HIDDEN
+    flow.metadata.update(
+        router_request=exchange.id,
+        router_attempts="",
+        tier=exchange.decision.tier or "",
+        candidates=" ".join(map(str, exchange.decision.candidates)),
+    )
+    _mark(flow, CLIENT)
+    flow.comment = f"{exchange.id}: {exchange.decision.why}"
+
+
+def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
+    """An attempt is about to begin."""
+    client = exchange.client_flow
+    client.metadata["router_attempts"] = " ".join(one.flow.id for one in exchange.attempts)
+    attempt.flow.metadata = {
+        "router_request": exchange.id,
+        "router_client": client.id,
+        "router_attempt": attempt.number,
+        "router_candidate": str(attempt.candidate),
+        "router_profile": attempt.profile_id,
+        "router_dialect": attempt.provider.dialect.name,
+        "tier": exchange.decision.tier or "",
+    }
+    attempt.flow.comment = f"attempt {attempt.number} of {exchange.id}: {attempt.candidate}"
+    _mark(attempt.flow, RUNNING)
+
+
+def presume(attempt: Attempt) -> None:
+    """The attempt's flow ended, and is saved in this moment; what its answer was worth is found out after."""
+    response = attempt.flow.response
+    good = response is not None and response.status_code < 300 and attempt.flow.error is None
+    _mark(attempt.flow, ANSWERED if good else FAILED)
+
+
+def conclude(exchange: Exchange) -> list[http.HTTPFlow]:
+    """Say of every attempt so far how it went, on its flow and on the client's; the flows that changed."""
+    changed, story = [], []
+    for attempt in exchange.attempts:
+        outcome = _outcome(exchange, attempt)
+        what = f"{attempt.candidate} ({outcome or 'begun'})"
+        story.append(f"{attempt.number} {what}")
+        comment = f"attempt {attempt.number} of {exchange.id}: {what}"
+        if outcome and comment != attempt.flow.comment:
+            attempt.flow.comment = comment
+            _mark(attempt.flow, ANSWERED if outcome == _ANSWERED else FAILED)
+            changed.append(attempt.flow)
+    if changed:
+        client = exchange.client_flow
+        client.comment = f"{exchange.id}: {exchange.decision.why}; attempts: {', '.join(story)}"
+        changed.append(client)
+    return changed
+
+
+def _outcome(exchange: Exchange, attempt: Attempt) -> str:
+    """How an attempt went; empty while it runs."""
+    for failed in exchange.failures:
+        if failed.number == attempt.number:
+            return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"
+    if attempt is exchange.answered:
+        return _ANSWERED
+    return "given up" if attempt.over else ""
+
+
+def _mark(flow: http.HTTPFlow, mark: str) -> None:
+    if flow.marked in _MARKS:
+        flow.marked = mark
+
+
+def show_body(flow: http.HTTPFlow, kept: KeptBody) -> None:
+    """Give a flow what was kept of its streamed answer."""
+    if flow.response is not None and kept.size and not flow.response.raw_content:
+        flow.response.data.content = kept.body()
+
+
+def is_own_mark(flow: Flow) -> bool:
+    """Whether the flow has no mark but one of the router's."""
+    return flow.marked in _MARKS
