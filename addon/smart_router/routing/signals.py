@@ -24,6 +24,11 @@ _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "！", "？", "�
 _CHOICE = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _CLOSING = " \n\t!\"'»”」')."
+_TASKS = frozenset(
+    ("agentic", "analysis", "code", "creative", "debugging", "depth", "design", "explain", "maths", "proof")
+)
+"""Keyword groups that make a line typed in lower case a task rather than a search."""
+
 _NAME = re.compile(" [A-Z]")
 
 
@@ -46,7 +51,10 @@ def measure(
         group: Reading(log1p(len(hits)), ", ".join(hits[:4]))
         for group, hits in sorted(lexicon.find(words).items())
     }
-    readings.update(_structure(prompt.text, words))
+    structure = _structure(prompt.text, words)
+    if not readings.keys().isdisjoint(_TASKS):
+        structure.pop("search_query", None)
+    readings.update(structure)
     readings.update(_conversation(prompt))
     if known := words.distinct & word_weights.keys():
         strongest = sorted(known, key=lambda word: (-abs(word_weights[word]), word))[:4]

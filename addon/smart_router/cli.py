@@ -1,0 +1,48 @@
+"""The command line: `smart-router COMMAND`. Each command is a module of its own, loaded when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from smart_router import __version__
+from smart_router.errors import ClientError
+from smart_router.routing.config import ConfigError
+
+COMMANDS = {
+    "profiles": "smart_router.cli_profiles:profiles",
+    "route": "smart_router.cli_route:route_command",
+}
+"""Where each command is; a new one needs a line here."""
+
+
+class _Commands(click.Group):
+    """Commands by name, and their errors in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, ClientError) as error:
+            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # `| head`: click leaves quietly
+            raise
+        except OSError as error:
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+
+
+@click.command(cls=_Commands)
+@click.version_option(__version__, prog_name="smart-router")
+def main() -> None:
+    """Look at what the router would do, and at its credentials."""

@@ -1,0 +1,165 @@
+"""`smart-router route`: what the router would decide, and why, without calling anyone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+from pydantic_core import to_json
+from rich.console import Console
+from rich.table import Table
+
+from smart_router.config import Config, config_path, load_config
+from smart_router.errors import ClientError
+from smart_router.offline import (
+    Comparison,
+    Offline,
+    Recorded,
+    configured_in,
+    from_prompt,
+    read_flows,
+    read_jsonl,
+)
+from smart_router.routing import Decision
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("route")
+@click.argument("prompt", required=False)
+@click.option(
+    "--jsonl", type=click.File("rb"), help='Lines of {"id", "prompt" | "messages" | "request"}; - for stdin.'
+)
+@click.option("--flows", type=click.File("rb"), help="A flow file of mitmproxy's -w: route yesterday again.")
+@click.option(
+    "--model",
+    default="auto",
+    show_default=True,
+    help="The virtual model asked for, unless a request names one.",
+)
+@click.option("--config", "config_file", type=_FILE, help="Use this configuration file.")
+@click.option("--compare", "other_file", type=_FILE, help="Show what this other configuration would change.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def route_command(
+    prompt: str | None,
+    jsonl: BinaryIO | None,
+    flows: BinaryIO | None,
+    model: str,
+    config_file: Path | None,
+    other_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show score, signals, tier and candidates for PROMPT, or for each request of a file, one JSON line each.
+
+    Providers count as usable that have a key in the environment; if none has, all of them do.
+    """
+    if sum(source is not None for source in (prompt, jsonl, flows)) != 1:
+        raise click.UsageError("Give one of PROMPT, --jsonl or --flows.")
+    offline = _offline(load_config(config_file or config_path(os.environ), os.environ))
+    if prompt is not None:
+        recorded: Iterable[Recorded] = [Recorded("prompt", from_prompt(prompt))]
+    else:
+        recorded = read_jsonl(jsonl) if jsonl is not None else read_flows(flows)  # type: ignore[arg-type]
+    if other_file is not None:
+        _compare(recorded, offline, _offline(load_config(other_file, os.environ)), model, as_json)
+    elif prompt is not None and not as_json:
+        _print_decision(offline.decide(from_prompt(prompt), model))
+    elif prompt is not None:
+        click.echo(to_json(offline.decide(from_prompt(prompt), model).to_dict(), indent=2))
+    else:
+        _print_lines(recorded, offline, model)
+
+
+def _offline(config: Config) -> Offline:
+    return Offline(config, configured_in(os.environ, config.providers))
+
+
+def _print_lines(recorded: Iterable[Recorded], offline: Offline, model: str) -> None:
+    """A line of JSON for each request; exit code 1 if one could not be decided."""
+    failed = False
+    out = click.get_binary_stream("stdout")
+    for id_, decision in _decisions(recorded, offline, model):
+        if isinstance(decision, ClientError):
+            failed = True
+            out.write(to_json({"id": id_, **decision.body()}) + b"\n")
+        else:
+            out.write(to_json({"id": id_, **decision.to_dict()}) + b"\n")
+    out.flush()
+    if failed:
+        raise SystemExit(1)
+
+
+def _decisions(
+    recorded: Iterable[Recorded], offline: Offline, model: str
+) -> Iterator[tuple[Any, Decision | ClientError]]:
+    for id_, request in recorded:
+        if isinstance(request, ClientError):
+            yield id_, request
+            continue
+        try:
+            yield id_, offline.decide(request, model)
+        except ClientError as error:
+            yield id_, error
+
+
+def _compare(
+    recorded: Iterable[Recorded], before: Offline, after: Offline, model: str, as_json: bool
+) -> None:
+    """Both decisions of each request that changes, then the counts. Unreadable requests are left out."""
+    comparison = Comparison()
+    rows: list[tuple[Any, Decision, Decision]] = []
+    for id_, request in recorded:
+        if isinstance(request, ClientError):
+            click.echo(f"{id_}: {request}", err=True)
+            continue
+        try:
+            old, new = before.decide(request, model), after.decide(request, model)
+        except ClientError as error:
+            click.echo(f"{id_}: {error}", err=True)
+            continue
+        if comparison.add(old, new):
+            rows.append((id_, old, new))
+    if as_json:
+        click.echo(to_json({**comparison.to_dict(), "changed": [_change(*row) for row in rows]}, indent=2))
+        return
+    if rows:
+        table = Table("request", "before", "after", box=None, pad_edge=False)
+        for id_, *decisions in rows:
+            table.add_row(str(id_), *(f"{one.tier} {one.candidates[0]}" for one in decisions))
+        _console().print(table)
+    click.echo(f"{len(rows)} of {comparison.total} requests change.")
+    for what, counts in comparison.to_dict().items():
+        if isinstance(counts, dict) and counts:
+            click.echo(f"{what}: " + ", ".join(f"{change} ({n})" for change, n in counts.items()))
+
+
+def _change(id_: Any, before: Decision, after: Decision) -> dict[str, Any]:
+    return {"id": id_, "before": _brief(before), "after": _brief(after)}
+
+
+def _brief(decision: Decision) -> dict[str, Any]:
+    return {"tier": decision.tier, "score": decision.score, "candidate": str(decision.candidates[0])}
+
+
+def _print_decision(decision: Decision) -> None:
+    click.echo(decision.why)
+    if decision.score is not None and decision.confidence is not None:
+        click.echo(
+            f"\nscore {decision.score:.3f}  tier {decision.tier}  confidence {decision.confidence:.2f}\n"
+        )
+        table = Table("signal", "weight", "evidence", box=None, pad_edge=False)
+        for signal in decision.signals:
+            table.add_row(signal.name, f"{signal.weight:+.3f}", signal.evidence)
+        _console().print(table)
+    click.echo("\ncandidates")
+    for place, candidate in enumerate(decision.candidates, 1):
+        click.echo(f"{place:3} {candidate}")
+
+
+def _console() -> Console:
+    """Wide where nobody reads: nothing is folded into a file or pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=250)

@@ -1,0 +1,151 @@
+"""Routing without a router: recorded or made-up requests in, decisions out. Nobody is called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from smart_router.config import Config
+from smart_router.dialects.client_chat import read_request
+from smart_router.dialects.hub import ChatRequest
+from smart_router.errors import ClientError
+from smart_router.providers.base import Provider
+from smart_router.routing import Decision, StickyTable, route
+
+_CHAT_PATH = "/chat/completions"
+_ATTEMPT_MARK = "router_client"
+"""Metadata by which a saved flow is one of our attempts, whose client flow is in the file as well."""
+
+
+class Recorded(NamedTuple):
+    """One request to decide on, or why it could not be read. `id` is any JSON value."""
+
+    id: Any
+    request: ChatRequest | ClientError
+
+
+def from_prompt(prompt: str) -> ChatRequest:
+    """The request that a bare prompt stands for."""
+    return {"messages": [{"role": "user", "content": prompt}]}
+
+
+def read_jsonl(lines: Iterable[bytes]) -> Iterator[Recorded]:
+    """Requests from lines of `{"id", "prompt"}`, `{"id", "messages"}` or `{"id", "request"}`.
+
+    A missing id becomes the line's number; blank lines are passed over.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = from_json(line, allow_inf_nan=False)
+        except ValueError as error:
+            yield Recorded(number, ClientError(400, f"line {number} is not JSON: {error}"))
+            continue
+        row = row if isinstance(row, dict) else {}
+        yield Recorded(row.get("id", number), _request_in(row, number))
+
+
+def _request_in(row: Mapping[str, Any], number: int) -> ChatRequest | ClientError:
+    if isinstance(row.get("prompt"), str):
+        return from_prompt(row["prompt"])
+    if "messages" in row:
+        return _checked({"model": "auto", "messages": row["messages"]})
+    if isinstance(row.get("request"), dict):
+        return _checked({"model": "auto"} | row["request"])
+    return ClientError(400, f"line {number} has no prompt, messages or request")
+
+
+def _checked(request: Mapping[str, Any]) -> ChatRequest | ClientError:
+    return _parsed(to_json(request))
+
+
+def _parsed(body: bytes) -> ChatRequest | ClientError:
+    try:
+        return read_request(body)
+    except ClientError as error:
+        return error
+
+
+def read_flows(file: BinaryIO) -> Iterator[Recorded]:
+    """The chat requests in a mitmproxy flow file (`mitmdump -w`), without the attempts made for them."""
+    from mitmproxy.exceptions import FlowReadException
+    from mitmproxy.http import HTTPFlow
+    from mitmproxy.io import FlowReader
+
+    try:
+        for flow in FlowReader(file).stream():
+            if not isinstance(flow, HTTPFlow) or _ATTEMPT_MARK in flow.metadata:
+                continue
+            path = flow.request.path.partition("?")[0]
+            if flow.request.method == "POST" and path.endswith(_CHAT_PATH):
+                yield Recorded(flow.id, _parsed(flow.request.get_content(strict=False) or b""))
+    except FlowReadException as error:
+        raise ClientError(400, f"not a flow file: {error}") from error
+
+
+@dataclass(frozen=True)
+class Offline:
+    """A router's decisions under one configuration, every conversation on its own.
+
+    `configured` says which providers have a credential.
+    """
+
+    config: Config
+    configured: Callable[[str], bool]
+
+    def decide(self, request: ChatRequest, model: str) -> Decision:
+        """Where the request would go if it asked for `model`, or the virtual model that it names itself.
+
+        Raises ClientError as `route` does.
+        """
+        named = request.get("model")
+        asked = named if named in self.config.routing.virtual_models else model
+        return route(
+            {**request, "model": asked},
+            config=self.config.routing,
+            providers=self.config.providers,
+            usable=lambda provider, _: self.configured(provider),
+            configured=self.configured,
+            sticky=StickyTable(),
+            session=None,
+            now=0.0,
+        )
+
+
+def configured_in(env: Mapping[str, str], providers: Mapping[str, Provider]) -> Callable[[str], bool]:
+    """Which providers have a key in the environment; all of them if none has."""
+    keyed = {name for name, provider in providers.items() if any(env.get(key) for key in provider.key_env)}
+    free = {name for name, provider in providers.items() if provider.key_optional}
+    reachable = keyed | free if keyed else providers.keys()
+    return lambda name: name in reachable
+
+
+@dataclass
+class Comparison:
+    """What another configuration changes, gathered over many requests."""
+
+    total: int = 0
+    tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    models: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, before: Decision, after: Decision) -> bool:
+        """Count one request's two decisions; whether tier or first candidate differ."""
+        self.total += 1
+        tiers = (str(before.tier), str(after.tier))
+        models = (str(before.candidates[0]), str(after.candidates[0]))
+        self.tiers[tiers] += 1
+        self.models[models] += 1
+        return tiers[0] != tiers[1] or models[0] != models[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts by `before -> after`, the changed ones only."""
+
+        def changed(counts: Counter[tuple[str, str]]) -> dict[str, int]:
+            return {f"{a} -> {b}": n for (a, b), n in counts.most_common() if a != b}
+
+        return {"total": self.total, "tiers": changed(self.tiers), "models": changed(self.models)}
