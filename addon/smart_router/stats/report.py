@@ -81,14 +81,14 @@ class _Group:
             for name, value in zip(_COUNTED, self.sums, strict=True)
         }
         requests, attempts = figures["requests"], self.attempts
-        baseline, compared = figures["baseline"], figures.pop("compared_cost")
+        baseline, compared = figures["baseline"], figures["compared_cost"]
         return figures | {
             "error_rate": _share(figures["errors"], requests),
             "failover_rate": _share(figures["failovers"], requests),
             "attempts": attempts,
             "failed_attempts": self.failed_attempts,
             "attempt_failure_rate": _share(self.failed_attempts, attempts),
-            "saved": baseline - compared,
+            "saved": baseline - compared if baseline else None,
             "saved_share": _share(baseline - compared, baseline),
             "ttft": _percentiles(self.ttft),
             "overhead": _percentiles(self.overhead),

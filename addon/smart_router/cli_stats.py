@@ -1,0 +1,125 @@
+"""`smart-router stats`, `report` and `audit`: what was routed where, what it cost, who asked."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic_core import to_json
+
+from smart_router.config import state_path
+from smart_router.sqlite_file import NewerFileError
+from smart_router.stats.audit import last_audit, read_audit
+from smart_router.stats.database import FILE_NAME, reading
+from smart_router.stats.report import build_report
+from smart_router.stats.since import read_since
+
+FOLLOW_EVERY = 0.5
+"""Seconds between looks for new rows."""
+
+
+def _since(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        return read_since(value, time.time())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+since_option = click.option(
+    "--since",
+    default="",
+    callback=_since,
+    metavar="WHEN",
+    help="Look back 7d, 12h, 30m, or to 2026-11-01. Default: all.",
+)
+
+
+@click.command()
+@since_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: amounts in USD, spans in seconds.")
+def stats(since: float, as_json: bool) -> None:
+    """Show costs, savings, errors and latency by tier, provider, model, profile and day."""
+    report = _report(since)
+    if as_json:
+        click.echo(to_json(report, indent=2))
+        return
+    from smart_router.stats.tables import print_report  # rich takes its time
+
+    print_report(report)
+
+
+@click.command()
+@since_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    default=Path("smart-router-report.html"),
+    show_default=True,
+    help="The file to write.",
+)
+def report(since: float, output: Path) -> None:
+    """Write the same as one HTML page with charts, which opens without network."""
+    from smart_router.stats.page import report_page
+
+    output.write_text(report_page(_report(since)), "utf-8")
+    click.echo(output)
+
+
+@click.group()
+def audit() -> None:
+    """Who asked what, and how it ended: as JSON lines."""
+
+
+@audit.command()
+@click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="So many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+def tail(count: int, follow: bool) -> None:
+    """Print the last lines."""
+    with _reading() as db:
+        entries = last_audit(db, count)
+        _print_lines(entries)
+        (last,) = db.execute("SELECT ifnull(max(id), 0) FROM audit").fetchone()
+    while follow:
+        time.sleep(FOLLOW_EVERY)
+        with _reading() as db:
+            for entry in read_audit(db, after=last):
+                _print_lines([entry])
+                last = entry["id"]
+
+
+@audit.command()
+@since_option
+def export(since: float) -> None:
+    """Print all lines, oldest first."""
+    with _reading() as db:
+        _print_lines(read_audit(db, since))
+
+
+def _report(since: float) -> dict[str, Any]:
+    with _reading() as db:
+        return build_report(db, since, time.time())
+
+
+def _print_lines(entries: Iterable[dict[str, Any]]) -> None:
+    out = sys.stdout.buffer  # click.echo would flush each line
+    out.writelines(to_json(entry) + b"\n" for entry in entries)
+    out.flush()
+
+
+@contextmanager
+def _reading() -> Iterator[sqlite3.Connection]:
+    """The records file of this configuration; its errors become the command's."""
+    folder = state_path(os.environ)
+    try:
+        with reading(folder) as db:
+            yield db
+    except (sqlite3.Error, NewerFileError) as error:
+        raise click.ClickException(f"{folder / FILE_NAME}: {error}") from None

@@ -1,0 +1,58 @@
+"""The audit log: who asked what, and how it ended. One row a request, never changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_core import from_json
+
+_COLUMNS = (
+    "id",
+    "time",
+    "request_id",
+    "client",
+    "address",
+    "action",
+    "asked",
+    "provider",
+    "profile",
+    "model",
+    "status",
+    "outcome",
+    "content",
+)
+
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM audit"  # noqa: S608
+
+
+def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> Iterator[dict[str, Any]]:
+    """The rows since then (unix seconds) and with greater ids than `after`, oldest first."""
+    for row in db.execute(f"{_SELECT} WHERE time >= ? AND id > ? ORDER BY id", (since, after)):
+        yield _entry(row)
+
+
+def last_audit(db: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
+    """The last so many rows, oldest first."""
+    rows = db.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (count,)).fetchall()
+    return [_entry(row) for row in reversed(rows)]
+
+
+def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row by column names, its time in ISO 8601; without content that was not kept."""
+    entry = dict(zip(_COLUMNS, row, strict=True))
+    entry["time"] = datetime.fromtimestamp(entry["time"], UTC).isoformat(timespec="milliseconds")
+    content = entry.pop("content")
+    if content is not None:
+        entry["content"] = _parsed(content)
+    return entry
+
+
+def _parsed(content: str) -> Any:
+    """The content, or as much of its JSON text as was kept of a long one."""
+    try:
+        return from_json(content)
+    except ValueError:
+        return content

@@ -1,0 +1,26 @@
+"""`--since`: how far a report looks back."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+_UNITS = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+_SPAN = re.compile(r"(\d+)([mhdw])")
+
+
+def read_since(text: str, now: float) -> float:
+    """The point in time (unix seconds) that `7d`, `24h`, `30m`, `2w`, an ISO date or date and time name.
+
+    Empty text means the beginning, a time without zone is local. Raises ValueError.
+    """
+    if not text:
+        return 0.0
+    if span := _SPAN.fullmatch(text):
+        return now - int(span[1]) * _UNITS[span[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is neither a span such as 7d or 12h nor a date such as 2026-11-01"
+        ) from None

@@ -1,0 +1,104 @@
+"""A report on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+from smart_router.stats.report import DIMENSIONS
+from smart_router.stats.words import count, dollars, share, span
+
+Figures = Mapping[str, Any]
+
+
+class Column(NamedTuple):
+    """A column of the breakdowns: its heading and what it shows of a row's figures."""
+
+    heading: str
+    show: Callable[[Figures], str]
+
+
+COLUMNS = (
+    Column("requests", lambda row: count(row["requests"])),
+    Column("errors", lambda row: share(row["error_rate"])),
+    Column("failed over", lambda row: share(row["failover_rate"])),
+    Column("attempts failed", lambda row: share(row["attempt_failure_rate"])),
+    Column("tokens in", lambda row: count(row["input"])),
+    Column("out", lambda row: count(row["output"])),
+    Column("cost", lambda row: dollars(row["cost"])),
+    Column("saved", lambda row: dollars(row["saved"])),
+    Column("TTFT p50", lambda row: span(row["ttft"]["p50"])),
+    Column("p95", lambda row: span(row["ttft"]["p95"])),
+    Column("overhead p50", lambda row: span(row["overhead"]["p50"])),
+    Column("p95", lambda row: span(row["overhead"]["p95"])),
+)
+
+
+def report_tables(report: Mapping[str, Any]) -> RenderableType:
+    """The totals and a table for each breakdown."""
+    return Group(*_parts(report))
+
+
+def print_report(report: Mapping[str, Any]) -> None:
+    """Print it; into a file or pipe nothing is folded."""
+    console = Console()
+    (console if console.is_terminal else Console(width=250)).print(report_tables(report))
+
+
+def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The totals, as pairs of name and value in words."""
+    total = report["total"]
+    since = datetime.fromtimestamp(report["since"]).astimezone() if report["since"] else None
+    yield "since", f"{since:%Y-%m-%d %H:%M}" if since else "the beginning"
+    yield "requests", count(total["requests"])
+    yield "errors", f"{count(total['errors'])} ({share(total['error_rate'])})"
+    yield "failed over", f"{count(total['failovers'])} ({share(total['failover_rate'])})"
+    yield (
+        "tokens",
+        f"{count(total['input'])} in ({count(total['cached'])} cached), {count(total['output'])} out",
+    )
+    yield "cost", dollars(total["cost"]) + _notes(total)
+    baseline = f"of {dollars(total['baseline'])}, had the most capable model answered"
+    yield "saved", f"{dollars(total['saved'])} ({share(total['saved_share'])} {baseline})"
+    yield "TTFT", f"{span(total['ttft']['p50'])} median, {span(total['ttft']['p95'])} p95"
+    yield "overhead", f"{span(total['overhead']['p50'])} median, {span(total['overhead']['p95'])} p95"
+    if report["failures"]:
+        yield "failed attempts", ", ".join(f"{kind} {count(n)}" for kind, n in report["failures"].items())
+    if report["lost_records"]:
+        yield "lost records", count(report["lost_records"])
+
+
+def _notes(total: Figures) -> str:
+    """What an amount leaves out and what it rests on."""
+    notes = [
+        f"{dollars(total[f'cost_{basis}'])} {word}"
+        for basis, word in (("estimated", "estimated"), ("equivalent", "list price of subscriptions"))
+        if total[f"cost_{basis}"]
+    ]
+    if total["unpriced"]:
+        notes.append(f"{count(total['unpriced'])} requests of unknown price")
+    return f" ({', '.join(notes)})" if notes else ""
+
+
+def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in summary(report):
+        grid.add_row(name, value)
+    yield grid
+    for name in DIMENSIONS:
+        if rows := report["by"][name]:
+            yield ""
+            yield _table(name, rows)
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Table:
+    table = Table(name, box=None, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column.heading, justify="right")
+    for row in rows:
+        table.add_row(row["name"], *(column.show(row) for column in COLUMNS))
+    return table
