@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
+from smart_router.routing.rules import FOLLOW_UP
 from smart_router.routing.signals import counted_words, measure, word_norm
 from smart_router.routing.text import plain
 
@@ -170,12 +171,13 @@ def features(corpus: Corpus) -> tuple[list[str], Array, list[str], Array]:
     prompts = [plain(text) for text in corpus.texts]
     words = [counted_words(prompt) for prompt in prompts]
     readings = [measure(prompt, cut, lexicon, {}) for prompt, cut in zip(prompts, words, strict=True)]
-    names = sorted({name for reading in readings for name in reading})
+    names = sorted({name for reading in readings for name in reading} - {FOLLOW_UP})
     column = {name: i for i, name in enumerate(names)}
     named = np.zeros((len(prompts), len(names)), np.float32)
     for i, reading in enumerate(readings):
         for name, (value, _) in reading.items():
-            named[i, column[name]] = value
+            if name in column:
+                named[i, column[name]] = value
     distincts = [cut.distinct for cut in words]
     vocabulary = _vocabulary(corpus, distincts)
     column = {word: i for i, word in enumerate(vocabulary)}

@@ -12,8 +12,11 @@ from smart_router.errors import ClientError
 from smart_router.routing.config import ConfigError
 
 COMMANDS = {
+    "audit": "smart_router.cli_stats:audit",
     "profiles": "smart_router.cli_profiles:profiles",
+    "report": "smart_router.cli_stats:report",
     "route": "smart_router.cli_route:route_command",
+    "stats": "smart_router.cli_stats:stats",
 }
 """Where each command is; a new one needs a line here."""
 

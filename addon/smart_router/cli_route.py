@@ -80,14 +80,12 @@ def _offline(config: Config) -> Offline:
 def _print_lines(recorded: Iterable[Recorded], offline: Offline, model: str) -> None:
     """A line of JSON for each request; exit code 1 if one could not be decided."""
     failed = False
-    out = click.get_binary_stream("stdout")
     for id_, decision in _decisions(recorded, offline, model):
         if isinstance(decision, ClientError):
             failed = True
-            out.write(to_json({"id": id_, **decision.body()}) + b"\n")
+            click.echo(to_json({"id": id_, **decision.body()}))
         else:
-            out.write(to_json({"id": id_, **decision.to_dict()}) + b"\n")
-    out.flush()
+            click.echo(to_json({"id": id_, **decision.to_dict()}))
     if failed:
         raise SystemExit(1)
 

@@ -18,6 +18,11 @@ from smart_router.routing.decision import TIERS, Signal, Tier, rank
 from smart_router.routing.signals import counted_words, measure
 from smart_router.routing.text import Prompt, plain, prompt_of, without
 
+FOLLOW_UP = "follow_up"
+"""The keyword group of words that carry on with what was asked before."""
+
+_FOLLOW_UP_WORDS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -40,8 +45,16 @@ def tier(prompt: str) -> Tier:
 
 
 def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
-    """Score a chat request. Never raises on a request that passed validation."""
-    return score_prompt(prompt_of(request), config)
+    """Score a chat request. Never raises on a request that passed validation.
+
+    A turn that only says "go on" is read together with the turn before it.
+    """
+    prompt = prompt_of(request)
+    if prompt.before:
+        words = counted_words(prompt)
+        if words.number <= _FOLLOW_UP_WORDS and FOLLOW_UP in config.lexicon.find(words):
+            prompt = replace(prompt, text=f"{prompt.before}\n{prompt.text}")
+    return score_prompt(prompt, config)
 
 
 def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
@@ -72,7 +85,11 @@ def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
     if told and config.directives.honoured:
         chosen, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
         signals.insert(0, Signal("directive", 0.0, ", ".join(told[chosen])))
-    return Scored(1 / (1 + exp(-log_odds)), chosen, confidence, tuple(signals))
+    return Scored(_sigmoid(log_odds), chosen, confidence, tuple(signals))
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + exp(-x)) if x > 0 else exp(x) / (1 + exp(x))
 
 
 def _softmax(logits: list[float]) -> list[float]:

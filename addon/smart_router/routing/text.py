@@ -11,9 +11,6 @@ HEAD = 2_000
 TAIL = 1_000
 """Characters looked at from the beginning and the end of a long text: instructions stand at either end."""
 
-_SHORT_TURN = 40
-"""Characters up to which a turn may be a mere "go on", which is read together with the turn before it."""
-
 # What coding agents and chat clients wrap around the user's own words.
 _INJECTED = re.compile(
     r"<(system-reminder|environment_details|environment_context|user_instructions|context|file_content|attachments?"
@@ -28,13 +25,13 @@ _EXAMPLE_START = re.compile(r"^(?:Q|Question|Problem|Input|Example \d+)\s?:", re
 class Prompt:
     """The part of a request that is scored.
 
-    `text` is the last user turn, windowed; `length` its characters before that. `turns` counts user turns,
+    `text` is the last user turn and `before` the one before it, both windowed. `turns` counts user turns,
     `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is the
     response format's type, `tools` the number of tools on offer.
     """
 
     text: str
-    length: int
+    before: str = ""
     turns: int = 1
     tools: int = 0
     tool_turns: int = 0
@@ -44,31 +41,30 @@ class Prompt:
 
 def plain(text: str) -> Prompt:
     """A bare text as the only turn of a conversation."""
-    length = len(text)
-    return Prompt(_without_examples(_without_injected(window(text))), length)
+    return Prompt(_counting(text))
 
 
 def prompt_of(request: Mapping[str, Any]) -> Prompt:
     """The scored part of a request. Never raises: what is not text is passed over."""
     messages = [m for m in _list(request.get("messages")) if isinstance(m, Mapping)]
-    last = max((i for i, m in enumerate(messages) if m.get("role") == "user"), default=-1)
-    turns = [m for m in messages if m.get("role") == "user"]
-    text, images = _content(messages[last]) if last >= 0 else ("", 0)
-    base = plain(text)
-    if len(base.text) <= _SHORT_TURN and len(turns) > 1:
-        before = plain(_content(turns[-2])[0])
-        base = Prompt(f"{before.text}\n{base.text}", base.length)
+    users = [i for i, m in enumerate(messages) if m.get("role") == "user"]
+    text, images = _content(messages[users[-1]]) if users else ("", 0)
     form = request.get("response_format")
     kind = form.get("type") if isinstance(form, Mapping) else None
     return Prompt(
-        text=base.text,
-        length=base.length,
-        turns=len(turns),
+        text=_counting(text),
+        before=_counting(_content(messages[users[-2]])[0]) if len(users) > 1 else "",
+        turns=len(users),
         tools=len(_list(request.get("tools"))),
-        tool_turns=sum(m.get("role") == "tool" for m in messages[last + 1 :]),
+        tool_turns=sum(m.get("role") == "tool" for m in messages[users[-1] + 1 :]) if users else 0,
         images=images,
         form=kind if isinstance(kind, str) else None,
     )
+
+
+def _counting(text: str) -> str:
+    """What of a turn counts, at most a window of it."""
+    return _without_examples(_without_injected(window(text)))
 
 
 def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
