@@ -18,7 +18,7 @@ from tests.harness import Router
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("after_content")]
 
-TWO = chat_stream(["Hel", "lo."])
+TWO = chat_stream(["Hel", "lo."], model="m")
 HALF = TWO.body.index(b'"lo."')
 """Into the second piece's event."""
 
@@ -33,10 +33,8 @@ BREAKS: dict[str, Answer] = {
         )
     },
     "rst_stream": TWO.but(fault=Fault.RST_STREAM_MID_BODY, fault_at=HALF),
-    "ends_early": chat_stream(["Hel"], done=False),
-    "error_event": chat_stream(["Hel"], done=False).but(
-        body=chat_stream(["Hel"], done=False).body + stream_error().body
-    ),
+    "ends_early": (short := chat_stream(["Hel"], done=False)),
+    "error_event": short.but(body=short.body + stream_error().body),
 }
 
 
