@@ -26,7 +26,7 @@ from mitmproxy import ctx
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, RegisterHttpConnection
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -49,6 +49,7 @@ from smart_router.attempts.messages import (
     Tick,
 )
 from smart_router.attempts.stream import RoutedStream
+from smart_router.attempts.trailers import ignore_trailers
 
 Commands = layer.CommandGenerator[None]
 
@@ -158,6 +159,10 @@ class RoutedLayer(HttpLayer):
                 yield from self._arm(command.at)
             else:
                 yield command
+
+    def register_connection(self, command: RegisterHttpConnection) -> Commands:
+        ignore_trailers(self.connections[command.connection])
+        yield from super().register_connection(command)
 
     def make_stream(self, stream_id: int) -> Commands:
         if stream_id >= FIRST_ATTEMPT_ID:
