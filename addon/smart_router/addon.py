@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from mitmproxy import connection, ctx, exceptions, http
+from mitmproxy import command, connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.mode_specs import ReverseMode
@@ -28,11 +28,13 @@ from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
 from smart_router.fast_hooks import FastHooks
 from smart_router.listening import LOOPBACK, came_from_elsewhere, is_loopback, move_to_loopback
-from smart_router.mitm import links
+from smart_router.mitm import links, views
 from smart_router.mitm.trim import Trim
-from smart_router.options import add_options, read_limits, read_max_body
+from smart_router.options import add_options, read_limits, read_max_body, read_retention
+from smart_router.recording import FLUSH_WITHIN
 from smart_router.router import Router, open_router, request_id
 from smart_router.routing.config import ConfigError
+from smart_router.stats.metrics import exposition
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class SmartRouter:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
         add_options(loader)
         error_pages.install()
+        views.install()
         if not _chosen("connection_strategy"):
             ctx.options.update(connection_strategy="lazy")
         if not ctx.options.listen_host:
@@ -76,6 +79,7 @@ class SmartRouter:
         try:
             self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
+            retention = read_retention(ctx.options)
         except ValueError as error:
             if self._router is None:
                 logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
@@ -83,6 +87,7 @@ class SmartRouter:
             raise exceptions.OptionsError(str(error)) from error
         if self._router is not None:
             self._router.limits = limits
+            self._router.recording.recorder.retention = retention
             if updated & {"router_config", "router_state"}:
                 self._open()
 
@@ -102,6 +107,7 @@ class SmartRouter:
         if self._router is not None:
             with suppress(StoreError):  # which has said so in the log
                 self._router.auth.flush()
+            self._router.recording.recorder.flush(FLUSH_WITHIN)
 
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
@@ -118,6 +124,9 @@ class SmartRouter:
             logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
             return
         router.limits = read_limits(ctx.options)
+        router.recording.recorder.retention = read_retention(ctx.options)
+        if self._router is not None:
+            self._router.recording.recorder.close()
         self._router = router
 
     async def _watch(self) -> None:
@@ -125,6 +134,11 @@ class SmartRouter:
             await asyncio.sleep(RELOAD_EVERY)
             if self._router is not None:
                 self._router.reload()
+
+    @command.command("router.stats")  # type: ignore[untyped-decorator]  # it has no annotations
+    def stats(self) -> str:
+        """Requests, costs and savings since the router began."""
+        return self._router.recording.totals.line() if self._router else "the router has no usable config"
 
     # Connections.
 
@@ -151,16 +165,18 @@ class SmartRouter:
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """Answer locally, or route. Whatever fails, a claimed request never goes to the nominal upstream."""
         claim = self.claims.get(flow)
         if claim is None:
             return
         try:
             try:
-                self._serve(flow, claim)
+                await self._serve(flow, claim)
             except ClientError as error:
                 _refuse(flow, error)
+                if self._router is not None:
+                    self._router.recording.refused(flow, claim.client, error)
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             _refuse(flow, _INTERNAL)
@@ -209,6 +225,9 @@ class SmartRouter:
         if claim is not None and claim.exchange is not None:
             links.show_body(flow, claim.exchange.sent)
             _refresh(links.conclude(claim.exchange))
+            if self._router is not None:
+                content = ctx.options.router_audit_content
+                self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
             log_exchange(flow, claim.exchange)
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
             links.show_body(flow, flow.response.stream)
@@ -232,7 +251,7 @@ class SmartRouter:
             del flow.request.headers[found.header]
         return found is not None or is_loopback(_address(flow))
 
-    def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
         router = self._router
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
@@ -244,13 +263,20 @@ class SmartRouter:
         if target is not None and flow.request.method == "OPTIONS" and claim.origin:
             flow.response = _preflight(target)
             return
-        check_client(_address(flow), headers, router.config.clients)
+        claim.client = check_client(_address(flow), headers, router.config.clients)
         assert target is not None, "what is not the router's is claimed only to be refused"
         endpoints.check_method(target, flow.request.method)
         if claim.too_large:
             raise too_large(self.claims.max_body)
         if target.endpoint == "chat":
             self._route(flow, claim, router)
+        elif target.endpoint == "stats":
+            since = flow.request.query.get("since", "")
+            flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
+        elif target.endpoint == "metrics":
+            recording = router.recording
+            body, content_type = exposition(recording.totals, recording.recorder.lost)
+            flow.response = http.Response.make(200, body, {"content-type": content_type})
         else:
             flow.response = _json(*_LOCAL[target.endpoint](router, target))
 

@@ -12,6 +12,9 @@ models = ["qwen3:8b"]
 token_url = "https://auth.example/oauth/token"
 [clients]                 # keys that clients beyond this machine must show
 laptop = "a long random string"
+[prices."local/*"]        # USD per million tokens, where the built-in prices are wrong or missing
+input = 0.1
+output = 0.4
 ```
 """
 
@@ -32,6 +35,7 @@ from smart_router.providers.base import Model, Provider
 from smart_router.providers.registry import PROVIDERS, declared_provider
 from smart_router.routing import config as routing_config
 from smart_router.routing.config import ConfigError, RoutingConfig
+from smart_router.stats.prices import PriceTable, Reference, UserPrices
 
 APP = "smart-router"
 
@@ -72,6 +76,7 @@ class _File(BaseModel):
     routing: dict[str, Any] = {}
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
+    prices: dict[Reference, PriceTable | Reference] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class Config:
     providers: Mapping[str, Provider]
     clients: Mapping[str, SecretStr]
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
+    prices: UserPrices = field(default_factory=dict)
 
 
 def config_path(env: Mapping[str, str]) -> Path:
@@ -127,7 +133,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         raise ConfigError(".".join(map(str, first["loc"])), first["msg"]) from None
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
     providers = _providers(file.providers, env)
-    return Config(routing_config.load(file.routing), providers, file.clients, logins)
+    return Config(routing_config.load(file.routing), providers, file.clients, logins, file.prices)
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:

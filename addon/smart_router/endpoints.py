@@ -13,7 +13,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.config import Config
 from smart_router.errors import ClientError
 
-Endpoint = Literal["chat", "models", "model", "health"]
+Endpoint = Literal["chat", "models", "model", "health", "stats", "metrics"]
 
 _MODELS_CREATED = 0
 """OpenAI's list wants a creation time; the router knows none."""
@@ -37,6 +37,8 @@ _EXACT: Mapping[str, Target] = {
     "/v1/models": _MODELS,
     "/models": _MODELS,
     "/health": _HEALTH,
+    "/router/stats": Target("stats", ("GET", "HEAD")),
+    "/metrics": Target("metrics", ("GET", "HEAD")),
 }
 _CLAIMED = ("/v1/chat/", "/v1/models/", "/chat/", "/models/", "/health/", "/router/")
 

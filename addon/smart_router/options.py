@@ -9,6 +9,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.utils import human
 
 from smart_router.attempts.limits import Limits
+from smart_router.stats.recorder import Retention
 
 
 class Option(NamedTuple):
@@ -93,6 +94,19 @@ OPTIONS: tuple[Option, ...] = (
         "How many flows mitmweb and the console list; older ones go, but for those that you marked, edited "
         "or paused. 0 keeps all.",
     ),
+    Option("router_stats_days", int, 90, "How many days records and the audit log are kept."),
+    Option(
+        "router_stats_size",
+        str,
+        "512m",
+        "How large the file with records and audit log may become; the oldest go first. Suffixes: k, m, g.",
+    ),
+    Option(
+        "router_audit_content",
+        bool,
+        False,
+        "Keep in the audit log what was asked, too. Without it no text of a prompt is kept anywhere.",
+    ),
     Option(
         "router_allow_origins",
         Sequence[str],
@@ -132,6 +146,14 @@ def read_limits(options: Any) -> Limits:
         max_wait=_seconds(options, "router_max_wait"),
         keep_body=_size(options, "router_keep_body", least=0),
     )
+
+
+def read_retention(options: Any) -> Retention:
+    """How long records are kept. Raises ValueError naming the option."""
+    days = options.router_stats_days
+    if days < 1:
+        raise ValueError(f"router_stats_days must be 1 or more, not {days}")
+    return Retention(days * 86_400.0, _size(options, "router_stats_size", least=1 << 20))
 
 
 def _seconds(options: Any, name: str) -> float:

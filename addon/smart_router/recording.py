@@ -1,21 +1,129 @@
-"""What a client flow and its exchange come to, as a record."""
+"""The books of a running router: what a client flow and its exchange came to, recorded and shown."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-from mitmproxy import http
+from mitmproxy import ctx, http
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
-from smart_router.routing.config import RoutingConfig
+from smart_router.config import Config
+from smart_router.errors import ClientError
+from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
 from smart_router.routing.needs import CHARACTERS_PER_TOKEN, prompt_tokens
-from smart_router.stats.record import CLIENT_LEFT, AttemptRecord, RequestRecord, Tokens
+from smart_router.sqlite_file import NewerFileError
+from smart_router.stats.database import reading
+from smart_router.stats.prices import PriceBook
+from smart_router.stats.record import CLIENT_LEFT, AttemptRecord, RefusalRecord, RequestRecord, Tokens
+from smart_router.stats.recorder import Recorder
+from smart_router.stats.report import build_report
+from smart_router.stats.since import read_since
+from smart_router.stats.totals import Totals
 
 BASELINE_MODEL = "auto"
 """The virtual model whose REASONING tier names the most capable model."""
+
+FLUSH_WITHIN = 2.0
+"""Seconds to wait for the last records to be on disk."""
+
+MOST_PATH = 200
+"""Characters of a refused request's path that are kept."""
+
+
+class Recording:
+    """Records of one router: where they go, at which prices, and what is made of them at once.
+
+    `configured` says whether there is a credential for a provider. Use from the event loop's thread.
+    """
+
+    def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
+        self.folder = folder
+        self.totals = Totals()
+        self.recorder = Recorder(folder, PriceBook(), priced=self._priced)
+        self._configured = configured
+        self._unpriced: dict[str, http.HTTPFlow] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.apply(config)
+
+    def apply(self, config: Config) -> None:
+        """Prices and names of this configuration from now on."""
+        declared = {id_: one.base_url for id_, one in config.providers.items() if id_ not in PROVIDERS}
+        self.recorder.prices = PriceBook(config.prices, declared)
+        self.totals.known = frozenset(
+            f"{provider.id}/{model}" for provider in config.providers.values() for model in provider.models
+        )
+        virtual = config.routing.virtual_models.get(BASELINE_MODEL)
+        tiers = config.routing.tier_models
+        self._capable = tiers[virtual.tier_models].of("REASONING") if virtual else []
+
+    def ended(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
+        """A routed request has ended: record it, and say on its flow what is known of it.
+
+        `client` is the name of its router key; `content` keeps what was asked.
+        """
+        baseline = next((one for one in self._capable if self._configured(one.provider)), None)
+        record = request_record(flow, exchange, client=client, baseline=baseline, content=content)
+        tokens = record.last.tokens if record.last else None
+        if tokens:
+            flow.comment += f"; {tokens.input}+{tokens.output} tokens in {record.duration:.2f} s"
+            flow.metadata["router_tokens"] = f"{tokens.input}+{tokens.output}"
+            self._unpriced[record.id] = flow
+        self._loop = asyncio.get_running_loop()
+        self.recorder.record(record)
+
+    def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
+        """A request was refused before it was routed."""
+        action = f"{flow.request.method} {flow.request.path.partition('?')[0][:MOST_PATH]}"
+        outcome = error.code or error.type
+        self.recorder.record(
+            RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome)
+        )
+
+    def report(self, since: str) -> dict[str, Any]:
+        """The figures so far, from the file; takes a while. Raises ClientError."""
+        now = time.time()
+        try:
+            start = read_since(since, now)
+        except ValueError as error:
+            raise ClientError(400, str(error), param="since") from None
+        self.recorder.flush(FLUSH_WITHIN)
+        try:
+            with reading(self.folder) as db:
+                return build_report(db, start, now)
+        except (sqlite3.Error, OSError, NewerFileError) as error:
+            raise ClientError(503, f"the records cannot be read: {error}", type="server_error") from None
+
+    def _priced(self, records: Sequence[RequestRecord]) -> None:
+        """In the recorder's thread: costs are known."""
+        self.totals.add(records)
+        with suppress(RuntimeError):  # the loop has ended, and nobody looks any more
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._show_costs, records)
+
+    def _show_costs(self, records: Sequence[RequestRecord]) -> None:
+        shown = []
+        for record in records:
+            flow, cost = self._unpriced.pop(record.id, None), record.cost
+            if flow is not None:
+                flow.comment += f", ${cost.usd:.6f} {cost.basis}" if cost else ", of unknown price"
+                flow.metadata["router_cost"] = f"{cost.usd:.6f} {cost.basis}" if cost else "unknown"
+                shown.append(flow)
+        if shown and (view := ctx.master.addons.get("view")):
+            view.update(shown)
+
+
+def address_of(flow: http.HTTPFlow) -> str:
+    """The client's IP address; empty if there is none."""
+    peer = flow.client_conn.peername
+    return peer[0] if peer else ""
 
 
 def request_record(
@@ -24,7 +132,7 @@ def request_record(
     *,
     client: str | None,
     baseline: Candidate | None,
-    with_content: bool = False,
+    content: bool = False,
 ) -> RequestRecord:
     """The record of a request that has just ended."""
     now = time.monotonic()
@@ -34,13 +142,12 @@ def request_record(
     answer = exchange.answered.seen if exchange.answered else None
     began = answer.first_content - exchange.started if answer and answer.first_content else None
     waited = sum(attempt.duration for attempt in attempts) + exchange.paused
-    peer = flow.client_conn.peername
     return RequestRecord(
         id=exchange.id,
         time=time.time() - duration,
         session=exchange.session,
         client=client,
-        address=peer[0] if peer else "",
+        address=address_of(flow),
         decision=exchange.decision,
         streamed=exchange.streams,
         status=flow.response.status_code if flow.response else None,
@@ -50,32 +157,8 @@ def request_record(
         overhead=max(0.0, duration - waited),
         attempts=attempts,
         baseline=baseline,
-        content=exchange.request.get("messages") if with_content else None,
+        content=exchange.request.get("messages") if content else None,
     )
-
-
-def most_capable(config: RoutingConfig, reachable: set[str]) -> Candidate | None:
-    """The first model of the REASONING tier whose provider is reachable."""
-    virtual = config.virtual_models.get(BASELINE_MODEL)
-    if virtual is None:
-        return None
-    candidates = config.tier_models[virtual.tier_models].of("REASONING")
-    return next((one for one in candidates if one.provider in reachable), None)
-
-
-def one_line(record: RequestRecord) -> str:
-    """How the request went, for the flow's comment; the cost comes once it is known."""
-    last, cost = record.last, record.cost
-    tokens = last.tokens if last else None
-    parts = [
-        str(last.candidate) if last else "no attempt",
-        f"{len(record.attempts)} attempts" if len(record.attempts) > 1 else "",
-        record.failure or "",
-        f"{record.duration:.2f} s",
-        f"{tokens.input}+{tokens.output} tokens" if tokens else "",
-        f"${cost.usd:.6f} {cost.basis}" if cost else "",
-    ]
-    return f"{record.decision.why} | {', '.join(filter(None, parts))}"
 
 
 def _attempt(exchange: Exchange, attempt: Attempt, failures: Mapping[int, str], now: float) -> AttemptRecord:

@@ -22,6 +22,7 @@ from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.recall import Recall
+from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_key
 from smart_router.routing.config import ConfigError
 
@@ -40,6 +41,7 @@ class Router:
         self.auth = AuthStore(env, self.config.providers, state_folder)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.recall = Recall()
+        self.recording = Recording(state_folder, self.config, self.auth.has_profile)
         self.services = self._services()
         self.limits = Limits()
 
@@ -62,6 +64,7 @@ class Router:
         """Run on this configuration from now on; requests under way keep theirs."""
         self.config = config
         self.sticky.ttl = config.routing.sticky_ttl
+        self.recording.apply(config)
         self.services = self._services()
         self.auth.reload_env(self.env, config.providers)
 

@@ -15,12 +15,13 @@ class Claim:
 
     `exchange` is set once the request was read and routed; a claim without one is answered locally.
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
-    the answer.
+    the answer, `client` the name of the router key that was shown.
     """
 
     exchange: Exchange | None = None
     too_large: bool = False
     origin: str | None = None
+    client: str | None = None
 
 
 class Claims:
