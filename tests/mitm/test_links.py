@@ -39,7 +39,7 @@ class Recorded:
 def reopened(file: Path, folder: Path, wanted: str) -> list[http.HTTPFlow]:
     """What a mitmproxy without the addon reads of a file."""
     copy = folder / "copy"
-    command = [MITMDUMP, "--set", f"confdir={folder}", "-nr", file, "-w", copy, wanted]
+    command: list[str | Path] = [MITMDUMP, "--set", f"confdir={folder}", "-nr", file, "-w", copy, wanted]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert shown.returncode == 0, shown.stderr
     return read_flows(copy)
@@ -103,7 +103,7 @@ async def test_a_plain_mitmproxy_opens_the_file(recorded: Recorded, tmp_path: Pa
 
 async def test_both_sides_keep_their_bytes(recorded: Recorded) -> None:
     client, attempts = recorded.flows("streamed")
-    assert client.response and attempts[-1].response
+    assert attempts[-1].response and attempts[-1].response.content
     assert b'"x_router"' not in attempts[-1].response.content
     for flow in (client, attempts[-1]):
         assert flow.response and flow.response.content and flow.response.content.endswith(b"data: [DONE]\n\n")

@@ -1,0 +1,78 @@
+"""The content view of chat requests and answers: a transcript, chosen by itself for the router's flows.
+
+Any other view, raw among them, is one key or click away, as mitmproxy has it. The view can be chosen for
+other flows too: what they hold is then told from their path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mitmproxy import contentviews, http
+from mitmproxy.contentviews import Metadata
+
+from smart_router.attempts.kept import NOTE
+from smart_router.transcript import read_answer, read_request, render
+
+_WIRES = (
+    (re.compile(r"/chat/completions$"), "openai-chat"),
+    (re.compile(r"/messages$"), "anthropic"),
+    (re.compile(r"/v1internal:(stream)?generateContent$", re.IGNORECASE), "cloudcode"),
+    (re.compile(r":(stream)?generateContent$", re.IGNORECASE), "gemini"),
+    (re.compile(r"/responses$"), "responses"),
+)
+"""Wire formats by path, first match wins."""
+
+_ABOVE_ALL_OTHERS = 2.0
+"""mitmproxy's own views say 1 for what they are made for."""
+
+
+class Transcript(contentviews.Contentview):
+    """See `transcript.read_request` and `read_answer`."""
+
+    name = "Transcript"
+
+    def prettify(self, data: bytes, metadata: Metadata) -> str:
+        """The transcript. Raises ValueError for what is none; mitmproxy then shows the raw bytes."""
+        flow, message = metadata.flow, metadata.http_message
+        if not isinstance(flow, http.HTTPFlow) or not isinstance(message, http.Message):
+            raise ValueError("not HTTP")
+        wire = wire_of(flow)
+        if isinstance(message, http.Request):
+            return render(read_request(wire, data))
+        candidate = str(flow.metadata.get("router_candidate", ""))
+        provider, _, model = candidate.partition("/")
+        streamed = metadata.content_type == "text/event-stream"
+        page = read_answer(wire, data, streamed=streamed, provider=provider, model=model)
+        page.facts += _known(flow)
+        page.notes += [f"{cut[1].decode()} bytes were not kept" for cut in NOTE.finditer(data)]
+        return render(page)
+
+    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+        """Above all others for requests and 2xx answers of the router's flows."""
+        flow, message = metadata.flow, metadata.http_message
+        if not data or not isinstance(flow, http.HTTPFlow) or not wire_of(flow):
+            return -1
+        if isinstance(message, http.Response) and not 200 <= message.status_code < 300:
+            return -1  # errors are short JSON
+        return _ABOVE_ALL_OTHERS if "router_request" in flow.metadata else 0
+
+
+def wire_of(flow: http.HTTPFlow) -> str:
+    """The wire format of a flow (`Dialect.name`), empty if it is none that is known."""
+    if known := flow.metadata.get("router_dialect"):
+        return str(known)
+    path = flow.request.path.partition("?")[0]
+    return next((wire for pattern, wire in _WIRES if pattern.search(path)), "")
+
+
+def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:
+    """What the answer itself does not say."""
+    if cost := flow.metadata.get("router_cost"):
+        yield "cost", str(cost)
+
+
+def install() -> None:
+    """Add the view to mitmproxy."""
+    contentviews.add(Transcript)

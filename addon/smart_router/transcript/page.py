@@ -1,0 +1,95 @@
+"""What a transcript consists of, and how it is laid out as text."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["text", "reasoning", "call", "result", "other"]
+
+_WIDTH = 78
+_LONG_ARGUMENTS = 60
+"""Characters from which on a tool call's arguments get lines of their own."""
+
+
+class Block(NamedTuple):
+    """One piece of a turn. `name` is that of a called tool, or the id of the call that a result is for."""
+
+    kind: Kind
+    text: str
+    name: str = ""
+
+
+class Turn(NamedTuple):
+    """What one role says at a time."""
+
+    role: str
+    blocks: list[Block]
+
+
+@dataclass(slots=True)
+class Page:
+    """A request or an answer: `facts` are names and values, `turns` the conversation in order, `notes` what
+    else there is to say."""
+
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def render(page: Page) -> str:
+    """The page as text."""
+    width = max((len(name) for name, _ in page.facts), default=0)
+    facts = [f"{name:<{width}}  {value}" for name, value in page.facts]
+    turns = [_turn(turn) for turn in page.turns]
+    notes = [f"[{note}]" for note in page.notes]
+    return "\n\n".join(part for part in ("\n".join(facts), *turns, "\n".join(notes)) if part) + "\n"
+
+
+def _turn(turn: Turn) -> str:
+    head = f"── {turn.role} ".ljust(_WIDTH, "─")
+    return "\n".join([head, *map(_block, turn.blocks)])
+
+
+def _block(block: Block) -> str:
+    match block.kind:
+        case "reasoning":
+            return textwrap.indent(block.text, "│ ", lambda line: True)
+        case "call":
+            return f"→ {block.name}({_arguments(block.text)})"
+        case "result":
+            return f"← {block.name}: {block.text}" if block.name else f"← {block.text}"
+        case "other":
+            return f"[{block.text}]"
+        case "text":
+            return block.text
+
+
+def _arguments(text: str) -> str:
+    """JSON on one line if it is short; text that is no JSON stays as it is."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    line = compact(value)
+    if len(line) <= _LONG_ARGUMENTS:
+        return line
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def compact(value: Any) -> str:
+    """Any JSON value on one line; text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count} bytes" if count < 1024 else f"{count / 1024:.0f} kB"
+
+
+def turns_of(pairs: Iterable[tuple[str, list[Block]]]) -> list[Turn]:
+    """Turns of these roles, without those that say nothing."""
+    return [Turn(role, blocks) for role, blocks in pairs if blocks]

@@ -1,0 +1,160 @@
+"""Content parts of every wire format as blocks: one table by the part's type.
+
+Gemini's parts have no type; there the field that is present takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from smart_router.transcript.page import Block, compact, size
+
+Part = Mapping[str, Any]
+
+_BASE64_BYTES = 3 / 4
+
+
+def blocks_of(content: Any) -> list[Block]:
+    """The blocks of a message's content: text, a part, or a list of parts."""
+    if content is None or content == "":
+        return []
+    if isinstance(content, str):
+        return [Block("text", content)]
+    if isinstance(content, Mapping):
+        return [_part(content)]
+    if isinstance(content, Sequence):
+        return [block for item in content for block in blocks_of(item)]
+    return [Block("other", compact(content))]
+
+
+def text_of(content: Any) -> str:
+    """Content whose blocks do not matter, such as a tool's result."""
+    return "\n".join(
+        block.text if block.kind == "text" else f"[{block.text}]" for block in blocks_of(content)
+    )
+
+
+def _part(part: Part) -> Block:
+    kind = part.get("type")
+    for name, read in _READERS.items():
+        if kind == name or (kind is None and name in part):
+            return read(part)
+    return Block("other", f"{kind or 'part'}: {compact(dict(part))}")
+
+
+def _text(part: Part) -> Block:
+    return Block("reasoning" if part.get("thought") is True else "text", _string(part.get("text")))
+
+
+def _refusal(part: Part) -> Block:
+    return Block("text", f"(refused) {_string(part.get('refusal'))}")
+
+
+def _thinking(part: Part) -> Block:
+    return Block("reasoning", _string(part.get("thinking")))
+
+
+def _redacted(part: Part) -> Block:
+    return Block("reasoning", f"(encrypted, {size(len(_string(part.get('data'))))})")
+
+
+def _tool_use(part: Part) -> Block:
+    return Block("call", compact(part.get("input") or {}), _string(part.get("name")))
+
+
+def _tool_result(part: Part) -> Block:
+    return Block("result", text_of(part.get("content")), _string(part.get("tool_use_id")))
+
+
+def _function_call(part: Part) -> Block:
+    call = _mapping(part.get("functionCall"))
+    return Block("call", compact(call.get("args") or {}), _string(call.get("name")))
+
+
+def _function_response(part: Part) -> Block:
+    answer = _mapping(part.get("functionResponse"))
+    return Block("result", compact(answer.get("response")), _string(answer.get("name")))
+
+
+def _item_call(part: Part) -> Block:
+    """Of OpenAI Responses; a custom tool's call has `input` in place of `arguments`."""
+    return Block("call", _string(part.get("arguments", part.get("input"))), _string(part.get("name")))
+
+
+def _item_output(part: Part) -> Block:
+    return Block("result", text_of(part.get("output")), _string(part.get("call_id")))
+
+
+def _item_reasoning(part: Part) -> Block:
+    shown = text_of([*_list(part.get("summary")), *_list(part.get("content"))])
+    return Block("reasoning", shown or f"(encrypted, {size(len(_string(part.get('encrypted_content'))))})")
+
+
+def _attachment(part: Part) -> Block:
+    """A picture, sound or file: what it is and how large, or where it lies."""
+    media, where = "", ""
+    for found in _dictionaries(part):
+        media = media or _string(found.get("media_type") or found.get("mimeType") or found.get("format"))
+        for name in ("url", "fileUri", "image_url", "file_url", "file_id", "data", "file_data"):
+            if not where and isinstance(found.get(name), str):
+                where = found[name]
+    if where.startswith("data:"):
+        media, _, where = where.removeprefix("data:").partition(";base64,")
+    what = media or str(part.get("type") or "file")
+    is_link = where.startswith(("http", "gs:", "file")) or not where
+    return Block("other", f"{what} {where}".strip() if is_link else f"{what}, {size(_decoded(where))}")
+
+
+def _decoded(base64: str) -> int:
+    return int(len(base64) * _BASE64_BYTES)
+
+
+def _dictionaries(part: Part) -> list[Part]:
+    return [part, *(value for value in part.values() if isinstance(value, Mapping))]
+
+
+_ATTACHMENTS = (
+    "image_url",
+    "input_image",
+    "image",
+    "input_audio",
+    "audio",
+    "file",
+    "input_file",
+    "document",
+    "inlineData",
+    "fileData",
+)
+_READERS: Mapping[str, Callable[[Part], Block]] = {
+    "text": _text,
+    "input_text": _text,
+    "output_text": _text,
+    "summary_text": _text,
+    "reasoning_text": _text,
+    "refusal": _refusal,
+    "thinking": _thinking,
+    "redacted_thinking": _redacted,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+    "functionCall": _function_call,
+    "functionResponse": _function_response,
+    "function_call": _item_call,
+    "custom_tool_call": _item_call,
+    "function_call_output": _item_output,
+    "custom_tool_call_output": _item_output,
+    "reasoning": _item_reasoning,
+    **dict.fromkeys(_ATTACHMENTS, _attachment),
+}
+
+
+def _string(value: Any) -> str:
+    return "" if value is None else compact(value)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> Part:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,121 @@
+"""The transcript view is chosen for the router's flows and for no others, in mitmproxy's own registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import pytest
+from mitmproxy import contentviews, http
+from mitmproxy.contentviews._registry import ContentviewRegistry
+from mitmproxy.test import taddons, tflow
+
+from smart_router.mitm.views import Transcript
+
+CHAT = {"model": "auto", "messages": [{"role": "user", "content": "Hi there"}]}
+ANSWER = {
+    "id": "1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+}
+MESSAGE = {
+    "id": "1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude",
+    "content": [{"type": "text", "text": "Hello."}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 1, "output_tokens": 2},
+}
+ROUTED = {"router_request": "abc"}
+ATTEMPT = {
+    **ROUTED,
+    "router_attempt": 1,
+    "router_dialect": "anthropic",
+    "router_candidate": "anthropic/claude",
+}
+
+
+@pytest.fixture
+def registry() -> Iterator[ContentviewRegistry]:
+    """mitmproxy's views and ours."""
+    registry = ContentviewRegistry()
+    for view in contentviews.registry.values():
+        registry.register(view)
+    registry.register(Transcript)
+    with taddons.context():
+        yield registry
+
+
+def make_flow(
+    metadata: Mapping[str, object],
+    request: object,
+    answer: object,
+    path: str = "/v1/chat/completions",
+    status: int = 200,
+) -> http.HTTPFlow:
+    flow = tflow.tflow(resp=True)
+    assert flow.response
+    json_type = http.Headers(content_type="application/json")
+    flow.metadata = dict(metadata)
+    flow.request = http.Request.make("POST", f"http://127.0.0.1{path}", json.dumps(request), json_type)
+    flow.response = http.Response.make(status, json.dumps(answer), json_type)
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("metadata", "answer", "path", "status", "views"),
+    [
+        pytest.param(ROUTED, ANSWER, "/v1/chat/completions", 200, ("Transcript", "Transcript"), id="client"),
+        pytest.param(
+            ATTEMPT, MESSAGE, "/v1/messages?beta=true", 200, ("Transcript", "Transcript"), id="attempt"
+        ),
+        pytest.param(ROUTED, {"error": {}}, "/v1/chat/completions", 429, ("Transcript", "JSON"), id="error"),
+        pytest.param({}, ANSWER, "/v1/chat/completions", 200, ("JSON", "JSON"), id="not the router's"),
+        pytest.param(ROUTED, ANSWER, "/v1/models", 200, ("JSON", "JSON"), id="no chat"),
+        pytest.param({}, ANSWER, "/", 200, ("JSON", "JSON"), id="anything else"),
+    ],
+)
+def test_which_view_is_chosen(
+    registry: ContentviewRegistry,
+    metadata: Mapping[str, object],
+    answer: object,
+    path: str,
+    status: int,
+    views: tuple[str, str],
+) -> None:
+    flow = make_flow(metadata, CHAT, answer, path, status)
+    assert flow.response
+    shown = [contentviews.prettify_message(m, flow, registry=registry) for m in (flow.request, flow.response)]
+    assert tuple(one.view_name for one in shown) == views
+
+
+def test_what_it_shows(registry: ContentviewRegistry) -> None:
+    flow = make_flow({**ATTEMPT, "router_cost": "$0.0001"}, CHAT, MESSAGE, "/v1/messages")
+    assert flow.response
+    text = contentviews.prettify_message(flow.response, flow, registry=registry).text
+    assert "usage   1 in + 2 out = 3 tokens\ncost    $0.0001\n" in text and text.endswith("Hello.\n")
+
+
+def test_a_cut_body_says_so(registry: ContentviewRegistry) -> None:
+    flow = make_flow(ROUTED, CHAT, {})
+    assert flow.response
+    flow.response.headers["content-type"] = "text/event-stream; charset=utf-8"
+    chunk = {**ANSWER, "choices": [{"index": 0, "delta": {"content": "Hel"}}]}
+    note = ": smart-router left out 12 bytes here (option router_keep_body)"
+    flow.response.text = f"data: {json.dumps(chunk)}\n\n{note}\n\ndata: [DONE]\n\n"
+    text = contentviews.prettify_message(flow.response, flow, registry=registry).text
+    assert "Hel" in text and "[12 bytes were not kept]" in text
+
+
+def test_it_can_be_chosen_for_other_flows(registry: ContentviewRegistry) -> None:
+    flow = make_flow({}, CHAT, ANSWER, "/somewhere/v1/chat/completions")
+    shown = contentviews.prettify_message(flow.request, flow, "transcript", registry)
+    assert "Hi there" in shown.text and shown.view_name == "Transcript"
+
+
+def test_what_it_cannot_read_is_shown_raw(registry: ContentviewRegistry) -> None:
+    flow = make_flow(ROUTED, [], ANSWER)
+    assert contentviews.prettify_message(flow.request, flow, registry=registry).view_name == "Raw"
