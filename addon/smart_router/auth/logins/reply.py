@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,8 +20,8 @@ from smart_router.auth.profiles import Tokens, refusal
 _ERROR_CODE = re.compile(r"[A-Za-z]+([_ .-][A-Za-z]+)*")
 """What may be quoted of an answer: words; tokens have digits."""
 
-_RELATIVE, _SECONDS = 1e9, 1e11
-"""Below the first a number of seconds from now; below the second unix seconds; else unix milliseconds."""
+_RELATIVE, _SECONDS, _LATEST = 1e9, 1e11, 1e15
+"""Below the first a number of seconds from now; below the second unix seconds; then unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +108,16 @@ def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> Tokens:
 def unix_time(value: object, now: float) -> float | None:
     """When something ends (unix seconds), however it is said: seconds from now, unix seconds or milliseconds,
     told apart by their size, as a number or its text, or an ISO date. None for what makes no sense."""
-    if isinstance(value, str):
-        value = _number(value)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
-        return None
-    if value < _RELATIVE:
-        return now + value
-    return value if value < _SECONDS else value / 1000
+    number = _number(value)
+    if number is None or number < _RELATIVE:
+        return None if number is None else now + number
+    return number if number < _SECONDS else number / 1000
 
 
 def seconds(value: object, default: float) -> float:
     """A length of time as a number or its text; the default for anything else."""
-    if isinstance(value, str):
-        value = _number(value)
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if usable and value > 0 else default  # type: ignore[arg-type, operator]
+    number = _number(value)
+    return default if number is None else number
 
 
 def claims(token: SecretStr | None) -> Mapping[str, Any]:
@@ -142,12 +132,17 @@ def claims(token: SecretStr | None) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
+def _number(value: object) -> float | None:
+    """A positive number, itself or as text; an ISO date is its unix time."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LATEST:
         return None
+    return float(value)
+
+
+def _parsed(text: str) -> float | None:
+    for parse in (float, lambda date: datetime.fromisoformat(date).timestamp()):
+        with suppress(ValueError, OverflowError):
+            return parse(text)
+    return None

@@ -1,0 +1,113 @@
+"""What the tests of logins share: time that passes when it is waited for, a user, chance without chance."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from smart_router.auth.logins.reply import Reply
+from smart_router.auth.logins.run import run_login
+from smart_router.auth.logins.settings import LoginSettings
+from smart_router.auth.logins.steps import Context, Flow, Grant, Request, Script, Step
+from smart_router.auth.logins.transport import Transport
+
+NOW = 1_800_000_000.0
+
+
+class Time:
+    """A clock that stands still until someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class User:
+    """Sees what is shown, and does something about it."""
+
+    def __init__(self, act: Callable[[str, str | None], object] = lambda url, code: None) -> None:
+        self.shown: list[tuple[str, str | None]] = []
+        self.left: list[float] = []
+        self._act = act
+
+    def show(self, url: str, code: str | None) -> None:
+        self.shown.append((url, code))
+        self._act(url, code)
+
+    def waiting(self, seconds: float) -> None:
+        self.left.append(seconds)
+
+
+def context(settings: LoginSettings, time: Time | None = None) -> Context:
+    """Random texts are `random-1`, `random-2` …"""
+    numbers = itertools.count(1)
+    clock = time.clock if time else (lambda: NOW)
+    return Context(settings, clock, lambda size: f"random-{next(numbers)}")
+
+
+def log_in(
+    flow: Flow,
+    settings: LoginSettings,
+    user: User,
+    *,
+    time: Time | None = None,
+    timeout: float = 5.0,
+) -> Grant:
+    """Log in over real sockets, in time that passes by itself."""
+    time = time or Time()
+    with Transport(timeout) as transport:
+        return run_login(
+            flow(context(settings, time)), transport.send, user, clock=time.clock, sleep=time.sleep
+        )
+
+
+class Played[T]:
+    """A script played by hand: `step` is what it asks for, `result` what it ended with."""
+
+    def __init__(self, script: Script[T]) -> None:
+        self._script = script
+        self.result: T | None = None
+        self.step: Step | None = None
+        self.send(None)
+
+    def send(self, result: object) -> Step | None:
+        """Give it the result of its step; its next step."""
+        try:
+            self.step = self._script.send(result)
+        except StopIteration as end:
+            self.result, self.step = end.value, None
+        return self.step
+
+    def request(self) -> Request:
+        """The step, which is a request."""
+        assert isinstance(self.step, Request)
+        return self.step
+
+
+def ok(**fields: object) -> Reply:
+    return Reply(200, fields)
+
+
+def revealed(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A form with its secrets."""
+    values = fields or {}
+    return {name: getattr(value, "get_secret_value", lambda v=value: v)() for name, value in values.items()}
+
+
+def jwt(**claims: object) -> str:
+    """A token whose middle part says this."""
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJub25lIn0.{middle}.c2ln"
+
+
+ACCOUNT = {"https://api.openai.com/auth": {"chatgpt_account_id": "acc-1"}}
