@@ -1,0 +1,202 @@
+"""The addon in a running mitmproxy: failing closed, reloads, signals, shared state, nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.conftest import StartRouter
+from tests.fakes.answers import Answer
+from tests.fakes.chat import chat_error, chat_stream
+from tests.fakes.provider import Provider
+from tests.harness import ROUTER, Router, provider_env
+
+pytestmark = pytest.mark.xdist_group("addon")
+
+CHAT = "/v1/chat/completions"
+HI: list[Any] = [{"role": "user", "content": "Hi"}]
+GREET = {"model": "auto", "messages": HI}
+HARD = (
+    "Prove step by step, by induction, that the sum of the first n odd numbers is n squared, then derive a "
+    "closed form for the sum of their cubes and analyse where the argument could fail."
+)
+
+SABOTAGE = """
+import logging
+
+from smart_router import addon, endpoints, router
+from smart_router.attempts import build
+
+def sabotaged(function, when):
+    def call(*args, **kwargs):
+        if when(*args):
+            raise RuntimeError("sabotage")
+        return function(*args, **kwargs)
+    return call
+
+router.route = sabotaged(router.route, lambda request: request["model"] == "boom/route")
+endpoints.health = sabotaged(endpoints.health, lambda *args: True)
+endpoints.resolve = sabotaged(endpoints.resolve, lambda path: "boom" in path)
+addon.check_client = sabotaged(addon.check_client, lambda peer, headers, clients: "boom" in headers)
+build.Builder.__call__ = sabotaged(
+    build.Builder.__call__, lambda self, exchange, candidate, profile: candidate.model == "build"
+)
+"""
+SABOTAGED: list[tuple[str, str, dict[str, str], Any]] = [
+    ("POST", CHAT, {}, GREET | {"model": "boom/route"}),
+    ("POST", CHAT, {}, GREET | {"model": "local/build"}),
+    ("POST", CHAT, {}, GREET | {"model": "local/build", "stream": True}),
+    ("POST", CHAT, {"boom": "1"}, GREET),
+    ("GET", "/health", {}, None),
+    ("GET", "/v1/models/boom", {}, None),
+    ("POST", "/v1/embeddings/boom", {}, {}),
+]
+
+
+async def test_whatever_fails_stays_here(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    script = tmp_path / "sabotage.py"
+    script.write_text(SABOTAGE)
+    config = f'[providers.local]\nbase_url = "{provider.url}/local"\n'
+    router = await start_router(
+        upstream=provider.url, config=config, allow_errors=True, args=["-s", str(script)]
+    )
+    async with router.http(headers={"authorization": "Bearer the client's own"}) as http:
+        for method, path, headers, body in SABOTAGED:
+            answer = await http.request(method, path, headers=headers, json=body)
+            assert answer.status_code == 500, (path, body)
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["x-should-retry"] == "false"
+            assert answer.json()["error"]["code"] == "router_error"
+            assert answer.headers["x-router-request-id"] in router.log
+            assert "sabotage" not in answer.text
+        assert provider.requests == []
+        answer = await http.post(CHAT, json=GREET | {"model": "local/m"})
+    assert answer.status_code == 200
+
+
+async def test_a_reload_of_the_script_loses_nothing(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    script = tmp_path / "addon" / "router.py"
+    script.parent.mkdir()
+    shutil.copy(ROUTER, script)
+    env = provider_env(provider.url, "openai", "groq")
+    router = await start_router(script=script, env=env, listen_host=None)
+
+    async def state(http: httpx.AsyncClient) -> tuple[Any, ...]:
+        health = (await http.get("/health")).json()
+        history = [*HI, {"role": "assistant", "content": "Hi."}, {"role": "user", "content": "Thanks"}]
+        answer = await http.post(
+            CHAT, json={"model": "auto", "messages": history}, headers={"x-session-id": "s"}
+        )
+        usable = {name: about["profiles_usable"] for name, about in health["providers"].items()}
+        return usable, answer.status_code, answer.headers["x-router-tier"], answer.headers["x-router-model"]
+
+    async with router.http() as http:
+        provider.on(chat_error(429, code="insufficient_quota"), path="/groq")
+        await http.post(CHAT, json={"model": "groq/openai/gpt-oss-20b", "messages": HI})
+        hard = {"model": "auto", "messages": [{"role": "user", "content": HARD}]}
+        await http.post(CHAT, json=hard, headers={"x-session-id": "s"})
+        before = await state(http)
+        assert before[0]["groq"] == 0
+        assert before[2] in ("COMPLEX", "REASONING")
+
+        provider.on(chat_stream(["a", "b"], stepped=True))
+        asked = asyncio.create_task(http.post(CHAT, json=GREET | {"stream": True}))
+        running = await provider.wait_for_request(len(provider.requests) + 1)
+        running.release(2)
+        later = time.time() + 10
+        os.utime(script, (later, later))
+        twice = rf"(?s)Loading script {script}.*Loading script {script}"
+        await asyncio.to_thread(router.wait_for_log, twice)
+        running.release(9)
+        assert (await asked).content.endswith(b"data: [DONE]\n\n")
+        assert await state(http) == before
+
+
+async def test_sigterm_while_streaming(start_router: StartRouter, provider: Provider) -> None:
+    provider.on(chat_stream(["a", "b"], stepped=True))
+    router = await start_router(env=provider_env(provider.url, "openai"))
+    async with router.client() as client:
+        asked = asyncio.create_task(client.chat.completions.create(model="auto", messages=HI, stream=True))
+        request = await provider.wait_for_request()
+        request.release(2)
+        stream = await asked
+        assert (await anext(stream)).choices[0].delta.content is not None
+        sent = time.monotonic()
+        router.process.send_signal(signal.SIGTERM)
+        with pytest.raises(openai.APIError):
+            async for chunk in stream:
+                assert chunk.choices[0].finish_reason is None
+    assert await request.disconnected() - sent < 2
+    assert await asyncio.to_thread(router.process.wait, 10) == 0
+    assert "Traceback" not in router.log
+    router.process.stdout.close()  # type: ignore[union-attr]
+
+
+async def test_routers_share_a_state_folder(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    env = provider_env(provider.url, "openai", "groq") | {"SMART_ROUTER_STATE": str(tmp_path / "shared")}
+    first, second = [await start_router(env=env) for _ in range(2)]
+
+    async def usable(router: Router) -> Any:
+        async with router.http() as http:
+            return (await http.get("/health")).json()["providers"]["groq"]["profiles_usable"]
+
+    assert (await usable(first), await usable(second)) == (1, 1)
+    provider.on(chat_error(429, code="insufficient_quota"), path="/groq")
+    async with first.http() as http:
+        await http.post(CHAT, json={"model": "groq/openai/gpt-oss-20b", "messages": HI})
+    async with asyncio.timeout(5):
+        while await usable(second):
+            pass
+    third = await start_router(env=env)  # and so does the next start
+    assert (await usable(first), await usable(third)) == (0, 0)
+
+
+WATCH = """
+import logging
+import smart_router.addon
+
+def client_disconnected(client):
+    (router,) = [addon for addon in smart_router.addon.addons if addon.name == "smart-router"]
+    logging.info("left: %d claims, %d attempts", len(router.claims), len(router.attempts))
+"""
+
+
+async def test_nothing_is_kept_of_ended_requests(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    script = tmp_path / "watch.py"
+    script.write_text(WATCH)
+    router = await start_router(
+        env=provider_env(provider.url, "openai"), upstream=provider.url, args=["-s", str(script)]
+    )
+    provider.on(Answer(body=b"{}"), path="/v1/embeddings")
+    provider.on(chat_stream(["a"], stepped=True), nth=4)
+    async with router.http(http2=True) as http:
+        for method, path, body in [
+            ("GET", "/v1/models", None), ("GET", "/health", None), ("GET", "/router/x", None),
+            ("POST", CHAT, GREET), ("POST", CHAT, GREET | {"stream": True}), ("POST", CHAT, {}),
+            ("POST", "/v1/embeddings", {}),
+        ]:  # fmt: skip
+            await http.request(method, path, json=body)
+        left = asyncio.create_task(http.post(CHAT, json=GREET | {"stream": True}))
+        request = await provider.wait_for_request(4)
+        left.cancel()
+    await request.disconnected()
+    async with router.http() as http:
+        await http.get("/health")
+    assert router.wait_for_log(r"left: 0 claims, 0 attempts(?s:.*)left: (.*)")[1] == "0 claims, 0 attempts"
