@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,11 +49,10 @@ class User:
         self.left.append(seconds)
 
 
-def context(settings: LoginSettings, time: Time | None = None) -> Context:
-    """Random texts are `random-1`, `random-2` …"""
+def context(settings: LoginSettings) -> Context:
+    """It is NOW, and random texts are `random-1`, `random-2` …"""
     numbers = itertools.count(1)
-    clock = time.clock if time else (lambda: NOW)
-    return Context(settings, clock, lambda size: f"random-{next(numbers)}")
+    return Context(settings, lambda: NOW, lambda size: f"random-{next(numbers)}")
 
 
 def log_in(
@@ -60,15 +60,13 @@ def log_in(
     settings: LoginSettings,
     user: User,
     *,
-    time: Time | None = None,
     timeout: float = 5.0,
 ) -> Grant:
-    """Log in over real sockets, in time that passes by itself."""
-    time = time or Time()
+    """Log in over real sockets, in time that passes when it is waited for."""
+    time = Time()
+    script = flow(Context(settings, time.clock, secrets.token_urlsafe))
     with Transport(timeout) as transport:
-        return run_login(
-            flow(context(settings, time)), transport.send, user, clock=time.clock, sleep=time.sleep
-        )
+        return run_login(script, transport.send, user, clock=time.clock, sleep=time.sleep)
 
 
 class Played[T]:

@@ -136,7 +136,7 @@ def test_qwen() -> None:
     )
     assert prompt == Prompt("https://chat.qwen.ai/a?user_code=U", "U", 300.0)
     # slow_down is times 1.5 up to 10 here; trouble on the way is waited out
-    pauses = [(None, 2.0)]
+    pauses: list[tuple[Reply | None, float]] = [(None, 2.0)]
     pauses += [(Reply(400, {"error": "authorization_pending"}), 2.0)]
     pauses += [(Reply(429, {"error": "slow_down"}), pause) for pause in (3.0, 4.5, 6.75, 10.0, 10.0)]
     pauses += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +15,7 @@ from smart_router.auth.logins.transport import LARGEST, Transport
 from tests.fakes.answers import Answer, Fault
 from tests.fakes.provider import Provider, refused_port
 
-FORM = {"refresh_token": SecretStr("canary-refresh"), "x": "a b&c"}
+FORM: Mapping[str, str | SecretStr] = {"refresh_token": SecretStr("canary-refresh"), "x": "a b&c"}
 
 
 async def send(request: Request, within: float = 5.0) -> Reply:
