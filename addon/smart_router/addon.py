@@ -23,6 +23,7 @@ from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
+from smart_router.attempts.leaving import let_connections_close
 from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
@@ -56,6 +57,7 @@ class SmartRouter:
         self.attempts: dict[str, Attempt] = {}
         self._router: Router | None = None
         self._fast_hooks: FastHooks | None = None
+        self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
@@ -88,7 +90,7 @@ class SmartRouter:
         if self._router is not None:
             self._router.limits = limits
             self._router.recording.recorder.retention = retention
-            if updated & {"router_config", "router_state"}:
+            if self._opened_at != _paths():  # a reload of the script names all options as updated
                 self._open()
 
     def running(self) -> None:
@@ -119,15 +121,16 @@ class SmartRouter:
 
     def _open(self) -> None:
         try:
-            router = open_router(ctx.options.router_config, ctx.options.router_state)
+            router = open_router(*_paths())
         except ConfigError as error:
             logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
             return
         router.limits = read_limits(ctx.options)
         router.recording.recorder.retention = read_retention(ctx.options)
         if self._router is not None:
+            self._router.auth.close()
             self._router.recording.recorder.close()
-        self._router = router
+        self._router, self._opened_at = router, _paths()
 
     async def _watch(self) -> None:
         while True:
@@ -147,6 +150,10 @@ class SmartRouter:
         if ctx.options.listen_host == LOOPBACK and came_from_elsewhere(client):
             client.error = "the router listens on loopback only; choose an address with --listen-host"
 
+    async def client_disconnected(self, client: connection.Client) -> None:
+        """Have the attempts that this ends leave no connection behind."""
+        await let_connections_close(client.id)
+
     def next_layer(self, data: layer.NextLayer) -> None:
         """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
         if data.layer is None:
@@ -160,7 +167,12 @@ class SmartRouter:
         """Claim what is the router's; let large bodies of all else pass through as they come."""
         if flow.id in self.attempts:
             return
-        if self._is_ours(flow) or not self._passes(flow):
+        try:
+            passes = not self._is_ours(flow) and self._passes(flow)
+        except Exception:
+            logger.exception("smart-router: %s: request not understood", request_id(flow))
+            passes = False
+        if not passes:
             self.claims.add(flow)
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
@@ -330,6 +342,11 @@ _INTERNAL = ClientError(
     code="router_error",
     headers={"x-should-retry": "false"},
 )
+
+
+def _paths() -> tuple[str, str]:
+    """Where the options say that config and state are."""
+    return ctx.options.router_config, ctx.options.router_state
 
 
 def _address(flow: http.HTTPFlow) -> str:

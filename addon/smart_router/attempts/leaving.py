@@ -1,0 +1,28 @@
+"""A client leaves: its providers' connections are closed for certain.
+
+mitmproxy cancels the task of a server connection when a layer closes it, and once more when the client is
+gone. The second cancellation can meet the task on its way out, before it has closed the socket: then the
+socket stays open, and the provider goes on writing, for as long as the process lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from mitmproxy import ctx
+from mitmproxy.connection import ConnectionState
+
+WAIT = 1.0
+"""Seconds; the tasks waited for have nothing left to do but to end."""
+
+
+async def let_connections_close(client_id: str) -> None:
+    """Wait for the connections that a layer has closed.
+
+    For the `client_disconnected` hook, which comes between the two cancellations.
+    """
+    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
+    transports = handler.transports.items() if handler is not None else ()
+    ending = [io.handler for connection, io in transports if connection.state is ConnectionState.CLOSED]
+    if tasks := [task for task in ending if task is not None]:
+        await asyncio.wait(tasks, timeout=WAIT)
