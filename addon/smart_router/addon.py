@@ -23,6 +23,7 @@ from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
+from smart_router.attempts.renewal import next_step
 from smart_router.attempts.leaving import let_connections_close
 from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
@@ -137,6 +138,7 @@ class SmartRouter:
             await asyncio.sleep(RELOAD_EVERY)
             if self._router is not None:
                 self._router.reload()
+                self._router.refresher.refresh_due()
 
     @command.command("router.stats")  # type: ignore[untyped-decorator]  # it has no annotations
     def stats(self) -> str:
@@ -198,7 +200,7 @@ class SmartRouter:
     async def router_next_attempt(self, exchange: Exchange) -> None:
         """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
         try:
-            exchange.step = exchange.next_step(time.monotonic())
+            exchange.step = await next_step(exchange)
         except Exception:
             logger.exception("smart-router: %s: no next attempt", exchange.id)
             exchange.step = Spent(_INTERNAL)

@@ -13,6 +13,8 @@ from smart_router.routing.config import ConfigError
 
 COMMANDS = {
     "audit": "smart_router.cli_stats:audit",
+    "import": "smart_router.cli_logins:import_",
+    "login": "smart_router.cli_logins:login",
     "profiles": "smart_router.cli_profiles:profiles",
     "report": "smart_router.cli_stats:report",
     "route": "smart_router.cli_route:route_command",

@@ -16,6 +16,7 @@ from mitmproxy import http
 from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
+from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.dialects.client_chat import read_request
@@ -39,6 +40,7 @@ class Router:
         self.config = load_config(config_file, env)
         self._seen = _fingerprint(config_file)
         self.auth = AuthStore(env, self.config.providers, state_folder)
+        self.refresher = Refresher(self.auth, self.config.logins, env)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.recall = Recall()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
@@ -63,13 +65,15 @@ class Router:
     def apply(self, config: Config) -> None:
         """Run on this configuration from now on; requests under way keep theirs."""
         self.config = config
+        self.refresher.settings = config.logins
         self.sticky.ttl = config.routing.sticky_ttl
         self.recording.apply(config)
         self.services = self._services()
         self.auth.reload_env(self.env, config.providers)
 
     def _services(self) -> Services:
-        return Services(self.auth, self.sticky, self.recall, Builder(self.config.providers, self.env))
+        build = Builder(self.config.providers, self.env)
+        return Services(self.auth, self.sticky, self.recall, build, self.refresher)
 
     def open_exchange(self, flow: http.HTTPFlow, body: bytes) -> Exchange:
         """Read and route a chat request. Raises ClientError."""

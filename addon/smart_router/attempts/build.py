@@ -56,7 +56,8 @@ class Builder:
             **provider.headers,
             **outgoing.headers,
         }
-        url = provider.base_url + outgoing.path
+        base_url = provider.address(profile.extras.get("resource_url"), exchange.hosts.get(profile.id, 0))
+        url = base_url + outgoing.path
         request = http.Request.make("POST", url, outgoing.body, http.Headers(_fields(headers)))
         limits, now = exchange.limits, time.monotonic()
         slow = SLOW_START if call.rules.reasoning or not call.stream else 1
@@ -85,7 +86,11 @@ class Builder:
             rules=rules_for(provider.id, candidate.model),
             quirks=provider.quirks,
             error_rules=provider.error_rules,
-            extras={**profile.extras, **({"session": exchange.session} if exchange.session else {})},
+            extras={
+                **profile.extras,
+                **provider.extras,
+                **({"session": exchange.session} if exchange.session else {}),
+            },
             recall=exchange.services.recall.get,
             tool_names=tool_names(exchange.request),
         )

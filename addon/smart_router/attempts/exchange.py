@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mitmproxy import http
+from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.kept import KeptBody
@@ -19,6 +20,7 @@ from smart_router.attempts.limits import Limits
 from smart_router.auth.cooldowns import SHORTEST
 from smart_router.auth.picking import AllCooled
 from smart_router.auth.profiles import Profile
+from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError, ErrorClass, UpstreamError
@@ -35,6 +37,9 @@ ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
 
 ANOTHER_PROVIDER: frozenset[ErrorClass] = frozenset({"overloaded", "server", "timeout"})
 """Failures that speak of the provider: its other models are tried after those of other providers."""
+
+ANOTHER_HOST: frozenset[ErrorClass] = frozenset({"rate_limit", "quota", "overloaded", "server", "timeout"})
+"""Failures after which a provider with several hosts is asked at the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ class Services:
     sticky: StickyTable
     recall: Recall
     build: Callable[[Exchange, Candidate, Profile], Attempt]
+    refresher: Refresher | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +98,9 @@ class Exchange:
     """One client request. Times are monotonic seconds.
 
     `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
-    for which a provider asked the router to wait. `sent` is what the client's flow shows of a stream.
+    for which a provider asked the router to wait. `again` is the failed attempt that its own profile makes
+    once more, `refused_tokens` and `hosts` say why: the tokens that were refused, and which of its provider's
+    base URLs a profile has come to, by profile id. `sent` is what the client's flow shows of a stream.
     """
 
     id: str
@@ -116,6 +124,9 @@ class Exchange:
     attempts: list[Attempt] = field(default_factory=list)
     answered: Attempt | None = None
     paused: float = 0.0
+    again: Attempt | None = None
+    refused_tokens: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict)
+    hosts: dict[str, int] = field(default_factory=dict)
     sent: KeptBody = field(init=False)
 
     def __post_init__(self) -> None:
@@ -136,6 +147,8 @@ class Exchange:
     def next_step(self, now: float) -> Step:
         """Try the next candidate, wait, or give up."""
         if self.number < self.limits.max_attempts and now - self.started < self.limits.failover:
+            if attempt := self._repeat():
+                return attempt
             while self.remaining:
                 if attempt := self._try(self.remaining[0], now):
                     return attempt
@@ -154,6 +167,9 @@ class Exchange:
         self.failures.append(Failed(attempt.number, attempt.candidate, attempt.profile_id, error))
         who = f"{attempt.candidate} ({attempt.profile_id})"
         logger.info("%s attempt %d: %s: %s: %s", self.id, attempt.number, who, error.kind, error.message)
+        if self._is_worth_repeating(attempt, error):
+            self.again = attempt
+            return
         if error.scope != "none":
             self.services.auth.mark_profile_failure(attempt.profile_id, attempt.candidate.model, error, now)
         if not error.retryable:
@@ -197,8 +213,29 @@ class Exchange:
             if picked.until is not None:
                 self.cooled_until = min(picked.until, self.cooled_until or picked.until)
             return None
+        return self._make(candidate, picked.profile)
+
+    def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError) -> bool:
+        """Whether the same profile may do better: with a fresh token, or at its provider's next host."""
+        id_ = attempt.profile_id
+        profile = self.services.auth.find(id_)
+        if error.kind == "auth" and profile and profile.refreshable and id_ not in self.refused_tokens:
+            self.refused_tokens[id_] = attempt.credential
+            return True
+        host = self.hosts.get(id_, 0) + 1
+        if error.kind in ANOTHER_HOST and host <= len(attempt.provider.more_base_urls):
+            self.hosts[id_] = host
+            return True
+        return False
+
+    def _repeat(self) -> Attempt | None:
+        failed, self.again = self.again, None
+        profile = None if failed is None else self.services.auth.find(failed.profile_id)
+        return None if failed is None or profile is None else self._make(failed.candidate, profile)
+
+    def _make(self, candidate: Candidate, profile: Profile) -> Attempt | None:
         try:
-            self.attempt = self.services.build(self, candidate, picked.profile)
+            self.attempt = self.services.build(self, candidate, profile)
         except ClientError as error:
             self.refused = error
             return None

@@ -80,6 +80,11 @@ class Profile:
     extras: Mapping[str, str] = field(default_factory=dict)
     login: Login | None = None
 
+    @property
+    def refreshable(self) -> bool:
+        """Whether there is a refresh token."""
+        return self.login is not None and self.login.refresh is not None
+
 
 def fingerprint(secret: SecretStr | None) -> str:
     """A short one-way mark of a secret, the same in every process; empty for no secret."""

@@ -104,7 +104,7 @@ class Refresher:
     def refresh_due(self) -> None:
         """Begin to refresh the logins whose tokens end soon; call it every few seconds."""
         for profile in self._store.logins():
-            if _refreshable(profile) and self._ends_within(profile, self._lead(profile)):
+            if profile.refreshable and self._ends_within(profile, self._lead(profile)):
                 self._begin(profile)
 
     def refresh(self, profile: Profile) -> Profile:
@@ -212,10 +212,6 @@ class Refresher:
         if row is None or login is None or login.expires_at is None or login.obtained_at is None:
             return 0.0
         return min(row.lead, (login.expires_at - login.obtained_at) / 2)
-
-
-def _refreshable(profile: Profile) -> bool:
-    return profile.login is not None and profile.login.refresh is not None
 
 
 def _tokens(profile: Profile, login: Login) -> Tokens:

@@ -36,7 +36,7 @@ class CliFile:
 
 def _codex_extras(tokens: Reply) -> Mapping[str, str]:
     access, identity = tokens.secret("access_token"), tokens.secret("id_token")
-    account = tokens.text("account_id") or codex.account_of(identity, access)
+    account = codex.account_of(identity, access) or tokens.text("account_id")
     return {"account_id": account} if account else {}
 
 

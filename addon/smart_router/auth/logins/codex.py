@@ -5,6 +5,7 @@ Sources: the Codex CLI, CLIProxyAPI, opencode-openai-codex-auth.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ _AUTHORIZE = {
 }
 _CLAIM = "https://api.openai.com/auth"
 _DEVICE_LIMIT = 15 * 60.0
+_ACCOUNT = re.compile(r"[\w-]{1,128}", re.ASCII)  # it goes into a header
 
 
 def browser_login(context: Context) -> Script[Grant]:
@@ -63,7 +65,7 @@ def device_login(context: Context) -> Script[Grant]:
 def account_of(*tokens: SecretStr | None) -> str | None:
     """The ChatGPT account that an id or access token is of."""
     found = (_object(claims(token).get(_CLAIM)).get("chatgpt_account_id") for token in tokens)
-    return next((account for account in found if isinstance(account, str) and account), None)
+    return next((one for one in found if isinstance(one, str) and _ACCOUNT.fullmatch(one)), None)
 
 
 def _judge(reply: Reply) -> Verdict:

@@ -1,0 +1,45 @@
+"""The next step of an exchange, with access tokens that providers still take."""
+
+from __future__ import annotations
+
+import time
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange, Step
+from smart_router.auth.logins.steps import LoginError
+from smart_router.auth.profiles import auth_header
+from smart_router.errors import UpstreamError
+
+_TRY_AGAIN = 30.0
+"""Seconds for which a login is left alone whose token could not be refreshed."""
+
+
+async def next_step(exchange: Exchange) -> Step:
+    """What the exchange does next. A login whose token is about to end, or was refused, gets a new one
+    before the attempt begins; if there is none to be had, that attempt has failed."""
+    while isinstance(step := exchange.next_step(time.monotonic()), Attempt):
+        error = await _freshen(exchange, step)
+        if error is None:
+            break
+        step.close(time.monotonic())
+        exchange.failed(error, time.monotonic())
+    return step
+
+
+async def _freshen(exchange: Exchange, attempt: Attempt) -> UpstreamError | None:
+    refresher, id_ = exchange.services.refresher, attempt.profile_id
+    profile = exchange.services.auth.find(id_)
+    if refresher is None or profile is None or profile.login is None:
+        return None
+    refused = exchange.refused_tokens.get(id_) == attempt.credential
+    try:
+        profile = await refresher.usable(profile, refused=refused)
+    except LoginError as error:
+        exchange.refused_tokens.setdefault(id_, attempt.credential)  # another refresh would fail as well
+        why = f"{attempt.candidate}: {error}"
+        return UpstreamError(
+            "auth", "profile", 502, why, type="server_error", code="login_failed", retry_after=_TRY_AGAIN
+        )
+    attempt.credential = dict([header] if (header := auth_header(attempt.provider, profile)) else [])
+    attempt.extend(time.monotonic())
+    return None
