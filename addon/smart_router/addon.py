@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from mitmproxy import command, connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
@@ -23,14 +24,21 @@ from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
-from smart_router.attempts.renewal import next_step
 from smart_router.attempts.leaving import let_connections_close
+from smart_router.attempts.renewal import next_step
 from smart_router.auth.persist import StoreError
 from smart_router.body import decode_body, too_large
 from smart_router.errors import ClientError
 from smart_router.fast_hooks import FastHooks
-from smart_router.listening import LOOPBACK, came_from_elsewhere, is_loopback, move_to_loopback
+from smart_router.listening import (
+    LOOPBACK,
+    came_from_elsewhere,
+    counts_as_local,
+    is_loopback,
+    move_to_loopback,
+)
 from smart_router.mitm import links, views
+from smart_router.mitm.intercept import Found, Interception, read_interception
 from smart_router.mitm.trim import Trim
 from smart_router.options import add_options, read_limits, read_max_body, read_retention
 from smart_router.recording import FLUSH_WITHIN
@@ -57,6 +65,7 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts: dict[str, Attempt] = {}
         self._router: Router | None = None
+        self._interception = Interception()
         self._fast_hooks: FastHooks | None = None
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,6 +92,7 @@ class SmartRouter:
             self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
             retention = read_retention(ctx.options)
+            self._interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
             if self._router is None:
                 logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
@@ -188,6 +198,8 @@ class SmartRouter:
             try:
                 await self._serve(flow, claim)
             except ClientError as error:
+                if self._pass_on(flow, claim, error):
+                    return
                 _refuse(flow, error)
                 if self._router is not None:
                     self._router.recording.refused(flow, claim.client, error)
@@ -249,9 +261,29 @@ class SmartRouter:
     # Serving.
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
-        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return endpoints.resolve(flow.request.path) is not None
+        return self._intercepted(flow) is not None
+
+    def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
+        """What a request that was meant for another host asks the router for."""
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return None
+        request, upgrade = flow.request, flow.request.headers.get("upgrade", "")
+        return self._interception.find(
+            request.pretty_host, request.port, request.method, request.path, upgrade
+        )
+
+    def _pass_on(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
+        """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
+        if not ctx.options.router_passthrough or claim.too_large or not self._intercepted(flow):
             return False
-        return endpoints.resolve(flow.request.path) is not None
+        if self._router and (shown := find_client(flow.request.headers, self._router.config.clients)):
+            del flow.request.headers[shown.header]  # the router's own key is for the router alone
+        self.claims.drop(flow)
+        flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
+        logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
+        return True
 
     def _passes(self, flow: http.HTTPFlow) -> bool:
         """Whether a request that is not the router's may go on to the reverse target.
@@ -271,7 +303,8 @@ class SmartRouter:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         headers = flow.request.headers
         claim.origin = check_origin(headers, ctx.options.router_allow_origins)
-        target = endpoints.resolve(flow.request.path)
+        found = self._intercepted(flow)
+        target = found.target if found else endpoints.resolve(flow.request.path)
         if isinstance(target, ClientError):
             raise target
         if target is not None and flow.request.method == "OPTIONS" and claim.origin:
@@ -279,11 +312,11 @@ class SmartRouter:
             return
         claim.client = check_client(_address(flow), headers, router.config.clients)
         assert target is not None, "what is not the router's is claimed only to be refused"
-        endpoints.check_method(target, flow.request.method)
+        endpoints.check_method(target, flow.request.method, headers.get("upgrade", ""))
         if claim.too_large:
             raise too_large(self.claims.max_body)
         if target.endpoint == "chat":
-            self._route(flow, claim, router)
+            self._route(flow, claim, router, found)
         elif target.endpoint == "stats":
             since = flow.request.query.get("since", "")
             flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
@@ -294,12 +327,13 @@ class SmartRouter:
         else:
             flow.response = _json(*_LOCAL[target.endpoint](router, target))
 
-    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router) -> None:
+    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
         if flow.is_replay:
             raise ClientError(501, "a routed request cannot be replayed by mitmproxy itself", code="replay")
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
-        claim.exchange = exchange = router.open_exchange(flow, body)
+        rename = partial(found.rename, providers=router.config.providers) if found else None
+        claim.exchange = exchange = router.open_exchange(flow, body, rename)
         links.link_client(flow, exchange)
 
 
@@ -352,7 +386,9 @@ def _paths() -> tuple[str, str]:
 
 
 def _address(flow: http.HTTPFlow) -> str:
-    """The client's IP address; empty if there is none."""
+    """The client's IP address, loopback for one that counts as local; empty if there is none."""
+    if counts_as_local(flow.client_conn):
+        return LOOPBACK
     peer = flow.client_conn.peername
     return peer[0] if peer else ""
 

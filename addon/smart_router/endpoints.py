@@ -62,8 +62,15 @@ def resolve(path: str) -> Target | ClientError | None:
     return None
 
 
-def check_method(target: Target, method: str) -> None:
-    """Raises a 405 that names what is allowed."""
+def check_method(target: Target, method: str, upgrade: str = "") -> None:
+    """Raises a 405 that names what is allowed, and a 426 for a WebSocket: clients such as Codex then POST."""
+    if upgrade.lower() == "websocket":
+        raise ClientError(
+            426,
+            "WebSockets are not served here, send a POST",
+            code="upgrade_required",
+            headers={"upgrade": "HTTP/1.1"},
+        )
     if method not in target.methods:
         allowed = ", ".join(target.methods)
         raise ClientError(

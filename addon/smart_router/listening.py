@@ -12,7 +12,15 @@ import logging
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
-from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode, Socks5Mode, UpstreamMode
+from mitmproxy.proxy.mode_specs import (
+    LocalMode,
+    RegularMode,
+    ReverseMode,
+    Socks5Mode,
+    TransparentMode,
+    UpstreamMode,
+    WireGuardMode,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +38,18 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def counts_as_local(client: Client) -> bool:
+    """Whether a client is on this machine by the way it came, whatever its address, or known as WireGuard's.
+
+    Local mode catches this machine's own programs, under the address of its network card. Their connections
+    reach transparent mode at a loopback address, which the kernel lets nobody else do.
+    """
+    mode = client.proxy_mode
+    if isinstance(mode, TransparentMode):
+        return bool(client.sockname) and is_loopback(client.sockname[0])
+    return isinstance(mode, LocalMode | WireGuardMode)
 
 
 def came_from_elsewhere(client: Client) -> bool:

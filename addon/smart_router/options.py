@@ -108,6 +108,27 @@ OPTIONS: tuple[Option, ...] = (
         "Keep in the audit log what was asked, too. Without it no text of a prompt is kept anywhere.",
     ),
     Option(
+        "router_intercept",
+        Sequence[str],
+        ["api.openai.com"],
+        "In modes other than reverse: hosts whose chat requests are routed, as HOST[:PORT][/BASE][=NAMES]. "
+        "NAMES says what model names mean there: keep (what that host means, the default), map (see "
+        "router_model_map) or auto (nothing, the router chooses). HOST may hold *.",
+    ),
+    Option(
+        "router_model_map",
+        Sequence[str],
+        [],
+        "For entries of router_intercept with map: NAME=MODEL pairs such as gpt-4o*=auto:eco.",
+    ),
+    Option(
+        "router_passthrough",
+        bool,
+        False,
+        "An intercepted request that cannot be routed goes on to its own host, unchanged, with the key that "
+        "it came with. Otherwise it is answered with an error.",
+    ),
+    Option(
         "router_allow_origins",
         Sequence[str],
         [],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mitmproxy import http
@@ -75,10 +75,14 @@ class Router:
         build = Builder(self.config.providers, self.env)
         return Services(self.auth, self.sticky, self.recall, build, self.refresher)
 
-    def open_exchange(self, flow: http.HTTPFlow, body: bytes) -> Exchange:
-        """Read and route a chat request. Raises ClientError."""
+    def open_exchange(
+        self, flow: http.HTTPFlow, body: bytes, rename: Callable[[str], str] | None = None
+    ) -> Exchange:
+        """Read and route a chat request; `rename` says what its model means here. Raises ClientError."""
         started = time.monotonic()
         request = read_request(body)
+        if rename is not None:
+            request["model"] = rename(request["model"])
         named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
         session = session_key(request, named.decode(errors="replace"))
         return Exchange(

@@ -17,7 +17,7 @@ from mitmproxy import flow as mflow
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     RequestData,
@@ -44,6 +44,7 @@ from smart_router.attempts.messages import (
 )
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
+from smart_router.listening import is_loopback
 
 Commands = layer.CommandGenerator[None]
 
@@ -123,7 +124,10 @@ class RoutedStream(HttpStream):
         """For the attempt's own stream: in the same layer, with the provider as the server."""
         request = attempt.flow.request
         server = Server(address=(request.host, request.port))
-        server.via = self.context.server.via
+        if not (request.host == "localhost" or is_loopback(request.host)):  # which no proxy could reach
+            server.via = self.context.server.via
+        if server.via and self.mode is HTTPMode.upstream and request.scheme == "http":
+            request.authority = f"{request.host}:{request.port}"  # a proxy is told the whole URL
         if request.scheme == "https":
             server.tls = True
             server.sni = request.host

@@ -1,0 +1,128 @@
+"""Fixed endpoints: which requests to other hosts are routed, and what their model names mean.
+
+For tools whose address cannot be changed, in every mode but `reverse`. An entry of `router_intercept` is
+`HOST[:PORT][/BASE][=NAMES]`, where HOST may hold `*` and NAMES says what model names mean:
+
+- `keep` (the default): what they mean at that host, so `gpt-5.4` at api.openai.com is `openai/gpt-5.4`; names
+  that the host's provider does not have are read as the router's own, `auto` among them
+- `map`: what `router_model_map` makes of them
+- `auto`: nothing, the router chooses
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from smart_router.endpoints import Target, resolve
+from smart_router.errors import ClientError
+from smart_router.providers.base import Provider
+from smart_router.providers.registry import PROVIDERS
+
+Names = Literal["keep", "map", "auto"]
+
+_ENTRY = re.compile(r"(?P<host>[^/:=\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
+_ENDPOINTS = ("chat", "models", "model")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of `router_intercept`. `host` is a pattern, `port` None for any, `base` a path prefix that
+    comes before the router's own paths."""
+
+    host: str
+    port: int | None
+    base: str
+    names: Names
+
+    def covers(self, host: str, port: int, path: str) -> bool:
+        """Whether a request to this place is the rule's."""
+        if not fnmatchcase(host.lower(), self.host) or self.port not in (None, port):
+            return False
+        return path.startswith(f"{self.base}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A request that is to be routed: what it asks for, and what its model's name means."""
+
+    target: Target
+    names: Names
+    host: str
+    mapped: Sequence[tuple[str, str]]
+
+    def rename(self, model: str, providers: Mapping[str, Provider]) -> str:
+        """The router's name for the model that was asked for. Raises a 404 if the map has none."""
+        if self.names == "auto":
+            return "auto"
+        if self.names == "map":
+            return self._mapped(model)
+        owner = _provider_at(self.host, providers)
+        if owner and (not owner.listed or model in owner.models):
+            return f"{owner.id}/{model}"
+        return model
+
+    def _mapped(self, model: str) -> str:
+        for pattern, name in self.mapped:
+            if fnmatchcase(model, pattern):
+                return name
+        message = f"no entry of router_model_map matches the model {model!r}"
+        raise ClientError(404, message, code="model_not_found", param="model")
+
+
+@dataclass(frozen=True, slots=True)
+class Interception:
+    """The rules, and `(pattern, model)` pairs for those that map; the first that matches counts."""
+
+    rules: tuple[Rule, ...] = ()
+    mapped: tuple[tuple[str, str], ...] = ()
+
+    def find(self, host: str, port: int, method: str, path: str, upgrade: str) -> Found | None:
+        """What a request to another host asks the router for, None if it is not the router's.
+
+        A WebSocket is claimed to be refused where a POST would be routed: tools then fall back to it.
+        """
+        rule = next((rule for rule in self.rules if rule.covers(host, port, path)), None)
+        if rule is None:
+            return None
+        target = resolve(path.removeprefix(rule.base))
+        if not isinstance(target, Target) or target.endpoint not in _ENDPOINTS:
+            return None
+        if method not in target.methods and upgrade.lower() != "websocket":
+            return None
+        return Found(target, rule.names, host, self.mapped)
+
+
+def read_interception(entries: Sequence[str], mapped: Sequence[str]) -> Interception:
+    """What the options say. Raises ValueError naming the option and the entry."""
+    return Interception(tuple(map(_rule, entries)), tuple(map(_pair, mapped)))
+
+
+def _rule(entry: str) -> Rule:
+    found = _ENTRY.fullmatch(entry.strip())
+    if found is None or (found["names"] or "keep") not in get_args(Names):
+        raise ValueError(
+            f"router_intercept: {entry!r} is not HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES"
+        )
+    port = int(found["port"]) if found["port"] else None
+    return Rule(found["host"].lower(), port, found["base"] or "", found["names"] or "keep")  # type: ignore[arg-type]
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    pattern, found, name = entry.partition("=")
+    if not (pattern.strip() and found and name.strip()):
+        raise ValueError(f"router_model_map: {entry!r} is not NAME=MODEL")
+    return pattern.strip(), name.strip()
+
+
+def _provider_at(host: str, providers: Mapping[str, Provider]) -> Provider | None:
+    """The provider whose address has this host, as it is now or as its vendor has it."""
+    for known in (providers, PROVIDERS):
+        for id_, provider in known.items():
+            if id_ in providers and urlsplit(provider.base_url).hostname == host.lower():
+                return providers[id_]
+    return None
