@@ -45,10 +45,10 @@ PRIOR = {
     "word_problem": 0.06, "short": -0.06, "fact": -0.08, "greeting": -0.06, "quick_task": -0.06,
     "search_query": -0.08, "question": -0.04, "repetition": 0.05, "commas": 0.05, "number_share": 0.03,
     "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04,
-    "sentences": 0.03, "choice_of_numbers": 0.05,
+    "sentences": 0.03, "choice_of_numbers": 0.05, "creative": -0.05, "explain": -0.04,
 }  # fmt: skip
 SHRINK_NAMED, SHRINK_WORDS, SHRINK_TIERS = 1000.0, 40.0, 1.0
-TIER_SET_WEIGHT = 0.2  # of the tier prompts in the score's fit, against a set of the same size
+TIER_SET_WEIGHT = 0.1  # of the tier prompts in the score's fit, against a set of the same size
 OWN_WEIGHT, FAMILY_CAP = 3.0, 40.0  # of one of our own prompts; of all prompts of a task family together
 WORDS, WORD_COUNT, WORD_FAMILIES = 1500, 12, 4  # at most; each seen so often, in so many task families
 
