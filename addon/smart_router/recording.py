@@ -31,7 +31,7 @@ from smart_router.stats.totals import Totals
 BASELINE_MODEL = "auto"
 """The virtual model whose REASONING tier names the most capable model."""
 
-FLUSH_WITHIN = 2.0
+FLUSH_WITHIN = 5.0
 """Seconds to wait for the last records to be on disk."""
 
 MOST_PATH = 200

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
@@ -100,7 +100,6 @@ class StatsDatabase:
             try:
                 self._connect()
             except (sqlite3.Error, UnicodeDecodeError) as error:
-                self.close()
                 if not is_damage(error):
                     raise
                 aside = set_aside(self.path, time.time())
@@ -112,10 +111,11 @@ class StatsDatabase:
     def _connect(self) -> None:
         make_private(self.path)
         db = self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that thrown out rows make the file smaller
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing, a power cut the last moments
-        migrate(db, MIGRATIONS)
+        with self._giving_up():
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that thrown out rows make the file smaller
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing, a power cut the last moments
+            migrate(db, MIGRATIONS)
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -133,19 +133,15 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     cannot be written can still be read. Raises sqlite3.Error, OSError or NewerFileError.
     """
     path = folder / FILE_NAME
-    if not path.exists():
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+    with ExitStack() as stack:
+        db = stack.enter_context(closing(sqlite3.connect(path if path.exists() else ":memory:")))
+        db.isolation_level = None
+        try:
             migrate(db, MIGRATIONS)
-            yield db
-        return
-    try:
-        db = sqlite3.connect(path, timeout=_LOCK_WAIT, isolation_level=None)
-        migrate(db, MIGRATIONS)
-    except sqlite3.OperationalError:
-        db.close()
-        # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    with closing(db):
+        except sqlite3.OperationalError:
+            # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
+            uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+            db = stack.enter_context(closing(sqlite3.connect(uri, uri=True)))
         db.execute("BEGIN")  # so that several queries see the same
         yield db
 
