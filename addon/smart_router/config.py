@@ -57,7 +57,7 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 class ProviderTable(BaseModel):
     """`[providers.NAME]`: overrides of a known provider, or a server of the user's own.
 
-    `extras`, `resource_hosts` (see Provider) and `login` are of providers that one logs in with.
+    All from `more_base_urls` on (see Provider) is of providers that one logs in with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +65,7 @@ class ProviderTable(BaseModel):
     base_url: BaseUrl | None = None
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     models: tuple[str, ...] = ()
+    more_base_urls: tuple[BaseUrl, ...] = ()
     extras: dict[str, str] = {}
     resource_hosts: tuple[str, ...] | None = None
     login: LoginSettings | None = None
@@ -160,8 +161,10 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
 
 
 def _login_changes(provider: Provider, table: ProviderTable) -> dict[str, Any]:
-    """What a table changes of a provider that one logs in with; the user's base URL is the only one."""
-    changes: dict[str, Any] = {"more_base_urls": (), "resource_hosts": ()} if table.base_url else {}
+    """What a table changes of a provider that one logs in with; base URLs of the user's leave no others."""
+    changes: dict[str, Any] = {}
+    if table.base_url or table.more_base_urls:
+        changes |= {"more_base_urls": table.more_base_urls, "resource_hosts": ()}
     if table.resource_hosts is not None:
         changes["resource_hosts"] = table.resource_hosts
     if table.extras:
