@@ -113,6 +113,7 @@ def test_compare(run: Any, tmp_path: Path) -> None:
     found = json.loads(run("route", "--json", "--jsonl", "-", "--compare", str(other), input=JSONL).stdout)
     assert found["total"] == 3 and found["tiers"] == {}
     assert [row["id"] for row in found["changed"]] == ["a"]
+    assert found["estimated_usd"]["requests"] == 3 and found["estimated_usd"]["after"] > 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from rich.table import Table
 from smart_router.config import Config, config_path, load_config
 from smart_router.errors import ClientError
 from smart_router.offline import (
+    ASSUMED_ANSWER,
     Comparison,
     Offline,
     Recorded,
@@ -107,7 +109,7 @@ def _compare(
     recorded: Iterable[Recorded], before: Offline, after: Offline, model: str, as_json: bool
 ) -> None:
     """Both decisions of each request that changes, then the counts. Unreadable requests are left out."""
-    comparison = Comparison()
+    comparison, now = Comparison(), time.time()
     rows: list[tuple[Any, Decision, Decision]] = []
     for id_, request in recorded:
         if isinstance(request, ClientError):
@@ -118,6 +120,7 @@ def _compare(
         except ClientError as error:
             click.echo(f"{id_}: {error}", err=True)
             continue
+        comparison.add_cost(before.estimate(request, old, now), after.estimate(request, new, now))
         if comparison.add(old, new):
             rows.append((id_, old, new))
     if as_json:
@@ -129,9 +132,14 @@ def _compare(
             table.add_row(str(id_), *(f"{one.tier} {one.candidates[0]}" for one in decisions))
         _console().print(table)
     click.echo(f"{len(rows)} of {comparison.total} requests change.")
-    for what, counts in comparison.to_dict().items():
-        if isinstance(counts, dict) and counts:
+    told = comparison.to_dict()
+    for what in ("tiers", "models"):
+        if counts := told[what]:
             click.echo(f"{what}: " + ", ".join(f"{change} ({n})" for change, n in counts.items()))
+    click.echo(
+        f"estimated cost of {comparison.priced} with known prices, answers of {ASSUMED_ANSWER} tokens:"
+        f" ${comparison.usd_before:.4f} -> ${comparison.usd_after:.4f}"
+    )
 
 
 def _change(id_: Any, before: Decision, after: Decision) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, BinaryIO, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -15,10 +16,16 @@ from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing import Decision, StickyTable, route
+from smart_router.routing.needs import prompt_tokens
+from smart_router.stats.prices import PriceBook
+from smart_router.stats.record import Tokens
 
 _CHAT_PATH = "/chat/completions"
 _ATTEMPT_MARK = "router_client"
 """Metadata by which a saved flow is one of our attempts, whose client flow is in the file as well."""
+
+ASSUMED_ANSWER = 500
+"""Tokens of an answer that was not recorded, to estimate costs with."""
 
 
 class Recorded(NamedTuple):
@@ -98,6 +105,12 @@ class Offline:
     config: Config
     configured: Callable[[str], bool]
 
+    @cached_property
+    def prices(self) -> PriceBook:
+        """What models cost under this configuration."""
+        base_urls = {name: provider.base_url for name, provider in self.config.providers.items()}
+        return PriceBook(self.config.prices, base_urls)
+
     def decide(self, request: ChatRequest, model: str) -> Decision:
         """Where the request would go if it asked for `model`, or the virtual model that it names itself.
 
@@ -116,6 +129,16 @@ class Offline:
             now=0.0,
         )
 
+    def estimate(self, request: ChatRequest, decision: Decision, at: float) -> float | None:
+        """What the first candidate's answer would cost in USD at a time (unix seconds); None without price.
+
+        The prompt is measured as for the context check, the answer taken to be ASSUMED_ANSWER tokens long.
+        """
+        first = decision.candidates[0]
+        tokens = Tokens(input=prompt_tokens(request), output=ASSUMED_ANSWER, estimated=True)
+        cost = self.prices.cost(first.provider, first.model, tokens, at)
+        return cost.usd if cost else None
+
 
 def configured_in(env: Mapping[str, str], providers: Mapping[str, Provider]) -> Callable[[str], bool]:
     """Which providers have a key in the environment; all of them if none has."""
@@ -130,6 +153,9 @@ class Comparison:
     """What another configuration changes, gathered over many requests."""
 
     total: int = 0
+    priced: int = 0
+    usd_before: float = 0.0
+    usd_after: float = 0.0
     tiers: Counter[tuple[str, str]] = field(default_factory=Counter)
     models: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -142,10 +168,22 @@ class Comparison:
         self.models[models] += 1
         return tiers[0] != tiers[1] or models[0] != models[1]
 
+    def add_cost(self, before: float | None, after: float | None) -> None:
+        """Sum up one request's two costs, if both are known."""
+        if before is not None and after is not None:
+            self.priced += 1
+            self.usd_before += before
+            self.usd_after += after
+
     def to_dict(self) -> dict[str, Any]:
-        """Counts by `before -> after`, the changed ones only."""
+        """Counts by `before -> after`, the changed ones only, and the estimated costs of all with a price."""
 
         def changed(counts: Counter[tuple[str, str]]) -> dict[str, int]:
             return {f"{a} -> {b}": n for (a, b), n in counts.most_common() if a != b}
 
-        return {"total": self.total, "tiers": changed(self.tiers), "models": changed(self.models)}
+        return {
+            "total": self.total,
+            "tiers": changed(self.tiers),
+            "models": changed(self.models),
+            "estimated_usd": {"requests": self.priced, "before": self.usd_before, "after": self.usd_after},
+        }
