@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fit_routing import Corpus, apgr, read
+from routing_corpus import Corpus, apgr, read
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import Scored, score_prompt

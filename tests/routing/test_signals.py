@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from smart_router.routing.config import load_defaults
+from smart_router.routing.signals import Reading, counted_words, measure
+from smart_router.routing.text import Prompt, plain
+
+CONFIG = load_defaults()
+CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
+
+
+def seen(prompt: Prompt) -> dict[str, Reading]:
+    return measure(prompt, counted_words(prompt), CONFIG.lexicon, CONFIG.word_weights)
+
+
+@pytest.mark.parametrize(
+    ("text", "present", "absent"),
+    [
+        ("Hi", {"short", "greeting"}, {"long", "question", "search_query"}),
+        ("who won the cup in 2010", {"search_query", "fact", "numbers"}, {"question"}),
+        ("write a poem", {"creative"}, {"search_query"}),  # a task, though typed like a search
+        ("Is it so?”", {"question"}, {"formulas"}),
+        ("真的吗？", {"question"}, {"search_query"}),
+        (CHOICE, {"multiple_choice", "choice_of_numbers"}, {"question", "search_query"}),
+        ("Find $x^2$ or \\frac{1}{2}", {"formulas"}, {"code_shapes"}),
+        ("∀x (Px ⊃ Qx)", {"formulas"}, set()),
+        ("def f():\n    return 1\n", {"code_shapes"}, {"multiple_choice"}),
+        ("Do this:\n- one\n- two", {"list_items"}, {"multiple_choice"}),
+        ("The sky is ____ today", {"blank"}, set()),
+        ("word " * 400, {"long", "passage", "repetition"}, {"short"}),
+    ],
+)
+def test_structure(text: str, present: set[str], absent: set[str]) -> None:
+    found = seen(plain(text))
+    assert present <= found.keys() and not absent & found.keys()
+
+
+def test_conversation() -> None:
+    found = seen(Prompt("x", turns=3, tools=2, tool_turns=1, images=1, form="json_schema"))
+    assert {"turns", "tools", "tool_turns", "images", "output_format"} <= found.keys()
+    assert found["tools"].evidence == "2 tools" and found["turns"].evidence == "2 earlier user turns"
+    assert not {"turns", "tools", "images"} & seen(plain("x")).keys()
+
+
+def test_pasted_words_do_not_count() -> None:
+    pasted = "Lorem ipsum dolor. " * 60 + "Prove the theorem. " + "Lorem ipsum dolor. " * 60
+    assert "proof" not in seen(plain(f"Summarize this:\n{pasted}\nThanks"))
+
+
+def test_every_signal_of_a_prompt_has_a_weight_and_every_weight_a_signal() -> None:
+    everything = Prompt(
+        f"who are you {CHOICE} $x^2$ ∀ def f():\n- one\n____ " + "word, 1 Name. " * 400 + "?",
+        turns=2, tools=1, tool_turns=1, images=1, form="json_object",
+    )  # fmt: skip
+    structure = seen(everything).keys() - CONFIG.keywords.keys()
+    assert structure <= CONFIG.weights.keys()
+    rare = {"short", "search_query"}
+    assert CONFIG.weights.keys() <= structure | CONFIG.keywords.keys() | rare
