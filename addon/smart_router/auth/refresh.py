@@ -48,7 +48,7 @@ RETRY_FIRST, RETRY_LAST = 30.0, 300.0
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """The last refresh failed: why, and until when (monotonic) no other is tried."""
+    """The last refresh failed: why, and until when (on the clock) no other is tried."""
 
     why: str
     until: float
@@ -63,7 +63,7 @@ def _send(request: Request) -> Reply:
 class Refresher:
     """Refreshes the logins of one store. `settings` are the user's, by provider; `env` may hold the client.
 
-    `now` is the wall clock (unix seconds), by which tokens end.
+    `now` is the world's time (unix seconds), by which tokens end; `clock` measures pauses.
     """
 
     def __init__(
@@ -74,12 +74,14 @@ class Refresher:
         *,
         send: Callable[[Request], Reply] = _send,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self._store = store
         self._env = env
         self._send = send
         self._now = now
+        self._clock = clock
         self._threads = ThreadPoolExecutor(4, "refresh")
         self._lock = threading.Lock()
         self._running: dict[str, Future[Profile]] = {}
@@ -166,7 +168,7 @@ class Refresher:
             if running is not None:
                 return running
             trouble = self._troubles.get(key)
-            if trouble is not None and time.monotonic() < trouble.until:
+            if trouble is not None and self._clock() < trouble.until:
                 failed: Future[Profile] = Future()
                 failed.set_exception(LoginError(trouble.why))
                 return failed
@@ -197,7 +199,7 @@ class Refresher:
                 return
             before = self._troubles.get(key)
             pause = RETRY_FIRST if before is None else min(before.pause * 2, RETRY_LAST)
-            self._troubles[key] = _Trouble(str(error), time.monotonic() + pause, pause)
+            self._troubles[key] = _Trouble(str(error), self._clock() + pause, pause)
         ask = "; log in again" if error.final else ""
         logger.warning("%s was not refreshed: %s%s", profile.id, error, ask)
 
