@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import socket
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
@@ -41,15 +42,26 @@ def is_loopback(host: str) -> bool:
 
 
 def counts_as_local(client: Client) -> bool:
-    """Whether a client is on this machine by the way it came, whatever its address, or known as WireGuard's.
+    """Whether a client is on this machine though its address is not loopback's, or known as WireGuard's.
 
-    Local mode catches this machine's own programs, under the address of its network card. Their connections
-    reach transparent mode at a loopback address, which the kernel lets nobody else do.
+    Local mode catches this machine's own programs, and transparent mode may, under the address of its
+    network card.
     """
     mode = client.proxy_mode
     if isinstance(mode, TransparentMode):
-        return bool(client.sockname) and is_loopback(client.sockname[0])
+        return _is_own_address(client.peername[0])
     return isinstance(mode, LocalMode | WireGuardMode)
+
+
+def _is_own_address(host: str) -> bool:
+    """Whether one of this machine's network cards has the address: the kernel would reach it from itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # sends nothing
+        except OSError:
+            return False
+        return bool(probe.getsockname()[0] == host)
 
 
 def came_from_elsewhere(client: Client) -> bool:

@@ -1,0 +1,63 @@
+"""Modes that catch the traffic of programs that know of no proxy: transparent in a namespace, and local."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.provider import Provider
+from tests.harness import ROOT, Router, RouterError, provider_env
+from tests.mitm.namespace import ADDRESS, UNSUPPORTED
+from tests.mitm.tools import LIMIT, free_port, run
+
+BODY = json.dumps({"model": "gpt-5.4-mini", "messages": [{"role": "user", "content": "Hi"}]})
+URL = "https://api.openai.com/v1/chat/completions"
+
+missing = [name for name in ("unshare", "ip", "iptables", "curl") if not shutil.which(name)]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="network namespaces need root on Linux"
+)
+@pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+async def test_transparent(tmp_path: Path) -> None:
+    command = ["unshare", "--net", sys.executable, "-m", "tests.mitm.namespace", str(tmp_path), BODY]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(LIMIT * 2):
+        out, err = await process.communicate()
+    if process.returncode == UNSUPPORTED or b"unshare failed" in err:
+        pytest.skip(f"this kernel has no namespaces with firewall rules: {(out or err).decode().strip()}")
+    assert process.returncode == 0, err.decode()
+    assert json.loads(out)["choices"]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+async def test_local(tmp_path: Path, provider: Provider) -> None:
+    """Local mode needs eBPF, cgroups and sudo; where it does not start, its own message is the reason."""
+    modes = ["local:curl", f"reverse:http://127.0.0.1:1@{free_port()}"]
+    env = provider_env(provider.url, "openai")
+    router = Router(tmp_path / "router", modes=modes, listen_host=None, env=env)
+    try:
+        await asyncio.to_thread(router.start)
+    except RouterError as error:
+        pytest.skip(f"local mode does not start on this machine: {_cause(str(error))}")
+    try:
+        resolve = ["--resolve", f"api.openai.com:443:{ADDRESS}", "--noproxy", "*"]
+        out = await run("curl", "-sS", *resolve, URL, "-d", BODY, env={"CURL_CA_BUNDLE": str(router.ca_file)})
+    finally:
+        await asyncio.to_thread(router.stop)
+    assert json.loads(out)["choices"]
+    assert provider.requests[0].headers["authorization"] == "Bearer key-openai"
+
+
+def _cause(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if "failed" in line.lower() or "error" in line.lower()]
+    return "; ".join(lines[-3:])

@@ -1,0 +1,236 @@
+"""Tools with fixed endpoints in every mode of mitmproxy, with nothing set but proxy and CA variables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.attempts.talk import providers_config
+from tests.conftest import StartRouter
+from tests.fakes.provider import Provider
+from tests.harness import Router, provider_env
+from tests.mitm.tools import CorporateProxy, echo_websocket, free_port, proxy_env, run, talk_websocket
+
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+
+MODEL = "gpt-5.4-mini"
+URL = "https://api.openai.com/v1/chat/completions"
+
+
+def body(model: str = MODEL) -> str:
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})
+
+
+async def curl(router: Router, *args: str, url: str = URL, data: str = "") -> Any:
+    """What curl gets for a chat request, parsed."""
+    command = ["curl", "-sS", "--cacert", str(router.ca_file), "-H", "authorization: Bearer sk-of-the-tool"]
+    command += ["-H", "content-type: application/json", "--data-binary", data or body(), *args, url]
+    return json.loads(await run(*command))
+
+
+def check_routed(provider: Provider, *, path: str = "/openai/") -> None:
+    """The provider was asked with its own key, and never saw the tool's."""
+    request = provider.requests[-1]
+    assert request.path.startswith(path)
+    assert request.headers["authorization"] == "Bearer key-openai"
+    assert not any("sk-of-the-tool" in str(one.headers) for one in provider.requests)
+
+
+@pytest.fixture
+async def regular(provider: Provider, start_router: StartRouter) -> AsyncIterator[Router]:
+    """A router in regular mode."""
+    yield await start_router(modes=["regular"], env=provider_env(provider.url, "openai"))
+
+
+PYTHON_OPENAI = """
+import openai
+client = openai.OpenAI()
+answer = client.chat.completions.create(model="gpt-5.4-mini", messages=[{"role": "user", "content": "Hi"}])
+print(answer.choices[0].message.content)
+"""
+PYTHON_LANGCHAIN = """
+from langchain_openai import ChatOpenAI
+print(ChatOpenAI(model="gpt-5.4-mini").invoke("Hi").content)
+"""
+NODE = """
+const { setGlobalDispatcher, EnvHttpProxyAgent } = await import("undici").catch(() => ({}));
+if (setGlobalDispatcher) setGlobalDispatcher(new EnvHttpProxyAgent());
+const answer = await fetch("https://api.openai.com/v1/chat/completions", {
+  method: "POST",
+  headers: { authorization: `Bearer ${process.env.OPENAI_API_KEY}`, "content-type": "application/json" },
+  body: JSON.stringify({ model: "gpt-5.4-mini", messages: [{ role: "user", content: "Hi" }] }),
+});
+console.log((await answer.json()).choices[0].message.content);
+"""
+
+
+async def test_the_openai_package(regular: Router, provider: Provider) -> None:
+    assert "Hi" in await run(sys.executable, "-c", PYTHON_OPENAI, env=proxy_env(regular))
+    check_routed(provider)
+
+
+async def test_langchain(regular: Router, provider: Provider) -> None:
+    pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
+    assert "Hi" in await run(sys.executable, "-c", PYTHON_LANGCHAIN, env=proxy_env(regular))
+    check_routed(provider)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+async def test_node(regular: Router, provider: Provider, tmp_path: Path) -> None:
+    """Node before 24 ignores the proxy variables but for undici's agent."""
+    version = tuple(map(int, (await run("node", "--version")).strip().removeprefix("v").split(".")[:2]))
+    if version < (24, 0):
+        await install_undici(tmp_path)
+    script = tmp_path / "ask.mjs"
+    script.write_text(NODE)
+    env = {**proxy_env(regular), "NODE_USE_ENV_PROXY": "1"}
+    assert "Hi" in await run("node", script, env=env)
+    check_routed(provider)
+
+
+async def install_undici(folder: Path) -> None:
+    if not shutil.which("npm"):
+        pytest.skip("this node needs undici, and npm is not installed")
+    try:
+        await run(
+            "npm", "install", "--no-audit", "--no-fund", "undici@6", cwd=folder, env={"HOME": str(folder)}
+        )
+    except (AssertionError, TimeoutError) as error:
+        pytest.skip(f"this node needs undici, which cannot be installed: {error}")
+
+
+@needs_curl
+async def test_curl(regular: Router, provider: Provider) -> None:
+    shown = json.loads(await run("curl", "-sS", URL, "-d", body(), env=proxy_env(regular)))
+    assert shown["choices"][0]["message"]["content"]
+    check_routed(provider)
+
+
+@needs_curl
+@pytest.mark.parametrize("url", [URL, URL.replace("https:", "http:")], ids=["CONNECT", "absolute-form"])
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+@pytest.mark.parametrize("mode", ["regular", "socks5"])
+async def test_explicit_proxies(
+    start_router: StartRouter, provider: Provider, mode: str, version: str, url: str
+) -> None:
+    router = await start_router(modes=[mode], env=provider_env(provider.url, "openai"))
+    scheme = {"regular": "http", "socks5": "socks5h"}[mode]
+    answer = await curl(router, "-x", f"{scheme}://127.0.0.1:{router.port}", version, url=url)
+    assert answer["choices"]
+    check_routed(provider)
+
+
+@needs_curl
+async def test_several_modes_at_once(start_router: StartRouter, provider: Provider) -> None:
+    proxy, reverse = free_port(), free_port()
+    router = await start_router(
+        modes=[f"regular@{proxy}", f"reverse:http://127.0.0.1:1@{reverse}"],
+        env=provider_env(provider.url, "openai"),
+    )
+    assert (await curl(router, "-x", f"http://127.0.0.1:{proxy}"))["choices"]
+    assert (await curl(router, url=f"http://127.0.0.1:{reverse}/v1/chat/completions"))["choices"]
+    check_routed(provider)
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    "client_url", [URL, URL.replace("https:", "http:")], ids=["CONNECT", "absolute-form"]
+)
+async def test_upstream_mode(start_router: StartRouter, provider: Provider, client_url: str) -> None:
+    """Attempts go through the upstream proxy too: TLS by CONNECT, plain HTTP so that it knows the host."""
+    async with Provider(tls=True) as secure:
+        proxy = CorporateProxy({"secure.test": secure.port, "plain.test": provider.port})
+        urls = {
+            "secure": "https://secure.test/v1",
+            "plain": "http://plain.test/v1",
+            "near": f"{provider.url}/near",
+        }
+        async with proxy.serve() as port:
+            router = await start_router(
+                modes=[f"upstream:http://127.0.0.1:{port}"],
+                config=providers_config(urls),
+                options={"ssl_insecure": "true"},
+            )
+            for name, asked in (("secure", secure), ("plain", provider), ("near", provider)):
+                through = ["-x", router.url]
+                answer = await curl(router, *through, url=client_url, data=body(f"{name}/m"))
+                assert answer.get("choices"), answer
+                assert asked.requests[-1].model == "m"
+    plain = "POST http://plain.test:80/v1/chat/completions HTTP/1.1"
+    tunnelled = "CONNECT plain.test:80 HTTP/1.1"
+    expected = tunnelled if client_url.startswith("https") else plain
+    assert [line for line in proxy.lines if "api.openai.com" not in line] == [
+        "CONNECT secure.test:443 HTTP/1.1",
+        expected,
+    ]
+
+
+class TestPassingOn:
+    """An intercepted host of which the router can serve nothing: it is asked itself."""
+
+    @pytest.fixture
+    async def original(self) -> AsyncIterator[Provider]:
+        async with Provider(tls=True) as original:
+            yield original
+
+    async def start(self, start_router: StartRouter, original: Provider, passthrough: bool) -> Router:
+        options = {
+            "router_intercept": f"localhost:{original.port}",
+            "router_passthrough": str(passthrough).lower(),
+        }
+        return await start_router(modes=["regular"], options=options)
+
+    @needs_curl
+    async def test_a_request_goes_on_unchanged(self, start_router: StartRouter, original: Provider) -> None:
+        router = await self.start(start_router, original, True)
+        url = f"https://localhost:{original.port}/v1/chat/completions"
+        answer = await curl(router, "-x", router.url, url=url, data=body("its-own-model"))
+        assert answer["choices"]
+        request = original.requests[-1]
+        assert request.headers["authorization"] == "Bearer sk-of-the-tool"
+        assert request.body.decode() == body("its-own-model")
+
+    @needs_curl
+    async def test_without_the_option_it_is_an_error(
+        self, start_router: StartRouter, original: Provider
+    ) -> None:
+        router = await self.start(start_router, original, False)
+        url = f"https://localhost:{original.port}/v1/chat/completions"
+        answer = await curl(router, "-x", router.url, url=url, data=body("its-own-model"))
+        assert answer["error"]["code"] == "model_not_found"
+        assert not original.requests
+
+    @needs_curl
+    async def test_other_paths_go_on_over_http2(self, start_router: StartRouter, original: Provider) -> None:
+        router = await self.start(start_router, original, False)
+        await curl(
+            router, "-x", router.url, "--http2", url=f"https://localhost:{original.port}/v1/embeddings"
+        )
+        assert (original.requests[-1].path, original.requests[-1].http_version) == (
+            "/v1/embeddings",
+            "HTTP/2",
+        )
+
+
+async def test_websockets_of_intercepted_hosts_work(start_router: StartRouter) -> None:
+    async with echo_websocket() as port:
+        router = await start_router(modes=["regular"], options={"router_intercept": f"localhost:{port}"})
+        said = await talk_websocket(router.port, "localhost", port, "/v1/realtime", "Hi")
+        assert said == "again: Hi"
+        refused = await talk_websocket(router.port, "localhost", port, "/v1/chat/completions", "Hi")
+        assert refused == 426  # what makes Codex POST instead
+
+
+async def test_several_at_once(regular: Router, provider: Provider) -> None:
+    """Parallel tools share nothing but the router."""
+    env = proxy_env(regular)
+    answers = await asyncio.gather(*(run("curl", "-sS", URL, "-d", body(), env=env) for _ in range(8)))
+    assert all(json.loads(answer)["choices"] for answer in answers)
+    assert len(provider.requests) == 8
