@@ -16,7 +16,7 @@ _KEYWORD_WINDOW = 500
 # Signs are counted rather than matched where that will do: it costs a tenth.
 _FORMULA_SIGNS = ("\\", "$", "^")
 _FORMULA_LETTERS = re.compile("[∀∃≡⊃∨∧√∑∫∂≤≥≠∞∈⊂→]")
-_CODE_SIGNS = ("```", "()", "==", "=>", ";\n", "{", "}", "):\n")
+_CODE_SIGNS = ("```", "()", "==", "=>", ";\n", " {", "{\n", "}\n", "):\n")
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b", re.MULTILINE
 )
