@@ -199,7 +199,11 @@ class RoutedLayer(HttpLayer):
         ]
         for connection in dialling:  # for this attempt alone
             yield commands.CloseConnection(connection)
-        yield from self.event_to_child(stream, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
+        told: list[layer.Layer] = [stream]
+        if stream._paused:  # while an addon's hook holds it, it tells the provider nothing, then or later
+            told.append(self.connections[stream.context.server])
+        for child in told:
+            yield from self.event_to_child(child, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
 
     def _arm(self, at: float) -> Commands:
         if any(armed <= at for armed in self.timers.values()):

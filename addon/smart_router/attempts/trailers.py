@@ -17,7 +17,8 @@ class LenientHttp1Client(Http1Client):
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         if not isinstance(self.body_reader, _WithoutTrailers):
-            self.body_reader = _WithoutTrailers(self.body_reader)
+            bare: Any = _WithoutTrailers(self.body_reader)
+            self.body_reader = bare
         yield from super().read_body(event)
 
 
