@@ -63,7 +63,7 @@ class SmartRouter:
 
     def __init__(self) -> None:
         self.claims = Claims(0)
-        self.attempts: dict[str, Attempt] = {}
+        self.attempts = self.claims.attempts
         self._router: Router | None = None
         self._interception = Interception()
         self._fast_hooks: FastHooks | None = None
@@ -217,7 +217,6 @@ class SmartRouter:
             logger.exception("smart-router: %s: no next attempt", exchange.id)
             exchange.step = Spent(_INTERNAL)
         if isinstance(exchange.step, Attempt):
-            self.attempts[exchange.step.flow.id] = exchange.step
             links.link_attempt(exchange, exchange.step)
         _refresh(links.conclude(exchange))
 

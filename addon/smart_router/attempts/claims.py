@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mitmproxy import http
 
+from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 
 
@@ -25,10 +26,14 @@ class Claim:
 
 
 class Claims:
-    """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes."""
+    """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes.
+
+    `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
+    """
 
     def __init__(self, max_body: int) -> None:
         self.max_body = max_body
+        self.attempts: dict[str, Attempt] = {}
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:

@@ -182,6 +182,7 @@ class RoutedLayer(HttpLayer):
         sid = command.attempt.stream_id = next(_attempt_ids)
         command.context.client = client.context.client
         client.running[sid] = _Running(command.attempt, command.owner, command.context)
+        self.claims.attempts[command.attempt.flow.id] = command.attempt
         for connection in [c for c in self.connections if isinstance(c, Server) and c.error]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
         yield from self.event_to_child(client, BeginAttempt(sid))
