@@ -1,0 +1,163 @@
+"""README.md says what is so: its commands and code are run, its tables compared with the code."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from smart_router.config import parse_config
+from smart_router.options import OPTIONS
+from smart_router.providers.registry import PROVIDERS
+from tests.conftest import renewed
+from tests.fakes.provider import Provider
+from tests.harness import MITMDUMP, ROOT, Router, provider_env
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("readme")]
+
+README = (ROOT / "README.md").read_text("utf-8")
+ADDRESS = "http://127.0.0.1:8080"
+INSTALL = "pip install uv && uv run "
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def table(heading: str) -> Iterator[list[list[str]]]:
+    """The rows of the first table under a heading; of each cell what stands in backticks."""
+    section = README.partition(f"\n{heading}\n")[2]
+    rows = re.search(r"^\|[-| ]+\|\n((?:\|.*\n)+)", section, re.MULTILINE)
+    assert rows, f"no table under {heading!r}"
+    for row in rows[1].splitlines():
+        yield [re.findall(r"`([^`]+)`", cell) or [cell.strip()] for cell in row.strip("|").split("|")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def router(
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    env = provider_env(shared_provider.url, "openai")
+    async with Router(tmp_path_factory.mktemp("readme") / "router", env=env) as router:
+        yield router
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Provider:
+    return renewed(shared_provider)
+
+
+async def run(*command: str) -> str:
+    """What a command prints; it must succeed. The scripted provider goes on serving meanwhile."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, cwd=ROOT)
+    printed, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
+
+
+async def test_the_start_command_starts(tmp_path: Path) -> None:
+    (line,) = [line for line in README.splitlines() if line.startswith(f"{INSTALL}mitmdump")]
+    _, *arguments = shlex.split(line.removeprefix(INSTALL))
+    env = {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(
+        MITMDUMP, *arguments, "--listen-port", "0", cwd=ROOT, env=env, stdout=PIPE, stderr=STDOUT
+    )
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(30):
+        while "listening at 127.0.0.1:" not in said:
+            printed = await process.stdout.readline()
+            assert printed, said
+            said += printed.decode()
+        process.terminate()
+        said += (await process.stdout.read()).decode()
+        await process.wait()
+    assert "rror" not in said
+
+
+async def test_the_curl_command(router: Router, provider: Provider) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
+    assert ADDRESS in command
+    printed = await run("sh", "-c", command.replace(ADDRESS, router.url))
+    assert "HTTP/1.1 200 OK" in printed
+    assert "x-router-model: " in printed
+    assert "You said: What is the capital of France?" in printed
+
+
+async def test_the_python_block(router: Router, provider: Provider) -> None:
+    (code,) = blocks("python")
+    assert ADDRESS in code
+    printed = await run(sys.executable, "-c", code.replace(ADDRESS, router.url))
+    assert printed == "You said: Write a haiku about proxies."
+    assert provider.requests[0].json["stream"] is True
+
+
+async def test_the_config_block() -> None:
+    (text,) = blocks("toml")
+    config = parse_config(tomllib.loads(text), {})
+    (declared,) = config.providers.keys() - PROVIDERS.keys()
+    model = f"{declared}/{next(iter(config.providers[declared].models))}"
+    virtual = config.routing.virtual_models["auto"]
+    assert (
+        config.routing.tier_models[virtual.tier_models].SIMPLE[0] == model
+    )  # asked for first, as the text says
+
+
+async def test_the_answer_headers(router: Router, provider: Provider) -> None:
+    listed = {name for row in table("## First request") for name in row[0]}
+    async with router.http() as http:
+        answer = await http.post(
+            "/v1/chat/completions", json={"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
+        )
+    assert {name for name in answer.headers if name.startswith("x-router-")} == listed
+
+
+async def test_the_models(router: Router, provider: Provider) -> None:
+    async with router.http() as http:
+        for names, _ in table("## Models"):
+            for name in names:
+                body = {"model": name, "messages": [{"role": "user", "content": "Hi"}]}
+                assert (await http.post("/v1/chat/completions", json=body)).status_code == 200, name
+        listed = {model["id"] for model in (await http.get("/v1/models")).json()["data"]}
+    virtual = {name for name in listed if name.startswith("auto")}
+    assert virtual == {name for names, _ in table("## Models") for name in names if name.startswith("auto")}
+
+
+async def test_the_keys() -> None:
+    rows = {row[0][0]: (row[1], row[2]) for row in table("## Keys")}
+    assert rows.keys() == {id_ for id_, provider in PROVIDERS.items() if provider.kind == "key"}
+    for id_, (keys, base_urls) in rows.items():
+        assert keys == list(PROVIDERS[id_].key_env[: len(keys)])
+        assert base_urls == [PROVIDERS[id_].base_url_env]
+
+
+async def test_the_options() -> None:
+    known = {option.name for option in OPTIONS}
+    named = set(re.findall(r"\brouter_[a-z_]+", README))
+    assert named <= known
+    (command,) = re.findall(r"`uv run (mitmdump [^`]*--options)`", README)
+    printed = await run(str(MITMDUMP), *shlex.split(command)[1:])
+    for option in OPTIONS:
+        described = re.search(rf"((?:^#.*\n)+){option.name}:", printed, re.MULTILINE)
+        assert described, option.name
+        assert option.help.split()[0] in described[1]
+
+
+async def test_what_it_names_exists() -> None:
+    paths = re.findall(r"\b((?:addon|scripts|certs|tests)/[\w./-]+\w)|(\.ci/\w+)", README)
+    for path in map("".join, paths):
+        assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
