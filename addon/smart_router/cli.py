@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from smart_router import __version__
-from smart_router.errors import ClientError
-from smart_router.routing.config import ConfigError
 
 COMMANDS = {
     "audit": "smart_router.cli_stats:audit",
@@ -39,12 +37,18 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ConfigError, ClientError) as error:
-            raise click.ClickException(str(error)) from error
         except BrokenPipeError:  # `| head`: click leaves quietly
             raise
         except OSError as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+        except Exception as error:
+            # imported here, since they bring half of the router along
+            from smart_router.errors import ClientError
+            from smart_router.routing.config import ConfigError
+
+            if isinstance(error, ConfigError | ClientError):
+                raise click.ClickException(str(error)) from error
+            raise
 
 
 @click.command(cls=_Commands)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 from pydantic_core import to_json
 
-from smart_router.config import state_path
+from smart_router.paths import state_path
 from smart_router.sqlite_file import NewerFileError
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, reading

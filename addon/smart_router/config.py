@@ -27,17 +27,16 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from smart_router.auth.logins.settings import LoginSettings
+from smart_router.paths import config_path as config_path
+from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.registry import PROVIDERS, declared_provider
 from smart_router.routing import config as routing_config
 from smart_router.routing.config import ConfigError, RoutingConfig
 from smart_router.stats.prices import PriceTable, Reference, UserPrices
-
-APP = "smart-router"
 
 
 def _base_url(value: str) -> str:
@@ -90,18 +89,6 @@ class Config:
     clients: Mapping[str, SecretStr]
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     prices: UserPrices = field(default_factory=dict)
-
-
-def config_path(env: Mapping[str, str]) -> Path:
-    """`SMART_ROUTER_CONFIG`, or config.toml in the platform's config folder."""
-    named = env.get("SMART_ROUTER_CONFIG")
-    return Path(named).expanduser() if named else platformdirs.user_config_path(APP) / "config.toml"
-
-
-def state_path(env: Mapping[str, str]) -> Path:
-    """`SMART_ROUTER_STATE`, or the platform's state folder."""
-    named = env.get("SMART_ROUTER_STATE")
-    return Path(named).expanduser() if named else platformdirs.user_state_path(APP)
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx, http
+from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
@@ -41,7 +41,8 @@ MOST_PATH = 200
 class Recording:
     """Records of one router: where they go, at which prices, and what is made of them at once.
 
-    `configured` says whether there is a credential for a provider. Use from the event loop's thread.
+    `configured` says whether there is a credential for a provider; `refresh` is told the flows on which more
+    is known now. Use from the event loop's thread.
     """
 
     def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
@@ -49,6 +50,7 @@ class Recording:
         self.totals = Totals()
         self.recorder = Recorder(folder, PriceBook(), priced=self._priced)
         self._configured = configured
+        self.refresh: Callable[[Sequence[http.HTTPFlow]], None] = lambda flows: None
         self._unpriced: dict[str, http.HTTPFlow] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.apply(config)
@@ -116,8 +118,8 @@ class Recording:
                 flow.comment += f", ${cost.usd:.6f} {cost.basis}" if cost else ", of unknown price"
                 flow.metadata["router_cost"] = f"{cost.usd:.6f} {cost.basis}" if cost else "unknown"
                 shown.append(flow)
-        if shown and (view := ctx.master.addons.get("view")):
-            view.update(shown)
+        if shown:
+            self.refresh(shown)
 
 
 def address_of(flow: http.HTTPFlow) -> str:

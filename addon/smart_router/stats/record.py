@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from smart_router.routing.decision import Candidate, Decision
+if TYPE_CHECKING:
+    from smart_router.routing.decision import Candidate, Decision
 
 Basis = Literal["measured", "estimated", "equivalent"]
 """What an amount rests on: the provider's own token counts and a list price; an estimate of either; or the

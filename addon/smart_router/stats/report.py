@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add, itemgetter
 from typing import Any
 
 DIMENSIONS = ("tier", "provider", "model", "profile", "day")
@@ -20,7 +21,7 @@ NOBODY = "(none)"
 _COUNTED: Mapping[str, str] = {
     "requests": "1",
     "errors": "failure IS NOT NULL AND failure <> 'client_left'",
-    "client_left": "failure IS 'client_left'",
+    "client_left": "failure = 'client_left'",
     "failovers": "attempts > 1",
     "input": "input",
     "cached": "cached",
@@ -28,12 +29,12 @@ _COUNTED: Mapping[str, str] = {
     "output": "output",
     "reasoning": "reasoning",
     "estimated": "estimated",
-    "cost": "ifnull(cost, 0)",
+    "cost": "cost",
     "cost_estimated": "iif(basis = 'estimated', cost, 0)",
     "cost_equivalent": "iif(basis = 'equivalent', cost, 0)",
     "unpriced": "cost IS NULL AND input + output > 0",
-    "compared_cost": "iif(NOT explicit AND cost IS NOT NULL AND baseline IS NOT NULL, cost, 0)",
-    "baseline": "iif(NOT explicit AND cost IS NOT NULL AND baseline IS NOT NULL, baseline, 0)",
+    "compared_cost": "iif(baseline IS NULL, 0, cost)",
+    "baseline": "baseline",
 }
 """What is summed up over requests, as SQL."""
 
@@ -41,11 +42,7 @@ _SUMS = ", ".join(f"total({sql})" for sql in _COUNTED.values())
 
 _REQUESTS = f"SELECT route, {_SUMS} FROM requests WHERE time >= ? GROUP BY route"  # noqa: S608
 
-_SPANS = {
-    name: f"SELECT route, {name} FROM requests WHERE time >= ? AND {name} IS NOT NULL ORDER BY {name}"  # noqa: S608
-    for name in ("ttft", "overhead")
-}
-"""In order, since sorting what is made of sorted runs is quick."""
+_SPANS = "SELECT route, ttft, overhead FROM requests WHERE time >= ?"
 
 _ROUTES = "SELECT id, day, tier, provider, model, profile FROM routes"
 
@@ -65,15 +62,6 @@ class _Group:
     attempts: int = 0
     failed_attempts: int = 0
     ttft: list[float] = field(default_factory=list)
-    overhead: list[float] = field(default_factory=list)
-
-    def add(self, other: _Group) -> None:
-        """Both together, in this one."""
-        self.sums = [mine + more for mine, more in zip(self.sums, other.sums, strict=True)]
-        self.attempts += other.attempts
-        self.failed_attempts += other.failed_attempts
-        self.ttft += other.ttft
-        self.overhead += other.overhead
 
     def figures(self) -> dict[str, Any]:
         figures: dict[str, Any] = {
@@ -91,7 +79,6 @@ class _Group:
             "saved": baseline - compared if baseline else None,
             "saved_share": _share(baseline - compared, baseline),
             "ttft": _percentiles(self.ttft),
-            "overhead": _percentiles(self.overhead),
         }
 
 
@@ -99,35 +86,49 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
     """All figures of requests that began at `since` (unix seconds) or later; `until` is now.
 
     Amounts are US dollars, spans seconds, rates 0 to 1; what is not known is None. `saved` is `baseline` less
-    what the same requests cost: those that were routed and for which both are known.
+    what the same requests cost: those that were routed and for which both are known. `overhead` is the
+    router's own time, whoever answers: it is in the total alone.
     """
     total = _Group()
     by: dict[str, defaultdict[str, _Group]] = {name: defaultdict(_Group) for name in DIMENSIONS}
-    routes = {id_: _values(*route) for id_, *route in db.execute(_ROUTES)}
-    for route, group in _groups(db, since).items():
-        for into in (total, *(by[name][value] for name, value in routes[route].items())):
-            into.add(group)
+    routes = {
+        id_: [total, *(by[name][value] for name, value in _values(*route).items())]
+        for id_, *route in db.execute(_ROUTES)
+    }
+    _fill(db, since, routes)
+    spans = db.execute(_SPANS, (since,)).fetchall()
+    _fill_ttft(spans, routes)
+    overhead = sorted(overhead for _, _, overhead in spans)
     return {
         "since": since or None,
         "until": until,
-        "total": total.figures(),
+        "total": total.figures() | {"overhead": _percentiles(overhead)},
         "failures": _failures(db, since),
         "lost_records": _lost(db, since),
         "by": {name: _rows(found, _ORDER[name]) for name, found in by.items()},
     }
 
 
-def _groups(db: sqlite3.Connection, since: float) -> Mapping[int, _Group]:
-    """What went each route."""
-    groups: defaultdict[int, _Group] = defaultdict(_Group)
+def _fill(db: sqlite3.Connection, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
+    """Add up what went each route, in all groups that the route belongs to."""
     for route, *sums in db.execute(_REQUESTS, (since,)):
-        groups[route].sums = sums
+        for group in groups[route]:
+            group.sums = list(map(add, group.sums, sums))
     for route, count, failed in db.execute(_ATTEMPTS, (since,)):
-        groups[route].attempts, groups[route].failed_attempts = count, failed
-    for name, query in _SPANS.items():
-        for route, span in db.execute(query, (since,)):
-            getattr(groups[route], name).append(span)
-    return groups
+        for group in groups[route]:
+            group.attempts += count
+            group.failed_attempts += failed
+
+
+def _fill_ttft(
+    spans: Sequence[tuple[int, float | None, float]], groups: Mapping[int, Sequence[_Group]]
+) -> None:
+    # sorted once, so that the groups' lists need no sorting
+    known = sorted(((route, ttft) for route, ttft, _ in spans if ttft is not None), key=itemgetter(1))
+    appends = {route: [group.ttft.append for group in into] for route, into in groups.items()}
+    for route, ttft in known:
+        for append in appends[route]:
+            append(ttft)
 
 
 def _values(day: str, tier: str, provider: str, model: str, profile: str) -> Mapping[str, str]:
@@ -181,17 +182,17 @@ _ORDER: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 
 
 def _rows(found: Mapping[str, _Group], order: Callable[[Mapping[str, Any]], Any]) -> list[dict[str, Any]]:
-    return sorted(({"name": name, **group.figures()} for name, group in found.items()), key=order)
+    rows = ({"name": name, **group.figures()} for name, group in found.items())
+    return sorted((row for row in rows if row["requests"] or row["attempts"]), key=order)
 
 
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _percentiles(spans: list[float]) -> dict[str, float | None]:
-    """The 50th and 95th (nearest rank)."""
+def _percentiles(spans: Sequence[float]) -> dict[str, float | None]:
+    """The 50th and 95th of sorted values (nearest rank)."""
     if not spans:
         return {"p50": None, "p95": None}
-    spans.sort()
     last = len(spans) - 1
     return {"p50": spans[round(0.5 * last)], "p95": spans[round(0.95 * last)]}

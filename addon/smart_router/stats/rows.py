@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from pydantic_core import to_json
 
-from smart_router.routing.decision import Candidate
 from smart_router.stats.record import AttemptRecord, RefusalRecord, RequestRecord, Tokens
 
 MOST_CONTENT = 1 << 20
@@ -20,7 +19,7 @@ MOST_ASKED = 200
 
 def insert_request(db: sqlite3.Connection, record: RequestRecord) -> None:
     """A request, its decision, its attempts and its line in the audit log."""
-    last, cost, baseline = record.last, record.cost, record.baseline_cost
+    last, cost, saving = record.last, record.cost, record.saving
     key = _insert(
         db,
         "requests",
@@ -38,7 +37,7 @@ def insert_request(db: sqlite3.Connection, record: RequestRecord) -> None:
         *_summed(attempt.tokens for attempt in record.attempts),
         cost.usd if cost else None,
         cost.basis if cost else None,
-        baseline.usd if baseline else None,
+        saving.baseline if saving else None,
     )
     _insert_decision(db, key, record)
     for attempt in record.attempts:
@@ -122,9 +121,11 @@ def _insert(db: sqlite3.Connection, table: str, *row: object) -> int:
 def _route(db: sqlite3.Connection, record: RequestRecord, attempt: AttemptRecord | None) -> int:
     """The key of the way that a request went by an attempt, or by none."""
     day = time.strftime("%Y-%m-%d", time.localtime(record.time))
-    candidate = attempt.candidate if attempt else Candidate("", "")
-    profile = attempt.profile if attempt else ""
-    row = (day, record.decision.tier or "", candidate.provider, candidate.model[:MOST_ASKED], profile)
+    provider, model, profile = "", "", ""
+    if attempt:
+        candidate, profile = attempt.candidate, attempt.profile
+        provider, model = candidate.provider, candidate.model[:MOST_ASKED]
+    row = (day, record.decision.tier or "", provider, model, profile)
     found = db.execute(
         "SELECT id FROM routes WHERE (day, tier, provider, model, profile) = (?, ?, ?, ?, ?)", row
     ).fetchone()

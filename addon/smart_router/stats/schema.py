@@ -12,9 +12,9 @@ def create_tables(db: sqlite3.Connection) -> None:
 
     `routes` are the ways that requests and attempts go, so that reports over many rows group by a number;
     `day` is the local date, what is unknown is ''. A request's route is that of its last attempt, its tokens
-    and cost are those of all its attempts. What only one request's reader wants is in `decisions`. `runs`
-    counts per process what was dealt with, so that what a killed one lost can be told; `losses` says how many
-    records were lost, when and why.
+    and cost are those of all its attempts; `baseline` is empty where there is nothing to compare. What only
+    one request's reader wants is in `decisions`. `runs` counts per process what was dealt with, so that what
+    a killed one lost can be told; `losses` says how many records were lost, when and why.
     """
     db.execute(
         """CREATE TABLE routes (
@@ -72,6 +72,11 @@ def create_audit(db: sqlite3.Connection) -> None:
     db.execute(
         """CREATE TRIGGER audit_goes_oldest_first BEFORE DELETE ON audit
         WHEN old.id > (SELECT min(id) FROM audit)
+        BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END"""
+    )
+    db.execute(
+        """CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
+        WHEN EXISTS (SELECT 1 FROM audit WHERE id = new.id)
         BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END"""
     )
 

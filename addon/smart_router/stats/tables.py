@@ -33,8 +33,6 @@ COLUMNS = (
     Column("saved", lambda row: dollars(row["saved"])),
     Column("TTFT p50", lambda row: span(row["ttft"]["p50"])),
     Column("p95", lambda row: span(row["ttft"]["p95"])),
-    Column("overhead p50", lambda row: span(row["overhead"]["p50"])),
-    Column("p95", lambda row: span(row["overhead"]["p95"])),
 )
 
 

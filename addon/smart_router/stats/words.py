@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 UNKNOWN = "–"
 
 
 def dollars(amount: float | None) -> str:
-    """`0.0042` as `$0.0042`: two significant digits at least, and cents from a dollar on."""
+    """`0.0042` as `$0.0042`: two significant digits at least, cents from a dollar on."""
     if amount is None:
         return UNKNOWN
-    if abs(amount) >= 1:
-        return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
-    return f"{'-' if amount < 0 else ''}${abs(amount):.4f}" if amount else "$0"
+    if not amount:
+        return "$0"
+    size = abs(amount)
+    digits = 2 if size >= 1 else max(4, 1 - floor(log10(size)))
+    return f"{'-' if amount < 0 else ''}${size:,.{digits}f}"
 
 
 def share(part: float | None) -> str:

@@ -1,0 +1,47 @@
+"""Figures in words, and `--since`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from smart_router.stats.since import read_since
+from smart_router.stats.words import count, dollars, share, span
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (dollars(None), "–"),
+        (dollars(0.0), "$0"),
+        (dollars(0.00004), "$0.000040"),
+        (dollars(0.0123456), "$0.0123"),
+        (dollars(1234.5), "$1,234.50"),
+        (dollars(-0.5), "-$0.5000"),
+        (share(None), "–"),
+        (share(0.1234), "12.3 %"),
+        (span(None), "–"),
+        (span(0.01234), "12.3 ms"),
+        (span(1.5), "1.50 s"),
+        (count(12_345), "12,345"),
+        (count(12_345_678), "12.3M"),
+    ],
+)
+def test_words(said: str, expected: str) -> None:
+    assert said == expected
+
+
+def test_since() -> None:
+    now = 1_000_000.0
+    spans = {"": 0.0, "30m": now - 1_800, "12h": now - 43_200, "7d": now - 604_800, "2w": now - 1_209_600}
+    assert {text: read_since(text, now) for text in spans} == spans
+    day = datetime(2026, 11, 1).astimezone().timestamp()
+    assert read_since("2026-11-01", now) == day
+    assert read_since("2026-11-01T06:00", now) == day + 6 * 3600
+
+
+@pytest.mark.parametrize("text", ["soon", "7", "-7d", "7 d", "0001-01-01", "2026-13-01"])
+def test_since_that_says_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither a span"):
+        read_since(text, 0.0)
