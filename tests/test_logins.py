@@ -20,7 +20,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.cases import Case, case_params
 from tests.conftest import renewed
-from tests.fakes.answers import Answer, recorded
+from tests.fakes.answers import Answer, Fault, recorded
 from tests.fakes.authorization import Rotation
 from tests.fakes.chat import chat_error
 from tests.fakes.provider import Provider
@@ -67,13 +67,18 @@ def with_login(
 ) -> Router:
     """A router, not yet started, with one login whose token ends in so many seconds."""
     router = Router(folder / "router", config=config(provider.url), args=args)
+    add_login(router, login, "me", "access-0", ends_in)
+    return router
+
+
+def add_login(router: Router, login: str, name: str, access: str, ends_in: float) -> None:
     store = AuthStore({}, PROVIDERS, router.state_folder)
     now = time.time()
     extras = {"account_id": "acc-1", "project": "p-1"}
-    tokens = Tokens(SecretStr("access-0"), SecretStr("refresh-0"), now - 60, now + ends_in, extras)
-    store.add_login(login, "me", tokens)
+    store.add_login(
+        login, name, Tokens(SecretStr(access), SecretStr("refresh-0"), now - 60, now + ends_in, extras)
+    )
     store.close()
-    return router
 
 
 async def chat(router: Router, model: str = CODEX) -> Any:
@@ -166,6 +171,18 @@ async def test_a_dead_login_says_what_to_do(provider: Provider, tmp_path: Path) 
             await chat(router)
         assert "smart-router login openai-codex" in str(later.value)
     assert [request.path for request in provider.requests] == ["/token"]
+
+
+async def test_another_login_takes_over(provider: Provider, tmp_path: Path) -> None:
+    provider.on(Answer(fault=Fault.CLOSE_BEFORE_HEAD), path="/token", always=True)
+    provider.on(HELLO, path="/codex")
+    router = with_login(tmp_path, provider, ends_in=-5)
+    add_login(router, "openai-codex", "you", "access-you", 3600)
+    async with router:
+        answer = await chat(router)
+        assert answer.headers["x-router-profile"] == "openai-codex:you"
+    assert provider.requests[-1].headers["authorization"] == "Bearer access-you"
+    assert "got no answer (RemoteProtocolError)" in router.log
 
 
 @pytest.mark.parametrize("status", [429, 503])

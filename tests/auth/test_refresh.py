@@ -234,6 +234,18 @@ async def test_refresh_in_the_background(
     assert server.sent == []
 
 
+async def test_what_has_ended_for_good_is_not_shown_as_fine(store: AuthStore) -> None:
+    both = refresher(store, Server(FRESH))
+    profile = login(store, ends_in=1, refresh=None)
+    both.refresh_due()
+    assert store.logins() == [profile]
+    profile = login(store, ends_in=0, refresh=None)
+    both.refresh_due()
+    assert store.logins() == []
+    (status,) = store.statuses("openai-codex", time.monotonic())
+    assert status.why and "run `smart-router login openai-codex`" in status.why
+
+
 async def test_someone_else_was_quicker(store: AuthStore, tmp_path: Path) -> None:
     profile = login(store, ends_in=0)
     other = AuthStore({}, PROVIDERS, tmp_path)

@@ -12,6 +12,7 @@ from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
 from smart_router.providers.error_rules import ERROR_RULES
 from smart_router.providers.registry import PROVIDERS, declared_provider
+from smart_router.routing import config as routing_config
 from tests.dialects.chat_wire import call_to
 
 ROWS = [pytest.param(provider, id=provider.id) for provider in PROVIDERS.values()]
@@ -124,3 +125,11 @@ def test_addresses_in_turn() -> None:
         "https://daily-cloudcode-pa.googleapis.com",
         *["https://cloudcode-pa.googleapis.com"] * 2,
     ]
+
+
+def test_what_needs_the_users_consent_is_in_no_default_chain() -> None:
+    defaults = routing_config.load({})
+    chosen = str([defaults.tier_models, defaults.fallback])
+    assert "openai-codex" in chosen
+    assert "antigravity" not in chosen
+    assert "qwen-portal" not in chosen

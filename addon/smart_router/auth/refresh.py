@@ -104,10 +104,13 @@ class Refresher:
             return profile
 
     def refresh_due(self) -> None:
-        """Begin to refresh the logins whose tokens end soon; call it every few seconds."""
+        """Begin to refresh the logins whose tokens end soon, and give up those that have ended and cannot be
+        refreshed; call it every few seconds."""
         for profile in self._store.logins():
             if profile.refreshable and self._ends_within(profile, self._lead(profile)):
                 self._begin(profile)
+            elif not profile.refreshable and self._ends_within(profile, 0):
+                self._store.require_login(profile.id, _ended_for_good(profile))
 
     def refresh(self, profile: Profile) -> Profile:
         """Refresh a login now, unless another process did since `profile` was read. Raises LoginError.
@@ -132,7 +135,7 @@ class Refresher:
         if current.secret != profile.secret:
             return current  # someone was quicker
         if current.login.refresh is None:
-            why = f"the token cannot be refreshed: run `smart-router login {row.id}`"
+            why = _ended_for_good(profile)
             self._store.require_login(profile.id, why)
             raise LoginError(f"{profile.id}: {why}", final=True)
         settings = row.settings_for(self.settings.get(row.id), self._env, current.extras.get("region"))
@@ -214,6 +217,10 @@ class Refresher:
         if row is None or login is None or login.expires_at is None or login.obtained_at is None:
             return 0.0
         return min(row.lead, (login.expires_at - login.obtained_at) / 2)
+
+
+def _ended_for_good(profile: Profile) -> str:
+    return f"its token is of no more use and cannot be refreshed: run `smart-router login {profile.provider}`"
 
 
 def _tokens(profile: Profile, login: Login) -> Tokens:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from smart_router.auth.cooldowns import Health, clamped, shifted
@@ -23,8 +23,8 @@ _EXTRAS = TypeAdapter(dict[str, str])
 class _LoginSecret(BaseModel):
     """The secret column of a login: its tokens, and what belongs to them."""
 
-    access: str
-    refresh: str | None
+    access: str = Field(repr=False)
+    refresh: str | None = Field(repr=False)
     id: str
     obtained_at: float | None
     expires_at: float | None
