@@ -37,7 +37,8 @@ from smart_router.listening import (
     is_loopback,
     move_to_loopback,
 )
-from smart_router.mitm import links, views
+from smart_router.mitm import links, replay, views
+from smart_router.mitm.commands import REPLAYED, Commands
 from smart_router.mitm.intercept import Found, Interception, read_interception
 from smart_router.mitm.trim import Trim
 from smart_router.options import add_options, read_limits, read_max_body, read_retention
@@ -77,6 +78,7 @@ class SmartRouter:
         add_options(loader)
         error_pages.install()
         views.install()
+        replay.install(self.claims)
         if not _chosen("connection_strategy"):
             ctx.options.update(connection_strategy="lazy")
         if not ctx.options.listen_host:
@@ -115,6 +117,7 @@ class SmartRouter:
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
         self._use_fast_hooks(False)
+        replay.uninstall()
         for task in self._tasks:
             task.cancel()
         if self._router is not None:
@@ -138,6 +141,7 @@ class SmartRouter:
             return
         router.limits = read_limits(ctx.options)
         router.recording.recorder.retention = read_retention(ctx.options)
+        router.recording.refresh = _refresh
         if self._router is not None:
             self._router.auth.close()
             self._router.recording.recorder.close()
@@ -149,6 +153,10 @@ class SmartRouter:
             if self._router is not None:
                 self._router.reload()
                 self._router.refresher.refresh_due()
+
+    def router(self) -> Router | None:
+        """The router, None while it has no usable config."""
+        return self._router
 
     @command.command("router.stats")  # type: ignore[untyped-decorator]  # it has no annotations
     def stats(self) -> str:
@@ -241,6 +249,14 @@ class SmartRouter:
         """A flow broke: show what had been streamed, and forget it."""
         self._ended(flow)
 
+    def update(self, flows: Sequence[http.HTTPFlow]) -> None:
+        """A person may have killed a paused attempt; mitmproxy would leave it waiting."""
+        for flow in flows:
+            attempt = self.attempts.get(flow.id)
+            if attempt is not None and attempt.killed:
+                flow.intercept()
+                flow.resume()
+
     def _ended(self, flow: http.HTTPFlow) -> None:
         if attempt := self.attempts.pop(flow.id, None):
             links.show_body(flow, attempt.kept)
@@ -260,6 +276,8 @@ class SmartRouter:
     # Serving.
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
+        if replay.is_attempt(flow):
+            return True
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
             return endpoints.resolve(flow.request.path) is not None
         return self._intercepted(flow) is not None
@@ -300,8 +318,12 @@ class SmartRouter:
         router = self._router
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
+        if replay.is_attempt(flow):
+            claim.credential = await replay.lend(router, flow)
+            return
         headers = flow.request.headers
-        claim.origin = check_origin(headers, ctx.options.router_allow_origins)
+        if not flow.is_replay:
+            claim.origin = check_origin(headers, ctx.options.router_allow_origins)
         found = self._intercepted(flow)
         target = found.target if found else endpoints.resolve(flow.request.path)
         if isinstance(target, ClientError):
@@ -309,7 +331,8 @@ class SmartRouter:
         if target is not None and flow.request.method == "OPTIONS" and claim.origin:
             flow.response = _preflight(target)
             return
-        claim.client = check_client(_address(flow), headers, router.config.clients)
+        if not flow.is_replay:
+            claim.client = check_client(_address(flow), headers, router.config.clients)
         assert target is not None, "what is not the router's is claimed only to be refused"
         endpoints.check_method(target, flow.request.method, headers.get("upgrade", ""))
         if claim.too_large:
@@ -327,11 +350,11 @@ class SmartRouter:
             flow.response = _json(*_LOCAL[target.endpoint](router, target))
 
     def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
-        if flow.is_replay:
-            raise ClientError(501, "a routed request cannot be replayed by mitmproxy itself", code="replay")
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
-        rename = partial(found.rename, providers=router.config.providers) if found else None
+        rename = None
+        if found is not None and REPLAYED not in flow.metadata:
+            rename = partial(found.rename, providers=router.config.providers)
         claim.exchange = exchange = router.open_exchange(flow, body, rename)
         links.link_client(flow, exchange)
 
@@ -436,4 +459,5 @@ def _chosen(option: str) -> bool:
     return changed or any(option in argument for argument in sys.argv[1:])
 
 
-addons = [SmartRouter(), Trim()]
+_smart_router = SmartRouter()
+addons = [_smart_router, Trim(), Commands(_smart_router.router)]

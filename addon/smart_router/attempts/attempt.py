@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from mitmproxy import flow as mflow
 from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
@@ -28,7 +29,8 @@ logger = logging.getLogger(__name__)
 class Attempt:
     """One attempt and how far it got.
 
-    `credential` are the headers that hold the secret, put on a copy at send time. Times are monotonic
+    `credential` are the headers that hold the secret, put on a copy at send time and only for `origin`, the
+    scheme, host and port that it is for. Times are monotonic
     seconds; `deadline` is when the present phase has lasted too long. `kept` is what the flow shows of a
     streamed answer. `over`: no more events will come, since `ended`.
     """
@@ -53,6 +55,19 @@ class Attempt:
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     seen: Seen = field(default_factory=Seen)
+    origin: tuple[str, str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.origin = _origin(self.flow.request)
+
+    @property
+    def killed(self) -> bool:
+        """Whether a person ended this attempt in the UI."""
+        return self.flow.error is not None and self.flow.error.msg == mflow.Error.KILLED_MESSAGE
+
+    def trusts(self, request: http.Request) -> bool:
+        """Whether a request still goes to where it was meant to: elsewhere the credential does not go."""
+        return _origin(request) == self.origin
 
     def sent(self, now: float) -> None:
         """The connection stands and the request goes out: from here on the head is waited for."""
@@ -148,3 +163,7 @@ class Attempt:
         status = 504 if kind == "timeout" else 502
         message = f"{self.candidate}: {why}"
         return UpstreamError(kind, "model", status, message, type="server_error", code=f"upstream_{kind}")
+
+
+def _origin(request: http.Request) -> tuple[str, str, int]:
+    return request.scheme, request.host, request.port

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mitmproxy import http
+from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
@@ -16,13 +18,15 @@ class Claim:
 
     `exchange` is set once the request was read and routed; a claim without one is answered locally.
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
-    the answer, `client` the name of the router key that was shown.
+    the answer, `client` the name of the router key that was shown. `credential` are headers that
+    a replayed attempt is lent at send time.
     """
 
     exchange: Exchange | None = None
     too_large: bool = False
     origin: str | None = None
     client: str | None = None
+    credential: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
 class Claims:
@@ -56,6 +60,11 @@ class Claims:
         """What runs the flow's attempts, None if it has none."""
         claim = self._claims.get(flow.id)
         return claim.exchange if claim else None
+
+    def credential(self, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
+        """The headers that the flow's request gets on its way out."""
+        claim = self._claims.get(flow.id)
+        return claim.credential if claim else {}
 
     def admits(self, flow: http.HTTPFlow, size: int) -> bool:
         """Whether the flow's request body may grow to `size` bytes; notes it if not."""

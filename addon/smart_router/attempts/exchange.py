@@ -167,7 +167,10 @@ class Exchange:
         self.failures.append(Failed(attempt.number, attempt.candidate, attempt.profile_id, error))
         who = f"{attempt.candidate} ({attempt.profile_id})"
         logger.info("%s attempt %d: %s: %s: %s", self.id, attempt.number, who, error.kind, error.message)
-        if self._is_worth_repeating(attempt, error):
+        if attempt.killed and self.decision.explicit:
+            self.remaining.clear()
+            return
+        if not attempt.killed and self._is_worth_repeating(attempt, error):
             self.again = attempt
             return
         if error.scope != "none":

@@ -18,7 +18,7 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseEndOfMessage,
     ResponseProtocolError,
 )
+from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
@@ -150,6 +151,8 @@ class RoutedLayer(HttpLayer):
             if isinstance(event, RequestHeaders):
                 event = _with_credential(event, running.attempt)
                 yield from self._arm(running.attempt.deadline)
+        elif isinstance(event, RequestHeaders) and not isinstance(child, HttpStream):
+            event = self._with_lent_credential(event)
         for command in super().event_to_child(child, event):
             if isinstance(command, StartAttempt):
                 yield from self._start(command)
@@ -159,6 +162,12 @@ class RoutedLayer(HttpLayer):
                 yield from self._arm(command.at)
             else:
                 yield command
+
+    def _with_lent_credential(self, event: RequestHeaders) -> RequestHeaders:
+        """An attempt that a person replays is a stream like any other, but for this."""
+        stream = self.streams.get(event.stream_id)
+        lent = self.claims.credential(stream.flow) if stream else {}
+        return _with_headers(event, lent) if lent else event
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         ignore_trailers(self.connections[command.connection])
@@ -215,10 +224,15 @@ class RoutedLayer(HttpLayer):
 
 
 def _with_credential(event: RequestHeaders, attempt: Attempt) -> RequestHeaders:
-    request = event.request.copy()
-    for name, secret in attempt.credential.items():
-        request.headers[name] = secret.get_secret_value()
     attempt.sent(time.monotonic())
+    return _with_headers(event, attempt.credential if attempt.trusts(event.request) else {})
+
+
+def _with_headers(event: RequestHeaders, secrets: Mapping[str, SecretStr]) -> RequestHeaders:
+    """The event with a copy of its request that holds these headers."""
+    request = event.request.copy()
+    for name, secret in secrets.items():
+        request.headers[name] = secret.get_secret_value()
     return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
 
 

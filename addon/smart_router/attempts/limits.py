@@ -30,5 +30,8 @@ class Limits:
 SLOW_START = 5
 """How many times longer than others whole answers and reasoning models may take to begin."""
 
+KILL_LOOK = 0.5
+"""Seconds between looks whether a person killed an attempt under way: mitmproxy tells nobody of it."""
+
 KEEP_ALIVE = 5.0
 """Seconds between the SSE comments that a client gets while it waits for the first content."""

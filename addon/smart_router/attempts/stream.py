@@ -20,6 +20,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
     RequestData,
     RequestProtocolError,
     ResponseData,
@@ -33,7 +34,7 @@ from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Wait
-from smart_router.attempts.limits import KEEP_ALIVE
+from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
@@ -260,7 +261,7 @@ class RoutedStream(HttpStream):
         """When something is to happen even if nothing arrives."""
         due = [self.exchange.started + self.exchange.limits.total]
         if self.attempt is not None:
-            due.append(self.attempt.deadline)
+            due += [self.attempt.deadline, time.monotonic() + KILL_LOOK]
         if self.wait_until is not None:
             due.append(self.wait_until)
         if self.exchange.streams and not self.answer.committed:
@@ -275,6 +276,8 @@ class RoutedStream(HttpStream):
             return
         if now >= self.exchange.started + self.exchange.limits.total:
             yield from self._out_of_time()
+        elif self.attempt is not None and self.attempt.killed and not self.answer.complete:
+            yield from self._failed(self.attempt.broken("killed", ErrorCode.KILL))
         elif self.attempt is not None and now >= self.attempt.deadline:
             yield from self._attempt_late(self.attempt, now)
         elif self.wait_until is not None and now >= self.wait_until:

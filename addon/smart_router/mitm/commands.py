@@ -1,0 +1,171 @@
+"""Commands for mitmproxy's console and mitmweb's command bar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mitmproxy import command, ctx, exceptions, flow, http, types
+from mitmproxy.types import Data
+from pydantic_core import from_json, to_json
+
+from smart_router import endpoints
+from smart_router.auth.persist import StoreError
+from smart_router.auth.store import UnknownProfileError
+from smart_router.dialects.client_chat import read_request
+from smart_router.errors import ClientError
+from smart_router.offline import Offline
+from smart_router.router import Router
+
+REPLAYED = "router_replay_of"
+"""Metadata of a copy whose model was chosen by hand: the id of the client flow that it is a copy of."""
+
+
+class Model(str):
+    """The type of an argument that takes any model and offers those that can be reached."""
+
+
+class _ModelType(types._StrType):
+    typ = Model
+    display = "model"
+
+    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
+        return list(manager.execute("router.models"))
+
+
+class ProfileId(str):
+    """The type of an argument that takes a profile's id."""
+
+
+class _ProfileType(types._StrType):
+    typ = ProfileId
+    display = "profile"
+
+    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
+        return [row[0] for row in manager.execute("router.profiles")[1:]]
+
+
+class Commands:
+    """`router.*` commands. `find_router` gives the router, None while it has no usable config."""
+
+    name = "smart-router-commands"
+
+    def __init__(self, find_router: Callable[[], Router | None]) -> None:
+        self._find_router = find_router
+        for argument in (_ModelType, _ProfileType):
+            types.CommandTypes.typemap[argument.typ] = argument()
+
+    def _router(self) -> Router:
+        router = self._find_router()
+        if router is None:
+            raise exceptions.CommandError("the router has no usable config; its log says why")
+        return router
+
+    @command.command("router.explain")  # type: ignore[untyped-decorator]
+    def explain(self, flow: flow.Flow) -> Data:
+        """
+        Why a request is routed as it is: what was decided, and score, signals and candidates as the present
+        config sees them. An attempt's client flow is explained.
+        """
+        client, router = _client_of(flow), self._router()
+        try:
+            request = read_request(client.request.content or b"")
+            decision = Offline(router.config, router.auth.has_profile).decide(request, request["model"])
+        except ClientError as error:
+            raise exceptions.CommandError(error.message) from error
+        rows = [["then", client.comment], ["now", decision.why]]
+        if decision.score is not None:
+            rows.append(["score", f"{decision.score:.3f}, {decision.tier}"])
+        rows += [[f"{one.weight:+.3f}", f"{one.name}: {one.evidence}"] for one in decision.signals]
+        rows += [[f"{place}.", str(candidate)] for place, candidate in enumerate(decision.candidates, 1)]
+        return _data(rows)
+
+    @command.command("router.replay")  # type: ignore[untyped-decorator]
+    def replay(self, flow: flow.Flow, model: Model) -> None:
+        """
+        Send the same client request again through another model, as a flow of its own.
+        """
+        self._router()
+        client = _client_of(flow)
+        copy = client.copy()
+        try:
+            body = from_json(client.request.content or b"", allow_inf_nan=False)
+            copy.request.content = to_json({**body, "model": str(model)})
+        except (ValueError, TypeError) as error:
+            raise exceptions.CommandError(f"this request has no model to change: {error}") from error
+        copy.metadata = {REPLAYED: client.id}
+        copy.comment = f"{client.metadata['router_request']} again, with {model}"
+        if view := ctx.master.addons.get("view"):
+            view.add([copy])
+            view.focus.flow = copy
+        ctx.master.commands.call("replay.client", [copy])
+
+    @command.command("router.models")  # type: ignore[untyped-decorator]
+    def models(self) -> Sequence[str]:
+        """
+        The models that a client may ask for.
+        """
+        router = self._router()
+        listed = endpoints.list_models(router.config, router.auth, time.monotonic())
+        return [model["id"] for model in listed["data"]]
+
+    @command.command("router.profiles")  # type: ignore[untyped-decorator]
+    def profiles(self) -> Data:
+        """
+        Keys and logins, how they fare, and what keeps them away.
+        """
+        rows = [["profile", "state", "why", "cooled for"]]
+        for status in self._router().auth.statuses(None, time.monotonic()):
+            known = status.as_dict()
+            rows.append(_profile_row(known["id"], known))
+            rows += [
+                _profile_row(f"{known['id']} {model}", one)
+                for model, one in known["models"].items()
+                if one["state"] != "usable"
+            ]
+        return _data(rows)
+
+    @command.command("router.cooldown.clear")  # type: ignore[untyped-decorator]
+    def clear_cooldown(self, profile: ProfileId = ProfileId()) -> None:  # noqa: B008  # a constant
+        """
+        Forget the cooldowns of a profile and its models, or of all.
+        """
+        auth = self._router().auth
+        known = [status.id for status in auth.statuses(None, time.monotonic())]
+        try:
+            for id_ in [profile] if profile else known:
+                auth.reset(id_)
+        except (UnknownProfileError, StoreError) as error:
+            raise exceptions.CommandError(str(error)) from error
+
+    @command.command("router.reload")  # type: ignore[untyped-decorator]
+    def reload(self) -> str:
+        """
+        Read the router's config file again.
+        """
+        router = self._router()
+        if router.reload(force=True):
+            return f"reloaded {router.config_file}"
+        raise exceptions.CommandError("the config has an error, see the log; the old one stays")
+
+
+def _client_of(chosen: flow.Flow) -> http.HTTPFlow:
+    """The client flow that a routed flow belongs to."""
+    if view := ctx.master.addons.get("view"):
+        chosen = view.get_by_id(chosen.metadata.get("router_client", "")) or chosen
+    if not isinstance(chosen, http.HTTPFlow) or "router_request" not in chosen.metadata:
+        raise exceptions.CommandError("this flow is not a routed request")
+    if "router_attempt" in chosen.metadata:
+        raise exceptions.CommandError("the request of this attempt is no longer listed")
+    return chosen
+
+
+def _profile_row(name: str, known: dict[str, Any]) -> list[str]:
+    cooled = known["cooled_for"]
+    return [name, known["state"], known["why"] or "", "" if cooled is None else f"{cooled:.0f} s"]
+
+
+def _data(rows: list[list[str]]) -> Data:
+    """A table, as mitmproxy's types have it."""
+    return rows  # type: ignore[return-value]
