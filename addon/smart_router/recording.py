@@ -84,6 +84,7 @@ class Recording:
     def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
         """A request was refused before it was routed."""
         action = f"{flow.request.method} {flow.request.path.partition('?')[0][:MOST_PATH]}"
+        action = action.encode(errors="surrogateescape").decode(errors="replace")  # a path may be any bytes
         outcome = error.code or error.type
         self.recorder.record(
             RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome)
