@@ -18,7 +18,7 @@ from tests.conftest import StartRouter
 from tests.fakes.answers import Answer
 from tests.fakes.chat import chat_error, chat_stream
 from tests.fakes.provider import Provider
-from tests.harness import ROUTER, Router, provider_env
+from tests.harness import ROUTER, provider_env
 
 pytestmark = pytest.mark.xdist_group("addon")
 
@@ -151,19 +151,20 @@ async def test_routers_share_a_state_folder(
     env = provider_env(provider.url, "openai", "groq") | {"SMART_ROUTER_STATE": str(tmp_path / "shared")}
     first, second = [await start_router(env=env) for _ in range(2)]
 
-    async def usable(router: Router) -> Any:
-        async with router.http() as http:
-            return (await http.get("/health")).json()["providers"]["groq"]["profiles_usable"]
+    async def usable(http: httpx.AsyncClient) -> Any:
+        return (await http.get("/health")).json()["providers"]["groq"]["profiles_usable"]
 
-    assert (await usable(first), await usable(second)) == (1, 1)
-    provider.on(chat_error(429, code="insufficient_quota"), path="/groq")
-    async with first.http() as http:
-        await http.post(CHAT, json={"model": "groq/openai/gpt-oss-20b", "messages": HI})
-    async with asyncio.timeout(5):
-        while await usable(second):
-            pass
-    third = await start_router(env=env)  # and so does the next start
-    assert (await usable(first), await usable(third)) == (0, 0)
+    async with first.http() as one, second.http() as other:
+        assert (await usable(one), await usable(other)) == (1, 1)
+        provider.on(chat_error(429, code="insufficient_quota"), path="/groq")
+        await one.post(CHAT, json={"model": "groq/openai/gpt-oss-20b", "messages": HI})
+        async with asyncio.timeout(5):
+            while await usable(other):
+                pass
+        assert await usable(one) == 0
+    third = await start_router(env=env)
+    async with third.http() as http:
+        assert await usable(http) == 0  # and so does the next start
 
 
 WATCH = """
