@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from genai_prices import Usage as GenaiUsage
 from genai_prices import calc_price
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smart_router.dialects.anthropic import AnthropicDialect
 from smart_router.dialects.base import Call, ChatQuirks, Dialect
@@ -137,6 +139,43 @@ def test_xai_bills_what_we_count(case: Case) -> None:
     assert found == pytest.approx(ticks * 1e-10, rel=0.01)
 
 
+@given(
+    name=st.sampled_from(
+        [
+            "openai/gpt-5.4",
+            "openai/gpt-6.1-sol",
+            "anthropic/claude-haiku-5-5",
+            "google/gemini-2.5-pro",
+            "deepseek/deepseek-flash",
+            "openrouter/qwen/qwen3.7-flash",
+        ]
+    ),
+    counts=st.lists(st.integers(0, 400_000), min_size=3, max_size=3),
+    output=st.integers(0, 100_000),
+    when=st.floats(NOON, NOON + 90 * 86_400),
+    tier=st.sampled_from([None, "default", "flex", "priority"]),
+)
+def test_any_counts_at_any_time_cost_what_genai_prices_says(
+    name: str, counts: list[int], output: int, when: float, tier: str | None
+) -> None:
+    provider, _, model = name.partition("/")
+    tokens = Tokens(sum(counts), counts[0], counts[1], output, service_tier=tier)
+    usage = GenaiUsage(
+        input_tokens=tokens.input,
+        cache_read_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        output_tokens=output,
+    )
+    expected = calc_price(
+        usage,
+        model,
+        provider_id=provider,
+        genai_request_timestamp=datetime.fromtimestamp(when, UTC),
+        price_context={"service_tier": tier} if tier else None,
+    )
+    assert usd(provider, model, tokens, when) == pytest.approx(float(expected.total_price))
+
+
 # What is the router's own.
 
 
@@ -225,15 +264,18 @@ def test_prices_of_the_users_own() -> None:
         }
     )
 
-    def cost(provider: str, model: str, tokens: Tokens = THOUSAND) -> Cost | None:
-        return book.cost(provider, model, tokens, NOON)
+    def cost(provider: str, model: str, tokens: Tokens = THOUSAND) -> float:
+        found = book.cost(provider, model, tokens, NOON)
+        assert found is not None
+        assert found.basis == "measured"
+        return found.usd
 
-    assert cost("local", "small") == Cost(0.0, "measured")  # the user says so
-    assert cost("local", "big-one") == Cost((800 + 200 * 0.5 + 100 * 4) / 1e6, "measured")
     large = Tokens(input=3_000, cached=1_000, output=100)
-    assert cost("local", "big-one", large) == Cost((3_000 * 2 + 100 * 8) / 1e6, "measured")
-    assert cost("openai", "gpt-5.4") == BOOK.cost("openai", "gpt-6-luna", THOUSAND, NOON)
-    assert cost("openai", "gpt-5.5") == BOOK.cost("openai", "gpt-5.5", THOUSAND, NOON)
+    assert cost("local", "small") == 0.0  # the user says so
+    assert cost("local", "big-one") == pytest.approx((800 + 200 * 0.5 + 100 * 4) / 1e6)
+    assert cost("local", "big-one", large) == pytest.approx((3_000 * 2 + 100 * 8) / 1e6)
+    assert cost("openai", "gpt-5.4") == usd("openai", "gpt-6-luna")
+    assert cost("openai", "gpt-5.5") == usd("openai", "gpt-5.5")
 
 
 def test_a_declared_server_has_the_prices_of_who_serves_there() -> None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import tomllib
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from smart_router.stats.record import Basis, Cost, Tokens
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
+    from genai_prices.types import ModelInfo, ModelPrice, Provider
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Reference = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
 
 MOST_MODELS = 2_000
 """Models whose prices are remembered; model ids come from clients, so there must be an end."""
+
+_STANDARD = (None, "auto", "default", "standard")
+"""Names that answers give to being served at the ordinary price."""
 
 
 class _Rates(BaseModel):
@@ -64,13 +69,71 @@ class _Alias(BaseModel):
     models: Mapping[str, Reference] = {}
 
 
+class _PerToken(NamedTuple):
+    """USD for a token of each kind."""
+
+    fresh: float
+    cached: float
+    cache_write: float
+    output: float
+
+    def total(self, tokens: Tokens) -> float:
+        cached = min(tokens.cached, tokens.input)
+        written = min(tokens.cache_write, tokens.input - cached)
+        fresh = tokens.input - cached - written
+        return (
+            fresh * self.fresh
+            + cached * self.cached
+            + written * self.cache_write
+            + tokens.output * self.output
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Price:
-    """Where the price of one model was found."""
+    """Where the price of one model was found. `rates` are those that genai-prices gave, by its price object
+    and the size class of the prompt: asking it for each request would take thirty times as long.
+    """
 
     provider: Provider
     model: ModelInfo
     basis: Basis
+    rates: dict[tuple[int, int], _PerToken] = field(default_factory=dict)
+
+    def total(self, tokens: Tokens, at: float) -> float:
+        time = datetime.fromtimestamp(at, UTC)
+        if tokens.service_tier not in _STANDARD:
+            prices = self.model.get_prices(time, {"service_tier": tokens.service_tier})
+            return _per_token(prices, tokens.input).total(tokens)
+        prices = self.model.get_prices(time)
+        key = (id(prices), bisect_left(_size_classes(prices), tokens.input))
+        if key not in self.rates:
+            self.rates[key] = _per_token(prices, tokens.input)
+        return self.rates[key].total(tokens)
+
+
+def _size_classes(prices: ModelPrice) -> list[int]:
+    """The prompt sizes above which all tokens have another price."""
+    tiers = (getattr(price, "tiers", ()) for price in vars(prices).values())
+    return sorted({tier.start for tier in chain.from_iterable(tiers)})
+
+
+def _per_token(prices: ModelPrice, size: int) -> _PerToken:
+    """The rates of prompts of that many tokens, from the totals of such prompts."""
+    from genai_prices import Usage
+
+    size = max(1, size)
+
+    def total(**counts: int) -> Decimal:
+        return prices.calc_price(Usage(input_tokens=size, **counts))["total_price"]
+
+    fresh = total(output_tokens=0)
+    return _PerToken(
+        float(fresh / size),
+        float(total(cache_read_tokens=size) / size),
+        float(total(cache_write_tokens=size) / size),
+        float(total(output_tokens=1) - fresh),
+    )
 
 
 class PriceBook:
@@ -97,7 +160,7 @@ class PriceBook:
         basis: Basis = price.basis
         if tokens.estimated and basis == "measured":
             basis = "estimated"
-        return Cost(_total(price, tokens, at), basis)
+        return Cost(price.total(tokens, at), basis)
 
     def _price(self, provider: str, model: str) -> _Price | None:
         key = (provider, model)
@@ -162,23 +225,3 @@ def _own(name: str, table: PriceTable) -> _Price:
 def _rate(rates: _Rates, kind: str) -> Decimal:
     own: float | None = getattr(rates, kind)
     return Decimal(str(rates.input if own is None else own))
-
-
-def _total(price: _Price, tokens: Tokens, at: float) -> float:
-    from genai_prices import Usage
-
-    cached = min(tokens.cached, tokens.input)
-    usage = Usage(
-        input_tokens=tokens.input,
-        cache_read_tokens=cached,
-        cache_write_tokens=min(tokens.cache_write, tokens.input - cached),
-        output_tokens=tokens.output,
-    )
-    context = {"service_tier": tokens.service_tier} if tokens.service_tier else None
-    found = price.model.calc_price(
-        usage,
-        price.provider,
-        genai_request_timestamp=datetime.fromtimestamp(at, UTC),
-        price_context=context,
-    )
-    return float(found.total_price)
