@@ -33,6 +33,7 @@ server.listen(0, "127.0.0.1", () => {
     }),
     issueRefreshToken: () => true,
     rotateRefreshToken: true,
+    ttl: { DeviceCode: 60, AccessToken: 3600 },
     cookies: { keys: ["not a secret"] },
   });
   server.on("request", provider.callback());

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -198,3 +200,19 @@ async def test_antigravity(provider: Provider) -> None:
     assert [request.headers.get("authorization") for request in provider.requests[1:]] == [
         "Bearer canary-access"
     ] * 4
+
+
+async def test_errors_show_no_secret(provider: Provider) -> None:
+    """Not even to a reporter that prints every variable of every frame."""
+    provider.on(codex_code, path="/code")
+    provider.on(answer(authorization_code="canary-code", code_verifier="canary-verifier"), path="/confirmed")
+    provider.on(
+        answer(400, error="canary_error", access_token="canary-access", refresh_token="canary-refresh"),
+        path="/token",
+    )
+    with pytest.raises(LoginError) as raised:
+        await log_in_to(provider, codex.device_login, User())
+    report = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    said = "".join(report.format())
+    assert "Reply(status=400" in said  # the trap was open
+    assert not re.findall("canary-[a-z]+", said)
