@@ -197,7 +197,7 @@ def test_import(
     (tmp_path / path).write_text(json.dumps(content))
     result = run("import", provider_id, *(["--with-refresh-token"] if with_refresh else []))
     assert result.exit_code == 0
-    assert "a refresh token works once" in " ".join(result.stderr.split())
+    assert "refresh token works once" in " ".join(result.stderr.split())
     profile = stored(tmp_path, f"{provider_id}:default")
     assert profile.secret and profile.secret.get_secret_value() == "canary-a"
     assert profile.refreshable is with_refresh

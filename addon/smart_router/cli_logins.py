@@ -32,7 +32,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 
 SINGLE_USE = (
-    "a refresh token works once: as soon as the router or the vendor's command line refreshes it, "
+    "A refresh token works once: as soon as the router or the vendor's command line refreshes it, "
     "the other one is logged out"
 )
 
@@ -106,9 +106,9 @@ def import_(
         grant = _read_file(provider, file, with_refresh=with_refresh_token)
         profile = _keep(store, row, grant, name, region)
     if with_refresh_token:
-        screen.warn(f"{SINGLE_USE}: do not use the vendor's command line with this account any more")
+        screen.warn(f"{SINGLE_USE}. Do not use the vendor's command line with this account any more.")
     else:
-        screen.warn(f"only the access token was taken: {SINGLE_USE}")
+        screen.warn(f"Only the access token was taken. {SINGLE_USE}.")
     screen.done(profile, grant)
 
 
@@ -177,7 +177,7 @@ class _Screen:
 
     def warn(self, text: str) -> None:
         """On standard error, whatever the form of the rest."""
-        Console(stderr=True, highlight=False).print(Text(f"Warning: {text}.".replace("..", "."), "yellow"))
+        Console(stderr=True, highlight=False).print(Text(f"Warning: {text}", "yellow"))
 
     def show(self, url: str, code: str | None) -> None:
         """See `Screen` in auth/logins/run.py."""

@@ -23,7 +23,8 @@ CALLBACKS = [
     ("/callback?code=c&state=%C3%A9", None),
     ("/elsewhere?code=c&state=s", None),
     ("/callback", None),
-    ("//evil.example/callback?code=c&state=s", SecretStr("c")),
+    ("//evil.example/callback?code=c&state=s", None),
+    ("//[?code=c&state=s", None),
 ]
 
 

@@ -20,20 +20,20 @@ Outcome = SecretStr | LoginError
 _PAGE = """<!doctype html><meta charset="utf-8"><title>Smart Router</title>
 <body style="font: 1.1rem system-ui; margin: 15vh auto; max-width: 30rem"><h1>Smart Router</h1><p>{}</p>"""
 
-_LONGEST_CODE = 4096
+_LONGEST_QUERY = 8192
 
 
 def read_callback(target: str, path: str, state: str) -> Outcome | None:
     """What the browser brought: the code, or the reason why there is none. None if it is not our login's:
     such a visit neither ends it nor logs anybody in."""
-    parts = urlsplit(target)
-    query = parse_qs(parts.query[: 2 * _LONGEST_CODE])
+    visited, _, brought = target.partition("?")
+    query = parse_qs(brought[:_LONGEST_QUERY])
 
     def one(name: str) -> str:
         return query.get(name, [""])[0]
 
     # compared as bytes: compare_digest takes no text beyond ASCII
-    if parts.path != path or not secrets.compare_digest(one("state").encode(), state.encode()):
+    if visited != path or not secrets.compare_digest(one("state").encode(), state.encode()):
         return None
     if code := one("code"):
         return SecretStr(code)
