@@ -144,9 +144,14 @@ class Exchange:
         options = self.request.get("stream_options")
         return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
+    @property
+    def _last_start(self) -> float:
+        """From here on no attempt begins."""
+        return self.started + min(self.limits.failover, self.limits.total)
+
     def next_step(self, now: float) -> Step:
         """Try the next candidate, wait, or give up."""
-        if self.number < self.limits.max_attempts and now - self.started < self.limits.failover:
+        if self.number < self.limits.max_attempts and now < self._last_start:
             if attempt := self._repeat():
                 return attempt
             while self.remaining:
@@ -253,7 +258,7 @@ class Exchange:
             return None
         soonest = min(asked, key=lambda failed: failed.error.retry_after or 0.0)
         seconds = max(SHORTEST, soonest.error.retry_after or 0.0)  # until then its profile is cooled
-        if seconds > self.limits.max_wait or now + seconds - self.started >= self.limits.failover:
+        if seconds > self.limits.max_wait or now + seconds >= self._last_start:
             return None
         self.waited = True
         self.paused = seconds

@@ -290,7 +290,6 @@ class RoutedStream(HttpStream):
             yield ArmTimer(self._deadline())
 
     def _out_of_time(self) -> Commands:
-        self.exchange.remaining.clear()
         if self.attempt is None:
             yield from self._next_step()
         else:
