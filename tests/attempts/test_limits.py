@@ -120,6 +120,18 @@ async def test_the_total_timeout_ends_a_stream(provider: Provider, clients: Clie
     assert await provider.requests[0].disconnected()
 
 
+@BOTH
+async def test_the_total_timeout_spares_a_complete_answer(
+    provider: Provider, clients: Clients, client: str
+) -> None:
+    """`[DONE]` comes after 1.8 s, and the provider does not end its response."""
+    stream = chat_stream(["Good."], model="m", pause=0.6)
+    provider.on(stream.but(fault=Fault.SILENT_MID_BODY, fault_at=len(stream.body)))
+    reply = await ask(clients, f"two-{'y' if client == 'h1' else 'z'}-stream", client)
+    assert (reply.status, reply.text, reply.finish_reason, reply.done) == (200, "Good.", "stop", True)
+    assert await provider.requests[0].disconnected()
+
+
 SHORT = [{"retry-after": "1"}, {"retry-after-ms": "200"}, {"retry-after": "0"}]
 
 
