@@ -292,6 +292,8 @@ class RoutedStream(HttpStream):
     def _out_of_time(self) -> Commands:
         if self.attempt is None:
             yield from self._next_step()
+        elif self.answer.complete:
+            yield from self._let_go()
         else:
             limit = self.exchange.limits.total
             yield from self._failed(
@@ -302,10 +304,14 @@ class RoutedStream(HttpStream):
         if attempt.flow.intercepted:  # a person is looking at it
             attempt.extend(now)
         elif self.answer.complete:
-            yield from self._cancel("the answer is complete")
-            yield from self._finish()
+            yield from self._let_go()
         else:
             yield from self._failed(attempt.late())
+
+    def _let_go(self) -> Commands:
+        """The answer is complete, but its provider does not end the response."""
+        yield from self._cancel("the answer is complete")
+        yield from self._finish()
 
     def _cancel(self, why: str) -> Commands:
         attempt, self.attempt = self.attempt, None
