@@ -220,7 +220,8 @@ def test_import_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("{}", "holds no access token"),
         ("not JSON", "holds no access token"),
         ('{"tokens": null, "OPENAI_API_KEY": "canary"}', "holds no access token"),
-        (json.dumps({"tokens": {"access_token": jwt(exp=1_700_000_000)}}), "has ended"),
+        ('{"tokens": {"access_token": "canary"}}', "names no ChatGPT account"),
+        (json.dumps({"tokens": {"access_token": jwt(exp=1_700_000_000, **ACCOUNT)}}), "has ended"),
     ],
 )
 def test_files_that_do_not_help(tmp_path: Path, content: str, message: str) -> None:

@@ -37,7 +37,9 @@ class CliFile:
 def _codex_extras(tokens: Reply) -> Mapping[str, str]:
     access, identity = tokens.secret("access_token"), tokens.secret("id_token")
     account = codex.account_of(identity, access) or tokens.text("account_id")
-    return {"account_id": account} if account else {}
+    if account is None:
+        raise LoginError("the login names no ChatGPT account: log in instead")
+    return {"account_id": account}
 
 
 CLI_FILES: Mapping[str, tuple[CliFile, ...]] = {
