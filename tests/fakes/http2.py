@@ -51,6 +51,11 @@ class Http2(Connection):
             self.close()
             return
         self.write(self.h2.data_to_send())
+        if any(isinstance(event, h2.events.ConnectionTerminated) for event in events):
+            # whatever else came with it: h2 lets nothing be sent any more
+            self._leave()
+            self.close()
+            return
         for event in events:
             self._handle(event)
 
@@ -68,9 +73,6 @@ class Http2(Connection):
                 self._incoming.pop(stream, None)
                 if request := self._requests.pop(stream, None):
                     self.left(request)
-            case h2.events.ConnectionTerminated():
-                self._leave()
-                self.close()
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
                 self._room.set()
 
