@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
 
 from smart_router.stats.audit import read_audit
 from smart_router.stats.database import reading
-from tests.conftest import StartRouter
+from tests.conftest import renewed
 from tests.fakes.chat import chat_answer, chat_error, chat_stream
 from tests.fakes.provider import Provider
 from tests.harness import Router, provider_env
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stats")]
 
 USAGE = {
     "prompt_tokens": 1_000,
@@ -25,34 +32,72 @@ USAGE = {
 PROMPT = "What is the capital of Ruritania?"
 
 
+CONFIG = """
+[clients]
+laptop = "a long random string"
+[providers.local]
+base_url = "{url}/local/v1"
+[providers.other]
+base_url = "{url}/other/v1"
+[prices."local/*"]
+input = 1.0
+output = 3.0
+"""
+
+
+class Asked:
+    """The shared router as one test uses it: figures are of the requests that this test made."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self.since = datetime.now(UTC).isoformat()
+
+    async def ask(self, model: str, headers: Mapping[str, str] | None = None, **fields: Any) -> int:
+        async with self.router.http() as http:
+            answer = await http.post("/v1/chat/completions", json=body(model, **fields), headers=headers)
+        return answer.status_code
+
+    async def stats(self) -> dict[str, Any]:
+        async with self.router.http() as http:
+            answer = await http.get("/router/stats", params={"since": self.since})
+        assert answer.status_code == 200
+        figures: dict[str, Any] = answer.json()
+        return figures
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_router(
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    env = provider_env(shared_provider.url, "openai", "groq", "openrouter")
+    config = CONFIG.replace("{url}", shared_provider.url)
+    async with Router(tmp_path_factory.mktemp("stats") / "router", env=env, config=config) as router:
+        yield router
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Provider:
+    return renewed(shared_provider)
+
+
+@pytest.fixture
+def asked(shared_router: Router) -> Asked:
+    return Asked(shared_router)
+
+
 def body(model: str, **fields: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": PROMPT}], **fields}
-
-
-async def ask(router: Router, model: str, headers: Mapping[str, str] | None = None, **fields: Any) -> int:
-    async with router.http() as http:
-        answer = await http.post("/v1/chat/completions", json=body(model, **fields), headers=headers)
-    return answer.status_code
-
-
-async def stats(router: Router) -> dict[str, Any]:
-    async with router.http() as http:
-        answer = await http.get("/router/stats")
-    assert answer.status_code == 200
-    figures: dict[str, Any] = answer.json()
-    return figures
 
 
 def rows(figures: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {row["name"]: row for row in figures["by"][name]}
 
 
-async def test_requests_are_recorded_and_priced(start_router: StartRouter, provider: Provider) -> None:
-    router = await start_router(env=provider_env(provider.url, "openai", "groq"))
+async def test_requests_are_recorded_and_priced(asked: Asked, provider: Provider) -> None:
     provider.on(chat_answer(usage=USAGE), chat_stream(["a", "b"], usage=USAGE))
-    assert await ask(router, "openai/gpt-5.4") == 200
-    assert await ask(router, "openai/gpt-5.4", stream=True) == 200
-    figures = await stats(router)
+    assert await asked.ask("openai/gpt-5.4") == 200
+    assert await asked.ask("openai/gpt-5.4", stream=True) == 200
+    figures = await asked.stats()
     total = figures["total"]
     assert (total["requests"], total["errors"], total["attempts"]) == (2, 0, 2)
     assert (total["input"], total["cached"], total["output"], total["reasoning"]) == (2_000, 800, 400, 300)
@@ -64,21 +109,19 @@ async def test_requests_are_recorded_and_priced(start_router: StartRouter, provi
     assert list(rows(figures, "profile")) == ["openai:env"]
 
 
-async def test_routed_requests_are_compared(start_router: StartRouter, provider: Provider) -> None:
+async def test_routed_requests_are_compared(asked: Asked, provider: Provider) -> None:
     provider.on(chat_answer(usage=USAGE))
-    router = await start_router(env=provider_env(provider.url, "openai"))
-    assert await ask(router, "auto:simple") == 200
-    total = (await stats(router))["total"]
+    assert await asked.ask("auto:simple") == 200
+    total = (await asked.stats())["total"]
     assert total["cost"] == pytest.approx((600 * 0.1 + 400 * 0.01 + 200 * 0.5) / 1e6)
     assert total["baseline"] == pytest.approx((600 * 2 + 400 * 0.1 + 200 * 10) / 1e6)
     assert total["saved"] == pytest.approx(total["baseline"] - total["cost"])
 
 
-async def test_failover_counts_against_who_failed(start_router: StartRouter, provider: Provider) -> None:
+async def test_failover_counts_against_who_failed(asked: Asked, provider: Provider) -> None:
     provider.on(chat_error(503), chat_stream(["a"]))
-    router = await start_router(env=provider_env(provider.url, "openai", "groq"))
-    assert await ask(router, "auto:simple", stream=True) == 200
-    figures = await stats(router)
+    assert await asked.ask("auto:medium", stream=True) == 200
+    figures = await asked.stats()
     providers = rows(figures, "provider")
     assert figures["total"]["failovers"] == 1
     assert figures["failures"] == {"overloaded": 1}
@@ -88,35 +131,23 @@ async def test_failover_counts_against_who_failed(start_router: StartRouter, pro
     assert providers["groq"]["output"] > 0
 
 
-async def test_prices_of_the_users_own(start_router: StartRouter, provider: Provider) -> None:
+async def test_prices_of_the_users_own(asked: Asked, provider: Provider) -> None:
     provider.on(chat_answer(usage=USAGE), always=True)
-    config = f"""
-        [providers.local]
-        base_url = "{provider.url}/local/v1"
-        [providers.other]
-        base_url = "{provider.url}/other/v1"
-        [prices."local/*"]
-        input = 1.0
-        output = 3.0
-    """
-    router = await start_router(config=config)
-    assert await ask(router, "local/mine") == 200
-    assert await ask(router, "other/theirs") == 200
-    models = rows(await stats(router), "model")
+    assert await asked.ask("local/mine") == 200
+    assert await asked.ask("other/theirs") == 200
+    models = rows(await asked.stats(), "model")
     assert models["local/mine"]["cost"] == pytest.approx((1_000 * 1 + 200 * 3) / 1e6)
     assert models["other/theirs"]["unpriced"] == 1
 
 
-async def test_audit_says_who_and_how_it_ended(start_router: StartRouter, provider: Provider) -> None:
+async def test_audit_says_who_and_how_it_ended(asked: Asked, provider: Provider) -> None:
     provider.on(chat_answer())
-    config = '[clients]\nlaptop = "a long random string"'
-    router = await start_router(env=provider_env(provider.url, "openai"), config=config)
     laptop = {"authorization": "Bearer a long random string"}
-    assert await ask(router, "openai/gpt-5.4", headers=laptop) == 200
-    assert await ask(router, "no/such-model") == 404
-    await stats(router)
-    with reading(router.state_folder) as db:
-        routed, refused = read_audit(db)
+    assert await asked.ask("openai/gpt-5.4", headers=laptop) == 200
+    assert await asked.ask("no/such-model") == 404
+    await asked.stats()
+    with reading(asked.router.state_folder) as db:
+        routed, refused = read_audit(db, datetime.fromisoformat(asked.since).timestamp())
     assert routed["client"] == "laptop"
     assert (routed["action"], routed["asked"], routed["outcome"]) == ("chat", "openai/gpt-5.4", "ok")
     assert routed["address"] == "127.0.0.1"
@@ -124,83 +155,74 @@ async def test_audit_says_who_and_how_it_ended(start_router: StartRouter, provid
     assert refused["outcome"] == "model_not_found"
 
 
-@pytest.mark.parametrize("wanted", [False, True])
-async def test_prompts_are_kept_on_request_only(
-    start_router: StartRouter, provider: Provider, wanted: bool
-) -> None:
-    provider.on(chat_answer("Strelsau."))
-    options = {"router_audit_content": "true"} if wanted else {}
-    router = await start_router(env=provider_env(provider.url, "openai"), options=options)
-    assert await ask(router, "auto") == 200
-    await stats(router)
-    router.stop()
-    held = b"".join(path.read_bytes() for path in router.state_folder.iterdir())
-    assert (b"Ruritania" in held) is wanted
-    assert b"Strelsau" not in held
-
-
-async def test_metrics(start_router: StartRouter, provider: Provider) -> None:
+async def test_metrics(asked: Asked, provider: Provider) -> None:
     provider.on(chat_stream(["a"], usage=USAGE), always=True)
-    router = await start_router(env=provider_env(provider.url, "openai", "openrouter"))
-    assert await ask(router, "openai/gpt-5.4", stream=True) == 200
+    assert await asked.ask("openai/gpt-5.4-mini", stream=True) == 200
     for number in range(3):
-        assert await ask(router, f"openrouter/made/up-{number}", stream=True) == 200
-    await stats(router)
-    async with router.http() as http:
+        assert await asked.ask(f"openrouter/made/up-{number}", stream=True) == 200
+    await asked.stats()
+    async with asked.router.http() as http:
         answer = await http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     lines = answer.text.splitlines()
-    assert 'smart_router_requests_total{outcome="ok",tier="explicit"} 4.0' in lines
+    assert 'smart_router_attempts_total{model="gpt-5.4-mini",outcome="ok",provider="openai"} 1.0' in lines
     assert 'smart_router_attempts_total{model="other",outcome="ok",provider="openrouter"} 3.0' in lines
-    who = 'gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-5.4"'
+    assert any(line.startswith("smart_router_requests_total") for line in lines)
+    who = 'gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="gpt-5.4-mini"'
     assert f'gen_ai_client_token_usage_sum{{{who},gen_ai_token_type="input"}} 1000.0' in lines
     assert any(line.startswith("gen_ai_server_time_to_first_token_seconds_bucket") for line in lines)
     assert "made" not in answer.text
 
 
-async def test_a_client_that_leaves_is_no_error(start_router: StartRouter, provider: Provider) -> None:
+async def test_a_client_that_leaves_is_no_error(asked: Asked, provider: Provider) -> None:
     provider.on(chat_stream(["a", "b", "c"], stepped=True))
-    router = await start_router(env=provider_env(provider.url, "openai"))
     async with (
-        router.http() as http,
-        http.stream("POST", "/v1/chat/completions", json=body("openai/gpt-5.4", stream=True)) as answer,
+        asked.router.http() as http,
+        http.stream("POST", "/v1/chat/completions", json=body("openai/gpt-4.1", stream=True)) as answer,
     ):
         request = await provider.wait_for_request()
         request.release(2)
         await anext(answer.aiter_bytes())
     await request.disconnected()
-    await asyncio.to_thread(router.wait_for_log, "ended early")
-    total = (await stats(router))["total"]
+    await asyncio.to_thread(asked.router.wait_for_log, "openai/gpt-4.1: ended early")
+    total = (await asked.stats())["total"]
     assert (total["client_left"], total["errors"]) == (1, 0)
 
 
-async def test_an_answer_cut_off_is_an_error(start_router: StartRouter, provider: Provider) -> None:
+async def test_an_answer_cut_off_is_an_error(asked: Asked, provider: Provider) -> None:
     provider.on(chat_stream(["a", "b"], done=False))
-    router = await start_router(env=provider_env(provider.url, "openai"))
-    assert await ask(router, "openai/gpt-5.4", stream=True) == 200
-    figures = await stats(router)
-    assert figures["total"]["errors"] == 1
-    assert figures["total"]["client_left"] == 0
+    assert await asked.ask("openai/gpt-5.5", stream=True) == 200
+    total = (await asked.stats())["total"]
+    assert (total["errors"], total["client_left"]) == (1, 0)
 
 
-async def test_bad_queries_and_methods(start_router: StartRouter) -> None:
-    router = await start_router()
-    async with router.http() as http:
+async def test_bad_queries_and_methods(asked: Asked) -> None:
+    async with asked.router.http() as http:
         assert (await http.get("/router/stats?since=soon")).json()["error"]["param"] == "since"
         assert (await http.post("/router/stats")).status_code == 405
         assert (await http.head("/metrics")).status_code == 200
         assert (await http.get("/router/stats", headers={"origin": "http://evil.example"})).status_code == 403
 
 
-async def test_the_saved_flow_tells_what_happened(start_router: StartRouter, provider: Provider) -> None:
-    from mitmproxy.http import HTTPFlow
-    from mitmproxy.io import FlowReader
-
-    provider.on(chat_answer(usage=USAGE))
-    router = await start_router(env=provider_env(provider.url, "openai"), args=["-w", "saved.mitm"])
-    assert await ask(router, "auto:simple") == 200
-    await stats(router)
-    router.stop()
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_what_is_left_of_a_request(
+    tmp_path: Path, provider: Provider, shared_provider: Provider, wanted: bool
+) -> None:
+    """Prompts are kept on request only; the saved flow says what happened in a line."""
+    provider.on(chat_answer("Strelsau.", usage=USAGE))
+    router = Router(
+        tmp_path / "router",
+        env=provider_env(shared_provider.url, "openai"),
+        options={"router_audit_content": "true"} if wanted else {},
+        args=["-w", "saved.mitm"],
+    )
+    async with router:
+        assert await Asked(router).ask("auto:simple") == 200
+    held = b"".join(path.read_bytes() for path in router.state_folder.iterdir())
+    assert (b"Ruritania" in held) is wanted
+    assert b"Strelsau" not in held
+    with reading(router.state_folder) as db:
+        assert db.execute("SELECT cost > 0 FROM requests").fetchone() == (1,)
     with (router.folder / "saved.mitm").open("rb") as file:
         flows = [flow for flow in FlowReader(file).stream() if isinstance(flow, HTTPFlow)]
     client = next(flow for flow in flows if "router_tokens" in flow.metadata)
