@@ -40,7 +40,7 @@ START_LIMIT = 30.0
 
 _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
 _LISTENING = re.compile(r"listening at \S*?:(\d+)")
-_WEB_OPTIONS = {"web_port": "0", "web_open_browser": "false"}
+_WEB_OPTIONS = {"web_open_browser": "false"}
 
 _ENV_PREFIX = {"qwen-dashscope": "DASHSCOPE"}
 _BASE_URLS = {

@@ -249,14 +249,6 @@ class SmartRouter:
         """A flow broke: show what had been streamed, and forget it."""
         self._ended(flow)
 
-    def update(self, flows: Sequence[http.HTTPFlow]) -> None:
-        """A person may have killed a paused attempt; mitmproxy would leave it waiting."""
-        for flow in flows:
-            attempt = self.attempts.get(flow.id)
-            if attempt is not None and attempt.killed:
-                flow.intercept()
-                flow.resume()
-
     def _ended(self, flow: http.HTTPFlow) -> None:
         if attempt := self.attempts.pop(flow.id, None):
             links.show_body(flow, attempt.kept)

@@ -16,4 +16,4 @@ def read_flows(path: Path) -> list[http.HTTPFlow]:
 def attempts_of(flows: list[http.HTTPFlow], client: http.HTTPFlow) -> list[http.HTTPFlow]:
     """A client flow's attempts, by what links them, in order."""
     found = {flow.id: flow for flow in flows}
-    return [found[id_] for id_ in client.metadata["router_attempts"].split()]
+    return [found[id_] for id_ in client.metadata["router_flows"].split()]

@@ -65,6 +65,11 @@ class Attempt:
         """Whether a person ended this attempt in the UI."""
         return self.flow.error is not None and self.flow.error.msg == mflow.Error.KILLED_MESSAGE
 
+    def let_go(self) -> None:
+        """End the pause of a killed attempt: mitmproxy would leave it waiting for ever."""
+        self.flow.intercept()
+        self.flow.resume()
+
     def trusts(self, request: http.Request) -> bool:
         """Whether a request still goes to where it was meant to: elsewhere the credential does not go."""
         return _origin(request) == self.origin

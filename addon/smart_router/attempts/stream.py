@@ -274,6 +274,8 @@ class RoutedStream(HttpStream):
             return  # ended
         if (yield from self._stopped()):
             return
+        if self.attempt is not None and self.attempt.killed:
+            self.attempt.let_go()
         if now >= self.exchange.started + self.exchange.limits.total:
             yield from self._out_of_time()
         elif self.attempt is not None and self.attempt.killed and not self.answer.complete:

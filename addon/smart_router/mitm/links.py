@@ -1,8 +1,8 @@
 """A client flow and its attempts, linked both ways by what mitmproxy's filters see.
 
 `~meta ID` and `~comment ID` find all flows of a request by its id (`x-router-request-id`), `~meta
-router_attempt:` finds attempts, `~marker white_check_mark` those that answered, `~marker :x:` those that
-failed.
+router_attempt` finds attempts, `~marker white_check_mark` those that answered, `~marker :x:` those that
+failed. On a client flow `router_flows` are the ids of its attempts, on those `router_client` is the client's.
 All metadata are plain values, so that saved flows open in a mitmproxy without this addon.
 """
 
@@ -35,20 +35,23 @@ def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
     for name in _SECRET_HEADERS:
         if name in flow.request.headers:
             flow.request.headers[name] = HIDDEN
-    flow.metadata.update(
-        router_request=exchange.id,
-        router_attempts="",
-        tier=exchange.decision.tier or "",
-        candidates=" ".join(map(str, exchange.decision.candidates)),
-    )
+    flow.metadata.update(router_request=exchange.id, router_flows="")
     _mark(flow, CLIENT)
     flow.comment = f"{exchange.id}: {exchange.decision.why}"
 
 
 def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
-    """An attempt is about to begin."""
+    """An attempt is about to begin.
+
+    Only now does the client flow tell its tier: a filter that waits for one pauses the attempt, whose edits
+    are what is sent, and not the client flow before it.
+    """
     client = exchange.client_flow
-    client.metadata["router_attempts"] = " ".join(one.flow.id for one in exchange.attempts)
+    client.metadata.update(
+        router_flows=" ".join(one.flow.id for one in exchange.attempts),
+        tier=exchange.decision.tier or "",
+        candidates=" ".join(map(str, exchange.decision.candidates)),
+    )
     attempt.flow.metadata = {
         "router_request": exchange.id,
         "router_client": client.id,

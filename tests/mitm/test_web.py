@@ -1,0 +1,199 @@
+"""Through mitmweb: attempts paused, edited, killed and replayed; commands; transcripts; old flows trimmed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.attempts.talk import Reply, ask_body, chains_config, post
+from tests.conftest import StartRouter
+from tests.fakes.answers import Fault
+from tests.fakes.chat import chat_answer, chat_error, chat_stream
+from tests.fakes.provider import Provider
+from tests.harness import Router, provider_env
+from tests.mitm.web import Web, web_arguments
+
+CHAIN = ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]
+INTERCEPT = r"~q & ~meta tier.*SIMPLE"
+
+
+async def start(
+    start_router: StartRouter, provider: Provider, options: dict[str, str] | None = None, **env: str
+) -> Router:
+    return await start_router(
+        **web_arguments(**(options or {})),
+        env=provider_env(provider.url, "openai", "groq") | env,
+        config=chains_config({"chain": CHAIN}),
+    )
+
+
+async def ask(router: Router, model: str = "chain", *, stream: bool = False) -> Reply:
+    async with router.http() as http:
+        return await post(http, ask_body(model, stream=stream, text="Hi"))
+
+
+class TestPaused:
+    """`intercept` pauses attempts before they leave."""
+
+    async def paused(self, web: Web) -> dict[str, Any]:
+        flows = await web.wait_for(1, "attempt 1 of", intercepted=True)
+        assert [flow["intercepted"] for flow in await web.flows()].count(True) == 1, "only the attempt waits"
+        return flows[0]
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+    async def test_an_edit_is_what_is_sent(
+        self, start_router: StartRouter, provider: Provider, stream: bool
+    ) -> None:
+        router = await start(start_router, provider, {"intercept": INTERCEPT})
+        async with Web(router) as web:
+            asking = asyncio.create_task(ask(router, stream=stream))
+            attempt = await self.paused(web)
+            assert not provider.requests
+            body = json.loads((await web.http.get(f"/flows/{attempt['id']}/request/content.data")).content)
+            body["messages"][0]["content"] = "Changed by hand."
+            await web.edit(attempt, content=json.dumps(body))
+            await web.do(attempt, "resume")
+            reply = await asking
+        assert reply.status == 200 and reply.text == "You said: Changed by hand."
+        assert provider.requests[0].headers["authorization"] == "Bearer key-openai"
+
+    async def test_an_edit_takes_no_key_to_another_host(
+        self, start_router: StartRouter, provider: Provider
+    ) -> None:
+        router = await start(start_router, provider, {"intercept": INTERCEPT})
+        async with Provider() as elsewhere, Web(router) as web:
+            asking = asyncio.create_task(ask(router))
+            attempt = await self.paused(web)
+            await web.edit(attempt, port=elsewhere.port)
+            await web.do(attempt, "resume")
+            assert (await asking).status == 200
+            assert "authorization" not in elsewhere.requests[0].headers
+
+    async def test_a_kill_moves_on(self, start_router: StartRouter, provider: Provider) -> None:
+        router = await start(start_router, provider, {"intercept": f"{INTERCEPT} & ~meta router_attempt:.1"})
+        async with Web(router) as web:
+            asking = asyncio.create_task(ask(router))
+            await web.do(await self.paused(web), "kill")
+            reply = await asking
+        assert reply.status == 200
+        assert (reply.router["provider"], reply.router["attempts"]) == ("groq", "2")
+        assert [request.path.split("/")[1] for request in provider.requests] == ["groq"]
+
+    async def test_a_kill_ends_the_request_for_an_explicit_model(
+        self, start_router: StartRouter, provider: Provider
+    ) -> None:
+        more = {"OPENAI_API_KEY_2": "second-key"}
+        router = await start(start_router, provider, {"intercept": "~q & ~meta router_attempt"}, **more)
+        async with Web(router) as web:
+            asking = asyncio.create_task(ask(router, CHAIN[0]))
+            await web.do(await self.paused(web), "kill")
+            reply = await asking
+        assert reply.status == 502 and "killed" in reply.error["message"]
+        assert not provider.requests
+
+
+async def test_a_kill_of_an_attempt_under_way_moves_on(start_router: StartRouter, provider: Provider) -> None:
+    provider.on(chat_answer().but(fault=Fault.SILENT_BEFORE_HEAD), path="/openai")
+    router = await start(start_router, provider)
+    async with Web(router) as web:
+        asking = asyncio.create_task(ask(router))
+        await provider.wait_for_request()
+        [attempt] = await web.wait_for(1, "attempt 1 of")
+        await web.do(attempt, "kill")
+        reply = await asking
+    assert (reply.status, reply.router["provider"]) == (200, "groq")
+
+
+async def test_replays(start_router: StartRouter, provider: Provider) -> None:
+    """A client flow is routed anew, an attempt gets its credential, and another model may be named."""
+    router = await start(start_router, provider)
+    async with Web(router) as web:
+        reply = await ask(router)
+        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
+        [attempt] = await web.wait_for(1, "attempt 1 of")
+
+        provider.on(chat_error(429), path="/openai")
+        await web.do(client, "replay")
+        await web.wait_for(1, r"groq/openai/gpt-oss-20b \(answered")
+        assert [request.path.split("/")[1] for request in provider.requests] == ["openai", "openai", "groq"]
+
+        provider.on(chat_answer("Once more."), path="/openai")
+        await web.do(attempt, "replay")
+        await provider.wait_for_request(4)
+        assert provider.requests[3].headers["authorization"] == "Bearer key-openai"
+        assert provider.requests[3].body == provider.requests[0].body
+
+        provider.on(chat_answer("Another's."), path="/groq")
+        await web.command("router.replay", f"@{attempt['id']}", CHAIN[1])
+        [copy] = await web.wait_for(1, "asked for groq")
+        await web.wait_for_text(copy, "response", "Another's.")
+        assert provider.requests[4].headers["authorization"] == "Bearer key-groq"
+        assert copy["id"] != client["id"]
+        saved = (await web.http.get("/flows/dump")).content
+    assert b"key-openai" not in saved and b"key-groq" not in saved
+
+
+async def test_commands(start_router: StartRouter, provider: Provider) -> None:
+    provider.on(chat_error(429, headers={"retry-after": "60"}), path="/openai")
+    router = await start(start_router, provider)
+    async with Web(router) as web:
+        reply = await ask(router)
+        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
+        explained = dict(await web.command("router.explain", f"@{client['id']}"))
+        assert "rate_limit" in explained["then"] and explained["1."] == CHAIN[0]
+
+        head, *profiles = await web.command("router.profiles")
+        assert head[0] == "profile" and {row[0].split()[0] for row in profiles} == {"openai:env", "groq:env"}
+        assert any("cooled" in row for row in profiles)
+        await web.command("router.cooldown.clear")
+        assert not any("cooled" in row for row in (await web.command("router.profiles"))[1:])
+
+        assert CHAIN[0] in await web.command("router.models")
+        router.config_file.write_text(chains_config({"other": CHAIN}))
+        assert str(router.config_file) in await web.command("router.reload")
+        assert "other" in await web.command("router.models")
+        available = (await web.http.get("/commands")).json()
+        assert available["router.replay"]["signature_help"] == "router.replay flow model"
+
+
+async def test_transcripts(start_router: StartRouter, provider: Provider) -> None:
+    provider.on(chat_stream(["Good ", "morning."], reasoning=["Is it morning?"]))
+    router = await start(start_router, provider)
+    async with Web(router) as web:
+        reply = await ask(router, stream=True)
+        flows = await web.wait_for(2, reply.router["request-id"])
+        for flow in flows:
+            shown = await web.content(flow, "response")
+            assert shown["view_name"] == "Transcript"
+            assert "│ Is it morning?\nGood morning." in shown["text"]
+            assert "Hi" in (await web.content(flow, "request"))["text"]
+            raw = await web.content(flow, "response", "raw")
+            assert raw["text"].startswith("data: {")
+
+
+async def test_old_flows_go(start_router: StartRouter, provider: Provider) -> None:
+    router = await start(start_router, provider, {"router_keep_flows": "6"})
+    async with Web(router) as web:
+        await ask(router)
+        [first, *_] = await web.flows()
+        await web.command("flow.mark", f"@{first['id']}", ":star:")
+        for _ in range(10):
+            await ask(router)
+        flows = await web.flows()
+        assert 6 <= len(flows) <= 8
+        assert first["id"] in [flow["id"] for flow in flows], "what the user marked stays"
+
+
+async def test_options_show_their_help(start_router: StartRouter, provider: Provider) -> None:
+    router = await start(start_router, provider)
+    async with Web(router) as web:
+        options = (await web.http.get("/options")).json()
+        ours = {name: option for name, option in options.items() if name.startswith("router_")}
+        assert len(ours) > 10 and all(option["help"] for option in ours.values())
+        answer = await web.http.put("/options", json={"router_max_attempts": 1})
+        assert answer.status_code == 200
+        provider.on(chat_error(429), path="/openai")
+        assert (await ask(router)).status == 429
