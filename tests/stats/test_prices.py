@@ -12,6 +12,7 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.config import parse_config
 from smart_router.dialects.anthropic import AnthropicDialect
 from smart_router.dialects.base import Call, ChatQuirks, Dialect
 from smart_router.dialects.chat import ChatDialect
@@ -22,6 +23,7 @@ from smart_router.dialects.hub import ChatCompletion, Usage, Used
 from smart_router.dialects.responses import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
+from smart_router.routing.config import ConfigError
 from smart_router.stats import prices
 from smart_router.stats.prices import PriceBook, PriceTable, RatesAbove
 from smart_router.stats.record import Basis, Cost, Tokens
@@ -290,3 +292,23 @@ def test_models_that_clients_make_up_do_not_pile_up(monkeypatch: pytest.MonkeyPa
     for number in range(10):
         assert book.cost("openai", f"made-up-{number}", THOUSAND, NOON) is None
     assert len(book._found) <= 3
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"input": -1, "output": 1},
+        {"input": 1},
+        {"input": 1, "output": 1, "inptu": 1},
+        "nonsense",
+        {"input": "a"},
+    ],
+)
+def test_bad_prices_are_refused_by_name(table: object) -> None:
+    with pytest.raises(ConfigError, match=r"prices\.local/\*"):
+        parse_config({"prices": {"local/*": table}}, {})
+
+
+def test_good_prices_of_the_config() -> None:
+    config = parse_config({"prices": {"local/*": {"input": 0, "output": 1}, "a/b": "openai/gpt-5.4"}}, {})
+    assert config.prices == {"local/*": PriceTable(input=0.0, output=1.0), "a/b": "openai/gpt-5.4"}
