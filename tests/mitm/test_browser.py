@@ -1,0 +1,77 @@
+"""A real browser opens mitmweb, finds a client flow and its attempts, and reads the transcript.
+
+With SMART_ROUTER_SCREENSHOTS set to a folder, what it saw is left there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.attempts.talk import ask_body, chains_config, post
+from tests.conftest import StartRouter
+from tests.fakes.chat import chat_error, chat_stream
+from tests.fakes.provider import Provider
+from tests.harness import provider_env
+from tests.mitm.web import PASSWORD, Web, web_arguments
+
+async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+Page = async_api.Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt-get install chromium")
+
+PIECES = ["The capital of ", "France ", "is Paris."]
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page of a headless browser."""
+    async with async_api.async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        try:
+            yield await browser.new_page(viewport={"width": 1400, "height": 900})
+        finally:
+            await browser.close()
+
+
+async def test_a_browser_reads_the_transcript(
+    page: Page, start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    provider.on(chat_error(429), path="/openai")
+    provider.on(chat_stream(PIECES, reasoning=["An easy one."]), path="/groq")
+    router = await start_router(
+        **web_arguments(),
+        env=provider_env(provider.url, "openai", "groq"),
+        config=chains_config({"auto:demo": ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]}),
+    )
+    async with router.http() as http:
+        reply = await post(http, ask_body("auto:demo", stream=True, text="What is the capital of France?"))
+    assert reply.status == 200
+    async with Web(router) as web:
+        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
+        await page.goto(f"{web.url}/?token={PASSWORD}#/flows/{client['id']}/response")
+
+    rows = page.locator(".flow-table tbody tr:has(td)")
+    await rows.nth(2).wait_for()
+    assert await rows.count() == 3, "the client flow and two attempts"
+    for mark in ("💬", "❌", "✅"):
+        assert await page.locator(f".flow-table >> text={mark}").count() == 1
+
+    body = page.locator(".contentview, .flow-detail").last
+    await page.get_by_text("The capital of France is Paris.").first.wait_for()
+    shown = await body.inner_text()
+    assert "An easy one." in shown and "finish" in shown
+
+    folder = Path(os.environ.get("SMART_ROUTER_SCREENSHOTS") or tmp_path)
+    await page.screenshot(path=folder / "mitmweb.png")
+
+    await page.get_by_text("❌").click()
+    await page.get_by_text("Request", exact=True).first.click()
+    await page.get_by_text("What is the capital of France?").first.wait_for()
+    await page.screenshot(path=folder / "mitmweb-attempt.png")
