@@ -223,3 +223,16 @@ async def test_no_token_is_seen(provider: Provider, tmp_path: Path) -> None:
     assert "openai-codex:me" in router.log
     for secret in ("access-0", "access-1", "access-2", "access-3", "refresh-", "canary-client"):
         assert not [text for text in said if secret in text], secret
+
+
+async def test_a_refresh_survives_the_end_of_the_router(provider: Provider, tmp_path: Path) -> None:
+    server = Rotation(slow=0.5)
+    provider.on(server, path="/token", always=True)
+    router = with_login(tmp_path, provider, ends_in=-5)
+    async with router:
+        await provider.wait_for_request()  # in the background, before anybody asked
+    store = AuthStore({}, PROVIDERS, router.state_folder)
+    store.close()
+    profile = store.find("openai-codex:me")
+    assert profile and profile.secret == SecretStr("access-1")
+    assert (server.grants, server.reused) == (1, [])
