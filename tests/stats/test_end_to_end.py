@@ -204,20 +204,31 @@ async def test_bad_queries_and_methods(asked: Asked) -> None:
         assert (await http.get("/router/stats", headers={"origin": "http://evil.example"})).status_code == 403
 
 
+COMMAND = """
+import logging
+from mitmproxy import ctx
+
+def done():
+    logging.warning("router.stats says %s", ctx.master.commands.call("router.stats"))
+"""
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 async def test_what_is_left_of_a_request(
     tmp_path: Path, provider: Provider, shared_provider: Provider, wanted: bool
 ) -> None:
-    """Prompts are kept on request only; the saved flow says what happened in a line."""
+    """Prompts are kept on request only; the saved flow and the command say what happened in a line."""
+    (tmp_path / "command.py").write_text(COMMAND)
     provider.on(chat_answer("Strelsau.", usage=USAGE))
     router = Router(
         tmp_path / "router",
         env=provider_env(shared_provider.url, "openai"),
         options={"router_audit_content": "true"} if wanted else {},
-        args=["-w", "saved.mitm"],
+        args=["-w", "saved.mitm", "-s", str(tmp_path / "command.py")],
     )
     async with router:
         assert await Asked(router).ask("auto:simple") == 200
+    assert "router.stats says 1 requests, 0 failed, 0 failed over; $0.0002 spent" in router.log
     held = b"".join(path.read_bytes() for path in router.state_folder.iterdir())
     assert (b"Ruritania" in held) is wanted
     assert b"Strelsau" not in held
