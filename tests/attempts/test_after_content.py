@@ -24,7 +24,7 @@ HALF = TWO.body.index(b'"lo."')
 
 BREAKS: dict[str, Answer] = {
     **{
-        fault.name.lower(): TWO.but(fault=fault, fault_at=HALF)
+        fault.name.lower(): TWO.but(fault=fault, fault_at=HALF, pause=0.03)
         for fault in (
             Fault.CLOSE_MID_BODY,
             Fault.CLOSE_MID_CHUNK,
