@@ -16,7 +16,7 @@ from tests.fakes.answers import Answer, Fault
 from tests.fakes.chat import chat_answer, chat_stream, stream_error
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("after_content")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TWO = chat_stream(["Hel", "lo."], model="m")
 HALF = TWO.body.index(b'"lo."')

@@ -26,7 +26,7 @@ from tests.fakes.chat import chat_answer, chat_error, chat_stream
 from tests.fakes.provider import Provider, refused_port
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("connections")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORMS = pytest.mark.parametrize("form", ["stream", "whole"])
 BOTH = pytest.mark.parametrize("client", ["h1", "h2"])

@@ -14,7 +14,7 @@ from tests.attempts.upstreams import Upstreams
 from tests.fakes.record import Request
 from tests.harness import Router, provider_env
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("explicit")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # provider, model, header that carries its key, what comes before the key, the client's headers that go up
 PROVIDERS = [

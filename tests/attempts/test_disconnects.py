@@ -21,7 +21,7 @@ from tests.fakes.chat import chat_answer, chat_error, chat_stream
 from tests.fakes.record import Request
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("disconnects")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOON = 0.25
 """Seconds within which the provider is to see that the client has left."""

@@ -13,7 +13,7 @@ from tests.attempts.upstreams import UNREACHABLE, Upstreams
 from tests.fakes.chat import chat_answer, chat_error, chat_stream
 from tests.harness import Router, provider_env
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("explicit")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TWO_KEYS = {"PLAIN_KEY": "first-key", "PLAIN_KEY_2": "second-key"}
 CASES = [

@@ -14,7 +14,7 @@ from tests.attempts.upstreams import UNREACHABLE, Upstreams
 from tests.fakes.chat import chat_answer, chat_stream
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("failover")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CASES = list(cases(TRIGGERS))
 SILENT = list(cases(SILENCES))

@@ -16,7 +16,7 @@ from tests.fakes.chat import chat_error, chat_stream
 from tests.fakes.provider import Provider
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("limits")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTH = pytest.mark.parametrize("client", ["h1", "h2"])
 LATER = {"tier", "why", "score", "request-id"}

@@ -32,7 +32,6 @@ async def provider_url() -> AsyncIterator[str]:
     await process.wait()
 
 
-@pytest.mark.xdist_group("connections")
 async def test_chunks_come_at_once(provider_url: str, tmp_path: Path) -> None:
     config = providers_config({"clock": provider_url})
     async with Router(tmp_path / "router", config=config) as router, clients_of(router) as clients:

@@ -15,7 +15,7 @@ from tests.fakes.chat import chat_answer, chat_error, chat_stream
 from tests.fakes.provider import Provider
 from tests.harness import Router
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("limits")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPTIONS = {
     "router_max_attempts": "5",
