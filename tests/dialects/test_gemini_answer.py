@@ -294,3 +294,11 @@ def test_a_value_of_any_other_type_never_raises(path: Any, junk: Any, signature_
     assert reader.read(RICH) == [] == reader.close()
     ChatStreamWriter(include_usage=True).write(events)
     fold(events)
+
+
+def test_a_candidate_with_an_absurd_index_is_left_out() -> None:
+    candidates = [
+        {"index": index, "content": {"parts": [{"text": text}]}, "finishReason": "STOP"}
+        for index, text in ((1 << 70, "no"), (0, "yes"))
+    ]
+    assert deltas(read({"candidates": candidates})) == [{"content": "yes"}]

@@ -11,11 +11,19 @@ from smart_router.dialects.base import Call
 from smart_router.dialects.chat_tools import ToolCallReader
 from smart_router.dialects.chat_usage import find_usage, read_usage
 from smart_router.dialects.errors import read_error
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, FinishReason, Start, Used
+from smart_router.dialects.hub import (
+    MAX_CHOICES,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    Start,
+    Used,
+)
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import UpstreamError
-
-_MAX_CHOICES = 128  # OpenAI's highest n
 
 _REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -171,7 +179,7 @@ class ChatStream:
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[Event]:
         index = choice.get("index", 0)
-        if type(index) is not int or not 0 <= index < _MAX_CHOICES:
+        if type(index) is not int or not 0 <= index < MAX_CHOICES:
             return []
         events: list[Event] = []
         if index not in self._choices:

@@ -23,6 +23,7 @@ from smart_router.dialects.gemini_signatures import (
     extra_content,
 )
 from smart_router.dialects.hub import (
+    MAX_CHOICES,
     Delta,
     End,
     Event,
@@ -172,7 +173,9 @@ class AnswerReader:
             self._blocked = True
         for position, candidate in enumerate(as_list(response.get("candidates"))):
             if isinstance(candidate, Mapping):
-                yield from self._read_candidate(as_count(candidate.get("index"), position), candidate)
+                index = as_count(candidate.get("index"), position)
+                if index < MAX_CHOICES:
+                    yield from self._read_candidate(index, candidate)
 
     def _read_candidate(self, index: int, answer: Mapping[str, Any]) -> Iterator[Event]:
         candidate = self._candidates.setdefault(index, _Candidate())
