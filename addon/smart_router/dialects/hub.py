@@ -183,8 +183,8 @@ class End(NamedTuple):
 Event = Start | Delta | Finish | Used | Failure | End
 
 MAX_CHOICES = 128
-"""OpenAI's highest `n`. Readers leave out a choice whose index is beyond it: whoever gets the answer makes room
-for all choices below."""
+"""OpenAI's highest `n`. Readers leave out a choice whose index is beyond it: whoever gets the answer makes
+room for all choices below."""
 
 _CONTENT_FIELDS = (
     "content",
