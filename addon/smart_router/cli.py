@@ -11,6 +11,8 @@ from smart_router import __version__
 
 COMMANDS = {
     "audit": "smart_router.cli_stats:audit",
+    "certs": "smart_router.cli_certs:certs",
+    "env": "smart_router.cli_env:env",
     "import": "smart_router.cli_logins:import_",
     "login": "smart_router.cli_logins:login",
     "profiles": "smart_router.cli_profiles:profiles",

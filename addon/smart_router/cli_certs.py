@@ -1,0 +1,131 @@
+"""`smart-router certs check`: whether an interpreter or a tool trusts mitmproxy's CA.
+
+It is asked itself: a server on this machine shows it a certificate of that CA, and its handshake tells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socketserver
+import ssl
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from smart_router.cli_env import confdir_option, find_ca
+
+_LIMIT = 30.0
+"""Seconds that a program may take."""
+
+
+class Probe(NamedTuple):
+    """How a program is asked: arguments before the URL. `what` says which of its stores is asked."""
+
+    what: str
+    arguments: tuple[str, ...]
+
+
+_URLLIB = "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[1])"
+_HTTPX = """\
+import sys
+try:
+    import httpx
+except ImportError:
+    sys.exit("httpx is not installed")
+context = httpx.create_ssl_context()
+httpx.Client(verify=context, mounts={"all://": None}).get(sys.argv[1])
+"""
+_NODE = "fetch(process.argv[1]).catch((error) => { console.error(error.cause ?? error); process.exit(1); })"
+
+PROBES: Mapping[str, tuple[Probe, ...]] = {
+    "python": (Probe("ssl", ("-c", _URLLIB)), Probe("httpx, as openai uses it", ("-c", _HTTPX))),
+    "node": (Probe("fetch", ("-e", _NODE)),),
+    "curl": (Probe("", ("--silent", "--show-error", "--noproxy", "*", "--output", "-")),),
+    "wget": (Probe("", ("--quiet", "--no-proxy", "--output-document=-")),),
+    "ruby": (Probe("open-uri", ("-ropen-uri", "-e", "URI.open(ARGV[0], proxy: nil).read")),),
+}
+"""By the beginning of the program's name."""
+
+
+@click.group()
+def certs() -> None:
+    """The CA with which mitmproxy signs, for tools with fixed endpoints. See certs/README.md."""
+
+
+@certs.command()
+@click.argument("programs", nargs=-1)
+@confdir_option
+def check(programs: tuple[str, ...], confdir: Path) -> None:
+    """Ask PROGRAMS (python, node, curl, wget, ruby, or a path of one) whether they trust the CA.
+
+    With the variables of this shell: run it after eval "$(smart-router env)" to see that they work. Without
+    PROGRAMS those are asked that are on the PATH. Exit code 1 if one does not trust it.
+    """
+    find_ca(confdir)
+    asked = programs or tuple(name for name in PROBES if shutil.which(name))
+    trusted = True
+    with _server(confdir.expanduser()) as url:
+        for program in asked:
+            for probe in _probes(program):
+                why = _refusal([program, *probe.arguments, url])
+                trusted = trusted and why is None
+                name = f"{program} ({probe.what})" if probe.what else program
+                click.echo(f"{name}: {'trusts the CA' if why is None else f'does not: {why}'}")
+    if not trusted:
+        raise SystemExit(1)
+
+
+def _probes(program: str) -> Sequence[Probe]:
+    if shutil.which(program) is None:
+        raise click.ClickException(f"{program} was not found")
+    name = Path(program).name.lower()
+    for known, probes in PROBES.items():
+        if name.startswith(known):
+            return probes
+    raise click.ClickException(f"don't know how to ask {program}; known are {', '.join(PROBES)}")
+
+
+def _refusal(command: Sequence[str]) -> str | None:
+    """Why the program did not get the page, in its own words; None if it did."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_LIMIT:g} s"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    about_trust = [line for line in lines if "certificate" in line.lower()]
+    return None if done.returncode == 0 else (about_trust or lines or ["it failed"])[-1]
+
+
+@contextlib.contextmanager
+def _server(confdir: Path) -> Iterator[str]:
+    """An HTTPS server for localhost with a certificate of the CA in this folder, at the URL it yields."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from mitmproxy.certs import CertStore
+
+    store = CertStore.from_store(str(confdir), "mitmproxy", 2048)
+    entry = store.get_cert("localhost", [x509.DNSName("localhost")])
+    secret = entry.privatekey.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:  # the ssl module reads keys from files alone
+        key = Path(folder) / "key.pem"
+        key.touch(0o600)
+        key.write_bytes(secret + entry.cert.to_pem())
+        context.load_cert_chain(key)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError), context.wrap_socket(self.request, server_side=True) as wrapped:
+                wrapped.recv(65536)
+                wrapped.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://localhost:{server.server_address[1]}/"
+        server.shutdown()

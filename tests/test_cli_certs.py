@@ -1,0 +1,84 @@
+"""`smart-router env` and `smart-router certs check`, with a CA of their own and real programs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from mitmproxy.certs import CertStore
+
+from smart_router.cli_certs import certs
+from smart_router.cli_env import SHELLS, TRUST, env
+
+
+@pytest.fixture(scope="module")
+def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as mitmproxy makes it, with a name that shells must quote."""
+    folder = tmp_path_factory.mktemp("certs") / "it's mitmproxy"
+    folder.mkdir()
+    CertStore.from_store(str(folder), "mitmproxy", 2048)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TRUST:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_env_is_what_a_shell_reads(confdir: Path) -> None:
+    lines = CliRunner().invoke(env, ["--confdir", str(confdir), "--proxy", "http://127.0.0.1:9"]).output
+    script = f'{lines}\nprintf "%s\\n" "$HTTPS_PROXY" "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS"'
+    shown = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    ca_file = str(confdir / "mitmproxy-ca-cert.pem")
+    assert shown == ["http://127.0.0.1:9", ca_file, ca_file]
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("fish", "set -gx HTTPS_PROXY http://127.0.0.1:8080"),
+        ("powershell", "$env:HTTPS_PROXY = 'http://127.0.0.1:8080'"),
+    ],
+)
+def test_other_shells(confdir: Path, shell: str, line: str) -> None:
+    assert shell in SHELLS
+    shown = CliRunner().invoke(env, ["--confdir", str(confdir), "--shell", shell]).output
+    assert line in shown.splitlines()
+
+
+@pytest.mark.parametrize("command", [env, certs])
+def test_without_a_ca(command: object, tmp_path: Path) -> None:
+    args = ["--confdir", str(tmp_path)] if command is env else ["check", "--confdir", str(tmp_path)]
+    result = CliRunner().invoke(command, args)  # type: ignore[arg-type]
+    assert result.exit_code == 1 and "does not exist" in result.output
+    assert not list(tmp_path.iterdir()), "no CA is made by looking"
+
+
+PROGRAMS = [sys.executable, *(name for name in ("node", "curl") if shutil.which(name))]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: Path(program).name)
+def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = ["check", program, "--confdir", str(confdir)]
+    result = CliRunner().invoke(certs, args)
+    assert result.exit_code == 1 and "does not: " in result.output
+    for name in TRUST:
+        monkeypatch.setenv(name, str(confdir / "mitmproxy-ca-cert.pem"))
+    result = CliRunner().invoke(certs, args)
+    assert result.exit_code == 0, result.output
+    assert all(line.endswith("trusts the CA") for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("program", "why"), [("no-such-program", "not found"), ("sh", "don't know how to ask")]
+)
+def test_what_cannot_be_asked(program: str, why: str, confdir: Path) -> None:
+    result = CliRunner().invoke(certs, ["check", program, "--confdir", str(confdir)])
+    assert result.exit_code == 1 and why in result.output
