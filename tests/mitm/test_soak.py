@@ -22,7 +22,7 @@ PIECES = ["x" * 480] * 80
 """About 50 KB as chunks."""
 
 KEPT = 500
-MOST_MORE = 250
+MOST_MORE = 100
 """Mebibytes that the process may grow by: 500 flows of 100 KB (client flow and attempt) are 50."""
 
 

@@ -93,10 +93,10 @@ def test_which_view_is_chosen(
 
 
 def test_what_it_shows(registry: ContentviewRegistry) -> None:
-    flow = make_flow({**ATTEMPT, "router_cost": "$0.0001"}, CHAT, MESSAGE, "/v1/messages")
+    flow = make_flow({**ATTEMPT, "router_cost": "0.0001 measured"}, CHAT, MESSAGE, "/v1/messages")
     assert flow.response
     text = contentviews.prettify_message(flow.response, flow, registry=registry).text
-    assert "usage   1 in + 2 out = 3 tokens\ncost    $0.0001\n" in text and text.endswith("Hello.\n")
+    assert "usage   1 in + 2 out = 3 tokens\ncost    $0.0001 measured\n" in text and text.endswith("Hello.\n")
 
 
 def test_a_cut_body_says_so(registry: ContentviewRegistry) -> None:

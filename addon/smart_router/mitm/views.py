@@ -70,7 +70,7 @@ def wire_of(flow: http.HTTPFlow) -> str:
 def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:
     """What the answer itself does not say."""
     if cost := flow.metadata.get("router_cost"):
-        yield "cost", str(cost)
+        yield "cost", f"${cost}" if str(cost)[0].isdigit() else str(cost)
 
 
 def install() -> None:
