@@ -5,47 +5,37 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from mitmproxy import command, connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.mode_specs import ReverseMode
-from pydantic_core import to_json
 
-from smart_router import endpoints
-from smart_router.access import check_client, check_origin, find_client
 from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.claims import Claim, Claims
+from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
 from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
 from smart_router.auth.persist import StoreError
-from smart_router.body import decode_body, too_large
-from smart_router.errors import ClientError
 from smart_router.fast_hooks import FastHooks
 from smart_router.listening import (
     LOOPBACK,
     came_from_elsewhere,
-    counts_as_local,
-    is_loopback,
     move_to_loopback,
 )
 from smart_router.mitm import links, replay, views
-from smart_router.mitm.commands import REPLAYED, Commands
-from smart_router.mitm.intercept import Found, Interception, read_interception
+from smart_router.mitm.commands import Commands
+from smart_router.mitm.intercept import read_interception
 from smart_router.mitm.trim import Trim
 from smart_router.options import add_options, read_limits, read_max_body, read_retention
 from smart_router.recording import FLUSH_WITHIN
-from smart_router.router import Router, open_router, request_id
+from smart_router.router import Router, open_router
 from smart_router.routing.config import ConfigError
-from smart_router.stats.metrics import exposition
+from smart_router.serving import INTERNAL, Rules, Serving, cors
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +56,7 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts = self.claims.attempts
         self._router: Router | None = None
-        self._interception = Interception()
+        self.serving = Serving(self.claims)
         self._fast_hooks: FastHooks | None = None
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,12 +84,15 @@ class SmartRouter:
             self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
             retention = read_retention(ctx.options)
-            self._interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
+            interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
             if self._router is None:
                 logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
                 return
             raise exceptions.OptionsError(str(error)) from error
+        self.serving.rules = Rules(
+            interception, tuple(ctx.options.router_allow_origins), ctx.options.router_passthrough
+        )
         if self._router is not None:
             self._router.limits = limits
             self._router.recording.recorder.retention = retention
@@ -145,14 +138,18 @@ class SmartRouter:
         if self._router is not None:
             self._router.auth.close()
             self._router.recording.recorder.close()
-        self._router, self._opened_at = router, _paths()
+        self._router = self.serving.router = router
+        self._opened_at = _paths()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_EVERY)
-            if self._router is not None:
-                self._router.reload()
-                self._router.refresher.refresh_due()
+            try:
+                if self._router is not None:
+                    self._router.reload()
+                    self._router.refresher.refresh_due()
+            except Exception:  # whatever it is, the next edit is to be seen
+                logger.exception("smart-router: the config was not watched")
 
     def router(self) -> Router | None:
         """The router, None while it has no usable config."""
@@ -187,35 +184,15 @@ class SmartRouter:
         """Claim what is the router's; let large bodies of all else pass through as they come."""
         if flow.id in self.attempts:
             return
-        try:
-            passes = not self._is_ours(flow) and self._passes(flow)
-        except Exception:
-            logger.exception("smart-router: %s: request not understood", request_id(flow))
-            passes = False
-        if not passes:
+        if self.serving.wants(flow):
             self.claims.add(flow)
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Answer locally, or route. Whatever fails, a claimed request never goes to the nominal upstream."""
-        claim = self.claims.get(flow)
-        if claim is None:
-            return
-        try:
-            try:
-                await self._serve(flow, claim)
-            except ClientError as error:
-                if self._pass_on(flow, claim, error):
-                    return
-                _refuse(flow, error)
-                if self._router is not None:
-                    self._router.recording.refused(flow, claim.client, error)
-        except Exception:
-            logger.exception("smart-router: %s: request failed", request_id(flow))
-            _refuse(flow, _INTERNAL)
-        if flow.response is not None and flow.request.method == "HEAD":
-            flow.response.data.content = b""  # past the setter, which would change the content-length
+        """Answer what is claimed, or have attempts answer it."""
+        if claim := self.claims.get(flow):
+            await self.serving.serve(flow, claim)
 
     async def router_next_attempt(self, exchange: Exchange) -> None:
         """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
@@ -223,7 +200,7 @@ class SmartRouter:
             exchange.step = await next_step(exchange)
         except Exception:
             logger.exception("smart-router: %s: no next attempt", exchange.id)
-            exchange.step = Spent(_INTERNAL)
+            exchange.step = Spent(INTERNAL)
         if isinstance(exchange.step, Attempt):
             links.link_attempt(exchange, exchange.step)
         _refresh(links.conclude(exchange))
@@ -235,7 +212,7 @@ class SmartRouter:
             flow.response.stream = attempt.kept if _is_event_stream(flow.response.headers) else False
         elif claim := self.claims.get(flow):
             if claim.origin:
-                flow.response.headers.update(_cors(claim.origin))
+                flow.response.headers.update(cors(claim.origin))
         elif _is_event_stream(flow.response.headers):
             flow.response.stream = KeptBody(read_limits(ctx.options).keep_body)
         elif _may_be_large(flow.response.headers):
@@ -265,91 +242,6 @@ class SmartRouter:
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
             links.show_body(flow, flow.response.stream)
 
-    # Serving.
-
-    def _is_ours(self, flow: http.HTTPFlow) -> bool:
-        if replay.is_attempt(flow):
-            return True
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            return endpoints.resolve(flow.request.path) is not None
-        return self._intercepted(flow) is not None
-
-    def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
-        """What a request that was meant for another host asks the router for."""
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            return None
-        request, upgrade = flow.request, flow.request.headers.get("upgrade", "")
-        return self._interception.find(
-            request.pretty_host, request.port, request.method, request.path, upgrade
-        )
-
-    def _pass_on(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
-        """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
-        if not ctx.options.router_passthrough or claim.too_large or not self._intercepted(flow):
-            return False
-        if self._router and (shown := find_client(flow.request.headers, self._router.config.clients)):
-            del flow.request.headers[shown.header]  # the router's own key is for the router alone
-        self.claims.drop(flow)
-        flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
-        logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
-        return True
-
-    def _passes(self, flow: http.HTTPFlow) -> bool:
-        """Whether a request that is not the router's may go on to the reverse target.
-
-        Beyond this machine the client's key for the router is needed; it does not go on.
-        """
-        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            return True
-        clients = self._router.config.clients if self._router else {}
-        if found := find_client(flow.request.headers, clients):
-            del flow.request.headers[found.header]
-        return found is not None or is_loopback(_address(flow))
-
-    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
-        router = self._router
-        if router is None:
-            raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
-        if replay.is_attempt(flow):
-            claim.credential = await replay.lend(router, flow)
-            return
-        headers = flow.request.headers
-        if not flow.is_replay:
-            claim.origin = check_origin(headers, ctx.options.router_allow_origins)
-        found = self._intercepted(flow)
-        target = found.target if found else endpoints.resolve(flow.request.path)
-        if isinstance(target, ClientError):
-            raise target
-        if target is not None and flow.request.method == "OPTIONS" and claim.origin:
-            flow.response = _preflight(target)
-            return
-        if not flow.is_replay:
-            claim.client = check_client(_address(flow), headers, router.config.clients)
-        assert target is not None, "what is not the router's is claimed only to be refused"
-        endpoints.check_method(target, flow.request.method, headers.get("upgrade", ""))
-        if claim.too_large:
-            raise too_large(self.claims.max_body)
-        if target.endpoint == "chat":
-            self._route(flow, claim, router, found)
-        elif target.endpoint == "stats":
-            since = flow.request.query.get("since", "")
-            flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
-        elif target.endpoint == "metrics":
-            recording = router.recording
-            body, content_type = exposition(recording.totals, recording.recorder.lost)
-            flow.response = http.Response.make(200, body, {"content-type": content_type})
-        else:
-            flow.response = _json(*_LOCAL[target.endpoint](router, target))
-
-    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
-        raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
-        body = decode_body(raw, encoding, self.claims.max_body)
-        rename = None
-        if found is not None and REPLAYED not in flow.metadata:
-            rename = partial(found.rename, providers=router.config.providers)
-        claim.exchange = exchange = router.open_exchange(flow, body, rename)
-        links.link_client(flow, exchange)
-
 
 def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
     """Show in mitmweb or the console what was changed outside of these flows' own hooks."""
@@ -366,73 +258,9 @@ def log_exchange(flow: http.HTTPFlow, exchange: Exchange) -> None:
     )
 
 
-def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
-    now = time.monotonic()
-    return endpoints.health(router.config, router.auth, now, now - router.started)
-
-
-def _models(router: Router, target: endpoints.Target) -> tuple[int, object]:
-    return 200, endpoints.list_models(router.config, router.auth, time.monotonic())
-
-
-def _model(router: Router, target: endpoints.Target) -> tuple[int, object]:
-    return 200, endpoints.get_model(router.config, router.auth, time.monotonic(), target.name)
-
-
-_LOCAL: dict[endpoints.Endpoint, Callable[[Router, endpoints.Target], tuple[int, object]]] = {
-    "health": _health,
-    "models": _models,
-    "model": _model,
-}
-
-_INTERNAL = ClientError(
-    500,
-    "the router failed on this request; its log says why",
-    type="server_error",
-    code="router_error",
-    headers={"x-should-retry": "false"},
-)
-
-
 def _paths() -> tuple[str, str]:
     """Where the options say that config and state are."""
     return ctx.options.router_config, ctx.options.router_state
-
-
-def _address(flow: http.HTTPFlow) -> str:
-    """The client's IP address, loopback for one that counts as local; empty if there is none."""
-    if counts_as_local(flow.client_conn):
-        return LOOPBACK
-    peer = flow.client_conn.peername
-    return peer[0] if peer else ""
-
-
-def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
-    """Answer with an error before any attempt was made."""
-    id_ = request_id(flow)
-    flow.response = _json(error.status, error.body(), {**error.headers, "x-router-request-id": id_})
-    logger.info("%s refused: %d %r", id_, error.status, error.message)
-
-
-def _cors(origin: str) -> dict[str, str]:
-    """What lets a web page of an allowed origin read the answer, its headers included."""
-    return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
-
-
-def _preflight(target: endpoints.Target) -> http.Response:
-    return http.Response.make(
-        204,
-        b"",
-        {
-            "access-control-allow-methods": ", ".join(target.methods),
-            "access-control-allow-headers": "*, authorization",
-            "access-control-max-age": "600",
-        },
-    )
-
-
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> http.Response:
-    return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
 
 
 def _is_event_stream(headers: http.Headers) -> bool:

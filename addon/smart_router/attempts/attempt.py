@@ -110,7 +110,7 @@ class Attempt:
         content_type = response.headers.get("content-type", "").lower()
         if not 200 <= response.status_code < 300:
             self.form = "error"
-        elif content_type.startswith("text/event-stream"):
+        elif content_type.startswith("text/event-stream") or (self.call.stream and not content_type):
             self.form = "stream"
             self.reader = self.provider.dialect.open_stream(self.call)
         else:

@@ -1,0 +1,223 @@
+"""What becomes of a request: answered here, routed, passed on, or refused.
+
+Whatever goes wrong, a claimed request never goes on to the nominal upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
+from pydantic_core import to_json
+
+from smart_router import endpoints
+from smart_router.access import check_client, check_origin, find_client
+from smart_router.attempts.claims import Claim, Claims
+from smart_router.body import decode_body, too_large
+from smart_router.errors import ClientError
+from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
+from smart_router.mitm import links, replay
+from smart_router.mitm.commands import REPLAYED
+from smart_router.mitm.intercept import Found, Interception
+from smart_router.router import Router, request_id
+from smart_router.stats.metrics import exposition
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the options say: which requests to other hosts are the router's, which web origins are allowed,
+    and whether what cannot be routed goes on to its own host."""
+
+    interception: Interception = field(default_factory=Interception)
+    allow_origins: tuple[str, ...] = ()
+    passthrough: bool = False
+
+
+class Serving:
+    """Serves claimed flows. `router` is None while there is no usable config."""
+
+    def __init__(self, claims: Claims) -> None:
+        self.claims = claims
+        self.router: Router | None = None
+        self.rules = Rules()
+
+    def wants(self, flow: http.HTTPFlow) -> bool:
+        """Whether a flow is to be claimed: it is the router's, or it may not pass."""
+        try:
+            return self._is_ours(flow) or not self._passes(flow)
+        except Exception:
+            logger.exception("smart-router: %s: request not understood", request_id(flow))
+            return True
+
+    async def serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+        """Answer a claimed flow, or get its attempts ready."""
+        try:
+            try:
+                await self._serve(flow, claim)
+            except ClientError as error:
+                if self._pass_on(flow, claim, error):
+                    return
+                _refuse(flow, error)
+                if self.router is not None:
+                    self.router.recording.refused(flow, claim.client, error)
+        except Exception:
+            logger.exception("smart-router: %s: request failed", request_id(flow))
+            _refuse(flow, INTERNAL)
+        if flow.response is not None and flow.request.method == "HEAD":
+            flow.response.data.content = b""  # past the setter, which would change the content-length
+
+    def _is_ours(self, flow: http.HTTPFlow) -> bool:
+        if replay.is_attempt(flow):
+            return True
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return endpoints.resolve(flow.request.path) is not None
+        return self._intercepted(flow) is not None
+
+    def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
+        """What a request that was meant for another host asks the router for."""
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return None
+        request, upgrade = flow.request, flow.request.headers.get("upgrade", "")
+        return self.rules.interception.find(
+            request.pretty_host, request.port, request.method, request.path, upgrade
+        )
+
+    def _pass_on(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
+        """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
+        if not self.rules.passthrough or claim.too_large or not self._intercepted(flow):
+            return False
+        if self.router and (shown := find_client(flow.request.headers, self.router.config.clients)):
+            del flow.request.headers[shown.header]  # the router's own key is for the router alone
+        self.claims.drop(flow)
+        flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
+        logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
+        return True
+
+    def _passes(self, flow: http.HTTPFlow) -> bool:
+        """Whether a request that is not the router's may go on to the reverse target.
+
+        Beyond this machine the client's key for the router is needed; it does not go on.
+        """
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            return True
+        clients = self.router.config.clients if self.router else {}
+        if found := find_client(flow.request.headers, clients):
+            del flow.request.headers[found.header]
+        return found is not None or is_loopback(_address(flow))
+
+    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+        router = self.router
+        if router is None:
+            raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
+        if replay.is_attempt(flow):
+            claim.credential = await replay.lend(router, flow)
+            return
+        headers = flow.request.headers
+        if not flow.is_replay:
+            claim.origin = check_origin(headers, self.rules.allow_origins)
+        found = self._intercepted(flow)
+        target = found.target if found else endpoints.resolve(flow.request.path)
+        if isinstance(target, ClientError):
+            raise target
+        if target is not None and flow.request.method == "OPTIONS" and claim.origin:
+            flow.response = _preflight(target)
+            return
+        if not flow.is_replay:
+            claim.client = check_client(_address(flow), headers, router.config.clients)
+        assert target is not None, "what is not the router's is claimed only to be refused"
+        endpoints.check_method(target, flow.request.method, headers.get("upgrade", ""))
+        if claim.too_large:
+            raise too_large(self.claims.max_body)
+        if target.endpoint == "chat":
+            self._route(flow, claim, router, found)
+        elif target.endpoint == "stats":
+            since = flow.request.query.get("since", "")
+            flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
+        elif target.endpoint == "metrics":
+            recording = router.recording
+            body, content_type = exposition(recording.totals, recording.recorder.lost)
+            flow.response = http.Response.make(200, body, {"content-type": content_type})
+        else:
+            flow.response = _json(*_LOCAL[target.endpoint](router, target))
+
+    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
+        raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
+        body = decode_body(raw, encoding, self.claims.max_body)
+        rename = None
+        if found is not None and REPLAYED not in flow.metadata:
+            rename = partial(found.rename, providers=router.config.providers)
+        claim.exchange = exchange = router.open_exchange(flow, body, rename)
+        links.link_client(flow, exchange)
+
+
+def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    now = time.monotonic()
+    return endpoints.health(router.config, router.auth, now, now - router.started)
+
+
+def _models(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    return 200, endpoints.list_models(router.config, router.auth, time.monotonic())
+
+
+def _model(router: Router, target: endpoints.Target) -> tuple[int, object]:
+    return 200, endpoints.get_model(router.config, router.auth, time.monotonic(), target.name)
+
+
+_LOCAL: dict[endpoints.Endpoint, Callable[[Router, endpoints.Target], tuple[int, object]]] = {
+    "health": _health,
+    "models": _models,
+    "model": _model,
+}
+
+INTERNAL = ClientError(
+    500,
+    "the router failed on this request; its log says why",
+    type="server_error",
+    code="router_error",
+    headers={"x-should-retry": "false"},
+)
+"""For what is the router's own fault."""
+
+
+def _address(flow: http.HTTPFlow) -> str:
+    """The client's IP address, loopback for one that counts as local; empty if there is none."""
+    if counts_as_local(flow.client_conn):
+        return LOOPBACK
+    peer = flow.client_conn.peername
+    return peer[0] if peer else ""
+
+
+def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
+    """Answer with an error before any attempt was made."""
+    id_ = request_id(flow)
+    flow.response = _json(error.status, error.body(), {**error.headers, "x-router-request-id": id_})
+    logger.info("%s refused: %d %r", id_, error.status, error.message)
+
+
+def cors(origin: str) -> dict[str, str]:
+    """What lets a web page of an allowed origin read the answer, its headers included."""
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
+
+
+def _preflight(target: endpoints.Target) -> http.Response:
+    return http.Response.make(
+        204,
+        b"",
+        {
+            "access-control-allow-methods": ", ".join(target.methods),
+            "access-control-allow-headers": "*, authorization",
+            "access-control-max-age": "600",
+        },
+    )
+
+
+def _json(status: int, body: object, headers: dict[str, str] | None = None) -> http.Response:
+    return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
