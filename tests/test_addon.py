@@ -33,7 +33,7 @@ HARD = (
 SABOTAGE = """
 import logging
 
-from smart_router import addon, endpoints, router
+from smart_router import endpoints, router, serving
 from smart_router.attempts import build
 
 def sabotaged(function, when):
@@ -46,7 +46,7 @@ def sabotaged(function, when):
 router.route = sabotaged(router.route, lambda request: request["model"] == "boom/route")
 endpoints.health = sabotaged(endpoints.health, lambda *args: True)
 endpoints.resolve = sabotaged(endpoints.resolve, lambda path: "boom" in path)
-addon.check_client = sabotaged(addon.check_client, lambda peer, headers, clients: "boom" in headers)
+serving.check_client = sabotaged(serving.check_client, lambda peer, headers, clients: "boom" in headers)
 build.Builder.__call__ = sabotaged(
     build.Builder.__call__, lambda self, exchange, candidate, profile: candidate.model == "build"
 )
