@@ -16,7 +16,16 @@ from tests.attempts.talk import providers_config
 from tests.conftest import StartRouter
 from tests.fakes.provider import Provider
 from tests.harness import Router, provider_env
-from tests.mitm.tools import CorporateProxy, echo_websocket, free_port, proxy_env, run, talk_websocket
+from tests.mitm.tools import (
+    CorporateProxy,
+    RefusedError,
+    echo_websocket,
+    free_port,
+    open_websocket,
+    proxy_env,
+    run,
+)
+from tests.mitm.web import Web, web_arguments
 
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 
@@ -222,10 +231,21 @@ class TestPassingOn:
 async def test_websockets_of_intercepted_hosts_work(start_router: StartRouter) -> None:
     async with echo_websocket() as port:
         router = await start_router(modes=["regular"], options={"router_intercept": f"localhost:{port}"})
-        said = await talk_websocket(router.port, "localhost", port, "/v1/realtime", "Hi")
-        assert said == "again: Hi"
-        refused = await talk_websocket(router.port, "localhost", port, "/v1/chat/completions", "Hi")
-        assert refused == 426  # what makes Codex POST instead
+        async with open_websocket(router.port, "localhost", port, "/v1/realtime") as websocket:
+            websocket.say("Hi")
+            assert await websocket.hear() == "again: Hi"
+        with pytest.raises(RefusedError, match="426"):  # what makes Codex POST instead
+            async with open_websocket(router.port, "localhost", port, "/v1/chat/completions"):
+                pass
+
+
+async def test_messages_can_be_injected_behind_an_upstream_proxy(start_router: StartRouter) -> None:
+    async with echo_websocket() as port, CorporateProxy({"ws.test": port}).serve() as proxy:
+        router = await start_router(modes=[f"upstream:http://127.0.0.1:{proxy}"], **web_arguments())
+        async with Web(router) as web, open_websocket(router.port, "ws.test", 80, "/chat") as websocket:
+            flow = next(flow for flow in await web.flows() if "websocket" in flow)
+            await web.command("inject.websocket", f"@{flow['id']}", "true", "By hand.")
+            assert await websocket.hear() == "By hand."
 
 
 async def test_several_at_once(regular: Router, provider: Provider) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import Connection as Frames
 from wsproto.events import AcceptConnection, Message, Request
 
 from tests.harness import Router
@@ -125,8 +126,31 @@ async def echo_websocket() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def talk_websocket(proxy_port: int, host: str, port: int, path: str, said: str) -> Any:
-    """Open a WebSocket through a CONNECT and say something: the answer, or the status that refused it."""
+class RefusedError(Exception):
+    """A WebSocket was not opened: the status of the answer."""
+
+
+class WebSocket:
+    """A client's end of an open WebSocket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._frames = Frames(ConnectionType.CLIENT)
+
+    def say(self, text: str) -> None:
+        """Send a message."""
+        self._writer.write(self._frames.send(Message(text)))
+
+    async def hear(self) -> Any:
+        """The next message."""
+        async with asyncio.timeout(LIMIT):
+            self._frames.receive_data(await self._reader.read(65536))
+        return next(event.data for event in self._frames.events() if isinstance(event, Message))
+
+
+@contextlib.asynccontextmanager
+async def open_websocket(proxy_port: int, host: str, port: int, path: str) -> AsyncIterator[WebSocket]:
+    """Open a WebSocket through a proxy's CONNECT. Raises RefusedError."""
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy_port)
     try:
         async with asyncio.timeout(LIMIT):
@@ -138,18 +162,8 @@ async def talk_websocket(proxy_port: int, host: str, port: int, path: str, said:
                 f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
             )
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            if " 101 " not in head:
-                return int(head.split()[1])
-            connection = _opened_client()
-            writer.write(connection.send(Message(said)))
-            connection.receive_data(await reader.read(65536))
-            return next(event.data for event in connection.events() if isinstance(event, Message))
+        if " 101 " not in head:
+            raise RefusedError(head.split()[1])
+        yield WebSocket(reader, writer)
     finally:
         writer.close()
-
-
-def _opened_client() -> Any:
-    """The frames of a client, after the handshake."""
-    from wsproto.connection import Connection
-
-    return Connection(ConnectionType.CLIENT)

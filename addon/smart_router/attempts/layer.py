@@ -116,6 +116,8 @@ class _Connections(dict[Connection, Any]):
     """A layer's connections, tolerant of late events for those that were forgotten."""
 
     def __missing__(self, connection: Connection) -> _Gone:
+        if connection.state is not ConnectionState.CLOSED:
+            raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
         return _Gone()
 
 
