@@ -176,13 +176,18 @@ async def test_metrics(asked: Asked, provider: Provider) -> None:
 
 async def test_a_client_that_leaves_is_no_error(asked: Asked, provider: Provider) -> None:
     provider.on(chat_stream(["a", "b", "c"], stepped=True))
-    async with (
-        asked.router.http() as http,
-        http.stream("POST", "/v1/chat/completions", json=body("openai/gpt-4.1", stream=True)) as answer,
-    ):
-        request = await provider.wait_for_request()
-        request.release(2)
-        await anext(answer.aiter_bytes())
+
+    async def read_a_little() -> None:
+        async with (
+            asked.router.http() as http,
+            http.stream("POST", "/v1/chat/completions", json=body("openai/gpt-4.1", stream=True)) as answer,
+        ):
+            await anext(answer.aiter_bytes())
+
+    reading = asyncio.create_task(read_a_little())
+    request = await provider.wait_for_request()
+    request.release(2)  # the head is held back until there is content
+    await reading
     await request.disconnected()
     await asyncio.to_thread(asked.router.wait_for_log, "openai/gpt-4.1: ended early")
     total = (await asked.stats())["total"]
