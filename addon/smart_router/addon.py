@@ -229,6 +229,7 @@ class SmartRouter:
     def _ended(self, flow: http.HTTPFlow) -> None:
         if attempt := self.attempts.pop(flow.id, None):
             links.show_body(flow, attempt.kept)
+            links.hide_credential(flow, attempt)
             links.presume(attempt)
             return
         claim = self.claims.drop(flow)

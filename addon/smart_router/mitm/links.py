@@ -112,6 +112,17 @@ def show_body(flow: http.HTTPFlow, kept: KeptBody) -> None:
         flow.response.data.content = kept.body()
 
 
+def hide_credential(flow: http.HTTPFlow, attempt: Attempt) -> None:
+    """Blot out the attempt's own credential in the answer: providers quote keys that they refuse."""
+    body = flow.response.raw_content if flow.response is not None else None
+    if not body or flow.response is None:
+        return
+    for secret in attempt.credential.values():
+        value = secret.get_secret_value().removeprefix("Bearer ").encode()
+        if value in body:
+            flow.response.data.content = body = body.replace(value, b"*" * len(value))
+
+
 def is_own_mark(flow: Flow) -> bool:
     """Whether the flow has no mark but one of the router's."""
     return flow.marked in _MARKS

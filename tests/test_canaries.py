@@ -1,0 +1,98 @@
+"""Canary secrets through a whole run of mitmweb: in providers' requests and the store, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from smart_router.auth.store import AuthStore
+from smart_router.config import load_config
+from tests.conftest import StartRouter
+from tests.fakes.chat import chat_answer, chat_error, chat_stream
+from tests.fakes.provider import Provider
+from tests.harness import provider_env
+from tests.mitm.web import Web, web_arguments
+
+CANARY = "canary"
+ENV_KEY = f"sk-{CANARY}-env-0123456789"
+STORED_KEY = f"sk-{CANARY}-stored-0123456789"
+CLIENT_KEY = f"sk-{CANARY}-client-0123456789"
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def fill_store(config: Path, state: Path) -> None:
+    """A stored key beside those of the environment."""
+    store = AuthStore({}, load_config(config, {}).providers, state)
+    store.add_key("groq", "mine", SecretStr(STORED_KEY))
+    store.close()
+
+
+def script(provider: Provider) -> None:
+    """Answers whole and streamed, errors that quote the key, and one that every attempt meets."""
+    quoting = chat_error(401, f"Incorrect API key provided: {ENV_KEY}.", "invalid_api_key")
+    provider.on(quoting, chat_answer("hi"), chat_stream(["h", "i"]), quoting, path="/openai")
+    provider.on(chat_error(500, f"Bearer {STORED_KEY} made us fail"), chat_answer("hi"), path="/groq")
+
+
+async def ask(web: Web, url: str) -> list[str]:
+    """Requests that end well and badly; their answers as text, headers included."""
+    told = []
+    for model in ("openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b", "auto", "openai/gpt-4.1", "xai/grok-4.7"):
+        for stream in (False, True):
+            answer = await web.http.post(
+                f"{url}/v1/chat/completions",
+                json={"model": model, "messages": HELLO, "stream": stream},
+                headers={"authorization": f"Bearer {CLIENT_KEY}"},
+            )
+            told.append(f"{answer.status_code} {answer.headers} {answer.text}")
+    local = [(await web.http.get(url + path)).text for path in ("/health", "/v1/models", "/router/stats")]
+    return told + local
+
+
+async def shown_in_mitmweb(web: Web) -> list[str]:
+    """What its interface gives of all flows, with bodies in the view that people see first."""
+    flows = await web.wait_for(2, "")
+    shown = [json.dumps(flows), (await web.http.get("/events")).text, (await web.http.get("/options")).text]
+    shown.append((await web.http.get("/flows/dump")).content.decode("latin-1"))
+    for flow in flows:
+        shown += [json.dumps(await web.content(flow, message)) for message in ("request", "response")]
+    return shown
+
+
+def dumped(state: Path) -> list[str]:
+    """All databases of the state folder but the store itself."""
+    texts = []
+    for file in state.glob("*.sqlite"):
+        if file.name != "auth.sqlite":
+            with sqlite3.connect(file) as db:
+                texts.append("\n".join(db.iterdump()))
+    assert texts, "the stats are missing"
+    return texts
+
+
+async def test_secrets_are_in_requests_and_in_the_store_alone(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    script(provider)
+    saved, har = tmp_path / "flows.mitm", tmp_path / "flows.har"
+    state = tmp_path / "state"
+    fill_store(tmp_path / "no-config.toml", state)
+    env = provider_env(provider.url, "openai", "groq", "xai") | {"OPENAI_API_KEY": ENV_KEY}
+    env |= {"SMART_ROUTER_STATE": str(state), "GROQ_API_KEY": "", "XAI_API_KEY": ""}
+    arguments = web_arguments(hardump=str(har), router_audit_content="true")
+    router = await start_router(env=env, args=["-w", str(saved)], **arguments)
+    async with Web(router) as web:
+        told = await ask(web, router.url)
+        shown = await shown_in_mitmweb(web)
+    router.stop()
+    sent = [request.headers.get("authorization", "") for request in provider.requests]
+    assert {f"Bearer {ENV_KEY}", f"Bearer {STORED_KEY}"} <= set(sent)
+    assert not [header for header in sent if CLIENT_KEY in header]
+    saves = [path.read_bytes().decode("latin-1") for path in (saved, har)]
+    log = [router.log]
+    places = {"answers": told, "mitmweb": shown, "log": log, "files": saves, "databases": dumped(state)}
+    for name, texts in places.items():
+        assert [text for text in texts if CANARY in text] == [], name
