@@ -71,6 +71,7 @@ class Serving:
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             _refuse(flow, INTERNAL)
+        links.hide_keys(flow)
         if flow.response is not None and flow.request.method == "HEAD":
             flow.response.data.content = b""  # past the setter, which would change the content-length
 

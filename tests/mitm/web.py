@@ -61,10 +61,19 @@ class Web:
                 await asyncio.sleep(0.05)
 
     async def wait_for_text(self, flow: dict[str, Any], message: str, text: str) -> None:
-        """Wait until a body as it is shown has this text."""
+        """Wait until there is such a message, and its body as it is shown has this text."""
         async with asyncio.timeout(PATIENCE):
-            while text not in (await self.content(flow, message))["text"]:  # noqa: ASYNC110  # another process
+            while (
+                not await self._has(flow, message) or text not in (await self.content(flow, message))["text"]
+            ):
                 await asyncio.sleep(0.05)
+
+    async def _shows(self, flow: dict[str, Any], message: str, text: str) -> bool:
+        """mitmweb fails when asked for the body of a response that did not come yet."""
+        [now] = [one for one in await self.flows() if one["id"] == flow["id"]]
+        if not (now.get(message) or {}).get("timestamp_end"):
+            return False
+        return text in (await self.content(flow, message))["text"]
 
     async def content(self, flow: dict[str, Any], message: str, view: str = "auto") -> dict[str, Any]:
         """A body as a content view shows it: `text` and `view_name`."""

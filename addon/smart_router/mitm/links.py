@@ -23,18 +23,22 @@ FAILED = ":x:"
 _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED)
 """Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
 
-_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-"""Where tools send a key of their own, which a routed request does not need."""
+_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization")
+"""Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
 HIDDEN = "(not kept)"
 _ANSWERED = "answered"
 
 
-def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """The client's request was routed. Its own key is taken out of the flow: saved flows hold no secret."""
+def hide_keys(flow: http.HTTPFlow) -> None:
+    """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
     for name in _SECRET_HEADERS:
         if name in flow.request.headers:
             flow.request.headers[name] = HIDDEN
+
+
+def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
+    """The client's request was routed."""
     flow.metadata.update(router_request=exchange.id, router_flows="")
     _mark(flow, CLIENT)
     flow.comment = f"{exchange.id}: {exchange.decision.why}"
