@@ -63,9 +63,7 @@ class Web:
     async def wait_for_text(self, flow: dict[str, Any], message: str, text: str) -> None:
         """Wait until there is such a message, and its body as it is shown has this text."""
         async with asyncio.timeout(PATIENCE):
-            while (
-                not await self._has(flow, message) or text not in (await self.content(flow, message))["text"]
-            ):
+            while not await self._shows(flow, message, text):  # noqa: ASYNC110  # another process
                 await asyncio.sleep(0.05)
 
     async def _shows(self, flow: dict[str, Any], message: str, text: str) -> bool:
