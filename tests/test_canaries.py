@@ -96,3 +96,31 @@ async def test_secrets_are_in_requests_and_in_the_store_alone(
     places = {"answers": told, "mitmweb": shown, "log": log, "files": saves, "databases": dumped(state)}
     for name, texts in places.items():
         assert [text for text in texts if CANARY in text] == [], name
+
+
+async def test_words_that_happen_to_be_a_key_are_not_touched_in_answers(
+    start_router: StartRouter, provider: Provider
+) -> None:
+    """Servers of one's own often have keys like these."""
+    router = await start_router(env=provider_env(provider.url, "openai") | {"OPENAI_API_KEY": "ordinary"})
+    text = "An ordinary answer."
+    provider.on(chat_answer(text), chat_stream([text]))
+    async with router.http() as http:
+        for stream in (False, True):
+            body = {"model": "openai/gpt-5.4-mini", "messages": HELLO, "stream": stream}
+            answer = await http.post("/v1/chat/completions", json=body)
+            assert text in answer.text
+
+
+async def test_a_header_of_any_bytes_goes_up_as_it_came(
+    start_router: StartRouter, provider: Provider
+) -> None:
+    router = await start_router(env=provider_env(provider.url, "openrouter"))
+    async with router.http() as http:
+        answer = await http.post(
+            "/v1/chat/completions",
+            json={"model": "openrouter/some/model", "messages": HELLO},
+            headers=[(b"x-title", b"caf\xe9")],
+        )
+    assert answer.status_code == 200, answer.text
+    assert provider.requests[0].headers["x-title"].encode("latin-1") == b"caf\xe9"

@@ -98,8 +98,10 @@ class Builder:
 
 
 def _fields(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Lower-case names, as HTTP/2 wants them."""
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    """Lower-case names, as HTTP/2 wants them; values passed on from the client have its very bytes."""
+    return [
+        (name.lower().encode(), value.encode(errors="surrogateescape")) for name, value in headers.items()
+    ]
 
 
 def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:

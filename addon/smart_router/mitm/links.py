@@ -27,6 +27,10 @@ _SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "p
 """Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
 HIDDEN = "(not kept)"
+
+SHORTEST_KEY = 8
+"""Characters of a key that is worth hiding; shorter ones are words that errors are made of."""
+
 _ANSWERED = "answered"
 
 
@@ -117,14 +121,17 @@ def show_body(flow: http.HTTPFlow, kept: KeptBody) -> None:
 
 
 def hide_credential(flow: http.HTTPFlow, attempt: Attempt) -> None:
-    """Blot out the attempt's own credential in the answer: providers quote keys that they refuse."""
-    body = flow.response.raw_content if flow.response is not None else None
-    if not body or flow.response is None:
+    """Blot out the attempt's own credential in an error: providers quote keys that they refuse.
+
+    Answers stay as they came: a short key of a server of one's own may be an ordinary word.
+    """
+    response = flow.response
+    if response is None or response.status_code < 400:
         return
     for secret in attempt.credential.values():
         value = secret.get_secret_value().removeprefix("Bearer ").encode()
-        if value in body:
-            flow.response.data.content = body = body.replace(value, b"*" * len(value))
+        if response.raw_content and len(value) >= SHORTEST_KEY:
+            response.data.content = response.raw_content.replace(value, b"*" * len(value))
 
 
 def is_own_mark(flow: Flow) -> bool:
