@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -67,7 +68,7 @@ def dumped(state: Path) -> list[str]:
     texts = []
     for file in state.glob("*.sqlite"):
         if file.name != "auth.sqlite":
-            with sqlite3.connect(file) as db:
+            with closing(sqlite3.connect(file)) as db:
                 texts.append("\n".join(db.iterdump()))
     assert texts, "the stats are missing"
     return texts
