@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.attempts.upstreams import UNREACHABLE, WORKING
-from tests.fakes.answers import Answer, Fault
+from tests.fakes.answers import Answer, Fault, Point
 from tests.fakes.chat import JSON_HEADERS, STREAM_HEADERS, chat_answer, chat_error, chat_stream, stream_error
 
 STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
@@ -82,6 +82,12 @@ class Case(NamedTuple):
         """For pytest, and the name of the model asked for."""
         form = "stream" if self.stream else "whole"
         return f"{self.trigger.name}-{self.upstream}-{form}-{self.client}"
+
+    @property
+    def stalls(self) -> bool:
+        """Whether it leaves its connection in the middle of a frame, useless for other streams."""
+        fault = self.answer.fault
+        return self.upstream == "h2" and fault is not None and fault.point is Point.MID_HEAD
 
     @property
     def answer(self) -> Answer:
