@@ -121,10 +121,11 @@ class SmartRouter:
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
             self._fast_hooks.uninstall()
-            self._fast_hooks = None
+            self._fast_hooks = self.claims.start_hook = None
         if wanted:
             self._fast_hooks = FastHooks(ctx.master.addons)
             self._fast_hooks.install()
+            self.claims.start_hook = self._fast_hooks.start
 
     def _open(self) -> None:
         try:

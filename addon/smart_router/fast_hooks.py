@@ -1,4 +1,4 @@
-"""mitmproxy's hook dispatch, cached: each hook goes straight to the addons that handle it.
+"""mitmproxy's hook dispatch, cached and without detours: each hook goes straight to the addons that handle it.
 
 mitmproxy asks some forty addons by name at each hook, and again for the `update` hook that follows it: half
 of the CPU of a small request. Here the answer is remembered per hook name and forgotten whenever an addon is
@@ -6,10 +6,14 @@ added, removed or reloaded. All else is as the manager itself does it, and the t
 in their order, an error in one of the chain's addons passes over those nested in it, AddonHalt ends the hook.
 
 One difference: a handler that is put on an addon after the hook was first triggered is not seen.
+
+mitmproxy also makes a task for each hook and comes back to the layer when it has ended. `start` runs a hook
+there and then; only one that waits for something is left to mitmproxy.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +36,7 @@ class FastHooks:
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
         self._handlers: dict[str, tuple[Handlers, ...]] = {}
+        self._begun: dict[Hook, asyncio.Task[None]] = {}
 
     def install(self) -> None:
         """Put our methods before the manager's own."""
@@ -84,8 +89,26 @@ class FastHooks:
                 with safecall():  # logs it
                     raise
 
+    def start(self, event: Hook) -> bool:
+        """Run a hook that has one argument as far as it goes without waiting; whether it is over.
+
+        One that is not is to be handed to mitmproxy, which then waits for the rest.
+        """
+        task = asyncio.Task(self._run(event), loop=asyncio.get_running_loop(), eager_start=True)
+        (message,) = event.args()
+        paused = isinstance(message, flow.Flow) and message.intercepted
+        if task.done() and not task.cancelled() and task.exception() is None and not paused:
+            return True
+        self._begun[event] = task
+        return False
+
     async def handle_lifecycle(self, event: Hook) -> None:
-        """As the manager's: the hook, and for a flow `update` after it."""
+        """As the manager's; waits for the rest of a hook that was started."""
+        begun = self._begun.pop(event, None)
+        await (self._run(event) if begun is None else begun)
+
+    async def _run(self, event: Hook) -> None:
+        """The hook, and for a flow `update` after it."""
         await self.trigger_event(event)
         message = event.args()[0]
         if isinstance(message, flow.Flow):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mitmproxy import http
+from mitmproxy.proxy.commands import StartHook
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
@@ -33,11 +34,13 @@ class Claims:
     """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes.
 
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
+    `start_hook` runs a hook at once and says whether it is over; None leaves all hooks to mitmproxy.
     """
 
     def __init__(self, max_body: int) -> None:
         self.max_body = max_body
         self.attempts: dict[str, Attempt] = {}
+        self.start_hook: Callable[[StartHook], bool] | None = None
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -127,8 +127,18 @@ class RoutedLayer(HttpLayer):
     claims: Claims
     attempt_client: AttemptClient | None
     timers: dict[commands.RequestWakeup, float]
+    hooks: deque[commands.StartHook]
 
     def _handle_event(self, event: events.Event) -> Commands:
+        yield from self._handle_one(event)
+        while self.hooks:  # in their order, and when all else that the event led to is done
+            hook = self.hooks.popleft()
+            if self.claims.start_hook is None or not self.claims.start_hook(hook):
+                yield hook
+            elif hook.blocking:
+                yield from self._handle_one(events.HookCompleted(hook))
+
+    def _handle_one(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup) and event.command in self.timers:
             del self.timers[event.command]
             for stream_id, stream in list(self.streams.items()):
@@ -162,6 +172,8 @@ class RoutedLayer(HttpLayer):
                 yield from self._cancel(command)
             elif isinstance(command, ArmTimer):
                 yield from self._arm(command.at)
+            elif isinstance(command, commands.StartHook):
+                self.hooks.append(command)
             else:
                 yield command
 
@@ -247,6 +259,7 @@ def adopt(top: layer.Layer | None, claims: Claims) -> None:
             top.claims = claims
             top.attempt_client = None
             top.timers = {}
+            top.hooks = deque()
             top.connections = _Connections(top.connections)
         top = getattr(top, "child_layer", None)
 
