@@ -12,6 +12,7 @@ from mitmproxy import command, connection, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
 
+from smart_router import speedups
 from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
@@ -22,6 +23,7 @@ from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
 from smart_router.auth.persist import StoreError
 from smart_router.fast_hooks import FastHooks
+from smart_router.journal import Journal
 from smart_router.listening import (
     LOOPBACK,
     came_from_elsewhere,
@@ -58,6 +60,7 @@ class SmartRouter:
         self._router: Router | None = None
         self.serving = Serving(self.claims)
         self._fast_hooks: FastHooks | None = None
+        self._journal = Journal(logger)
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -110,6 +113,7 @@ class SmartRouter:
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
         self._use_fast_hooks(False)
+        self._journal.flush()
         replay.uninstall()
         for task in self._tasks:
             task.cancel()
@@ -121,10 +125,12 @@ class SmartRouter:
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
             self._fast_hooks.uninstall()
+            speedups.uninstall()
             self._fast_hooks = self.claims.start_hook = None
         if wanted:
             self._fast_hooks = FastHooks(ctx.master.addons)
             self._fast_hooks.install()
+            speedups.install()
             self.claims.start_hook = self._fast_hooks.start
 
     def _open(self) -> None:
@@ -240,7 +246,7 @@ class SmartRouter:
             if self._router is not None:
                 content = ctx.options.router_audit_content
                 self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
-            log_exchange(flow, claim.exchange)
+            self._journal.add(_line(flow, claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
             links.show_body(flow, flow.response.stream)
 
@@ -251,13 +257,11 @@ def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
         view.update(flows)
 
 
-def log_exchange(flow: http.HTTPFlow, exchange: Exchange) -> None:
+def _line(flow: http.HTTPFlow, exchange: Exchange) -> str:
     """One line a request: what was asked, how it ended, who answered and why they were asked."""
     outcome = flow.response.status_code if flow.response and not flow.error else "ended early"
     answered = f" by {exchange.attempt.profile_id}" if exchange.attempt else ""
-    logger.info(
-        "%s %s: %s%s (%s)", exchange.id, exchange.decision.asked, outcome, answered, exchange.decision.why
-    )
+    return f"{exchange.id} {exchange.decision.asked}: {outcome}{answered} ({exchange.decision.why})"
 
 
 def _paths() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""mitmproxy's hook dispatch, cached and without detours: each hook goes straight to the addons that handle it.
+"""mitmproxy's hook dispatch, cached and direct: each hook goes straight to the addons that handle it.
 
 mitmproxy asks some forty addons by name at each hook, and again for the `update` hook that follows it: half
 of the CPU of a small request. Here the answer is remembered per hook name and forgotten whenever an addon is

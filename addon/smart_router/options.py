@@ -138,7 +138,7 @@ OPTIONS: tuple[Option, ...] = (
         "router_fast_hooks",
         bool,
         True,
-        "Call only the addons that handle a hook, instead of asking each one each time.",
+        "Take shorter ways through mitmproxy: hooks and what runs many times for each message.",
     ),
 )
 

@@ -8,6 +8,7 @@ from mitmproxy import http
 from pydantic_core import to_json
 
 from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.heads import make_response
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content
@@ -90,7 +91,7 @@ class Answer:
             "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
             **self.exchange.headers(final=self.due),
         }
-        response = http.Response.make(200, b"", headers)
+        response = make_response(200, headers, b"")
         del response.headers["content-length"]
         if http_version == "HTTP/1.1":
             response.headers["transfer-encoding"] = "chunked"
@@ -110,4 +111,4 @@ class Answer:
 
     def _json(self, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> http.Response:
         known = {"content-type": "application/json", **self.exchange.headers(), **headers}
-        return http.Response.make(status, body, known)
+        return make_response(status, known, body)

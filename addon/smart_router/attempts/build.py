@@ -12,6 +12,7 @@ from mitmproxy.connection import Server
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.heads import make_request
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import SLOW_START
 from smart_router.auth.profiles import Profile, auth_header
@@ -58,7 +59,7 @@ class Builder:
         }
         base_url = provider.address(profile.extras.get("resource_url"), exchange.hosts.get(profile.id, 0))
         url = base_url + outgoing.path
-        request = http.Request.make("POST", url, outgoing.body, http.Headers(_fields(headers)))
+        request = make_request(url, headers, outgoing.body)
         limits, now = exchange.limits, time.monotonic()
         slow = SLOW_START if call.rules.reasoning or not call.stream else 1
         return Attempt(
@@ -97,20 +98,13 @@ class Builder:
         return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
 
 
-def _fields(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Lower-case names, as HTTP/2 wants them; values passed on from the client have its very bytes."""
-    return [
-        (name.lower().encode(), value.encode(errors="surrogateescape")) for name, value in headers.items()
-    ]
-
-
 def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
     return {name: headers[name] for name in CLIENT_HEADERS.get(provider_id, ()) if name in headers}
 
 
 def _flow(client: http.HTTPFlow, request: http.Request) -> http.HTTPFlow:
     """The attempt's own flow."""
-    host = request.pretty_host if request.port in (80, 443) else f"{request.host}:{request.port}"
+    host = request.host if request.port in (80, 443) else f"{request.host}:{request.port}"
     if client.request.is_http2:
         # so that mitmproxy closes an HTTP/1 provider connection after it: HTTP/2 clients never reuse those
         request.http_version = "HTTP/2.0"

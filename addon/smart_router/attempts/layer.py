@@ -41,6 +41,7 @@ from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
+from smart_router.attempts.heads import with_secrets
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
@@ -244,9 +245,7 @@ def _with_credential(event: RequestHeaders, attempt: Attempt) -> RequestHeaders:
 
 def _with_headers(event: RequestHeaders, secrets: Mapping[str, SecretStr]) -> RequestHeaders:
     """The event with a copy of its request that holds these headers."""
-    request = event.request.copy()
-    for name, secret in secrets.items():
-        request.headers[name] = secret.get_secret_value()
+    request = with_secrets(event.request, secrets)
     return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
 
 

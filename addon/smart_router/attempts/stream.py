@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 
 from mitmproxy import flow as mflow
-from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
@@ -123,8 +122,7 @@ class RoutedStream(HttpStream):
 
     def _attempt_context(self, attempt: Attempt) -> Context:
         """For the attempt's own stream: in the same layer, with the provider as the server."""
-        request = attempt.flow.request
-        server = Server(address=(request.host, request.port))
+        request, server = attempt.flow.request, attempt.flow.server_conn
         if not (request.host == "localhost" or is_loopback(request.host)):  # which no proxy could reach
             server.via = self.context.server.via
         if server.via and self.mode is HTTPMode.upstream and request.scheme == "http":
@@ -134,7 +132,7 @@ class RoutedStream(HttpStream):
             server.sni = request.host
         context = self.context.fork()
         context.layers = self.context.layers[: self.context.layers.index(self)]
-        context.server = attempt.flow.server_conn = server
+        context.server = server
         return context
 
     def _failed(self, error: UpstreamError) -> Commands:

@@ -23,7 +23,7 @@ FAILED = ":x:"
 _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED)
 """Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
 
-_SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization")
+_SECRET_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization"}
 """Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
 HIDDEN = "(not kept)"
@@ -36,9 +36,9 @@ _ANSWERED = "answered"
 
 def hide_keys(flow: http.HTTPFlow) -> None:
     """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
-    for name in _SECRET_HEADERS:
-        if name in flow.request.headers:
-            flow.request.headers[name] = HIDDEN
+    headers = flow.request.headers
+    for name in {name.lower() for name, _ in headers.fields} & _SECRET_HEADERS:
+        headers[name] = HIDDEN
 
 
 def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ key by key. Reading the user's file is left to the caller: everything here works
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from smart_router.routing.decision import Candidate, Tier
+from smart_router.routing.decision import TIERS, Candidate, Tier, rank
 from smart_router.routing.lexicon import Lexicon
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -113,6 +113,15 @@ class RoutingConfig(_Table):
     tier_models: dict[str, TierModels]
 
     @cached_property
+    def chains(self) -> Mapping[tuple[str, Tier], tuple[Candidate, ...]]:
+        """By tier models and tier: the candidates in the order in which to try them."""
+        return {
+            (name, tier): tuple(dict.fromkeys(_chain(models, tier, self.fallback)))
+            for name, models in self.tier_models.items()
+            for tier in TIERS
+        }
+
+    @cached_property
     def lexicon(self) -> Lexicon:
         """All keywords, compiled."""
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
@@ -155,6 +164,15 @@ def candidates(names: tuple[str, ...]) -> list[Candidate]:
     """`provider/model` names as candidates; only the first slash separates."""
     split = (name.partition("/") for name in names)
     return [Candidate(provider, model) for provider, _, model in split]
+
+
+def _chain(models: TierModels, tier: Tier, fallback: tuple[str, ...]) -> Iterator[Candidate]:
+    """The tier's models, the fallback chain, higher tiers upwards, then lower ones downwards."""
+    asked = rank(tier)
+    yield from models.of(tier)
+    yield from candidates(fallback)
+    for other in (*TIERS[asked + 1 :], *reversed(TIERS[:asked])):
+        yield from models.of(other)
 
 
 def merge(defaults: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:

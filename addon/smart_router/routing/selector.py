@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from smart_router.dialects.base import ModelRules
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
-from smart_router.routing.config import RoutingConfig, candidates
-from smart_router.routing.decision import TIERS, Candidate, Tier, rank
+from smart_router.routing.config import RoutingConfig
+from smart_router.routing.decision import Candidate, Tier
 from smart_router.routing.needs import Needs, cannot_serve, lacks
 from smart_router.routing.resolve import how_to_configure
 
@@ -31,7 +31,7 @@ def select(
     Raises ClientError: 401 if no provider of the chain has a credential, 503 if all are cooled, 400 naming
     the field if none of the usable ones can do what the request needs.
     """
-    chain = [c for c in dict.fromkeys(_chain(tier, tier_models, config)) if c.provider in providers]
+    chain = [c for c in config.chains[tier_models, tier] if c.provider in providers]
     ready = [c for c in chain if usable(c.provider, c.model)]
     missing = {c: lacks(rules_of(c, providers), needs) for c in ready}
     if able := tuple(c for c in ready if missing[c] is None):
@@ -39,16 +39,6 @@ def select(
     if ready:
         raise cannot_serve(_closest(missing[c] for c in ready), needs)
     raise _nobody(chain, providers, configured)
-
-
-def _chain(tier: Tier, tier_models: str, config: RoutingConfig) -> Iterator[Candidate]:
-    """The tier's models, the fallback chain, higher tiers upwards, then lower ones downwards."""
-    models = config.tier_models[tier_models]
-    asked = rank(tier)
-    yield from models.of(tier)
-    yield from candidates(config.fallback)
-    for other in (*TIERS[asked + 1 :], *reversed(TIERS[:asked])):
-        yield from models.of(other)
 
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:

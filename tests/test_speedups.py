@@ -1,0 +1,118 @@
+"""What replaces functions of mitmproxy's does what they do."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy import connection, hooks, http, options
+from mitmproxy.net.http import url
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.utils import typecheck
+
+from smart_router import speedups
+
+OWN = {name: original for _, name, original in speedups._ORIGINALS}
+
+AUTHORITIES = st.one_of(
+    st.from_regex(r"([a-z0-9.-]{1,20}|\[[0-9a-f:]{2,12}\])(:[0-9]{0,6})?", fullmatch=True),
+    st.text(max_size=12),
+    st.sampled_from(["[::1]:80", "a" * 301, "xn--bcher-kva.example", "bücher.example:443", ""]),
+)
+NAMES = st.sampled_from(["Accept", "accept", "ACCEPT", "set-cookie", "x-ü", "x"])
+TYPES = [str, int, float, bytes, bytes | None, http.Headers, http.Headers | None, str | None, Any]
+VALUES: list[Any] = ["", 1, 1.0, True, b"", None, http.Headers(), object(), io.StringIO(), ("a",), ["a"]]
+
+
+def outcome(call: Callable[..., Any], *args: Any) -> Any:
+    """What a call gives, or what it raises."""
+    try:
+        return call(*args)
+    except (TypeError, ValueError) as error:
+        return type(error)
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    speedups.install()
+    try:
+        yield
+    finally:
+        speedups.uninstall()
+
+
+@pytest.mark.parametrize("typeinfo", TYPES, ids=str)
+def test_types_are_checked_as_ever(typeinfo: Any) -> None:
+    for _ in range(2):  # anew, and remembered
+        for value in VALUES:
+            mine = outcome(speedups.check_option_type, "name", value, typeinfo)
+            assert mine == outcome(OWN["check_option_type"], "name", value, typeinfo), value
+
+
+@given(AUTHORITIES, st.booleans(), st.booleans())
+def test_authorities_are_parsed_as_ever(authority: str, check: bool, as_bytes: bool) -> None:
+    shown = authority.encode(errors="replace") if as_bytes else authority
+    expected = outcome(OWN["parse_authority"], shown, check)
+    for _ in range(2):  # anew, and remembered
+        assert outcome(speedups.parse_authority, shown, check) == expected
+
+
+def test_remembered_authorities_are_bounded() -> None:
+    for number in range(3 * speedups.MOST_AUTHORITIES):
+        speedups.parse_authority(f"h{number}.example", True)
+    speedups.parse_authority("a" * (speedups.LONGEST_AUTHORITY + 1), False)
+    assert len(speedups._authorities) <= speedups.MOST_AUTHORITIES
+    assert max(len(authority) for authority, _ in speedups._authorities) <= speedups.LONGEST_AUTHORITY
+
+
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
+def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
+    headers = http.Headers([(key.encode(), value) for key, value in fields])
+    asked = name.encode() if as_bytes else name
+    assert speedups.get_all(headers, asked) == OWN["get_all"](headers, asked)
+
+
+@dataclass
+class PairHook(hooks.Hook):
+    """A hook of the tests' own, with two arguments."""
+
+    first: int
+    second: str
+
+    name = "pair"
+
+
+def test_a_hooks_arguments_come_in_their_order() -> None:
+    hook = PairHook(1, "two")
+    assert speedups.args(hook) == OWN["args"](hook) == [1, "two"]
+
+
+def test_a_fork_holds_all_that_a_context_holds() -> None:
+    client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0)
+    context = Context(client, options.Options())
+    context.layers = [NextLayer(context)]
+    mine, own = speedups.fork(context), OWN["fork"](context)
+    assert vars(mine) == vars(own)
+    assert mine.layers is not context.layers
+
+
+def test_they_are_what_mitmproxy_calls_until_they_are_taken_out(installed: None) -> None:
+    assert typecheck.check_option_type is speedups.check_option_type
+    assert http.url.parse_authority is speedups.parse_authority
+    assert http.Headers.get_all is speedups.get_all
+    assert hooks.Hook.args is speedups.args
+    state = http.Request.make("GET", "http://x/").data.get_state()
+    with pytest.raises(TypeError, match="port"):
+        http.RequestData.from_state({**state, "port": "80"})
+
+
+def test_nothing_of_them_stays(installed: None) -> None:
+    speedups.uninstall()
+    assert url.parse_authority is OWN["parse_authority"]
+    assert http.Headers.get_all is OWN["get_all"]
