@@ -151,7 +151,7 @@ def _opened() -> Iterator[tuple[Config, AuthStore]]:
     config = load_config(config_path(os.environ), os.environ)
     store = AuthStore(os.environ, config.providers, state_path(os.environ))
     try:
-        store.flush()
+        store.try_out()
         yield config, store
     except (LoginError, StoreError, ValueError) as error:
         raise click.ClickException(str(error)) from None

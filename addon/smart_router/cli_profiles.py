@@ -96,6 +96,41 @@ def _switch(name: str, help_: str) -> None:
             _print_one(_status(store, profile_id), as_json)
 
 
+@profiles.command()
+@click.option(
+    "--to",
+    "place",
+    type=click.Choice(["keyring", "database"]),
+    required=True,
+    help="keyring: the system's. database: the state folder's auth.sqlite.",
+)
+@as_json
+def move(place: str, as_json: bool) -> None:
+    """Bring all stored secrets into the system's keyring, or back; new ones will go there, too.
+
+    Each is written to its new place and read back before it leaves the old one. Routers that are running
+    notice by themselves. The keyring needs the extra `keyring`: pip install 'smart-router[keyring]'.
+    """
+    with _store() as store:
+        found = store.move(to_keyring=place == "keyring")
+        file = store.file
+        assert file is not None
+        old_copies = sorted(path.name for path in file.parent.glob(f"{file.name}.damaged-*"))
+    left = {profile_id: why for profile_id, why in found.items() if why is not None}
+    moved = [profile_id for profile_id in found if profile_id not in left]
+    if as_json:
+        _print_json({"place": place, "moved": moved, "left": left, "old_copies": old_copies})
+    else:
+        for profile_id in moved:
+            click.echo(f"{profile_id} is in the {place} now.")
+        click.echo(f"New secrets go to the {place}.")
+        for name in old_copies:
+            click.echo(f"Old secrets may still be in {name}: delete it if you do not need it.", err=True)
+    if left:
+        lines = (f"{profile_id} stays where it was: {why}" for profile_id, why in left.items())
+        raise click.ClickException("\n".join(lines))
+
+
 _switch("enable", "Use a profile again, whoever disabled it.")
 _switch("disable", "Do not use a profile until it is enabled.")
 _switch("reset", "Forget cooldowns, counts and failures of a profile.")
@@ -108,6 +143,7 @@ def _store() -> Iterator[AuthStore]:
         config = load_config(config_path(os.environ), os.environ)
         store = AuthStore(os.environ, config.providers, state_path(os.environ))
         try:
+            store.settle()
             yield store
         finally:
             store.close()
@@ -137,12 +173,13 @@ def _print_one(status: dict[str, Any], as_json: bool) -> None:
 
 def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) -> None:
     """`rows` are described as by ProfileStatus.as_dict, by name."""
-    columns = (what, *(("from",) if origin else ()), "state", "why", "cooled for", "used", "outcomes")
+    own = ("from", "token ends") if origin else ()
+    columns = (what, *own, "state", "why", "cooled for", "used", "outcomes")
     table = Table(*columns, box=None, pad_edge=False)
     for name, one in rows.items():
         table.add_row(
             name,
-            *((one["variable"] or one["kind"].replace("_", " "),) if origin else ()),
+            *((_origin(one), _end(one)) if origin else ()),
             one["state"],
             one["why"] or "",
             _duration(one["cooled_for"]),
@@ -152,6 +189,22 @@ def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) ->
     # into a file or pipe nothing is folded
     console = Console()
     console.print(table) if console.is_terminal else Console(width=250).print(table)
+
+
+def _origin(status: dict[str, Any]) -> str:
+    where = status["variable"] or status["kind"].replace("_", " ")
+    return f"{where}, in the keyring" if status["in_keyring"] else str(where)
+
+
+def _end(status: dict[str, Any]) -> str:
+    """When a login's token ends, and what happens then."""
+    seconds = status["expires_in"]
+    if status["refreshable"] is None:
+        return ""
+    after = "refreshed by itself" if status["refreshable"] else "for good"
+    if seconds is None:
+        return f"unknown, {after}"
+    return f"in {_duration(seconds)}, {after}" if seconds > 0 else f"ended, {after}"
 
 
 def _duration(seconds: float | None) -> str:

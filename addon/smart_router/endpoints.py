@@ -121,6 +121,7 @@ def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[
             "configured": bool(profiles),
             "profiles_usable": sum(p.usable for p in profiles),
             "cooled_for": round(min(cooled), 1) if cooled else None,
+            "unusable": {p.id: p.why for p in profiles if not p.usable},
         }
     usable = any(p["profiles_usable"] for p in providers.values())
     body = {

@@ -70,6 +70,7 @@ class Router:
         self.recording.apply(config)
         self.services = self._services()
         self.auth.reload_env(self.env, config.providers)
+        self.auth.retry()
 
     def _services(self) -> Services:
         build = Builder(self.config.providers, self.env)

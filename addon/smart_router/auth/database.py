@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "auth.sqlite"
 
+_NOTE_ENTRY = "INSERT OR IGNORE INTO entries VALUES (?)"
+
 _KEEP_FOR = 30 * 24 * 3600.0
 """Seconds after its last change that a health record is thrown out."""
 
@@ -29,10 +31,16 @@ _LOCK_WAIT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the file holds, times on this process's clock."""
+    """All that the file holds, times on this process's clock.
+
+    Profiles whose secret is in the keyring come without it; `to_keyring` says whether new ones go there, and
+    `orphans` are the entries that the keyring may hold and no credential refers to.
+    """
 
     profiles: dict[str, Profile] = field(default_factory=dict)
     records: dict[Key, Health] = field(default_factory=dict)
+    to_keyring: bool = False
+    orphans: Sequence[str] = ()
 
 
 class Database:
@@ -69,6 +77,8 @@ class Database:
         self._connect()
         with transaction(self._connection) as db:
             _insert(db, saved.values())
+            if known.to_keyring or any(one.entry is not None for one in saved.values()):
+                _choose(db, to_keyring=True)
             self._write(db, known.records)
         return self._load()
 
@@ -109,7 +119,7 @@ class Database:
     def swap(self, old: Profile, new: Profile) -> Snapshot:
         """Put `new` in the place of `old` if that is what the file holds, else change nothing."""
         with transaction(self._connection) as db:
-            if old in _profiles(db):
+            if any(_same(old, one) for one in _profiles(db)):
                 _insert(db, [new])
         return self._load()
 
@@ -119,6 +129,35 @@ class Database:
             db.execute("DELETE FROM credentials WHERE profile_id = ?", (profile_id,))
             db.execute("DELETE FROM health WHERE profile_id = ?", (profile_id,))
         return self._load()
+
+    def choose(self, to_keyring: bool) -> Snapshot:
+        """Say where the secrets of new credentials go, for all processes."""
+        with transaction(self._connection) as db:
+            _choose(db, to_keyring)
+        return self._load()
+
+    def note_entry(self, entry: str) -> None:
+        """An entry of this name is about to be written into the keyring."""
+        self._connection.execute(_NOTE_ENTRY, (entry,))
+
+    def orphans(self) -> list[str]:
+        """The entries that the keyring may hold and no credential refers to."""
+        return [
+            name
+            for (name,) in self._connection.execute(
+                "SELECT name FROM entries WHERE name NOT IN"
+                " (SELECT entry FROM credentials WHERE entry IS NOT NULL)"
+            )
+        ]
+
+    def forget_entry(self, entry: str) -> None:
+        """The keyring does not hold this entry any more."""
+        self._connection.execute("DELETE FROM entries WHERE name = ?", (entry,))
+
+    def compact(self) -> bool:
+        """Leave nothing of overwritten rows in the write-ahead log; whether that was possible just now."""
+        (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def read_only(self) -> Snapshot:
         """What a file that cannot be written holds, as of now; for folders mounted read-only."""
@@ -168,7 +207,9 @@ class Database:
             # once and for all: mended again at every reading, a window would never end
             with transaction(self._connection):
                 self._write(db, mended)
-        self._snapshot = Snapshot({one.id: one for one in _profiles(db)}, records)
+        chosen = db.execute("SELECT value FROM settings WHERE name = 'secrets'").fetchone()
+        profiles = {one.id: one for one in _profiles(db)}
+        self._snapshot = Snapshot(profiles, records, chosen == ("keyring",), self.orphans())
         return self._snapshot
 
     def _read(self, db: sqlite3.Connection, key: Key) -> Health:
@@ -227,9 +268,8 @@ class Database:
 
 
 def _profiles(db: sqlite3.Connection) -> Iterator[Profile]:
-    for row in db.execute(
-        "SELECT profile_id, provider, kind, secret, extras, checksum FROM credentials ORDER BY rowid"
-    ):
+    # all columns, whichever there are: a file that cannot be written stays in its older version
+    for row in db.execute("SELECT * FROM credentials ORDER BY rowid"):
         profile = profile_from_row(row)
         if profile is None:
             logger.warning("the stored credential %r is damaged and not used: add it or log in again", row[0])
@@ -237,7 +277,21 @@ def _profiles(db: sqlite3.Connection) -> Iterator[Profile]:
         yield profile
 
 
-def _insert(db: sqlite3.Connection, profiles: Iterable[Profile]) -> None:
+def _insert(db: sqlite3.Connection, profiles: Collection[Profile]) -> None:
     db.executemany(
-        "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?)", map(profile_to_row, profiles)
+        "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)", map(profile_to_row, profiles)
     )
+    # noted already, but for those that come out of a damaged file
+    db.executemany(_NOTE_ENTRY, ((one.entry,) for one in profiles if one.entry is not None))
+
+
+def _choose(db: sqlite3.Connection, to_keyring: bool) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO settings VALUES ('secrets', ?)", ("keyring" if to_keyring else "database",)
+    )
+
+
+def _same(known: Profile, held: Profile) -> bool:
+    """Whether the file holds what is known. Every secret in the keyring has an entry of its own, so where
+    there is one its name tells them apart, and the secret, which the file does not hold, need not."""
+    return (held.id, held.entry) == (known.id, known.entry) and (known.entry is not None or held == known)

@@ -7,7 +7,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -41,12 +41,10 @@ class Writer:
     """Writes the ledger's changes in small batches and reads what others wrote.
 
     While the file cannot be used (no permission, full disk, locked) it says so once, and the process works
-    from memory; the changes wait. `received` is told the stored profiles whenever they may have changed.
+    from memory; the changes wait. `received` is told what the file holds whenever that may have changed.
     """
 
-    def __init__(
-        self, database: Database, ledger: Ledger, received: Callable[[Mapping[str, Profile]], None]
-    ) -> None:
+    def __init__(self, database: Database, ledger: Ledger, received: Callable[[Snapshot], None]) -> None:
         self._database = database
         self._ledger = ledger
         self._received = received
@@ -83,6 +81,30 @@ class Writer:
     def delete(self, profile_id: str) -> None:
         """Take a credential off the disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.delete(profile_id))
+
+    def choose(self, to_keyring: bool) -> None:
+        """Say where the secrets of new credentials go, and wait for the disk. Raises StoreError."""
+        self._do(lambda database: database.choose(to_keyring))
+
+    def note_entry(self, entry: str) -> None:
+        """Put the name of a keyring entry on disk and wait for it. Raises StoreError."""
+        self._do(lambda database: database.note_entry(entry))
+
+    def orphans(self) -> list[str]:
+        """The keyring entries that no credential refers to. Raises StoreError."""
+        found: list[str] = []
+        self._do(lambda database: found.extend(database.orphans()))
+        return found
+
+    def forget_entry(self, entry: str) -> None:
+        """Take the name of a keyring entry off the disk and wait for it. Raises StoreError."""
+        self._do(lambda database: database.forget_entry(entry))
+
+    def compact(self) -> bool:
+        """Leave nothing of overwritten rows on disk; whether that went just now. Raises StoreError."""
+        done: list[bool] = []
+        self._do(lambda database: done.append(database.compact()))
+        return done[0]
 
     def close(self) -> None:
         """Write what is left and end the thread."""
@@ -153,7 +175,7 @@ class Writer:
     def _take(self, snapshot: Snapshot | None, written: Sequence[Change] = ()) -> None:
         if snapshot is not None:
             self._ledger.adopt(snapshot.records, written)
-            self._received(snapshot.profiles)
+            self._received(snapshot)
 
     def _without_file(self, error: Exception) -> None:
         """Go on from memory, and look at the file again later, from its opening on: it may be damaged."""
@@ -168,4 +190,4 @@ class Writer:
             )  # fmt: skip
         if not self._ready.is_set():
             with suppress(Exception):  # that it cannot be read either is no news
-                self._received(self._database.read_only().profiles)
+                self._received(self._database.read_only())

@@ -68,6 +68,8 @@ class Profile:
     other keys have; logins always do. `extras` are public facts for the dialect (project, account).
     `fingerprint` tells one secret from another, so that what is remembered about a key ends with that key.
     A login's `secret` is its access token and its fingerprint the `login`'s id, which outlives the token.
+    `entry` names the entry of the system's keyring that holds the secret; `missing` says why it could not be
+    read from there, and what to do.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Profile:
     bearer: bool = False
     extras: Mapping[str, str] = field(default_factory=dict)
     login: Login | None = None
+    entry: str | None = None
+    missing: str | None = None
 
     @property
     def refreshable(self) -> bool:

@@ -130,8 +130,10 @@ class Refresher:
     def _refresh_alone(self, row: LoginProvider, profile: Profile) -> Profile:
         """Refresh, with the lock held."""
         current = self._store.reread(profile.id)
-        if current is None or current.login is None:
+        if current is None:
             raise LoginError(f"{profile.id} was removed")
+        if current.missing is not None or current.login is None:
+            raise LoginError(f"{profile.id}: {current.missing or 'it is no login any more'}")
         if current.secret != profile.secret:
             return current  # someone was quicker
         if current.login.refresh is None:
@@ -139,8 +141,10 @@ class Refresher:
             self._store.require_login(profile.id, why)
             raise LoginError(f"{profile.id}: {why}", final=True)
         settings = row.settings_for(self.settings.get(row.id), self._env, current.extras.get("region"))
-        # the same once more, to know that the disk takes it before the old tokens are used up
-        self._store.replace_tokens(current, _tokens(current, current.login))
+        # the same once more, to know that it can be kept before the old tokens are used up
+        held = self._store.replace_tokens(current, _tokens(current, current.login))
+        if held is None or held.secret != current.secret:
+            return self._refresh_alone(row, profile)  # removed, or a new login
         reply = self._send(row.refresh_request(settings, current.login.refresh))
         try:
             tokens = row.read_refresh(reply, self._now())
@@ -149,7 +153,7 @@ class Refresher:
                 why = f"{error}: run `smart-router login {row.id}`"
                 self._store.require_login(profile.id, why)
             raise
-        renewed = self._save(current, tokens)
+        renewed = self._save(held, tokens)
         if renewed is None:
             raise LoginError(f"{profile.id} was removed")
         return renewed

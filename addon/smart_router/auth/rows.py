@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
@@ -62,49 +62,60 @@ def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
 
 
 def profile_to_row(profile: Profile) -> Row:
-    """The columns of `credentials`."""
-    secret = _secret(profile)
+    """The columns of `credentials`; the secret is among them unless the keyring holds it."""
+    secret = secret_text(profile).get_secret_value() if profile.entry is None else ""
     extras = to_json(dict(profile.extras)).decode()
     row = (profile.id, profile.provider, profile.kind, secret, extras)
-    return (*row, _checksum(row))
+    return (*row, _checksum(row, profile.entry), profile.entry)
 
 
 def profile_from_row(row: Row) -> Profile | None:
-    """The stored profile, or None if the row is not what was once written."""
-    *content, checksum = row
-    if checksum != _checksum(tuple(content)):
+    """The stored profile, or None if the row is not what was once written.
+
+    One whose secret is in the keyring comes without it; `with_secret` puts it in.
+    """
+    *content, checksum, entry = row if len(row) == 7 else (*row, None)  # files of version 1 have no entries
+    if checksum != _checksum(tuple(content), entry):
         return None
     profile_id, provider, kind, secret, extras = content
     try:
         facts = _EXTRAS.validate_json(extras)
-        if kind == "login":
-            return _login(profile_id, provider, _LoginSecret.model_validate_json(secret), facts)
     except ValidationError:
         return None
-    hidden = SecretStr(secret)
-    return Profile(profile_id, provider, kind, hidden, fingerprint(hidden), extras=facts)
+    bare = Profile(profile_id, provider, kind, None, "", extras=facts, entry=entry)
+    return bare if entry is not None else with_secret(bare, SecretStr(secret))
 
 
-def _secret(profile: Profile) -> str:
-    access = "" if profile.secret is None else profile.secret.get_secret_value()
+def secret_text(profile: Profile) -> SecretStr:
+    """All that is secret of a profile, and what belongs to it, as one text."""
+    access = profile.secret or SecretStr("")
     if profile.kind != "login":
         return access
     login = profile.login or Login(profile.fingerprint)
-    return _LoginSecret(
-        access=access,
-        refresh=None if login.refresh is None else login.refresh.get_secret_value(),
-        id=login.id,
-        obtained_at=login.obtained_at,
-        expires_at=login.expires_at,
-    ).model_dump_json()
+    return SecretStr(
+        _LoginSecret(
+            access=access.get_secret_value(),
+            refresh=None if login.refresh is None else login.refresh.get_secret_value(),
+            id=login.id,
+            obtained_at=login.obtained_at,
+            expires_at=login.expires_at,
+        ).model_dump_json()
+    )
 
 
-def _login(profile_id: str, provider: str, secret: _LoginSecret, extras: dict[str, str]) -> Profile:
+def with_secret(profile: Profile, text: SecretStr) -> Profile | None:
+    """The profile with its `secret_text`; None if the text is not one."""
+    if profile.kind != "login":
+        return replace(profile, secret=text, fingerprint=fingerprint(text))
+    try:
+        secret = _LoginSecret.model_validate_json(text.get_secret_value())
+    except ValidationError:
+        return None
     refresh = None if secret.refresh is None else SecretStr(secret.refresh)
     login = Login(secret.id, refresh, secret.obtained_at, secret.expires_at)
-    access = SecretStr(secret.access)
-    return Profile(profile_id, provider, "login", access, login.id, extras=extras, login=login)
+    return replace(profile, secret=SecretStr(secret.access), fingerprint=login.id, login=login)
 
 
-def _checksum(row: Row) -> str:
-    return hashlib.sha256("\0".join(map(str, row)).encode()).hexdigest()
+def _checksum(row: Row, entry: str | None) -> str:
+    covered = row if entry is None else (*row, entry)
+    return hashlib.sha256("\0".join(map(str, covered)).encode()).hexdigest()

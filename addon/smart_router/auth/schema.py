@@ -29,5 +29,18 @@ def create_tables(db: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+def add_keyring(db: sqlite3.Connection) -> None:
+    """Version 2: a secret may be in the system's keyring.
+
+    `entry` then names the keyring's entry, and the `secret` column is empty. `entries` are all that the
+    keyring may hold of this store: one is noted before it is written, and forgotten after it is deleted.
+    `settings` has the row `secrets`, which says where new ones go: `database` (the same as no row) or
+    `keyring`.
+    """
+    db.execute("ALTER TABLE credentials ADD COLUMN entry TEXT")
+    db.execute("CREATE TABLE entries (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    db.execute("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_keyring)
 """Step n makes version n + 1 of version n. Released steps are never changed."""

@@ -23,12 +23,19 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class ProfileStatus:
-    """One profile, without its secret: `state` and `health` are its own, its models have theirs."""
+    """One profile, without its secret: `state` and `health` are its own, its models have theirs.
+
+    `expires_in` is how many seconds a login's access token has left, None where nobody knows, and
+    `refreshable` whether it gets a new one by itself, None for keys.
+    """
 
     id: str
     provider: str
     kind: Kind
     variable: str | None
+    in_keyring: bool
+    refreshable: bool | None
+    expires_in: float | None
     state: State
     health: Health
     models: tuple[ModelStatus, ...]
@@ -45,12 +52,16 @@ class ProfileStatus:
         return _why(self.state)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON. Times are seconds from now: until the window's end (`cooled_for`), since it was used."""
+        """For JSON. Times are seconds from now: until the window's end (`cooled_for`), since it was used,
+        until the access token's end (`expires_in`)."""
         return {
             "id": self.id,
             "provider": self.provider,
             "kind": self.kind,
             "variable": self.variable,
+            "in_keyring": self.in_keyring,
+            "refreshable": self.refreshable,
+            "expires_in": None if self.expires_in is None else round(self.expires_in),
             **_described(self.state, self.health, self.now),
             "models": {one.model: _described(one.state, one.health, self.now) for one in self.models},
         }

@@ -26,8 +26,9 @@ from smart_router.auth.cooldowns import (
     state,
 )
 from smart_router.auth.database import FILE_NAME, Database
+from smart_router.auth.keeper import Keeper
 from smart_router.auth.ledger import Change, Key, Ledger
-from smart_router.auth.persist import StoreError, Writer
+from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
 from smart_router.auth.rows import Clock
@@ -47,11 +48,12 @@ OFF = "switched off by the user"
 
 class AuthStore:
     """Profiles and their health: in memory for requests, in a file (if there is a folder) for other
-    processes and the next start.
+    processes and the next start. Stored secrets are in that file or in the system's keyring.
 
-    Every `now` is seconds of `time.monotonic()`. Nothing that a request calls touches the file or raises.
-    `folder` becomes private to the user (0700). Use from one thread; `close` it, or the last changes may
-    be lost. What the file holds is there once the constructor returns.
+    Every `now` is seconds of `time.monotonic()`. Nothing that a request calls touches file or keyring, or
+    raises. `folder` becomes private to the user (0700). Use from one thread; `close` it, or the last changes
+    may be lost. What the file holds is there once the constructor returns, and what the keyring holds if it
+    answers at once; see `settle`.
     """
 
     def __init__(
@@ -61,26 +63,37 @@ class AuthStore:
         folder: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or Clock()
         self._sessions = Sessions()
         self._stored: Sequence[Profile] = ()
         self._env: Sequence[Profile] = ()
         self.reload_env(env, providers)
         self._ledger = Ledger(durable=folder is not None)
         self._file = None if folder is None else folder / FILE_NAME
-        self._writer: Writer | None = None
+        self._keeper: Keeper | None = None
         if folder is not None:
-            self._writer = Writer(Database(folder, clock or Clock()), self._ledger, self._receive)
-            self._writer.start()
+            self._keeper = Keeper(Database(folder, self._clock), self._ledger, self._receive)
+            self._keeper.start()
 
     def close(self) -> None:
         """Write what is left and let go of the file."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def flush(self) -> None:
         """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""
-        if self._writer is not None:
-            self._writer.flush()
+        if self._keeper is not None:
+            self._keeper.writer.flush()
+
+    def settle(self) -> None:
+        """Wait for the keyring, in which the user may first have to unlock something, but not for ever."""
+        if self._keeper is not None:
+            self._keeper.settle()
+
+    def retry(self) -> None:
+        """Ask the keyring again, without waiting, for the secrets that it did not give."""
+        if self._keeper is not None:
+            self._keeper.retry()
 
     def reload_env(self, env: Mapping[str, str], providers: Mapping[str, Provider]) -> None:
         """Read the environment's keys anew, for these providers."""
@@ -215,7 +228,9 @@ class AuthStore:
 
     def reread(self, profile_id: str) -> Profile | None:
         """A stored profile as it is on disk now. May be called from any thread. Raises StoreError."""
-        self._on_disk().flush()
+        keeper = self._on_disk()
+        keeper.writer.flush()
+        keeper.settle()
         return self.find(profile_id)
 
     def require_login(self, profile_id: str, why: str) -> None:
@@ -245,6 +260,18 @@ class AuthStore:
             )
         self._on_disk().delete(profile_id)
 
+    def move(self, *, to_keyring: bool) -> dict[str, str | None]:
+        """Bring all stored secrets into the system's keyring, or back into the file; new ones will follow.
+
+        Returns the ids of the profiles that were elsewhere, each with what kept it from being moved, or None.
+        Raises StoreError if the place cannot be used.
+        """
+        return self._on_disk().move(to_keyring=to_keyring)
+
+    def try_out(self) -> None:
+        """See that a new credential could be kept, before the user is asked for one. Raises StoreError."""
+        self._on_disk().try_out()
+
     @property
     def file(self) -> Path | None:
         """The store file, None for a store without a folder."""
@@ -258,14 +285,14 @@ class AuthStore:
             raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
         return f"{provider}:{name}"
 
-    def _on_disk(self) -> Writer:
-        if self._writer is None:
+    def _on_disk(self) -> Keeper:
+        if self._keeper is None:
             raise StoreError("there is no store: it was opened without a folder")
-        return self._writer
+        return self._keeper
 
-    def _receive(self, stored: Mapping[str, Profile]) -> None:
-        """The file holds these now; called by the writer's thread."""
-        self._stored = tuple(stored.values())
+    def _receive(self, stored: Sequence[Profile]) -> None:
+        """These are stored now; called by the threads of file and keyring, one at a time."""
+        self._stored = stored
 
     def _profiles(self, provider: str | None = None) -> list[Profile]:
         return [one for one in (*self._env, *self._stored) if provider in (None, one.provider)]
@@ -296,6 +323,8 @@ class AuthStore:
         switch = self._ledger.get(Key(profile.id, "", _SWITCH))
         if switch.disabled is not None:
             return Disabled(switch.disabled)
+        if profile.missing is not None:
+            return Disabled(profile.missing)
         own = state(self._health(profile), now)
         return both(own, state(self._health(profile, model), now)) if model else own
 
@@ -305,8 +334,8 @@ class AuthStore:
 
     def _change(self, key: Key, apply: Callable[[Health], Health]) -> None:
         self._ledger.note(Change(key, apply))
-        if self._writer is not None:
-            self._writer.wake()
+        if self._keeper is not None:
+            self._keeper.writer.wake()
 
     def _status(self, profile: Profile, now: float) -> ProfileStatus:
         models = tuple(
@@ -314,11 +343,16 @@ class AuthStore:
             for key in sorted(self._keys(profile))
             if key.model and (health := self._ledger.get(key))
         )
+        login = profile.login
+        ends = None if login is None else login.expires_at
         return ProfileStatus(
             profile.id,
             profile.provider,
             profile.kind,
             profile.variable,
+            profile.entry is not None,
+            None if login is None else profile.refreshable,
+            None if ends is None else ends - self._clock.wall(),
             self._state(profile, now),
             self._health(profile),
             models,

@@ -76,6 +76,8 @@ async def lend(router: Router, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
     provider = router.config.providers.get(profile.provider) if profile else None
     if profile is None or provider is None:
         raise ClientError(409, f"the profile {id_!r} of this attempt is gone", code="no_credential")
+    if profile.missing is not None:
+        raise ClientError(409, f"{id_}: {profile.missing}", code="no_credential")
     if not _goes_to(provider, profile.extras.get("resource_url"), flow.request):
         raise ClientError(409, f"{flow.request.pretty_host} is not {provider.id}'s: it gets no credential")
     if profile.login is not None:

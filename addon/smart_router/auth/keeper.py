@@ -1,0 +1,317 @@
+"""Stored credentials with their secrets, wherever these are kept: in the store file or the system's keyring.
+
+With the keyring the file holds the name of an entry in place of a secret. What a kill at any point must not
+lose, and processes that write at once must not mix up, is settled by the order of steps, under a lock:
+
+1. The entry's name is noted in the file: whatever happens, the entry can be found and deleted.
+2. The new entry is written, under a name that was never used, and read back.
+3. The file's row changes from the old secret or entry to the new one, if it still has the old one.
+4. Entries to which no row refers are deleted. A kill before this leaves them for the next time.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from smart_router.auth.database import Database, Snapshot
+from smart_router.auth.ledger import Ledger
+from smart_router.auth.locks import locked
+from smart_router.auth.os_keyring import KeyringError, OsKeyring, new_entry
+from smart_router.auth.persist import StoreError, Writer
+from smart_router.auth.profiles import Profile
+from smart_router.auth.rows import secret_text, with_secret
+
+logger = logging.getLogger(__name__)
+
+START_WITHIN = 1.0
+"""Seconds that the start waits for a keyring; what it gives later is used from then on."""
+
+WITHIN = 30.0
+"""Seconds that a caller waits for the keyring, which may ask the user to unlock it."""
+
+RETRY, RETRY_LOCKED = 60.0, 300.0
+"""Seconds until a keyring that could not be read is read again; rarer where that asks the user something."""
+
+UNANSWERED = "the system's keyring has not answered yet: it may be waiting for you to unlock it"
+
+_DAMAGED = "what the system's keyring holds for it is no login: log in again"
+
+_Job = Callable[[], None]
+
+
+class Keeper:
+    """Reads and writes the stored credentials; `received` is told all of them whenever they may have changed.
+
+    One thread makes all calls to the keyring, since they can block for as long as the user is asked to
+    unlock it. Nobody waits for it but those who say so below. A profile whose secret could not be read yet
+    has its `missing` set.
+    """
+
+    def __init__(
+        self, database: Database, ledger: Ledger, received: Callable[[Sequence[Profile]], None]
+    ) -> None:
+        self.writer = Writer(database, ledger, self._take)
+        self._received = received
+        self._keyring = OsKeyring()
+        self._lock_file = database.path.resolve().with_name("keyring.lock")
+        self._guard = threading.Lock()
+        self._file = Snapshot()
+        self._read: dict[str, Profile] = {}
+        self._troubles: dict[str, str] = {}
+        self._retry: float | None = None
+        self._jobs: queue.SimpleQueue[tuple[_Job, Future[None]]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Returns when all that can be read is there, or does not come soon."""
+        self.writer.start()
+        self._tidy_later()
+        self.settle(START_WITHIN)
+
+    def close(self) -> None:
+        """Let go of file and keyring; a keyring that does not answer is hardly waited for."""
+        if self._thread is not None:
+            self._begin(self._stop)
+            self._thread.join(START_WITHIN)
+        self.writer.close()
+
+    def settle(self, within: float | None = None) -> None:
+        """Wait until the keyring was asked for all secrets in it, at most so long (seconds) or WITHIN."""
+        if self._thread is not None:
+            with suppress(StoreError):
+                self._do(lambda: None, within)
+
+    def retry(self) -> None:
+        """Ask the keyring again, without waiting, for what it did not give."""
+        if self._troubles:
+            self._begin(self._read_all)
+
+    def try_out(self) -> None:
+        """See that a new secret can be kept. Raises StoreError."""
+        self.writer.flush()
+        if self._file.to_keyring:
+            self._do(self._probe)
+
+    def save(self, profile: Profile) -> None:
+        """Keep a credential, in place of the one of the same id. Raises StoreError."""
+        if self._file.to_keyring:
+            self._do(lambda: self._put(profile, self.writer.save))
+        else:
+            self.writer.save(profile)
+            self._tidy_later()
+
+    def swap(self, old: Profile, new: Profile) -> None:
+        """Replace a credential, where it is kept, if it is still the old one. Raises StoreError."""
+        self._swap(old, new, to_keyring=old.entry is not None)
+        self.settle()
+
+    def delete(self, profile_id: str) -> None:
+        """Forget a credential. Raises StoreError."""
+        self.writer.delete(profile_id)
+        self._tidy_later()
+        self.settle()
+
+    def move(self, *, to_keyring: bool) -> dict[str, str | None]:
+        """Bring all secrets to one place, where new ones will go, too.
+
+        Returns the ids of the profiles that were elsewhere, each with what kept it from being moved, or
+        None. Raises StoreError if the place cannot be used.
+        """
+        if to_keyring:
+            self._do(self._probe)
+        self.writer.choose(to_keyring)
+        self.settle()
+        elsewhere = [one for one in self._file.profiles.values() if (one.entry is None) is to_keyring]
+        moved = {one.id: self._move(one.id, to_keyring) for one in elsewhere}
+        # what was overwritten must not linger; someone who reads just then holds it up for a moment
+        if not any(self.writer.compact() for _ in range(20)):
+            raise StoreError("the file's log may hold old secrets: stop the router and repeat this")
+        return moved
+
+    def _move(self, profile_id: str, to_keyring: bool) -> str | None:
+        """Move a secret; why it could not be, or None."""
+        while (old := self._find(profile_id)) is not None and (old.entry is None) is to_keyring:
+            if old.missing is not None:
+                return old.missing
+            try:
+                # again, if it was refreshed meanwhile
+                self._swap(old, replace(old, entry=None), to_keyring=to_keyring)
+            except StoreError as error:
+                return str(error)
+        return None
+
+    def _swap(self, old: Profile, new: Profile, *, to_keyring: bool) -> None:
+        if to_keyring:
+            self._do(lambda: self._put(new, lambda kept: self.writer.swap(old, kept)))
+        else:
+            self.writer.swap(old, new)
+            self._tidy_later()
+
+    # what the file and the keyring say
+
+    def _take(self, file: Snapshot) -> None:
+        """The file holds this now; called by the writer's thread."""
+        with self._guard:
+            self._file = file
+            known = self._read.keys() | self._troubles.keys()
+            unread = self._entries().keys() - known
+            self._publish()
+        if unread:
+            self._begin(self._read_all)
+
+    def _publish(self) -> None:
+        """Tell what is known; with the guard held, so that nothing old comes after what is new."""
+        self._received([self._whole(row) for row in self._file.profiles.values()])
+
+    def _whole(self, row: Profile) -> Profile:
+        """What a row stands for, with its secret or why that is missing."""
+        if row.entry is None:
+            return row
+        return self._read.get(row.entry) or replace(row, missing=self._troubles.get(row.entry, UNANSWERED))
+
+    def _find(self, profile_id: str) -> Profile | None:
+        with self._guard:
+            row = self._file.profiles.get(profile_id)
+            return None if row is None else self._whole(row)
+
+    # what the thread does
+
+    def _do(self, job: _Job, within: float | None = None) -> None:
+        """Have the thread do it, and wait. Raises StoreError."""
+        done = self._begin(job)
+        try:
+            done.result(WITHIN if within is None else within)
+        except TimeoutError:
+            done.cancel()
+            raise StoreError(UNANSWERED) from None
+        except KeyringError as error:
+            raise StoreError(str(error)) from None
+
+    def _begin(self, job: _Job) -> Future[None]:
+        with self._guard:
+            if self._thread is None:
+                # a daemon: a keyring that asks and asks does not keep the process from ending
+                self._thread = threading.Thread(target=self._run, name="auth-keyring", daemon=True)
+                self._thread.start()
+        done: Future[None] = Future()
+        self._jobs.put((job, done))
+        return done
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                job, done = self._jobs.get(timeout=self._retry)
+            except queue.Empty:
+                job, done = self._read_all, Future()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                job()
+            # whatever it is: the thread must live on, and who waits is told
+            except BaseException as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+    def _read_all(self) -> None:
+        """Ask the keyring for the secrets that are not known yet."""
+        rows = self._entries()
+        found = {entry: profile for entry, profile in self._read.items() if entry in rows}
+        troubles: dict[str, str] = {}
+        self._retry = None
+        for entry in rows.keys() - found.keys():
+            try:
+                profile = with_secret(rows[entry], self._keyring.read(entry))
+            except KeyringError as error:
+                self._retry = RETRY_LOCKED if error.locked else RETRY
+                if not error.one_entry:
+                    # one question to the user is enough: what keeps the keyring shut does so for all
+                    troubles |= dict.fromkeys(rows.keys() - found.keys(), str(error))
+                    break
+                troubles[entry] = str(error)
+            else:
+                if profile is None:
+                    troubles[entry] = _DAMAGED
+                else:
+                    found[entry] = profile
+        if troubles:
+            with suppress(StoreError):
+                self.writer.flush()  # an entry that is gone may have been replaced by another process
+        self._learn(found, {entry: why for entry, why in troubles.items() if entry in self._entries()})
+
+    def _entries(self) -> dict[str, Profile]:
+        """The file's rows whose secret is in the keyring, by entry."""
+        return {one.entry: one for one in self._file.profiles.values() if one.entry is not None}
+
+    def _learn(self, found: dict[str, Profile], troubles: dict[str, str]) -> None:
+        with self._guard:
+            new = set(troubles.values()) - set(self._troubles.values())
+            self._read, self._troubles = found, troubles
+            rows = self._entries()
+            self._publish()
+        for why in new:
+            ids = ", ".join(row.id for entry, row in rows.items() if troubles.get(entry) == why)
+            logger.warning("%s cannot be used: %s", ids, why)
+
+    def _put(self, profile: Profile, save: Callable[[Profile], None]) -> None:
+        """Write the secret into the keyring and have `save` put the profile that refers to it in the file."""
+        text = secret_text(profile)
+        entry = new_entry(profile.id, text)
+        kept = replace(profile, entry=entry)
+        with self._alone():
+            self.writer.note_entry(entry)
+            self._keyring.write(entry, text)
+            with self._guard:
+                self._read[entry] = kept
+            save(kept)
+            self._tidy()
+
+    def _probe(self) -> None:
+        """Write an entry and delete it."""
+        text = SecretStr("to see that the keyring takes what it is given")
+        entry = new_entry("trial", text)
+        with self._alone():
+            self.writer.note_entry(entry)
+            self._keyring.write(entry, text)
+            self._tidy()
+
+    def _tidy_later(self) -> None:
+        """Delete what the keyring holds for nothing, as soon as it lets us."""
+        if self._file.orphans:
+            self._begin(self._tidy_alone)
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _tidy_alone(self) -> None:
+        with self._alone():
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """With the lock held, under which nobody else has an entry that is not referred to yet."""
+        try:
+            for entry in self.writer.orphans():
+                self._keyring.delete(entry)
+                self.writer.forget_entry(entry)
+                self._read.pop(entry, None)
+        except KeyringError as error:
+            logger.warning("secrets that are not used any more are still in the keyring: %s", error)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes' writers of this store's entries away."""
+        try:
+            with locked(self._lock_file, WITHIN):
+                yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self._lock_file}: {error}") from None
