@@ -19,7 +19,11 @@ from scripts.gateway_bench.gateways import GATEWAY, Start, Target
 
 CACHE = user_cache_path("smart-router-bench")
 LITELLM = "litellm[proxy]<2"
-PORTKEY = "@portkey-ai/gateway@1"
+PORTKEY = {
+    "dependencies": {"@portkey-ai/gateway": "^1.15.2"},
+    "overrides": {"@hono/node-server": "1.13.5"},
+}
+"""The HTTP server is the one of its own lock file: with newer ones streams fail (its issue 1389)."""
 
 _NGINX = """
 daemon off;
@@ -97,23 +101,29 @@ def litellm(url: str, folder: Path) -> Iterator[list[Target]]:
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # on loopback, as all others here
     }
     ready = f"http://127.0.0.1:{port}/health/liveliness"
+    (info,) = venv.glob("lib/python*/site-packages/litellm-*.dist-info")
+    name = f"LiteLLM {info.stem.partition('-')[2]}"
     with server("litellm", command, env, folder, ready) as pid:
-        yield [Target("LiteLLM", port, (*GATEWAY, "translated"), pids=[pid])]
+        yield [Target(name, port, (*GATEWAY, "translated"), pids=[pid])]
 
 
 @contextmanager
 def portkey(url: str, folder: Path) -> Iterator[list[Target]]:
     """Portkey's gateway on node."""
+    home = CACHE / "portkey"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "package.json").write_text(json.dumps(PORTKEY))
     script = _install(
-        CACHE / "portkey/node_modules/@portkey-ai/gateway/build/start-server.js",
-        ("npm", "install", "--prefix", CACHE / "portkey", PORTKEY),
+        home / "node_modules/@portkey-ai/gateway/build/start-server.js",
+        ("npm", "install", "--prefix", home),
     )
     port = free_port()
+    name = f"Portkey {json.loads((script.parents[1] / 'package.json').read_text())['version']}"
     env = {"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}
     headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{url}/v1"}
     command: list[str | Path] = ["node", script, "--headless", f"--port={port}"]
     with server("portkey", command, env, folder, f"http://127.0.0.1:{port}/") as pid:
-        yield [Target("Portkey", port, (*GATEWAY, "translated"), pids=[pid], headers=headers)]
+        yield [Target(name, port, (*GATEWAY, "translated"), pids=[pid], headers=headers)]
 
 
 @contextmanager
