@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -23,6 +26,7 @@ from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND, passwords
 
 Open = Callable[..., AuthStore]
+ROOT = Path(__file__).parents[2]
 LONG = "canary-" + "t" * 5000
 
 
@@ -297,3 +301,27 @@ def test_nothing_is_lost_while_it_is_moved_and_refreshed(open_store: Open, ring:
     other.move(to_keyring=False)
     other.settle()
     assert passwords(ring) == []
+
+
+@pytest.mark.skipif(
+    not (shutil.which("dbus-run-session") and shutil.which("gnome-keyring-daemon")),
+    reason="there is no dbus-run-session or no gnome-keyring-daemon",
+)
+def test_the_secret_service(tmp_path: Path) -> None:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DBUS_", "GNOME_", "DISPLAY"))
+    }
+    env |= {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    command = [
+        "dbus-run-session",
+        "--",
+        sys.executable,
+        "-m",
+        "tests.auth.secret_service",
+        tmp_path / "state",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "the system's keyring is locked: unlock it\n"
