@@ -18,6 +18,7 @@ COMMANDS = {
     "profiles": "smart_router.cli_profiles:profiles",
     "report": "smart_router.cli_stats:report",
     "route": "smart_router.cli_route:route_command",
+    "serve": "smart_router.cli_serve:serve",
     "stats": "smart_router.cli_stats:stats",
 }
 """Where each command is; a new one needs a line here."""

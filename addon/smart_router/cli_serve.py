@@ -1,0 +1,101 @@
+"""`smart-router serve`: the router as a server, in several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import click
+
+ONE_PROCESS = (
+    "-w",
+    "--save-stream-file",
+    "save_stream_file",
+    "hardump",
+    "-C",
+    "--client-replay",
+    "-r",
+    "--rfile",
+)
+"""Arguments of mitmproxy's for files that one process has to itself."""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 for a free one."
+)
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; one worker only.")
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    default=["reverse:https://api.openai.com"],
+    show_default=True,
+    help="As mitmproxy's; several are served at once.",
+)
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of mitmproxy's.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Seconds that running requests get when a worker is to end.",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def serve(
+    host: str,
+    port: int,
+    workers: int,
+    web: bool,
+    modes: Sequence[str],
+    settings: Sequence[str],
+    grace: float,
+    arguments: Sequence[str],
+) -> None:
+    """Serve with several processes at one address; further ARGUMENTS go to mitmproxy, after --.
+
+    SIGTERM or Ctrl+C lets running requests end first; SIGHUP puts new workers in the place of the old ones
+    without a request failing.
+    """
+    if sys.platform == "win32":
+        raise click.ClickException("serve needs a Unix system; run mitmdump -s addon/router.py")
+    # imported here, since they bring mitmproxy along
+    from smart_router.serve.child import Command
+    from smart_router.serve.sockets import addresses, open_sockets
+    from smart_router.serve.supervisor import Supervisor
+
+    passed_on = [*(f"--set={setting}" for setting in settings), *arguments]
+    _check_workers(workers, web, passed_on)
+    try:
+        sockets = open_sockets(modes, host, port)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--mode") from None
+    listen = ["--listen-host", host, "--listen-port", str(port), *(f"--mode={mode}" for mode in modes)]
+    quiet = (
+        []
+        if web or any("flow_detail" in one or "flow-detail" in one for one in passed_on)
+        else ["--set=flow_detail=0"]
+    )
+    command = Command("mitmweb" if web else "mitmdump", [*listen, *quiet, *passed_on], sockets)
+    where = " and ".join(addresses(sockets))
+    supervisor = Supervisor(command, workers, grace, _say, alone=web)
+    count = "1 worker" if workers == 1 else f"{workers} workers"
+    sys.exit(asyncio.run(supervisor.run(f"serving at {where} with {count}")))
+
+
+def _check_workers(workers: int, web: bool, passed_on: Sequence[str]) -> None:
+    """Raises UsageError for what only one process can do."""
+    if workers == 1:
+        return
+    if web:
+        raise click.UsageError("--web shows the flows of one process: it needs --workers 1")
+    for argument in passed_on:
+        if argument.removeprefix("--set=").partition("=")[0] in ONE_PROCESS:
+            raise click.UsageError(f"{argument}: such a file belongs to one process: it needs --workers 1")
+
+
+def _say(text: str) -> None:
+    click.echo(f"smart-router: {text}")

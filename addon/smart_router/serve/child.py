@@ -1,0 +1,125 @@
+"""A worker as the supervisor sees it: a child process, its channel, and what it has told of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from smart_router.serve.channel import Channel
+from smart_router.serve.sockets import Sockets, numbers
+
+State = Literal["starting", "serving", "leaving"]
+
+ANSWER_WITHIN = 0.5
+"""Seconds in which a worker has to report when asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a worker runs: mitmdump or mitmweb, with these arguments, at these sockets."""
+
+    program: str
+    arguments: Sequence[str]
+    sockets: Sockets
+
+
+class Child:
+    """One worker. `short_lives` counts those before it that ended soon after they were started."""
+
+    def __init__(self, process: asyncio.subprocess.Process, channel: Channel, short_lives: int) -> None:
+        self.process = process
+        self.short_lives = short_lives
+        self.started = time.monotonic()
+        self.state: State = "starting"
+        self.told: dict[str, Any] = {}
+        self._channel = channel
+        self._settled = asyncio.Event()
+        self._reported = asyncio.Event()
+
+    @classmethod
+    async def start(cls, command: Command, short_lives: int = 0) -> Child:
+        """Start a process; `run` then has to be called."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            sockets = numbers(command.sockets)
+            task = {"program": command.program, "sockets": sockets, "control": theirs.fileno()}
+            process = await asyncio.create_subprocess_exec(
+                # the current folder is no place to import from
+                *(sys.executable, "-P", "-m", "smart_router.serve.worker"),
+                *(to_json(task).decode(), *command.arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), *(number for owned in sockets.values() for number in owned)],
+                process_group=0,  # a Ctrl+C at the terminal is the supervisor's to deal with
+            )
+        ours.setblocking(False)
+        return cls(process, await Channel.open(ours), short_lives)
+
+    async def run(self, asked: Callable[[Child], None]) -> int:
+        """Listen to it until it ends; `asked` is called when it wants a view. Its exit code, or minus the
+        signal that ended it."""
+        while message := await self._channel.receive():
+            match message.pop("type"):
+                case "serving" if self.state == "starting":
+                    self.state = "serving"
+                    self._settled.set()
+                case "report":
+                    self.told = message
+                    self._reported.set()
+                case "ask":
+                    asked(self)
+        code = await self.process.wait()
+        self._channel.close()
+        self._settled.set()
+        self._reported.set()
+        return code
+
+    async def serves(self) -> bool:
+        """Whether it came to serve, once that is certain."""
+        await self._settled.wait()
+        return self.state == "serving"
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self.started
+
+    async def report(self) -> bool:
+        """Have it report; False if it does not in time."""
+        self._reported.clear()
+        self._channel.send("report")
+        try:
+            await asyncio.wait_for(self._reported.wait(), ANSWER_WITHIN)
+        except TimeoutError:
+            return False
+        return True
+
+    def show(self, view: dict[str, Any]) -> None:
+        """Give it the view that it asked for."""
+        self._channel.send("view", **view)
+
+    def describe(self, answers: bool) -> dict[str, Any]:
+        """What /health says of it; `answers` is whether it has reported just now."""
+        told = {name: value for name, value in self.told.items() if name != "counts"}
+        state = self.state if answers else "not answering"
+        return {"pid": self.process.pid, "state": state, "uptime": round(self.age, 1), **told}
+
+    def leave(self, grace: float) -> None:
+        """Have it end its requests within so many seconds, and go; at once if it has none yet."""
+        if self.state == "starting":
+            self.end(signal.SIGTERM)
+        self.state = "leaving"
+        self._channel.send("leave", grace=grace)
+
+    def end(self, how: signal.Signals) -> None:
+        """Send it a signal, if it is still there."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(how)

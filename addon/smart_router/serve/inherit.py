@@ -1,0 +1,79 @@
+"""In a worker: mitmproxy's servers accept from the supervisor's sockets, and only when the router is ready.
+
+mitmproxy listens before it has loaded its scripts; a request that came by then would be refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import select
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
+
+from smart_router.serve.sockets import Shared, address
+
+EMPTY_WITHIN = 1.0
+"""Seconds for which a worker that leaves goes on accepting what waits already."""
+
+
+class Inherited:
+    """The supervisor's sockets, by address, and the servers that accept from them."""
+
+    def __init__(self, numbers: Mapping[str, Sequence[int]]) -> None:
+        self._numbers = numbers
+        self._handles: list[Shared] = []
+        self._servers: list[asyncio.Server] = []
+        self._open = False
+
+    def install(self) -> None:
+        """Have mitmproxy's servers listen by `listen` from now on."""
+        inherited = self
+
+        async def listen(instance: AsyncioServerInstance[Any], host: str, port: int) -> list[Any]:
+            return await inherited.listen(instance, host, port)
+
+        AsyncioServerInstance.listen = listen  # type: ignore[method-assign, assignment]
+
+    async def listen(
+        self, instance: AsyncioServerInstance[Any], host: str, port: int
+    ) -> list[asyncio.Server]:
+        """In place of `AsyncioServerInstance.listen`. Raises OSError where no socket was handed over."""
+        numbers = self._numbers.get(address(host, port))
+        if numbers is None:
+            why = "it was not given to `smart-router serve`: --host, --port and --mode go before the --"
+            raise OSError(errno.EADDRNOTAVAIL, why)
+        servers = []
+        for number in numbers:
+            handle = Shared.handle(number)
+            self._handles.append(handle)
+            servers.append(
+                await asyncio.start_server(
+                    instance.handle_stream, sock=handle, backlog=1, start_serving=self._open
+                )
+            )
+        self._servers += servers
+        return servers
+
+    async def open(self) -> None:
+        """Accept connections from now on."""
+        self._open = True
+        for server in self._servers:
+            await server.start_serving()
+
+    async def close(self) -> None:
+        """Accept what waits, which the kernel would reset if this were the last process, and no more."""
+        until = time.monotonic() + EMPTY_WITHIN
+        # the kernel tells nobody that nothing waits
+        while any(self._waiting()) and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def _waiting(self) -> list[int]:
+        numbers = [handle.fileno() for handle in self._handles if handle.fileno() >= 0]
+        return select.select(numbers, [], [], 0)[0] if self._servers else []

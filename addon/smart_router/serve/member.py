@@ -1,0 +1,137 @@
+"""The addon that makes a mitmproxy process a worker: it says when it serves and how it fares, and leaves
+when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+from mitmproxy import ctx, http
+
+from smart_router.addon import SmartRouter, _smart_router
+from smart_router.recording import FLUSH_WITHIN
+from smart_router.serve.channel import Channel, Message
+from smart_router.serve.inherit import Inherited
+from smart_router.serve.leaving import leave
+from smart_router.serve.report import report
+
+logger = logging.getLogger(__name__)
+
+REPORT_EVERY = 1.0
+"""Seconds between reports: what a killed worker's counts can lack."""
+
+ORPHANED = 30.0
+"""Seconds that running requests get when the supervisor is gone."""
+
+VIEW_WITHIN = 2.0
+"""Seconds that the supervisor may take to tell of all workers."""
+
+
+class Member:
+    """One worker's part in `smart-router serve`, from `join` on."""
+
+    name = "smart-router-worker"
+
+    def __init__(self, router: SmartRouter) -> None:
+        self._addon = router
+        self._inherited = Inherited({})
+        self._control: socket.socket | None = None
+        self._channel: Channel | None = None
+        self._view: asyncio.Future[Message] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.leaving = False
+
+    def join(self, inherited: Inherited, control: socket.socket) -> None:
+        """Be a worker of the supervisor at the other end of `control`, serving at the inherited sockets."""
+        self._inherited = inherited
+        self._control = control
+
+    def running(self) -> None:
+        """The router is ready, or mitmproxy is about to end on an error."""
+        if self._control is not None and self._addon.router() is not None:
+            control, self._control = self._control, None
+            self._start(self._serve(control))
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """A client's next request is to go to another worker."""
+        if not self.leaving or flow.id in self._addon.attempts or flow.request.is_http2:
+            return
+        if flow.response is not None and flow.response.status_code != 101:
+            flow.response.headers["connection"] = "close"
+
+    async def view(self) -> Message | None:
+        """What the supervisor knows of all workers, None if it does not answer."""
+        if self._channel is None:
+            return None
+        if self._view is None:
+            self._view = asyncio.get_running_loop().create_future()
+            self._channel.send("ask")
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._view), VIEW_WITHIN)
+        except TimeoutError:
+            self._view = None
+            return None
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, control: socket.socket) -> None:
+        """Do what the supervisor says until it is gone."""
+        try:
+            self._channel = await Channel.open(control)
+            await self._inherited.open()
+            self._channel.send("serving")
+            self._start(self._report_regularly())
+            while message := await self._channel.receive():
+                self._take(message)
+            logger.error("the supervisor is gone: this worker leaves too")
+            self._leave(ORPHANED)
+        except Exception:
+            logger.exception("this worker is of no more use")
+            ctx.master.shutdown()
+
+    def _take(self, message: Message) -> None:
+        match message["type"]:
+            case "report":
+                self._report()
+            case "leave":
+                self._leave(message["grace"])
+            case "view" if self._view is not None:
+                self._view.set_result(message)
+                self._view = None
+
+    async def _report_regularly(self) -> None:
+        while True:
+            self._report()
+            await asyncio.sleep(REPORT_EVERY)
+
+    def _report(self) -> None:
+        router = self._addon.router()
+        if self._channel is not None and router is not None:
+            connections = len(ctx.master.addons.get("proxyserver").connections)
+            self._channel.send("report", **report(router, connections, len(self._addon.claims)))
+
+    def _leave(self, grace: float) -> None:
+        if not self.leaving:
+            self.leaving = True
+            self._start(self._end(grace))
+
+    async def _end(self, grace: float) -> None:
+        """Serve nobody new, see the others off, and say a last time how it went."""
+        try:
+            await self._inherited.close()
+            await leave(ctx.master.addons.get("proxyserver"), grace)
+            if router := self._addon.router():
+                await asyncio.to_thread(router.recording.recorder.flush, FLUSH_WITHIN)
+            self._report()
+            if self._channel is not None:
+                await self._channel.flush()
+        finally:
+            ctx.master.shutdown()
+
+
+member = Member(_smart_router)

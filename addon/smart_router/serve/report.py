@@ -1,0 +1,96 @@
+"""What a worker tells of itself, and the sum of what all have told.
+
+Counts travel as a tree of numbers, so that a supervisor can add those of workers that are older or newer
+than itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router import __version__, endpoints
+from smart_router.router import Router
+from smart_router.stats.totals import Histogram, Labels, Totals
+
+COUNTERS = ("requests", "attempts", "costs")
+HISTOGRAMS = ("tokens", "durations", "ttft")
+NUMBERS = ("failovers", "baseline", "saved")
+"""The attributes of Totals that are counts, by their shape."""
+
+Tree = Mapping[str, Any]
+"""Numbers, lists of numbers, and trees, by name."""
+
+
+def report(router: Router, connections: int, requests: int) -> dict[str, Any]:
+    """How this worker fares: whether it can use a profile, what it is doing, and its counts."""
+    now = time.monotonic()
+    status, _ = endpoints.health(router.config, router.auth, now, 0.0)
+    return {
+        "version": __version__,
+        "usable": status == 200,
+        "connections": connections,
+        "requests": requests,
+        "counts": to_tree(router.recording.totals, router.recording.recorder.lost),
+    }
+
+
+def to_tree(totals: Totals, lost: int) -> dict[str, Any]:
+    """Counts as a tree; `lost` is how many records could not be kept."""
+    with totals.lock:
+        tree: dict[str, Any] = {"lost": lost, "overhead": _histogram(totals.overhead)}
+        tree |= {name: getattr(totals, name) for name in NUMBERS}
+        for name in COUNTERS:
+            tree[name] = {_key(labels): count for labels, count in getattr(totals, name).items()}
+        for name in HISTOGRAMS:
+            tree[name] = {_key(labels): _histogram(found) for labels, found in getattr(totals, name).items()}
+    return tree
+
+
+def from_tree(tree: Tree) -> tuple[Totals, int]:
+    """The counts of a tree, and how many records were lost."""
+    totals = Totals()
+    _fill(totals.overhead, tree.get("overhead", {}))
+    for name in NUMBERS:
+        setattr(totals, name, tree.get(name, 0))
+    for name in COUNTERS:
+        for key, count in tree.get(name, {}).items():
+            getattr(totals, name)[_labels(key)] = count
+    for name in HISTOGRAMS:
+        for key, found in tree.get(name, {}).items():
+            _fill(getattr(totals, name)[_labels(key)], found)
+    return totals, tree.get("lost", 0)
+
+
+def add(one: Any, other: Any) -> Any:
+    """The sum of two trees: of what both have, and what only one has."""
+    if isinstance(one, Mapping):
+        return {
+            key: add(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+            for key in [*one, *(key for key in other if key not in one)]
+        }
+    if isinstance(one, list):
+        return [add(mine, theirs) for mine, theirs in zip_longest(one, other, fillvalue=0)]
+    return one + other
+
+
+def _key(labels: Labels) -> str:
+    return to_json(labels).decode()
+
+
+def _labels(key: str) -> Labels:
+    return tuple(from_json(key))
+
+
+def _histogram(found: Histogram) -> dict[str, Any]:
+    return {"counts": found.counts, "sum": found.sum}
+
+
+def _fill(histogram: Histogram, found: Tree) -> None:
+    counts = found.get("counts", [])
+    histogram.counts = [count for count, _ in zip_longest(counts, histogram.counts, fillvalue=0)]
+    histogram.sum = found.get("sum", 0.0)

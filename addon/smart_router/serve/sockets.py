@@ -1,0 +1,89 @@
+"""The listening sockets: opened once by the supervisor, accepted from by every worker."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.utils.human import format_address
+
+BACKLOG = 1024
+"""Connections that wait for a worker; the kernel may allow fewer."""
+
+SHARED_MODES = ("reverse", "regular", "upstream", "socks5", "transparent")
+"""Modes that listen on TCP alone. The others take their traffic by ways that one process has to itself."""
+
+Sockets = Mapping[str, Sequence[socket.socket]]
+"""By the address that a mode names, as `address` writes it; a name such as localhost can stand for two."""
+
+
+def address(host: str, port: int) -> str:
+    """How an address that was asked for is written, here and in the workers."""
+    return f"{host}:{port}"
+
+
+def open_sockets(modes: Iterable[str], host: str, port: int) -> Sockets:
+    """Listen where mitmproxy would for these modes, `host` and `port` being its options.
+
+    Raises ValueError for a mode that cannot be shared or read, OSError naming an address that cannot be used.
+    """
+    opened: dict[str, list[socket.socket]] = {}
+    for text in modes:
+        mode = ProxyMode.parse(text)
+        if mode.type_name not in SHARED_MODES:
+            raise ValueError(
+                f"mode {mode.type_name} is not among those that serve has: {', '.join(SHARED_MODES)}"
+            )
+        at_host, at_port = mode.listen_host(host), mode.listen_port(port)
+        assert at_port is not None, "modes that listen on TCP have a port"
+        named = address(at_host, at_port)
+        if named in opened:
+            raise ValueError(f"two modes cannot listen at {named}; give one of them another: MODE@PORT")
+        opened[named] = _listen(at_host, at_port)
+    return opened
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        opened: list[socket.socket] = []
+        for family, *_, bind_to in dict.fromkeys(found):
+            own = socket.socket(family, socket.SOCK_STREAM)
+            opened.append(own)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # a port that the system chose for the first is taken for the others too
+            own.bind((bind_to[0], port or opened[0].getsockname()[1], *bind_to[2:]))
+            own.listen(BACKLOG)
+            own.setblocking(False)
+    except OSError as error:
+        why = "the address is in use" if error.errno == errno.EADDRINUSE else error.strerror
+        raise OSError(error.errno, why, format_address((host or "*", port))) from error
+    return opened
+
+
+def addresses(sockets: Sockets) -> list[str]:
+    """Where they listen in fact, to be read by people."""
+    return [format_address(own.getsockname()) for owned in sockets.values() for own in owned]
+
+
+def numbers(sockets: Sockets) -> dict[str, list[int]]:
+    """Their file descriptors, for a worker's command line."""
+    return {named: [own.fileno() for own in owned] for named, owned in sockets.items()}
+
+
+class Shared(socket.socket):
+    """A worker's handle of a listening socket. It listens already, and asyncio would make its backlog that
+    of the number of connections to be accepted at once, which is one: so an idle worker gets the next."""
+
+    def listen(self, backlog: int = 0) -> None:
+        """Leave it as it is."""
+
+    @classmethod
+    def handle(cls, number: int) -> Shared:
+        """A handle of its own for an inherited descriptor, so that closing it leaves that open."""
+        return cls(fileno=os.dup(number))

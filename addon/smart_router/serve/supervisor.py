@@ -1,0 +1,180 @@
+"""Keeps workers running: starts them, replaces those that die, and on SIGHUP all; ends them on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from functools import reduce
+from itertools import chain
+from typing import Any
+
+from smart_router.serve.child import Child, Command
+from smart_router.serve.report import add
+
+SHORT_LIFE = 10.0
+"""Seconds; a worker that ends sooner counts as one that could not be kept running."""
+
+MOST_SHORT_LIVES = 5
+"""So many in a row, and no other is started in that one's place."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before a worker is started anew after a second short life; it doubles each time."""
+
+END_WITHIN = 5.0
+"""Seconds beyond the grace that a worker may take to end."""
+
+
+class Supervisor:
+    """`count` workers that run `command`. `alone` says that a worker cannot start before the one whose place
+    it takes has gone; `say` prints a line."""
+
+    def __init__(
+        self, command: Command, count: int, grace: float, say: Callable[[str], None], *, alone: bool = False
+    ) -> None:
+        self._command = command
+        self._count = count
+        self._grace = grace
+        self._say = say
+        self._alone = alone
+        self._started = time.monotonic()
+        self._children: list[Child] = []
+        self._kept: set[Child] = set()
+        self._coming = 0
+        self._gone: Any = {}
+        self._restarts = 0
+        self._ending = asyncio.Event()
+        self._over = asyncio.Event()
+        self._replacing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, serving: str) -> int:
+        """Serve until a signal ends it, or no worker is left; the exit code. `serving` is said at start."""
+        loop = asyncio.get_running_loop()
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(ending, self._end)
+        # the first one alone makes what all share: the CA, the databases
+        if await self._begin_one():
+            others = [await self._spawn(keep=True) for _ in range(1, self._count)]
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._replace_all()))
+            await asyncio.gather(*(other.serves() for other in others))
+            self._say(serving)
+        elif not self._ending.is_set():
+            self._say("the worker ended before it served; what it said is above")
+        await self._over.wait()
+        return 0 if self._ending.is_set() else 1
+
+    # Workers come and go.
+
+    async def _begin_one(self) -> bool:
+        """Start a worker that is only kept if it comes to serve; whether it does."""
+        child = await self._spawn(keep=False)
+        if served := await child.serves():
+            self._kept.add(child)
+        return served
+
+    async def _spawn(self, *, keep: bool, short_lives: int = 0) -> Child:
+        child = await Child.start(self._command, short_lives)
+        self._children.append(child)
+        if keep:
+            self._kept.add(child)
+        self._start(self._watch(child))
+        if self._ending.is_set():
+            child.leave(self._grace)
+        return child
+
+    async def _watch(self, child: Child) -> None:
+        """See a worker to its end, and have another take its place if it was to be kept."""
+        code = await child.run(lambda asking: self._start(self._show(asking)))
+        self._children.remove(child)
+        self._gone = add(self._gone, child.told.get("counts", {}))
+        if child in self._kept and child.state != "leaving":
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            self._say(f"worker {child.process.pid} {how} after {child.age:.0f} s")
+            await self._restart(child)
+        self._kept.discard(child)
+        self._look_whether_over()
+
+    async def _restart(self, child: Child) -> None:
+        short_lives = child.short_lives + 1 if child.age < SHORT_LIFE else 0
+        if short_lives > MOST_SHORT_LIVES:
+            self._say(f"{short_lives} workers in a row ended within {SHORT_LIFE:g} s: no other is started")
+            return
+        with self._one_coming():
+            if short_lives > 1:
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (short_lives - 2))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), pause)
+            if not self._ending.is_set():
+                self._restarts += 1
+                await self._spawn(keep=True, short_lives=short_lives)
+
+    async def _replace_all(self) -> None:
+        """Put a new worker in the place of each, one by one; if one does not start, the others stay."""
+        async with self._replacing:
+            for old in list(self._children):
+                if old not in self._kept or self._ending.is_set():
+                    continue
+                with self._one_coming():
+                    if self._alone:
+                        old.leave(self._grace)
+                        await old.process.wait()
+                    if not await self._begin_one():
+                        self._say("the new worker did not start: the old ones go on")
+                        return
+                old.leave(self._grace)
+            self._say("all workers are new")
+
+    @contextmanager
+    def _one_coming(self) -> Iterator[None]:
+        """Having no worker for the moment is not the end."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            self._look_whether_over()
+
+    def _look_whether_over(self) -> None:
+        if not self._children and not self._coming:
+            self._over.set()
+
+    def _end(self) -> None:
+        """The first signal has the workers end their requests, the next one ends them."""
+        if self._ending.is_set():
+            self._end_by(signal.SIGTERM)
+            return
+        self._ending.set()
+        for own in chain.from_iterable(self._command.sockets.values()):
+            own.close()  # the workers close theirs when they have accepted what waits
+        for child in self._children:
+            child.leave(self._grace)
+        asyncio.get_running_loop().call_later(self._grace + END_WITHIN, self._end_by, signal.SIGKILL)
+
+    def _end_by(self, how: signal.Signals) -> None:
+        for child in self._children:
+            child.end(how)
+
+    # All of them as one.
+
+    async def _show(self, asking: Child) -> None:
+        """Tell a worker of all workers, each having reported just now or being told as not answering."""
+        children = [child for child in self._children if child.state != "starting"]
+        answered = await asyncio.gather(*(child.report() for child in children))
+        workers = [child.describe(answers) for child, answers in zip(children, answered, strict=True)]
+        asking.show(
+            {
+                "uptime": round(time.monotonic() - self._started, 1),
+                "restarts": self._restarts,
+                "leaving": self._ending.is_set(),
+                "workers": workers,
+                "counts": reduce(add, (child.told.get("counts", {}) for child in self._children), self._gone),
+            }
+        )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
