@@ -21,6 +21,8 @@ class Shown(NamedTuple):
 
 def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> Shown | None:
     """Look for a client's key where OpenAI's and Anthropic's clients put theirs; in constant time each."""
+    if not clients:
+        return None
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     for header, shown in (("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from mitmproxy import flow
@@ -25,6 +25,9 @@ from mitmproxy.hooks import Hook, UpdateHook
 
 Handlers = tuple[Callable[..., Any], ...]
 """The handlers of one addon of the chain and of those nested in it."""
+
+Calls = Generator[Awaitable[Any], None, None]
+"""Calls of handlers, one after another; yields what is to be awaited before it goes on."""
 
 _CHANGES = ("register", "remove", "clear")
 """Methods of the manager after which other addons may be there."""
@@ -36,7 +39,7 @@ class FastHooks:
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
         self._handlers: dict[str, tuple[Handlers, ...]] = {}
-        self._begun: dict[Hook, asyncio.Task[None]] = {}
+        self._begun: dict[Hook, asyncio.Task[None] | None] = {}
 
     def install(self) -> None:
         """Put our methods before the manager's own."""
@@ -71,6 +74,40 @@ class FastHooks:
 
     async def trigger_event(self, event: Hook) -> None:
         """As the manager's."""
+        await _finish(self._calls(event))
+
+    def start(self, event: Hook) -> bool:
+        """Run a hook that has one argument as far as it goes without waiting; whether it is over.
+
+        One that is not is to be handed to mitmproxy, which then waits for the rest.
+        """
+        (message,) = event.args()
+        calls = self._lifecycle(event, message)
+        begun = None
+        if (first := next(calls, None)) is not None:
+            loop = asyncio.get_running_loop()
+            begun = asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
+        went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
+        if went_well and not (isinstance(message, flow.Flow) and message.intercepted):
+            return True
+        self._begun[event] = begun
+        return False
+
+    async def handle_lifecycle(self, event: Hook) -> None:
+        """As the manager's; waits for the rest of a hook that was started."""
+        if event not in self._begun:
+            await _finish(self._lifecycle(event, event.args()[0]))
+        elif begun := self._begun.pop(event):
+            await begun
+
+    def _lifecycle(self, event: Hook, message: Any) -> Calls:
+        """The hook, and for a flow `update` after it."""
+        yield from self._calls(event)
+        if isinstance(message, flow.Flow):
+            yield from self._calls(UpdateHook([message]))
+
+    def _calls(self, event: Hook) -> Calls:
+        """Call one handler after another; yields what is to be awaited before the next."""
         groups = self.handlers(event)
         if not groups:
             return
@@ -80,7 +117,7 @@ class FastHooks:
                 for handler in group:
                     result = handler(*args)
                     if result is not None and inspect.isawaitable(result):
-                        await result
+                        yield result
             except AddonHalt:
                 return
             except OptionsError:
@@ -89,27 +126,22 @@ class FastHooks:
                 with safecall():  # logs it
                     raise
 
-    def start(self, event: Hook) -> bool:
-        """Run a hook that has one argument as far as it goes without waiting; whether it is over.
 
-        One that is not is to be handed to mitmproxy, which then waits for the rest.
-        """
-        task = asyncio.Task(self._run(event), loop=asyncio.get_running_loop(), eager_start=True)
-        (message,) = event.args()
-        paused = isinstance(message, flow.Flow) and message.intercepted
-        if task.done() and not task.cancelled() and task.exception() is None and not paused:
-            return True
-        self._begun[event] = task
-        return False
+async def _finish(calls: Calls, waited_for: Awaitable[Any] | None = None) -> None:
+    """Go on with calls of which the first is already waited for, if any is."""
+    waited_for = waited_for or next(calls, None)
+    while waited_for is not None:
+        try:
+            await waited_for
+        except Exception as error:
+            waited_for = _fail(calls, error)
+        else:
+            waited_for = next(calls, None)
 
-    async def handle_lifecycle(self, event: Hook) -> None:
-        """As the manager's; waits for the rest of a hook that was started."""
-        begun = self._begun.pop(event, None)
-        await (self._run(event) if begun is None else begun)
 
-    async def _run(self, event: Hook) -> None:
-        """The hook, and for a flow `update` after it."""
-        await self.trigger_event(event)
-        message = event.args()[0]
-        if isinstance(message, flow.Flow):
-            await self.trigger_event(UpdateHook([message]))
+def _fail(calls: Calls, error: Exception) -> Awaitable[Any] | None:
+    """What was waited for has failed; what the calls wait for next."""
+    try:
+        return calls.throw(error)
+    except StopIteration:
+        return None

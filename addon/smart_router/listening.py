@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+from functools import lru_cache
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
@@ -32,6 +33,7 @@ LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
 catch traffic, much of it from elsewhere."""
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own; a zone index and IPv4 mapped into IPv6 are seen through."""
     try:

@@ -6,17 +6,17 @@ cached hooks they are switched off by `router_fast_hooks=false`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from mitmproxy import hooks, http
+from mitmproxy import hooks, http, optmanager
 from mitmproxy.net.http import url
 from mitmproxy.proxy.context import Context
 from mitmproxy.utils import typecheck
 
-_own_check = typecheck.check_option_type
 _own_authority = url.parse_authority
 
 MOST_AUTHORITIES = 256
@@ -25,21 +25,23 @@ MOST_AUTHORITIES = 256
 LONGEST_AUTHORITY = 300
 """Characters of an authority that is worth remembering: a host name has 255 at most."""
 
+_IMMUTABLE = frozenset({bool, int, float, str, type(None)})
+
 _accepted: set[tuple[type, Any]] = set()
 _authorities: dict[tuple[str | bytes, bool], tuple[str, int | None]] = {}
 
 
-def check_option_type(name: str, value: Any, typeinfo: Any) -> None:
-    """`typecheck.check_option_type`, which checks each field of each message.
+def __post_init__(self: http.MessageData) -> None:  # noqa: N807  # it goes by the name of what it replaces
+    """`http.MessageData.__post_init__`, which checks the type of each part of each message.
 
-    For all but containers and files it looks at the value's type alone: one that passed will pass again.
+    No part is a container or a file, so the check looks at its type alone: one that passed will pass again.
     """
-    kind = (type(value), typeinfo)
-    if kind in _accepted:
-        return
-    _own_check(name, value, typeinfo)
-    if not isinstance(value, tuple | list) and not hasattr(value, "read"):
-        _accepted.add(kind)
+    for name, typeinfo in _fields(type(self)):
+        value = getattr(self, name)
+        kind = (type(value), typeinfo)
+        if kind not in _accepted:
+            typecheck.check_option_type(name, value, typeinfo)
+            _accepted.add(kind)
 
 
 def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | None]:
@@ -64,7 +66,7 @@ def get_all(self: http.Headers, name: str | bytes) -> list[str]:
 def args(self: hooks.Hook) -> list[Any]:
     """`hooks.Hook.args`, for which dataclasses list a hook's fields anew each time."""
     kind: Any = type(self)
-    return [getattr(self, name) for name in _field_names(kind)]
+    return [getattr(self, name) for name, _ in _fields(kind)]
 
 
 def fork(self: Context) -> Context:
@@ -75,30 +77,38 @@ def fork(self: Context) -> Context:
     return forked
 
 
+def current(self: optmanager._Option) -> Any:
+    """`_Option.current`, which copies a value at each look at an option."""
+    value = self._default if self.value is optmanager.unset else self.value
+    return value if type(value) in _IMMUTABLE else copy.deepcopy(value)
+
+
 @cache
-def _field_names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, field.type) for field in dataclasses.fields(kind))
 
 
-REPLACED: tuple[tuple[Any, Callable[..., Any]], ...] = (
-    (typecheck, check_option_type),
-    (url, parse_authority),
-    (http.Headers, get_all),
-    (hooks.Hook, args),
-    (Context, fork),
-)
-"""Where each function belongs."""
+REPLACED: Mapping[str, tuple[Any, Any]] = {
+    "__post_init__": (http.MessageData, __post_init__),
+    "parse_authority": (url, parse_authority),
+    "get_all": (http.Headers, get_all),
+    "args": (hooks.Hook, args),
+    "fork": (Context, fork),
+    "current": (optmanager._Option, current),
+}
+"""By their names: to what they belong, and ours."""
 
-_ORIGINALS = tuple((owner, mine.__name__, vars(owner)[mine.__name__]) for owner, mine in REPLACED)
+ORIGINALS: Mapping[str, Any] = {name: vars(owner)[name] for name, (owner, _) in REPLACED.items()}
+"""mitmproxy's own, by their names."""
 
 
 def install() -> None:
     """Put the functions in the place of mitmproxy's own."""
-    for owner, mine in REPLACED:
-        setattr(owner, mine.__name__, mine)
+    for name, (owner, mine) in REPLACED.items():
+        setattr(owner, name, mine)
 
 
 def uninstall() -> None:
     """Give mitmproxy its own functions back."""
-    for owner, name, original in _ORIGINALS:
-        setattr(owner, name, original)
+    for name, (owner, _) in REPLACED.items():
+        setattr(owner, name, ORIGINALS[name])

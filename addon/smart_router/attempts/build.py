@@ -68,7 +68,7 @@ class Builder:
             profile_id=profile.id,
             provider=provider,
             call=call,
-            flow=_flow(exchange.client_flow, request),
+            flow=_flow(exchange.client_flow, request, exchange.number + 1),
             credential=dict([header] if (header := auth_header(provider, profile)) else []),
             connect_timeout=limits.connect,
             head_timeout=limits.first_byte * slow,
@@ -102,7 +102,7 @@ def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
     return {name: headers[name] for name in CLIENT_HEADERS.get(provider_id, ()) if name in headers}
 
 
-def _flow(client: http.HTTPFlow, request: http.Request) -> http.HTTPFlow:
+def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTTPFlow:
     """The attempt's own flow."""
     host = request.host if request.port in (80, 443) else f"{request.host}:{request.port}"
     if client.request.is_http2:
@@ -111,6 +111,7 @@ def _flow(client: http.HTTPFlow, request: http.Request) -> http.HTTPFlow:
         request.authority = host
     else:
         request.headers["host"] = host
-    flow = http.HTTPFlow(client.client_conn, Server(address=(request.host, request.port)))
+    server = Server(id=f"{client.id}-{number}", address=(request.host, request.port))
+    flow = http.HTTPFlow(client.client_conn, server)
     flow.request = request
     return flow

@@ -332,4 +332,6 @@ class Exchange:
 
 def _header(value: str) -> str:
     """A value that is safe in a header: printable ASCII on one line."""
+    if value.isascii() and value.isprintable():
+        return value[:500]
     return "".join(c if " " <= c <= "~" else "?" for c in value)[:500]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = "stats.run-"
+_DIGITS = 20
 
 
 class Leftover(NamedTuple):
@@ -35,18 +37,21 @@ class Tally:
         self._path = folder / f"{_PREFIX}{self.run}"
         self._taken = 0
         self._file: int | None = None
+        self._number: mmap.mmap | None = None
         with suppress(OSError):
             self._file = self._make()
 
     def add(self) -> None:
-        """One more record was taken; a system call, so that the number outlives the process at once."""
+        """One more record was taken; in memory that is the file's, so that the number outlives the process."""
         self._taken += 1
-        if sys.platform != "win32" and self._file is not None:
-            with suppress(OSError):
-                os.pwrite(self._file, b"%d" % self._taken, 0)
+        if self._number is not None:
+            self._number[:] = b"%0*d" % (_DIGITS, self._taken)
 
     def close(self, *, settled: bool) -> None:
         """The run ends; unless all its records are dealt with the number stays, to be counted as lost."""
+        if self._number is not None:
+            self._number.close()
+            self._number = None
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -61,6 +66,9 @@ class Tally:
         hidden = self._path.with_name(f".{self._path.name}")
         file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
+        os.posix_fallocate(file, 0, _DIGITS)  # a full disk shows here, and not as a bus error later
+        self._number = mmap.mmap(file, _DIGITS)
+        self._number[:] = b"0" * _DIGITS
         hidden.rename(self._path)
         return file
 
