@@ -42,7 +42,7 @@ class Tally:
             self._file = self._make()
 
     def add(self) -> None:
-        """One more record was taken; in memory that is the file's, so that the number outlives the process."""
+        """One more record was taken; in memory that is the file's, so that it outlives a kill."""
         self._taken += 1
         if self._number is not None:
             self._number[:] = b"%0*d" % (_DIGITS, self._taken)
