@@ -1,11 +1,12 @@
 """A bare HTTP/1.1 client: as little work per request as Python allows, and every answer checked.
 
-What is wrong with an answer is a word or two (`status 502`, `text missing`): failures are counted by it.
+What is wrong with an answer is a word or two (`status 502`, `pieces missing`): failures are counted by it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from typing import Any
@@ -14,7 +15,6 @@ from scripts.gateway_bench.answers import END, TEXT, question, stamps
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
-_TEXT = TEXT.encode()
 _BODIES = 64
 
 
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         except ValueError:
             reader.wrong, reader.done = "not HTTP", True
         if reader.done:
-            wrong = f"status {reader.status}" if reader.status != 200 else reader.wrong or self._check()
+            wrong = reader.wrong or (f"status {reader.status}" if reader.status != 200 else self._check())
             if wrong:
                 self.close()
             self._end(wrong)
@@ -156,9 +156,11 @@ class Connection(asyncio.Protocol):
         self._body += body
 
     def _check(self) -> str:
-        if _TEXT not in self._body:
-            return "text missing"
-        return "" if self._body.rstrip().endswith(b"}") else "end missing"
+        try:
+            said = json.loads(self._body)["choices"][0]["message"]["content"]
+        except (ValueError, LookupError, TypeError):
+            return "no completion"
+        return "" if said == TEXT else "other text"
 
 
 class StreamConnection(Connection):

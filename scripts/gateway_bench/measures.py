@@ -127,7 +127,12 @@ def open_loop(bench: Bench) -> None:
         return
     for share in bench.plan.loads:
         rate = capacity * share / 100
-        job = {"rate": rate, "seconds": bench.plan.seconds, "seed": share, "limit": 3 * bench.plan.seconds}
+        job = {
+            "rate": rate,
+            "seconds": bench.plan.seconds,
+            "seed": share,
+            "limit": 2 * bench.plan.seconds + 5,
+        }
         bench.rounds(
             "open",
             f"{rate:.0f}/s ({share} %)",

@@ -143,11 +143,9 @@ def nginx(url: str, folder: Path) -> Iterator[list[Target]]:
 def running(name: str, base_url: str, url: str, folder: Path) -> Iterator[list[Target]]:
     """One that runs already and must reach the provider by itself: whose CPU and memory it is, is unknown."""
     parts = urlsplit(base_url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise BenchError(f"{base_url} is not a base URL with http://")
     path = f"{parts.path.rstrip('/')}/chat/completions"
     measures = ("closed", "open", "streams")
-    yield [Target(name, parts.port or 80, measures, host=parts.hostname, path=path)]
+    yield [Target(name, parts.port or 80, measures, host=parts.hostname or "", path=path)]
 
 
 PEERS: dict[str, Start] = {"litellm": litellm, "portkey": portkey, "nginx": nginx}
@@ -157,6 +155,8 @@ def peer(asked: str) -> tuple[str, Start]:
     """Name and start of a peer as `--peers` names it. Raises BenchError."""
     name, equals, base_url = asked.partition("=")
     if equals:
+        if not base_url.startswith("http://"):
+            raise BenchError(f"{base_url} is not a base URL with http://")
         return name, partial(running, name, base_url)
     if name not in PEERS:
         raise BenchError(f"no peer is called {name}: there are {', '.join(PEERS)} and NAME=URL")
