@@ -93,7 +93,9 @@ class Child:
         return time.monotonic() - self.started
 
     async def report(self) -> bool:
-        """Have it report; False if it does not in time."""
+        """Have it report, once it serves; False if it does not in time."""
+        if self.state == "starting":
+            return True
         self._reported.clear()
         self._channel.send("report")
         try:

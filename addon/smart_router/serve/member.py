@@ -16,6 +16,7 @@ from smart_router.serve.channel import Channel, Message
 from smart_router.serve.inherit import Inherited
 from smart_router.serve.leaving import leave
 from smart_router.serve.report import report
+from smart_router.serve.views import SharedServing
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Member:
         """Be a worker of the supervisor at the other end of `control`, serving at the inherited sockets."""
         self._inherited = inherited
         self._control = control
+        self._addon.serving = SharedServing(self._addon.claims, self.view)
 
     def running(self) -> None:
         """The router is ready, or mitmproxy is about to end on an error."""

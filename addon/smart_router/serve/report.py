@@ -1,13 +1,8 @@
-"""What a worker tells of itself, and the sum of what all have told.
-
-Counts travel as a tree of numbers, so that a supervisor can add those of workers that are older or newer
-than itself.
-"""
+"""What a worker tells of itself; its counts as a tree, to be added to those of others."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -15,15 +10,13 @@ from pydantic_core import from_json, to_json
 
 from smart_router import __version__, endpoints
 from smart_router.router import Router
+from smart_router.serve.tree import Tree
 from smart_router.stats.totals import Histogram, Labels, Totals
 
 COUNTERS = ("requests", "attempts", "costs")
 HISTOGRAMS = ("tokens", "durations", "ttft")
 NUMBERS = ("failovers", "baseline", "saved")
 """The attributes of Totals that are counts, by their shape."""
-
-Tree = Mapping[str, Any]
-"""Numbers, lists of numbers, and trees, by name."""
 
 
 def report(router: Router, connections: int, requests: int) -> dict[str, Any]:
@@ -64,18 +57,6 @@ def from_tree(tree: Tree) -> tuple[Totals, int]:
         for key, found in tree.get(name, {}).items():
             _fill(getattr(totals, name)[_labels(key)], found)
     return totals, tree.get("lost", 0)
-
-
-def add(one: Any, other: Any) -> Any:
-    """The sum of two trees: of what both have, and what only one has."""
-    if isinstance(one, Mapping):
-        return {
-            key: add(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
-            for key in [*one, *(key for key in other if key not in one)]
-        }
-    if isinstance(one, list):
-        return [add(mine, theirs) for mine, theirs in zip_longest(one, other, fillvalue=0)]
-    return one + other
 
 
 def _key(labels: Labels) -> str:

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from smart_router.serve.child import Child, Command
-from smart_router.serve.report import add
+from smart_router.serve.tree import add
 
 SHORT_LIFE = 10.0
 """Seconds; a worker that ends sooner counts as one that could not be kept running."""
@@ -147,6 +147,7 @@ class Supervisor:
             self._end_by(signal.SIGTERM)
             return
         self._ending.set()
+        self._say(f"ending: running requests get {self._grace:g} s")
         for own in chain.from_iterable(self._command.sockets.values()):
             own.close()  # the workers close theirs when they have accepted what waits
         for child in self._children:
@@ -161,7 +162,7 @@ class Supervisor:
 
     async def _show(self, asking: Child) -> None:
         """Tell a worker of all workers, each having reported just now or being told as not answering."""
-        children = [child for child in self._children if child.state != "starting"]
+        children = list(self._children)
         answered = await asyncio.gather(*(child.report() for child in children))
         workers = [child.describe(answers) for child, answers in zip(children, answered, strict=True)]
         asking.show(

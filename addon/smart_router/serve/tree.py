@@ -1,0 +1,25 @@
+"""Counts on their way from workers to the supervisor: a tree of numbers.
+
+It can be added to another without knowing what is counted, so the supervisor may be older than its workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+Tree = Mapping[str, Any]
+"""Numbers, lists of numbers, and trees, by name."""
+
+
+def add(one: Any, other: Any) -> Any:
+    """The sum of two trees: of what both have, and what only one has."""
+    if isinstance(one, Mapping):
+        return {
+            key: add(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+            for key in [*one, *(key for key in other if key not in one)]
+        }
+    if isinstance(one, list):
+        return [add(mine, theirs) for mine, theirs in zip_longest(one, other, fillvalue=0)]
+    return one + other

@@ -1,0 +1,73 @@
+"""/health and /metrics of all workers, whichever of them is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mitmproxy import http
+from pydantic_core import from_json, to_json
+
+from smart_router import endpoints
+from smart_router.attempts.claims import Claim, Claims
+from smart_router.serve.channel import Message
+from smart_router.serve.report import from_tree
+from smart_router.serving import Serving
+from smart_router.stats.metrics import exposition
+
+LEAVING = "leaving"
+"""The status of /health while all workers are ending their requests."""
+
+View = Callable[[], Awaitable[Message | None]]
+
+
+class SharedServing(Serving):
+    """Serves as ever, but tells of all workers. `view` is what the supervisor says of them, None if it does
+    not answer: then the worker that was asked tells of itself."""
+
+    def __init__(self, claims: Claims, view: View) -> None:
+        super().__init__(claims)
+        self._view = view
+
+    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+        await super()._serve(flow, claim)
+        target = endpoints.resolve(flow.request.path)
+        if flow.response is None or not isinstance(target, endpoints.Target):
+            return
+        if target.endpoint not in ("health", "metrics") or flow.request.method not in target.methods:
+            return
+        if (view := await self._view()) is None:
+            return
+        if target.endpoint == "health":
+            body = health(from_json(flow.response.content or b"{}"), view)
+            flow.response.status_code = 200 if body["status"] == "ok" else 503
+            flow.response.content = to_json(body)
+        else:
+            flow.response.content = metrics(view)
+
+
+def health(own: dict[str, Any], view: Message) -> dict[str, Any]:
+    """The body of /health: well as long as one worker is."""
+    workers = view["workers"]
+    if view["leaving"]:
+        status = LEAVING
+    elif any(worker["state"] == "serving" and worker.get("usable") for worker in workers):
+        status = "ok"
+    else:
+        status = own["status"]
+    whole = {"status": status, "uptime": view["uptime"], "restarts": view["restarts"], "workers": workers}
+    return own | whole
+
+
+def metrics(view: Message) -> bytes:
+    """The sums over all workers since the supervisor began, and the workers themselves."""
+    from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+    registry = CollectorRegistry()
+    states = Gauge("smart_router_workers", "Worker processes by state.", ["state"], registry=registry)
+    for worker in view["workers"]:
+        states.labels(worker["state"]).inc()
+    restarts = Counter("smart_router_restarts", "Workers started for ones that died.", registry=registry)
+    restarts.inc(view["restarts"])
+    text, _ = exposition(*from_tree(view["counts"]))
+    return text + generate_latest(registry)

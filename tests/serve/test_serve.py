@@ -1,0 +1,139 @@
+"""Real processes: workers that serve together, are replaced, and leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+import signal
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import httpx
+
+from tests.fakes.chat import chat_answer, chat_stream
+from tests.fakes.provider import Provider
+from tests.fakes.record import Request
+from tests.harness import ROOT, provider_env
+from tests.serve.served import Served
+
+ASK = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
+PATIENCE = 30.0
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) -> AsyncIterator[Served]:
+    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai"))
+    await asyncio.to_thread(served.start)
+    try:
+        yield served
+    finally:
+        await asyncio.to_thread(served.end)
+        print(served.log)
+
+
+async def ended(served: Served) -> int:
+    """Its exit code, once it has one."""
+    return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)
+
+
+async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
+    """Keep connections open until every worker has one: whichever is idle accepts the next."""
+    clients = []
+    for _ in range(200):
+        clients.append(await stack.enter_async_context(served.http()))
+        workers = (await clients[-1].get("/health")).json()["workers"]
+        if all(worker["connections"] for worker in workers):
+            return clients
+    raise AssertionError(f"one worker takes all connections: {workers}")
+
+
+async def counted(served: Served) -> float:
+    """How many requests /metrics says there were."""
+    async with served.http() as http:
+        text = (await http.get("/metrics")).text
+    return sum(
+        float(line.split()[-1])
+        for line in text.splitlines()
+        if line.startswith("smart_router_requests_total{")
+    )
+
+
+async def until_counted(served: Served, number: int) -> None:
+    async with asyncio.timeout(PATIENCE):  # counts are taken a moment after the answer
+        while (found := await counted(served)) != number:
+            assert found < number
+
+
+async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
+    """README's command: both serve and are counted, one is killed and replaced, a stream outlives SIGTERM."""
+    (command,) = re.findall(
+        r"^uv run (smart-router serve .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    _, *arguments = shlex.split(command, comments=True)
+    async with serving(tmp_path, provider, arguments) as served:
+        first = await served.serving()
+        assert len(first) == 2
+
+        provider.on(chat_answer(), always=True)
+        async with contextlib.AsyncExitStack() as stack:
+            clients = await one_client_each(served, stack)
+            for client in clients:
+                assert (await client.post("/v1/chat/completions", json=ASK)).status_code == 200
+        asked = len(clients)
+        await until_counted(served, asked)
+
+        os.kill(killed := min(first), signal.SIGKILL)
+        async with served.http() as http, asyncio.timeout(PATIENCE):
+            while len(pids := await served.serving()) < 2 or killed in pids:
+                assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 200
+                asked += 1
+        await until_counted(served, asked)  # what the killed one had counted is still there
+
+        await ends_whole(served, provider)
+
+
+async def ends_whole(served: Served, provider: Provider) -> None:
+    """SIGTERM while a stream runs."""
+    stream = Stream(served, provider)
+    async with stream.running() as request:
+        served.send(signal.SIGTERM)
+        await asyncio.to_thread(served.wait_for_log, "ending: running requests get 30 s")
+        request.release(100)
+    assert stream.lines[-1] == "data: [DONE]"
+    assert await ended(served) == 0
+    assert "Traceback" not in served.log
+
+
+class Stream:
+    """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
+
+    def __init__(self, served: Served, provider: Provider) -> None:
+        self.lines: list[str] = []
+        self._served = served
+        self._provider = provider
+        self._began = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Request]:
+        """From its first content until its end."""
+        self._provider.script.rules.clear()
+        self._provider.on(chat_stream(["a", "b", "c"], stepped=True))
+        self._provider.requests.clear()
+        reading = asyncio.create_task(self._read())
+        request = await self._provider.wait_for_request()
+        request.release(2)
+        await self._began.wait()
+        yield request
+        await asyncio.wait_for(reading, PATIENCE)
+
+    async def _read(self) -> None:
+        async with (
+            self._served.http() as http,
+            http.stream("POST", "/v1/chat/completions", json=ASK | {"stream": True}) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                self.lines += [line] if line else []
+                self._began.set()
