@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 
+from smart_router.auth.profiles import Tokens
 from smart_router.auth.store import AuthStore
 from smart_router.cli_profiles import _duration, profiles
 from smart_router.config import load_config
+from tests.auth.file_keyring import BACKEND, passwords
 from tests.auth.helpers import failure
 
 
@@ -56,6 +59,49 @@ def test_stored_keys() -> None:
     assert json.loads(run("show", "openai:work", "--json").output)["kind"] == "stored_key"
     assert json.loads(run("remove", "openai:work", "--json").output) == {"removed": "openai:work"}
     assert run("show", "openai:work").exit_code == 1
+
+
+def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ring").mkdir()
+    monkeypatch.setenv("TEST_KEYRING", str(tmp_path / "ring"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", BACKEND)
+    assert run("add", "openai", "work", given="sk-canary-3\n").exit_code == 0
+    (tmp_path / "state" / "auth.sqlite.damaged-1").touch()
+    moved = run("move", "--to", "keyring").output
+    assert "openai:work is in the keyring now." in moved
+    assert "auth.sqlite.damaged-1: delete it" in moved
+    assert passwords(tmp_path / "ring") == ["sk-canary-3"]
+    assert json.loads(run("show", "openai:work", "--json").output)["in_keyring"] is True
+    assert "stored key, in the keyring" in run("list").output
+    (tmp_path / "ring" / "locked").touch()
+    assert "is locked: unlock it" in run("list").output
+    stays = run("move", "--to", "database")
+    assert stays.exit_code == 1
+    assert "openai:work stays where it was: the system's keyring is locked: unlock it" in stays.output
+    (tmp_path / "ring" / "locked").unlink()
+    done = json.loads(run("move", "--to", "database", "--json").output)
+    expected = {"place": "database", "moved": ["openai:work"], "left": {}}
+    assert done == {**expected, "old_copies": ["auth.sqlite.damaged-1"]}
+    assert passwords(tmp_path / "ring") == []
+
+
+def test_when_a_token_ends(tmp_path: Path) -> None:
+    store = AuthStore({}, load_config(tmp_path / "config.toml", {}).providers, tmp_path / "state")
+    now = time.time()
+    ends = {"a": now + 7230, "b": now - 9, "c": None}
+    for name, at in ends.items():
+        refresh = None if name == "b" else SecretStr("canary-r")
+        store.add_login("openai-codex", name, Tokens(SecretStr("canary-a"), refresh, now, at))
+    store.close()
+    listed = run("list", "--provider", "openai-codex").output
+    assert re.search(r"in 2 h( [0-9]+ s)?, refreshed by itself", listed)
+    assert "ended, for good" in listed
+    assert "unknown, refreshed by itself" in listed
+    shown = json.loads(run("show", "openai-codex:a", "--json").output)
+    assert shown["refreshable"] is True
+    assert 7200 <= shown["expires_in"] <= 7230
+    shown = json.loads(run("show", "openai:env", "--json").output)
+    assert (shown["refreshable"], shown["expires_in"]) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Kills writers of a store with SIGKILL: `python -m tests.auth.kill FOLDER ROUNDS SEED`.
+"""Kills writers of a store with SIGKILL: `python -m tests.auth.kill FOLDER ROUNDS SEED [keyring]`.
 
 Every round forks a process that stores keys as fast as it can and says so after each; it is killed at a
 random time. Then the store must open undamaged and hold what was confirmed, or what was being written.
+With `keyring` the process also moves them all into the keyring or back, again and again.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from smart_router.auth.database import Database
-from smart_router.auth.rows import Clock
 from smart_router.auth.store import AuthStore
+from tests.auth import file_keyring
 from tests.auth.helpers import PROVIDERS, THREE_KEYS
 
 SLOTS = 20
 
 
-def write(folder: Path, first: int, confirm: int) -> None:
+def write(folder: Path, first: int, confirm: int, *, moving: bool) -> None:
     """Store key `n` in place of key `n - SLOTS`, for all n from `first` on."""
     store = AuthStore(THREE_KEYS, PROVIDERS, folder)
     number = first
@@ -33,15 +33,17 @@ def write(folder: Path, first: int, confirm: int) -> None:
         store.add_key("openai", f"k{number % SLOTS}", SecretStr(f"sk-{number}"))
         os.write(confirm, number.to_bytes(4))
         number += 1
+        if moving and number % 8 == 0:
+            store.move(to_keyring=number % 16 == 0)
 
 
-def killed_writer(folder: Path, first: int, lifetime: float) -> int:
+def killed_writer(folder: Path, first: int, lifetime: float, *, moving: bool) -> int:
     """The number after the last that a writer confirmed in its lifetime (seconds)."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            write(folder, first, writing)
+            write(folder, first, writing, moving=moving)
         finally:
             os._exit(1)
     os.close(writing)
@@ -54,14 +56,15 @@ def killed_writer(folder: Path, first: int, lifetime: float) -> int:
 
 
 def check(folder: Path, after: int) -> None:
-    """All keys before `after` are there; key `after` may be, in place of an older one."""
-    database = Database(folder, Clock())
-    found = {
-        name: profile.secret.get_secret_value()
-        for name, profile in database.open().profiles.items()
-        if profile.secret is not None
-    }
-    database.close()
+    """All keys before `after` are there; key `after` may be, in place of an older one. The keyring holds
+    nothing else."""
+    store = AuthStore({}, PROVIDERS, folder)
+    store.settle()
+    stored = [one for number in range(SLOTS) if (one := store.find(f"openai:k{number}"))]
+    store.close()
+    found = {one.id: one.secret.get_secret_value() for one in stored if one.secret is not None}
+    in_keyring = sorted(found[one.id] for one in stored if one.entry is not None)
+    assert file_keyring.passwords(Path(os.environ["TEST_KEYRING"])) == in_keyring
     for number in range(max(0, after - SLOTS), after):
         expected = {f"sk-{number}"} | ({f"sk-{after}"} if number % SLOTS == after % SLOTS else set())
         assert found.get(f"openai:k{number % SLOTS}") in expected, f"key {number} of {after} is lost"
@@ -71,11 +74,16 @@ def check(folder: Path, after: int) -> None:
 def main() -> None:
     logging.basicConfig()
     folder, rounds, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])  # noqa: S311
+    moving = sys.argv[4:] == ["keyring"]
+    os.environ["PYTHON_KEYRING_BACKEND"] = file_keyring.BACKEND
     written = after = 0
     for number in range(rounds):
         if number % 10 == 0:  # new files die young too
             folder, after = folder.with_name(f"state-{number}"), 0
-        first, after = after, killed_writer(folder, after, chance.uniform(0.005, 0.12))
+            ring = folder.with_name(f"ring-{number}")
+            ring.mkdir()
+            os.environ["TEST_KEYRING"] = str(ring)
+        first, after = after, killed_writer(folder, after, chance.uniform(0.005, 0.12), moving=moving)
         check(folder, after)
         written += after - first
     print(written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -17,13 +18,17 @@ from keyring.backends.null import Keyring as NullKeyring
 from pydantic import SecretStr
 
 from smart_router.auth import keeper, persist
+from smart_router.auth.logins.reply import Reply
+from smart_router.auth.logins.steps import LoginError, Request
 from smart_router.auth.os_keyring import PART, KeyringError, OsKeyring, new_entry
 from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import Picked
 from smart_router.auth.profiles import Profile, Tokens
+from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND, passwords
+from tests.auth.logins.helpers import ok
 
 Open = Callable[..., AuthStore]
 ROOT = Path(__file__).parents[2]
@@ -276,6 +281,40 @@ def test_no_secret_is_told(open_store: Open, ring: Path, caplog: pytest.LogCaptu
         raise KeyringError("no limit")
     said += [str(raised.value), caplog.text]
     assert not [text for text in said if "canary" in text]
+
+
+async def test_one_refresh_however_many_share_the_keyring(open_store: Open, ring: Path) -> None:
+    stores = [open_store() for _ in range(4)]
+    stores[0].move(to_keyring=True)
+    login = stores[0].add_login("openai-codex", "me", tokens())
+    for store in stores:
+        store.reread(login.id)
+    sent = []
+
+    def answer(request: Request) -> Reply:
+        sent.append(request)
+        time.sleep(0.05)
+        return ok(access_token="canary-2", refresh_token="canary-refresh-2", expires_in=3600)
+
+    refreshers = [Refresher(store, {}, {}, send=answer) for store in stores]
+    found = await asyncio.gather(*(one.usable(login, refused=True) for one in refreshers for _ in range(3)))
+    assert {secret_of(profile) for profile in found} == {"canary-2"}
+    assert len(sent) == 1
+    assert len(passwords(ring)) == 1
+
+
+async def test_a_keyring_that_is_locked_uses_no_refresh_token_up(open_store: Open, ring: Path) -> None:
+    store = open_store()
+    store.move(to_keyring=True)
+    login = store.add_login("openai-codex", "me", tokens())
+    (ring / "locked").touch()
+    sent: list[Request] = []
+    refresher = Refresher(store, {}, {}, send=lambda request: sent.append(request) or ok())
+    with pytest.raises(LoginError, match="the system's keyring is locked: unlock it"):
+        await refresher.usable(login, refused=True)
+    assert sent == []
+    # until it ends, the token that is known is used
+    assert await refresher.usable(login) == login
 
 
 def test_nothing_is_lost_while_it_is_moved_and_refreshed(open_store: Open, ring: Path) -> None:

@@ -102,8 +102,9 @@ def test_processes_rotate_together_and_see_each_others_cooldowns(tmp_path: Path,
 
 
 @pytest.mark.parametrize("rounds", [20, pytest.param(500, marks=pytest.mark.slow)])
-def test_kill_9_loses_nothing(tmp_path: Path, rounds: int) -> None:
-    command = [sys.executable, "-m", "tests.auth.kill", str(tmp_path / "state"), str(rounds), "1"]
+@pytest.mark.parametrize("secrets", ["database", "keyring"])
+def test_kill_9_loses_nothing(tmp_path: Path, rounds: int, secrets: str) -> None:
+    command = [sys.executable, "-m", "tests.auth.kill", tmp_path / "state", str(rounds), "1", secrets]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > rounds

@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from smart_router.auth.profiles import Tokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
+from tests.auth.file_keyring import BACKEND
 from tests.auth.test_processes import ROOT
 from tests.fakes.answers import Answer, Fault
 from tests.fakes.authorization import Rotation
@@ -24,6 +26,15 @@ def expired_login(folder: Path) -> None:
     store.add_login(
         "openai-codex", "me", Tokens(SecretStr("access-0"), SecretStr("refresh-0"), now - 9, now - 1)
     )
+    store.close()
+
+
+def use_keyring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "ring").mkdir()
+    monkeypatch.setenv("TEST_KEYRING", str(folder / "ring"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", BACKEND)
+    store = AuthStore({}, PROVIDERS, folder)
+    store.move(to_keyring=True)
     store.close()
 
 
@@ -40,10 +51,15 @@ async def start(folder: Path, token_url: str) -> asyncio.subprocess.Process:
     return child
 
 
-async def test_four_processes_one_refresh(provider: Provider, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_keyring", [False, pytest.param(True, marks=pytest.mark.slow)])
+async def test_four_processes_one_refresh(
+    provider: Provider, tmp_path: Path, in_keyring: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = Rotation(slow=0.3)
     provider.on(server, path="/token", always=True)
     expired_login(tmp_path)
+    if in_keyring:
+        use_keyring(tmp_path, monkeypatch)
     children = await asyncio.gather(*(start(tmp_path, f"{provider.url}/token") for _ in range(4)))
     answers = await asyncio.gather(*(child.communicate(b"go\n") for child in children))
     assert [out for out, _ in answers] == [b"access-1\n"] * 4

@@ -15,6 +15,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -87,9 +88,13 @@ class Keeper:
 
     def settle(self, within: float | None = None) -> None:
         """Wait until the keyring was asked for all secrets in it, at most so long (seconds) or WITHIN."""
-        if self._thread is not None:
-            with suppress(StoreError):
-                self._do(lambda: None, within)
+        if self._thread is None:
+            return
+        deadline = time.monotonic() + (WITHIN if within is None else within)
+        with suppress(StoreError):
+            self._do(lambda: None, deadline - time.monotonic())
+            while self._unread() and time.monotonic() < deadline:  # more came meanwhile
+                self._do(lambda: None, deadline - time.monotonic())
 
     def retry(self) -> None:
         """Ask the keyring again, without waiting, for what it did not give."""
@@ -113,7 +118,6 @@ class Keeper:
     def swap(self, old: Profile, new: Profile) -> None:
         """Replace a credential, where it is kept, if it is still the old one. Raises StoreError."""
         self._swap(old, new, to_keyring=old.entry is not None)
-        self.settle()
 
     def delete(self, profile_id: str) -> None:
         """Forget a credential. Raises StoreError."""
@@ -156,6 +160,7 @@ class Keeper:
         else:
             self.writer.swap(old, new)
             self._tidy_later()
+        self.settle()
 
     # what the file and the keyring say
 
@@ -163,11 +168,13 @@ class Keeper:
         """The file holds this now; called by the writer's thread."""
         with self._guard:
             self._file = file
-            known = self._read.keys() | self._troubles.keys()
-            unread = self._entries().keys() - known
             self._publish()
-        if unread:
+        if self._unread():
             self._begin(self._read_all)
+
+    def _unread(self) -> set[str]:
+        """The entries that the keyring was not asked for yet."""
+        return self._entries().keys() - self._read.keys() - self._troubles.keys()
 
     def _publish(self) -> None:
         """Tell what is known; with the guard held, so that nothing old comes after what is new."""
