@@ -144,8 +144,8 @@ class Router:
 
     # the process
 
-    def start(self) -> Self:
-        """Start it and wait until it serves. Raises RouterError."""
+    def launch(self) -> None:
+        """Start the process, and wait for nothing."""
         self.process = subprocess.Popen(
             self._command,
             env=self._env,
@@ -159,6 +159,10 @@ class Router:
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
+
+    def start(self) -> Self:
+        """Start it and wait until it serves. Raises RouterError."""
+        self.launch()
         try:
             self.port = int(self.wait_for_log(_LISTENING)[1])
             self.wait_for_log(ready_addon.LINE)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests import ready_addon
-from tests.harness import MITMDUMP, Router, RouterError
+from tests.fakes.chat import chat_stream
+from tests.fakes.provider import Provider
+from tests.fakes.record import Request
+from tests.harness import MITMDUMP, Router, RouterError, provider_env
+
+ASK = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
+PATIENCE = 30.0
 
 SMART_ROUTER = MITMDUMP.with_name("smart-router")
 
@@ -27,6 +35,7 @@ class Served(Router):
         self._command = [str(SMART_ROUTER), *arguments, "--port", "0", *sets, *ready]
 
     def start(self) -> Served:
+        """Start it and wait until all workers serve. Raises RouterError."""
         super().start()
         self.wait_for_log("serving at")
         return self
@@ -36,6 +45,10 @@ class Served(Router):
         self._end()
         if "Traceback" in self.log:
             raise RouterError("a worker logged a traceback", self.log)
+
+    def forget_log(self) -> None:
+        """Wait for what is logged from now on."""
+        self._lines.clear()
 
     def send(self, what: signal.Signals) -> None:
         """Send the supervisor a signal."""
@@ -50,3 +63,51 @@ class Served(Router):
     async def serving(self) -> set[int]:
         """The process ids of the workers that serve."""
         return {worker["pid"] for worker in await self.workers() if worker["state"] == "serving"}
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) -> AsyncIterator[Served]:
+    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai"))
+    await asyncio.to_thread(served.start)
+    try:
+        yield served
+    finally:
+        await asyncio.to_thread(served.end)
+        print(served.log)
+
+
+async def ended(served: Served) -> int:
+    """Its exit code, once it has one."""
+    return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)
+
+
+class Stream:
+    """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
+
+    def __init__(self, served: Served, provider: Provider) -> None:
+        self.lines: list[str] = []
+        self._served = served
+        self._provider = provider
+        self._began = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Request]:
+        """From its first content until its end."""
+        self._provider.script.rules.clear()
+        self._provider.on(chat_stream(["a", "b", "c"], stepped=True))
+        self._provider.requests.clear()
+        reading = asyncio.create_task(self._read())
+        request = await self._provider.wait_for_request()
+        request.release(2)
+        await self._began.wait()
+        yield request
+        await asyncio.wait_for(reading, PATIENCE)
+
+    async def _read(self) -> None:
+        async with (
+            self._served.http() as http,
+            http.stream("POST", "/v1/chat/completions", json=ASK | {"stream": True}) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                self.lines += [line] if line else []
+                self._began.set()

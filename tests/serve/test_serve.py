@@ -8,35 +8,14 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx
 
-from tests.fakes.chat import chat_answer, chat_stream
+from tests.fakes.chat import chat_answer
 from tests.fakes.provider import Provider
-from tests.fakes.record import Request
-from tests.harness import ROOT, provider_env
-from tests.serve.served import Served
-
-ASK = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
-PATIENCE = 30.0
-
-
-@contextlib.asynccontextmanager
-async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) -> AsyncIterator[Served]:
-    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai"))
-    await asyncio.to_thread(served.start)
-    try:
-        yield served
-    finally:
-        await asyncio.to_thread(served.end)
-        print(served.log)
-
-
-async def ended(served: Served) -> int:
-    """Its exit code, once it has one."""
-    return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)
+from tests.harness import ROOT
+from tests.serve.served import ASK, PATIENCE, Served, Stream, ended, serving
 
 
 async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
@@ -105,35 +84,3 @@ async def ends_whole(served: Served, provider: Provider) -> None:
     assert stream.lines[-1] == "data: [DONE]"
     assert await ended(served) == 0
     assert "Traceback" not in served.log
-
-
-class Stream:
-    """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
-
-    def __init__(self, served: Served, provider: Provider) -> None:
-        self.lines: list[str] = []
-        self._served = served
-        self._provider = provider
-        self._began = asyncio.Event()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Request]:
-        """From its first content until its end."""
-        self._provider.script.rules.clear()
-        self._provider.on(chat_stream(["a", "b", "c"], stepped=True))
-        self._provider.requests.clear()
-        reading = asyncio.create_task(self._read())
-        request = await self._provider.wait_for_request()
-        request.release(2)
-        await self._began.wait()
-        yield request
-        await asyncio.wait_for(reading, PATIENCE)
-
-    async def _read(self) -> None:
-        async with (
-            self._served.http() as http,
-            http.stream("POST", "/v1/chat/completions", json=ASK | {"stream": True}) as answer,
-        ):
-            async for line in answer.aiter_lines():
-                self.lines += [line] if line else []
-                self._began.set()
