@@ -69,8 +69,8 @@ def mitmdump(folder: Path, **arguments: Any) -> Iterator[Router]:
             process.stop()
         except RouterError as error:
             reason, _, log = str(error).partition("\n")
-            traced = log[log.find("Traceback") :][:2000]
-            print(f"{reason}:\n{traced}", file=sys.stderr)
+            at = log.find("Traceback")
+            print(reason, log[at:][:2000] if at >= 0 else log[-2000:], sep="\n", file=sys.stderr)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -39,11 +40,16 @@ class Column(NamedTuple):
             values = results.values(cell, self.key)
             return f"{(max(values) - min(values)) / value * 100:.0f} %" if value else "–"
         if self.against:
-            base = results.median(cell._replace(gateway=self.against), self.key)
-            if base is None or (not base and not self.added):
-                return "–"
-            return f"{value - base:+.{self.digits}f}" if self.added else f"{value / base:.2f}"
+            return self._compared(results.pairs(cell, self.against, self.key))
         return f"{value:,.{self.digits}f}"
+
+    def _compared(self, pairs: Sequence[tuple[float, float]]) -> str:
+        """Within a round, since what else the machine did then was much the same for both."""
+        if not pairs or not all(base for _, base in pairs):
+            return "–"
+        if self.added:
+            return f"{statistics.median(value - base for value, base in pairs):+.{self.digits}f}"
+        return f"{statistics.median(value / base for value, base in pairs):.2f}"
 
 
 class Form(NamedTuple):

@@ -31,6 +31,12 @@ class Results:
         """A figure of each round that has it."""
         return [figures[key] for figures in self.rounds.get(cell, ()) if key in figures]
 
+    def pairs(self, cell: Cell, other: str, key: str) -> list[tuple[float, float]]:
+        """A figure beside another gateway's in the same round, for the rounds in which both have it."""
+        others = self.rounds.get(cell._replace(gateway=other), ())
+        rounds = zip(self.rounds.get(cell, ()), others, strict=False)
+        return [(one[key], another[key]) for one, another in rounds if key in one and key in another]
+
     def median(self, cell: Cell, key: str) -> float | None:
         values = self.values(cell, key)
         return statistics.median(values) if values else None
