@@ -320,5 +320,7 @@ class Keeper:
         try:
             with locked(self._lock_file, WITHIN):
                 yield
+        except sqlite3.OperationalError:
+            raise StoreError("another process is at the system's keyring and does not come back") from None
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{self._lock_file}: {error}") from None
