@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -128,6 +129,93 @@ async def test_same_as_the_manager_itself(
     make: Callable[[Seen], list[Any]], data: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await outcome(make, data, caplog, fast=True) == await outcome(make, data, caplog, fast=False)
+
+
+@pytest.mark.parametrize("make", [make for name, make in TABLE.items() if name != "async"])
+async def test_same_as_the_manager_itself_without_a_loop(make: Callable[[Seen], list[Any]]) -> None:
+    async def outcome(*, fast: bool) -> tuple[Seen, str | None]:
+        seen: Seen = []
+        manager = master.Master(options.Options()).addons
+        manager.add(*make(seen))
+        if fast:
+            FastHooks(manager).install()
+
+        async def how(hook: Hook) -> None:
+            manager.trigger(hook)
+
+        return seen, await trigger(how, "data")
+
+    assert await outcome(fast=True) == await outcome(fast=False)
+
+
+async def test_a_hook_that_waits_for_nothing_is_over_at_once() -> None:
+    seen: Seen = []
+    hooks = make_hooks(Addon("a", seen, later), Addon("b", seen), Watcher(seen))
+    flow = tflow.tflow()
+    assert hooks.start(SampleHook(flow))
+    assert [line.split()[0] for line in seen] == ["a", "b", "update"]
+
+
+async def test_the_rest_of_a_hook_that_waits_is_waited_for() -> None:
+    seen: Seen = []
+    gate = asyncio.Event()
+    hooks = make_hooks(Addon("a", seen, gate.wait), Addon("b", seen, later), Watcher(seen))
+    hook = SampleHook(tflow.tflow())
+    assert not hooks.start(hook)
+    assert len(seen) == 1
+    gate.set()
+    await hooks.handle_lifecycle(hook)
+    assert [line.split()[0] for line in seen] == ["a", "b", "update"]
+    await hooks.handle_lifecycle(hook)  # another time is another hook
+    assert len(seen) == 6
+
+
+async def test_a_paused_flow_is_left_to_mitmproxy_which_calls_nobody_twice() -> None:
+    seen: Seen = []
+    flow = tflow.tflow()
+    hooks = make_hooks(Addon("a", seen, flow.intercept))
+    hook = SampleHook(flow)
+    assert not hooks.start(hook)
+    await hooks.handle_lifecycle(hook)
+    assert len(seen) == 1
+
+
+async def refuse_later() -> None:
+    refuse()
+
+
+@pytest.mark.parametrize("does", [refuse, refuse_later])
+async def test_an_error_that_is_not_caught_comes_out_where_mitmproxy_waits(does: Callable[[], Any]) -> None:
+    hooks = make_hooks(Addon("a", [], does))
+    hook = SampleHook("data")
+    assert not hooks.start(hook)
+    with pytest.raises(OptionsError):
+        await hooks.handle_lifecycle(hook)
+
+
+async def test_what_fails_while_it_waits_is_logged_and_the_rest_is_called(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail_later() -> None:
+        await asyncio.sleep(0)
+        fail()
+
+    seen: Seen = []
+    hooks = make_hooks(Addon("a", seen, fail_later), Addon("b", seen))
+    hook = SampleHook("data")
+    assert not hooks.start(hook)
+    await hooks.handle_lifecycle(hook)
+    assert seen == ["a data", "b data"]
+    assert "broken addon" in caplog.text
+
+
+def make_hooks(*addons: Any) -> FastHooks:
+    """Installed, with these addons."""
+    manager = master.Master(options.Options()).addons
+    manager.add(*addons)
+    hooks = FastHooks(manager)
+    hooks.install()
+    return hooks
 
 
 async def test_addons_that_come_and_go_are_noticed() -> None:

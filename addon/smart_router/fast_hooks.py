@@ -29,6 +29,7 @@ Handlers = tuple[Callable[..., Any], ...]
 Calls = Generator[Awaitable[Any], None, None]
 """Calls of handlers, one after another; yields what is to be awaited before it goes on."""
 
+_REPLACED = ("trigger_event", "trigger", "handle_lifecycle")
 _CHANGES = ("register", "remove", "clear")
 """Methods of the manager after which other addons may be there."""
 
@@ -39,17 +40,17 @@ class FastHooks:
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
         self._handlers: dict[str, tuple[Handlers, ...]] = {}
-        self._begun: dict[Hook, asyncio.Task[None] | None] = {}
+        self._begun: dict[Hook, asyncio.Future[None] | None] = {}
 
     def install(self) -> None:
         """Put our methods before the manager's own."""
-        overrides = {"trigger_event": self.trigger_event, "handle_lifecycle": self.handle_lifecycle}
+        overrides: dict[str, Any] = {name: getattr(self, name) for name in _REPLACED}
         overrides |= {name: self._forgetting(getattr(self._manager, name)) for name in _CHANGES}
         vars(self._manager).update(overrides)
 
     def uninstall(self) -> None:
         """Give the manager its own methods back."""
-        for name in ("trigger_event", "handle_lifecycle", *_CHANGES):
+        for name in (*_REPLACED, *_CHANGES):
             vars(self._manager).pop(name, None)
 
     def _forgetting(self, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,6 +77,11 @@ class FastHooks:
         """As the manager's."""
         await _finish(self._calls(event))
 
+    def trigger(self, event: Hook) -> None:
+        """As the manager's, which asks all addons at each line of the log."""
+        if self.handlers(event):
+            AddonManager.trigger(self._manager, event)
+
     def start(self, event: Hook) -> bool:
         """Run a hook that has one argument as far as it goes without waiting; whether it is over.
 
@@ -83,10 +89,14 @@ class FastHooks:
         """
         (message,) = event.args()
         calls = self._lifecycle(event, message)
-        begun = None
-        if (first := next(calls, None)) is not None:
-            loop = asyncio.get_running_loop()
-            begun = asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[None] | None = None
+        try:
+            if (first := next(calls, None)) is not None:
+                begun = asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
+        except OptionsError as error:
+            begun = loop.create_future()
+            begun.set_exception(error)
         went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
         if went_well and not (isinstance(message, flow.Flow) and message.intercepted):
             return True

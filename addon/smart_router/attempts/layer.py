@@ -19,6 +19,7 @@ import itertools
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,8 @@ class AttemptClient(HttpConnection):
 
     def __init__(self, context: Context) -> None:
         forked = context.fork()
-        forked.client = context.client.copy()
+        forked.client = copy(context.client)
+        forked.client.id = f"{context.client.id}-attempts"
         forked.client.state = ConnectionState.OPEN
         super().__init__(forked, forked.client)
         self.running: dict[int, _Running] = {}
