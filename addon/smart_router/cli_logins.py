@@ -73,7 +73,8 @@ def login(
         if name is not None:
             store.new_id(provider, name)
         settings = row.settings_for(config.logins.get(provider), os.environ, region, old_hosts=old_hosts)
-        context = Context(settings, time.time, secrets.token_urlsafe)
+        extras = config.providers[provider].extras
+        context = Context(settings, time.time, secrets.token_urlsafe, extras)
         transport = stack.enter_context(Transport())
         stack.enter_context(screen)
         grant = run_login(flow(context), transport.send, screen)

@@ -49,10 +49,10 @@ class User:
         self.left.append(seconds)
 
 
-def context(settings: LoginSettings) -> Context:
+def context(settings: LoginSettings, **extras: str) -> Context:
     """It is NOW, and random texts are `random-1`, `random-2` …"""
     numbers = itertools.count(1)
-    return Context(settings, lambda: NOW, lambda size: f"random-{next(numbers)}")
+    return Context(settings, lambda: NOW, lambda size: f"random-{next(numbers)}", extras)
 
 
 def log_in(

@@ -272,9 +272,9 @@ def test_minimax_refresh_goes_to_the_new_host_of_the_region() -> None:
         row.region("mars")
 
 
-def antigravity_with_tokens() -> Played[Grant]:
+def antigravity_with_tokens(**extras: str) -> Played[Grant]:
     """Logged in, and asked for its address; what comes next is the project."""
-    played = Played(antigravity.browser_login(context(settings("antigravity"))))
+    played = Played(antigravity.browser_login(context(settings("antigravity"), **extras)))
     assert isinstance(played.step, Listen)
     assert len(played.step.redirect_uris) == 6
     browse = played.send("http://localhost:51122/oauth-callback")
@@ -330,13 +330,24 @@ def test_antigravity_makes_a_project(answer: dict[str, object], tier: str) -> No
 
 def test_antigravity_without_a_project() -> None:
     played = antigravity_with_tokens()
-    with pytest.raises(LoginError, match="project"):
+    with pytest.raises(LoginError, match=r"project was answered 403; set one in the config: providers\.anti"):
         played.send(Reply(403, {"error": {"status": "PERMISSION_DENIED"}}))
     played = antigravity_with_tokens()
     played.send(ok())
     with pytest.raises(LoginError, match="making a project"):
         for _ in range(9):
             played.send(ok() if isinstance(played.step, Request) else None)
+
+
+def test_antigravity_falls_back_on_the_configured_project() -> None:
+    played = antigravity_with_tokens(project="p-mine")
+    played.send(Reply(403, {"error": {"code": 403, "status": "PERMISSION_DENIED"}}))
+    grant = grant_of(played)
+    assert grant.tokens.extras == {"project": "p-mine"}
+    assert grant.notice and "the configured project p-mine" in grant.notice
+    played = antigravity_with_tokens(project="p-mine")
+    played.send(ok(cloudaicompanionProject="p-1"))
+    assert grant_of(played).tokens.extras == {"project": "p-1"}
 
 
 def test_antigravity_needs_a_client() -> None:

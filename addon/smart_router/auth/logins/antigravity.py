@@ -41,8 +41,17 @@ def browser_login(context: Context) -> Script[Grant]:
     if tokens.refresh is None:
         raise LoginError("Google sent no refresh token: withdraw the app's access and log in again")
     user: Reply = yield Request(context.settings.userinfo_url, bearer=tokens.access)
-    project = yield from _find_project(context.settings.project_url, tokens.access)
-    return Grant(replace(tokens, extras={"project": project}), user.text("email"))
+    notice = None
+    try:
+        project = yield from _find_project(context.settings.project_url, tokens.access)
+    except LoginError as error:
+        configured = context.extras.get("project")
+        if configured is None:
+            raise LoginError(
+                f'{error}; set one in the config: providers.antigravity.extras.project = "…"'
+            ) from None
+        project, notice = configured, f"{error}: requests are made in the configured project {configured}."
+    return Grant(replace(tokens, extras={"project": project}), user.text("email"), notice)
 
 
 def _find_project(url: str, access: SecretStr) -> Script[str]:

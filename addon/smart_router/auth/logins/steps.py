@@ -82,11 +82,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a flow is given: `now` in unix seconds, `random` a URL-safe text of so many random bytes."""
+    """What a flow is given: `now` in unix seconds, `random` a URL-safe text of so many random bytes, and
+    the `extras` that the user configured for the provider, which beat those of a login."""
 
     settings: LoginSettings
     now: Callable[[], float]
     random: Callable[[int], str]
+    extras: Mapping[str, str] = field(default_factory=dict)
 
 
 Flow = Callable[[Context], Script[Grant]]
