@@ -20,7 +20,9 @@ from smart_router.auth.persist import StoreError
 from smart_router.auth.profiles import Profile, Tokens
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
+from smart_router.errors import ErrorClass
 from smart_router.providers.registry import PROVIDERS
+from tests.auth.helpers import failure
 from tests.auth.logins.helpers import NOW, Time, ok
 
 HOUR = 3600.0
@@ -180,10 +182,35 @@ async def test_a_dead_refresh_token_asks_for_a_login(store: AuthStore, reply: Re
 async def test_a_token_that_cannot_be_refreshed(store: AuthStore) -> None:
     server = Server(FRESH)
     profile = login(store, ends_in=0, refresh=None)
-    with pytest.raises(LoginError, match="cannot be refreshed"):
+    with pytest.raises(
+        LoginError, match="cannot be refreshed: run `smart-router import openai-codex --name me`"
+    ):
         await refresher(store, server).usable(profile)
     assert server.sent == []
     assert store.logins() == []
+
+
+@pytest.mark.parametrize("kind", ["auth", "auth_permanent"])
+@pytest.mark.parametrize(
+    ("provider", "refresh", "advice"),
+    [
+        (
+            "openai-codex",
+            None,
+            ": run `smart-router import openai-codex --name me` again,"
+            " or `smart-router login openai-codex --name me`",
+        ),
+        ("antigravity", None, ": run `smart-router login antigravity --name me`"),
+        ("openai-codex", "r-0", ""),
+    ],
+)
+def test_a_refused_token_that_cannot_be_refreshed(
+    store: AuthStore, kind: ErrorClass, provider: str, refresh: str | None, advice: str
+) -> None:
+    profile = login(store, provider=provider, refresh=refresh)
+    store.mark_profile_failure(profile.id, "m", failure(kind, "profile", status=401), 0.0)
+    (status,) = store.statuses(provider, 0.0)
+    assert status.why == f"{kind} (401){advice}"
 
 
 TROUBLE = [Reply(0, why="got no answer (ReadTimeout)"), Reply(503, {}), Reply(200, None, "was answered HTML")]
@@ -243,7 +270,7 @@ async def test_what_has_ended_for_good_is_not_shown_as_fine(store: AuthStore) ->
     both.refresh_due()
     assert store.logins() == []
     (status,) = store.statuses("openai-codex", time.monotonic())
-    assert status.why and "run `smart-router login openai-codex`" in status.why
+    assert status.why and "or `smart-router login openai-codex --name me`" in status.why
 
 
 async def test_someone_else_was_quicker(store: AuthStore, tmp_path: Path) -> None:

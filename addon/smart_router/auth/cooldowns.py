@@ -139,11 +139,11 @@ def scope_of(error: UpstreamError) -> Scope:
     return _OWN_SCOPE.get(error.kind, error.scope)
 
 
-def after_failure(health: Health, error: UpstreamError, now: float) -> Health:
-    """The record that the failure concerns (`scope_of`), after it."""
+def after_failure(health: Health, error: UpstreamError, now: float, advice: str = "") -> Health:
+    """The record that the failure concerns (`scope_of`), after it. `advice` says what the user can do."""
     health = counted(health, error.kind)
     # the provider's own words are left out: they can quote the credential
-    why = f"{error.kind} ({error.status})"
+    why = f"{error.kind} ({error.status}){advice and f': {advice}'}"
     if error.kind == "auth_permanent":
         return replace(health, disabled=health.disabled or why)
     rule = RULES.get(error.kind)

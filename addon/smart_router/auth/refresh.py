@@ -21,6 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from smart_router.auth.locks import lock_file, locked
+from smart_router.auth.logins.cli_files import renewal_of
 from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
@@ -224,7 +225,7 @@ class Refresher:
 
 
 def _ended_for_good(profile: Profile) -> str:
-    return f"its token is of no more use and cannot be refreshed: run `smart-router login {profile.provider}`"
+    return f"its token is of no more use and cannot be refreshed: {renewal_of(profile)}"
 
 
 def _tokens(profile: Profile, login: Login) -> Tokens:

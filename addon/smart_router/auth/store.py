@@ -28,6 +28,7 @@ from smart_router.auth.cooldowns import (
 from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.keeper import Keeper
 from smart_router.auth.ledger import Change, Key, Ledger
+from smart_router.auth.logins.cli_files import renewal_of
 from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
@@ -157,7 +158,7 @@ class AuthStore:
         profile = self.find(profile_id)
         if profile is None:
             return
-        cool = partial(after_failure, error=error, now=now)
+        cool = partial(after_failure, error=error, now=now, advice=_advice(profile, error))
         count = partial(counted, outcome=error.kind)
         scope = scope_of(error)
         self._note(profile, "", cool if scope == "profile" else count)
@@ -358,6 +359,12 @@ class AuthStore:
             models,
             now,
         )
+
+
+def _advice(profile: Profile, error: UpstreamError) -> str:
+    """What the user does about a failure that does not pass by itself, and that nothing else tells."""
+    refused = error.kind in ("auth", "auth_permanent")
+    return renewal_of(profile) if refused and profile.login and not profile.refreshable else ""
 
 
 class UnknownProfileError(Exception):

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from smart_router.auth.logins import codex, minimax, qwen
 from smart_router.auth.logins.reply import Reply, read_tokens, unix_time
 from smart_router.auth.logins.steps import Grant, LoginError
+from smart_router.auth.profiles import Profile
 
 LARGEST = 1 << 20
 """Bytes of a file that are read."""
@@ -51,6 +52,13 @@ CLI_FILES: Mapping[str, tuple[CliFile, ...]] = {
     "qwen-portal": (CliFile(".qwen/oauth_creds.json", "", "expiry_date", None, qwen.LOGIN.read_extras),),
 }
 """By provider id; the first that exists is read."""
+
+
+def renewal_of(profile: Profile) -> str:
+    """What the user runs for a login that has no refresh token, once its token is of no more use."""
+    which = f"{profile.provider} --name {profile.id.partition(':')[2]}"
+    again = f"`smart-router import {which}` again, or " if profile.provider in CLI_FILES else ""
+    return f"run {again}`smart-router login {which}`"
 
 
 def read_cli_file(file: CliFile, path: Path, now: float, *, with_refresh: bool) -> Grant:
