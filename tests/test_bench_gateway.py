@@ -17,14 +17,14 @@ from scripts.gateway_bench.results import Cell, Results
 
 TINY = Plan(
     rounds=1,
-    seconds=0.15,
+    seconds=0.05,
     clients=(2,),
-    loads=(100,),
+    loads=(50,),
     streams=(2,),
     pieces=3,
     pause=0.001,
     long_pieces=20,
-    proof=0.05,
+    proof=0.03,
 )
 STREAM = (
     answers.STREAM_HEAD
@@ -48,9 +48,10 @@ def test_measures_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     assert translated == {"mitmdump", "router explicit", "router Anthropic"}
     told = json.loads(json.dumps(bench.results.as_json()))
     assert {cell["measure"] for cell in told} == {"proof", "closed", "open", "streams", "translated"}
-    report.show(bench.results, TINY.requests, report.describe_machine(), bench.warnings)
+    report.show(bench.results, TINY.requests, report.describe_machine(), ["Busy."])
     shown = capsys.readouterr().out
-    assert shown.count("router auto") == 4
+    assert shown.count("router auto") == 3
+    assert "! Busy." in shown
     assert "\x1b" not in shown
 
 
