@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from tests import ready_addon
 from tests.fakes.chat import chat_stream
@@ -84,11 +86,11 @@ async def ended(served: Served) -> int:
 class Stream:
     """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
 
-    def __init__(self, served: Served, provider: Provider) -> None:
+    def __init__(self, client: Callable[[], httpx.AsyncClient], provider: Provider) -> None:
         self.lines: list[str] = []
-        self._served = served
+        self._client = client
         self._provider = provider
-        self._began = asyncio.Event()
+        self._news = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Request]:
@@ -99,15 +101,59 @@ class Stream:
         reading = asyncio.create_task(self._read())
         request = await self._provider.wait_for_request()
         request.release(2)
-        await self._began.wait()
+        await self.has(1)
         yield request
         await asyncio.wait_for(reading, PATIENCE)
 
+    async def has(self, number: int) -> None:
+        """Wait until so many lines have come."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.lines) < number:
+                self._news.clear()
+                await self._news.wait()
+
     async def _read(self) -> None:
-        async with (
-            self._served.http() as http,
-            http.stream("POST", "/v1/chat/completions", json=ASK | {"stream": True}) as answer,
-        ):
+        body = ASK | {"stream": True}
+        async with self._client() as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
             async for line in answer.aiter_lines():
                 self.lines += [line] if line else []
-                self._began.set()
+                self._news.set()
+
+
+class Asking:
+    """Clients that ask until the block ends; `answers` are the status codes they got."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self._over = asyncio.Event()
+        self._news = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def clients(
+        self, *clients: tuple[Callable[[], httpx.AsyncClient], bool, float]
+    ) -> AsyncIterator[None]:
+        """For each: how to connect, whether its connection is kept, seconds between its requests."""
+        async with asyncio.TaskGroup() as asking:
+            for connect, keep, pause in clients:
+                asking.create_task(self._ask(connect, keep, pause))
+            yield
+            self._over.set()
+
+    async def more(self, number: int) -> None:
+        """Wait until so many more have been answered."""
+        wanted = len(self.answers) + number
+        async with asyncio.timeout(PATIENCE):
+            while len(self.answers) < wanted:
+                self._news.clear()
+                await self._news.wait()
+
+    async def _ask(self, connect: Callable[[], httpx.AsyncClient], keep: bool, pause: float) -> None:
+        http = connect()
+        while not self._over.is_set():
+            self.answers.append((await http.post("/v1/chat/completions", json=ASK)).status_code)
+            self._news.set()
+            if not keep:
+                await http.aclose()
+                http = connect()
+            await asyncio.sleep(pause)
+        await http.aclose()

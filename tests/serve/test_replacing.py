@@ -11,7 +11,7 @@ import pytest
 from smart_router.serve.leaving import IDLE
 from tests.fakes.chat import chat_answer
 from tests.fakes.provider import Provider
-from tests.serve.served import ASK, Served, Stream, ended, serving
+from tests.serve.served import Asking, Served, Stream, ended, serving
 
 pytestmark = pytest.mark.slow
 
@@ -19,25 +19,11 @@ pytestmark = pytest.mark.slow
 async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provider: Provider) -> None:
     """Clients that keep their connection, new ones for each request, and ones that pause in between."""
     provider.on(chat_answer(), always=True)
-    done = asyncio.Event()
-    asked = []
-
-    async def ask(served: Served, *, keep: bool, pause: float = 0.0) -> None:
-        http = served.http()
-        while not done.is_set():
-            asked.append((await http.post("/v1/chat/completions", json=ASK)).status_code)
-            if not keep:
-                await http.aclose()
-                http = served.http()
-            await asyncio.sleep(pause)
-        await http.aclose()
-
+    asking = Asking()
     async with serving(tmp_path, provider, ["serve", "--workers", "2"]) as served:
         old = await served.serving()
-        async with asyncio.TaskGroup() as clients:
-            for keep in (True, True, False, False):
-                clients.create_task(ask(served, keep=keep))
-            clients.create_task(ask(served, keep=True, pause=IDLE / 2))
+        kinds = [(True, 0.0), (True, 0.0), (False, 0.0), (False, 0.0), (True, IDLE / 2)]
+        async with asking.clients(*((served.http, keep, pause) for keep, pause in kinds)):
             for _ in range(2):
                 served.send(signal.SIGHUP)
                 await asyncio.to_thread(served.wait_for_log, "all workers are new")
@@ -46,14 +32,13 @@ async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provi
                         pass
                 old = await served.serving()
                 served.forget_log()
-            done.set()
-    assert len(asked) > 100
-    assert set(asked) == {200}
+    assert len(asking.answers) > 100
+    assert set(asking.answers) == {200}
 
 
 async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve", "--grace", "0.2"]) as served:
-        stream = Stream(served, provider)
+        stream = Stream(served.http, provider)
         async with stream.running() as request:
             served.send(signal.SIGTERM)
             await request.disconnected()
@@ -65,7 +50,7 @@ async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Pro
 
 async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve"]) as served:
-        stream = Stream(served, provider)
+        stream = Stream(served.http, provider)
         with pytest.raises(Exception, match="peer closed connection"):
             async with stream.running():
                 served.send(signal.SIGINT)
@@ -76,7 +61,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) 
 
 async def test_workers_without_a_supervisor_leave(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve"]) as served:
-        stream = Stream(served, provider)
+        stream = Stream(served.http, provider)
         async with stream.running() as request:
             served.send(signal.SIGKILL)
             await asyncio.to_thread(served.wait_for_log, "the supervisor is gone")

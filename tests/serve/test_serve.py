@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.fakes.chat import chat_answer
 from tests.fakes.provider import Provider
@@ -76,10 +77,14 @@ async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
 
 async def ends_whole(served: Served, provider: Provider) -> None:
     """SIGTERM while a stream runs."""
-    stream = Stream(served, provider)
+    stream = Stream(served.http, provider)
     async with stream.running() as request:
         served.send(signal.SIGTERM)
         await asyncio.to_thread(served.wait_for_log, "ending: running requests get 30 s")
+        with pytest.raises(httpx.ConnectError):
+            async with asyncio.timeout(PATIENCE):
+                while await served.workers():
+                    pass
         request.release(100)
     assert stream.lines[-1] == "data: [DONE]"
     assert await ended(served) == 0

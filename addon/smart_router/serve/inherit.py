@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import select
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
@@ -73,6 +75,10 @@ class Inherited:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        # while anyone has it open, the kernel goes on letting clients in
+        for number in chain.from_iterable(self._numbers.values()):
+            os.close(number)
+        self._numbers = {}
 
     def _waiting(self) -> list[int]:
         numbers = [handle.fileno() for handle in self._handles if handle.fileno() >= 0]
