@@ -101,16 +101,26 @@ def test_processes_rotate_together_and_see_each_others_cooldowns(tmp_path: Path,
     assert [process.ask("warned") for process in processes] == [[]] * 3
 
 
-KILLS = [("database", 20), ("keyring", 10)]
-MANY_KILLS = [pytest.param(secrets, 500, marks=pytest.mark.slow) for secrets, _ in KILLS]
+MANY_KILLS = [pytest.param(secrets, 500, marks=pytest.mark.slow) for secrets in ("database", "keyring")]
 
 
-@pytest.mark.parametrize(("secrets", "rounds"), [*KILLS, *MANY_KILLS])
+@pytest.mark.parametrize(("secrets", "rounds"), [("database", 20), *MANY_KILLS])
 def test_kill_9_loses_nothing(tmp_path: Path, secrets: str, rounds: int) -> None:
     command = [sys.executable, "-m", "tests.auth.kill", tmp_path / "state", str(rounds), "1", secrets]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > rounds
+
+
+@pytest.mark.parametrize(
+    "changes", [["renew"], pytest.param(["move there", "move back", "log in again"], marks=pytest.mark.slow)]
+)
+def test_kill_9_at_any_step_loses_no_secret_in_the_keyring(tmp_path: Path, changes: list[str]) -> None:
+    command = [sys.executable, "-m", "tests.auth.kill_points", tmp_path, *changes]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [int(line.split()[-2]) for line in done.stdout.splitlines()]
+    assert len(steps) == len(changes) and min(steps) > 10
 
 
 def test_a_full_disk(tmp_path: Path, start: Start) -> None:
