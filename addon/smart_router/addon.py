@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mitmproxy import command, connection, ctx, exceptions, http
+from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer
 
@@ -21,6 +21,7 @@ from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
 from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
+from smart_router.attempts.resumption import Sessions
 from smart_router.auth.persist import StoreError
 from smart_router.fast_hooks import FastHooks
 from smart_router.journal import Journal
@@ -61,6 +62,7 @@ class SmartRouter:
         self.serving = Serving(self.claims)
         self._fast_hooks: FastHooks | None = None
         self._journal = Journal(logger)
+        self._sessions = Sessions()
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -185,6 +187,11 @@ class SmartRouter:
         adopt(data.layer, self.claims)
         widen(data.context.client.id)
 
+    def tls_start_server(self, data: tls.TlsData) -> None:
+        """Offer a provider its last TLS session; mitmproxy's own part comes after scripts, so ask for it."""
+        ctx.master.addons.get("tlsconfig").tls_start_server(data)
+        self._sessions.offer(data)
+
     # Client flows.
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -216,6 +223,7 @@ class SmartRouter:
         """Event streams and large bodies pass through as they come."""
         assert flow.response is not None
         if attempt := self.attempts.get(flow.id):
+            self._sessions.keep(flow.server_conn)
             flow.response.stream = attempt.kept if _is_event_stream(flow.response.headers) else False
         elif claim := self.claims.get(flow):
             if claim.origin:
