@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,11 +13,14 @@ from pathlib import Path
 
 from scripts.gateway_bench.children import BenchError, LoadProcess, ProviderProcess, free_port, server
 from scripts.gateway_bench.gateways import BARE, CONFIG, DIRECT, Start, Target
+from scripts.gateway_bench.proc import cpu
 from scripts.gateway_bench.proc import memory as memory_of
 from scripts.gateway_bench.results import Cell, Figures, Results
 from tests.harness import provider_env
 
 CALIBRATION = "16 clients"
+SETTLE_LIMIT = 10.0
+"""Seconds that gateways get to finish what a measurement left them with, before the next one begins."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Bench:
             first = number % len(chosen)
             for target in chosen[first:] + chosen[:first]:
                 self.say(f"{measure}, {setting}, round {number + 1} of {self.plan.rounds}: {target.name}")
+                settle([pid for one in chosen for pid in one.pids])
                 self.results.add(Cell(measure, setting, target.name), run(target))
 
     def closed(self, target: Target, clients: int, **until: float) -> Figures:
@@ -83,6 +88,16 @@ class Bench:
         """A gateway that answers nothing is set up wrongly. Raises BenchError."""
         if not sum(self.results.values(cell, "answered")):
             raise BenchError(f"{cell.gateway} answers nothing: {dict(self.results.failures(cell))}")
+
+
+def settle(pids: Sequence[int]) -> None:
+    """Wait until none of them works on what was asked of it before, some seconds at most."""
+    until = time.monotonic() + SETTLE_LIMIT
+    while time.monotonic() < until:
+        before = cpu(pids)
+        time.sleep(0.1)
+        if cpu(pids) - before < 0.01:
+            return
 
 
 def prove(bench: Bench) -> None:
