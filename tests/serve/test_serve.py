@@ -30,6 +30,17 @@ async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> l
     raise AssertionError(f"one worker takes all connections: {workers}")
 
 
+async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:
+    """A conversation goes on at another worker, with the same model; how many requests that took to see."""
+    for number in range(100):
+        body = ASK | {"model": "auto", "user": f"conversation {number}"}
+        await here.post("/v1/chat/completions", json=body)
+        answer = await there.post("/v1/chat/completions", json=body)
+        if "stays on" in answer.headers["x-router-why"]:
+            return 2 * (number + 1)
+    raise AssertionError("what one worker knows of a conversation is not told")
+
+
 async def counted(served: Served) -> float:
     """How many requests /metrics says there were."""
     async with served.http() as http:
@@ -62,7 +73,7 @@ async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
             clients = await one_client_each(served, stack)
             for client in clients:
                 assert (await client.post("/v1/chat/completions", json=ASK)).status_code == 200
-        asked = len(clients)
+            asked = len(clients) + await until_told(clients[0], clients[-1])
         await until_counted(served, asked)
 
         os.kill(killed := min(first), signal.SIGKILL)

@@ -47,10 +47,13 @@ class StickyTable:
         """Remember that `candidate` answered the conversation; explicit models are not remembered."""
         if session is None or decision.tier is None:
             return
-        key = (session, decision.asked)
-        self._kept[key] = Kept(candidate, decision.tier, now)
+        self.put((session, decision.asked), Kept(candidate, decision.tier, now))
+
+    def put(self, key: tuple[str, str], kept: Kept) -> None:
+        """The same, by session and virtual model."""
+        self._kept[key] = kept
         self._kept.move_to_end(key)
-        while self._kept and (len(self._kept) > self.size or self._oldest_expired(now)):
+        while self._kept and (len(self._kept) > self.size or self._oldest_expired(kept.at)):
             self._kept.popitem(last=False)
 
     def _oldest_expired(self, now: float) -> bool:

@@ -2,7 +2,10 @@
 
 | from | message | |
 |---|---|---|
+| supervisor | `begin` | the worker may serve |
 | worker | `serving` | it accepts connections from now on |
+| worker | `tell` | what it has come to know of conversations: see `sharing` |
+| supervisor | `tell` | the same, from another worker; what is known already comes before `begin` |
 | worker | `report` | how it fares: see `report.Report`; once a second, and when asked |
 | worker | `ask` | it wants the supervisor's `view` |
 | supervisor | `report` | asks for a report now |
@@ -27,6 +30,11 @@ LONGEST = 1 << 24
 Message = dict[str, Any]
 
 
+def encode(type_: str, **fields: object) -> bytes:
+    """A message as it goes over the channel."""
+    return to_json({"type": type_, **fields}) + b"\n"
+
+
 class Channel:
     """One end. Messages have a `type`."""
 
@@ -41,8 +49,12 @@ class Channel:
 
     def send(self, type_: str, **fields: object) -> None:
         """Send a message; what the other end does not take any more is lost."""
+        self.pass_on(encode(type_, **fields))
+
+    def pass_on(self, line: bytes) -> None:
+        """Send a message that is encoded already."""
         if not self._writer.is_closing():
-            self._writer.write(to_json({"type": type_, **fields}) + b"\n")
+            self._writer.write(line)
 
     async def flush(self) -> None:
         """Wait until what was sent is on its way."""

@@ -63,9 +63,10 @@ class Child:
         ours.setblocking(False)
         return cls(process, await Channel.open(ours), short_lives)
 
-    async def run(self, asked: Callable[[Child], None]) -> int:
-        """Listen to it until it ends; `asked` is called when it wants a view. Its exit code, or minus the
-        signal that ended it."""
+    async def run(self, asked: Callable[[Child], None], told: Callable[[Child, Any], None]) -> int:
+        """Listen to it until it ends; `asked` is called when it wants a view, `told` with what the others
+        are to know. Its exit code, or minus the signal that ended it."""
+        self._channel.send("begin")
         while message := await self._channel.receive():
             match message.pop("type"):
                 case "serving" if self.state == "starting":
@@ -76,6 +77,8 @@ class Child:
                     self._reported.set()
                 case "ask":
                     asked(self)
+                case "tell":
+                    told(self, message["told"])
         code = await self.process.wait()
         self._channel.close()
         self._settled.set()
@@ -107,6 +110,10 @@ class Child:
     def show(self, view: dict[str, Any]) -> None:
         """Give it the view that it asked for."""
         self._channel.send("view", **view)
+
+    def pass_on(self, line: bytes) -> None:
+        """Send it a message that is encoded already."""
+        self._channel.pass_on(line)
 
     def describe(self, answers: bool) -> dict[str, Any]:
         """What /health says of it; `answers` is whether it has reported just now."""

@@ -12,10 +12,12 @@ from mitmproxy import ctx, http
 
 from smart_router.addon import SmartRouter, _smart_router
 from smart_router.recording import FLUSH_WITHIN
+from smart_router.router import Router
 from smart_router.serve.channel import Channel, Message
 from smart_router.serve.inherit import Inherited
 from smart_router.serve.leaving import leave
 from smart_router.serve.report import report
+from smart_router.serve.sharing import Sharing
 from smart_router.serve.views import SharedServing
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,9 @@ REPORT_EVERY = 1.0
 
 ORPHANED = 30.0
 """Seconds that running requests get when the supervisor is gone."""
+
+TELL_WITHIN = 0.01
+"""Seconds in which what is to be told gathers."""
 
 VIEW_WITHIN = 2.0
 """Seconds that the supervisor may take to tell of all workers."""
@@ -41,6 +46,7 @@ class Member:
         self._control: socket.socket | None = None
         self._channel: Channel | None = None
         self._view: asyncio.Future[Message] | None = None
+        self._untold: list[Any] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
 
@@ -52,9 +58,10 @@ class Member:
 
     def running(self) -> None:
         """The router is ready, or mitmproxy is about to end on an error."""
-        if self._control is not None and self._addon.router() is not None:
+        router = self._addon.router()
+        if self._control is not None and router is not None:
             control, self._control = self._control, None
-            self._start(self._serve(control))
+            self._start(self._serve(control, router))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """A client's next request is to go to another worker."""
@@ -81,30 +88,42 @@ class Member:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, control: socket.socket) -> None:
+    async def _serve(self, control: socket.socket, router: Router) -> None:
         """Do what the supervisor says until it is gone."""
         try:
-            self._channel = await Channel.open(control)
-            await self._inherited.open()
-            self._channel.send("serving")
-            self._start(self._report_regularly())
-            while message := await self._channel.receive():
-                self._take(message)
+            self._channel = channel = await Channel.open(control)
+            sharing = Sharing(router, self._tell)
+            while message := await channel.receive():
+                match message["type"]:
+                    case "tell":
+                        sharing.learn(message["told"])
+                    case "begin":
+                        await self._inherited.open()
+                        channel.send("serving")
+                        self._start(self._report_regularly())
+                    case "report":
+                        self._report()
+                    case "view" if self._view is not None:
+                        self._view.set_result(message)
+                        self._view = None
+                    case "leave":
+                        self._leave(message["grace"])
             logger.error("the supervisor is gone: this worker leaves too")
             self._leave(ORPHANED)
         except Exception:
             logger.exception("this worker is of no more use")
             ctx.master.shutdown()
 
-    def _take(self, message: Message) -> None:
-        match message["type"]:
-            case "report":
-                self._report()
-            case "leave":
-                self._leave(message["grace"])
-            case "view" if self._view is not None:
-                self._view.set_result(message)
-                self._view = None
+    def _tell(self, what: list[Any]) -> None:
+        """Have the other workers know, with what else there is to tell at this moment."""
+        if not self._untold:
+            asyncio.get_running_loop().call_later(TELL_WITHIN, self._tell_all)
+        self._untold.append(what)
+
+    def _tell_all(self) -> None:
+        untold, self._untold = self._untold, []
+        if self._channel is not None:
+            self._channel.send("tell", told=untold)
 
     async def _report_regularly(self) -> None:
         while True:

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils.human import format_address
@@ -31,35 +32,37 @@ def open_sockets(modes: Iterable[str], host: str, port: int) -> Sockets:
     Raises ValueError for a mode that cannot be shared or read, OSError naming an address that cannot be used.
     """
     opened: dict[str, list[socket.socket]] = {}
-    for text in modes:
-        mode = ProxyMode.parse(text)
-        if mode.type_name not in SHARED_MODES:
-            raise ValueError(
-                f"mode {mode.type_name} is not among those that serve has: {', '.join(SHARED_MODES)}"
-            )
-        at_host, at_port = mode.listen_host(host), mode.listen_port(port)
-        assert at_port is not None, "modes that listen on TCP have a port"
-        named = address(at_host, at_port)
-        if named in opened:
-            raise ValueError(f"two modes cannot listen at {named}; give one of them another: MODE@PORT")
-        opened[named] = _listen(at_host, at_port)
+    with ExitStack() as undo:
+        for text in modes:
+            mode = ProxyMode.parse(text)
+            if mode.type_name not in SHARED_MODES:
+                served = ", ".join(SHARED_MODES)
+                raise ValueError(f"mode {mode.type_name} is not among those that serve has: {served}")
+            at_host, at_port = mode.listen_host(host), mode.listen_port(port)
+            assert at_port is not None, "modes that listen on TCP have a port"
+            named = address(at_host, at_port)
+            if named in opened:
+                raise ValueError(f"two modes cannot listen at {named}; give one of them another: MODE@PORT")
+            opened[named] = _listen(at_host, at_port, undo)
+        undo.pop_all()
     return opened
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def _listen(host: str, port: int, undo: ExitStack) -> list[socket.socket]:
+    opened: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        opened: list[socket.socket] = []
         for family, *_, bind_to in dict.fromkeys(found):
-            own = socket.socket(family, socket.SOCK_STREAM)
-            opened.append(own)
+            own = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             # a port that the system chose for the first is taken for the others too
-            own.bind((bind_to[0], port or opened[0].getsockname()[1], *bind_to[2:]))
+            chosen = opened[0].getsockname()[1] if opened else port
+            own.bind((bind_to[0], chosen, *bind_to[2:]))
             own.listen(BACKLOG)
             own.setblocking(False)
+            opened.append(own)
     except OSError as error:
         why = "the address is in use" if error.errno == errno.EADDRINUSE else error.strerror
         raise OSError(error.errno, why, format_address((host or "*", port))) from error

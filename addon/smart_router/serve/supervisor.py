@@ -11,7 +11,9 @@ from functools import reduce
 from itertools import chain
 from typing import Any
 
+from smart_router.serve.channel import encode
 from smart_router.serve.child import Child, Command
+from smart_router.serve.passed import Passed
 from smart_router.serve.tree import add
 
 SHORT_LIFE = 10.0
@@ -44,6 +46,7 @@ class Supervisor:
         self._kept: set[Child] = set()
         self._coming = 0
         self._gone: Any = {}
+        self._passed = Passed()
         self._restarts = 0
         self._ending = asyncio.Event()
         self._over = asyncio.Event()
@@ -77,6 +80,8 @@ class Supervisor:
 
     async def _spawn(self, *, keep: bool, short_lives: int = 0) -> Child:
         child = await Child.start(self._command, short_lives)
+        for line in self._passed:
+            child.pass_on(line)
         self._children.append(child)
         if keep:
             self._kept.add(child)
@@ -87,7 +92,7 @@ class Supervisor:
 
     async def _watch(self, child: Child) -> None:
         """See a worker to its end, and have another take its place if it was to be kept."""
-        code = await child.run(lambda asking: self._start(self._show(asking)))
+        code = await child.run(lambda asking: self._start(self._show(asking)), self._pass_on)
         self._children.remove(child)
         self._gone = add(self._gone, child.told.get("counts", {}))
         if child in self._kept and child.state != "leaving":
@@ -174,6 +179,13 @@ class Supervisor:
                 "counts": reduce(add, (child.told.get("counts", {}) for child in self._children), self._gone),
             }
         )
+
+    def _pass_on(self, teller: Child, told: Any) -> None:
+        """What one worker has come to know of conversations is for the others and for those to come."""
+        self._passed.add(line := encode("tell", told=told))
+        for child in self._children:
+            if child is not teller:
+                child.pass_on(line)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

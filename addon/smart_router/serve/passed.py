@@ -1,0 +1,28 @@
+"""What workers have told each other of conversations, kept by the supervisor for workers that start later."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+MOST_BYTES = 64 << 20
+"""What is kept; the oldest goes first."""
+
+
+class Passed:
+    """Lines of the channel, as they came."""
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most = most
+        self._size = 0
+        self._lines: deque[bytes] = deque()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines)
+
+    def add(self, line: bytes) -> None:
+        """Keep this one too."""
+        self._lines.append(line)
+        self._size += len(line)
+        while self._size > self._most:
+            self._size -= len(self._lines.popleft())

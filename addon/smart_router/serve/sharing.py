@@ -1,0 +1,71 @@
+"""What a worker remembers of conversations, told to the others: a client's next turn may come to any of them.
+
+The supervisor passes it on, and keeps the latest for workers that start later. Which login a conversation
+has been on is not told: all workers choose among the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from smart_router.dialects.hub import ReasoningDetail
+from smart_router.recall import Recall
+from smart_router.router import Router
+from smart_router.routing.decision import Candidate
+from smart_router.routing.sticky import Kept, StickyTable
+
+Tell = Callable[[list[Any]], None]
+"""Passes on something to remember: its kind, and what `learn` of that kind takes."""
+
+
+class SharedRecall(Recall):
+    """What tool loops need in their next turn."""
+
+    def __init__(self, tell: Tell) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def put(self, tool_call_ids: Iterable[str], details: Sequence[ReasoningDetail]) -> None:
+        """Remember, and tell."""
+        ids = list(tool_call_ids)
+        super().put(ids, details)
+        self._tell(["recall", ids, details])
+
+    def learn(self, ids: list[str], details: list[ReasoningDetail]) -> None:
+        """Remember what another worker has told."""
+        super().put(ids, details)
+
+
+class SharedSticky(StickyTable):
+    """Which candidate a conversation is on. Times are the system's monotonic clock, one for all processes."""
+
+    def __init__(self, ttl: float, tell: Tell) -> None:
+        super().__init__(ttl)
+        self._tell = tell
+
+    def put(self, key: tuple[str, str], kept: Kept) -> None:
+        """Remember, and tell."""
+        super().put(key, kept)
+        self._tell(["sticky", key, [kept.candidate.provider, kept.candidate.model], kept.tier, kept.at])
+
+    def learn(self, key: list[str], candidate: list[str], tier: Any, at: float) -> None:
+        """Remember what another worker has told."""
+        session, asked = key
+        super().put((session, asked), Kept(Candidate(*candidate), tier, at))
+
+
+class Sharing:
+    """One worker's memory of conversations, in the place of the router's own."""
+
+    def __init__(self, router: Router, tell: Tell) -> None:
+        self._recall = router.recall = SharedRecall(tell)
+        self._sticky = router.sticky = SharedSticky(router.config.routing.sticky_ttl, tell)
+        router.apply(router.config)
+
+    def learn(self, told: Iterable[list[Any]]) -> None:
+        """Take in what other workers have told; kinds that only a newer version knows are left."""
+        kinds: dict[str, Callable[..., None]] = {"recall": self._recall.learn, "sticky": self._sticky.learn}
+        for kind, *values in told:
+            if kind in kinds:
+                kinds[kind](*values)

@@ -1,0 +1,118 @@
+"""What workers tell each other: of conversations, and their counts."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smart_router.routing.decision import Candidate
+from smart_router.routing.sticky import Kept
+from smart_router.serve.channel import Channel
+from smart_router.serve.passed import Passed
+from smart_router.serve.report import from_tree, to_tree
+from smart_router.serve.sharing import SharedRecall, SharedSticky
+from smart_router.serve.tree import add
+from smart_router.stats.metrics import exposition
+from smart_router.stats.totals import Histogram, Totals
+
+NAMES = st.sampled_from(["a", "b", "c"])
+# shapes are the same everywhere, as counts are: a name is a number or a list or a tree, never two of these
+TREES = st.fixed_dictionaries(
+    {},
+    optional={
+        "number": st.integers(0, 9),
+        "list": st.lists(st.integers(0, 9), max_size=4),
+        "tree": st.dictionaries(NAMES, st.integers(0, 9)),
+    },
+)
+
+
+@given(TREES, TREES, TREES)
+def test_sums_do_not_depend_on_the_order(one: Any, two: Any, three: Any) -> None:
+    assert add(one, two) == add(two, one)
+    assert add(add(one, two), three) == add(one, add(two, three))
+    assert add({}, one) == one
+
+
+def totals(number: int) -> Totals:
+    counts = Totals(failovers=number, baseline=0.5 * number, saved=0.25 * number)
+    counts.requests["SIMPLE", "ok"] = number
+    counts.costs["openai", "gpt-5.4", "list"] = 0.125 * number
+    for value in (0.002, 3.0):
+        counts.overhead.add(number * value)
+        counts.durations["openai", "gpt-5.4", ""].add(number * value)
+    return counts
+
+
+def test_the_sum_is_what_one_process_would_have_counted() -> None:
+    both = totals(1)
+    for counts in (totals(2),):
+        both.requests.update(counts.requests)
+        both.failovers += counts.failovers
+        both.baseline += counts.baseline
+        both.saved += counts.saved
+        both.overhead = both.overhead.plus(counts.overhead)
+        for labels, cost in counts.costs.items():
+            both.costs[labels] += cost
+        for labels, found in counts.durations.items():
+            both.durations[labels] = both.durations[labels].plus(found)
+    told = [
+        json.loads(json.dumps(to_tree(counts, lost))) for counts, lost in ((totals(1), 3), (totals(2), 4))
+    ]
+    assert exposition(*from_tree(add(*told))) == exposition(both, 7)
+
+
+def test_counts_of_a_worker_with_fewer_buckets() -> None:
+    totals, _ = from_tree({"overhead": {"counts": [1, 2], "sum": 3.0}, "unheard": {"of": 1}})
+    assert len(totals.overhead.counts) == len(Histogram(totals.overhead.bounds).counts)
+    assert sum(totals.overhead.counts) == 3
+
+
+def test_another_worker_remembers_the_same() -> None:
+    told: list[Any] = []
+    recall, sticky = SharedRecall(told.append), SharedSticky(60.0, told.append)
+    recall.put(["call_1", "call_2"], [{"type": "reasoning.encrypted", "data": "x"}])
+    sticky.put(("session", "auto"), kept := Kept(Candidate("openai", "gpt-5.4"), "SIMPLE", 5.0))
+
+    silent: list[Any] = []
+    others = {"recall": SharedRecall(silent.append), "sticky": SharedSticky(60.0, silent.append)}
+    for kind, *values in json.loads(json.dumps(told, default=vars)):
+        others[kind].learn(*values)  # type: ignore[attr-defined]
+    assert others["recall"].get("call_2") == recall.get("call_2")  # type: ignore[attr-defined]
+    assert others["sticky"].get("session", "auto", 6.0) == kept  # type: ignore[attr-defined]
+    assert not silent
+
+
+def test_what_is_passed_on_is_bounded() -> None:
+    passed = Passed(10)
+    for line in (b"aaaa", b"bbbb", b"cccc"):
+        passed.add(line)
+    assert list(passed) == [b"bbbb", b"cccc"]
+
+
+async def test_the_channel_ends_with_either_end() -> None:
+    one, other = [await Channel.open(end) for end in socket.socketpair()]
+    one.send("ask", text="ä\n", number=1.5)
+    assert await other.receive() == {"type": "ask", "text": "ä\n", "number": 1.5}
+    other._writer.write(b'{"type": ')  # killed in mid-line
+    other.close()
+    assert await one.receive() is None
+    one.send("report")  # goes nowhere
+    await one.flush()
+    one.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_long_messages(count: int) -> None:
+    one, other = [await Channel.open(end) for end in socket.socketpair()]
+    one.send("tell", told=["x" * (1 << 16)] * count)
+    message = await other.receive()
+    assert message is not None
+    assert len(message["told"]) == count
+    one.close()
+    other.close()
