@@ -3,12 +3,19 @@
 
 Reads sets of prompts with the results of a weak and a strong model on each (`*.jsonl.gz`), prompts labelled
 with tiers (`tiers.jsonl.gz`) and our own (routing_prompts.toml). Prints a cross-validation that leaves out
-whole sets, task families and languages; with --write replaces weights.toml and words.tsv in the package.
+whole sets, task families and languages; with --write replaces weights.toml in the package.
 
 - Score: ridge regression of the strong model's gain, each set standardised and weighted by the root of its
-  size, shrunk towards PRIOR instead of zero (three sets know little about what is in none of them), then
-  Platt-calibrated over the sets, so that a score is a chance of needing the strong model.
-- Tiers: softmax regression over the named signals only; single words would learn the data sets' jargon.
+  size, shrunk towards PRIOR instead of zero (three sets know little about what is in none of them). Every
+  task family has an intercept of its own that is thrown away: what sets a family apart, be it a format or a
+  strong model that fails on it, would otherwise be laid on the signals that it happens to show.
+- Tiers: softmax regression over the same signals.
+- A little of the tiers' difficulty goes into the score, which is then Platt-calibrated over the sets, so
+  that a score is a chance of needing the strong model: gain alone is that pair of models' gain, and the sets
+  are in English.
+
+Single words and pairs of them were tried: they raise what is seen of sets that are known, and lower it
+for those that are not.
 
 Everything is deterministic: no randomness but the folds' fixed seed.
 """
@@ -16,7 +23,6 @@ Everything is deterministic: no randomness but the folds' fixed seed.
 from __future__ import annotations
 
 import argparse
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +32,12 @@ from routing_corpus import BROKEN, Array, Corpus, apgr, family_of, read
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import FOLLOW_UP
-from smart_router.routing.signals import counted_words, measure, word_norm
+from smart_router.routing.signals import Reading, counted_words, measure
 from smart_router.routing.text import plain
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "addon" / "smart_router" / "routing"
+ABSENT = Reading(0.0, "")
 
 # What we expect of a signal of typical strength before seeing data; measured strengths are standardised.
 PRIOR = {
@@ -39,12 +46,11 @@ PRIOR = {
     "word_problem": 0.06, "short": -0.06, "fact": -0.08, "greeting": -0.06, "quick_task": -0.06,
     "search_query": -0.08, "question": -0.04, "repetition": 0.05, "commas": 0.05, "number_share": 0.03,
     "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04,
-    "sentences": 0.03, "choice_of_numbers": 0.05, "creative": -0.05, "explain": -0.04,
+    "sentences": 0.03, "creative": -0.05, "explain": -0.04,
 }  # fmt: skip
-SHRINK_NAMED, SHRINK_WORDS, SHRINK_TIERS = 1000.0, 40.0, 1.0
-TIER_SET_WEIGHT = 0.1  # of the tier prompts in the score's fit, against a set of the same size
+SHRINK_SCORE, SHRINK_FAMILIES, SHRINK_TIERS = 2000.0, 25.0, 1.0
+DIFFICULTY = 0.0075  # of the two higher tiers' logits less the two lower ones', in the score
 OWN_WEIGHT, FAMILY_CAP = 3.0, 40.0  # of one of our own prompts; of all prompts of a task family together
-WORDS, WORD_COUNT, WORD_FAMILIES = 1500, 12, 4  # at most; each seen so often, in so many task families
 
 # Signals that prompts without a conversation never show: set by hand. An agent's turn is rarely trivial.
 BY_HAND = {
@@ -53,69 +59,47 @@ BY_HAND = {
     "images": {"score": 0.1, "SIMPLE": -0.3, "MEDIUM": 0.2},
     "turns": {"score": 0.02},
     "output_format": {"score": 0.02, "MEDIUM": 0.2},
-    "words": {"score": 1.0},
 }
 
 
-def features(corpus: Corpus) -> tuple[list[str], Array, list[str], Array]:
-    """Names and values of the signals, then the vocabulary and which words each prompt has (normalised)."""
+def features(corpus: Corpus) -> tuple[list[str], Array]:
+    """Names of the signals, and their values: prompts by signals."""
     lexicon = load_defaults().lexicon
     prompts = [plain(text) for text in corpus.texts]
-    words = [counted_words(prompt) for prompt in prompts]
-    readings = [measure(prompt, cut, lexicon, {}) for prompt, cut in zip(prompts, words, strict=True)]
+    readings = [measure(prompt, counted_words(prompt), lexicon) for prompt in prompts]
     names = sorted({name for reading in readings for name in reading} - {FOLLOW_UP})
-    column = {name: i for i, name in enumerate(names)}
-    named = np.zeros((len(prompts), len(names)), np.float32)
-    for i, reading in enumerate(readings):
-        for name, (value, _) in reading.items():
-            if name in column:
-                named[i, column[name]] = value
-    distincts = [cut.distinct for cut in words]
-    vocabulary = _vocabulary(corpus, distincts)
-    column = {word: i for i, word in enumerate(vocabulary)}
-    bag = np.zeros((len(prompts), len(vocabulary)), np.float32)
-    for i, distinct in enumerate(distincts):
-        for word in distinct & column.keys():
-            bag[i, column[word]] = 1 / word_norm(len(distinct))
-    return names, named, vocabulary, bag  # type: ignore[return-value]
-
-
-def _vocabulary(corpus: Corpus, words: list[frozenset[str]]) -> list[str]:
-    count: Counter[str] = Counter()
-    families: defaultdict[str, set[str]] = defaultdict(set)
-    for distinct, family, set_ in zip(words, corpus.families, corpus.sets, strict=True):
-        if set_ not in ("own", "labelled"):
-            count.update(distinct)
-            for word in distinct:
-                families[word].add(family)
-    common = (
-        word
-        for word, n in sorted(count.items(), key=lambda pair: (-pair[1], pair[0]))
-        if n >= WORD_COUNT and len(families[word]) >= WORD_FAMILIES and word.isalpha() and len(word) > 1
-    )
-    return [word for word, _ in zip(common, range(WORDS), strict=False)]
+    return names, np.array([[reading.get(name, ABSENT).value for name in names] for reading in readings])
 
 
 class ScoreFit:
-    """The score's regression over named signals and words."""
+    """The score's regression over the signals."""
 
-    def __init__(self, corpus: Corpus, names: list[str], named: Array, bag: Array) -> None:
-        self.corpus, self.names = corpus, names
-        self.spread = np.maximum(named.std(0), 0.05)
-        self.matrix = np.hstack([named / self.spread, bag, np.ones((len(named), 1))]).astype(np.float32)
-        self.prior = np.zeros(self.matrix.shape[1])
-        self.prior[: len(names)] = [PRIOR.get(name, 0.0) for name in names]
-        self.shrink = np.r_[np.full(len(names), SHRINK_NAMED), np.full(bag.shape[1], SHRINK_WORDS), 0.01]
+    def __init__(self, corpus: Corpus, names: list[str], values: Array) -> None:
+        self.corpus = corpus
+        self.spread = np.maximum(values.std(0), 0.05)
+        self.matrix = np.c_[values / self.spread, np.ones(len(values))]
+        self.prior = np.array([PRIOR.get(name, 0.0) for name in names] + [0.0])
+        kinds = np.array(
+            [f"{set_}/{family}" for set_, family in zip(corpus.sets, corpus.families, strict=True)]
+        )
+        self.families = (kinds[:, None] == np.unique(kinds)).astype(float)
+        self.shrink = np.r_[
+            np.full(len(names), SHRINK_SCORE), 0.01, np.full(self.families.shape[1], SHRINK_FAMILIES)
+        ]
 
     def fit(self, train: NDArray[np.bool_]) -> Array:
-        """Coefficients from the training rows."""
+        """Coefficients of the gain, from the training rows."""
         target, weight = self._target(train)
         rows = np.flatnonzero(weight)
-        root = np.sqrt(weight[rows])[:, None].astype(np.float32)
-        a = self.matrix[rows] * root
-        residual = (target - self.matrix @ self.prior)[rows, None].astype(np.float32) * root
-        gram = (a.T @ a).astype(np.float64) + np.diag(self.shrink)
-        return np.linalg.solve(gram, (a.T @ residual).astype(np.float64))[:, 0] + self.prior
+        a = np.c_[self.matrix, self.families][rows] * np.sqrt(weight[rows])[:, None]
+        residual = (target - self.matrix @ self.prior)[rows] * np.sqrt(weight[rows])
+        change = np.linalg.solve(a.T @ a + np.diag(self.shrink), a.T @ residual)
+        return np.asarray(change[: len(self.prior)] + self.prior)
+
+    def add_difficulty(self, score: Array, tiers: Array) -> Array:
+        """The coefficients of the gain with the tiers' difficulty."""
+        difficulty = tiers[:, 2:].sum(1) - tiers[:, :2].sum(1)
+        return score + DIFFICULTY * difficulty * np.r_[self.spread, 1.0]
 
     def _target(self, train: NDArray[np.bool_]) -> tuple[Array, Array]:
         corpus = self.corpus
@@ -126,21 +110,16 @@ class ScoreFit:
             if rows.any():
                 target[rows] = (gain[rows] - gain[rows].mean()) / gain[rows].std()
                 weight[rows] = 60 / np.sqrt((corpus.sets == set_).sum())
-        rows = train & np.isin(corpus.sets, ("own", "labelled"))
-        if rows.any():
-            hard = np.array([0.0, 0.5, 1.5, 2.0])[corpus.tier[rows]]
-            target[rows] = (hard - hard.mean()) / hard.std()
-            weight[rows] = TIER_SET_WEIGHT * 60 / np.sqrt(rows.sum())
         return target, weight
 
-    def calibrate(self, z: Array) -> tuple[float, float]:
+    def calibrate(self, z: Array, train: NDArray[np.bool_]) -> tuple[float, float]:
         """Slope and offset of the log odds of needing the strong model, every set counting the same."""
         corpus = self.corpus
-        needed = np.where(np.isnan(corpus.weak), corpus.tier >= 2, corpus.strong - corpus.weak >= 0.5)
-        rows = corpus.families != BROKEN
-        groups = np.where(np.isnan(corpus.weak), "tiers", corpus.sets)
-        weight = np.array([1 / (groups[rows] == group).sum() for group in groups[rows]])
-        x, y = np.c_[z, np.ones(len(z))][rows], needed[rows].astype(float)
+        rows = train & (corpus.families != BROKEN)
+        groups = np.where(np.isnan(corpus.weak), "tiers", corpus.sets)[rows]
+        _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        weight = 1 / counts[which]
+        x, y = np.c_[z, np.ones(len(z))][rows], corpus.needed[rows].astype(float)
         slope = np.zeros(2)
         for _ in range(30):  # Newton
             p = 1 / (1 + np.exp(-x @ slope))
@@ -188,30 +167,63 @@ def choose(p: Array) -> NDArray[np.int64]:
     return np.asarray(np.argmax(p - load_defaults().undershoot * above, 1))
 
 
-def cross_validate_score(corpus: Corpus, fit: ScoreFit) -> None:
-    everything = np.ones(len(corpus.texts), bool)
+def without(corpus: Corpus, fit: ScoreFit, values: Array, out: NDArray[np.bool_]) -> Array:
+    """The chance of needing the strong model of every prompt, when the fit has not seen those `out`."""
+    alike = np.array([family_of(family) for family in corpus.families])
+    kin = (corpus.sets == "labelled") & np.isin(alike, alike[out])
+    train = ~out & ~kin
+    tiers = fit_tiers(values, corpus.tier, tier_weight(corpus, train & (corpus.tier >= 0)), steps=250)
+    z = fit.matrix @ fit.add_difficulty(fit.fit(train), tiers)
+    slope, offset = fit.calibrate(z, train)
+    return np.asarray(1 / (1 + np.exp(-slope * z - offset)))
+
+
+def cross_validate_score(corpus: Corpus, fit: ScoreFit, values: Array) -> None:
+    everything = np.arange(len(corpus.texts))
     results = ~np.isnan(corpus.weak)
     names = sorted(set(corpus.families[results]))
     shuffled = np.random.default_rng(0).permutation(len(names)) % 6
     fold = dict(zip(names, shuffled, strict=True))
+    folds = np.array([fold.get(family, -1) for family in corpus.families])
     ways = {
         "whole sets left out": [corpus.sets == set_ for set_ in corpus.scored_sets],
-        "task families left out": [
-            np.array([fold.get(family, -1) == k for family in corpus.families]) for k in range(6)
-        ],
-        "tenths left out": [(np.arange(len(everything)) % 10 == k) & results for k in range(10)],
+        "task families left out": [folds == k for k in range(6)],
+        "tenths left out": [(everything % 10 == k) & results for k in range(10)],
     }
     print(f"APGR{'':24}" + "".join(f"{set_:>17}" for set_ in corpus.scored_sets) + f"{'macro':>8}")
     for way, outs in ways.items():
         score = np.full(len(everything), np.nan)
         for out in outs:
-            score[out] = fit.matrix[out] @ fit.fit(~out)
+            score[out] = without(corpus, fit, values, out)[out]
         rows = [(corpus.sets == set_) & ~np.isnan(score) for set_ in corpus.scored_sets]
-        values = [apgr(score[r], corpus.weak[r], corpus.strong[r]) for r in rows]
-        print(f"  {way:26}" + "".join(f"{v:17.3f}" for v in values) + f"{np.mean(values):8.3f}")
+        macro, spread = _macro(corpus, score, rows)
+        per_set = [apgr(score[r], corpus.weak[r], corpus.strong[r]) for r in rows]
+        print(f"  {way:26}" + "".join(f"{v:17.3f}" for v in per_set) + f"{macro:8.3f} ± {spread:.3f}")
+        if way == "whole sets left out":
+            reliability = [_reliability(set_, corpus, score) for set_ in corpus.scored_sets]
+    print("Needed the strong model, by score (whole sets left out; share foretold → share found)")
+    print("\n".join(reliability))
 
 
-def cross_validate_tiers(corpus: Corpus, named: Array) -> None:
+def _macro(corpus: Corpus, score: Array, sets: list[NDArray[np.bool_]]) -> tuple[float, float]:
+    """Mean APGR of the sets, and its standard error by drawing prompts anew."""
+    rng = np.random.default_rng(0)
+    rows = [np.flatnonzero(set_) for set_ in sets]
+    drawn = [[rng.choice(row, len(row)) for row in rows] for _ in range(100)]
+    means = [
+        np.mean([apgr(score[r], corpus.weak[r], corpus.strong[r]) for r in some]) for some in (rows, *drawn)
+    ]
+    return float(means[0]), float(np.std(means[1:]))
+
+
+def _reliability(set_: str, corpus: Corpus, score: Array) -> str:
+    rows = np.flatnonzero((corpus.sets == set_) & (corpus.families != BROKEN))
+    thirds = np.array_split(rows[np.argsort(score[rows])], 3)
+    pairs = [f"{score[third].mean():.2f} → {corpus.needed[third].mean():.2f}" for third in thirds]
+    return f"  {set_:26}" + "".join(f"{pair:>17}" for pair in pairs)
+
+
+def cross_validate_tiers(corpus: Corpus, values: Array) -> None:
     labelled = corpus.sets == "labelled"
     alike = np.array([family_of(family) for family in corpus.families])
     known = corpus.tier >= 0
@@ -219,8 +231,8 @@ def cross_validate_tiers(corpus: Corpus, named: Array) -> None:
     def report(name: str, rows: NDArray[np.bool_], outs: list[NDArray[np.bool_]]) -> None:
         chosen = np.full(len(known), -1)
         for out in outs:
-            w = fit_tiers(named, corpus.tier, tier_weight(corpus, known & ~out))
-            chosen[out] = choose(_softmax(np.c_[named[out], np.ones(out.sum())] @ w))
+            w = fit_tiers(values, corpus.tier, tier_weight(corpus, known & ~out))
+            chosen[out] = choose(_softmax(np.c_[values[out], np.ones(out.sum())] @ w))
         true, chosen = corpus.tier[rows], chosen[rows]
         low = (true - chosen >= 2).mean()
         print(f"  {name:44} n {rows.sum():4}  right {(true == chosen).mean():.3f}  two too low {low:.3f}")
@@ -234,16 +246,12 @@ def cross_validate_tiers(corpus: Corpus, named: Array) -> None:
         [(alike == f) | (labelled & (alike == f)) for f in families],
     )
     own = (corpus.sets == "own") & (corpus.languages != "en")
-    languages = sorted(set(corpus.languages[own]))
-    report(
-        "our prompts, their language left out", own, [corpus.languages == language for language in languages]
-    )
+    languages = [own & (corpus.languages == language) for language in sorted(set(corpus.languages[own]))]
+    report("our prompts, their language left out", own, languages)
 
 
-def write(
-    names: list[str], fit: ScoreFit, score: Array, slope: float, offset: float, tiers: Array, words: list[str]
-) -> None:
-    """weights.toml and words.tsv."""
+def write(names: list[str], fit: ScoreFit, score: Array, slope: float, offset: float, tiers: Array) -> None:
+    """weights.toml."""
     lines = [
         "# Fitted by scripts/fit_routing.py, which says how. What a signal of strength 1 adds to the log",
         "# odds of the score and to each tier's logit; tables of your own override numbers.",
@@ -256,9 +264,6 @@ def write(
     for name, weights in BY_HAND.items():
         lines += ["", f"[routing.weights.{name}]  # by hand", *(f"{k} = {v}" for k, v in weights.items())]
     (PACKAGE / "weights.toml").write_text("\n".join(lines) + "\n", "utf-8")
-    thousandths = np.rint(slope * score[len(names) : -1] * 1000).astype(int)
-    pairs = sorted((word, n) for word, n in zip(words, thousandths, strict=True) if n)
-    (PACKAGE / "words.tsv").write_text("".join(f"{word}\t{n}\n" for word, n in pairs), "utf-8")
 
 
 def _table(score: float, tiers: Array) -> list[str]:
@@ -274,15 +279,16 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="replace the package's weights")
     options = parser.parse_args()
     corpus = read(options.data)
-    names, named, words, bag = features(corpus)
-    fit = ScoreFit(corpus, names, named, bag)
-    cross_validate_score(corpus, fit)
-    cross_validate_tiers(corpus, named)
-    score = fit.fit(np.ones(len(corpus.texts), bool))
-    slope, offset = fit.calibrate(fit.matrix @ score)
-    tiers = fit_tiers(named, corpus.tier, tier_weight(corpus, corpus.tier >= 0), steps=1500)
+    names, values = features(corpus)
+    fit = ScoreFit(corpus, names, values)
+    cross_validate_score(corpus, fit, values)
+    cross_validate_tiers(corpus, values)
+    everything = np.ones(len(corpus.texts), bool)
+    tiers = fit_tiers(values, corpus.tier, tier_weight(corpus, corpus.tier >= 0), steps=1500)
+    score = fit.add_difficulty(fit.fit(everything), tiers)
+    slope, offset = fit.calibrate(fit.matrix @ score, everything)
     if options.write:
-        write(names, fit, score, slope, offset, tiers, words)
+        write(names, fit, score, slope, offset, tiers)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,12 @@ class Corpus:
     def scored_sets(self) -> list[str]:
         return sorted(set(self.sets[~np.isnan(self.weak)]))
 
+    @property
+    def needed(self) -> NDArray[np.bool_]:
+        """Whether the strong model did better; without results, whether the tier is COMPLEX or REASONING."""
+        gained = np.nan_to_num(self.strong - self.weak) >= 0.5
+        return np.asarray(np.where(np.isnan(self.weak), self.tier >= 2, gained))
+
 
 def read(folder: Path) -> Corpus:
     """The sets, the labelled prompts and our own."""

@@ -12,6 +12,7 @@ LEXICON = Lexicon(
         "proof": ["prove", "theorem*", "证明", "सिद्ध", "أثبت"],
         "steps": ["step by step", "一步一步"],
         "both": ["prove", "prove"],
+        "count": ["몇 개"],
     }
 )
 
@@ -26,6 +27,8 @@ LEXICON = Lexicon(
         ("step by the step", {}),
         ("请一步一步证明它", {"proof": ["证明"], "steps": ["一步一步"]}),
         ("यह सिद्ध कीजिए", {"proof": ["सिद्ध"]}),
+        ("모두 몇 개인가요", {"count": ["몇개"]}),
+        ("모두 몇개인가요", {"count": ["몇개"]}),
         ("أثبت ذلك", {"proof": ["أثبت"]}),
         ("", {}),
     ],
@@ -55,4 +58,4 @@ def test_every_group_speaks_at_least_ten_languages() -> None:
 
 @given(st.text())
 def test_any_text(text: str) -> None:
-    assert LEXICON.find(words_of(text)).keys() <= {"proof", "steps", "both"}
+    assert LEXICON.find(words_of(text)).keys() <= {"proof", "steps", "both", "count"}

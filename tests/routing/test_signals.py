@@ -11,7 +11,7 @@ CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
 
 
 def seen(prompt: Prompt) -> dict[str, Reading]:
-    return measure(prompt, counted_words(prompt), CONFIG.lexicon, CONFIG.word_weights)
+    return measure(prompt, counted_words(prompt), CONFIG.lexicon)
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,11 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
         ("write a poem", {"creative"}, {"search_query"}),  # a task, though typed like a search
         ("Is it so?”", {"question"}, {"formulas"}),
         ("真的吗？", {"question"}, {"search_query"}),
-        (CHOICE, {"multiple_choice", "choice_of_numbers"}, {"question", "search_query"}),
+        (CHOICE, {"multiple_choice", "numbers"}, {"question", "search_query"}),
         ("Find $x^2$ or \\frac{1}{2}", {"formulas"}, {"code_shapes"}),
         ("∀x (Px ⊃ Qx)", {"formulas"}, set()),
+        ("It costs 1.50 or 1,5", {"decimals"}, {"formulas"}),
+        ("Statement 1: x is even. Statement 2: x is odd.", {"statements"}, {"decimals"}),
         ("def f():\n    return 1\n", {"code_shapes"}, {"multiple_choice"}),
         ("Do this:\n- one\n- two", {"list_items"}, {"multiple_choice"}),
         ("The sky is ____ today", {"blank"}, set()),
@@ -50,7 +52,7 @@ def test_pasted_words_do_not_count() -> None:
 
 def test_every_signal_of_a_prompt_has_a_weight_and_every_weight_a_signal() -> None:
     everything = Prompt(
-        f"who are you {CHOICE} $x^2$ ∀ def f():\n- one\n____ " + "word, 1 Name. " * 400 + "?",
+        f"who are you {CHOICE} $x^2$ 1.5 ∀ def f():\n- one\n____ " + "word, 1 Name. " * 400 + "?",
         turns=2, tools=1, tool_turns=1, images=1, form="json_object",
     )  # fmt: skip
     structure = seen(everything).keys() - CONFIG.keywords.keys()

@@ -126,11 +126,6 @@ class RoutingConfig(_Table):
         """All keywords, compiled."""
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
 
-    @property
-    def word_weights(self) -> dict[str, float]:
-        """What single words add to the `words` signal; fitted, not configurable."""
-        return _word_weights()
-
     @field_validator("fallback")
     @classmethod
     def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -192,14 +187,6 @@ def _default_tables() -> Mapping[str, Any]:
     for name in ("defaults.toml", "keywords.toml", "weights.toml"):
         tables = merge(tables, tomllib.loads(package.joinpath(name).read_text("utf-8"))["routing"])
     return tables
-
-
-@cache
-def _word_weights() -> dict[str, float]:
-    lines = files("smart_router.routing").joinpath("words.tsv").read_text("utf-8").splitlines()
-    return {
-        word: int(thousandths) / 1000 for word, _, thousandths in (line.partition("\t") for line in lines)
-    }
 
 
 @cache

@@ -38,7 +38,8 @@ def words_of(text: str) -> Words:
     text = text.lower()
     ascii_ = text.isascii()
     spaced = (_ASCII_WORD if ascii_ else _WORD).findall(text)
-    return Words(spaced, [] if ascii_ else _RUN.findall(text), frozenset(spaced))
+    # Korean sets spaces as writers like: "몇 개" is "몇개", in keywords and in texts
+    return Words(spaced, [] if ascii_ else _RUN.findall(text.replace(" ", "")), frozenset(spaced))
 
 
 class Lexicon:

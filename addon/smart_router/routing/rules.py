@@ -64,7 +64,7 @@ def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
     if told:
         prompt = replace(prompt, text=without(prompt.text, chain(*told.values())))
         words = counted_words(prompt)
-    readings = measure(prompt, words, config.lexicon, config.word_weights)
+    readings = measure(prompt, words, config.lexicon)
     log_odds = config.bias.score
     simple, medium, complex_, reasoning = config.bias.tiers
     signals = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from math import fsum, log1p, sqrt
+from math import log1p
 from typing import NamedTuple
 
 from smart_router.routing.lexicon import Lexicon, Words, words_of
@@ -21,6 +21,7 @@ _CODE_LINE = re.compile(
     r"^[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b", re.MULTILINE
 )
 _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "！", "？", "؟", "।")
+_DECIMAL = re.compile(r"[0-9][.,][0-9]")
 _CHOICE = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _CLOSING = " \n\t!\"'»”」')."
@@ -39,13 +40,10 @@ class Reading(NamedTuple):
     evidence: str
 
 
-def measure(
-    prompt: Prompt, words: Words, lexicon: Lexicon, word_weights: dict[str, float]
-) -> dict[str, Reading]:
-    """All signals present: keyword groups by name, structure, the conversation's state, and `words`.
+def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading]:
+    """All signals present: keyword groups by name, structure, and the conversation's state.
 
-    `words` are the prompt's `counted_words`. The signal `words` sums `word_weights` over the distinct ones;
-    it is the only signal that can be negative.
+    `words` are the prompt's `counted_words`.
     """
     readings = {
         group: Reading(log1p(len(hits)), ", ".join(hits[:4]))
@@ -56,24 +54,12 @@ def measure(
         structure.pop("search_query", None)
     readings.update(structure)
     readings.update(_conversation(prompt))
-    if known := words.distinct & word_weights.keys():
-        strongest = sorted(known, key=lambda word: (-abs(word_weights[word]), word))[:4]
-        readings["words"] = Reading(
-            # exact, whatever order the set has in this process
-            fsum(word_weights[word] for word in known) / word_norm(len(words.distinct)),
-            ", ".join(strongest),
-        )
     return readings
 
 
 def counted_words(prompt: Prompt) -> Words:
-    """The words in which keywords and word weights are looked up."""
+    """The words in which keywords are looked up."""
     return words_of(window(prompt.text, _KEYWORD_WINDOW, _KEYWORD_WINDOW))
-
-
-def word_norm(distinct: int) -> float:
-    """What a sum over that many distinct words is divided by, so that long prompts don't run away."""
-    return sqrt(distinct + 1)
 
 
 def _structure(text: str, words: Words) -> dict[str, Reading]:
@@ -93,8 +79,6 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
         if holds(text):
             found[name] = Reading(1.0, evidence)
     found.update(_vocabulary(text, words))
-    if "multiple_choice" in found and ("formulas" in found or "numbers" in found):
-        found["choice_of_numbers"] = Reading(1.0, "lettered options, numbers")
     return found
 
 
@@ -104,6 +88,7 @@ def _counts(text: str) -> dict[str, int]:
         formulas += len(_FORMULA_LETTERS.findall(text))
     return {
         "formulas": formulas,
+        "decimals": len(_DECIMAL.findall(text)),
         "code_shapes": sum(map(text.count, _CODE_SIGNS)) + len(_CODE_LINE.findall(text)),
         "list_items": len(_ITEM.findall(text)),
         "sentences": sum(map(text.count, _SENTENCE_ENDS)),
