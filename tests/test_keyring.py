@@ -8,10 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy.test import tflow
 from pydantic import SecretStr
 
 from smart_router.auth.store import AuthStore
+from smart_router.errors import ClientError
+from smart_router.mitm.replay import lend
 from smart_router.providers.registry import PROVIDERS
+from smart_router.router import Router
 from tests.auth.file_keyring import BACKEND
 from tests.conftest import StartRouter
 from tests.fakes.chat import chat_answer
@@ -30,17 +34,24 @@ async def health(http: httpx.AsyncClient) -> Any:
     return (await http.get("/health")).json()["providers"]["groq"]
 
 
-async def test_the_router_serves_without_its_keyring_and_takes_it_up(
-    start_router: StartRouter, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state, ring = tmp_path / "state", tmp_path / "ring"
+@pytest.fixture
+def ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's keyring, which holds the one stored key."""
+    ring = tmp_path / "ring"
     ring.mkdir()
     monkeypatch.setenv("TEST_KEYRING", str(ring))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", BACKEND)
-    store = AuthStore({}, PROVIDERS, state)
+    store = AuthStore({}, PROVIDERS, tmp_path / "state")
     store.move(to_keyring=True)
     store.add_key("groq", "mine", SecretStr(CANARY))
     store.close()
+    return ring
+
+
+async def test_the_router_serves_without_its_keyring_and_takes_it_up(
+    start_router: StartRouter, provider: Provider, tmp_path: Path, ring: Path
+) -> None:
+    state = tmp_path / "state"
     (ring / "stuck").touch()
     provider.on(chat_answer("hi"), path="/openai", always=True)
     provider.on(chat_answer("hi"), path="/groq", always=True)
@@ -64,3 +75,16 @@ async def test_the_router_serves_without_its_keyring_and_takes_it_up(
     router.stop()
     assert [path.name for path in state.iterdir() if CANARY.encode() in path.read_bytes()] == []
     assert CANARY not in router.log
+
+
+async def test_a_replayed_attempt_does_not_go_without_its_key(tmp_path: Path, ring: Path) -> None:
+    (ring / "locked").touch()
+    router = Router({}, tmp_path / "config.toml", tmp_path / "state")
+    flow = tflow.tflow()
+    flow.metadata["router_profile"] = "groq:mine"
+    try:
+        with pytest.raises(ClientError, match="groq:mine: the system's keyring is locked: unlock it"):
+            await lend(router, flow)
+    finally:
+        router.recording.recorder.close()
+        router.auth.close()
