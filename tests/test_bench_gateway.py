@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 
 import pytest
 from scripts import bench_gateway
@@ -107,6 +108,7 @@ def test_arrivals_are_the_same_each_time_and_as_many_as_asked_for() -> None:
     assert arrivals == sorted(arrivals)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_a_process_uses() -> None:
     before = proc.cpu([os.getpid()])
     sum(range(1_000_000))

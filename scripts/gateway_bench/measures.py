@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,7 +71,7 @@ class Bench:
             first = number % len(chosen)
             for target in chosen[first:] + chosen[:first]:
                 self.say(f"{measure}, {setting}, round {number + 1} of {self.plan.rounds}: {target.name}")
-                settle([pid for one in chosen for pid in one.pids])
+                settle({pid for one in chosen for pid in one.pids})
                 self.results.add(Cell(measure, setting, target.name), run(target))
 
     def closed(self, target: Target, clients: int, **until: float) -> Figures:
@@ -90,13 +90,13 @@ class Bench:
             raise BenchError(f"{cell.gateway} answers nothing: {dict(self.results.failures(cell))}")
 
 
-def settle(pids: Sequence[int]) -> None:
+def settle(pids: Set[int]) -> None:
     """Wait until none of them works on what was asked of it before, some seconds at most."""
     until = time.monotonic() + SETTLE_LIMIT
     while time.monotonic() < until:
         before = cpu(pids)
-        time.sleep(0.1)
-        if cpu(pids) - before < 0.01:
+        time.sleep(0.04)
+        if cpu(pids) - before < 0.004:
             return
 
 
