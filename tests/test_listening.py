@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,23 @@ async def test_what_the_user_chose_is_kept(start_router: StartRouter, tmp_path: 
 async def test_everywhere_when_asked_for(start_router: StartRouter) -> None:
     router = await start_router(listen_host="0.0.0.0")
     assert listening(router.port) == {"0.0.0.0"}
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1"], ids=["moved", "chosen"])
+async def test_many_clients_may_wait_while_the_router_is_busy(
+    start_router: StartRouter, host: str | None
+) -> None:
+    """In asyncio's own queue there is room for 100; then the kernel lets nobody connect."""
+    router = await start_router(listen_host=host)
+    async with router.http() as http:
+        await http.get("/health")  # the sockets are settled by then
+        os.kill(router.process.pid, signal.SIGSTOP)
+        try:
+            with ExitStack() as stack:
+                for _ in range(300):
+                    client = stack.enter_context(socket.socket())
+                    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 1)
+                    client.connect(("127.0.0.1", router.port))
+        finally:
+            os.kill(router.process.pid, signal.SIGCONT)
+        assert (await http.get("/router/stats")).status_code == 200

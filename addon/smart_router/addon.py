@@ -28,7 +28,7 @@ from smart_router.journal import Journal
 from smart_router.listening import (
     LOOPBACK,
     came_from_elsewhere,
-    move_to_loopback,
+    settle,
 )
 from smart_router.mitm import links, replay, views
 from smart_router.mitm.commands import Commands
@@ -109,8 +109,9 @@ class SmartRouter:
         if self._router is None:
             self._open()
         self._tasks = [asyncio.create_task(self._watch())]
-        if ctx.options.listen_host == LOOPBACK:
-            self._tasks.append(asyncio.create_task(move_to_loopback(ctx.master.addons.get("proxyserver"))))
+        on_loopback = ctx.options.listen_host == LOOPBACK
+        proxyserver = ctx.master.addons.get("proxyserver")
+        self._tasks.append(asyncio.create_task(settle(proxyserver, on_loopback=on_loopback)))
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""

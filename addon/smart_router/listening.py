@@ -6,10 +6,14 @@ are moved as soon as it runs, and until then connections from elsewhere are turn
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import socket
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain
+from typing import Any
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
@@ -23,6 +27,8 @@ from mitmproxy.proxy.mode_specs import (
     UpstreamMode,
     WireGuardMode,
 )
+
+from smart_router.serve.sockets import BACKLOG, Shared
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +79,13 @@ def came_from_elsewhere(client: Client) -> bool:
     return no_address and not is_loopback(client.peername[0])
 
 
+async def settle(proxyserver: Proxyserver, *, on_loopback: bool) -> None:
+    """Listen where a router does, and as it does, once all servers run."""
+    if on_loopback:
+        await move_to_loopback(proxyserver)
+    await accept_one_by_one(proxyserver)
+
+
 async def move_to_loopback(proxyserver: Proxyserver) -> None:
     """Have the servers that listen everywhere listen on 127.0.0.1 instead, on the same ports."""
     for server in proxyserver.servers:
@@ -87,3 +100,31 @@ async def move_to_loopback(proxyserver: Proxyserver) -> None:
         server._servers = await server.listen(LOOPBACK, port)
         logger.info("%s listening at %s:%d only.", server.mode.description, LOOPBACK, port)
     await proxyserver.servers.changed.send()
+
+
+async def accept_one_by_one(proxyserver: Proxyserver) -> None:
+    """Let a long queue of clients wait in the kernel, and take them from it one at a time.
+
+    asyncio accepts a hundred at once and turns more away for a second. Of many that come together each then
+    waits for all others at every step; one by one the first are answered while the last still wait.
+    """
+    for server in proxyserver.servers:
+        if isinstance(server, AsyncioServerInstance):
+            own = [await _one_by_one(one, server.handle_stream) for one in server._servers]
+            server._servers = list(chain(*own))
+
+
+async def _one_by_one(server: Any, handle_stream: Callable[..., Any]) -> list[Any]:
+    """Servers for the same sockets in place of an asyncio server; those of `serve` are so already."""
+    if not isinstance(server, asyncio.Server) or any(_is_shared(own) for own in server.sockets):
+        return [server]
+    handles = [Shared.handle(own.fileno()) for own in server.sockets]
+    server.close()
+    for handle in handles:
+        socket.socket.listen(handle, BACKLOG)
+        handle.setblocking(False)
+    return [await asyncio.start_server(handle_stream, sock=handle, backlog=1) for handle in handles]
+
+
+def _is_shared(own: Any) -> bool:
+    return isinstance(own._sock, Shared)
