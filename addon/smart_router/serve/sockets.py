@@ -89,4 +89,5 @@ class Shared(socket.socket):
     @classmethod
     def handle(cls, number: int) -> Shared:
         """A handle of its own for an inherited descriptor, so that closing it leaves that open."""
-        return cls(fileno=os.dup(number))
+        # asyncio sends at once (TCP_NODELAY) only where it is told that this is TCP
+        return cls(proto=socket.IPPROTO_TCP, fileno=os.dup(number))
