@@ -201,3 +201,17 @@ async def test_nothing_is_kept_of_ended_requests(
     async with router.http() as http:
         await http.get("/health")
     assert router.wait_for_log(r"left: 0 claims, 0 attempts(?s:.*)left: (.*)")[1] == "0 claims, 0 attempts"
+
+
+@pytest.mark.parametrize("wanted", ["true", "false"])
+async def test_connections_are_logged_where_that_is_wanted(
+    start_router: StartRouter, provider: Provider, wanted: str
+) -> None:
+    provider.on(chat_stream(["Hello."]), model="gpt-5.4-nano")
+    env = provider_env(provider.url, "openai")
+    router = await start_router(env=env, options={"router_log_connections": wanted})
+    async with router.http() as http:
+        answer = await http.post(CHAT, json={**GREET, "stream": True})
+        assert answer.status_code == 200
+    router.wait_for_log(answer.headers["x-router-request-id"])
+    assert ("client connect" in router.log) == (wanted == "true")

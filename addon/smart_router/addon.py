@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
 from smart_router.attempts import error_pages
@@ -41,6 +41,9 @@ from smart_router.routing.config import ConfigError
 from smart_router.serving import INTERNAL, Rules, Serving, cors
 
 logger = logging.getLogger(__name__)
+
+connections = logging.getLogger(server.__name__)
+"""What mitmproxy logs of connections."""
 
 RELOAD_EVERY = 1.0
 """Seconds between looks at the config file."""
@@ -85,6 +88,8 @@ class SmartRouter:
             return
         if "router_fast_hooks" in updated:
             self._use_fast_hooks(ctx.options.router_fast_hooks)
+        if "router_log_connections" in updated:
+            connections.setLevel(logging.NOTSET if ctx.options.router_log_connections else logging.WARNING)
         try:
             self.claims.max_body = read_max_body(ctx.options)
             limits = read_limits(ctx.options)
@@ -116,6 +121,7 @@ class SmartRouter:
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
         self._use_fast_hooks(False)
+        connections.setLevel(logging.NOTSET)
         self._journal.flush()
         replay.uninstall()
         for task in self._tasks:

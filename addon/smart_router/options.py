@@ -135,6 +135,13 @@ OPTIONS: tuple[Option, ...] = (
         "Web origins whose pages may use the router, such as http://localhost:3000; all others are refused.",
     ),
     Option(
+        "router_log_connections",
+        bool,
+        False,
+        "Log each connection that comes and goes, as mitmproxy does by itself: a fifth of what a connection "
+        "costs. What becomes of requests is logged in any case.",
+    ),
+    Option(
         "router_fast_hooks",
         bool,
         True,
