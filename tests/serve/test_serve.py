@@ -21,13 +21,14 @@ from tests.serve.served import ASK, PATIENCE, Served, Stream, ended, serving
 
 async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
     """Keep connections open until every worker has one: whichever is idle accepts the next."""
-    clients = []
-    for _ in range(200):
+    clients, answered = [], set()
+    for _ in range(100):
         clients.append(await stack.enter_async_context(served.http()))
-        workers = (await clients[-1].get("/health")).json()["workers"]
-        if all(worker["connections"] for worker in workers):
+        health = (await clients[-1].get("/health")).json()
+        answered.add(health["pid"])
+        if answered == {worker["pid"] for worker in health["workers"]}:
             return clients
-    raise AssertionError(f"one worker takes all connections: {workers}")
+    raise AssertionError(f"one worker takes all connections: {health['workers']}")
 
 
 async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:

@@ -6,9 +6,8 @@
 | worker | `serving` | it accepts connections from now on |
 | worker | `tell` | what it has come to know of conversations: see `sharing` |
 | supervisor | `tell` | the same, from another worker; what is known already comes before `begin` |
-| worker | `report` | how it fares: see `report.Report`; once a second, and when asked |
+| worker | `report` | how it fares, see `report`; twice a second, and before it asks |
 | worker | `ask` | it wants the supervisor's `view` |
-| supervisor | `report` | asks for a report now |
 | supervisor | `view` | the answer to `ask`: all workers, and the sum of their counts |
 | supervisor | `leave` | end the running requests within `grace` seconds, and go |
 

@@ -19,8 +19,8 @@ from smart_router.serve.sockets import Sockets, numbers
 
 State = Literal["starting", "serving", "leaving"]
 
-ANSWER_WITHIN = 0.5
-"""Seconds in which a worker has to report when asked."""
+SILENT = 3.0
+"""Seconds without a report after which a worker counts as not answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Child:
         self.told: dict[str, Any] = {}
         self._channel = channel
         self._settled = asyncio.Event()
-        self._reported = asyncio.Event()
+        self._reported_at = self.started
 
     @classmethod
     async def start(cls, command: Command, short_lives: int = 0) -> Child:
@@ -74,7 +74,7 @@ class Child:
                     self._settled.set()
                 case "report":
                     self.told = message
-                    self._reported.set()
+                    self._reported_at = time.monotonic()
                 case "ask":
                     asked(self)
                 case "tell":
@@ -82,7 +82,6 @@ class Child:
         code = await self.process.wait()
         self._channel.close()
         self._settled.set()
-        self._reported.set()
         return code
 
     async def serves(self) -> bool:
@@ -95,18 +94,6 @@ class Child:
         """Seconds since it was started."""
         return time.monotonic() - self.started
 
-    async def report(self) -> bool:
-        """Have it report, once it serves; False if it does not in time."""
-        if self.state == "starting":
-            return True
-        self._reported.clear()
-        self._channel.send("report")
-        try:
-            await asyncio.wait_for(self._reported.wait(), ANSWER_WITHIN)
-        except TimeoutError:
-            return False
-        return True
-
     def show(self, view: dict[str, Any]) -> None:
         """Give it the view that it asked for."""
         self._channel.send("view", **view)
@@ -115,10 +102,11 @@ class Child:
         """Send it a message that is encoded already."""
         self._channel.pass_on(line)
 
-    def describe(self, answers: bool) -> dict[str, Any]:
-        """What /health says of it; `answers` is whether it has reported just now."""
+    def describe(self) -> dict[str, Any]:
+        """What /health says of it."""
         told = {name: value for name, value in self.told.items() if name != "counts"}
-        state = self.state if answers else "not answering"
+        silent = self.state != "starting" and time.monotonic() - self._reported_at > SILENT
+        state = "not answering" if silent else self.state
         return {"pid": self.process.pid, "state": state, "uptime": round(self.age, 1), **told}
 
     def leave(self, grace: float) -> None:

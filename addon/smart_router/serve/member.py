@@ -22,8 +22,8 @@ from smart_router.serve.views import SharedServing
 
 logger = logging.getLogger(__name__)
 
-REPORT_EVERY = 1.0
-"""Seconds between reports: what a killed worker's counts can lack."""
+REPORT_EVERY = 0.5
+"""Seconds between reports: how old other workers' counts can be, and what a killed one's can lack."""
 
 ORPHANED = 30.0
 """Seconds that running requests get when the supervisor is gone."""
@@ -31,8 +31,8 @@ ORPHANED = 30.0
 TELL_WITHIN = 0.01
 """Seconds in which what is to be told gathers."""
 
-VIEW_WITHIN = 2.0
-"""Seconds that the supervisor may take to tell of all workers."""
+VIEW_WITHIN = 3.0
+"""Seconds that the supervisor may take to tell of all workers; it has nothing else to do."""
 
 
 class Member:
@@ -76,6 +76,7 @@ class Member:
             return None
         if self._view is None:
             self._view = asyncio.get_running_loop().create_future()
+            self._report()
             self._channel.send("ask")
         try:
             return await asyncio.wait_for(asyncio.shield(self._view), VIEW_WITHIN)
@@ -101,8 +102,6 @@ class Member:
                         await self._inherited.open()
                         channel.send("serving")
                         self._start(self._report_regularly())
-                    case "report":
-                        self._report()
                     case "view" if self._view is not None:
                         self._view.set_result(message)
                         self._view = None

@@ -92,7 +92,7 @@ class Supervisor:
 
     async def _watch(self, child: Child) -> None:
         """See a worker to its end, and have another take its place if it was to be kept."""
-        code = await child.run(lambda asking: self._start(self._show(asking)), self._pass_on)
+        code = await child.run(self._show, self._pass_on)
         self._children.remove(child)
         self._gone = add(self._gone, child.told.get("counts", {}))
         if child in self._kept and child.state != "leaving":
@@ -165,17 +165,14 @@ class Supervisor:
 
     # All of them as one.
 
-    async def _show(self, asking: Child) -> None:
-        """Tell a worker of all workers, each having reported just now or being told as not answering."""
-        children = list(self._children)
-        answered = await asyncio.gather(*(child.report() for child in children))
-        workers = [child.describe(answers) for child, answers in zip(children, answered, strict=True)]
+    def _show(self, asking: Child) -> None:
+        """Tell a worker of all workers, as of their last reports."""
         asking.show(
             {
                 "uptime": round(time.monotonic() - self._started, 1),
                 "restarts": self._restarts,
                 "leaving": self._ending.is_set(),
-                "workers": workers,
+                "workers": [child.describe() for child in self._children],
                 "counts": reduce(add, (child.told.get("counts", {}) for child in self._children), self._gone),
             }
         )
@@ -191,3 +188,10 @@ class Supervisor:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_log_error)
+
+
+def _log_error(task: asyncio.Task[None]) -> None:
+    """Nobody waits for these tasks: raised here, an error of theirs is logged by asyncio."""
+    if not task.cancelled():
+        task.result()

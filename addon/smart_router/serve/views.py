@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,18 +37,20 @@ class SharedServing(Serving):
             return
         if target.endpoint not in ("health", "metrics") or flow.request.method not in target.methods:
             return
-        if (view := await self._view()) is None:
-            return
+        view = await self._view()
         if target.endpoint == "health":
             body = health(from_json(flow.response.content or b"{}"), view)
             flow.response.status_code = 200 if body["status"] == "ok" else 503
             flow.response.content = to_json(body)
-        else:
+        elif view is not None:
             flow.response.content = metrics(view)
 
 
-def health(own: dict[str, Any], view: Message) -> dict[str, Any]:
-    """The body of /health: well as long as one worker is."""
+def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
+    """The body of /health: well as long as one worker is. `pid` is of the one that was asked."""
+    own = {**own, "pid": os.getpid()}
+    if view is None:
+        return {**own, "supervisor": "not answering"}
     workers = view["workers"]
     if view["leaving"]:
         status = LEAVING
@@ -56,7 +59,7 @@ def health(own: dict[str, Any], view: Message) -> dict[str, Any]:
     else:
         status = own["status"]
     whole = {"status": status, "uptime": view["uptime"], "restarts": view["restarts"], "workers": workers}
-    return own | whole
+    return {**own, **whole}
 
 
 def metrics(view: Message) -> bytes:
