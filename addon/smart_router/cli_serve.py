@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -98,4 +99,5 @@ def _check_workers(workers: int, web: bool, passed_on: Sequence[str]) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"smart-router: {text}")
+    with suppress(OSError):  # the terminal may be gone
+        click.echo(f"smart-router: {text}")

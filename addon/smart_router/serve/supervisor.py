@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -15,6 +16,8 @@ from smart_router.serve.channel import encode
 from smart_router.serve.child import Child, Command
 from smart_router.serve.passed import Passed
 from smart_router.serve.tree import add
+
+STDIN = 0
 
 SHORT_LIFE = 10.0
 """Seconds; a worker that ends sooner counts as one that could not be kept running."""
@@ -42,6 +45,7 @@ class Supervisor:
         self._say = say
         self._alone = alone
         self._started = time.monotonic()
+        self._had_terminal = os.isatty(STDIN)
         self._children: list[Child] = []
         self._kept: set[Child] = set()
         self._coming = 0
@@ -61,7 +65,7 @@ class Supervisor:
         # the first one alone makes what all share: the CA, the databases
         if await self._begin_one():
             others = [await self._spawn(keep=True) for _ in range(1, self._count)]
-            loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._replace_all()))
+            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
             await asyncio.gather(*(other.serves() for other in others))
             self._say(serving)
         elif not self._ending.is_set():
@@ -145,6 +149,13 @@ class Supervisor:
     def _look_whether_over(self) -> None:
         if not self._children and not self._coming:
             self._over.set()
+
+    def _hang_up(self) -> None:
+        """SIGHUP: somebody wants new workers, or the terminal that this was started from is gone."""
+        if self._had_terminal and not os.isatty(STDIN):
+            self._end()
+        else:
+            self._start(self._replace_all())
 
     def _end(self) -> None:
         """The first signal has the workers end their requests, the next one ends them."""

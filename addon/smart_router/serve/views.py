@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 from pydantic_core import from_json, to_json
@@ -15,6 +16,9 @@ from smart_router.serve.channel import Message
 from smart_router.serve.report import from_tree
 from smart_router.serving import Serving
 from smart_router.stats.metrics import exposition
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 LEAVING = "leaving"
 """The status of /health while all workers are ending their requests."""
@@ -64,13 +68,21 @@ def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
 
 def metrics(view: Message) -> bytes:
     """The sums over all workers since the supervisor began, and the workers themselves."""
-    from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+    text, _ = exposition(*from_tree(view["counts"]))
+
+    from prometheus_client import CollectorRegistry, generate_latest  # it is there, since there is text
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    class Collector:
+        def collect(self) -> Iterator[Metric]:
+            states = Counter(worker["state"] for worker in view["workers"])
+            workers = GaugeMetricFamily("smart_router_workers", "Processes by state.", labels=["state"])
+            for state, count in states.items():
+                workers.add_metric([state], count)
+            yield workers
+            restarts = "Processes started in the place of ones that died."
+            yield CounterMetricFamily("smart_router_restarts", restarts, value=view["restarts"])
 
     registry = CollectorRegistry()
-    states = Gauge("smart_router_workers", "Worker processes by state.", ["state"], registry=registry)
-    for worker in view["workers"]:
-        states.labels(worker["state"]).inc()
-    restarts = Counter("smart_router_restarts", "Workers started for ones that died.", registry=registry)
-    restarts.inc(view["restarts"])
-    text, _ = exposition(*from_tree(view["counts"]))
+    registry.register(Collector())
     return text + generate_latest(registry)

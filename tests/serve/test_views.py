@@ -1,0 +1,51 @@
+"""What /health and /metrics make of all workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smart_router.serve.views import health, metrics
+
+OWN = {"status": "ok", "version": "1", "uptime": 1.0, "providers": {}}
+
+
+def worker(state: str = "serving", *, usable: bool = True) -> dict[str, Any]:
+    return {"pid": 1, "state": state, "uptime": 2.0, "usable": usable}
+
+
+def view(*workers: dict[str, Any], leaving: bool = False) -> dict[str, Any]:
+    counts = {"requests": {'["SIMPLE","ok"]': 3}}
+    return {"workers": list(workers), "uptime": 9.0, "restarts": 2, "leaving": leaving, "counts": counts}
+
+
+@pytest.mark.parametrize(
+    ("own", "workers", "leaving", "expected"),
+    [
+        ("ok", [worker(), worker()], False, "ok"),
+        ("ok", [worker("not answering"), worker()], False, "ok"),
+        ("no usable profile", [worker(usable=False), worker()], False, "ok"),
+        ("no usable profile", [worker(usable=False), worker("not answering")], False, "no usable profile"),
+        ("ok", [worker()], True, "leaving"),
+    ],
+)
+def test_the_whole_is_well_as_long_as_one_worker_is(
+    own: str, workers: list[dict[str, Any]], leaving: bool, expected: str
+) -> None:
+    body = health({**OWN, "status": own}, view(*workers, leaving=leaving))
+    assert (body["status"], body["uptime"], body["workers"]) == (expected, 9.0, workers)
+
+
+def test_without_a_supervisor_a_worker_tells_of_itself() -> None:
+    body = health(OWN, None)
+    assert (body["status"], body["uptime"], body["supervisor"]) == ("ok", 1.0, "not answering")
+
+
+def test_metrics_hold_the_sum_and_the_workers() -> None:
+    lines = metrics(view(worker(), worker(), worker("leaving"))).decode().splitlines()
+    assert 'smart_router_requests_total{outcome="ok",tier="SIMPLE"} 3.0' in lines
+    assert 'smart_router_workers{state="serving"} 2.0' in lines
+    assert 'smart_router_workers{state="leaving"} 1.0' in lines
+    assert "smart_router_restarts_total 2.0" in lines
+    assert not [line for line in lines if "_created" in line]
