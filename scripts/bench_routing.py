@@ -3,7 +3,8 @@
 
 Prints APGR per set (average performance gap recovered, RouteLLM, arXiv 2406.18665: random is .5, and the
 weights were fitted on these sets, so see fit_routing.py for what to expect elsewhere), the table of tiers
-against labels, and the time per prompt. `--data` is a folder as fit_routing.py reads it.
+against labels, that of prompts that nothing was fitted on, and the time per prompt. `--data` is a folder as
+fit_routing.py reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from routing_corpus import Corpus, apgr, read
+from routing_corpus import Corpus, apgr, auroc, read, read_probes
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import Scored, score_prompt
@@ -42,15 +43,15 @@ def show_score(corpus: Corpus, score: np.ndarray) -> None:
         print(f"{set_:20}{rows.sum():8}" + "".join(f"{value:8.3f}" for value in values))
 
 
-def show_tiers(corpus: Corpus, chosen: np.ndarray) -> None:
-    for name, rows in (
-        ("labelled prompts", corpus.sets == "labelled"),
-        ("our own", corpus.sets == "own"),
-        ("not English", (corpus.languages != "en") & np.isin(corpus.sets, ("labelled", "own"))),
-    ):
+def show_tiers(corpus: Corpus, scored: list[Scored], names: dict[str, np.ndarray]) -> None:
+    chosen = np.array([TIERS.index(one.tier) for one in scored])
+    score = np.array([one.score for one in scored])
+    for name, rows in names.items():
         true, got = corpus.tier[rows], chosen[rows]
         low = (true - got >= 2).mean()
-        print(f"\n{name}: {len(true)}, right {(true == got).mean():.3f}, two tiers too low {low:.3f}")
+        order = auroc(score[rows], true >= 2)
+        right = (true == got).mean()
+        print(f"\n{name}: {len(true)}, right {right:.3f}, two tiers too low {low:.3f}, AUROC {order:.3f}")
         print(f"{'needed / chosen':18}" + "".join(f"{tier:>11}" for tier in TIERS))
         for t, tier in enumerate(TIERS):
             print(f"{tier:18}" + "".join(f"{((true == t) & (got == g)).sum():11}" for g in range(len(TIERS))))
@@ -75,7 +76,16 @@ def main() -> None:
     corpus = read(parser.parse_args().data)
     scored, took = measure(corpus)
     show_score(corpus, np.array([one.score for one in scored]))
-    show_tiers(corpus, np.array([TIERS.index(one.tier) for one in scored]))
+    foreign = corpus.languages != "en"
+    labelled, own = corpus.sets == "labelled", corpus.sets == "own"
+    show_tiers(
+        corpus,
+        scored,
+        {"labelled prompts": labelled, "our own": own, "not English": foreign & (labelled | own)},
+    )
+    probes = read_probes()
+    foreign = probes.languages != "en"
+    show_tiers(probes, measure(probes)[0], {"not fitted on, English": ~foreign, "others": foreign})
     show_time(took)
 
 

@@ -48,9 +48,9 @@ PRIOR = {
     "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04,
     "sentences": 0.03, "creative": -0.05, "explain": -0.04,
 }  # fmt: skip
-SHRINK_SCORE, SHRINK_FAMILIES, SHRINK_TIERS = 2000.0, 25.0, 1.0
+SHRINK_SCORE, SHRINK_FAMILIES, SHRINK_TIERS = 2000.0, 25.0, 2.0
 DIFFICULTY = 0.0075  # of the two higher tiers' logits less the two lower ones', in the score
-OWN_WEIGHT, FAMILY_CAP = 3.0, 40.0  # of one of our own prompts; of all prompts of a task family together
+OWN_WEIGHT, FAMILY_CAP = 6.0, 10.0  # of one of our own prompts; of all prompts of a task family together
 
 # Signals that prompts without a conversation never show: set by hand. An agent's turn is rarely trivial.
 BY_HAND = {
@@ -235,7 +235,7 @@ def cross_validate_tiers(corpus: Corpus, values: Array) -> None:
             chosen[out] = choose(_softmax(np.c_[values[out], np.ones(out.sum())] @ w))
         true, chosen = corpus.tier[rows], chosen[rows]
         low = (true - chosen >= 2).mean()
-        print(f"  {name:44} n {rows.sum():4}  right {(true == chosen).mean():.3f}  two too low {low:.3f}")
+        print(f"  {name:48} n {rows.sum():4}  right {(true == chosen).mean():.3f}  two too low {low:.3f}")
 
     print("Tiers")
     report("labelled prompts left out", labelled, [labelled])

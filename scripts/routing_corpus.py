@@ -100,13 +100,23 @@ def read(folder: Path) -> Corpus:
                     corpus.add(
                         row["prompt"], row["dataset"], row["task"], row["lang"], weak, strong, tier, sure
                     )
-    for language, tiers in tomllib.loads(
-        (Path(__file__).parent / "routing_prompts.toml").read_text("utf-8")
-    ).items():
+    _read_own(corpus, "own", "routing_prompts.toml")
+    return corpus.freeze()
+
+
+def read_probes() -> Corpus:
+    """Prompts of ours that nothing is fitted on; as a set they are called `probes`."""
+    corpus = Corpus()
+    _read_own(corpus, "probes", "routing_probes.toml")
+    return corpus.freeze()
+
+
+def _read_own(corpus: Corpus, set_: str, file: str) -> None:
+    nan = float("nan")
+    for language, tiers in tomllib.loads((Path(__file__).parent / file).read_text("utf-8")).items():
         for name, prompts in tiers.items():
             for prompt in prompts:
-                corpus.add(prompt, "own", f"own-{language}", language, nan, nan, TIERS.index(name), 1)
-    return corpus.freeze()
+                corpus.add(prompt, set_, f"{set_}-{language}", language, nan, nan, TIERS.index(name), 1)
 
 
 def tier_of_task(task: str) -> tuple[int, float]:
@@ -125,6 +135,12 @@ def family_of(task: str) -> str:
         if task.startswith(start):
             return family
     return task
+
+
+def auroc(score: Array, positive: NDArray[np.bool_]) -> float:
+    """How likely a positive scores above a negative."""
+    above, below = score[positive][:, None], score[~positive]
+    return float((above > below).mean() + (above == below).mean() / 2)
 
 
 def apgr(score: Array, weak: Array, strong: Array) -> float:
