@@ -23,7 +23,10 @@ def test_window_is_bounded_and_keeps_both_ends() -> None:
         ("<context>nothing else</context>", "<context>nothing else</context>"),
         ("if a < b", "if a < b"),
         ("Q: 1+1?\nA: 2\nQ: 2+2?\nA: 4\nQ: 3+3?\nA:", "Q: 3+3?\nA:"),
+        ("Add up.\nQ: 1+1?\nA: 2\nQ: 2+2?\nA: 4\nQ: 3+3?\nA:", "Add up.\nQ: 3+3?\nA:"),
         ("Q: 1+1?\nA:", "Q: 1+1?\nA:"),
+        ("English: a\nFrench: b\nEnglish: c\nFrench: d\nEnglish: e\nFrench:", "English: e\nFrench:"),
+        ("Step 1: plan\nStep 2: build\nStep 3: test", "Step 1: plan\nStep 2: build\nStep 3: test"),
     ],
 )
 def test_what_counts(text: str, counts: str) -> None:

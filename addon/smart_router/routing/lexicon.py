@@ -12,7 +12,7 @@ from itertools import chain
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(f"[{_UNSPACED}]+")
 # \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces
-_WORD = re.compile(f"(?:(?![{_UNSPACED}])[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff])+")
+_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff]+")
 _ASCII_WORD = re.compile(r"\w+")
 
 _KEY = 3
@@ -36,10 +36,13 @@ class Words:
 def words_of(text: str) -> Words:
     """Cut a text up into words."""
     text = text.lower()
-    ascii_ = text.isascii()
-    spaced = (_ASCII_WORD if ascii_ else _WORD).findall(text)
-    # Korean sets spaces as writers like: "몇 개" is "몇개", in keywords and in texts
-    return Words(spaced, [] if ascii_ else _RUN.findall(text.replace(" ", "")), frozenset(spaced))
+    if text.isascii():
+        spaced, runs = _ASCII_WORD.findall(text), []
+    else:
+        # Korean sets spaces as writers like: "몇 개" is "몇개", in keywords and in texts
+        runs = _RUN.findall(text.replace(" ", ""))
+        spaced = _WORD.findall(_RUN.sub(" ", text) if runs else text)
+    return Words(spaced, runs, frozenset(spaced))
 
 
 class Lexicon:

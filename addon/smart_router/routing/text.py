@@ -17,8 +17,9 @@ _INJECTED = re.compile(
     r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
     re.DOTALL,
 )
-# Worked examples before the real question: `Q: … A: …`, `Question: … Answer: …`, each ending in an answer.
-_EXAMPLE_START = re.compile(r"^(?:Q|Question|Problem|Input|Example \d+)\s?:", re.MULTILINE)
+# Worked examples before the real question: `Q: … A: …`, or any label that recurs, the last one left open.
+_LABEL = re.compile(r"^([A-Z][A-Za-z ]{0,24}?)(?: \d+)?\s?:", re.MULTILINE)
+_ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,17 @@ def _without_injected(text: str) -> str:
 
 
 def _without_examples(text: str) -> str:
-    """The text from its last question on, if it begins with several worked examples."""
-    starts = [match.start() for match in _EXAMPLE_START.finditer(text)]
-    return text[starts[-1] :] if len(starts) >= 3 else text
+    """The text without its worked examples, if it holds several: what comes before them, and the last."""
+    if text.count(":") < 3:
+        return text
+    starts: dict[str, list[int]] = {}
+    for match in _LABEL.finditer(text):
+        starts.setdefault(match[1], []).append(match.start())
+    left_open = text.rstrip().endswith(":")
+    for label, at in starts.items():
+        if len(at) >= 3 and (label in _ASKING or left_open):
+            return text[: at[0]] + text[at[-1] :]
+    return text
 
 
 def _list(value: object) -> list[Any]:
