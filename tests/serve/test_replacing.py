@@ -45,7 +45,7 @@ async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Pro
         assert '"error"' in stream.lines[-1]
         assert "[DONE]" not in stream.lines[-1]
         assert await ended(served) == 0
-        assert "1 requests are cut off" in served.log
+        assert "cut off after 0.2 s: 1 running" in served.log
 
 
 async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) -> None:

@@ -33,7 +33,7 @@ async def leave(proxyserver: Proxyserver, grace: float) -> None:
     """Wait until all clients are gone, `grace` seconds at most; then end their requests with an error."""
     if not await _emptied(proxyserver, grace):
         if cut := _cut(proxyserver):
-            logger.warning("%d requests are cut off: they did not end within %g s", cut, grace)
+            logger.warning("cut off after %g s: %d running", grace, cut)
         await _emptied(proxyserver, CUT_WITHIN)
 
 

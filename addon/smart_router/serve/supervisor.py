@@ -23,7 +23,7 @@ SHORT_LIFE = 10.0
 """Seconds; a worker that ends sooner counts as one that could not be kept running."""
 
 MOST_SHORT_LIVES = 5
-"""So many in a row, and no other is started in that one's place."""
+"""After more than so many in a row no other is started."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started anew after a second short life; it doubles each time."""
@@ -64,7 +64,9 @@ class Supervisor:
             loop.add_signal_handler(ending, self._end)
         # the first one alone makes what all share: the CA, the databases
         if await self._begin_one():
-            others = [await self._spawn(keep=True) for _ in range(1, self._count)]
+            others = [
+                await self._spawn(keep=True) for _ in range(1, self._count) if not self._ending.is_set()
+            ]
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
             await asyncio.gather(*(other.serves() for other in others))
             self._say(serving)
@@ -77,8 +79,11 @@ class Supervisor:
 
     async def _begin_one(self) -> bool:
         """Start a worker that is only kept if it comes to serve; whether it does."""
+        if self._ending.is_set():
+            return False
         child = await self._spawn(keep=False)
-        if served := await child.serves():
+        served = await child.serves() and child in self._children
+        if served:
             self._kept.add(child)
         return served
 
@@ -124,14 +129,15 @@ class Supervisor:
         """Put a new worker in the place of each, one by one; if one does not start, the others stay."""
         async with self._replacing:
             for old in list(self._children):
-                if old not in self._kept or self._ending.is_set():
+                if old not in self._kept:
                     continue
                 with self._one_coming():
                     if self._alone:
                         old.leave(self._grace)
                         await old.process.wait()
                     if not await self._begin_one():
-                        self._say("the new worker did not start: the old ones go on")
+                        if not self._ending.is_set():
+                            self._say("the new worker did not start: the old ones go on")
                         return
                 old.leave(self._grace)
             self._say("all workers are new")
