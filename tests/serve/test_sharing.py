@@ -50,20 +50,10 @@ def totals(number: int) -> Totals:
 
 
 def test_the_sum_is_what_one_process_would_have_counted() -> None:
-    both = totals(1)
-    for counts in (totals(2),):
-        both.requests.update(counts.requests)
-        both.failovers += counts.failovers
-        both.baseline += counts.baseline
-        both.saved += counts.saved
-        both.overhead = both.overhead.plus(counts.overhead)
-        for labels, cost in counts.costs.items():
-            both.costs[labels] += cost
-        for labels, found in counts.durations.items():
-            both.durations[labels] = both.durations[labels].plus(found)
-    told = [
-        json.loads(json.dumps(to_tree(counts, lost))) for counts, lost in ((totals(1), 3), (totals(2), 4))
-    ]
+    one, two, both = totals(1), totals(2), totals(3)
+    both.overhead = one.overhead.plus(two.overhead)
+    both.durations.update({who: found.plus(two.durations[who]) for who, found in one.durations.items()})
+    told = [json.loads(json.dumps(tree)) for tree in (to_tree(one, 3), to_tree(two, 4))]
     assert exposition(*from_tree(add(*told))) == exposition(both, 7)
 
 
@@ -80,11 +70,14 @@ def test_another_worker_remembers_the_same() -> None:
     sticky.put(("session", "auto"), kept := Kept(Candidate("openai", "gpt-5.4"), "SIMPLE", 5.0))
 
     silent: list[Any] = []
-    others = {"recall": SharedRecall(silent.append), "sticky": SharedSticky(60.0, silent.append)}
+    others: dict[str, Any] = {
+        "recall": SharedRecall(silent.append),
+        "sticky": SharedSticky(60.0, silent.append),
+    }
     for kind, *values in json.loads(json.dumps(told, default=vars)):
-        others[kind].learn(*values)  # type: ignore[attr-defined]
-    assert others["recall"].get("call_2") == recall.get("call_2")  # type: ignore[attr-defined]
-    assert others["sticky"].get("session", "auto", 6.0) == kept  # type: ignore[attr-defined]
+        others[kind].learn(*values)
+    assert others["recall"].get("call_2") == recall.get("call_2")
+    assert others["sticky"].get("session", "auto", 6.0) == kept
     assert not silent
 
 
