@@ -144,6 +144,18 @@ def test_all_cooled_one_probe_then_the_reasons() -> None:
     assert step.error.details == {"profiles": {"b:env": "rate_limit (429)", "c:env": "rate_limit (429)"}}
 
 
+def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
+    auth = AuthStore(ENV, PROVIDERS)
+    for name in ("env", "env2"):
+        auth.disable(f"a:{name}")
+    step = exchange("a/m", auth=auth).next_step(0.0)
+    assert isinstance(step, Spent)
+    assert (step.error.status, step.error.code) == (503, "no_usable_profile")
+    assert step.error.headers == {"x-should-retry": "false"}
+    assert "smart-router profiles list" in step.error.message
+    assert set(step.error.details["profiles"]) == {"a:env", "a:env2"}
+
+
 def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     one = exchange("b/m", "c/m", auth=auth)

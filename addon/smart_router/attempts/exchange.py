@@ -277,8 +277,17 @@ class Exchange:
             return self._all_failed()
         if self.refused is not None:
             return self.refused
-        seconds = max(1, round((self.cooled_until or now) - now))
         reasons = "; ".join(f"{profile}: {why}" for profile, why in self.cooled.items())
+        if self.cooled_until is None:
+            return ClientError(
+                503,
+                f"no profile that could answer is usable ({reasons}); `smart-router profiles list` tells more",
+                type="server_error",
+                code="no_usable_profile",
+                headers={"x-should-retry": "false"},
+                details={"profiles": self.cooled},
+            )
+        seconds = max(1, round(self.cooled_until - now))
         return ClientError(
             429,
             f"every profile that could answer is cooling down ({reasons}); try again in {seconds} s, "

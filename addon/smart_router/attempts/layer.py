@@ -131,12 +131,14 @@ class RoutedLayer(HttpLayer):
     attempt_client: AttemptClient | None
     timers: dict[commands.RequestWakeup, float]
     hooks: deque[commands.StartHook]
+    hands_up_hooks: bool
 
     def _handle_event(self, event: events.Event) -> Commands:
         yield from self._handle_one(event)
         while self.hooks:  # in their order, and when all else that the event led to is done
             hook = self.hooks.popleft()
-            if self.claims.start_hook is None or not self.claims.start_hook(hook):
+            start = None if self.hands_up_hooks else self.claims.start_hook
+            if start is None or not start(hook):
                 yield hook
             elif hook.blocking:
                 yield from self._handle_one(events.HookCompleted(hook))
@@ -251,8 +253,11 @@ def _with_headers(event: RequestHeaders, secrets: Mapping[str, SecretStr]) -> Re
     return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
 
 
-def adopt(top: layer.Layer | None, claims: Claims) -> None:
-    """Make each HTTP layer of a stack that the `next_layer` hook was given able to route."""
+def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = False) -> None:
+    """Make each HTTP layer of a stack that the `next_layer` hook was given able to route.
+
+    It runs hooks by itself unless it `hands_up_hooks` to a connection handler that has more to do with them.
+    """
     while top is not None:
         if type(top) is HttpLayer:
             top.__class__ = RoutedLayer
@@ -261,6 +266,7 @@ def adopt(top: layer.Layer | None, claims: Claims) -> None:
             top.attempt_client = None
             top.timers = {}
             top.hooks = deque()
+            top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
         top = getattr(top, "child_layer", None)
 

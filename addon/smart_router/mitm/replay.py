@@ -33,7 +33,7 @@ class RoutedReplay(_Original):
 
     def __init__(self, claims: Claims, flow: http.HTTPFlow, options: Options) -> None:
         super().__init__(flow, options)
-        adopt(self.layer, claims)
+        adopt(self.layer, claims, hands_up_hooks=True)
 
     async def replay(self) -> None:
         """Replay it, and leave no timers behind."""
