@@ -57,4 +57,4 @@ class _Commands(click.Group):
 @click.command(cls=_Commands)
 @click.version_option(__version__, prog_name="smart-router")
 def main() -> None:
-    """Look at what the router would do, and at its credentials."""
+    """Run the router as a server, look at what it would do and has done, and at its credentials."""

@@ -83,6 +83,23 @@ async def ended(served: Served) -> int:
     return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)
 
 
+async def counted(served: Served) -> float:
+    """How many requests /metrics says there were."""
+    async with served.http() as http:
+        text = (await http.get("/metrics")).text
+    return sum(
+        float(line.split()[-1])
+        for line in text.splitlines()
+        if line.startswith("smart_router_requests_total{")
+    )
+
+
+async def until_counted(served: Served, number: int) -> None:
+    async with asyncio.timeout(PATIENCE):  # counts are taken a moment after the answer
+        while (found := await counted(served)) != number:
+            assert found < number
+
+
 class Stream:
     """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 
@@ -11,9 +12,26 @@ import pytest
 from smart_router.serve.leaving import IDLE
 from tests.fakes.chat import chat_answer
 from tests.fakes.provider import Provider
-from tests.serve.served import Asking, Served, Stream, ended, serving
+from tests.serve.served import ASK, PATIENCE, Asking, Served, Stream, ended, serving, until_counted
 
 pytestmark = pytest.mark.slow
+
+
+async def test_a_killed_worker_is_replaced(tmp_path: Path, provider: Provider) -> None:
+    """Requests go on meanwhile, and what it had counted is still there."""
+    provider.on(chat_answer(), always=True)
+    async with serving(tmp_path, provider, ["serve", "--workers", "2"]) as served:
+        async with served.http() as http:
+            assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 200
+        asked = 1
+        await until_counted(served, asked)
+        os.kill(killed := min(await served.serving()), signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE):
+            while len(pids := await served.serving()) < 2 or killed in pids:
+                async with served.http() as http:
+                    assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 200
+                asked += 1
+        await until_counted(served, asked)
 
 
 async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provider: Provider) -> None:
