@@ -9,16 +9,8 @@ from contextlib import suppress
 
 import click
 
-ONE_PROCESS = (
-    "-w",
-    "--save-stream-file",
-    "save_stream_file",
-    "hardump",
-    "-C",
-    "--client-replay",
-    "-r",
-    "--rfile",
-)
+ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
+ONE_PROCESS_SHORT = ("-w", "-C", "-r")
 """Arguments of mitmproxy's for files that one process has to itself."""
 
 
@@ -69,33 +61,32 @@ def serve(
     from smart_router.serve.supervisor import Supervisor
 
     passed_on = [*(f"--set={setting}" for setting in settings), *arguments]
-    _check_workers(workers, web, passed_on)
+    why_alone = _why_alone(web, passed_on)
+    if why_alone and workers > 1:
+        raise click.UsageError(f"{why_alone}: it needs --workers 1")
     try:
         sockets = open_sockets(modes, host, port)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--mode") from None
-    listen = ["--listen-host", host, "--listen-port", str(port), *(f"--mode={mode}" for mode in modes)]
-    quiet = (
-        []
-        if web or any("flow_detail" in one or "flow-detail" in one for one in passed_on)
-        else ["--set=flow_detail=0"]
-    )
-    command = Command("mitmweb" if web else "mitmdump", [*listen, *quiet, *passed_on], sockets)
+    options = ["--listen-host", host, "--listen-port", str(port), *(f"--mode={mode}" for mode in modes)]
+    if not web and not any("flow_detail" in one or "flow-detail" in one for one in passed_on):
+        options.append("--set=flow_detail=0")  # the log has a line for each request, and that is enough
+    command = Command("mitmweb" if web else "mitmdump", [*options, *passed_on], sockets)
     where = " and ".join(addresses(sockets))
-    supervisor = Supervisor(command, workers, grace, _say, alone=web)
+    supervisor = Supervisor(command, workers, grace, _say, alone=why_alone is not None)
     count = "1 worker" if workers == 1 else f"{workers} workers"
     sys.exit(asyncio.run(supervisor.run(f"serving at {where} with {count}")))
 
 
-def _check_workers(workers: int, web: bool, passed_on: Sequence[str]) -> None:
-    """Raises UsageError for what only one process can do."""
-    if workers == 1:
-        return
+def _why_alone(web: bool, passed_on: Sequence[str]) -> str | None:
+    """What only one process at a time can do, None if nothing was asked for that is so."""
     if web:
-        raise click.UsageError("--web shows the flows of one process: it needs --workers 1")
+        return "--web shows the flows of one process"
     for argument in passed_on:
-        if argument.removeprefix("--set=").partition("=")[0] in ONE_PROCESS:
-            raise click.UsageError(f"{argument}: such a file belongs to one process: it needs --workers 1")
+        name = argument.removeprefix("--set=").partition("=")[0]
+        if name in ONE_PROCESS or argument[:2] in ONE_PROCESS_SHORT:
+            return f"{argument}: such a file belongs to one process"
+    return None
 
 
 def _say(text: str) -> None:

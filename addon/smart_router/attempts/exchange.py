@@ -281,7 +281,7 @@ class Exchange:
         if self.cooled_until is None:
             return ClientError(
                 503,
-                f"no profile that could answer is usable ({reasons}); `smart-router profiles list` tells more",
+                f"no profile that could answer is usable ({reasons}): see `smart-router profiles list`",
                 type="server_error",
                 code="no_usable_profile",
                 headers={"x-should-retry": "false"},

@@ -25,9 +25,8 @@ from smart_router.auth.logins.cli_files import renewal_of
 from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import LoginError, Request
+from smart_router.auth.logins.steps import ANSWER_WITHIN, LoginError, Request
 from smart_router.auth.logins.table import LOGINS
-from smart_router.auth.logins.transport import TOTAL, Transport
 from smart_router.auth.persist import StoreError
 from smart_router.auth.profiles import Login, Profile, Tokens
 from smart_router.auth.store import AuthStore
@@ -37,7 +36,7 @@ logger = logging.getLogger(__name__)
 TOO_LATE = 60.0
 """Seconds before its end from which on a token is not sent any more: a request takes time."""
 
-LOCK_WITHIN = TOTAL + 20.0
+LOCK_WITHIN = ANSWER_WITHIN + 20.0
 """Seconds to wait for another process's refresh: longer than one can take."""
 
 PATIENCE = 20.0
@@ -57,6 +56,8 @@ class _Trouble:
 
 
 def _send(request: Request) -> Reply:
+    from smart_router.auth.logins.transport import Transport  # httpx takes a tenth of a router's start
+
     with Transport() as transport:
         return transport.send(request)
 

@@ -11,6 +11,9 @@ from pydantic import SecretStr
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.profiles import Tokens
 
+ANSWER_WITHIN = 30.0
+"""Seconds that a whole exchange with an authorization server may take."""
+
 
 class LoginError(Exception):
     """A login or refresh failed; the message is for people and quotes nothing that a server sent but its

@@ -12,10 +12,10 @@ from pydantic_core import to_json
 
 from smart_router import __version__
 from smart_router.auth.logins.reply import Reply, read_reply
-from smart_router.auth.logins.steps import Request
+from smart_router.auth.logins.steps import ANSWER_WITHIN, Request
 
-CONNECT, TOTAL = 10.0, 30.0
-"""Seconds for the connection, for each silence, and for the whole answer."""
+CONNECT_WITHIN = 10.0
+"""Seconds."""
 
 LARGEST = 256 * 1024
 """Bytes of an answer that are read; tokens take a few thousand."""
@@ -24,9 +24,9 @@ LARGEST = 256 * 1024
 class Transport:
     """An HTTP client for authorization servers; close it. `timeout` are seconds for a whole exchange."""
 
-    def __init__(self, timeout: float = TOTAL) -> None:
+    def __init__(self, timeout: float = ANSWER_WITHIN) -> None:
         self._timeout = timeout
-        limits = httpx.Timeout(timeout, connect=min(CONNECT, timeout))
+        limits = httpx.Timeout(timeout, connect=min(CONNECT_WITHIN, timeout))
         self._client = httpx.Client(follow_redirects=False, timeout=limits)
 
     def __enter__(self) -> Self:
