@@ -48,6 +48,7 @@ def test_everywhere_is_one_port() -> None:
         (["--mode", REVERSE, "--mode", "regular"], 2, "two modes cannot listen at"),
         (["--workers", "2", "--web"], 2, "it needs --workers 1"),
         (["--workers", "2", "--", "-w", "flows"], 2, "-w: such a file belongs to one process"),
+        (["--workers", "2", "--", "-wflows"], 2, "it needs --workers 1"),
         (["--workers", "2", "--set", "hardump=x.har"], 2, "it needs --workers 1"),
         (["--workers", "0"], 2, "is not in the range"),
         (["--host", "192.0.2.1"], 1, "192.0.2.1:8080: Cannot assign requested address"),
