@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 POLL = 0.25
 """Seconds between looks at what other processes have written."""
 
-REST = 0.05
-"""Seconds between two batches, in which changes gather: a busy router writes 20 times a second at most."""
+REST = 0.25
+"""Seconds between two batches, in which changes gather: a busy router writes four times a second at most."""
 
 RETRY = 5.0
 """Seconds between attempts to use a file that could not be used."""
