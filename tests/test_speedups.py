@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mitmproxy import connection, hooks, http, options, optmanager
 from mitmproxy.net.http import url
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.test.tflow import tflow
 
 from smart_router import speedups
 
@@ -115,10 +117,19 @@ def test_a_fork_holds_all_that_a_context_holds() -> None:
     assert mine.layers is not context.layers
 
 
+def test_ids_are_random_uuids() -> None:
+    ids = {speedups.uuid4() for _ in range(1000)}
+    assert len(ids) == 1000
+    parsed = [uuid.UUID(one) for one in ids]
+    assert {(one.version, one.variant) for one in parsed} == {(4, uuid.RFC_4122)}
+    assert sorted(map(str, parsed)) == sorted(ids)
+
+
 def test_they_are_what_mitmproxy_calls_until_they_are_taken_out(installed: None) -> None:
     assert http.url.parse_authority is speedups.parse_authority
     assert http.Headers.get_all is speedups.get_all
     assert hooks.Hook.args is speedups.args
+    assert len({tflow().id for _ in range(3 * speedups._AT_ONCE)}) == 3 * speedups._AT_ONCE
     state = http.Request.make("GET", "http://x/").data.get_state()
     with pytest.raises(TypeError, match="port"):
         http.RequestData.from_state({**state, "port": "80"})

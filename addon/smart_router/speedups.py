@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
+from collections import deque
 from collections.abc import Mapping
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-from mitmproxy import hooks, http, optmanager
+from mitmproxy import connection, flow, hooks, http, optmanager
 from mitmproxy.net.http import url
 from mitmproxy.proxy.context import Context
 from mitmproxy.utils import typecheck
@@ -25,9 +28,13 @@ MOST_AUTHORITIES = 256
 LONGEST_AUTHORITY = 300
 """Characters of an authority that is worth remembering: a host name has 255 at most."""
 
+_AT_ONCE = 64
+"""Ids that are made at once."""
+
 _IMMUTABLE = frozenset({bool, int, float, str, type(None)})
 
 _accepted: set[tuple[type, Any]] = set()
+_ids: deque[str] = deque()
 _authorities: dict[tuple[str | bytes, bool], tuple[str, int | None]] = {}
 
 
@@ -83,32 +90,50 @@ def current(self: optmanager._Option) -> Any:
     return value if type(value) in _IMMUTABLE else copy.deepcopy(value)
 
 
+def uuid4() -> str:
+    """`str(uuid.uuid4())`, which each flow and each connection asks for: randomness is fetched for many."""
+    while True:
+        try:
+            return _ids.pop()
+        except IndexError:
+            fetched = os.urandom(16 * _AT_ONCE)
+            _ids.extend(_uuid(fetched[at : at + 16].hex()) for at in range(0, len(fetched), 16))
+
+
+def _uuid(digits: str) -> str:
+    """A random one: version 4, variant RFC 4122."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 @cache
 def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.type) for field in dataclasses.fields(kind))
 
 
-REPLACED: Mapping[str, tuple[Any, Any]] = {
-    "__post_init__": (http.MessageData, __post_init__),
-    "parse_authority": (url, parse_authority),
-    "get_all": (http.Headers, get_all),
-    "args": (hooks.Hook, args),
-    "fork": (Context, fork),
-    "current": (optmanager._Option, current),
-}
-"""By their names: to what they belong, and ours."""
+REPLACED: tuple[tuple[Any, str, Any], ...] = (
+    (http.MessageData, "__post_init__", __post_init__),
+    (http.Headers, "get_all", get_all),
+    (url, "parse_authority", parse_authority),
+    (hooks.Hook, "args", args),
+    (Context, "fork", fork),
+    (optmanager._Option, "current", current),
+    (flow, "uuid", SimpleNamespace(uuid4=uuid4)),
+    (connection, "uuid", SimpleNamespace(uuid4=uuid4)),
+)
+"""To what each belongs, its name there, and ours."""
 
-ORIGINALS: Mapping[str, Any] = {name: vars(owner)[name] for name, (owner, _) in REPLACED.items()}
+ORIGINALS: Mapping[str, Any] = {name: vars(owner)[name] for owner, name, _ in REPLACED}
 """mitmproxy's own, by their names."""
 
 
 def install() -> None:
     """Put the functions in the place of mitmproxy's own."""
-    for name, (owner, mine) in REPLACED.items():
+    for owner, name, mine in REPLACED:
         setattr(owner, name, mine)
 
 
 def uninstall() -> None:
     """Give mitmproxy its own functions back."""
-    for name, (owner, _) in REPLACED.items():
+    for owner, name, _ in REPLACED:
         setattr(owner, name, ORIGINALS[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -68,6 +69,8 @@ class AuthStore:
         self._sessions = Sessions()
         self._stored: Sequence[Profile] = ()
         self._env: Sequence[Profile] = ()
+        self._by_provider: Mapping[str, list[Profile]] = {}
+        self._holding = threading.Lock()
         self.reload_env(env, providers)
         self._ledger = Ledger(durable=folder is not None)
         self._file = None if folder is None else folder / FILE_NAME
@@ -99,7 +102,7 @@ class AuthStore:
     def reload_env(self, env: Mapping[str, str], providers: Mapping[str, Provider]) -> None:
         """Read the environment's keys anew, for these providers."""
         self._providers = providers
-        self._env = env_profiles(env, providers)
+        self._hold(env=env_profiles(env, providers))
 
     def get_available_providers(self, now: float) -> list[str]:
         """The providers with at least one profile that may be used, or probed, for some model."""
@@ -110,7 +113,7 @@ class AuthStore:
 
     def has_profile(self, provider: str) -> bool:
         """Whether there is a credential for the provider, however it fares."""
-        return any(one.provider == provider for one in self._profiles())
+        return bool(self._profiles(provider))
 
     def usable(self, provider: str, model: str, now: float) -> bool:
         """Whether some profile may be used, or probed, for this model now; picks nothing."""
@@ -293,10 +296,22 @@ class AuthStore:
 
     def _receive(self, stored: Sequence[Profile]) -> None:
         """These are stored now; called by the threads of file and keyring, one at a time."""
-        self._stored = stored
+        self._hold(stored=stored)
 
     def _profiles(self, provider: str | None = None) -> list[Profile]:
-        return [one for one in (*self._env, *self._stored) if provider in (None, one.provider)]
+        if provider is None:
+            return [*self._env, *self._stored]
+        return self._by_provider.get(provider, [])
+
+    def _hold(self, *, env: Sequence[Profile] | None = None, stored: Sequence[Profile] | None = None) -> None:
+        """Take these in; threads and the event loop's do."""
+        with self._holding:
+            self._env = self._env if env is None else env
+            self._stored = self._stored if stored is None else stored
+            grouped: dict[str, list[Profile]] = {}
+            for profile in self._profiles():
+                grouped.setdefault(profile.provider, []).append(profile)
+            self._by_provider = grouped
 
     def find(self, profile_id: str) -> Profile | None:
         """The profile of this id, as this process knows it."""

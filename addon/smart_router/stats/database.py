@@ -11,7 +11,7 @@ from pathlib import Path
 
 from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 from smart_router.stats.record import RefusalRecord, RequestRecord
-from smart_router.stats.rows import insert_loss, insert_refusal, insert_request
+from smart_router.stats.rows import Routes, insert_loss, insert_refusal, insert_request
 from smart_router.stats.schema import MIGRATIONS
 from smart_router.stats.tally import leftovers
 
@@ -48,10 +48,11 @@ class StatsDatabase:
         it, `lost` how many of these could not be kept.
         """
         db = self._open()
+        routes: Routes = {}
         with self._giving_up(), transaction(db):
             for item in items:
                 if isinstance(item, RequestRecord):
-                    insert_request(db, item)
+                    insert_request(db, item, routes)
                 else:
                     insert_refusal(db, item)
             if lost:

@@ -92,13 +92,15 @@ class _PerToken(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class _Price:
     """Where the price of one model was found. `rates` are those that genai-prices gave, by its price object
-    and the size class of the prompt: asking it for each request would take thirty times as long.
+    and the size class of the prompt: asking it for each request would take thirty times as long. `classes`
+    are the size classes by price object.
     """
 
     provider: Provider
     model: ModelInfo
     basis: Basis
     rates: dict[tuple[int, int], _PerToken] = field(default_factory=dict)
+    classes: dict[int, list[int]] = field(default_factory=dict)
 
     def total(self, tokens: Tokens, at: float) -> float:
         time = datetime.fromtimestamp(at, UTC)
@@ -106,7 +108,9 @@ class _Price:
             prices = self.model.get_prices(time, {"service_tier": tokens.service_tier})
             return _per_token(prices, tokens.input).total(tokens)
         prices = self.model.get_prices(time)
-        key = (id(prices), bisect_left(_size_classes(prices), tokens.input))
+        if id(prices) not in self.classes:
+            self.classes[id(prices)] = _size_classes(prices)
+        key = (id(prices), bisect_left(self.classes[id(prices)], tokens.input))
         if key not in self.rates:
             self.rates[key] = _per_token(prices, tokens.input)
         return self.rates[key].total(tokens)

@@ -17,14 +17,18 @@ MOST_ASKED = 200
 """Characters of a model's name that are kept; clients can send any."""
 
 
-def insert_request(db: sqlite3.Connection, record: RequestRecord) -> None:
+Routes = dict[tuple[str, ...], int]
+"""Keys of the ways that requests went, as far as one transaction has met them."""
+
+
+def insert_request(db: sqlite3.Connection, record: RequestRecord, routes: Routes) -> None:
     """A request, its decision, its attempts and its line in the audit log."""
     last, cost, saving = record.last, record.cost, record.saving
     key = _insert(
         db,
         "requests",
         None,
-        _route(db, record, last),
+        _route(db, record, last, routes),
         record.time,
         record.decision.explicit,
         record.streamed,
@@ -41,7 +45,7 @@ def insert_request(db: sqlite3.Connection, record: RequestRecord) -> None:
     )
     _insert_decision(db, key, record)
     for attempt in record.attempts:
-        _insert_attempt(db, key, record, attempt)
+        _insert_attempt(db, key, record, attempt, routes)
     _insert_audit(db, record)
 
 
@@ -67,7 +71,7 @@ def _insert_decision(db: sqlite3.Connection, request: int, record: RequestRecord
 
 
 def _insert_attempt(
-    db: sqlite3.Connection, request: int, record: RequestRecord, attempt: AttemptRecord
+    db: sqlite3.Connection, request: int, record: RequestRecord, attempt: AttemptRecord, routes: Routes
 ) -> None:
     tokens, cost = attempt.tokens, attempt.cost
     _insert(
@@ -75,7 +79,7 @@ def _insert_attempt(
         "attempts",
         request,
         attempt.number,
-        _route(db, record, attempt),
+        _route(db, record, attempt, routes),
         record.time,
         attempt.dialect,
         attempt.answered_model,
@@ -118,7 +122,9 @@ def _insert(db: sqlite3.Connection, table: str, *row: object) -> int:
     return db.execute(f"INSERT INTO {table} VALUES ({marks})", row).lastrowid or 0  # noqa: S608
 
 
-def _route(db: sqlite3.Connection, record: RequestRecord, attempt: AttemptRecord | None) -> int:
+def _route(
+    db: sqlite3.Connection, record: RequestRecord, attempt: AttemptRecord | None, routes: Routes
+) -> int:
     """The key of the way that a request went by an attempt, or by none."""
     day = time.strftime("%Y-%m-%d", time.localtime(record.time))
     provider, model, profile = "", "", ""
@@ -126,10 +132,12 @@ def _route(db: sqlite3.Connection, record: RequestRecord, attempt: AttemptRecord
         candidate, profile = attempt.candidate, attempt.profile
         provider, model = candidate.provider, candidate.model[:MOST_ASKED]
     row = (day, record.decision.tier or "", provider, model, profile)
-    found = db.execute(
-        "SELECT id FROM routes WHERE (day, tier, provider, model, profile) = (?, ?, ?, ?, ?)", row
-    ).fetchone()
-    return int(found[0]) if found else _insert(db, "routes", None, *row)
+    if row not in routes:
+        found = db.execute(
+            "SELECT id FROM routes WHERE (day, tier, provider, model, profile) = (?, ?, ?, ?, ?)", row
+        ).fetchone()
+        routes[row] = int(found[0]) if found else _insert(db, "routes", None, *row)
+    return routes[row]
 
 
 def insert_refusal(db: sqlite3.Connection, record: RefusalRecord) -> None:
