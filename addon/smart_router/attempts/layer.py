@@ -27,8 +27,15 @@ from mitmproxy import ctx
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, RegisterHttpConnection
-from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    GetHttpConnection,
+    HttpLayer,
+    HttpStream,
+    RegisterHttpConnection,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._base import HttpCommand, HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
@@ -57,6 +64,7 @@ from smart_router.attempts.trailers import ignore_trailers
 Commands = layer.CommandGenerator[None]
 
 _REQUEST_EVENTS = (RequestHeaders, RequestData, RequestEndOfMessage)
+_RequestEvent = RequestHeaders | RequestData | RequestEndOfMessage
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
@@ -157,30 +165,60 @@ class RoutedLayer(HttpLayer):
                 self.connections.pop(connection, None)  # mitmproxy keeps it for the client connection's life
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
-        if (
-            isinstance(event, _REQUEST_EVENTS)
-            and event.stream_id >= FIRST_ATTEMPT_ID
-            and not isinstance(child, HttpStream)
-        ):  # an attempt's request on its way to the provider's connection
-            running = self._client().running.get(event.stream_id)
-            if running is None:
-                return  # given up before it was sent
-            if isinstance(event, RequestHeaders):
-                event = _with_credential(event, running.attempt)
-                yield from self._arm(running.attempt.deadline)
-        elif isinstance(event, RequestHeaders) and not isinstance(child, HttpStream):
-            event = self._with_lent_credential(event)
-        for command in super().event_to_child(child, event):
-            if isinstance(command, StartAttempt):
-                yield from self._start(command)
-            elif isinstance(command, CancelAttempt):
-                yield from self._cancel(command)
-            elif isinstance(command, ArmTimer):
-                yield from self._arm(command.at)
+        """As mitmproxy's own: each event of each chunk passes here several times, so it is not called for
+        them, which would double the generators.
+        """
+        if isinstance(event, _REQUEST_EVENTS) and not isinstance(child, HttpStream):
+            passed = yield from self._to_provider(event)
+            if passed is None:
+                return
+            event = passed
+        for command in child.handle_event(event):
+            if command.blocking or isinstance(command, commands.RequestWakeup):
+                self.command_sources[command] = child
+            if isinstance(command, ReceiveHttp):
+                if isinstance(command.event, RequestHeaders):
+                    yield from self.make_stream(command.event.stream_id)
+                if stream := self.streams.get(command.event.stream_id):
+                    yield from self.event_to_child(stream, command.event)
+            elif isinstance(command, SendHttp):
+                yield from self.event_to_child(self.connections[command.connection], command.event)
             elif isinstance(command, commands.StartHook):
                 self.hooks.append(command)
+            elif isinstance(command, HttpCommand):
+                yield from self._obey(command)
             else:
+                if isinstance(command, commands.OpenConnection):
+                    self.connections[command.connection] = child
                 yield command
+
+    def _obey(self, command: HttpCommand) -> Commands:
+        """A stream's or connection's wish; the layer's own, and those of routed streams."""
+        if isinstance(command, StartAttempt):
+            yield from self._start(command)
+        elif isinstance(command, CancelAttempt):
+            yield from self._cancel(command)
+        elif isinstance(command, ArmTimer):
+            yield from self._arm(command.at)
+        elif isinstance(command, DropStream):
+            self.streams.pop(command.stream_id, None)
+        elif isinstance(command, GetHttpConnection):
+            yield from self.get_connection(command)
+        else:
+            assert isinstance(command, RegisterHttpConnection)
+            yield from self.register_connection(command)
+
+    def _to_provider(self, event: _RequestEvent) -> layer.CommandGenerator[_RequestEvent | None]:
+        """A request on its way to a server's connection, or None if nobody waits for its answer any more."""
+        if event.stream_id < FIRST_ATTEMPT_ID:
+            return self._with_lent_credential(event) if isinstance(event, RequestHeaders) else event
+        running = self._client().running.get(event.stream_id)
+        if running is None:
+            return None  # given up before it was sent
+        if isinstance(event, RequestHeaders):
+            event = _with_credential(event, running.attempt)
+            yield from self._arm(running.attempt.deadline)
+        return event
 
     def _with_lent_credential(self, event: RequestHeaders) -> RequestHeaders:
         """An attempt that a person replays is a stream like any other, but for this."""
