@@ -99,6 +99,7 @@ class Router:
 
     def _decide(self, request: ChatRequest, session: str | None) -> Decision:
         now = time.monotonic()
+        having = self.auth.configured()
 
         def decide(cooled_too: bool) -> Decision:
             return route(
@@ -106,9 +107,9 @@ class Router:
                 config=self.config.routing,
                 providers=self.config.providers,
                 usable=lambda provider, model: (
-                    self.auth.has_profile(provider) if cooled_too else self.auth.usable(provider, model, now)
+                    provider in having and (cooled_too or self.auth.usable(provider, model, now))
                 ),
-                configured=self.auth.has_profile,
+                configured=having.__contains__,
                 sticky=self.sticky,
                 session=session,
                 now=now,

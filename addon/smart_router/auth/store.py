@@ -111,6 +111,10 @@ class AuthStore:
         )
         return list(dict.fromkeys(usable))
 
+    def configured(self) -> Collection[str]:
+        """The providers that there is a credential for, however it fares."""
+        return self._by_provider.keys()
+
     def has_profile(self, provider: str) -> bool:
         """Whether there is a credential for the provider, however it fares."""
         return bool(self._profiles(provider))
