@@ -58,6 +58,7 @@ def connect(sessions: Sessions, server: Server, context: SSL.Context) -> bool:
     near.bio_write(leaving.read())
     assert near.recv(65535) == b"answer"
     sessions.keep(server)
+    near.shutdown()  # OpenSSL gives up the session of a connection that just disappears
     return bool(far.session_reused)
 
 
@@ -65,7 +66,7 @@ def test_a_session_is_for_its_own_server_and_rules() -> None:
     sessions = Sessions(most=2)
     checked, unchecked = SSL.Context(SSL.TLS_CLIENT_METHOD), SSL.Context(SSL.TLS_CLIENT_METHOD)
     one, two = Server(address=("one", 443)), Server(address=("two", 443))
-    assert [connect(sessions, one.copy(), unchecked) for _ in range(4)][-1]
+    assert [connect(sessions, one.copy(), unchecked) for _ in range(3)] == [False, True, True]
     assert not connect(sessions, one, checked)
     assert len(sessions) == 2
     assert not connect(sessions, two, unchecked)
