@@ -1,9 +1,10 @@
 """mitmproxy's hook dispatch, cached and direct: each hook goes straight to the addons that handle it.
 
 mitmproxy asks some forty addons by name at each hook, and again for the `update` hook that follows it: half
-of the CPU of a small request. Here the answer is remembered per hook name and forgotten whenever an addon is
-added, removed or reloaded. All else is as the manager itself does it, and the tests compare the two: addons
-in their order, an error in one of the chain's addons passes over those nested in it, AddonHalt ends the hook.
+of the CPU of a small request. Here the answer is remembered per hook name, without addons that are idle, and
+forgotten whenever an addon is added, removed or reloaded or an option changes. All else is as the manager
+itself does it, and the tests compare the two: addons in their order, an error in one of the chain's addons
+passes over those nested in it, AddonHalt ends the hook.
 
 One difference: a handler that is put on an addon after the hook was first triggered is not seen.
 
@@ -22,6 +23,8 @@ from mitmproxy import flow
 from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook, UpdateHook
+
+from smart_router.idle_addons import FLOW_HOOKS, is_idle
 
 Handlers = tuple[Callable[..., Any], ...]
 """The handlers of one addon of the chain and of those nested in it."""
@@ -47,11 +50,16 @@ class FastHooks:
         overrides: dict[str, Any] = {name: getattr(self, name) for name in _REPLACED}
         overrides |= {name: self._forgetting(getattr(self._manager, name)) for name in _CHANGES}
         vars(self._manager).update(overrides)
+        self._manager.master.options.changed.connect(self._options_changed)
 
     def uninstall(self) -> None:
         """Give the manager its own methods back."""
         for name in (*_REPLACED, *_CHANGES):
             vars(self._manager).pop(name, None)
+
+    def _options_changed(self, updated: set[str]) -> None:
+        """Other addons may have something to do now."""
+        self._handlers.clear()
 
     def _forgetting(self, change: Callable[..., Any]) -> Callable[..., Any]:
         def changed(*args: Any) -> Any:
@@ -67,7 +75,11 @@ class FastHooks:
         found = self._handlers.get(event.name)
         if found is None:
             groups = [
-                tuple(handler for _, handler in self._manager._iter_hooks(addon, event))
+                tuple(
+                    handler
+                    for owner, handler in self._manager._iter_hooks(addon, event)
+                    if not (event.name in FLOW_HOOKS and is_idle(owner))
+                )
                 for addon in self._manager.chain
             ]
             found = self._handlers[event.name] = tuple(group for group in groups if group)

@@ -160,12 +160,16 @@ def after_success(health: Health, now: float) -> Health:
     window = health.window
     # another process's later failure may be on record first: of that, this success says nothing
     outlived = window is not None and window.since > now
-    return replace(counted(health, "success"), window=window if outlived else None)
+    return replace(health, counts=_one_more(health, "success"), window=window if outlived else None)
 
 
 def counted(health: Health, outcome: Outcome) -> Health:
     """The record with one more of this outcome, and nothing else changed."""
-    return replace(health, counts={**health.counts, outcome: health.counts.get(outcome, 0) + 1})
+    return replace(health, counts=_one_more(health, outcome))
+
+
+def _one_more(health: Health, outcome: Outcome) -> dict[Outcome, int]:
+    return {**health.counts, outcome: health.counts.get(outcome, 0) + 1}
 
 
 def after_pick(health: Health, now: float) -> Health:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
 """How much model a request needs, weakest first."""
@@ -16,8 +16,7 @@ def rank(tier: Tier) -> int:
     return TIERS.index(tier)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """One thing seen in the request: `weight` is what it added to the score's log odds."""
 
     name: str
@@ -57,4 +56,7 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """The decision for JSON; candidates as `provider/model`."""
-        return asdict(self) | {"candidates": [str(candidate) for candidate in self.candidates]}
+        return asdict(self) | {
+            "signals": [signal._asdict() for signal in self.signals],
+            "candidates": [str(candidate) for candidate in self.candidates],
+        }

@@ -1,0 +1,71 @@
+"""Addons are passed over while they have nothing to do, and called as soon as they have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mitmproxy import options
+from mitmproxy.addonmanager import traverse
+from mitmproxy.proxy.layers.http import HttpRequestHeadersHook, HttpRequestHook
+from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResponseHook
+from mitmproxy.test import tflow
+from mitmproxy.tools.dump import DumpMaster
+
+from smart_router.fast_hooks import FastHooks
+from smart_router.idle_addons import _BY_ATTRIBUTE, _BY_OPTION
+
+HOOKS = (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook)
+
+# what wakes each of them, and what it does to a flow then
+WAKING: dict[str, dict[str, Any]] = {
+    "BlockList": {"block_list": ["/~all/404"]},
+    "MapLocal": {"map_local": ["|~all|nowhere|/"]},
+    "MapRemote": {"map_remote": ["/~all/address/elsewhere"]},
+    "ModifyBody": {"modify_body": ["/~all/content/other"]},
+    "ModifyHeaders": {"modify_headers": ["/~all/x-new/value"]},
+    "ProxyAuth": {"proxyauth": "user:pass"},
+    "StickyAuth": {"stickyauth": "~all"},
+    "StickyCookie": {"stickycookie": "~all"},
+    "UpstreamAuth": {"upstream_auth": "user:pass"},
+    "AntiCache": {"anticache": True},
+    "AntiComp": {"anticomp": True},
+    "SaveHar": {"hardump": "-"},
+}
+
+
+def called(hooks: FastHooks) -> set[str]:
+    """The addons that a flow's hooks would call."""
+    flow = tflow.tflow(resp=True)
+    groups = [group for hook in HOOKS for group in hooks.handlers(hook(flow))]
+    return {type(handler.__self__).__name__ for group in groups for handler in group}
+
+
+def test_the_table_knows_them_all() -> None:
+    assert {kind.__name__ for kind in (*_BY_ATTRIBUTE, *_BY_OPTION)} == WAKING.keys()
+
+
+@pytest.mark.parametrize("name", WAKING)
+async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> None:
+    master = DumpMaster(options.Options(), with_termlog=False, with_dumper=False)
+    assert name in {type(addon).__name__ for addon in traverse(master.addons.chain)}
+    hooks = FastHooks(master.addons)
+    hooks.install()
+    default = {option: master.options.default(option) for option in WAKING[name]}
+    assert called(hooks).isdisjoint(WAKING)
+    master.options.update(**WAKING[name])
+    assert called(hooks) & WAKING.keys() == {name}
+    master.options.update(**default)
+    assert called(hooks).isdisjoint(WAKING)
+
+
+async def test_what_wakes_it_is_what_it_does() -> None:
+    master = DumpMaster(options.Options(), with_termlog=False, with_dumper=False)
+    hooks = FastHooks(master.addons)
+    hooks.install()
+    flow = tflow.tflow()
+    await master.addons.trigger_event(HttpRequestHeadersHook(flow))
+    assert "x-new" not in flow.request.headers
+    master.options.update(modify_headers=["/~all/x-new/value"])
+    await master.addons.trigger_event(HttpRequestHeadersHook(flow))
+    assert flow.request.headers["x-new"] == "value"
