@@ -83,10 +83,12 @@ class Lexicon:
         hits: dict[str, list[str]] = {}
         for word in words.distinct & self._words.keys():
             _file(hits, self._words[word], word)
-        for word in words.distinct:
-            for prefix, group in self._prefixes.get(word[:_KEY], ()):
-                if word.startswith(prefix):
-                    _file(hits, [group], word)
+        prefixes = self._prefixes
+        for word in words.distinct if prefixes else ():
+            if word[:_KEY] in prefixes:
+                for prefix, group in prefixes[word[:_KEY]]:
+                    if word.startswith(prefix):
+                        _file(hits, [group], word)
         if first := words.distinct & self._phrases.keys():
             joined = f" {' '.join(words.spaced)} "
             for phrase, group in chain.from_iterable(self._phrases[word] for word in first):

@@ -119,8 +119,8 @@ def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
     found = {"numbers": Reading(log1p(digits), f"{digits} numbers")} if digits else {}
     if count < 4:
         return found
-    sizes = [len(word) for word in spaced]
-    long = sum(size > 8 for size in sizes)
+    sizes = list(map(len, spaced))
+    long = len([size for size in sizes if size > 8])
     distinct = len(words.distinct)
     names = len(_NAME.findall(text)) * count / max(count, len(text) // 7)
     return found | {
