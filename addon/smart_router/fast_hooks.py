@@ -97,8 +97,11 @@ class FastHooks:
     def start(self, event: Hook) -> bool:
         """Run a hook that has one argument as far as it goes without waiting; whether it is over.
 
-        One that is not is to be handed to mitmproxy, which then waits for the rest.
+        One that is not is to be handed to mitmproxy, which then waits for the rest; until then it is not
+        begun again.
         """
+        if event in self._begun:
+            return False
         (message,) = event.args()
         calls = self._lifecycle(event, message)
         loop = asyncio.get_running_loop()

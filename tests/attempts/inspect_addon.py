@@ -24,7 +24,7 @@ class Inspect:
             "command_sources": len(layer.command_sources),
             "waiting": len(layer.waiting_for_establishment),
             "timers": len(layer.timers),
-            "running": len(layer.attempt_client.running) if layer.attempt_client else 0,
+            "running": len(layer.running),
             "wakeups": len(handler.wakeup_timer),
             "attempts": len(router.attempts),
             "claims": len(router.claims),

@@ -1,8 +1,8 @@
 """Attempts run inside the client's own connection: mitmproxy's HTTP layer, extended.
 
 - `adopt` turns an `HttpLayer` into a `RoutedLayer`, whose client-facing streams are `RoutedStream`s.
-- Each attempt is an ordinary `HttpStream` in the same layer, with all of mitmproxy's hooks, so that it shows
-  in the UI like any flow. `AttemptClient` plays the client towards it.
+- Each attempt is an `HttpStream` in the same layer, with all of mitmproxy's hooks, so that it shows in the UI
+  like any flow. Its client is a connection that nobody has: what is sent there goes to the routed stream.
 - Events of an attempt that was given up are dropped by identity.
 - The credential is put in here, on a copy of the request on its way to the provider's connection: no flow
   object ever holds it, so neither the UI nor a saved file can leak it.
@@ -24,18 +24,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import ctx
-from mitmproxy.connection import Connection, ConnectionState, Server
+from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
     GetHttpConnection,
+    HttpClient,
     HttpLayer,
-    HttpStream,
     RegisterHttpConnection,
     SendHttp,
 )
-from mitmproxy.proxy.layers.http._base import HttpCommand, HttpConnection, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
@@ -45,6 +44,7 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseEndOfMessage,
     ResponseProtocolError,
 )
+from mitmproxy.proxy.layers.http._http1 import Http1Server
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
@@ -53,11 +53,11 @@ from smart_router.attempts.heads import with_secrets
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
-    BeginAttempt,
     CancelAttempt,
     StartAttempt,
     Tick,
 )
+from smart_router.attempts.quick import QuickHttp1Server, QuickStream
 from smart_router.attempts.stream import RoutedStream
 from smart_router.attempts.trailers import ignore_trailers
 
@@ -80,40 +80,6 @@ parallel stream of an HTTP/2 client would wait for the first to end."""
 class _Running:
     attempt: Attempt
     owner: int
-    context: Context
-
-
-class AttemptClient(HttpConnection):
-    """Plays the client towards the attempts of one client connection."""
-
-    def __init__(self, context: Context) -> None:
-        forked = context.fork()
-        forked.client = copy(context.client)
-        forked.client.id = f"{context.client.id}-attempts"
-        forked.client.state = ConnectionState.OPEN
-        super().__init__(forked, forked.client)
-        self.running: dict[int, _Running] = {}
-
-    def _handle_event(self, event: events.Event) -> Commands:
-        assert isinstance(event, HttpEvent)
-        running = self.running.get(event.stream_id)
-        if running is None:
-            return
-        if isinstance(event, BeginAttempt):
-            yield from self._send_request(running.attempt)
-            return
-        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError):
-            del self.running[event.stream_id]
-        yield ReceiveHttp(AttemptEvent(running.owner, running.attempt, event))
-
-    def _send_request(self, attempt: Attempt) -> Commands:
-        request, sid = attempt.flow.request, attempt.stream_id
-        request.timestamp_start = request.timestamp_end = time.time()
-        body = request.raw_content
-        yield ReceiveHttp(RequestHeaders(sid, request, end_stream=not body, replay_flow=attempt.flow))
-        if body:
-            yield ReceiveHttp(RequestData(sid, body))
-        yield ReceiveHttp(RequestEndOfMessage(sid))
 
 
 class _Gone:
@@ -132,16 +98,41 @@ class _Connections(dict[Connection, Any]):
         return _Gone()
 
 
+class AttemptStream(QuickStream):
+    """Runs one attempt: an `HttpStream` whose client is nobody."""
+
+
 class RoutedLayer(HttpLayer):
     """An `HttpLayer` whose streams may be routed. Made by `adopt`, never constructed."""
 
     claims: Claims
-    attempt_client: AttemptClient | None
+    attempts_client: Client
+    running: dict[int, _Running]
     timers: dict[commands.RequestWakeup, float]
     hooks: deque[commands.StartHook]
     hands_up_hooks: bool
 
     def _handle_event(self, event: events.Event) -> Commands:
+        """What is sent to one connection without anything in between goes out in one piece: head and body of
+        a message would otherwise be two writes here and two reads there.
+        """
+        pieces: list[bytes] = []
+        to: Connection | None = None
+        for command in self._handle_all(event):
+            if type(command) is commands.SendData and command.connection is to:
+                pieces.append(command.data)
+                continue
+            if to is not None:
+                yield commands.SendData(to, b"".join(pieces))
+                to = None
+            if type(command) is commands.SendData:
+                pieces, to = [command.data], command.connection
+            else:
+                yield command
+        if to is not None:
+            yield commands.SendData(to, b"".join(pieces))
+
+    def _handle_all(self, event: events.Event) -> Commands:
         yield from self._handle_one(event)
         while self.hooks:  # in their order, and when all else that the event led to is done
             hook = self.hooks.popleft()
@@ -159,38 +150,66 @@ class RoutedLayer(HttpLayer):
                     yield from self.event_to_child(stream, Tick(stream_id))
             return
         yield from super()._handle_event(event)
-        if isinstance(event, events.ConnectionClosed):
+        if type(event) is events.Start:
+            client = self.connections[self.context.client]
+            if type(client) is Http1Server:
+                client.__class__ = QuickHttp1Server
+        elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
                 self.connections.pop(connection, None)  # mitmproxy keeps it for the client connection's life
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
         """As mitmproxy's own: each event of each chunk passes here several times, so it is not called for
-        them, which would double the generators.
+        them, which would double the generators, and looks for the most frequent commands first.
         """
-        if isinstance(event, _REQUEST_EVENTS) and not isinstance(child, HttpStream):
+        for command in child.handle_event(event):
+            kind = type(command)
+            if kind is ReceiveHttp:
+                received = command.event  # type: ignore[attr-defined]
+                if type(received) is RequestHeaders:
+                    yield from self.make_stream(received.stream_id)
+                if stream := self.streams.get(received.stream_id):
+                    yield from self.event_to_child(stream, received)
+            elif kind is SendHttp:
+                yield from self._send(command.event, command.connection)  # type: ignore[attr-defined]
+            elif kind is commands.SendData:
+                yield command
+            elif isinstance(command, commands.StartHook):
+                if command.blocking:
+                    self.command_sources[command] = child
+                self.hooks.append(command)
+            else:
+                if command.blocking or kind is commands.RequestWakeup:
+                    self.command_sources[command] = child
+                if isinstance(command, HttpCommand):
+                    yield from self._obey(command)
+                else:
+                    if isinstance(command, commands.OpenConnection):
+                        self.connections[command.connection] = child
+                    yield command
+
+    def _send(self, event: HttpEvent, to: Connection) -> Commands:
+        """Bring what a stream sends to where it goes."""
+        if to is self.attempts_client:
+            yield from self._to_owner(event)
+            return
+        if to is not self.context.client and isinstance(event, _REQUEST_EVENTS):
             passed = yield from self._to_provider(event)
             if passed is None:
                 return
             event = passed
-        for command in child.handle_event(event):
-            if command.blocking or isinstance(command, commands.RequestWakeup):
-                self.command_sources[command] = child
-            if isinstance(command, ReceiveHttp):
-                if isinstance(command.event, RequestHeaders):
-                    yield from self.make_stream(command.event.stream_id)
-                if stream := self.streams.get(command.event.stream_id):
-                    yield from self.event_to_child(stream, command.event)
-            elif isinstance(command, SendHttp):
-                yield from self.event_to_child(self.connections[command.connection], command.event)
-            elif isinstance(command, commands.StartHook):
-                self.hooks.append(command)
-            elif isinstance(command, HttpCommand):
-                yield from self._obey(command)
-            else:
-                if isinstance(command, commands.OpenConnection):
-                    self.connections[command.connection] = child
-                yield command
+        yield from self.event_to_child(self.connections[to], event)
+
+    def _to_owner(self, event: HttpEvent) -> Commands:
+        """What an attempt answers, for the stream that it was made for."""
+        running = self.running.get(event.stream_id)
+        if running is None:
+            return  # given up
+        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError):
+            del self.running[event.stream_id]
+        if stream := self.streams.get(running.owner):
+            yield from self.event_to_child(stream, AttemptEvent(running.owner, running.attempt, event))
 
     def _obey(self, command: HttpCommand) -> Commands:
         """A stream's or connection's wish; the layer's own, and those of routed streams."""
@@ -212,7 +231,7 @@ class RoutedLayer(HttpLayer):
         """A request on its way to a server's connection, or None if nobody waits for its answer any more."""
         if event.stream_id < FIRST_ATTEMPT_ID:
             return self._with_lent_credential(event) if isinstance(event, RequestHeaders) else event
-        running = self._client().running.get(event.stream_id)
+        running = self.running.get(event.stream_id)
         if running is None:
             return None  # given up before it was sent
         if isinstance(event, RequestHeaders):
@@ -227,35 +246,41 @@ class RoutedLayer(HttpLayer):
         return _with_headers(event, lent) if lent else event
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
-        ignore_trailers(self.connections[command.connection])
+        top = self.connections[command.connection]
+        ignore_trailers(top)
+        if type(top) is HttpClient and not command.err:
+            self.connections[command.connection] = top.child_layer  # it has only passed on since it dialled
         yield from super().register_connection(command)
 
     def make_stream(self, stream_id: int) -> Commands:
-        if stream_id >= FIRST_ATTEMPT_ID:
-            self.streams[stream_id] = HttpStream(self._client().running[stream_id].context, stream_id)
-        else:
-            self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self.claims)
-        yield from self.event_to_child(self.streams[stream_id], events.Start())
-
-    def _client(self) -> AttemptClient:
-        if self.attempt_client is None:
-            self.attempt_client = AttemptClient(self.context)
-            self.connections[self.attempt_client.conn] = self.attempt_client
-        return self.attempt_client
+        stream = RoutedStream(self.context.fork(), stream_id, self.claims)
+        stream.hands_up_hooks = self.hands_up_hooks
+        self.streams[stream_id] = stream
+        yield from self.event_to_child(stream, events.Start())
 
     def _start(self, command: StartAttempt) -> Commands:
-        client = self._client()
-        sid = command.attempt.stream_id = next(_attempt_ids)
-        command.context.client = client.context.client
-        client.running[sid] = _Running(command.attempt, command.owner, command.context)
-        self.claims.attempts[command.attempt.flow.id] = command.attempt
+        attempt, sid = command.attempt, next(_attempt_ids)
+        attempt.stream_id = sid
+        command.context.client = self.attempts_client
+        self.running[sid] = _Running(attempt, command.owner)
+        self.claims.attempts[attempt.flow.id] = attempt
         for connection in [c for c in self.connections if isinstance(c, Server) and c.error]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
-        yield from self.event_to_child(client, BeginAttempt(sid))
+        stream = self.streams[sid] = AttemptStream(command.context, sid)
+        stream.claims, stream.hands_up_hooks = self.claims, self.hands_up_hooks
+        yield from self.event_to_child(stream, events.Start())
+        request = attempt.flow.request
+        request.timestamp_start = request.timestamp_end = time.time()
+        body = request.raw_content
+        head = RequestHeaders(sid, request, end_stream=not body, replay_flow=attempt.flow)
+        yield from self.event_to_child(stream, head)
+        if body:
+            yield from self.event_to_child(stream, RequestData(sid, body))
+        yield from self.event_to_child(stream, RequestEndOfMessage(sid))
 
     def _cancel(self, command: CancelAttempt) -> Commands:
         sid = command.attempt.stream_id
-        self._client().running.pop(sid, None)
+        self.running.pop(sid, None)
         stream = self.streams.get(sid)
         if stream is None:
             return
@@ -301,12 +326,21 @@ def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = Fal
             top.__class__ = RoutedLayer
             assert isinstance(top, RoutedLayer)
             top.claims = claims
-            top.attempt_client = None
+            top.attempts_client = _nobody(top.context.client)
+            top.running = {}
             top.timers = {}
             top.hooks = deque()
             top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
         top = getattr(top, "child_layer", None)
+
+
+def _nobody(client: Client) -> Client:
+    """Stands for the client of attempts: like the real one, and another connection."""
+    stand_in = copy(client)
+    stand_in.id = f"{client.id}-attempts"
+    stand_in.state = ConnectionState.OPEN
+    return stand_in
 
 
 def widen(client_id: str) -> None:

@@ -50,11 +50,6 @@ class ArmTimer(HttpCommand):
 
 
 @dataclass
-class BeginAttempt(HttpEvent):
-    """Tells the attempt client to send the request of the attempt with this stream id."""
-
-
-@dataclass
 class AttemptEvent(HttpEvent):
     """What the provider sent, for the stream that owns the attempt."""
 

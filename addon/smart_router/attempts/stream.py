@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from mitmproxy import flow as mflow
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -42,6 +42,7 @@ from smart_router.attempts.messages import (
     StartAttempt,
     Tick,
 )
+from smart_router.attempts.quick import QuickStream
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.listening import is_loopback
@@ -53,7 +54,7 @@ DRAIN = 1.0
 client's stream stays open too, so that its next request does not meet a busy provider connection."""
 
 
-class RoutedStream(HttpStream):
+class RoutedStream(QuickStream):
     """An `HttpStream` whose claimed requests are answered through attempts."""
 
     routed: bool = False

@@ -8,8 +8,10 @@ import h11
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
+from smart_router.attempts.quick import QuickHttp1
 
-class LenientHttp1Client(Http1Client):
+
+class LenientHttp1Client(QuickHttp1, Http1Client):
     """An `Http1Client` that leaves trailers out: nothing that the router reads is ever in them.
 
     Made by `ignore_trailers`, never constructed.

@@ -1,0 +1,74 @@
+"""mitmproxy's layers, run with less ceremony where nothing is waited for.
+
+A layer of mitmproxy's pauses at each hook until the event loop comes back to it, and passes all that it
+yields through a generator of its own. The streams here run a hook on the spot, if it is over at once, and go
+on; HTTP/1 connections, which never wait, hand out what they yield as it is.
+"""
+
+from __future__ import annotations
+
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server
+
+from smart_router.attempts.claims import Claims
+
+Commands = layer.CommandGenerator[None]
+
+_FLOW_HOOKS = frozenset(
+    (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
+)
+"""What may run in the midst of an event. The next attempt is not among them: it may want the connection on
+which the failed one's end is just being read."""
+
+
+class QuickStream(HttpStream):
+    """An `HttpStream` that runs its hooks on the spot, if `claims` says how."""
+
+    claims: Claims
+    hands_up_hooks: bool = False
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As a layer's own; while it is paused or debugged that is what runs."""
+        if self._paused is not None or self.debug is not None:
+            return super().handle_event(event)
+        return self._run(self._handle_event(event))
+
+    def _run(self, generator: Commands) -> Commands:
+        """Pass on what is yielded, up to a command that is to be waited for."""
+        for command in generator:
+            while command.blocking is True:
+                if not self._is_over(command):
+                    command.blocking = self
+                    self._paused = layer.Paused(command, generator)
+                    yield command
+                    return
+                try:
+                    command = generator.send(None)
+                except StopIteration:
+                    return
+            yield command
+
+    def _is_over(self, command: commands.Command) -> bool:
+        """Run a hook; whether there is nothing to wait for."""
+        start = None if self.hands_up_hooks else self.claims.start_hook
+        return start is not None and type(command) in _FLOW_HOOKS and start(command)  # type: ignore[arg-type]
+
+
+class QuickHttp1(Http1Connection):
+    """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As a layer's own, which is only there for what is waited for."""
+        return self._handle_event(event) if self.debug is None else super().handle_event(event)
+
+
+class QuickHttp1Server(QuickHttp1, Http1Server):
+    """The client's connection. Made by changing the class of an `Http1Server`, never constructed."""
