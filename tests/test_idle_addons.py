@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ WAKING: dict[str, dict[str, Any]] = {
     "AntiCache": {"anticache": True},
     "AntiComp": {"anticomp": True},
     "SaveHar": {"hardump": "-"},
+    "Save": {"save_stream_file": os.devnull},
 }
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any
 
 from mitmproxy import flow
@@ -42,7 +42,7 @@ class FastHooks:
 
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
-        self._handlers: dict[str, tuple[Handlers, ...]] = {}
+        self._handlers: dict[tuple[str, bool], tuple[Handlers, ...]] = {}
         self._begun: dict[Hook, asyncio.Future[None] | None] = {}
 
     def install(self) -> None:
@@ -70,32 +70,35 @@ class FastHooks:
 
         return changed
 
-    def handlers(self, event: Hook) -> tuple[Handlers, ...]:
-        """Who handles this hook, grouped by the addons of the chain, in its order."""
-        found = self._handlers.get(event.name)
+    def handlers(self, event: Hook, *, own: bool = False) -> tuple[Handlers, ...]:
+        """Who handles this hook, grouped by the addons of the chain, in its order; `own` is a flow that the
+        router answers.
+        """
+        found = self._handlers.get((event.name, own))
         if found is None:
             groups = [
                 tuple(
                     handler
                     for owner, handler in self._manager._iter_hooks(addon, event)
-                    if not (event.name in FLOW_HOOKS and is_idle(owner))
+                    if not (event.name in FLOW_HOOKS and is_idle(owner, own=own))
                 )
                 for addon in self._manager.chain
             ]
-            found = self._handlers[event.name] = tuple(group for group in groups if group)
+            found = self._handlers[event.name, own] = tuple(group for group in groups if group)
         return found
 
     async def trigger_event(self, event: Hook) -> None:
         """As the manager's."""
-        await _finish(self._calls(event))
+        await _finish(_calls(self.handlers(event), event.args()))
 
     def trigger(self, event: Hook) -> None:
         """As the manager's, which asks all addons at each line of the log."""
         if self.handlers(event):
             AddonManager.trigger(self._manager, event)
 
-    def start(self, event: Hook) -> bool:
-        """Run a hook that has one argument as far as it goes without waiting; whether it is over.
+    def start(self, event: Hook, own: bool = False) -> bool:
+        """Run a hook that has one argument as far as it goes without waiting; whether it is over. `own` says
+        that its flow is the router's.
 
         One that is not is to be handed to mitmproxy, which then waits for the rest; until then it is not
         begun again.
@@ -103,14 +106,15 @@ class FastHooks:
         if event in self._begun:
             return False
         (message,) = event.args()
-        calls = self._lifecycle(event, message)
-        loop = asyncio.get_running_loop()
+        calls = self._lifecycle(self.handlers(event, own=own), message)
         begun: asyncio.Future[None] | None = None
         try:
-            if (first := next(calls, None)) is not None:
+            for first in calls:
+                loop = asyncio.get_running_loop()
                 begun = asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
+                break
         except OptionsError as error:
-            begun = loop.create_future()
+            begun = asyncio.get_running_loop().create_future()
             begun.set_exception(error)
         went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
         if went_well and not (isinstance(message, flow.Flow) and message.intercepted):
@@ -121,35 +125,35 @@ class FastHooks:
     async def handle_lifecycle(self, event: Hook) -> None:
         """As the manager's; waits for the rest of a hook that was started."""
         if event not in self._begun:
-            await _finish(self._lifecycle(event, event.args()[0]))
+            await _finish(self._lifecycle(self.handlers(event), event.args()[0]))
         elif begun := self._begun.pop(event):
             await begun
 
-    def _lifecycle(self, event: Hook, message: Any) -> Calls:
-        """The hook, and for a flow `update` after it."""
-        yield from self._calls(event)
-        if isinstance(message, flow.Flow):
-            yield from self._calls(UpdateHook([message]))
+    def _lifecycle(self, groups: tuple[Handlers, ...], message: Any) -> Calls:
+        """Call the handlers, and for a flow those of `update` after them."""
+        yield from _calls(groups, (message,))
+        if isinstance(message, flow.Flow) and (groups := self.handlers(_ANY_UPDATE)):
+            yield from _calls(groups, ([message],))
 
-    def _calls(self, event: Hook) -> Calls:
-        """Call one handler after another; yields what is to be awaited before the next."""
-        groups = self.handlers(event)
-        if not groups:
+
+_ANY_UPDATE = UpdateHook([])
+
+
+def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
+    """Call one handler after another; yields what is to be awaited before the next."""
+    for group in groups:
+        try:
+            for handler in group:
+                result = handler(*args)
+                if result is not None and inspect.isawaitable(result):
+                    yield result
+        except AddonHalt:
             return
-        args = event.args()
-        for group in groups:
-            try:
-                for handler in group:
-                    result = handler(*args)
-                    if result is not None and inspect.isawaitable(result):
-                        yield result
-            except AddonHalt:
-                return
-            except OptionsError:
+        except OptionsError:
+            raise
+        except Exception:
+            with safecall():  # logs it
                 raise
-            except Exception:
-                with safecall():  # logs it
-                    raise
 
 
 async def _finish(calls: Calls, waited_for: Awaitable[Any] | None = None) -> None:

@@ -1,7 +1,8 @@
 """Which of mitmproxy's own addons have nothing to do with flows, as they are set up.
 
 Most of those that handle a request only look whether an option was given that hardly anybody gives. What
-each looks at is set when options change, and only then.
+each looks at is set when options change, and only then. Some others have to do with what passes through, and
+nothing with requests that the router answers.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from mitmproxy.addons import (
     anticache,
     anticomp,
     blocklist,
+    disable_h2c,
     maplocal,
     mapremote,
     modifybody,
     modifyheaders,
+    onboarding,
     proxyauth,
+    save,
     savehar,
     stickyauth,
     stickycookie,
+    tlsconfig,
+    update_alt_svc,
     upstream_auth,
 )
 
@@ -34,6 +40,7 @@ _BY_ATTRIBUTE: Mapping[type, str] = {
     modifybody.ModifyBody: "replacements",
     modifyheaders.ModifyHeaders: "replacements",
     proxyauth.ProxyAuth: "validator",
+    save.Save: "stream",
     stickyauth.StickyAuth: "flt",
     stickycookie.StickyCookie: "flt",
     upstream_auth.UpstreamAuth: "auth",
@@ -48,9 +55,17 @@ _BY_OPTION: Mapping[type, str] = {
 """The option that must be given for the addon to do anything."""
 
 
-def is_idle(addon: Any) -> bool:
-    """Whether the addon passes over all flows until options change."""
+_PASSING = frozenset(
+    (disable_h2c.DisableH2C, onboarding.Onboarding, tlsconfig.TlsConfig, update_alt_svc.UpdateAltSvc)
+)
+"""They look for requests to mitmproxy itself, and for headers that the router does not pass on."""
+
+
+def is_idle(addon: Any, *, own: bool = False) -> bool:
+    """Whether the addon passes over all flows until options change, or all that are the router's `own`."""
     kind = type(addon)
     if kind in _BY_ATTRIBUTE:
         return not getattr(addon, _BY_ATTRIBUTE[kind])
-    return kind in _BY_OPTION and not getattr(ctx.options, _BY_OPTION[kind])
+    if kind in _BY_OPTION:
+        return not getattr(ctx.options, _BY_OPTION[kind])
+    return own and kind in _PASSING

@@ -12,6 +12,8 @@ from pydantic import SecretStr
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 
+StartNow = Callable[[StartHook, bool], bool]
+
 
 @dataclass(slots=True, eq=False)
 class Claim:
@@ -34,13 +36,14 @@ class Claims:
     """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes.
 
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
-    `start_hook` runs a hook at once and says whether it is over; None leaves all hooks to mitmproxy.
+    `start_hook` runs a hook at once and says whether it is over, given whether its flow is the router's own;
+    None leaves all hooks to mitmproxy.
     """
 
     def __init__(self, max_body: int) -> None:
         self.max_body = max_body
         self.attempts: dict[str, Attempt] = {}
-        self.start_hook: Callable[[StartHook], bool] | None = None
+        self.start_hook: StartNow | None = None
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:

@@ -101,6 +101,9 @@ class _Connections(dict[Connection, Any]):
 class AttemptStream(QuickStream):
     """Runs one attempt: an `HttpStream` whose client is nobody."""
 
+    def is_own(self) -> bool:
+        return True
+
 
 class RoutedLayer(HttpLayer):
     """An `HttpLayer` whose streams may be routed. Made by `adopt`, never constructed."""
@@ -137,7 +140,7 @@ class RoutedLayer(HttpLayer):
         while self.hooks:  # in their order, and when all else that the event led to is done
             hook = self.hooks.popleft()
             start = None if self.hands_up_hooks else self.claims.start_hook
-            if start is None or not start(hook):
+            if start is None or not start(hook, False):
                 yield hook
             elif hook.blocking:
                 yield from self._handle_one(events.HookCompleted(hook))
@@ -264,7 +267,7 @@ class RoutedLayer(HttpLayer):
         command.context.client = self.attempts_client
         self.running[sid] = _Running(attempt, command.owner)
         self.claims.attempts[attempt.flow.id] = attempt
-        for connection in [c for c in self.connections if isinstance(c, Server) and c.error]:
+        for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
         stream = self.streams[sid] = AttemptStream(command.context, sid)
         stream.claims, stream.hands_up_hooks = self.claims, self.hands_up_hooks

@@ -59,7 +59,11 @@ class QuickStream(HttpStream):
     def _is_over(self, command: commands.Command) -> bool:
         """Run a hook; whether there is nothing to wait for."""
         start = None if self.hands_up_hooks else self.claims.start_hook
-        return start is not None and type(command) in _FLOW_HOOKS and start(command)  # type: ignore[arg-type]
+        return start is not None and type(command) in _FLOW_HOOKS and start(command, self.is_own())  # type: ignore[arg-type]
+
+    def is_own(self) -> bool:
+        """Whether the flow is one that the router answers, or an attempt of it."""
+        return self.claims.get(self.flow) is not None
 
 
 class QuickHttp1(Http1Connection):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 from smart_router.stats.record import RefusalRecord, RequestRecord
-from smart_router.stats.rows import Routes, insert_loss, insert_refusal, insert_request
+from smart_router.stats.rows import insert_loss, insert_refusals, insert_requests
 from smart_router.stats.schema import MIGRATIONS
 from smart_router.stats.tally import leftovers
 
@@ -29,6 +31,11 @@ _ROWS_AT_ONCE = 20_000
 """Requests thrown out in one transaction: others want to write, too."""
 
 Item = RequestRecord | RefusalRecord
+
+_INSERT: Mapping[type[Item], Callable[[sqlite3.Connection, list[Any]], None]] = {
+    RequestRecord: insert_requests,
+    RefusalRecord: insert_refusals,
+}
 
 
 class StatsDatabase:
@@ -48,13 +55,9 @@ class StatsDatabase:
         it, `lost` how many of these could not be kept.
         """
         db = self._open()
-        routes: Routes = {}
         with self._giving_up(), transaction(db):
-            for item in items:
-                if isinstance(item, RequestRecord):
-                    insert_request(db, item, routes)
-                else:
-                    insert_refusal(db, item)
+            for kind, alike in groupby(items, type):  # the audit log keeps their order
+                _INSERT[kind](db, list(alike))
             if lost:
                 insert_loss(db, lost, "they could not be written")
             db.execute(

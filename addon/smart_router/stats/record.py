@@ -66,7 +66,7 @@ class Saving(NamedTuple):
     baseline: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AttemptRecord:
     """One exchange with a provider. Times are seconds: `started` from the request's start, `ttft` (time to
     the first content, streams only) and `duration` from the attempt's.
@@ -90,7 +90,7 @@ class AttemptRecord:
     cost: Cost | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestRecord:
     """One request that was routed. `time` is unix seconds at its start; times are seconds.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from smart_router.sqlite_file import NewerFileError
 from smart_router.stats.database import Item, StatsDatabase
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.record import AttemptRecord, RequestRecord
+from smart_router.stats.record import AttemptRecord, Cost, RequestRecord
 from smart_router.stats.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -139,36 +139,37 @@ class Recorder:
 
     def _take(self, items: Sequence[Item]) -> None:
         """Put prices on them and show them to whoever wants to see."""
-        priced = [self._price(item) if isinstance(item, RequestRecord) else item for item in items]
-        self._unwritten += priced
-        if records := [item for item in priced if isinstance(item, RequestRecord)]:
+        records = [item for item in items if isinstance(item, RequestRecord)]
+        for record in records:
+            self._price(record)
+        self._unwritten += items
+        if records:
             try:
                 self._priced(records)
             except Exception:
                 logger.exception("records were not taken in")
 
-    def _price(self, record: RequestRecord) -> RequestRecord:
+    def _price(self, record: RequestRecord) -> None:
         try:
-            attempts = tuple(self._price_attempt(attempt, record.time) for attempt in record.attempts)
+            for attempt in record.attempts:
+                attempt.cost = self._cost(attempt, record.time)
             last, baseline = record.last, record.baseline
-            cost = None
             if baseline and last and last.tokens:
-                # the other provider would not have charged what this one states
-                used = replace(last.tokens, stated=None, service_tier=None)
-                cost = self.prices.cost(baseline.provider, baseline.model, used, record.time)
-            return replace(record, attempts=attempts, baseline_cost=cost)
+                used = last.tokens
+                if used.stated or used.service_tier:  # which are this provider's: the other charges otherwise
+                    used = replace(used, stated=None, service_tier=None)
+                record.baseline_cost = self.prices.cost(baseline.provider, baseline.model, used, record.time)
         except Exception:
             logger.exception("%s could not be priced", record.id)
-            return record
 
-    def _price_attempt(self, attempt: AttemptRecord, at: float) -> AttemptRecord:
+    def _cost(self, attempt: AttemptRecord, at: float) -> Cost | None:
         if attempt.tokens is None:
-            return attempt
+            return None
         candidate = attempt.candidate
         cost = self.prices.cost(candidate.provider, candidate.model, attempt.tokens, at)
         if cost is None and attempt.answered_model:  # a model such as openrouter/auto, which picks one itself
             cost = self.prices.cost(candidate.provider, attempt.answered_model, attempt.tokens, at)
-        return replace(attempt, cost=cost)
+        return cost
 
     def _write(self) -> None:
         if (excess := len(self._unwritten) - MOST_WAITING) > 0:
