@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
@@ -16,7 +16,7 @@ from smart_router import speedups
 from smart_router.attempts import error_pages
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
-from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.layer import adopt, widen
 from smart_router.attempts.leaving import let_connections_close
@@ -210,21 +210,21 @@ class SmartRouter:
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
 
-    async def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Answer what is claimed, or have attempts answer it."""
-        if claim := self.claims.get(flow):
-            await self.serving.serve(flow, claim)
+        claim = self.claims.get(flow)
+        return self.serving.serve(flow, claim) if claim else None
 
-    async def router_next_attempt(self, exchange: Exchange) -> None:
+    def router_next_attempt(self, exchange: Exchange) -> Awaitable[None] | None:
         """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
         try:
-            exchange.step = await next_step(exchange)
+            step = next_step(exchange)
         except Exception:
-            logger.exception("smart-router: %s: no next attempt", exchange.id)
-            exchange.step = Spent(INTERNAL)
-        if isinstance(exchange.step, Attempt):
-            links.link_attempt(exchange, exchange.step)
-        _refresh(links.conclude(exchange))
+            step = _no_step(exchange)
+        if isinstance(step, Awaitable):
+            return _step_later(exchange, step)
+        _take_step(exchange, step)
+        return None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Event streams and large bodies pass through as they come."""
@@ -264,6 +264,26 @@ class SmartRouter:
             self._journal.add(_line(flow, claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
             links.show_body(flow, flow.response.stream)
+
+
+async def _step_later(exchange: Exchange, coming: Awaitable[Step]) -> None:
+    try:
+        step = await coming
+    except Exception:
+        step = _no_step(exchange)
+    _take_step(exchange, step)
+
+
+def _no_step(exchange: Exchange) -> Step:
+    logger.exception("smart-router: %s: no next attempt", exchange.id)
+    return Spent(INTERNAL)
+
+
+def _take_step(exchange: Exchange, step: Step) -> None:
+    exchange.step = step
+    if isinstance(step, Attempt):
+        links.link_attempt(exchange, step)
+    _refresh(links.conclude(exchange))
 
 
 def _refresh(flows: Sequence[http.HTTPFlow]) -> None:

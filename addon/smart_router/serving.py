@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -57,23 +57,39 @@ class Serving:
             logger.exception("smart-router: %s: request not understood", request_id(flow))
             return True
 
-    async def serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
-        """Answer a claimed flow, or get its attempts ready."""
+    def serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
+        """Answer a claimed flow, or get its attempts ready; what is left to wait for, if anything is."""
         try:
-            try:
-                await self._serve(flow, claim)
-            except ClientError as error:
-                if self._pass_on(flow, claim, error):
-                    return
-                _refuse(flow, error)
-                if self.router is not None:
-                    self.router.recording.refused(flow, claim.client, error)
+            rest = self._serve(flow, claim)
+        except Exception as error:
+            self._failed(flow, claim, error)
+            return None
+        if rest is None:
+            _tidy(flow)
+            return None
+        return self._end(flow, claim, rest)
+
+    async def _end(self, flow: http.HTTPFlow, claim: Claim, rest: Awaitable[None]) -> None:
+        try:
+            await rest
+        except Exception as error:
+            self._failed(flow, claim, error)
+        else:
+            _tidy(flow)
+
+    def _failed(self, flow: http.HTTPFlow, claim: Claim, error: Exception) -> None:
+        try:
+            if not isinstance(error, ClientError):
+                raise error
+            if self._pass_on(flow, claim, error):
+                return
+            _refuse(flow, error)
+            if self.router is not None:
+                self.router.recording.refused(flow, claim.client, error)
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             _refuse(flow, INTERNAL)
-        links.hide_keys(flow)
-        if flow.response is not None and flow.request.method == "HEAD":
-            flow.response.data.content = b""  # past the setter, which would change the content-length
+        _tidy(flow)
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
         if replay.is_attempt(flow):
@@ -114,13 +130,12 @@ class Serving:
             del flow.request.headers[found.header]
         return found is not None or is_loopback(_address(flow))
 
-    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
+    def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
         router = self.router
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         if replay.is_attempt(flow):
-            claim.credential = await replay.lend(router, flow)
-            return
+            return _lend(router, flow, claim)
         headers = flow.request.headers
         if not flow.is_replay:
             claim.origin = check_origin(headers, self.rules.allow_origins)
@@ -130,7 +145,7 @@ class Serving:
             raise target
         if target is not None and flow.request.method == "OPTIONS" and claim.origin:
             flow.response = _preflight(target)
-            return
+            return None
         if not flow.is_replay:
             claim.client = check_client(_address(flow), headers, router.config.clients)
         assert target is not None, "what is not the router's is claimed only to be refused"
@@ -140,14 +155,14 @@ class Serving:
         if target.endpoint == "chat":
             self._route(flow, claim, router, found)
         elif target.endpoint == "stats":
-            since = flow.request.query.get("since", "")
-            flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
+            return _report(router, flow)
         elif target.endpoint == "metrics":
             recording = router.recording
             body, content_type = exposition(recording.totals, recording.recorder.lost)
             flow.response = http.Response.make(200, body, {"content-type": content_type})
         else:
             flow.response = _json(*_LOCAL[target.endpoint](router, target))
+        return None
 
     def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
@@ -157,6 +172,15 @@ class Serving:
             rename = partial(found.rename, providers=router.config.providers)
         claim.exchange = exchange = router.open_exchange(flow, body, rename)
         links.link_client(flow, exchange)
+
+
+async def _lend(router: Router, flow: http.HTTPFlow, claim: Claim) -> None:
+    claim.credential = await replay.lend(router, flow)
+
+
+async def _report(router: Router, flow: http.HTTPFlow) -> None:
+    since = flow.request.query.get("since", "")
+    flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
 
 
 def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
@@ -194,6 +218,13 @@ def _address(flow: http.HTTPFlow) -> str:
         return LOOPBACK
     peer = flow.client_conn.peername
     return peer[0] if peer else ""
+
+
+def _tidy(flow: http.HTTPFlow) -> None:
+    """Leave in the flow what may be seen of it."""
+    links.hide_keys(flow)
+    if flow.response is not None and flow.request.method == "HEAD":
+        flow.response.data.content = b""  # past the setter, which would change the content-length
 
 
 def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:

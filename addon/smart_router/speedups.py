@@ -17,10 +17,23 @@ from typing import Any
 
 from mitmproxy import connection, flow, hooks, http, optmanager
 from mitmproxy.net.http import url
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
 from mitmproxy.utils import typecheck
 
 _own_authority = url.parse_authority
+_own_contains = http.Headers.__contains__
+_own_new: Any = commands.StartHook.__new__
+_hooks = frozenset(
+    (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
+)
 
 MOST_AUTHORITIES = 256
 """How many parsed authorities are remembered."""
@@ -31,9 +44,12 @@ LONGEST_AUTHORITY = 300
 _AT_ONCE = 64
 """Ids that are made at once."""
 
+_MOST_KINDS = 1_000
+"""Combinations of types that are remembered; there are hardly ten."""
+
 _IMMUTABLE = frozenset({bool, int, float, str, type(None)})
 
-_accepted: set[tuple[type, Any]] = set()
+_accepted: set[tuple[type, ...]] = set()
 _ids: deque[str] = deque()
 _authorities: dict[tuple[str | bytes, bool], tuple[str, int | None]] = {}
 
@@ -41,14 +57,14 @@ _authorities: dict[tuple[str | bytes, bool], tuple[str, int | None]] = {}
 def __post_init__(self: http.MessageData) -> None:  # noqa: N807  # it goes by the name of what it replaces
     """`http.MessageData.__post_init__`, which checks the type of each part of each message.
 
-    No part is a container or a file, so the check looks at its type alone: one that passed will pass again.
+    No part is a container or a file, so the check looks at its type alone: what passed will pass again.
     """
-    for name, typeinfo in _fields(type(self)):
-        value = getattr(self, name)
-        kind = (type(value), typeinfo)
-        if kind not in _accepted:
-            typecheck.check_option_type(name, value, typeinfo)
-            _accepted.add(kind)
+    kinds = (type(self), *map(type, vars(self).values()))
+    if kinds not in _accepted:
+        for name, typeinfo in _fields(type(self)):
+            typecheck.check_option_type(name, getattr(self, name), typeinfo)
+        if len(_accepted) < _MOST_KINDS:
+            _accepted.add(kinds)
 
 
 def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | None]:
@@ -65,9 +81,39 @@ def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | Non
 
 
 def get_all(self: http.Headers, name: str | bytes) -> list[str]:
-    """`http.Headers.get_all`, through which every look at a header goes."""
-    wanted = (name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name).lower()
+    """`http.Headers.get_all`, which asks a function for each name and each value."""
+    wanted = _canonical(name)
     return [value.decode("utf-8", "surrogateescape") for key, value in self.fields if key.lower() == wanted]
+
+
+def get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
+    """`http.Headers.get`, which raises an error for each header that is not there, and catches it."""
+    wanted = _canonical(name)
+    for key, _ in self.fields:
+        if key.lower() == wanted:
+            return self[name]
+    return default
+
+
+def __contains__(self: http.Headers, name: object) -> bool:  # noqa: N807
+    """`name in http.Headers`; the same."""
+    if not isinstance(name, str | bytes):
+        return _own_contains(self, name)
+    wanted = _canonical(name)
+    for key, _ in self.fields:  # noqa: SIM110  # a generator would cost as much again
+        if key.lower() == wanted:
+            return True
+    return False
+
+
+def _canonical(name: str | bytes) -> bytes:
+    return (name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name).lower()
+
+
+def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> commands.StartHook:  # noqa: N807
+    """`StartHook.__new__`, which looks each time whether the class is one that may be made."""
+    made: commands.StartHook = object.__new__(cls) if cls in _hooks else _own_new(cls, *args, **kwargs)
+    return made
 
 
 def args(self: hooks.Hook) -> list[Any]:
@@ -114,6 +160,9 @@ def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
 REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (http.MessageData, "__post_init__", __post_init__),
     (http.Headers, "get_all", get_all),
+    (http.Headers, "get", get),
+    (http.Headers, "__contains__", __contains__),
+    (commands.StartHook, "__new__", __new__),
     (url, "parse_authority", parse_authority),
     (hooks.Hook, "args", args),
     (Context, "fork", fork),
@@ -123,8 +172,10 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
 )
 """To what each belongs, its name there, and ours."""
 
-ORIGINALS: Mapping[str, Any] = {name: vars(owner)[name] for owner, name, _ in REPLACED}
-"""mitmproxy's own, by their names."""
+_INHERITED = object()
+
+ORIGINALS: Mapping[str, Any] = {name: vars(owner).get(name, _INHERITED) for owner, name, _ in REPLACED}
+"""mitmproxy's own, by their names; those that a class has from others are not its own."""
 
 
 def install() -> None:
@@ -136,4 +187,7 @@ def install() -> None:
 def uninstall() -> None:
     """Give mitmproxy its own functions back."""
     for owner, name, _ in REPLACED:
-        setattr(owner, name, ORIGINALS[name])
+        if ORIGINALS[name] is not _INHERITED:
+            setattr(owner, name, ORIGINALS[name])
+        elif name in vars(owner):
+            delattr(owner, name)

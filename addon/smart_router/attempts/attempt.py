@@ -32,7 +32,8 @@ class Attempt:
     `credential` are the headers that hold the secret, put on a copy at send time and only for `origin`, the
     scheme, host and port that it is for. Times are monotonic
     seconds; `deadline` is when the present phase has lasted too long. `kept` is what the flow shows of a
-    streamed answer. `over`: no more events will come, since `ended`.
+    streamed answer. `of_login` says that the credential is an access token. `over`: no more events will come,
+    since `ended`.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Attempt:
     silence_timeout: float
     deadline: float
     kept: KeptBody
+    of_login: bool = False
     stream_id: int = 0
     over: bool = False
     phase: Literal["connect", "head", "body"] = "connect"

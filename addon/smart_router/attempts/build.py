@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mitmproxy import http
-from mitmproxy.connection import Server
 
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.heads import make_request
+from smart_router.attempts.heads import make_request, make_server
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import SLOW_START
 from smart_router.auth.profiles import Profile, auth_header
@@ -75,6 +74,7 @@ class Builder:
             silence_timeout=limits.silence,
             deadline=now + limits.connect,
             kept=KeptBody(limits.keep_body),
+            of_login=profile.login is not None,
         )
 
     def _call(self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile) -> Call:
@@ -95,7 +95,8 @@ class Builder:
             recall=exchange.services.recall.get,
             tool_names=tool_names(exchange.request),
         )
-        return replace(call, stream=provider.dialect.upstream_streams(exchange.request, call))
+        streams = provider.dialect.upstream_streams(exchange.request, call)
+        return replace(call, stream=True) if streams else call
 
 
 def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
@@ -111,7 +112,7 @@ def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTT
         request.authority = host
     else:
         request.headers["host"] = host
-    server = Server(id=f"{client.id}-{number}", address=(request.host, request.port))
+    server = make_server(f"{client.id}-{number}", request.host, request.port)
     flow = http.HTTPFlow(client.client_conn, server)
     flow.request = request
     return flow

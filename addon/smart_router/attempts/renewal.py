@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Step
@@ -14,15 +16,22 @@ _TRY_AGAIN = 30.0
 """Seconds for which a login is left alone whose token could not be refreshed."""
 
 
-async def next_step(exchange: Exchange) -> Step:
+def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
     """What the exchange does next. A login whose token is about to end, or was refused, gets a new one
-    before the attempt begins; if there is none to be had, that attempt has failed."""
-    while isinstance(step := exchange.next_step(time.monotonic()), Attempt):
+    before the attempt begins, which is to be waited for; if there is none to be had, that attempt has failed.
+    """
+    step = exchange.next_step(time.monotonic())
+    return _fresh(exchange, step) if isinstance(step, Attempt) and step.of_login else step
+
+
+async def _fresh(exchange: Exchange, step: Step) -> Step:
+    while isinstance(step, Attempt):
         error = await _freshen(exchange, step)
         if error is None:
             break
         step.close(time.monotonic())
         exchange.failed(error, time.monotonic())
+        step = exchange.next_step(time.monotonic())
     return step
 
 

@@ -160,7 +160,8 @@ def after_success(health: Health, now: float) -> Health:
     window = health.window
     # another process's later failure may be on record first: of that, this success says nothing
     outlived = window is not None and window.since > now
-    return replace(health, counts=_one_more(health, "success"), window=window if outlived else None)
+    counts = _one_more(health, "success")
+    return Health(window if outlived else None, health.disabled, health.last_used, counts)
 
 
 def counted(health: Health, outcome: Outcome) -> Health:
@@ -177,7 +178,7 @@ def after_pick(health: Health, now: float) -> Health:
     window = health.window
     if window is not None and now < window.until:
         window = replace(window, probed=now)
-    return replace(health, window=window, last_used=now)
+    return Health(window, health.disabled, now, health.counts)
 
 
 def state(health: Health, now: float) -> State:

@@ -64,7 +64,8 @@ class Writer:
 
     def wake(self) -> None:
         """There is something to write."""
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def flush(self) -> None:
         """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""

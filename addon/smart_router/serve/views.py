@@ -34,13 +34,17 @@ class SharedServing(Serving):
         super().__init__(claims)
         self._view = view
 
-    async def _serve(self, flow: http.HTTPFlow, claim: Claim) -> None:
-        await super()._serve(flow, claim)
+    def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
+        rest = super()._serve(flow, claim)
         target = endpoints.resolve(flow.request.path)
         if flow.response is None or not isinstance(target, endpoints.Target):
-            return
+            return rest
         if target.endpoint not in ("health", "metrics") or flow.request.method not in target.methods:
-            return
+            return rest
+        return self._tell_of_all(flow, target)
+
+    async def _tell_of_all(self, flow: http.HTTPFlow, target: endpoints.Target) -> None:
+        assert flow.response is not None
         view = await self._view()
         if target.endpoint == "health":
             body = health(from_json(flow.response.content or b"{}"), view)
