@@ -48,16 +48,18 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.attempt_stream import AttemptStream
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
+    BeginAttempt,
     CancelAttempt,
     StartAttempt,
     Tick,
 )
-from smart_router.attempts.quick import QuickHttp1Server, QuickStream
+from smart_router.attempts.quick import QuickHttp1Server
 from smart_router.attempts.stream import RoutedStream
 from smart_router.attempts.trailers import ignore_trailers
 
@@ -96,13 +98,6 @@ class _Connections(dict[Connection, Any]):
         if connection.state is not ConnectionState.CLOSED:
             raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
         return _Gone()
-
-
-class AttemptStream(QuickStream):
-    """Runs one attempt: an `HttpStream` whose client is nobody."""
-
-    def is_own(self) -> bool:
-        return True
 
 
 class RoutedLayer(HttpLayer):
@@ -269,17 +264,9 @@ class RoutedLayer(HttpLayer):
         self.claims.attempts[attempt.flow.id] = attempt
         for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
-        stream = self.streams[sid] = AttemptStream(command.context, sid)
-        stream.claims, stream.hands_up_hooks = self.claims, self.hands_up_hooks
-        yield from self.event_to_child(stream, events.Start())
-        request = attempt.flow.request
-        request.timestamp_start = request.timestamp_end = time.time()
-        body = request.raw_content
-        head = RequestHeaders(sid, request, end_stream=not body, replay_flow=attempt.flow)
-        yield from self.event_to_child(stream, head)
-        if body:
-            yield from self.event_to_child(stream, RequestData(sid, body))
-        yield from self.event_to_child(stream, RequestEndOfMessage(sid))
+        stream = self.streams[sid] = AttemptStream(command.context, sid, self.claims, attempt.flow)
+        stream.hands_up_hooks = self.hands_up_hooks
+        yield from self.event_to_child(stream, BeginAttempt(sid))
 
     def _cancel(self, command: CancelAttempt) -> Commands:
         sid = command.attempt.stream_id

@@ -50,6 +50,11 @@ class ArmTimer(HttpCommand):
 
 
 @dataclass
+class BeginAttempt(HttpEvent):
+    """Tells the stream of an attempt to send its request."""
+
+
+@dataclass
 class AttemptEvent(HttpEvent):
     """What the provider sent, for the stream that owns the attempt."""
 

@@ -25,8 +25,7 @@ Commands = layer.CommandGenerator[None]
 _FLOW_HOOKS = frozenset(
     (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
 )
-"""What may run in the midst of an event. The next attempt is not among them: it may want the connection on
-which the failed one's end is just being read."""
+"""What may run in the midst of an event."""
 
 
 class QuickStream(HttpStream):
@@ -59,7 +58,13 @@ class QuickStream(HttpStream):
     def _is_over(self, command: commands.Command) -> bool:
         """Run a hook; whether there is nothing to wait for."""
         start = None if self.hands_up_hooks else self.claims.start_hook
-        return start is not None and type(command) in _FLOW_HOOKS and start(command, self.is_own())  # type: ignore[arg-type]
+        if start is None or not self.may_run(command):
+            return False
+        return start(command, self.is_own())  # type: ignore[arg-type]
+
+    def may_run(self, command: commands.Command) -> bool:
+        """Whether the command is a hook that may run in the midst of an event."""
+        return type(command) in _FLOW_HOOKS
 
     def is_own(self) -> bool:
         """Whether the flow is one that the router answers, or an attempt of it."""

@@ -69,6 +69,10 @@ class RoutedStream(QuickStream):
         super().__init__(context, stream_id)
         self.claims = claims
 
+    def may_run(self, command: commands.Command) -> bool:
+        """The next attempt may want the connection on which the failed one's end is just being read."""
+        return super().may_run(command) or (type(command) is NextAttemptHook and not self.exchange.number)
+
     # The request.
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
