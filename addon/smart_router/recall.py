@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import Delta, End, Event, ReasoningDetail, Start
+from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, ReasoningDetail, Start
 
 
 class Recall:
@@ -59,8 +59,12 @@ class Carried:
         if not self._has_details:
             return
         folded: Any = fold([Start("", "", 0), *self._deltas, End()])
-        for choice in folded["choices"]:
-            message = choice["message"]
-            ids = [call["id"] for call in message.get("tool_calls", ())]
-            if details := message.get("reasoning_details"):
-                recall.put(ids, details)
+        remember(folded, recall)
+
+
+def remember(completion: ChatCompletion, recall: Recall) -> None:
+    """Keep the details of a complete answer under the ids of its tool calls."""
+    for choice in completion["choices"]:
+        message = choice["message"]
+        if details := message.get("reasoning_details"):
+            recall.put([call["id"] for call in message.get("tool_calls", ())], details)

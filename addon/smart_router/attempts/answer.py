@@ -11,9 +11,9 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.heads import make_response
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
-from smart_router.dialects.hub import ChatCompletion, End, Event, is_content
+from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
 from smart_router.errors import ClientError, UpstreamError
-from smart_router.recall import Carried
+from smart_router.recall import Carried, remember
 
 KEEP_ALIVE_COMMENT = b": keep-alive\n\n"
 
@@ -58,8 +58,13 @@ class Answer:
 
     def take_whole(self, completion: ChatCompletion) -> None:
         """Hold an answer that came in one piece."""
+        if self.exchange.streams:
+            self.take(unfold(completion))
+            return
         self._completion = completion
-        self.take(unfold(completion))
+        self.complete = True
+        self._has_content = any(says_something(choice["message"]) for choice in completion["choices"])
+        remember(completion, self.exchange.services.recall)
 
     def discard(self) -> None:
         """The attempt failed before anything of it was sent."""

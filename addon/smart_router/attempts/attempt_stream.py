@@ -1,4 +1,4 @@
-"""One attempt: a stream of mitmproxy's whose client is nobody and whose request is complete from the start."""
+"""One attempt: a stream of mitmproxy's whose client is nobody and whose request is there from the start."""
 
 from __future__ import annotations
 

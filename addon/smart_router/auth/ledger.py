@@ -44,22 +44,29 @@ class Ledger:
     def __init__(self, *, durable: bool) -> None:
         self._lock = threading.Lock()
         self._records: dict[Key, Health] = {}
+        self._held: set[Key] = set()
         self._pending: deque[Change] = deque(maxlen=MOST_PENDING if durable else 0)
 
     def get(self, key: Key) -> Health:
         """The record, a fresh one if nothing is known."""
         return self._records.get(key, _FRESH)
 
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is held against anybody: no record has a window or is disabled."""
+        return not self._held
+
     def records(self) -> dict[Key, Health]:
         """All records, as of now."""
         with self._lock:
             return dict(self._records)
 
-    def note(self, change: Change) -> None:
-        """Apply the change and queue it for the disk."""
+    def note(self, *changes: Change) -> None:
+        """Apply the changes and queue them for the disk."""
         with self._lock:
-            self._apply(change)
-            self._pending.append(change)
+            for change in changes:
+                self._apply(change)
+            self._pending += changes
 
     def pending(self) -> list[Change]:
         """The changes that the disk does not know yet, oldest first; they stay until `adopt`."""
@@ -73,13 +80,24 @@ class Ledger:
             while self._pending and id(self._pending[0]) in done:
                 self._pending.popleft()
             self._records = dict(records)
+            self._held = {key for key, health in records.items() if _holds(health)}
             for change in self._pending:
                 self._apply(change)
 
     def _apply(self, change: Change) -> None:
         # taken out and put back: the order of the dict is the order of the last change
-        health = self._records.pop(change.key, _FRESH)
-        self._records[change.key] = change.apply(health)
+        health = change.apply(self._records.pop(change.key, _FRESH))
+        self._records[change.key] = health
+        if _holds(health):
+            self._held.add(change.key)
+        elif self._held:
+            self._held.discard(change.key)
         if len(self._records) > MOST_RECORDS:
             # what is disabled is never forgotten
-            del self._records[next(key for key, one in self._records.items() if one.disabled is None)]
+            oldest = next(key for key, one in self._records.items() if one.disabled is None)
+            del self._records[oldest]
+            self._held.discard(oldest)
+
+
+def _holds(health: Health) -> bool:
+    return health.window is not None or health.disabled is not None

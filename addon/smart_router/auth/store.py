@@ -45,6 +45,8 @@ _SWITCH = "switch"
 _TAKEN = "env, env2 …, none"
 _NAME = re.compile(r"(?!(env[0-9]*|none)$)[A-Za-z0-9._@+-]{1,64}")
 
+_USABLE = Usable()
+
 OFF = "switched off by the user"
 
 
@@ -148,8 +150,7 @@ class AuthStore:
             probe_least_bad=probe_least_bad,
         )
         if isinstance(picked, Picked):
-            for record in ("", model):
-                self._note(picked.profile, record, partial(after_pick, now=now))
+            self._note_both(picked.profile, model, partial(after_pick, now=now))
             if session is not None:
                 self._sessions.keep(session, provider, picked.profile.id, now)
         return picked
@@ -157,8 +158,7 @@ class AuthStore:
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         if profile := self.find(profile_id):
-            for record in ("", model):
-                self._note(profile, record, partial(after_success, now=now))
+            self._note_both(profile, model, partial(after_success, now=now))
 
     def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
         """An attempt failed: cool what the failure concerns."""
@@ -340,6 +340,8 @@ class AuthStore:
 
     def _state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
+        if self._ledger.clean and profile.missing is None:
+            return _USABLE
         switch = self._ledger.get(Key(profile.id, "", _SWITCH))
         if switch.disabled is not None:
             return Disabled(switch.disabled)
@@ -352,8 +354,16 @@ class AuthStore:
         """Something happened to a model of a profile, or with an empty model to the profile itself."""
         self._change(Key(profile.id, model, profile.fingerprint), apply)
 
+    def _note_both(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
+        """Something happened to a profile and to a model of it."""
+        keys = (Key(profile.id, name, profile.fingerprint) for name in ("", model))
+        self._noted(*(Change(key, apply) for key in keys))
+
     def _change(self, key: Key, apply: Callable[[Health], Health]) -> None:
-        self._ledger.note(Change(key, apply))
+        self._noted(Change(key, apply))
+
+    def _noted(self, *changes: Change) -> None:
+        self._ledger.note(*changes)
         if self._keeper is not None:
             self._keeper.writer.wake()
 

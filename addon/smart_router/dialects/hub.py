@@ -186,21 +186,28 @@ MAX_CHOICES = 128
 """OpenAI's highest `n`. Readers leave out a choice whose index is beyond it: whoever gets the answer makes
 room for all choices below."""
 
-_CONTENT_FIELDS = (
-    "content",
-    "reasoning_content",
-    "refusal",
-    "tool_calls",
-    "reasoning_details",
-    "images",
-    "audio",
-    "function_call",
+_CONTENT_FIELDS = frozenset(
+    (
+        "content",
+        "reasoning_content",
+        "refusal",
+        "tool_calls",
+        "reasoning_details",
+        "images",
+        "audio",
+        "function_call",
+    )
 )
 
 
 def is_content(event: Event) -> bool:
     """Whether the event gives the client something of the answer, so that failing over ends here."""
-    return type(event) is Delta and any(event.delta.get(name) for name in _CONTENT_FIELDS)
+    return type(event) is Delta and says_something(event.delta)
+
+
+def says_something(message: Mapping[str, Any]) -> bool:
+    """Whether a message, or a piece of one, gives the client something of the answer."""
+    return not _CONTENT_FIELDS.isdisjoint([name for name, value in message.items() if value])
 
 
 def make_usage(
