@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import connection, hooks, http, options, optmanager
 from mitmproxy.net.http import url
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.test.tflow import tflow
 
 from smart_router import speedups
@@ -93,6 +95,57 @@ def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, a
     assert speedups.get_all(headers, asked) == OWN["get_all"](headers, asked)
 
 
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [b"Content-Length", b"content-length", b"Transfer-Encoding", b"host", b"bad name", b"x-a"]
+        ),
+        st.sampled_from([b"0", b"12", b"012", b"+1", b"chunked", b"gzip", b"identity", b"", b"1, 1"]),
+    ),
+    max_size=4,
+)
+
+
+@given(
+    HEADERS,
+    st.sampled_from(["GET", "POST", "head", "CONNECT"]),
+    st.sampled_from([None, 101, 200, 204, 304, 404, 600]),
+)
+def test_lengths_and_headers_are_read_as_ever(
+    fields: list[tuple[bytes, bytes]], method: str, status: int | None
+) -> None:
+    headers = http.Headers(fields)
+    request = http.Request.make(method, "http://x/", headers=headers if status is None else ())
+    message: http.Message = request
+    response = None
+    if status is not None:
+        message = response = http.Response.make(status, b"", headers)
+    message.headers = headers
+    for _ in range(2):  # anew, and remembered
+        mine = outcome(speedups.expected_http_body_size, request, response)
+        assert mine == outcome(OWN["expected_http_body_size"], request, response)
+        assert outcome(speedups.validate_headers, message) == outcome(OWN["validate_headers"], message)
+
+
+@given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
+def test_headers_are_looked_up_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
+    headers = http.Headers([(key.encode(), value) for key, value in fields])
+    asked: Any = name.encode() if as_bytes else name
+    assert speedups.get(headers, asked) == Mapping.get(headers, asked)
+    assert speedups.get(headers, asked, "none") == Mapping.get(headers, asked, "none")
+    assert speedups.__contains__(headers, asked) == Mapping.__contains__(headers, asked)
+
+
+def test_hooks_are_made_as_ever(installed: None) -> None:
+    flow = tflow()
+    hook = HttpRequestHook(flow)
+    assert (hook.flow, hook.name, hook.blocking) == (flow, "request", True)
+    with pytest.raises(TypeError):
+        commands.StartHook()
+    with pytest.raises(TypeError):
+        HttpRequestHook()  # type: ignore[call-arg]
+
+
 @dataclass
 class PairHook(hooks.Hook):
     """A hook of the tests' own, with two arguments."""
@@ -137,5 +190,7 @@ def test_they_are_what_mitmproxy_calls_until_they_are_taken_out(installed: None)
 
 def test_nothing_of_them_stays(installed: None) -> None:
     speedups.uninstall()
+    assert "get" not in vars(http.Headers)  # it is inherited again
+    assert commands.StartHook.__dict__["__new__"] is OWN["__new__"]
     assert url.parse_authority is OWN["parse_authority"]
     assert http.Headers.get_all is OWN["get_all"]

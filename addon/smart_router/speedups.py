@@ -16,9 +16,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from mitmproxy import connection, flow, hooks, http, optmanager
-from mitmproxy.net.http import url
+from mitmproxy.net.http import http1, url, validate
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -31,6 +32,18 @@ from mitmproxy.utils import typecheck
 _own_authority = url.parse_authority
 _own_contains = http.Headers.__contains__
 _own_new: Any = commands.StartHook.__new__
+_own_body_size = http1.expected_http_body_size
+_own_validate = validate.validate_headers
+
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_FRAMING_LENGTHS = frozenset(map(len, _FRAMING))
+_ZERO = ord("0")
+_BODILESS = frozenset((b"HEAD", b"CONNECT"))
+_WITH_BODY = frozenset({*range(200, 600)} - {204, 304})
+
+_MOST_NAMES, _LONGEST_NAME = 1_000, 100
+_good_names: set[bytes] = set()
+
 _hooks = frozenset(
     (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
 )
@@ -116,6 +129,47 @@ def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> command
     return made
 
 
+def expected_http_body_size(request: http.Request, response: http.Response | None = None) -> int | None:
+    """`http1.expected_http_body_size`, asked five times for each request: what states its length once and plainly
+    has it read here.
+    """
+    stated = None
+    for name, value in (response or request).data.headers.fields:
+        if len(name) in _FRAMING_LENGTHS and name.lower() in _FRAMING:
+            if stated is not None or len(name) == len(b"transfer-encoding"):
+                return _own_body_size(request, response)
+            stated = value
+    if stated is None or not _is_plain(stated):
+        return _own_body_size(request, response)
+    if response and (request.data.method.upper() in _BODILESS or response.data.status_code not in _WITH_BODY):
+        return _own_body_size(request, response)
+    return int(stated)
+
+
+def _is_plain(length: bytes) -> bool:
+    return length.isdigit() and (length[0] != _ZERO or len(length) == 1)
+
+
+def validate_headers(message: http.Message) -> None:
+    """`validate.validate_headers`, which looks at each letter of each name; those that passed are known."""
+    stated = False
+    for name, value in message.data.headers.fields:
+        if name in _good_names:
+            continue
+        if stated or name.lower() != b"content-length" or not _is_plain(value):
+            break
+        stated = True
+    else:
+        return
+    _own_validate(message)
+    if len(_good_names) < _MOST_NAMES:
+        _good_names.update(
+            name
+            for name, _ in message.data.headers.fields
+            if len(name) < _LONGEST_NAME and name.lower() not in _FRAMING
+        )
+
+
 def args(self: hooks.Hook) -> list[Any]:
     """`hooks.Hook.args`, for which dataclasses list a hook's fields anew each time."""
     kind: Any = type(self)
@@ -159,6 +213,8 @@ def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
 
 REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (http.MessageData, "__post_init__", __post_init__),
+    (http1, "expected_http_body_size", expected_http_body_size),
+    (layers_http, "validate_headers", validate_headers),
     (http.Headers, "get_all", get_all),
     (http.Headers, "get", get),
     (http.Headers, "__contains__", __contains__),
