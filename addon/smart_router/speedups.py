@@ -130,8 +130,8 @@ def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> command
 
 
 def expected_http_body_size(request: http.Request, response: http.Response | None = None) -> int | None:
-    """`http1.expected_http_body_size`, asked five times for each request: what states its length once and plainly
-    has it read here.
+    """`http1.expected_http_body_size`, asked five times for each request: what states its length
+    once, plainly, has it read here.
     """
     stated = None
     for name, value in (response or request).data.headers.fields:
