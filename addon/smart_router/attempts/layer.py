@@ -56,6 +56,7 @@ from smart_router.attempts.messages import (
     AttemptEvent,
     BeginAttempt,
     CancelAttempt,
+    HoldCompleted,
     StartAttempt,
     Tick,
 )
@@ -108,6 +109,8 @@ class RoutedLayer(HttpLayer):
     running: dict[int, _Running]
     timers: dict[commands.RequestWakeup, float]
     hooks: deque[commands.StartHook]
+    held: deque[tuple[RoutedStream, HoldCompleted]]
+    client_speaks: bool
     hands_up_hooks: bool
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -131,8 +134,16 @@ class RoutedLayer(HttpLayer):
             yield commands.SendData(to, b"".join(pieces))
 
     def _handle_all(self, event: events.Event) -> Commands:
+        self.client_speaks = isinstance(event, events.ConnectionEvent) and (
+            event.connection is self.context.client
+        )
         yield from self._handle_one(event)
-        while self.hooks:  # in their order, and when all else that the event led to is done
+        while self.hooks or self.held:  # in their order, and when all else that the event led to is done
+            self.client_speaks = False
+            if self.held:
+                stream, released = self.held.popleft()
+                yield from self.event_to_child(stream, released)
+                continue
             hook = self.hooks.popleft()
             start = None if self.hands_up_hooks else self.claims.start_hook
             if start is None or not start(hook, False):
@@ -255,6 +266,10 @@ class RoutedLayer(HttpLayer):
         stream.hands_up_hooks = self.hands_up_hooks
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
+        if not self.client_speaks:
+            # the client had sent it before it got the answer whose end is just being read from a connection
+            # that this request may want
+            self.held.append((stream, stream.hold()))
 
     def _start(self, command: StartAttempt) -> Commands:
         attempt, sid = command.attempt, next(_attempt_ids)
@@ -320,6 +335,8 @@ def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = Fal
             top.running = {}
             top.timers = {}
             top.hooks = deque()
+            top.held = deque()
+            top.client_speaks = True
             top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
         top = getattr(top, "child_layer", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
 
@@ -23,6 +23,20 @@ class NextAttemptHook(commands.StartHook):
     name: ClassVar[str] = "router_next_attempt"
 
     exchange: Exchange
+
+
+class Hold(HttpCommand):
+    """What a stream waits for that began in the midst of another one's event."""
+
+    blocking = True
+
+
+@dataclass
+class HoldCompleted(events.CommandCompleted):
+    """That event is dealt with."""
+
+    command: Hold
+    reply: None = None
 
 
 @dataclass

@@ -19,6 +19,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server
 
 from smart_router.attempts.claims import Claims
+from smart_router.attempts.messages import Hold, HoldCompleted
 
 Commands = layer.CommandGenerator[None]
 
@@ -39,6 +40,12 @@ class QuickStream(HttpStream):
         if self._paused is not None or self.debug is not None:
             return super().handle_event(event)
         return self._run(self._handle_event(event))
+
+    def hold(self) -> HoldCompleted:
+        """Keep all events back, from now until the one that is returned."""
+        waited_for = Hold()
+        self._paused = layer.Paused(waited_for, _nothing())
+        return HoldCompleted(waited_for)
 
     def _run(self, generator: Commands) -> Commands:
         """Pass on what is yielded, up to a command that is to be waited for."""
@@ -69,6 +76,10 @@ class QuickStream(HttpStream):
     def is_own(self) -> bool:
         """Whether the flow is one that the router answers, or an attempt of it."""
         return self.claims.get(self.flow) is not None
+
+
+def _nothing() -> Commands:
+    yield from ()
 
 
 class QuickHttp1(Http1Connection):

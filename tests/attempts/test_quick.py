@@ -1,0 +1,148 @@
+"""Streams whose hooks run on the spot, and what leaves in one write; driven without sockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
+from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from smart_router.attempts.claims import Claims
+from smart_router.attempts.layer import RoutedLayer, adopt
+from smart_router.attempts.quick import QuickHttp1Server
+from smart_router.attempts.trailers import LenientHttp1Client
+from tests.attempts.drive import REQUEST, RESPONSE, Drive, make_context, upstream
+
+HOOKS = ["requestheaders", "request", "responseheaders", "response"]
+
+
+class Started:
+    """Runs hooks as the addon does; those that are to `wait` are begun and not over."""
+
+    def __init__(self, *wait: str) -> None:
+        self.seen: list[tuple[str, bool]] = []
+        self._wait = wait
+
+    def __call__(self, hook: commands.StartHook, own: bool) -> bool:
+        self.seen.append((hook.name, own))
+        return hook.name not in self._wait
+
+
+def routed(started: Started | None, **kwargs: Any) -> Drive:
+    """A routed layer with an HTTP/1.1 client, started."""
+    claims = Claims(1_000)
+    claims.start_hook = started
+    top = HttpLayer(make_context(), HTTPMode.transparent)
+    adopt(top, claims)
+    drive = Drive(top, **kwargs)
+    drive(events.Start())
+    return drive
+
+
+def exchange(drive: Drive) -> bytes:
+    """A request that passes through, and its answer: what the client got."""
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST))
+    drive(events.DataReceived(upstream(drive), RESPONSE))
+    return drive.sent(client)
+
+
+def test_hooks_that_are_over_at_once_are_not_handed_up() -> None:
+    started = Started()
+    drive = routed(started)
+    assert exchange(drive) == RESPONSE
+    assert [name for name, _ in started.seen] == HOOKS
+    assert drive.hooks == []
+
+
+@pytest.mark.parametrize("waiting", HOOKS)
+def test_a_hook_that_waits_is_handed_up_and_all_goes_on_after_it(waiting: str) -> None:
+    started = Started(waiting)
+    drive = routed(started)
+    assert exchange(drive) == RESPONSE
+    assert drive.hooks == [waiting]
+    assert {name for name, _ in started.seen} == set(HOOKS)
+
+
+def test_without_a_way_to_run_them_all_hooks_are_handed_up() -> None:
+    drive = routed(None)
+    assert exchange(drive) == RESPONSE
+    assert drive.hooks == HOOKS
+
+
+def test_a_flow_that_is_not_claimed_is_not_the_routers_own() -> None:
+    started = Started()
+    exchange(routed(started))
+    assert {own for _, own in started.seen} == {False}
+
+
+def test_head_and_body_leave_in_one_write() -> None:
+    drive = routed(Started())
+    exchange(drive)
+    client, server = drive.top.context.client, upstream(drive)
+    writes = [one for one in drive.all(commands.SendData) if one.connection in (client, server)]
+    assert [one.connection for one in writes] == [server, client]
+    assert writes[0].data.endswith(b"\r\n\r\n{}")
+
+
+def test_a_write_does_not_overtake_what_comes_before_it() -> None:
+    """A connection that ends after its answer is closed after the write, not before."""
+    drive = routed(Started())
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST.replace(b"Host: x", b"Host: x\r\nConnection: close")))
+    last = drive(events.DataReceived(upstream(drive), RESPONSE))
+    kinds = [type(one) for one in last if getattr(one, "connection", None) is client]
+    assert kinds == [commands.SendData, commands.CloseConnection]
+
+
+def test_requests_on_one_connection_come_after_each_other() -> None:
+    """The second is read while the first's answer is still on its way through the layers."""
+    drive = routed(Started())
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST + REQUEST))
+    for _ in range(2):
+        drive(events.DataReceived(upstream(drive), RESPONSE))
+    assert drive.sent(client) == RESPONSE * 2
+    assert drive.sent(upstream(drive)).count(b"POST") == 2
+
+
+def test_connections_are_of_the_quick_kinds() -> None:
+    drive = routed(Started())
+    exchange(drive)
+    top = drive.top
+    assert isinstance(top, RoutedLayer)
+    assert type(top.connections[top.context.client]) is QuickHttp1Server
+    assert type(top.connections[upstream(drive)]) is LenientHttp1Client
+
+
+def test_a_connection_that_could_not_be_made_is_tried_again() -> None:
+    """`register_connection` leaves the layer that dials in its place when there is nothing behind it."""
+    drive = routed(Started(), refuse="refused")
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST))
+    assert b"502" in drive.sent(client)
+    assert upstream(drive).state is ConnectionState.CLOSED
+
+
+def test_debugging_shows_what_the_layers_do() -> None:
+    """mitmproxy's `proxy_debug` goes the long way."""
+    drive = routed(Started())
+    top = drive.top
+    assert isinstance(top, RoutedLayer)
+    drive(events.DataReceived(top.context.client, REQUEST[:-1]))
+    top.streams[1].debug = ""
+    top.connections[top.context.client].debug = ""
+    drive(events.DataReceived(top.context.client, REQUEST[-1:]))
+    drive(events.DataReceived(upstream(drive), RESPONSE))
+    assert drive.sent(top.context.client) == RESPONSE
+    logged = [one.message for one in drive.all(commands.Log)]
+    assert any("HttpRequestHook" in line for line in logged)
+    assert any("DataReceived" in line for line in logged)
+
+
+def test_only_client_connections_of_http1_change_their_class() -> None:
+    assert Http1Client.__mro__[0] is Http1Client  # mitmproxy's own stays as it is
+    assert "handle_event" not in vars(Http1Client)
