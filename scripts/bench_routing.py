@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from routing_corpus import Corpus, apgr, auroc, read, read_probes
+from routing_corpus import OWN, Corpus, apgr, auroc, read, read_probes
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import Scored, score_prompt
@@ -77,7 +77,7 @@ def main() -> None:
     scored, took = measure(corpus)
     show_score(corpus, np.array([one.score for one in scored]))
     foreign = corpus.languages != "en"
-    labelled, own = corpus.sets == "labelled", corpus.sets == "own"
+    labelled, own = corpus.sets == "labelled", corpus.sets == OWN
     show_tiers(
         corpus,
         scored,

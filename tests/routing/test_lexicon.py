@@ -13,6 +13,7 @@ LEXICON = Lexicon(
         "steps": ["step by step", "一步一步"],
         "both": ["prove", "prove"],
         "count": ["몇 개"],
+        "code": ["C++"],
     }
 )
 
@@ -30,6 +31,9 @@ LEXICON = Lexicon(
         ("모두 몇 개인가요", {"count": ["몇개"]}),
         ("모두 몇개인가요", {"count": ["몇개"]}),
         ("أثبت ذلك", {"proof": ["أثبت"]}),
+        ("Write it in C++.", {"code": ["c++"]}),
+        ("Schreib es in C++, höflich", {"code": ["c++"]}),
+        ("A. one\nB. two\nC. three", {}),
         ("", {}),
     ],
 )

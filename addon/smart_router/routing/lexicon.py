@@ -12,8 +12,8 @@ from itertools import chain
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(f"[{_UNSPACED}]+")
 # \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces
-_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff]+")
-_ASCII_WORD = re.compile(r"\w+")
+_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff]+(?:\\+\\+)?")
+_ASCII_WORD = re.compile(r"\w+(?:\+\+)?")
 
 _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""

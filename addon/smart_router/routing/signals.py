@@ -30,6 +30,9 @@ _TASKS = frozenset(
 )
 """Keyword groups that make a line typed in lower case a task rather than a search."""
 
+_FACT, _FACT_WORDS = "fact", 25
+"""Who asks for a fact takes few words: in a longer text "who" and "when" tell a story."""
+
 _NAME = re.compile(" [A-Z]")
 
 
@@ -50,6 +53,8 @@ def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading
         for group, hits in sorted(lexicon.find(words).items())
     }
     structure = _structure(prompt.text, words)
+    if words.number > _FACT_WORDS:
+        readings.pop(_FACT, None)
     if not readings.keys().isdisjoint(_TASKS):
         structure.pop("search_query", None)
     readings.update(structure)
