@@ -11,8 +11,9 @@ from itertools import chain
 # for at every place of a run instead.
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(f"[{_UNSPACED}]+")
-# \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces
-_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff]+(?:\\+\\+)?")
+# \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces (0964 and
+# 0965 among them are full stops)
+_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff]+(?:\\+\\+)?")
 _ASCII_WORD = re.compile(r"\w+(?:\+\+)?")
 
 _KEY = 3

@@ -15,6 +15,7 @@ _KEYWORD_WINDOW = 500
 
 # Signs are counted rather than matched where that will do: it costs a tenth.
 _FORMULA_SIGNS = ("\\", "$", "^")
+_MONEY = re.compile(r"\$\d[\d,]*(?:\.\d+)?(?![\w$^\\])")
 _FORMULA_LETTERS = re.compile("[∀∃≡⊃∨∧√∑∫∂≤≥≠∞∈⊂→]")
 _CODE_SIGNS = ("```", "()", "==", "=>", ";\n", " {", "{\n", "}\n", "):\n")
 _CODE_LINE = re.compile(
@@ -89,6 +90,8 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
 
 def _counts(text: str) -> dict[str, int]:
     formulas = sum(map(text.count, _FORMULA_SIGNS))
+    if "$" in text:
+        formulas -= len(_MONEY.findall(text))
     if not text.isascii():
         formulas += len(_FORMULA_LETTERS.findall(text))
     return {
