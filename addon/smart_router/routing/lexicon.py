@@ -75,7 +75,8 @@ class Lexicon:
                 raise ValueError(f"prefix {keyword!r} is not one beginning of {_KEY} letters or more")
             _append(self._prefixes, words[0][:_KEY], (words[0], group))
         elif len(words) > 1:
-            _append(self._phrases, words[0], (f" {' '.join(words)} ", group))
+            # by its longest word, which fewest texts have: "in" and "what" begin many phrases
+            _append(self._phrases, max(words, key=len), (f" {' '.join(words)} ", group))
         else:
             _append(self._words, words[0], group)
 
@@ -90,9 +91,9 @@ class Lexicon:
                 for prefix, group in prefixes[word[:_KEY]]:
                     if word.startswith(prefix):
                         _file(hits, [group], word)
-        if first := words.distinct & self._phrases.keys():
+        if held := words.distinct & self._phrases.keys():
             joined = f" {' '.join(words.spaced)} "
-            for phrase, group in chain.from_iterable(self._phrases[word] for word in first):
+            for phrase, group in chain.from_iterable(self._phrases[word] for word in held):
                 if phrase in joined:
                     _file(hits, [group], phrase.strip())
         for gram in self._grams_in(words.runs):
