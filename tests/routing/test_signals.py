@@ -26,6 +26,7 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
         ("Find $x^2$ or \\frac{1}{2}", {"formulas"}, {"code_shapes"}),
         ("∀x (Px ⊃ Qx)", {"formulas"}, set()),
         ("It costs 1.50 or 1,5", {"decimals"}, {"formulas"}),
+        ("The vertices (0,0) and (12,5)", {"numbers"}, {"decimals"}),
         ("It costs $1,500, not $3.50.", {"decimals"}, {"formulas"}),
         ("Is $5$ prime, and $2x$?", {"formulas"}, set()),
         ("Statement 1: x is even. Statement 2: x is odd.", {"statements"}, {"decimals"}),

@@ -22,7 +22,8 @@ _CODE_LINE = re.compile(
     r"^[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b", re.MULTILINE
 )
 _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "！", "？", "؟", "।")
-_DECIMAL = re.compile(r"[0-9][.,][0-9]")
+# 1.5, 2,50 and 1,500, but no coordinates: (3,1)
+_DECIMAL = re.compile(r"[0-9]\.[0-9]|(?<![(0-9])[0-9]+,[0-9]")
 _CHOICE = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _CLOSING = " \n\t!\"'»”」')."
