@@ -5,6 +5,9 @@ Prints APGR per set (average performance gap recovered, RouteLLM, arXiv 2406.186
 weights were fitted on these sets, so see fit_routing.py for what to expect elsewhere), the table of tiers
 against labels, that of prompts that nothing was fitted on, and the time per prompt. `--data` is a folder as
 fit_routing.py reads it.
+
+`--against 'FOLDER/other_{}.jsonl'` sets another scorer beside ours, by its scores of the same prompts: lines
+of {"id", "score"} in a file per set. Ours are shown as shipped, and as fitted without these prompts.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from routing_corpus import Corpus, apgr, auroc, read, read_probes
+from fit_routing import ScoreFit, features, left_out, ways_to_leave_out
+from routing_against import read_scores, show_against
+from routing_corpus import OWN, Corpus, apgr, auroc, read, read_probes
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import Scored, score_prompt
@@ -68,16 +73,27 @@ def show_time(took: np.ndarray) -> None:
     print(f"\nmicroseconds per prompt: {percentiles}; 200 kB: {np.median(times):.0f}")
 
 
+def show_other(corpus: Corpus, pattern: str, shipped: np.ndarray) -> None:
+    fit = ScoreFit(corpus, *features(corpus))
+    ours = {way: left_out(corpus, fit, outs) for way, outs in ways_to_leave_out(corpus).items()}
+    show_against(corpus, read_scores(pattern, corpus), {"ours as shipped": shipped} | ours)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "routing" / "dev")
-    corpus = read(parser.parse_args().data)
+    parser.add_argument("--against", metavar="PATTERN", help="files with another scorer's scores")
+    options = parser.parse_args()
+    corpus = read(options.data)
     scored, took = measure(corpus)
-    show_score(corpus, np.array([one.score for one in scored]))
+    score = np.array([one.score for one in scored])
+    show_score(corpus, score)
+    if options.against:
+        show_other(corpus, options.against, score)
     foreign = corpus.languages != "en"
-    labelled, own = corpus.sets == "labelled", corpus.sets == "own"
+    labelled, own = corpus.sets == "labelled", corpus.sets == OWN
     show_tiers(
         corpus,
         scored,

@@ -5,17 +5,16 @@ Reads sets of prompts with the results of a weak and a strong model on each (`*.
 with tiers (`tiers.jsonl.gz`) and our own (routing_prompts.toml). Prints a cross-validation that leaves out
 whole sets, task families and languages; with --write replaces weights.toml in the package.
 
-- Score: ridge regression of the strong model's gain, each set standardised and weighted by the root of its
-  size, shrunk towards PRIOR instead of zero (three sets know little about what is in none of them). Every
-  task family has an intercept of its own that is thrown away: what sets a family apart, be it a format or a
-  strong model that fails on it, would otherwise be laid on the signals that it happens to show.
+- Score: ridge regression of the strong model's gain over all others, each set standardised and weighted by
+  the root of its size, shrunk towards PRIOR instead of zero (three sets know little about what is in none of
+  them). Every task family has an intercept of its own that is thrown away: what sets a family apart, be it a
+  format or a strong model that fails on it, would otherwise be laid on the signals that it happens to show.
+  Our own prompts, in many languages, are one more set, whose gain is that the tier is one of the two higher
+  ones; it weighs little. Platt-calibrated over the sets, a score is a chance of needing the strong model.
 - Tiers: softmax regression over the same signals.
-- A little of the tiers' difficulty goes into the score, which is then Platt-calibrated over the sets, so
-  that a score is a chance of needing the strong model: gain alone is that pair of models' gain, and the sets
-  are in English.
 
-Single words and pairs of them were tried: they raise what is seen of sets that are known, and lower it
-for those that are not.
+Tried without success on what is left out: single words and pairs of them (they raise what is seen of sets
+that are known), boosted trees, the weak model's failures mixed into the gain, forty more shapes of text.
 
 Everything is deterministic: no randomness but the folds' fixed seed.
 """
@@ -28,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from routing_corpus import BROKEN, Array, Corpus, apgr, family_of, read
+from routing_corpus import BROKEN, OWN, Array, Corpus, apgr, family_of, read
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
 from smart_router.routing.rules import FOLLOW_UP
@@ -46,11 +45,11 @@ PRIOR = {
     "word_problem": 0.06, "short": -0.06, "fact": -0.08, "greeting": -0.06, "quick_task": -0.06,
     "search_query": -0.08, "question": -0.04, "repetition": 0.05, "commas": 0.05, "number_share": 0.03,
     "long_words": 0.03, "debugging": 0.05, "constraints": 0.04, "depth": 0.03, "agentic": 0.04,
-    "sentences": 0.03, "creative": -0.05, "explain": -0.04,
+    "sentences": 0.03, "creative": -0.05, "explain": -0.04, "relations": 0.06,
 }  # fmt: skip
 SHRINK_SCORE, SHRINK_FAMILIES, SHRINK_TIERS = 2000.0, 25.0, 2.0
-DIFFICULTY = 0.0075  # of the two higher tiers' logits less the two lower ones', in the score
-OWN_WEIGHT, FAMILY_CAP = 6.0, 10.0  # of one of our own prompts; of all prompts of a task family together
+OWN_IN_SCORE = 0.05  # the weight of our own prompts together, against that of a set of as many
+OWN_IN_TIERS, FAMILY_CAP = 6.0, 10.0  # of one of our own prompts; of all prompts of a task family together
 
 # Signals that prompts without a conversation never show: set by hand. An agent's turn is rarely trivial.
 BY_HAND = {
@@ -96,20 +95,16 @@ class ScoreFit:
         change = np.linalg.solve(a.T @ a + np.diag(self.shrink), a.T @ residual)
         return np.asarray(change[: len(self.prior)] + self.prior)
 
-    def add_difficulty(self, score: Array, tiers: Array) -> Array:
-        """The coefficients of the gain with the tiers' difficulty."""
-        difficulty = tiers[:, 2:].sum(1) - tiers[:, :2].sum(1)
-        return score + DIFFICULTY * difficulty * np.r_[self.spread, 1.0]
-
     def _target(self, train: NDArray[np.bool_]) -> tuple[Array, Array]:
         corpus = self.corpus
         target, weight = np.zeros(len(train)), np.zeros(len(train))
-        gain = corpus.strong - corpus.weak
-        for set_ in corpus.scored_sets:
+        for set_ in (*corpus.scored_sets, OWN):
+            own = set_ == OWN
+            gain = (corpus.tier >= 2).astype(float) if own else corpus.gain
             rows = train & (corpus.sets == set_) & (corpus.families != BROKEN)
             if rows.any():
                 target[rows] = (gain[rows] - gain[rows].mean()) / gain[rows].std()
-                weight[rows] = 60 / np.sqrt((corpus.sets == set_).sum())
+                weight[rows] = (OWN_IN_SCORE if own else 1) * 60 / np.sqrt((corpus.sets == set_).sum())
         return target, weight
 
     def calibrate(self, z: Array, train: NDArray[np.bool_]) -> tuple[float, float]:
@@ -153,8 +148,8 @@ def _softmax(z: Array) -> Array:
 def tier_weight(corpus: Corpus, train: NDArray[np.bool_]) -> Array:
     """Weights for the tiers' fit: no task family outweighs the others."""
     weight = np.where(train, corpus.sure, 0.0)
-    own = corpus.sets == "own"
-    weight[own] *= OWN_WEIGHT
+    own = corpus.sets == OWN
+    weight[own] *= OWN_IN_TIERS
     for family in set(corpus.families[~own]):
         rows = (corpus.families == family) & ~own
         weight[rows] *= min(1.0, FAMILY_CAP / max(weight[rows].sum(), 1e-9))
@@ -167,35 +162,39 @@ def choose(p: Array) -> NDArray[np.int64]:
     return np.asarray(np.argmax(p - load_defaults().undershoot * above, 1))
 
 
-def without(corpus: Corpus, fit: ScoreFit, values: Array, out: NDArray[np.bool_]) -> Array:
-    """The chance of needing the strong model of every prompt, when the fit has not seen those `out`."""
+def left_out(corpus: Corpus, fit: ScoreFit, outs: list[NDArray[np.bool_]]) -> Array:
+    """The chance of needing the strong model, each prompt's by a fit that saw none of its group in `outs`."""
     alike = np.array([family_of(family) for family in corpus.families])
-    kin = (corpus.sets == "labelled") & np.isin(alike, alike[out])
-    train = ~out & ~kin
-    tiers = fit_tiers(values, corpus.tier, tier_weight(corpus, train & (corpus.tier >= 0)), steps=250)
-    z = fit.matrix @ fit.add_difficulty(fit.fit(train), tiers)
-    slope, offset = fit.calibrate(z, train)
-    return np.asarray(1 / (1 + np.exp(-slope * z - offset)))
+    score = np.full(len(corpus.texts), np.nan)
+    for out in outs:
+        kin = (corpus.sets == "labelled") & np.isin(alike, alike[out])
+        train = ~out & ~kin
+        z = fit.matrix @ fit.fit(train)
+        slope, offset = fit.calibrate(z, train)
+        score[out] = 1 / (1 + np.exp(-slope * z[out] - offset))
+    return score
 
 
-def cross_validate_score(corpus: Corpus, fit: ScoreFit, values: Array) -> None:
-    everything = np.arange(len(corpus.texts))
+def ways_to_leave_out(corpus: Corpus) -> dict[str, list[NDArray[np.bool_]]]:
+    """What is left out together, by the name of the way."""
     results = ~np.isnan(corpus.weak)
     names = sorted(set(corpus.families[results]))
     shuffled = np.random.default_rng(0).permutation(len(names)) % 6
     fold = dict(zip(names, shuffled, strict=True))
     folds = np.array([fold.get(family, -1) for family in corpus.families])
-    ways = {
+    tenths = np.arange(len(results)) % 10
+    return {
         "whole sets left out": [corpus.sets == set_ for set_ in corpus.scored_sets],
-        "task families left out": [folds == k for k in range(6)],
-        "tenths left out": [(everything % 10 == k) & results for k in range(10)],
+        "task families left out": [results & (folds == k) for k in range(6)],
+        "tenths left out": [results & (tenths == k) for k in range(10)],
     }
+
+
+def cross_validate_score(corpus: Corpus, fit: ScoreFit) -> None:
+    rows = [corpus.sets == set_ for set_ in corpus.scored_sets]
     print(f"APGR{'':24}" + "".join(f"{set_:>17}" for set_ in corpus.scored_sets) + f"{'macro':>8}")
-    for way, outs in ways.items():
-        score = np.full(len(everything), np.nan)
-        for out in outs:
-            score[out] = without(corpus, fit, values, out)[out]
-        rows = [(corpus.sets == set_) & ~np.isnan(score) for set_ in corpus.scored_sets]
+    for way, outs in ways_to_leave_out(corpus).items():
+        score = left_out(corpus, fit, outs)
         macro, spread = _macro(corpus, score, rows)
         per_set = [apgr(score[r], corpus.weak[r], corpus.strong[r]) for r in rows]
         print(f"  {way:26}" + "".join(f"{v:17.3f}" for v in per_set) + f"{macro:8.3f} ± {spread:.3f}")
@@ -245,7 +244,7 @@ def cross_validate_tiers(corpus: Corpus, values: Array) -> None:
         labelled,
         [(alike == f) | (labelled & (alike == f)) for f in families],
     )
-    own = (corpus.sets == "own") & (corpus.languages != "en")
+    own = (corpus.sets == OWN) & (corpus.languages != "en")
     languages = [own & (corpus.languages == language) for language in sorted(set(corpus.languages[own]))]
     report("our prompts, their language left out", own, languages)
 
@@ -281,11 +280,11 @@ def main() -> None:
     corpus = read(options.data)
     names, values = features(corpus)
     fit = ScoreFit(corpus, names, values)
-    cross_validate_score(corpus, fit, values)
+    cross_validate_score(corpus, fit)
     cross_validate_tiers(corpus, values)
     everything = np.ones(len(corpus.texts), bool)
     tiers = fit_tiers(values, corpus.tier, tier_weight(corpus, corpus.tier >= 0), steps=1500)
-    score = fit.add_difficulty(fit.fit(everything), tiers)
+    score = fit.fit(everything)
     slope, offset = fit.calibrate(fit.matrix @ score, everything)
     if options.write:
         write(names, fit, score, slope, offset, tiers)

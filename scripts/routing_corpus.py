@@ -7,7 +7,7 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,42 +32,49 @@ TASK_TIERS = {
 # The strong model's recorded results on this task are broken (3 % right, below chance): it would teach noise.
 BROKEN = "high_school_mathematics"
 
+OWN = "own"
+"""What our own prompts are called as a set."""
+
+
+class Results(NamedTuple):
+    """How well models did on a prompt, 0 to 1."""
+
+    weak: float
+    strong: float
+    gain: float
+
+
+NO_RESULTS = Results(*[float("nan")] * 3)
+
 
 @dataclass
 class Corpus:
-    """All prompts: parallel arrays. `gain` is nan without results, `tier` -1 without a tier."""
+    """All prompts: parallel arrays. Results are nan where there are none, `tier` is -1 where none is known.
 
+    `gain` is what the strong model does better than all others of its set on average, for a weak model's
+    results are also chance and its own habits: measured is by that one pair, learned from the gain.
+    """
+
+    ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     sets: Any = field(default_factory=list)
     families: Any = field(default_factory=list)
     languages: Any = field(default_factory=list)
     weak: Any = field(default_factory=list)
     strong: Any = field(default_factory=list)
+    gain: Any = field(default_factory=list)
     tier: Any = field(default_factory=list)
     sure: Any = field(default_factory=list)
 
-    def add(
-        self,
-        text: str,
-        set_: str,
-        family: str,
-        language: str,
-        weak: float,
-        strong: float,
-        tier: int,
-        sure: float,
-    ) -> None:
+    def add(self, id_: str, text: str, results: Results = NO_RESULTS, **columns: Any) -> None:
+        """Add a prompt; `columns` are sets, families, languages, tier and sure."""
+        self.ids.append(id_)
         self.texts.append(text)
-        row = (set_, family, language, weak, strong, tier, sure)
-        for column, value in zip(
-            (self.sets, self.families, self.languages, self.weak, self.strong, self.tier, self.sure),
-            row,
-            strict=True,
-        ):
-            column.append(value)
+        for name, value in (results._asdict() | columns).items():
+            getattr(self, name).append(value)
 
     def freeze(self) -> Corpus:
-        for name in ("sets", "families", "languages", "weak", "strong", "tier", "sure"):
+        for name in (*Results._fields, "sets", "families", "languages", "tier", "sure"):
             setattr(self, name, np.array(getattr(self, name)))
         return self
 
@@ -85,23 +92,35 @@ class Corpus:
 def read(folder: Path) -> Corpus:
     """The sets, the labelled prompts and our own."""
     corpus = Corpus()
-    nan = float("nan")
     for path in sorted(folder.glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for row in map(json.loads, lines):
                 if path.name.startswith("tiers"):
-                    family = family_of(row["source"].partition(":")[2] or row["source"])
-                    corpus.add(
-                        row["prompt"], "labelled", family, row["lang"], nan, nan, TIERS.index(row["tier"]), 1
-                    )
+                    task = row["source"].partition(":")[2] or row["source"]
+                    set_, family, results = "labelled", family_of(task), NO_RESULTS
+                    tier, sure = TIERS.index(row["tier"]), 1.0
                 else:
+                    set_, family, results = row["dataset"], row["task"], _results(row)
                     tier, sure = tier_of_task(row["task"])
-                    weak, strong = (row["models"][row[who]]["q"] for who in ("weak", "strong"))
-                    corpus.add(
-                        row["prompt"], row["dataset"], row["task"], row["lang"], weak, strong, tier, sure
-                    )
-    _read_own(corpus, "own", "routing_prompts.toml")
+                corpus.add(
+                    row["id"],
+                    row["prompt"],
+                    results,
+                    sets=set_,
+                    families=family,
+                    languages=row["lang"],
+                    tier=tier,
+                    sure=sure,
+                )
+    _read_own(corpus, OWN, "routing_prompts.toml")
     return corpus.freeze()
+
+
+def _results(row: dict[str, Any]) -> Results:
+    quality = {model: result["q"] for model, result in row["models"].items()}
+    strong = quality[row["strong"]]
+    others = [q for model, q in quality.items() if model != row["strong"]]
+    return Results(quality[row["weak"]], strong, strong - sum(others) / len(others))
 
 
 def read_probes() -> Corpus:
@@ -112,11 +131,18 @@ def read_probes() -> Corpus:
 
 
 def _read_own(corpus: Corpus, set_: str, file: str) -> None:
-    nan = float("nan")
     for language, tiers in tomllib.loads((Path(__file__).parent / file).read_text("utf-8")).items():
         for name, prompts in tiers.items():
             for prompt in prompts:
-                corpus.add(prompt, set_, f"{set_}-{language}", language, nan, nan, TIERS.index(name), 1)
+                corpus.add(
+                    f"{set_}/{len(corpus.ids)}",
+                    prompt,
+                    sets=set_,
+                    families=f"{set_}-{language}",
+                    languages=language,
+                    tier=TIERS.index(name),
+                    sure=1.0,
+                )
 
 
 def tier_of_task(task: str) -> tuple[int, float]:

@@ -13,6 +13,7 @@ LEXICON = Lexicon(
         "steps": ["step by step", "一步一步"],
         "both": ["prove", "prove"],
         "count": ["몇 개"],
+        "code": ["C++"],
     }
 )
 
@@ -27,9 +28,13 @@ LEXICON = Lexicon(
         ("step by the step", {}),
         ("请一步一步证明它", {"proof": ["证明"], "steps": ["一步一步"]}),
         ("यह सिद्ध कीजिए", {"proof": ["सिद्ध"]}),
+        ("कीजिए सिद्ध।", {"proof": ["सिद्ध"]}),
         ("모두 몇 개인가요", {"count": ["몇개"]}),
         ("모두 몇개인가요", {"count": ["몇개"]}),
         ("أثبت ذلك", {"proof": ["أثبت"]}),
+        ("Write it in C++.", {"code": ["c++"]}),
+        ("Schreib es in C++, höflich", {"code": ["c++"]}),
+        ("A. one\nB. two\nC. three", {}),
         ("", {}),
     ],
 )

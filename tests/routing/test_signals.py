@@ -26,9 +26,15 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
         ("Find $x^2$ or \\frac{1}{2}", {"formulas"}, {"code_shapes"}),
         ("∀x (Px ⊃ Qx)", {"formulas"}, set()),
         ("It costs 1.50 or 1,5", {"decimals"}, {"formulas"}),
+        ("The vertices (0,0) and (12,5)", {"numbers"}, {"decimals"}),
+        ("It costs $1,500, not $3.50.", {"decimals"}, {"formulas"}),
+        ("Is $5$ prime, and $2x$?", {"formulas"}, set()),
         ("Statement 1: x is even. Statement 2: x is odd.", {"statements"}, {"decimals"}),
         ("def f():\n    return 1\n", {"code_shapes"}, {"multiple_choice"}),
         ("Do this:\n- one\n- two", {"list_items"}, {"multiple_choice"}),
+        ("Which of them has more marbles than all others?", {"relations"}, set()),
+        ("Who was he, and when?", {"fact"}, set()),
+        ("Ann, who lives in Rome, " + "walks and walks " * 9 + "when it rains.", set(), {"fact"}),
         ("The sky is ____ today", {"blank"}, set()),
         ("word " * 400, {"long", "passage", "repetition"}, {"short"}),
     ],
@@ -36,6 +42,20 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
 def test_structure(text: str, present: set[str], absent: set[str]) -> None:
     found = seen(plain(text))
     assert present <= found.keys() and not absent & found.keys()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CHOICE.replace("3", "three"),
+        "The planet and the plants were saturated over the plane.",
+        "The Roman deposition came after the fallow, said the fallopian satellite.",
+        "Kim and AI completely satisfied Ethiopia, a diverse and year-old enterocyte.",
+        "What sort of class had a piano over there?",
+    ],
+)
+def test_words_of_one_language_are_no_keywords_of_another(text: str) -> None:
+    assert not seen(plain(text)).keys() & CONFIG.keywords.keys()
 
 
 def test_conversation() -> None:

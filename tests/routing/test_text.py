@@ -26,6 +26,28 @@ def test_window_is_bounded_and_keeps_both_ends() -> None:
         ("Add up.\nQ: 1+1?\nA: 2\nQ: 2+2?\nA: 4\nQ: 3+3?\nA:", "Add up.\nQ: 3+3?\nA:"),
         ("Q: 1+1?\nA:", "Q: 1+1?\nA:"),
         ("English: a\nFrench: b\nEnglish: c\nFrench: d\nEnglish: e\nFrench:", "English: e\nFrench:"),
+        (
+            "Answer these.\n\nOne?\nA. x\nAnswer: A\n\nTwo?\nA. y\nAnswer: A\n\nThree?\nA. z\nAnswer:",
+            "Answer these.\n\nThree?\nA. z\nAnswer:",
+        ),
+        ("One?\nAnswer: A\nTwo?\nAnswer: B\nThree?\nAnswer:", "Three?\nAnswer:"),
+        (
+            "### Question: a\n### Answer: b\n### Question: c\n### Answer: d\n### Question: e\n### Answer:",
+            "### Question: e\n### Answer:",
+        ),
+        ("**Q**: a", "**Q**: a"),
+        ("['Please say:\\nIt\\'s 5', 'And why?']", "Please say:\nIt's 5\nAnd why?"),
+        (r"['$\\nabla \\frac{1}{2}$']", r"$\nabla \frac{1}{2}$"),
+        ('["one", "two"]', "one\ntwo"),
+        ("[1, 2]", "[1, 2]"),
+        ("['a'] is a list", "['a'] is a list"),
+        (
+            "<|im_start|>system\nbe<|im_end|>\n<|im_start|>user\nfirst<|im_end|>\n<|im_start|>assistant\nx<|im_end|>\n"
+            "<|im_start|>user\nsecond<|im_end|>\n<|im_start|>assistant\n",
+            "second",
+        ),
+        ("[INST] one [/INST] x [INST] two [/INST]", "two"),
+        ("a <| b", "a <| b"),
         ("Step 1: plan\nStep 2: build\nStep 3: test", "Step 1: plan\nStep 2: build\nStep 3: test"),
     ],
 )

@@ -11,9 +11,10 @@ from itertools import chain
 # for at every place of a run instead.
 _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(f"[{_UNSPACED}]+")
-# \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces
-_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0dff]+")
-_ASCII_WORD = re.compile(r"\w+")
+# \w leaves out the vowel signs of Arabic and Indic scripts, which would cut their words in pieces (0964 and
+# 0965 among them are full stops)
+_WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff]+(?:\\+\\+)?")
+_ASCII_WORD = re.compile(r"\w+(?:\+\+)?")
 
 _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""
@@ -74,7 +75,8 @@ class Lexicon:
                 raise ValueError(f"prefix {keyword!r} is not one beginning of {_KEY} letters or more")
             _append(self._prefixes, words[0][:_KEY], (words[0], group))
         elif len(words) > 1:
-            _append(self._phrases, words[0], (f" {' '.join(words)} ", group))
+            # by its longest word, which fewest texts have: "in" and "what" begin many phrases
+            _append(self._phrases, max(words, key=len), (f" {' '.join(words)} ", group))
         else:
             _append(self._words, words[0], group)
 
@@ -89,9 +91,9 @@ class Lexicon:
                 for prefix, group in prefixes[word[:_KEY]]:
                     if word.startswith(prefix):
                         _file(hits, [group], word)
-        if first := words.distinct & self._phrases.keys():
+        if held := words.distinct & self._phrases.keys():
             joined = f" {' '.join(words.spaced)} "
-            for phrase, group in chain.from_iterable(self._phrases[word] for word in first):
+            for phrase, group in chain.from_iterable(self._phrases[word] for word in held):
                 if phrase in joined:
                     _file(hits, [group], phrase.strip())
         for gram in self._grams_in(words.runs):

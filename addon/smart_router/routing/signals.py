@@ -15,13 +15,15 @@ _KEYWORD_WINDOW = 500
 
 # Signs are counted rather than matched where that will do: it costs a tenth.
 _FORMULA_SIGNS = ("\\", "$", "^")
+_MONEY = re.compile(r"\$\d[\d,]*(?:\.\d+)?(?![\w$^\\])")
 _FORMULA_LETTERS = re.compile("[∀∃≡⊃∨∧√∑∫∂≤≥≠∞∈⊂→]")
 _CODE_SIGNS = ("```", "()", "==", "=>", ";\n", " {", "{\n", "}\n", "):\n")
 _CODE_LINE = re.compile(
     r"^[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b", re.MULTILINE
 )
 _SENTENCE_ENDS = (". ", ".\n", "? ", "?\n", "! ", "!\n", "。", "！", "？", "؟", "।")
-_DECIMAL = re.compile(r"[0-9][.,][0-9]")
+# 1.5, 2,50 and 1,500, but no coordinates: (3,1)
+_DECIMAL = re.compile(r"[0-9]\.[0-9]|(?<![(0-9])[0-9]+,[0-9]")
 _CHOICE = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _CLOSING = " \n\t!\"'»”」')."
@@ -29,6 +31,9 @@ _TASKS = frozenset(
     ("agentic", "analysis", "code", "creative", "debugging", "depth", "design", "explain", "maths", "proof")
 )
 """Keyword groups that make a line typed in lower case a task rather than a search."""
+
+_FACT, _FACT_WORDS = "fact", 25
+"""Who asks for a fact takes few words: in a longer text "who" and "when" tell a story."""
 
 _NAME = re.compile(" [A-Z]")
 
@@ -50,6 +55,8 @@ def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading
         for group, hits in sorted(lexicon.find(words).items())
     }
     structure = _structure(prompt.text, words)
+    if words.number > _FACT_WORDS:
+        readings.pop(_FACT, None)
     if not readings.keys().isdisjoint(_TASKS):
         structure.pop("search_query", None)
     readings.update(structure)
@@ -84,6 +91,8 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
 
 def _counts(text: str) -> dict[str, int]:
     formulas = sum(map(text.count, _FORMULA_SIGNS))
+    if "$" in text:
+        formulas -= len(_MONEY.findall(text))
     if not text.isascii():
         formulas += len(_FORMULA_LETTERS.findall(text))
     return {

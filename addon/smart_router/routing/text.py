@@ -17,8 +17,18 @@ _INJECTED = re.compile(
     r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
     re.DOTALL,
 )
+# A conversation in a single text: as a list of its turns, or with the marks of a model's template.
+_TURNS_BEGIN, _TURNS_END = ("['", '["'), ("']", '"]')
+_NEXT_TURN = re.compile("""['"], ?['"]""")
+_ESCAPED = re.compile(r"""\\([nt'"\\])""")
+_MEANT = {"n": "\n", "t": "\t"}
+_MARKED = re.compile(
+    r"(?:<\|im_start\|>user|<\|start_header_id\|>user<\|end_header_id\|>|<\|user\|>|\[INST\])(.*?)"
+    r"(?:<\|im_end\|>|<\|eot_id\|>|<\|end\|>|<\|assistant\|>|\[/INST\]|\Z)",
+    re.DOTALL,
+)
 # Worked examples before the real question: `Q: … A: …`, or any label that recurs, the last one left open.
-_LABEL = re.compile(r"^([A-Z][A-Za-z ]{0,24}?)(?: \d+)?\s?:", re.MULTILINE)
+_LABEL = re.compile(r"^(?:#{1,6} |\*\*)?([A-Z][A-Za-z ]{0,24}?)(?: \d+)?\s?:", re.MULTILINE)
 _ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 
 
@@ -65,7 +75,7 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
 
 def _counting(text: str) -> str:
     """What of a turn counts, at most a window of it."""
-    return _without_examples(_without_injected(window(text)))
+    return _without_examples(_without_injected(_last_turn(window(text))))
 
 
 def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
@@ -96,18 +106,38 @@ def _without_injected(text: str) -> str:
     return _INJECTED.sub("", text).strip() or text
 
 
+def _last_turn(text: str) -> str:
+    """What a text asks that holds a whole conversation: of marked turns the user's last, of a list all."""
+    if text.startswith(_TURNS_BEGIN) and text.rstrip().endswith(_TURNS_END):
+        joined = _NEXT_TURN.sub("\n", text.rstrip()[2:-2])
+        return _ESCAPED.sub(lambda match: _MEANT.get(match[1], match[1]), joined)
+    if "<|" in text or "[INST]" in text:
+        turns = [turn for turn in _MARKED.findall(text) if turn.strip()]
+        return turns[-1].strip() if turns else text
+    return text
+
+
 def _without_examples(text: str) -> str:
     """The text without its worked examples, if it holds several: what comes before them, and the last."""
     if text.count(":") < 3:
         return text
-    starts: dict[str, list[int]] = {}
+    labels: dict[str, list[re.Match[str]]] = {}
     for match in _LABEL.finditer(text):
-        starts.setdefault(match[1], []).append(match.start())
-    left_open = text.rstrip().endswith(":")
-    for label, at in starts.items():
+        labels.setdefault(match[1], []).append(match)
+    end = len(text.rstrip())
+    left_open = text[:end].endswith(":")
+    for label, at in labels.items():
+        if len(at) >= 3 and left_open and at[-1].end() == end:  # this one closes each example
+            return _after_answers(text, at[0].start(), at[-2].end())
         if len(at) >= 3 and (label in _ASKING or left_open):
-            return text[: at[0]] + text[at[-1] :]
+            return text[: at[0].start()] + text[at[-1].start() :]
     return text
+
+
+def _after_answers(text: str, first: int, last: int) -> str:
+    """What stands after the last answer given, whose label ends at `last`, and before the first example."""
+    preamble, blank, _ = text[:first].partition("\n\n")
+    return (preamble + blank if blank else "") + text[last:].partition("\n")[2].lstrip()
 
 
 def _list(value: object) -> list[Any]:
