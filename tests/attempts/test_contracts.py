@@ -26,6 +26,7 @@ from mitmproxy.proxy.layers.http import (
     HTTPMode,
     HttpStream,
     SendHttp,
+    _http1,
 )
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -37,22 +38,30 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client
-from mitmproxy.test import taddons, tflow
+from mitmproxy.test import taddons
 
-from smart_router.attempts.layer import FIRST_ATTEMPT_ID, RoutedLayer
-from smart_router.attempts.messages import AttemptEvent
+from smart_router.attempts.layer import RoutedLayer
+from smart_router.attempts.messages import AttemptEvent, Hold, HoldCompleted
+from smart_router.attempts.quick import QuickHttp1, QuickStream
 from smart_router.attempts.stream import RoutedStream
 from smart_router.attempts.trailers import LenientHttp1Client
 from tests.attempts.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
-EVENT_TO_CHILD = "1095f6e1581d1780afd5e87446b11eee0b12fb196c9be559f0fe15055436c8d7"
+COPIED = {
+    HttpLayer.event_to_child: "1095f6e1581d1780afd5e87446b11eee",
+    layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
+    HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
+    HttpStream.state_consume_request_body: "45459c1bbd8bdb1ac31251376aea71cf",
+}
+"""Methods that ours do the work of without calling them: `RoutedLayer.event_to_child`, `QuickStream._run` and,
+of a request that is complete, `AttemptStream._begin`. With the beginnings of their sources' digests."""
 
 
-def test_events_go_down_as_they_did_when_ours_was_written() -> None:
-    """`RoutedLayer.event_to_child` does what this method does without calling it: compare them, then mend the
-    digest."""
-    source = inspect.getsource(HttpLayer.event_to_child)
-    assert hashlib.sha256(source.encode()).hexdigest() == EVENT_TO_CHILD
+@pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
+def test_what_ours_was_written_after_is_still_the_same(method: Any) -> None:
+    """Compare what is different now with ours, then mend the digest."""
+    source = inspect.getsource(inspect.unwrap(method))
+    assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
 
 
 # How the router gets in: layer.adopt.
@@ -86,6 +95,8 @@ def test_what_the_routed_classes_override_is_there() -> None:
     for method in ("_handle_event", "make_server_connection", "state_consume_request_body"):
         assert callable(HttpStream.__dict__[method])
         assert callable(RoutedStream.__dict__[method])
+    for kind in (QuickStream, QuickHttp1):
+        assert "handle_event" in kind.__dict__ and callable(layer.Layer.__dict__["handle_event"])
     assert callable(Http1Client.read_body) and "read_body" in LenientHttp1Client.__dict__
 
 
@@ -347,20 +358,43 @@ def test_a_stream_is_dropped_by_its_id() -> None:
     assert top.streams == {}
 
 
-# Attempts as streams of the same layer: AttemptClient.
+# Layers that are run with less ceremony: quick.py.
 
 
-def test_a_replayed_flow_is_the_one_that_hooks_get() -> None:
-    """AttemptClient._send_request: the addon knows attempts by their flows' ids."""
-    top = HttpLayer(make_context(), HTTPMode.transparent)
-    seen: list[http.HTTPFlow] = []
-    stream = HttpStream(top.context.fork(), FIRST_ATTEMPT_ID)
-    drive = Drive(stream, {"requestheaders": seen.append})
-    mine = tflow.tflow()
-    drive(events.Start())
-    drive(RequestHeaders(FIRST_ATTEMPT_ID, mine.request, end_stream=False, replay_flow=mine))
-    assert seen == [mine]
-    assert seen[0] is mine
+def test_an_http1_connection_waits_for_nothing() -> None:
+    """QuickHttp1 hands out what it yields without looking whether it is to be waited for."""
+    source = inspect.getsource(_http1)
+    waited_for = [name for name, one in vars(commands).items() if getattr(one, "blocking", False) is True]
+    assert "OpenConnection" in waited_for
+    assert not [name for name in (*waited_for, "Hook", "GetHttpConnection") if name in source]
+
+
+def test_a_connection_that_stands_is_its_innermost_layer() -> None:
+    """`RoutedLayer.register_connection` puts that in its place: the one that dialled only passes on."""
+    drive = asked()
+    top = drive.top
+    assert isinstance(top, HttpLayer)
+    dialled = top.connections[upstream(drive)]
+    assert type(dialled) is HttpClient
+    assert type(dialled.child_layer) is Http1Client
+    assert dialled._handle_event == dialled.child_layer.handle_event
+
+
+def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
+    """`QuickStream.hold` keeps events back so, with a command that it never yields."""
+    drive = asked(hold=True)
+    top = drive.top
+    assert isinstance(top, HttpLayer)
+    stream = HttpStream(top.context.fork(), 5)
+    waited_for = Hold()
+    stream._paused = layer.Paused(waited_for, (one for one in ()))
+    assert list(stream.handle_event(events.Start())) == []
+    assert stream.client_state == stream.state_uninitialized
+    assert list(stream.handle_event(HoldCompleted(waited_for))) == []
+    assert stream.client_state == stream.state_wait_for_request_headers
+
+
+# Attempts as streams of the same layer: AttemptStream.
 
 
 def test_a_stream_finds_its_mode_in_the_layer_above_it() -> None:
@@ -373,7 +407,7 @@ def test_a_stream_finds_its_mode_in_the_layer_above_it() -> None:
 
 
 def test_a_copied_client_is_another_connection() -> None:
-    """AttemptClient's connection is a copy of the client's, and a key of its own in `connections`."""
+    """The client of attempts is a copy of the real one, and told apart from it."""
     client = make_context().client
     assert client.copy() != client
     assert client.copy().id != client.id

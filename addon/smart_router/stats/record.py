@@ -126,6 +126,9 @@ class RequestRecord:
     @property
     def cost(self) -> Cost | None:
         """What all attempts cost, None if the price of any is unknown or nothing was used."""
+        if len(self.attempts) == 1:  # nearly always
+            only = self.attempts[0]
+            return only.cost if only.tokens else None
         used = [attempt for attempt in self.attempts if attempt.tokens]
         costs = [attempt.cost for attempt in used if attempt.cost]
         if not used or len(costs) < len(used):
