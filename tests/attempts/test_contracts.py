@@ -7,8 +7,6 @@ in the router depends on it. Each drives mitmproxy itself; the router's own laye
 from __future__ import annotations
 
 import collections
-import hashlib
-import inspect
 from typing import Any
 
 import pytest
@@ -26,7 +24,6 @@ from mitmproxy.proxy.layers.http import (
     HTTPMode,
     HttpStream,
     SendHttp,
-    _http1,
 )
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -41,28 +38,11 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.test import taddons
 
 from smart_router.attempts.layer import RoutedLayer
-from smart_router.attempts.messages import AttemptEvent, Hold, HoldCompleted
+from smart_router.attempts.messages import AttemptEvent
 from smart_router.attempts.quick import QuickHttp1, QuickStream
 from smart_router.attempts.stream import RoutedStream
 from smart_router.attempts.trailers import LenientHttp1Client
 from tests.attempts.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
-
-COPIED = {
-    HttpLayer.event_to_child: "1095f6e1581d1780afd5e87446b11eee",
-    layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
-    HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
-    HttpStream.state_consume_request_body: "45459c1bbd8bdb1ac31251376aea71cf",
-}
-"""Methods that ours do the work of without calling them: `RoutedLayer.event_to_child`, `QuickStream._run` and,
-of a request that is complete, `AttemptStream._begin`. With the beginnings of their sources' digests."""
-
-
-@pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
-def test_what_ours_was_written_after_is_still_the_same(method: Any) -> None:
-    """Compare what is different now with ours, then mend the digest."""
-    source = inspect.getsource(inspect.unwrap(method))
-    assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
-
 
 # How the router gets in: layer.adopt.
 
@@ -356,42 +336,6 @@ def test_a_stream_is_dropped_by_its_id() -> None:
 
     assert list(top.event_to_child(Once(top.context.fork()), events.Start())) == []
     assert top.streams == {}
-
-
-# Layers that are run with less ceremony: quick.py.
-
-
-def test_an_http1_connection_waits_for_nothing() -> None:
-    """QuickHttp1 hands out what it yields without looking whether it is to be waited for."""
-    source = inspect.getsource(_http1)
-    waited_for = [name for name, one in vars(commands).items() if getattr(one, "blocking", False) is True]
-    assert "OpenConnection" in waited_for
-    assert not [name for name in (*waited_for, "Hook", "GetHttpConnection") if name in source]
-
-
-def test_a_connection_that_stands_is_its_innermost_layer() -> None:
-    """`RoutedLayer.register_connection` puts that in its place: the one that dialled only passes on."""
-    drive = asked()
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    dialled = top.connections[upstream(drive)]
-    assert type(dialled) is HttpClient
-    assert type(dialled.child_layer) is Http1Client
-    assert dialled._handle_event == dialled.child_layer.handle_event
-
-
-def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
-    """`QuickStream.hold` keeps events back so, with a command that it never yields."""
-    drive = asked(hold=True)
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    stream = HttpStream(top.context.fork(), 5)
-    waited_for = Hold()
-    stream._paused = layer.Paused(waited_for, (one for one in ()))
-    assert list(stream.handle_event(events.Start())) == []
-    assert stream.client_state == stream.state_uninitialized
-    assert list(stream.handle_event(HoldCompleted(waited_for))) == []
-    assert stream.client_state == stream.state_wait_for_request_headers
 
 
 # Attempts as streams of the same layer: AttemptStream.

@@ -1,0 +1,64 @@
+"""What quick.py, attempt_stream.py and layer.py take over from mitmproxy's layers; see test_contracts.py."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any
+
+import pytest
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1
+from mitmproxy.proxy.layers.http._http1 import Http1Client
+
+from smart_router.attempts.messages import Hold, HoldCompleted
+from tests.attempts.drive import asked, upstream
+
+COPIED = {
+    HttpLayer.event_to_child: "1095f6e1581d1780afd5e87446b11eee",
+    layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
+    HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
+    HttpStream.state_consume_request_body: "45459c1bbd8bdb1ac31251376aea71cf",
+}
+"""Methods that ours do the work of without calling them: `RoutedLayer.event_to_child`, `QuickStream._run`
+and, of a request that is complete, `AttemptStream._begin`. With the beginnings of their sources' digests."""
+
+
+@pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
+def test_what_ours_was_written_after_is_still_the_same(method: Any) -> None:
+    """Compare what is different now with ours, then mend the digest."""
+    source = inspect.getsource(inspect.unwrap(method))
+    assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
+
+
+def test_an_http1_connection_waits_for_nothing() -> None:
+    """QuickHttp1 hands out what it yields without looking whether it is to be waited for."""
+    source = inspect.getsource(_http1)
+    waited_for = [name for name, one in vars(commands).items() if getattr(one, "blocking", False) is True]
+    assert "OpenConnection" in waited_for
+    assert not [name for name in (*waited_for, "Hook", "GetHttpConnection") if name in source]
+
+
+def test_a_connection_that_stands_is_its_innermost_layer() -> None:
+    """`RoutedLayer.register_connection` puts that in its place: the one that dialled only passes on."""
+    drive = asked()
+    top = drive.top
+    assert isinstance(top, HttpLayer)
+    dialled = top.connections[upstream(drive)]
+    assert type(dialled) is HttpClient
+    assert type(dialled.child_layer) is Http1Client
+    assert dialled._handle_event == dialled.child_layer.handle_event
+
+
+def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
+    """`QuickStream.hold` keeps events back so, with a command that it never yields."""
+    drive = asked(hold=True)
+    top = drive.top
+    assert isinstance(top, HttpLayer)
+    stream = HttpStream(top.context.fork(), 5)
+    waited_for = Hold()
+    stream._paused = layer.Paused(waited_for, (one for one in ()))
+    assert list(stream.handle_event(events.Start())) == []
+    assert stream.client_state == stream.state_uninitialized
+    assert list(stream.handle_event(HoldCompleted(waited_for))) == []
+    assert stream.client_state == stream.state_wait_for_request_headers
