@@ -136,6 +136,20 @@ def test_headers_are_looked_up_as_ever(fields: list[tuple[str, bytes]], name: st
     assert speedups.__contains__(headers, asked) == Mapping.__contains__(headers, asked)
 
 
+@pytest.mark.parametrize(
+    "given", [(), [], [(b"a", b"b")], [[b"a", b"b"]], [("a", b"b")], [(b"a", 1)], iter([(b"a", b"b")])]
+)
+@pytest.mark.parametrize("more", [{}, {"x_y": "z"}, {"a": b"c"}])
+def test_headers_are_made_as_ever(given: Any, more: dict[str, Any]) -> None:
+    def made(init: Callable[..., None]) -> tuple[tuple[bytes, bytes], ...]:
+        headers = http.Headers.__new__(http.Headers)
+        init(headers, list(fields), **more)
+        return headers.fields
+
+    fields = list(given)
+    assert outcome(made, speedups.__init__) == outcome(made, OWN["__init__"])
+
+
 def test_hooks_are_made_as_ever(installed: None) -> None:
     flow = tflow()
     hook = HttpRequestHook(flow)

@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +30,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.utils import typecheck
 
 _own_authority = url.parse_authority
+_own_init: Any = http.Headers.__init__
 _own_contains = http.Headers.__contains__
 _own_new: Any = commands.StartHook.__new__
 _own_body_size = http1.expected_http_body_size
@@ -91,6 +92,17 @@ def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | Non
                 _authorities.clear()
             _authorities[key] = found
     return found
+
+
+def __init__(self: http.Headers, fields: Iterable[tuple[bytes, bytes]] = (), **headers: Any) -> None:  # noqa: N807
+    """`http.Headers.__init__`, which merges in its keyword arguments whether there are any or not."""
+    if headers:
+        _own_init(self, fields, **headers)
+        return
+    self.fields = tuple(map(tuple, fields))  # type: ignore[arg-type]
+    for key, value in self.fields:
+        if not isinstance(key, bytes) or not isinstance(value, bytes):
+            raise TypeError("Header fields must be bytes.")
 
 
 def get_all(self: http.Headers, name: str | bytes) -> list[str]:
@@ -215,6 +227,7 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (http.MessageData, "__post_init__", __post_init__),
     (http1, "expected_http_body_size", expected_http_body_size),
     (layers_http, "validate_headers", validate_headers),
+    (http.Headers, "__init__", __init__),
     (http.Headers, "get_all", get_all),
     (http.Headers, "get", get),
     (http.Headers, "__contains__", __contains__),
