@@ -27,7 +27,10 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
     HttpResponseHook,
 )
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import typecheck
+
+from smart_router.attempts import push
 
 _own_authority = url.parse_authority
 _own_init: Any = http.Headers.__init__
@@ -236,6 +239,7 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (hooks.Hook, "args", args),
     (Context, "fork", fork),
     (optmanager._Option, "current", current),
+    (ConnectionHandler, "handle_connection", push.handle_connection),
     (flow, "uuid", SimpleNamespace(uuid4=uuid4)),
     (connection, "uuid", SimpleNamespace(uuid4=uuid4)),
 )

@@ -1,0 +1,164 @@
+"""Pieces are handled where they arrive, in order, and no faster than what they lead to can be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from mitmproxy import options
+from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+
+from smart_router import speedups
+from smart_router.attempts.push import PushReader
+
+LIMIT = 10.0
+
+
+class Echo(layer.Layer):
+    """Sends back what it gets, `times` over, and remembers it."""
+
+    def __init__(self, context: Context, times: int = 1) -> None:
+        super().__init__(context)
+        self.seen: list[bytes | str] = []
+        self.news = asyncio.Event()
+        self._times = times
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.DataReceived):
+            self.seen.append(event.data)
+            yield commands.SendData(event.connection, event.data * self._times)
+        elif isinstance(event, events.ConnectionClosed):
+            self.seen.append("closed")
+            yield commands.CloseConnection(event.connection)
+        self.news.set()
+
+
+class Handler(ConnectionHandler):
+    """A connection handler without hooks."""
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Nobody listens."""
+
+
+@pytest.fixture(autouse=True)
+def installed() -> Iterator[None]:
+    speedups.install()
+    try:
+        yield
+    finally:
+        speedups.uninstall()
+
+
+@asynccontextmanager
+async def connected(times: int = 1) -> AsyncIterator[tuple[Echo, Handler, socket.socket]]:
+    """A handled connection, and the other end of its socket."""
+    mine, other = socket.socketpair()
+    other.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=mine)
+    client = Client(
+        peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0, state=ConnectionState.OPEN
+    )
+    opts = options.Options()
+    opts.add_option("tcp_timeout", int, 600, "")
+    context = Context(client, opts)
+    handler = Handler(context)
+    handler.layer = echo = Echo(context, times)
+    handler.transports[client] = ConnectionIO(reader=reader, writer=writer)
+    running = asyncio.create_task(handler.handle_client())
+    try:
+        yield echo, handler, other
+    finally:
+        other.close()
+        await asyncio.wait_for(running, LIMIT)
+
+
+async def read(other: socket.socket, size: int) -> bytes:
+    loop, got = asyncio.get_running_loop(), b""
+    while len(got) < size:
+        got += await asyncio.wait_for(loop.sock_recv(other, 1 << 20), LIMIT)
+    return got
+
+
+async def until(echo: Echo, holds: Any) -> None:
+    while not holds():
+        echo.news.clear()
+        await asyncio.wait_for(echo.news.wait(), LIMIT)
+
+
+async def test_pieces_are_answered_in_their_order() -> None:
+    async with connected() as (echo, handler, other):
+        for piece in (b"one", b"two", b"three"):
+            other.send(piece)
+            assert await read(other, len(piece)) == piece
+        assert echo.seen == [b"one", b"two", b"three"]
+        reader = handler.transports[handler.client].reader
+        assert isinstance(reader, PushReader)
+
+
+async def test_what_came_before_anybody_waited_is_not_lost() -> None:
+    async with connected() as (echo, _, other):
+        other.send(b"early")  # before the handler's task had its first turn
+        assert await read(other, 5) == b"early"
+        assert echo.seen == [b"early"]
+
+
+async def test_the_end_comes_after_all_else() -> None:
+    async with connected() as (echo, _, other):
+        other.send(b"last words")
+        other.shutdown(socket.SHUT_WR)
+        await until(echo, lambda: "closed" in echo.seen)
+        assert echo.seen == [b"last words", "closed"]
+
+
+async def test_nothing_is_read_while_the_answers_are_not_taken() -> None:
+    """Each piece leads to far more, which nobody reads: the connection stops taking more."""
+    async with connected(times=64) as (echo, handler, other):
+        sent = 0
+        piece = b"x" * 1024
+        writer = handler.transports[handler.client].writer
+        assert isinstance(writer, asyncio.StreamWriter)
+        try:
+            while True:
+                sent += other.send(piece)
+                await asyncio.sleep(0)
+        except BlockingIOError:
+            pass
+        taken = sum(map(len, echo.seen))
+        assert taken < sent
+        assert writer.transport.get_write_buffer_size() < taken * 64
+        answers = await read(other, sent * 64)
+        assert answers == b"x" * (sent * 64)
+        assert sum(map(len, echo.seen)) == sent
+
+
+async def test_a_handler_that_is_busy_gets_it_in_its_turn() -> None:
+    async with connected() as (echo, handler, other):
+        other.send(b"first")
+        assert await read(other, 5) == b"first"
+        async with handler._server_event_lock:
+            other.send(b"second")
+            reader = handler.transports[handler.client].reader
+            assert isinstance(reader, PushReader)
+            async with asyncio.timeout(LIMIT):
+                while reader._waiter is not None:  # noqa: ASYNC110  # there is no event for it
+                    await asyncio.sleep(0)
+            assert echo.seen == [b"first"]
+        assert await read(other, 6) == b"second"
+
+
+async def test_a_handler_that_is_cancelled_ends_as_ever() -> None:
+    async with connected() as (echo, handler, other):
+        other.send(b"a")
+        assert await read(other, 1) == b"a"
+        task = handler.transports[handler.client].handler
+        assert task is not None
+        task.cancel("timeout")
+        await until(echo, lambda: "closed" in echo.seen)
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(other, 1), LIMIT) == b""
