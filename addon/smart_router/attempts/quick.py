@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -92,3 +94,17 @@ class QuickHttp1(Http1Connection):
 
 class QuickHttp1Server(QuickHttp1, Http1Server):
     """The client's connection. Made by changing the class of an `Http1Server`, never constructed."""
+
+    chunked = False
+
+    def send(self, event: HttpEvent) -> Commands:
+        """As ever; whether an answer is chunked is looked up once, and not for each chunk of it."""
+        if type(event) is ResponseHeaders:
+            encoding = event.response.headers.get("transfer-encoding", "")
+            self.chunked = "chunked" in encoding.lower()
+        elif type(event) is ResponseData and self.chunked:
+            return self._send_chunk(event.data)
+        return super().send(event)
+
+    def _send_chunk(self, data: bytes) -> Commands:
+        yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
