@@ -24,6 +24,9 @@ _LETTERS = bytes(
 _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""
 
+_DULL_MOST, _DULL_LENGTH = 10_000, 16
+"""How many words without a keyword are remembered, and the longest of them: about a megabyte."""
+
 
 class Words(NamedTuple):
     """A text cut up: `spaced` words in order, `runs` of scripts without spaces. All in lower case.
@@ -77,11 +80,11 @@ class Lexicon:
         self._words: dict[str, list[str]] = {}
         self._prefixes: dict[str, list[tuple[str, str]]] = {}
         self._phrases: dict[str, list[tuple[str, str]]] = {}
-        self._grams: dict[str, list[str]] = {}
+        self._grams: dict[str, list[tuple[str, str]]] = {}
+        self._dull: set[str] = set()
         for group, keywords in groups.items():
             for keyword in keywords:
                 self._add(group, keyword)
-        self._gram_lengths = sorted({len(gram) for gram in self._grams})
 
     def _add(self, group: str, keyword: str) -> None:
         cut = words_of(keyword)
@@ -89,7 +92,8 @@ class Lexicon:
         if not words and not runs:
             raise ValueError(f"keyword {keyword!r} has no letters")
         if runs:
-            _append(self._grams, "".join(runs), group)
+            gram = "".join(runs)
+            _append(self._grams, gram[0], (gram, group))
         elif "*" in keyword:
             if len(words) > 1 or len(words[0]) < _KEY or not keyword.endswith("*"):
                 raise ValueError(f"prefix {keyword!r} is not one beginning of {_KEY} letters or more")
@@ -103,39 +107,41 @@ class Lexicon:
     def find(self, words: Words) -> dict[str, list[str]]:
         """For each group that occurs its distinct hits, as they stand in the text, in alphabetical order."""
         hits: dict[str, list[str]] = {}
-        for word in words.distinct & self._words.keys():
-            _file(hits, self._words[word], word)
-        prefixes = self._prefixes
-        for word in words.distinct if prefixes else ():
-            if word[:_KEY] in prefixes:
-                for prefix, group in prefixes[word[:_KEY]]:
-                    if word.startswith(prefix):
-                        _file(hits, [group], word)
-        for word in words.distinct & self._phrases.keys():
-            for phrase, group in self._phrases[word]:
+        for word in words.distinct - self._dull:
+            whole, phrases = self._words.get(word, ()), self._phrases.get(word, ())
+            begun = [key for key in self._prefixes.get(word[:_KEY], ()) if word.startswith(key[0])]
+            for group in whole:
+                _file(hits, group, word)
+            for _, group in begun:
+                _file(hits, group, word)
+            for phrase, group in phrases:
                 if phrase in words.joined:
-                    _file(hits, [group], phrase.strip())
-        for gram in self._grams_in(words.runs) if words.runs else ():
-            _file(hits, self._grams[gram], gram)
+                    _file(hits, group, phrase.strip())
+            if not (whole or begun or phrases):
+                self._pass_over(word)
+        for run in words.runs:
+            for start, character in enumerate(run):
+                for gram, group in self._grams.get(character, ()):
+                    if run.startswith(gram, start):
+                        _file(hits, group, gram)
         for found in hits.values():
             found.sort()
         return hits
 
-    def _grams_in(self, runs: list[str]) -> set[str]:
-        return {
-            gram
-            for run in runs
-            for length in self._gram_lengths
-            for start in range(len(run) - length + 1)
-            if (gram := run[start : start + length]) in self._grams
-        }
+    def _pass_over(self, word: str) -> None:
+        """Remember a word that no keyword has, for most words of most texts are such: up to a bound, and
+        nothing that might be a secret or a number rather than a word.
+        """
+        if len(word) <= _DULL_LENGTH and word.isalpha():
+            if len(self._dull) >= _DULL_MOST:
+                self._dull.clear()
+            self._dull.add(word)
 
 
-def _file(hits: dict[str, list[str]], groups: Iterable[str], hit: str) -> None:
-    for group in groups:
-        found = hits.setdefault(group, [])
-        if hit not in found:
-            found.append(hit)
+def _file(hits: dict[str, list[str]], group: str, hit: str) -> None:
+    found = hits.setdefault(group, [])
+    if hit not in found:
+        found.append(hit)
 
 
 def _append[T](table: dict[str, list[T]], key: str, value: T) -> None:
