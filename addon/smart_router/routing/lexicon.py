@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 # Scripts that put no spaces between words, and Korean, which joins particles to them: keywords are looked
@@ -24,8 +24,11 @@ _LETTERS = bytes(
 _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""
 
-_DULL_MOST, _DULL_LENGTH = 10_000, 16
-"""How many words without a keyword are remembered, and the longest of them: about a megabyte."""
+_REMEMBERED, _REMEMBERED_LENGTH = 10_000, 16
+"""How many words a lexicon remembers at most, and the longest of them: about a megabyte."""
+
+_Told = tuple[Sequence[str], Sequence[tuple[str, str]]]
+"""The groups that a word belongs to, and the phrases that it may be part of, with theirs."""
 
 
 class Words(NamedTuple):
@@ -81,6 +84,7 @@ class Lexicon:
         self._prefixes: dict[str, list[tuple[str, str]]] = {}
         self._phrases: dict[str, list[tuple[str, str]]] = {}
         self._grams: dict[str, list[tuple[str, str]]] = {}
+        self._known: dict[str, _Told] = {}
         self._dull: set[str] = set()
         for group, keywords in groups.items():
             for keyword in keywords:
@@ -108,17 +112,12 @@ class Lexicon:
         """For each group that occurs its distinct hits, as they stand in the text, in alphabetical order."""
         hits: dict[str, list[str]] = {}
         for word in words.distinct - self._dull:
-            whole, phrases = self._words.get(word, ()), self._phrases.get(word, ())
-            begun = [key for key in self._prefixes.get(word[:_KEY], ()) if word.startswith(key[0])]
-            for group in whole:
-                _file(hits, group, word)
-            for _, group in begun:
+            groups, phrases = self._known.get(word) or self._look_up(word)
+            for group in groups:
                 _file(hits, group, word)
             for phrase, group in phrases:
                 if phrase in words.joined:
                     _file(hits, group, phrase.strip())
-            if not (whole or begun or phrases):
-                self._pass_over(word)
         for run in words.runs:
             for start, character in enumerate(run):
                 for gram, group in self._grams.get(character, ()):
@@ -128,14 +127,21 @@ class Lexicon:
             found.sort()
         return hits
 
-    def _pass_over(self, word: str) -> None:
-        """Remember a word that no keyword has, for most words of most texts are such: up to a bound, and
-        nothing that might be a secret or a number rather than a word.
+    def _look_up(self, word: str) -> _Told:
+        """What a word tells by itself, remembered: most texts are made of the same words, and most of those
+        tell nothing. Only plain words are kept, without digits and not long: no ids, no keys.
         """
-        if len(word) <= _DULL_LENGTH and word.isalpha():
-            if len(self._dull) >= _DULL_MOST:
+        begun = (group for start, group in self._prefixes.get(word[:_KEY], ()) if word.startswith(start))
+        told = ((*self._words.get(word, ()), *begun), self._phrases.get(word, ()))
+        if len(word) <= _REMEMBERED_LENGTH and word.isalpha():
+            if len(self._dull) + len(self._known) >= _REMEMBERED:
                 self._dull.clear()
-            self._dull.add(word)
+                self._known.clear()
+            if any(told):
+                self._known[word] = told
+            else:
+                self._dull.add(word)
+        return told
 
 
 def _file(hits: dict[str, list[str]], group: str, hit: str) -> None:
