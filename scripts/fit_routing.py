@@ -36,7 +36,7 @@ from smart_router.routing.text import plain
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "addon" / "smart_router" / "routing"
-ABSENT = Reading(0.0, "")
+ABSENT: Reading = (0.0, "")
 
 # What we expect of a signal of typical strength before seeing data; measured strengths are standardised.
 PRIOR = {
@@ -67,7 +67,7 @@ def features(corpus: Corpus) -> tuple[list[str], Array]:
     prompts = [plain(text) for text in corpus.texts]
     readings = [measure(prompt, counted_words(prompt), lexicon) for prompt in prompts]
     names = sorted({name for reading in readings for name in reading} - {FOLLOW_UP})
-    return names, np.array([[reading.get(name, ABSENT).value for name in names] for reading in readings])
+    return names, np.array([[reading.get(name, ABSENT)[0] for name in names] for reading in readings])
 
 
 class ScoreFit:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,3 +66,65 @@ def test_every_group_speaks_at_least_ten_languages() -> None:
 @given(st.text())
 def test_any_text(text: str) -> None:
     assert LEXICON.find(words_of(text)).keys() <= {"proof", "steps", "both", "count"}
+
+
+WORD = re.compile("[\\w\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u0dff]+(?:\\+\\+)?")
+RUN = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
+KEYWORDS = {
+    "exact": ["one", "été", "c++", "_"],
+    "prefix": ["thr*", "theorem*", "über*", "reasoning*"],
+    "phrase": ["one two", "the one", "two of the", "c++ one"],
+    "unspaced": ["证明", "一步一步", "몇 개"],
+    "several": ["one", "theor*", "the theorem", "一步"],
+}
+pieces = st.sampled_from(
+    ["one", "two", "the", "THE", "theorems", "three", "of", "Été", "ÜBERALL", "c++", "c", "reasoning", "证明",
+     "一步一步", "一步", "몇 개", "몇개", "सिद्ध", "1", "²", "ﬁ", "İ", "Š", "’", "…", "_", "-", "+", "++", ".",
+     ", ", " ", "  ", "\n", "\x00", "\x1c", "\x81", "\xa0", "\ud800"]
+)  # fmt: skip
+jumbles = st.text() | st.lists(pieces | st.characters()).map("".join) | st.lists(pieces).map(" ".join)
+
+
+def naive(text: str) -> dict[str, list[str]]:
+    """What `find` finds, by trying every keyword in turn."""
+    text = text.lower()
+    runs = RUN.findall(text.replace(" ", ""))
+    words = WORD.findall(RUN.sub(" ", text))
+    joined = f" {' '.join(words)} "
+    hits: dict[str, set[str]] = {}
+    for group, keywords in KEYWORDS.items():
+        for keyword in keywords:
+            if RUN.search(keyword):
+                keyword = keyword.replace(" ", "")
+                found = {keyword} if any(keyword in run for run in runs) else set()
+            elif keyword.endswith("*"):
+                found = {word for word in words if word.startswith(keyword[:-1])}
+            else:
+                found = {keyword} if f" {keyword} " in joined else set()
+            hits[group] = hits.get(group, set()) | found
+    return {group: sorted(found) for group, found in hits.items() if found}
+
+
+@given(jumbles)
+def test_words_are_those_of_the_expression(text: str) -> None:
+    words = words_of(text)
+    assert words.spaced == WORD.findall(RUN.sub(" ", text.lower()))
+    assert words.runs == RUN.findall(text.lower().replace(" ", ""))
+    assert words.joined.split() == words.spaced and words.distinct == set(words.spaced)
+
+
+@given(st.lists(jumbles, max_size=3))
+def test_find_is_the_same_as_trying_every_keyword(texts: list[str]) -> None:
+    lexicon = Lexicon(KEYWORDS)
+    for text in texts:
+        assert lexicon.find(words_of(text)) == naive(text)
+
+
+def test_a_lexicon_remembers_few_words_and_only_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    lexicon = Lexicon(KEYWORDS)
+    lexicon.find(words_of("sk-a1b2c3 hunter2 12345 Donaudampfschifffahrt plain theorems"))
+    assert lexicon._dull | lexicon._known.keys() == {"sk", "plain", "theorems"}
+    monkeypatch.setattr("smart_router.routing.lexicon._REMEMBERED", 3)
+    for text in ["one two", "theorem three", "the one two of the three", "a b c d e"] * 3:
+        assert lexicon.find(words_of(text)) == naive(text)
+        assert len(lexicon._dull) + len(lexicon._known) <= 3

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import re
+from math import log1p
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smart_router.routing.config import load_defaults
 from smart_router.routing.signals import Reading, counted_words, measure
@@ -61,7 +66,7 @@ def test_words_of_one_language_are_no_keywords_of_another(text: str) -> None:
 def test_conversation() -> None:
     found = seen(Prompt("x", turns=3, tools=2, tool_turns=1, images=1, form="json_schema"))
     assert {"turns", "tools", "tool_turns", "images", "output_format"} <= found.keys()
-    assert found["tools"].evidence == "2 tools" and found["turns"].evidence == "2 earlier user turns"
+    assert found["tools"][1] == "2 tools" and found["turns"][1] == "2 earlier user turns"
     assert not {"turns", "tools", "images"} & seen(plain("x")).keys()
 
 
@@ -79,3 +84,29 @@ def test_every_signal_of_a_prompt_has_a_weight_and_every_weight_a_signal() -> No
     assert structure <= CONFIG.weights.keys()
     rare = {"short", "search_query"}
     assert CONFIG.weights.keys() <= structure | CONFIG.keywords.keys() | rare
+
+
+# how the signals that are counted quickly read when written plainly
+PLAIN = {
+    "code_shapes": (
+        "```", r"\(\)", "==", "=>", ";\n", r" \{", r"\{\n", r"\}\n", r"\):\n",
+        r"^[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b",
+    ),
+    "list_items": (r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]",),
+    "sentences": (r"\. ", r"\.\n", r"\? ", r"\?\n", "! ", "!\n", "[。！？؟।]"),
+    "decimals": (r"[0-9]\.[0-9]|(?<![(0-9])[0-9]+,[0-9]",),
+}  # fmt: skip
+CHOICES = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
+shapes = st.sampled_from(
+    ["\n", " ", "\t", "def", "return x", "A. x", "(b) y", "1) z", "12. ", "- ", "• ", "*", "1", "12", "345",
+     ".", ",", "(", ")", "):", "{", "}", ";", "=", "==", ">", "`", "``", "? ", "!", "。", "؟", "x", "٣", "\r"]
+)  # fmt: skip
+
+
+@given(st.lists(shapes | st.characters(), max_size=40).map("".join))
+def test_shapes_are_counted_as_the_plain_expressions_do(text: str) -> None:
+    found = seen(Prompt(text))
+    for name, expressions in PLAIN.items():
+        count = sum(len(re.findall(one, text, re.MULTILINE)) for one in expressions)
+        assert found.get(name) == ((log1p(count), str(count)) if count else None)
+    assert ("multiple_choice" in found) is (len(CHOICES.findall(text)) >= 3)

@@ -4,7 +4,7 @@ are passed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
@@ -89,12 +89,17 @@ def route(
 
 def _why(virtual: VirtualModel, scored: Scored, tier: Tier, kept: Kept | None, first: Candidate) -> str:
     """One readable line: the tier and what it came from, then the first candidate."""
-    strongest = sorted(scored.signals, key=lambda signal: -abs(signal.weight))[:3]
-    seen = ", ".join(f"{signal.name} {signal.weight:+.2f}" for signal in strongest) or "nothing notable"
     if virtual.tier:
         reason = f"{tier} was asked for"
     elif tier != scored.tier:
         reason = f"{tier} kept, though this turn alone is {scored.tier} (score {scored.score:.2f})"
     else:
-        reason = f"{tier} at score {scored.score:.2f} ({seen})"
+        reason = f"{tier} at score {scored.score:.2f} ({_strongest(scored.signals)})"
     return f"{reason}; {'stays on' if kept else 'first'} {first}"
+
+
+def _strongest(signals: Sequence[Signal]) -> str:
+    """The three strongest signals, which come first, and what each added."""
+    if signals and not signals[0].weight:  # but for a directive, which adds nothing
+        signals = sorted(signals, key=lambda signal: -abs(signal.weight))
+    return ", ".join([f"{name} {weight:+.2f}" for name, weight, _ in signals[:3]]) or "nothing notable"

@@ -77,6 +77,11 @@ class Weights(_Table):
         """The tiers' weights in order."""
         return (self.SIMPLE, self.MEDIUM, self.COMPLEX, self.REASONING)
 
+    @cached_property
+    def all(self) -> tuple[float, float, float, float, float]:
+        """The score's weight and those of the tiers."""
+        return (self.score, *self.tiers)
+
 
 class Directives(_Table):
     """Phrases by which a prompt asks for a tier. They never count as words of the prompt.
@@ -125,6 +130,11 @@ class RoutingConfig(_Table):
     def lexicon(self) -> Lexicon:
         """All keywords, compiled."""
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
+
+    @cached_property
+    def weights_of(self) -> Mapping[str, tuple[float, float, float, float, float]]:
+        """By signal what it weighs for the score and for the tiers."""
+        return {name: weights.all for name, weights in self.weights.items()}
 
     @field_validator("fallback")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,9 @@ def needs_of(request: ChatRequest) -> Needs:
     messages = request.get("messages") or []
     for i, message in enumerate(messages):
         content = message.get("content")
-        for j, part in enumerate(content if isinstance(content, list) else ()):
+        if not isinstance(content, list):
+            continue
+        for j, part in enumerate(content):
             kind = part.get("type") if isinstance(part, dict) else None
             if isinstance(kind, str) and kind in _PART_NEEDS:
                 fields.setdefault(_PART_NEEDS[kind], f"messages[{i}].content[{j}]")
@@ -59,25 +61,26 @@ def needs_of(request: ChatRequest) -> Needs:
 
 def prompt_tokens(request: ChatRequest) -> int:
     """The estimated size of the prompt, tools included."""
-    size = sum(_sizes(request.get("messages"))) + sum(_sizes(request.get("tools")))
-    return size // CHARACTERS_PER_TOKEN
+    return _size([request.get("messages"), request.get("tools")]) // CHARACTERS_PER_TOKEN
 
 
-def _sizes(value: Any) -> Iterator[int]:
-    """The lengths in characters of all texts in a JSON value, media counted flat. Any depth."""
-    waiting = [value]
+def _size(value: list[Any]) -> int:
+    """The length in characters of all texts in a JSON array, media counted flat. Any depth."""
+    size = 0
+    waiting = [*value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, str):
-            yield len(item)
+            size += len(item)
         elif isinstance(item, list):
             waiting.extend(item)
         elif isinstance(item, dict):
             kind = item.get("type")
             if isinstance(kind, str) and kind in _PART_NEEDS:  # a schema's type may be a list
-                yield MEDIA_TOKENS * CHARACTERS_PER_TOKEN
+                size += MEDIA_TOKENS * CHARACTERS_PER_TOKEN
             else:
                 waiting.extend(item.values())
+    return size
 
 
 def lacks(rules: ModelRules, needs: Needs) -> str | None:

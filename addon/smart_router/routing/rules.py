@@ -8,15 +8,16 @@ explained by its signals and changed by weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from math import exp
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
 from smart_router.routing.decision import TIERS, Signal, Tier, rank
+from smart_router.routing.lexicon import Words
 from smart_router.routing.signals import counted_words, measure
-from smart_router.routing.text import Prompt, plain, prompt_of, without
+from smart_router.routing.text import Prompt, counting, plain, prompt_of, without
 
 FOLLOW_UP = "follow_up"
 """The keyword group of words that carry on with what was asked before."""
@@ -50,38 +51,41 @@ def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
     A turn that only says "go on" is read together with the turn before it.
     """
     prompt = prompt_of(request)
-    if prompt.before:
+    words = counted_words(prompt)
+    if prompt.before and words.number <= _FOLLOW_UP_WORDS and FOLLOW_UP in config.lexicon.find(words):
+        before = counting(prompt.before)
+        prompt = prompt._replace(text=f"{before}\n{prompt.text}" if before else prompt.text)
         words = counted_words(prompt)
-        if words.number <= _FOLLOW_UP_WORDS and FOLLOW_UP in config.lexicon.find(words):
-            prompt = replace(prompt, text=f"{prompt.before}\n{prompt.text}")
-    return score_prompt(prompt, config)
+    return _score(prompt, words, config)
 
 
 def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
     """Score what counts of a request."""
-    words = counted_words(prompt)
+    return _score(prompt, counted_words(prompt), config)
+
+
+def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
+    """`words` are the prompt's `counted_words`."""
     told = config.directives.lexicon.find(words)
     if told:
-        prompt = replace(prompt, text=without(prompt.text, chain(*told.values())))
+        prompt = prompt._replace(text=without(prompt.text, chain(*told.values())))
         words = counted_words(prompt)
     readings = measure(prompt, words, config.lexicon)
-    log_odds = config.bias.score
-    simple, medium, complex_, reasoning = config.bias.tiers
+    log_odds, simple, medium, complex_, reasoning = config.bias.all
+    weights_of = config.weights_of
     signals = []
     for name, (value, evidence) in readings.items():
-        weights = config.weights.get(name)
-        if weights is None or not value:
-            continue
-        added = weights.score * value
-        log_odds += added
-        s, m, c, r = weights.tiers
-        simple += s * value
-        medium += m * value
-        complex_ += c * value
-        reasoning += r * value
-        signals.append(Signal(name, round(added, 3), evidence))
-    signals.sort(key=lambda signal: -abs(signal.weight))
-    chosen, confidence = _choose(_softmax([simple, medium, complex_, reasoning]), config.undershoot)
+        if name in weights_of and value:
+            of_score, s, m, c, r = weights_of[name]
+            added = of_score * value
+            log_odds += added
+            simple += s * value
+            medium += m * value
+            complex_ += c * value
+            reasoning += r * value
+            signals.append(Signal(name, round(added, 3), evidence))
+    signals.sort(key=lambda signal: abs(signal[1]), reverse=True)
+    chosen, confidence = _choose(_softmax((simple, medium, complex_, reasoning)), config.undershoot)
     if told and config.directives.honoured:
         chosen, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
         signals.insert(0, Signal("directive", 0.0, ", ".join(told[chosen])))
@@ -92,7 +96,7 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + exp(-x)) if x > 0 else exp(x) / (1 + exp(x))
 
 
-def _softmax(logits: list[float]) -> list[float]:
+def _softmax(logits: tuple[float, ...]) -> list[float]:
     top = max(logits)
     weights = [exp(logit - top) for logit in logits]
     total = sum(weights)
@@ -101,6 +105,9 @@ def _softmax(logits: list[float]) -> list[float]:
 
 def _choose(probabilities: list[float], undershoot: float) -> tuple[Tier, float]:
     """The likeliest tier, less likely ones above it preferred as far as choosing two too low is worse."""
-    worth = [p - undershoot * sum(probabilities[i + 2 :]) for i, p in enumerate(probabilities)]
+    simple, medium, complex_, reasoning = probabilities
+    worth = [
+        simple - undershoot * (complex_ + reasoning), medium - undershoot * reasoning, complex_, reasoning
+    ]  # fmt: skip
     chosen = worth.index(max(worth))
     return TIERS[chosen], probabilities[chosen]

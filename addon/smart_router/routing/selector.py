@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from smart_router.dialects.base import ModelRules
 from smart_router.errors import ClientError
@@ -31,14 +31,21 @@ def select(
     Raises ClientError: 401 if no provider of the chain has a credential, 503 if all are cooled, 400 naming
     the field if none of the usable ones can do what the request needs.
     """
-    chain = [c for c in config.chains[tier_models, tier] if c.provider in providers]
-    ready = [c for c in chain if usable(c.provider, c.model)]
-    missing = {c: lacks(rules_of(c, providers), needs) for c in ready}
-    if able := tuple(c for c in ready if missing[c] is None):
-        return able
-    if ready:
-        raise cannot_serve(_closest(missing[c] for c in ready), needs)
-    raise _nobody(chain, providers, configured)
+    chain = config.chains[tier_models, tier]
+    able, missing = [], []
+    for candidate in chain:
+        provider, model = candidate.provider, candidate.model
+        if provider in providers and usable(provider, model):
+            lacking = lacks(rules_of(candidate, providers), needs)
+            if lacking is None:
+                able.append(candidate)
+            else:
+                missing.append(lacking)
+    if able:
+        return tuple(able)
+    if missing:
+        raise cannot_serve(_closest(missing), needs)
+    raise _nobody([one for one in chain if one.provider in providers], providers, configured)
 
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
@@ -47,10 +54,9 @@ def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRu
     return model.rules if model else _UNKNOWN
 
 
-def _closest(missing: Iterator[str | None]) -> str:
+def _closest(missing: list[str]) -> str:
     """The most informative reason: a too small context says more than an ability that others have."""
-    reasons = [reason for reason in missing if reason]
-    return "context" if "context" in reasons else reasons[0]
+    return "context" if "context" in missing else missing[0]
 
 
 def _nobody(

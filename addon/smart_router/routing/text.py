@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 HEAD = 2_000
 TAIL = 1_000
@@ -32,11 +31,10 @@ _LABEL = re.compile(r"^(?:#{1,6} |\*\*)?([A-Z][A-Za-z ]{0,24}?)(?: \d+)?\s?:", r
 _ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """The part of a request that is scored.
 
-    `text` is the last user turn and `before` the one before it, both windowed. `turns` counts user turns,
+    `text` is what counts of the last user turn, `before` the whole one before it. `turns` counts user turns,
     `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is the
     response format's type, `tools` the number of tools on offer.
     """
@@ -52,28 +50,28 @@ class Prompt:
 
 def plain(text: str) -> Prompt:
     """A bare text as the only turn of a conversation."""
-    return Prompt(_counting(text))
+    return Prompt(counting(text))
 
 
 def prompt_of(request: Mapping[str, Any]) -> Prompt:
     """The scored part of a request. Never raises: what is not text is passed over."""
-    messages = [m for m in _list(request.get("messages")) if isinstance(m, Mapping)]
+    messages = [m for m in _list(request.get("messages")) if isinstance(m, dict)]
     users = [i for i, m in enumerate(messages) if m.get("role") == "user"]
     text, images = _content(messages[users[-1]]) if users else ("", 0)
     form = request.get("response_format")
-    kind = form.get("type") if isinstance(form, Mapping) else None
+    kind = form.get("type") if isinstance(form, dict) else None
     return Prompt(
-        text=_counting(text),
-        before=_counting(_content(messages[users[-2]])[0]) if len(users) > 1 else "",
+        text=counting(text),
+        before=_content(messages[users[-2]])[0] if len(users) > 1 else "",
         turns=len(users),
         tools=len(_list(request.get("tools"))),
-        tool_turns=sum(m.get("role") == "tool" for m in messages[users[-1] + 1 :]) if users else 0,
+        tool_turns=sum([m.get("role") == "tool" for m in messages[users[-1] + 1 :]]) if users else 0,
         images=images,
         form=kind if isinstance(kind, str) else None,
     )
 
 
-def _counting(text: str) -> str:
+def counting(text: str) -> str:
     """What of a turn counts, at most a window of it."""
     return _without_examples(_without_injected(_last_turn(window(text))))
 
@@ -95,7 +93,7 @@ def _content(message: Mapping[str, Any]) -> tuple[str, int]:
     content = message.get("content")
     if isinstance(content, str):
         return content, 0
-    parts = [part for part in _list(content) if isinstance(part, Mapping)]
+    parts = [part for part in _list(content) if isinstance(part, dict)]
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     return "\n".join(texts), sum(part.get("type") in ("image_url", "input_audio", "file") for part in parts)
 
@@ -119,7 +117,7 @@ def _last_turn(text: str) -> str:
 
 def _without_examples(text: str) -> str:
     """The text without its worked examples, if it holds several: what comes before them, and the last."""
-    if text.count(":") < 3:
+    if text.count(":") < 3 or text.count("\n") < 2:
         return text
     labels: dict[str, list[re.Match[str]]] = {}
     for match in _LABEL.finditer(text):
