@@ -78,8 +78,9 @@ KEYWORDS = {
     "several": ["one", "theor*", "the theorem", "一步"],
 }
 pieces = st.sampled_from(
-    ["one", "two", "the", "THE", "theorems", "three", "of", "Été", "ÜBERALL", "c++", "c", "reasoning", "证明",
-     "一步一步", "一步", "몇 개", "몇개", "सिद्ध", "1", "²", "ﬁ", "İ", "Š", "’", "…", "_", "-", "+", "++", ".",
+    ["one", "two", "the", "the one", "two of the", "THE", "theorems", "three", "of", "Été",
+     "ÜBERALL", "c++", "c", "reasoning", "证明", "一步一步", "一步", "몇 개", "몇개", "सिद्ध",
+     "1", "²", "ﬁ", "İ", "Š", "’", "…", "_", "-", "+", "++", ".",
      ", ", " ", "  ", "\n", "\x00", "\x1c", "\x81", "\xa0", "\ud800"]
 )  # fmt: skip
 jumbles = st.text() | st.lists(pieces | st.characters()).map("".join) | st.lists(pieces).map(" ".join)
@@ -113,18 +114,6 @@ def test_words_are_those_of_the_expression(text: str) -> None:
     assert words.joined.split() == words.spaced and words.distinct == set(words.spaced)
 
 
-@given(st.lists(jumbles, max_size=3))
-def test_find_is_the_same_as_trying_every_keyword(texts: list[str]) -> None:
-    lexicon = Lexicon(KEYWORDS)
-    for text in texts:
-        assert lexicon.find(words_of(text)) == naive(text)
-
-
-def test_a_lexicon_remembers_few_words_and_only_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    lexicon = Lexicon(KEYWORDS)
-    lexicon.find(words_of("sk-a1b2c3 hunter2 12345 Donaudampfschifffahrt plain theorems"))
-    assert lexicon._dull | lexicon._known.keys() == {"sk", "plain", "theorems"}
-    monkeypatch.setattr("smart_router.routing.lexicon._REMEMBERED", 3)
-    for text in ["one two", "theorem three", "the one two of the three", "a b c d e"] * 3:
-        assert lexicon.find(words_of(text)) == naive(text)
-        assert len(lexicon._dull) + len(lexicon._known) <= 3
+@given(jumbles)
+def test_find_is_the_same_as_trying_every_keyword(text: str) -> None:
+    assert Lexicon(KEYWORDS).find(words_of(text)) == naive(text)

@@ -28,6 +28,8 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
         ("Is it so?”", {"question"}, {"formulas"}),
         ("真的吗？", {"question"}, {"search_query"}),
         (CHOICE, {"multiple_choice", "numbers"}, {"question", "search_query"}),
+        ("A. 1\nB. 2\nC. 3", {"multiple_choice"}, set()),
+        ("A. 1\nB. 2", set(), {"multiple_choice"}),
         ("Find $x^2$ or \\frac{1}{2}", {"formulas"}, {"code_shapes"}),
         ("∀x (Px ⊃ Qx)", {"formulas"}, set()),
         ("It costs 1.50 or 1,5", {"decimals"}, {"formulas"}),
@@ -97,13 +99,21 @@ PLAIN = {
     "decimals": (r"[0-9]\.[0-9]|(?<![(0-9])[0-9]+,[0-9]",),
 }  # fmt: skip
 CHOICES = re.compile(r"^[ \t]*\(?[A-Ea-e1-5][.):][ \t]?\S", re.MULTILINE)
-shapes = st.sampled_from(
-    ["\n", " ", "\t", "def", "return x", "A. x", "(b) y", "1) z", "12. ", "- ", "• ", "*", "1", "12", "345",
-     ".", ",", "(", ")", "):", "{", "}", ";", "=", "==", ">", "`", "``", "? ", "!", "。", "؟", "x", "٣", "\r"]
+signs = st.sampled_from(
+    ["```", "()", "==", "=>", ";\n", " {", "{\n", "}\n", "):\n", ". ", ".\n", "? ", "?\n", "! ", "!\n",
+     "。", "؟", "=", "`", "(", ")", "{", "\n", " ", "\t", "\r", "1", "12", ".", ",", "x", "٣"]
+)  # fmt: skip
+lines = st.sampled_from(
+    ["def f", "\treturn", "A. x", "(b) y", "1) z", " 12. z", "- x", "•\tx", "define", "x"]
+)
+shapes = (
+    st.lists(signs, min_size=5).map("".join)
+    | st.lists(signs | st.characters(), max_size=40).map("".join)
+    | st.lists(lines | st.text(max_size=5), max_size=6).map("\n".join)
 )  # fmt: skip
 
 
-@given(st.lists(shapes | st.characters(), max_size=40).map("".join))
+@given(shapes)
 def test_shapes_are_counted_as_the_plain_expressions_do(text: str) -> None:
     found = seen(Prompt(text))
     for name, expressions in PLAIN.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 # Scripts that put no spaces between words, and Korean, which joins particles to them: keywords are looked
@@ -23,12 +23,6 @@ _LETTERS = bytes(
 
 _KEY = 3
 """Characters of a prefix keyword by which it is found; shorter prefixes are refused."""
-
-_REMEMBERED, _REMEMBERED_LENGTH = 10_000, 16
-"""How many words a lexicon remembers at most, and the longest of them: about a megabyte."""
-
-_Told = tuple[Sequence[str], Sequence[tuple[str, str]]]
-"""The groups that a word belongs to, and the phrases that it may be part of, with theirs."""
 
 
 class Words(NamedTuple):
@@ -84,8 +78,6 @@ class Lexicon:
         self._prefixes: dict[str, list[tuple[str, str]]] = {}
         self._phrases: dict[str, list[tuple[str, str]]] = {}
         self._grams: dict[str, list[tuple[str, str]]] = {}
-        self._known: dict[str, _Told] = {}
-        self._dull: set[str] = set()
         for group, keywords in groups.items():
             for keyword in keywords:
                 self._add(group, keyword)
@@ -111,11 +103,16 @@ class Lexicon:
     def find(self, words: Words) -> dict[str, list[str]]:
         """For each group that occurs its distinct hits, as they stand in the text, in alphabetical order."""
         hits: dict[str, list[str]] = {}
-        for word in words.distinct - self._dull:
-            groups, phrases = self._known.get(word) or self._look_up(word)
-            for group in groups:
+        for word in words.distinct & self._words.keys():
+            for group in self._words[word]:
                 _file(hits, group, word)
-            for phrase, group in phrases:
+        for word in words.distinct if self._prefixes else ():
+            if word[:_KEY] in self._prefixes:
+                for prefix, group in self._prefixes[word[:_KEY]]:
+                    if word.startswith(prefix):
+                        _file(hits, group, word)
+        for word in words.distinct & self._phrases.keys():
+            for phrase, group in self._phrases[word]:
                 if phrase in words.joined:
                     _file(hits, group, phrase.strip())
         for run in words.runs:
@@ -126,22 +123,6 @@ class Lexicon:
         for found in hits.values():
             found.sort()
         return hits
-
-    def _look_up(self, word: str) -> _Told:
-        """What a word tells by itself, remembered: most texts are made of the same words, and most of those
-        tell nothing. Only plain words are kept, without digits and not long: no ids, no keys.
-        """
-        begun = (group for start, group in self._prefixes.get(word[:_KEY], ()) if word.startswith(start))
-        told = ((*self._words.get(word, ()), *begun), self._phrases.get(word, ()))
-        if len(word) <= _REMEMBERED_LENGTH and word.isalpha():
-            if len(self._dull) + len(self._known) >= _REMEMBERED:
-                self._dull.clear()
-                self._known.clear()
-            if any(told):
-                self._known[word] = told
-            else:
-                self._dull.add(word)
-        return told
 
 
 def _file(hits: dict[str, list[str]], group: str, hit: str) -> None:
