@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
@@ -107,6 +108,24 @@ def test_requests_on_one_connection_come_after_each_other() -> None:
         drive(events.DataReceived(upstream(drive), RESPONSE))
     assert drive.sent(client) == RESPONSE * 2
     assert drive.sent(upstream(drive)).count(b"POST") == 2
+
+
+def test_requests_that_are_answered_at_once_come_after_each_other() -> None:
+    """An addon answers each in the midst of reading it, with the next already there."""
+
+    class Answers(Started):
+        def __call__(self, hook: commands.StartHook, own: bool) -> bool:
+            (flow,) = hook.args()
+            if hook.name == "request":
+                flow.response = http.Response.make(200, str(len(self.seen)))
+            return super().__call__(hook, own)
+
+    drive = routed(Answers())
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST * 3))
+    answers = drive.sent(client).split(b"HTTP/1.1 200 OK")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"1", b"5", b"9"]
+    assert drive.all(commands.OpenConnection) == []
 
 
 def test_connections_are_of_the_quick_kinds() -> None:
