@@ -221,7 +221,7 @@ class SmartRouter:
             step = next_step(exchange)
         except Exception:
             step = _no_step(exchange)
-        if isinstance(step, Awaitable):
+        if not isinstance(step, Step):
             return _step_later(exchange, step)
         _take_step(exchange, step)
         return None

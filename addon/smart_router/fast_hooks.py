@@ -106,21 +106,24 @@ class FastHooks:
         if event in self._begun:
             return False
         (message,) = event.args()
-        calls = self._lifecycle(self.handlers(event, own=own), message)
-        begun: asyncio.Future[None] | None = None
-        try:
-            for first in calls:
-                loop = asyncio.get_running_loop()
-                begun = asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
-                break
-        except OptionsError as error:
-            begun = asyncio.get_running_loop().create_future()
-            begun.set_exception(error)
+        begun = self._begin(self._lifecycle(self.handlers(event, own=own), message))
         went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
         if went_well and not (_is_flow(message) and message.intercepted):
             return True
         self._begun[event] = begun
         return False
+
+    def _begin(self, calls: Calls) -> asyncio.Future[None] | None:
+        """Make calls until one is to be waited for; then what goes on with them, or holds their error."""
+        try:
+            for first in calls:
+                loop = asyncio.get_running_loop()
+                return asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
+        except OptionsError as error:
+            failed = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+        return None
 
     async def handle_lifecycle(self, event: Hook) -> None:
         """As the manager's; waits for the rest of a hook that was started."""

@@ -109,3 +109,28 @@ async def test_long_messages(count: int) -> None:
     assert len(message["told"]) == count
     one.close()
     other.close()
+
+
+def test_a_conversation_that_goes_on_as_before_is_told_seldom() -> None:
+    told: list[Any] = []
+    table = SharedSticky(80.0, told.append)
+    luna, sol = Candidate("openai", "gpt-6-luna"), Candidate("openai", "gpt-6.1-sol")
+    key = ("s", "auto")
+    for at in (0.0, 1.0, 9.0, 11.0):
+        table.put(key, Kept(luna, "SIMPLE", at))
+    assert [one[-1] for one in told] == [0.0, 11.0]
+    table.put(key, Kept(sol, "SIMPLE", 12.0))
+    table.put(key, Kept(sol, "COMPLEX", 13.0))
+    assert [one[-1] for one in told] == [0.0, 11.0, 12.0, 13.0]
+    table.put(("other", "auto"), Kept(luna, "SIMPLE", 14.0))
+    assert len(told) == 5
+
+
+def test_what_another_worker_has_told_is_not_told_again() -> None:
+    told: list[Any] = []
+    table = SharedSticky(80.0, told.append)
+    table.learn(["s", "auto"], ["openai", "gpt-6-luna"], "SIMPLE", 0.0)
+    table.put(("s", "auto"), Kept(Candidate("openai", "gpt-6-luna"), "SIMPLE", 5.0))
+    assert told == []
+    table.put(("s", "auto"), Kept(Candidate("openai", "gpt-6-luna"), "SIMPLE", 15.0))
+    assert len(told) == 1

@@ -7,6 +7,7 @@ has been on is not told: all workers choose among the same ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 from smart_router.dialects.hub import ReasoningDetail
@@ -14,6 +15,10 @@ from smart_router.recall import Recall
 from smart_router.router import Router
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import Kept, StickyTable
+
+RETELL = 1 / 8
+"""Share of the time for which a conversation is remembered, after which the others are told that it goes on:
+so much earlier they may forget it."""
 
 Tell = Callable[[list[Any]], None]
 """Passes on something to remember: its kind, and what `learn` of that kind takes."""
@@ -43,16 +48,29 @@ class SharedSticky(StickyTable):
     def __init__(self, ttl: float, tell: Tell) -> None:
         super().__init__(ttl)
         self._tell = tell
+        self._told: dict[tuple[str, str], float] = {}
 
     def put(self, key: tuple[str, str], kept: Kept) -> None:
-        """Remember, and tell."""
+        """Remember, and tell what the others cannot know: that it goes on as before they are told seldom."""
+        known = self._kept.get(key)
         super().put(key, kept)
+        as_before = known and (known.candidate, known.tier) == (kept.candidate, kept.tier)
+        if as_before and kept.at - self._told.get(key, -inf) < self.ttl * RETELL:
+            return
+        self._note(key, kept.at)
         self._tell(["sticky", key, [kept.candidate.provider, kept.candidate.model], kept.tier, kept.at])
 
     def learn(self, key: list[str], candidate: list[str], tier: Any, at: float) -> None:
         """Remember what another worker has told."""
         session, asked = key
         super().put((session, asked), Kept(Candidate(*candidate), tier, at))
+        self._note((session, asked), at)
+
+    def _note(self, key: tuple[str, str], at: float) -> None:
+        """All workers know this."""
+        if len(self._told) >= self.size:
+            self._told.clear()
+        self._told[key] = at
 
 
 class Sharing:
