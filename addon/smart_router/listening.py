@@ -34,6 +34,11 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 
+AT_ONCE = 32
+"""Clients that are taken from the queue before those that are there have their turn again. One at a time the
+last of 256 streams wait three seconds for what the first go on to say; all at once the first wait for the last
+at every step."""
+
 LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
 """Modes that a program on this machine is pointed at. The others (transparent, local, wireguard) are there to
 catch traffic, much of it from elsewhere."""
@@ -83,7 +88,7 @@ async def settle(proxyserver: Proxyserver, *, on_loopback: bool) -> None:
     """Listen where a router does, and as it does, once all servers run."""
     if on_loopback:
         await move_to_loopback(proxyserver)
-    await accept_one_by_one(proxyserver)
+    await accept_few_at_once(proxyserver)
 
 
 async def move_to_loopback(proxyserver: Proxyserver) -> None:
@@ -102,19 +107,18 @@ async def move_to_loopback(proxyserver: Proxyserver) -> None:
     await proxyserver.servers.changed.send()
 
 
-async def accept_one_by_one(proxyserver: Proxyserver) -> None:
-    """Let a long queue of clients wait in the kernel, and take them from it one at a time.
+async def accept_few_at_once(proxyserver: Proxyserver) -> None:
+    """Let a long queue of clients wait in the kernel, and take them from it AT_ONCE.
 
-    asyncio accepts a hundred at once and turns more away for a second. Of many that come together each then
-    waits for all others at every step; one by one the first are answered while the last still wait.
+    asyncio accepts a hundred at once, and turns more away for a second.
     """
     for server in proxyserver.servers:
         if isinstance(server, AsyncioServerInstance):
-            own = [await _one_by_one(one, server.handle_stream) for one in server._servers]
+            own = [await _few_at_once(one, server.handle_stream) for one in server._servers]
             server._servers = list(chain(*own))
 
 
-async def _one_by_one(server: Any, handle_stream: Callable[..., Any]) -> list[Any]:
+async def _few_at_once(server: Any, handle_stream: Callable[..., Any]) -> list[Any]:
     """Servers for the same sockets in place of an asyncio server; those of `serve` are so already."""
     if not isinstance(server, asyncio.Server) or any(_is_shared(own) for own in server.sockets):
         return [server]
@@ -123,7 +127,7 @@ async def _one_by_one(server: Any, handle_stream: Callable[..., Any]) -> list[An
     for handle in handles:
         socket.socket.listen(handle, BACKLOG)
         handle.setblocking(False)
-    return [await asyncio.start_server(handle_stream, sock=handle, backlog=1) for handle in handles]
+    return [await asyncio.start_server(handle_stream, sock=handle, backlog=AT_ONCE) for handle in handles]
 
 
 def _is_shared(own: Any) -> bool:
