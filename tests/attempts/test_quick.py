@@ -165,3 +165,20 @@ def test_debugging_shows_what_the_layers_do() -> None:
 def test_only_client_connections_of_http1_change_their_class() -> None:
     assert Http1Client.__mro__[0] is Http1Client  # mitmproxy's own stays as it is
     assert "handle_event" not in vars(Http1Client)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"x" * 300])
+def test_a_body_arrives_whole_however_it_is_cut(body: bytes) -> None:
+    """The end of a body that is there is taken in one piece, past h11's reader."""
+    asked = b"POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    for cut in range(len(asked)):
+        drive = routed(Started())
+        client = drive.top.context.client
+        drive(events.DataReceived(client, asked[:cut]))
+        drive(events.DataReceived(client, asked[cut:] + REQUEST))  # the next one is left for later
+        drive(events.DataReceived(upstream(drive), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no"))
+        drive(events.DataReceived(upstream(drive), b"k"))
+        assert drive.sent(client).endswith(b"\r\n\r\nok")
+        first, _, second = drive.sent(upstream(drive)).partition(b"POST /v1/chat/completions")
+        assert first.endswith(b"\r\n\r\n" + body)
+        assert second.endswith(b"\r\n\r\n{}")

@@ -7,9 +7,10 @@ on; HTTP/1 connections, which never wait, hand out what they yield as it is.
 
 from __future__ import annotations
 
+from h11._readers import ContentLengthReader
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpStream
-from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
@@ -90,6 +91,16 @@ class QuickHttp1(Http1Connection):
     def handle_event(self, event: events.Event) -> Commands:
         """As a layer's own, which is only there for what is waited for."""
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
+
+    def read_body(self, event: events.Event) -> Commands:
+        """As ever; what is left of a body, if all of it is there, is not taken through h11's events."""
+        reader = self.body_reader
+        if type(reader) is ContentLengthReader and 0 < reader._remaining <= len(self.buf):
+            assert self.stream_id is not None
+            data = self.buf.maybe_extract_at_most(reader._remaining)
+            reader._remaining = 0
+            yield ReceiveHttp(self.ReceiveData(self.stream_id, bytes(data or b"")))
+        yield from super().read_body(event)
 
 
 class QuickHttp1Server(QuickHttp1, Http1Server):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import h11
+from h11._readers import ChunkedReader
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
@@ -18,7 +19,7 @@ class LenientHttp1Client(QuickHttp1, Http1Client):
     """
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if not isinstance(self.body_reader, _WithoutTrailers):
+        if type(self.body_reader) is ChunkedReader:
             bare: Any = _WithoutTrailers(self.body_reader)
             self.body_reader = bare
         yield from super().read_body(event)
