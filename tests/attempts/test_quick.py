@@ -128,6 +128,22 @@ def test_requests_that_are_answered_at_once_come_after_each_other() -> None:
     assert drive.all(commands.OpenConnection) == []
 
 
+def test_any_number_of_requests_may_come_at_once() -> None:
+    """Each is answered in the midst of reading it: not within the reading of the one before."""
+
+    class Answers(Started):
+        def __call__(self, hook: commands.StartHook, own: bool) -> bool:
+            (flow,) = hook.args()
+            if hook.name == "request":
+                flow.response = http.Response.make(200)
+            return True
+
+    drive = routed(Answers())
+    client = drive.top.context.client
+    drive(events.DataReceived(client, REQUEST * 2_000))
+    assert drive.sent(client).count(b"HTTP/1.1 200 OK") == 2_000
+
+
 def test_connections_are_of_the_quick_kinds() -> None:
     drive = routed(Started())
     exchange(drive)

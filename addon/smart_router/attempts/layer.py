@@ -110,7 +110,7 @@ class RoutedLayer(HttpLayer):
     timers: dict[commands.RequestWakeup, float]
     hooks: deque[commands.StartHook]
     held: deque[tuple[RoutedStream, HoldCompleted]]
-    client_speaks: bool
+    may_begin: bool
     hands_up_hooks: bool
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -134,12 +134,10 @@ class RoutedLayer(HttpLayer):
             yield commands.SendData(to, b"".join(pieces))
 
     def _handle_all(self, event: events.Event) -> Commands:
-        self.client_speaks = isinstance(event, events.ConnectionEvent) and (
-            event.connection is self.context.client
-        )
+        self.may_begin = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
         yield from self._handle_one(event)
         while self.hooks or self.held:  # in their order, and when all else that the event led to is done
-            self.client_speaks = False
+            self.may_begin = False
             if self.held:
                 stream, released = self.held.popleft()
                 yield from self.event_to_child(stream, released)
@@ -266,9 +264,11 @@ class RoutedLayer(HttpLayer):
         stream.hands_up_hooks = self.hands_up_hooks
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
-        if not self.client_speaks:
-            # the client had sent it before it got the answer whose end is just being read from a connection
-            # that this request may want
+        if self.may_begin:
+            self.may_begin = False
+        else:
+            # The client sent it before it had its last answer. That may just be being read, from a connection
+            # that this request will want; and of a thousand at once none is to be handled within another.
             self.held.append((stream, stream.hold()))
 
     def _start(self, command: StartAttempt) -> Commands:
@@ -336,7 +336,7 @@ def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = Fal
             top.timers = {}
             top.hooks = deque()
             top.held = deque()
-            top.client_speaks = True
+            top.may_begin = False
             top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
         top = getattr(top, "child_layer", None)
