@@ -153,6 +153,25 @@ async def test_a_handler_that_is_busy_gets_it_in_its_turn() -> None:
         assert await read(other, 6) == b"second"
 
 
+async def test_what_others_wait_for_comes_first() -> None:
+    """A lock that was just let go of belongs to whoever has been waiting for it."""
+    async with connected() as (echo, handler, other):
+        other.send(b"first")
+        assert await read(other, 5) == b"first"
+        reader = handler.transports[handler.client].reader
+        assert isinstance(reader, PushReader)
+        async with handler._server_event_lock:
+            waiting = asyncio.create_task(
+                handler.server_event(events.DataReceived(handler.client, b"waiting"))
+            )
+            await asyncio.sleep(0)
+        reader.feed_data(b"late")
+        assert echo.seen == [b"first"]
+        await waiting
+        assert await read(other, 11) == b"waitinglate"
+        assert echo.seen == [b"first", b"waiting", b"late"]
+
+
 async def test_a_handler_that_is_cancelled_ends_as_ever() -> None:
     async with connected() as (echo, handler, other):
         other.send(b"a")

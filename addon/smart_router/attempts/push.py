@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import events
@@ -49,7 +50,9 @@ async def handle_connection(self: ConnectionHandler, connection: Connection) -> 
 
 def _handle(handler: ConnectionHandler, connection: Connection, data: bytes) -> bool:
     """Handle a piece, unless the handler is busy or something is unsent; whether it was handled."""
-    if handler._server_event_lock.locked() or any(map(_has_unsent, handler.transports.values())):
+    lock: Any = handler._server_event_lock
+    # a lock that was let go of is still taken while somebody has been waiting for it
+    if lock.locked() or lock._waiters or any(map(_has_unsent, handler.transports.values())):
         return False
     handling = handler.server_event(events.DataReceived(connection, data))
     try:
