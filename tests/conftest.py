@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,23 @@ with warnings.catch_warnings():
     # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors
     warnings.simplefilter("ignore")
     importlib.import_module("mitmproxy.master")
+    speedups = importlib.import_module("smart_router.speedups")
 
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
 StartRouter = Callable[..., Awaitable[Router]]
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    """The shorter ways through mitmproxy are in the place of its own."""
+    speedups.install()
+    try:
+        yield
+    finally:
+        speedups.uninstall()
 
 
 @pytest.fixture

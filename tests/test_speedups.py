@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -39,15 +39,6 @@ def outcome(call: Callable[..., Any], *args: Any) -> Any:
         return call(*args)
     except (TypeError, ValueError) as error:
         return type(error)
-
-
-@pytest.fixture
-def installed() -> Iterator[None]:
-    speedups.install()
-    try:
-        yield
-    finally:
-        speedups.uninstall()
 
 
 @pytest.mark.parametrize("made", [http.Request.make("GET", "http://x/"), http.Response.make()], ids=str)

@@ -20,17 +20,11 @@ from mitmproxy.net.http import http1, url, validate
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as layers_http
-from mitmproxy.proxy.layers.http._hooks import (
-    HttpErrorHook,
-    HttpRequestHeadersHook,
-    HttpRequestHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-)
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import typecheck
 
 from smart_router.attempts import push
+from smart_router.attempts.quick import FLOW_HOOKS
 
 _own_authority = url.parse_authority
 _own_init: Any = http.Headers.__init__
@@ -47,10 +41,6 @@ _WITH_BODY = frozenset({*range(200, 600)} - {204, 304})
 
 _MOST_NAMES, _LONGEST_NAME = 1_000, 100
 _good_names: set[bytes] = set()
-
-_hooks = frozenset(
-    (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
-)
 
 MOST_AUTHORITIES = 256
 """How many parsed authorities are remembered."""
@@ -140,7 +130,7 @@ def _canonical(name: str | bytes) -> bytes:
 
 def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> commands.StartHook:  # noqa: N807
     """`StartHook.__new__`, which looks each time whether the class is one that may be made."""
-    made: commands.StartHook = object.__new__(cls) if cls in _hooks else _own_new(cls, *args, **kwargs)
+    made: commands.StartHook = object.__new__(cls) if cls in FLOW_HOOKS else _own_new(cls, *args, **kwargs)
     return made
 
 

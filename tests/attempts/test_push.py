@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,8 +15,9 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from smart_router import speedups
 from smart_router.attempts.push import PushReader
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 LIMIT = 10.0
 
@@ -45,15 +46,6 @@ class Handler(ConnectionHandler):
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Nobody listens."""
-
-
-@pytest.fixture(autouse=True)
-def installed() -> Iterator[None]:
-    speedups.install()
-    try:
-        yield
-    finally:
-        speedups.uninstall()
 
 
 @asynccontextmanager

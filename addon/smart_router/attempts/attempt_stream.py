@@ -6,7 +6,6 @@ import time
 
 from mitmproxy import http
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._events import RequestData, RequestEndOfMessage, RequestHeaders
 from mitmproxy.proxy.layers.http._hooks import (
@@ -15,7 +14,6 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
 )
 
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.messages import BeginAttempt
 from smart_router.attempts.quick import QuickStream
 
@@ -29,20 +27,15 @@ class AttemptStream(QuickStream):
     that all of it is there.
     """
 
-    def __init__(self, context: Context, stream_id: int, claims: Claims, flow: http.HTTPFlow) -> None:
-        super().__init__(context, stream_id)
-        self.claims = claims
-        self.flow = flow
-
     def is_own(self) -> bool:
         """Always."""
         return True
 
     def _handle_event(self, event: events.Event) -> Commands:
-        return self._begin() if type(event) is BeginAttempt else super()._handle_event(event)
+        return self._begin(event.flow) if isinstance(event, BeginAttempt) else super()._handle_event(event)
 
-    def _begin(self) -> Commands:
-        flow = self.flow
+    def _begin(self, flow: http.HTTPFlow) -> Commands:
+        self.flow = flow
         flow.live = True
         flow.request.timestamp_start = flow.request.timestamp_end = time.time()
         self.server_state = self.state_wait_for_response_headers

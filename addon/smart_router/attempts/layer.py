@@ -260,8 +260,8 @@ class RoutedLayer(HttpLayer):
         yield from super().register_connection(command)
 
     def make_stream(self, stream_id: int) -> Commands:
-        stream = RoutedStream(self.context.fork(), stream_id, self.claims)
-        stream.hands_up_hooks = self.hands_up_hooks
+        context, hands_up = self.context.fork(), self.hands_up_hooks
+        stream = RoutedStream(context, stream_id, self.claims, hands_up_hooks=hands_up)
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
         if self.may_begin:
@@ -279,9 +279,10 @@ class RoutedLayer(HttpLayer):
         self.claims.attempts[attempt.flow.id] = attempt
         for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
-        stream = self.streams[sid] = AttemptStream(command.context, sid, self.claims, attempt.flow)
-        stream.hands_up_hooks = self.hands_up_hooks
-        yield from self.event_to_child(stream, BeginAttempt(sid))
+        hands_up = self.hands_up_hooks
+        stream = AttemptStream(command.context, sid, self.claims, hands_up_hooks=hands_up)
+        self.streams[sid] = stream
+        yield from self.event_to_child(stream, BeginAttempt(sid, attempt.flow))
 
     def _cancel(self, command: CancelAttempt) -> Commands:
         sid = command.attempt.stream_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mitmproxy import http
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
@@ -65,7 +66,9 @@ class ArmTimer(HttpCommand):
 
 @dataclass
 class BeginAttempt(HttpEvent):
-    """Tells the stream of an attempt to send its request."""
+    """Tells the stream of an attempt to send its flow's request."""
+
+    flow: http.HTTPFlow
 
 
 @dataclass

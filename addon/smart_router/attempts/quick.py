@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from h11._readers import ContentLengthReader
 from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
@@ -26,17 +27,21 @@ from smart_router.attempts.messages import Hold, HoldCompleted
 
 Commands = layer.CommandGenerator[None]
 
-_FLOW_HOOKS = frozenset(
+FLOW_HOOKS = frozenset(
     (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook)
 )
-"""What may run in the midst of an event."""
+"""mitmproxy's hooks of an HTTP flow: what may run in the midst of an event."""
 
 
 class QuickStream(HttpStream):
     """An `HttpStream` that runs its hooks on the spot, if `claims` says how."""
 
-    claims: Claims
-    hands_up_hooks: bool = False
+    def __init__(
+        self, context: Context, stream_id: int, claims: Claims, *, hands_up_hooks: bool = False
+    ) -> None:
+        super().__init__(context, stream_id)
+        self.claims = claims
+        self.hands_up_hooks = hands_up_hooks
 
     def handle_event(self, event: events.Event) -> Commands:
         """As a layer's own; while it is paused or debugged that is what runs."""
@@ -74,7 +79,7 @@ class QuickStream(HttpStream):
 
     def may_run(self, command: commands.Command) -> bool:
         """Whether the command is a hook that may run in the midst of an event."""
-        return type(command) in _FLOW_HOOKS
+        return type(command) in FLOW_HOOKS
 
     def is_own(self) -> bool:
         """Whether the flow is one that the router answers, or an attempt of it."""

@@ -31,7 +31,6 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeader
 
 from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.attempts.messages import (
@@ -64,10 +63,6 @@ class RoutedStream(QuickStream):
     wait_until: float | None = None
     head_sent: bool = False
     keep_alive_at: float = 0.0
-
-    def __init__(self, context: Context, stream_id: int, claims: Claims) -> None:
-        super().__init__(context, stream_id)
-        self.claims = claims
 
     def may_run(self, command: commands.Command) -> bool:
         """The next attempt may want the connection on which the failed one's end is just being read."""
