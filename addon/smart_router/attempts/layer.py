@@ -227,7 +227,8 @@ class RoutedLayer(HttpLayer):
         elif isinstance(command, ArmTimer):
             yield from self._arm(command.at)
         elif isinstance(command, DropStream):
-            self.streams.pop(command.stream_id, None)
+            if stream := self.streams.pop(command.stream_id, None):
+                stream.let_go()
         elif isinstance(command, GetHttpConnection):
             yield from self.get_connection(command)
         else:

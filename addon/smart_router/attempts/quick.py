@@ -55,6 +55,11 @@ class QuickStream(HttpStream):
         self._paused = layer.Paused(waited_for, _nothing())
         return HoldCompleted(waited_for)
 
+    def let_go(self) -> None:
+        """Nothing more comes. What holds itself would have to be found by the garbage collector."""
+        self.client_state = self.server_state = _nothing_more
+        self.context.layers.remove(self)
+
     def _run(self, generator: Commands) -> Commands:
         """Pass on what is yielded, up to a command that is to be waited for."""
         for command in generator:
@@ -87,6 +92,10 @@ class QuickStream(HttpStream):
 
 
 def _nothing() -> Commands:
+    yield from ()
+
+
+def _nothing_more(event: events.Event) -> Commands:
     yield from ()
 
 
