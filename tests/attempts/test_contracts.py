@@ -37,11 +37,11 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.test import taddons
 
+from smart_router.attempts.http1 import QuickHttp1, QuickHttp1Client
 from smart_router.attempts.layer import RoutedLayer
 from smart_router.attempts.messages import AttemptEvent
-from smart_router.attempts.quick import QuickHttp1, QuickStream
+from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.stream import RoutedStream
-from smart_router.attempts.trailers import LenientHttp1Client
 from tests.attempts.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
 # How the router gets in: layer.adopt.
@@ -77,7 +77,7 @@ def test_what_the_routed_classes_override_is_there() -> None:
         assert callable(RoutedStream.__dict__[method])
     for kind in (QuickStream, QuickHttp1):
         assert "handle_event" in kind.__dict__ and callable(layer.Layer.__dict__["handle_event"])
-    assert callable(Http1Client.read_body) and "read_body" in LenientHttp1Client.__dict__
+    assert callable(Http1Client.read_body) and "read_body" in QuickHttp1Client.__dict__
 
 
 def test_streams_are_made_by_make_stream() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1
-from mitmproxy.proxy.layers.http._http1 import Http1Client
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.messages import Hold, HoldCompleted
 from tests.attempts.drive import asked, upstream
@@ -19,9 +19,21 @@ COPIED = {
     layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
     HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
     HttpStream.state_consume_request_body: "45459c1bbd8bdb1ac31251376aea71cf",
+    HttpStream.send_response: "d581bc106152e3697ccdcad192fe60ba",
+    HttpStream.flow_done: "ad9969744785c572bf38b70c92694695",
+    HttpStream.make_server_connection: "ddc7bc72f4d2fbc7d7be17c31ab32103",
+    HttpLayer._handle_event: "6ba31883cc7a06b3c6e0c69dc231ae54",
+    HttpLayer.get_connection: "1aa1c63e3175766c1a2340e2b763423c",
+    Http1Server.read_headers: "3fe0945216bcf7bc505e296e44dd3390",
+    Http1Server.send: "cc218a1337c0f5cfba087b270eab789e",
+    Http1Client.read_headers: "415454c5fa8b598177bdf456581a30f5",
+    Http1Client.send: "35d961e20d4812046b21ccbb4e616b38",
+    Http1Connection.read_body: "aece271029af36e4b7eaf84aa17ddcf4",
 }
-"""Methods that ours do the work of without calling them: `RoutedLayer.event_to_child`, `QuickStream._run`
-and, of a request that is complete, `AttemptStream._begin`. With the beginnings of their sources' digests."""
+"""Methods that ours do the work of without calling them, in the plain case: in layer.py `event_to_child`,
+`_handle_one` and `_standing`, in quick.py `_run` and `send_whole`, in attempt_stream.py `_begin` and
+`make_server_connection`, in http1.py `read_headers` and `_send_whole`. With the beginnings of their sources'
+digests."""
 
 
 @pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)

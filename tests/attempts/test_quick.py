@@ -12,9 +12,8 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from smart_router.attempts.claims import Claims
+from smart_router.attempts.http1 import QuickHttp1Client, QuickHttp1Server
 from smart_router.attempts.layer import RoutedLayer, adopt
-from smart_router.attempts.quick import QuickHttp1Server
-from smart_router.attempts.trailers import LenientHttp1Client
 from tests.attempts.drive import REQUEST, RESPONSE, Drive, make_context, upstream
 
 HOOKS = ["requestheaders", "request", "responseheaders", "response"]
@@ -150,7 +149,7 @@ def test_connections_are_of_the_quick_kinds() -> None:
     top = drive.top
     assert isinstance(top, RoutedLayer)
     assert type(top.connections[top.context.client]) is QuickHttp1Server
-    assert type(top.connections[upstream(drive)]) is LenientHttp1Client
+    assert type(top.connections[upstream(drive)]) is QuickHttp1Client
 
 
 def test_a_connection_that_could_not_be_made_is_tried_again() -> None:

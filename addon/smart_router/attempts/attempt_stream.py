@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from mitmproxy import http
+from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.layers.http import SendHttp
-from mitmproxy.proxy.layers.http._events import RequestData, RequestEndOfMessage, RequestHeaders
+from mitmproxy.proxy.layers.http import GetHttpConnection, SendHttp
 from mitmproxy.proxy.layers.http._hooks import (
     HttpRequestHeadersHook,
     HttpRequestHook,
@@ -16,6 +17,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 
 from smart_router.attempts.messages import BeginAttempt
 from smart_router.attempts.quick import QuickStream
+from smart_router.attempts.whole import WholeRequest
 
 Commands = layer.CommandGenerator[None]
 
@@ -26,6 +28,8 @@ class AttemptStream(QuickStream):
     What an `HttpStream` makes sure of a client's request, the router has made so: form and size, host, and
     that all of it is there.
     """
+
+    standing: Callable[[GetHttpConnection], Connection | None]
 
     def is_own(self) -> bool:
         """Always."""
@@ -54,10 +58,22 @@ class AttemptStream(QuickStream):
         elif (yield from self.make_server_connection()):
             yield from self._send_request()
 
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        """As ever; for a connection that stands nothing is waited for."""
+        request, server = self.flow.request, self.flow.server_conn
+        address, tls = (request.host, request.port), request.scheme == "https"
+        found = self.standing(GetHttpConnection(address, tls, server.via, server.transport_protocol))
+        if found is None:
+            return (yield from super().make_server_connection())
+        assert isinstance(found, Server)
+        self.context.server = self.flow.server_conn = found
+        return True
+
     def _send_request(self) -> Commands:
-        request, server = self.flow.request, self.context.server
-        body = request.raw_content
-        yield SendHttp(RequestHeaders(self.stream_id, request, not body), server)
-        if body:
-            yield SendHttp(RequestData(self.stream_id, body), server)
-        yield SendHttp(RequestEndOfMessage(self.stream_id), server)
+        request = self.flow.request
+        whole = WholeRequest(self.stream_id, request, request.raw_content or b"")
+        yield SendHttp(whole, self.context.server)
+
+    def send_response(self, already_streamed: bool = False) -> Commands:
+        """As ever, but in one piece what was not streamed."""
+        return super().send_response(already_streamed=True) if already_streamed else self.send_whole()

@@ -20,7 +20,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy import ctx
@@ -44,13 +44,13 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseEndOfMessage,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Server
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.attempt_stream import AttemptStream
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
+from smart_router.attempts.http1 import QuickHttp1, quicken
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
@@ -60,14 +60,16 @@ from smart_router.attempts.messages import (
     StartAttempt,
     Tick,
 )
-from smart_router.attempts.quick import QuickHttp1Server
+from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.stream import RoutedStream
-from smart_router.attempts.trailers import ignore_trailers
+from smart_router.attempts.whole import WholeRequest, WholeResponse
 
 Commands = layer.CommandGenerator[None]
 
-_REQUEST_EVENTS = (RequestHeaders, RequestData, RequestEndOfMessage)
-_RequestEvent = RequestHeaders | RequestData | RequestEndOfMessage
+_REQUEST_EVENTS = (WholeRequest, RequestHeaders, RequestData, RequestEndOfMessage)
+_RequestEvent = WholeRequest | RequestHeaders | RequestData | RequestEndOfMessage
+_Beginning = WholeRequest | RequestHeaders
+_BEGINNINGS = (WholeRequest, RequestHeaders)
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
@@ -150,6 +152,9 @@ class RoutedLayer(HttpLayer):
                 yield from self._handle_one(events.HookCompleted(hook))
 
     def _handle_one(self, event: events.Event) -> Commands:
+        if type(event) is events.DataReceived and (child := self.connections.get(event.connection)):
+            yield from self.event_to_child(child, event)  # as would come of it below
+            return
         if isinstance(event, events.Wakeup) and event.command in self.timers:
             del self.timers[event.command]
             for stream_id, stream in list(self.streams.items()):
@@ -158,9 +163,7 @@ class RoutedLayer(HttpLayer):
             return
         yield from super()._handle_event(event)
         if type(event) is events.Start:
-            client = self.connections[self.context.client]
-            if type(client) is Http1Server:
-                client.__class__ = QuickHttp1Server
+            quicken(self.connections[self.context.client])
         elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
@@ -174,7 +177,7 @@ class RoutedLayer(HttpLayer):
             kind = type(command)
             if kind is ReceiveHttp:
                 received = command.event  # type: ignore[attr-defined]
-                if type(received) is RequestHeaders:
+                if type(received) in _BEGINNINGS:
                     yield from self.make_stream(received.stream_id)
                 if stream := self.streams.get(received.stream_id):
                     yield from self.event_to_child(stream, received)
@@ -206,14 +209,19 @@ class RoutedLayer(HttpLayer):
             if passed is None:
                 return
             event = passed
-        yield from self.event_to_child(self.connections[to], event)
+        child = self.connections[to]
+        if isinstance(event, WholeRequest | WholeResponse) and not isinstance(child, QuickHttp1):
+            for part in event.parts():
+                yield from self.event_to_child(child, part)
+        else:
+            yield from self.event_to_child(child, event)
 
     def _to_owner(self, event: HttpEvent) -> Commands:
         """What an attempt answers, for the stream that it was made for."""
         running = self.running.get(event.stream_id)
         if running is None:
             return  # given up
-        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError):
+        if isinstance(event, WholeResponse | ResponseEndOfMessage | ResponseProtocolError):
             del self.running[event.stream_id]
         if stream := self.streams.get(running.owner):
             yield from self.event_to_child(stream, AttemptEvent(running.owner, running.attempt, event))
@@ -227,7 +235,7 @@ class RoutedLayer(HttpLayer):
         elif isinstance(command, ArmTimer):
             yield from self._arm(command.at)
         elif isinstance(command, DropStream):
-            if stream := self.streams.pop(command.stream_id, None):
+            if isinstance(stream := self.streams.pop(command.stream_id, None), QuickStream):
                 stream.let_go()
         elif isinstance(command, GetHttpConnection):
             yield from self.get_connection(command)
@@ -238,16 +246,16 @@ class RoutedLayer(HttpLayer):
     def _to_provider(self, event: _RequestEvent) -> layer.CommandGenerator[_RequestEvent | None]:
         """A request on its way to a server's connection, or None if nobody waits for its answer any more."""
         if event.stream_id < FIRST_ATTEMPT_ID:
-            return self._with_lent_credential(event) if isinstance(event, RequestHeaders) else event
+            return self._with_lent_credential(event) if isinstance(event, _BEGINNINGS) else event
         running = self.running.get(event.stream_id)
         if running is None:
             return None  # given up before it was sent
-        if isinstance(event, RequestHeaders):
+        if isinstance(event, _BEGINNINGS):
             event = _with_credential(event, running.attempt)
             yield from self._arm(running.attempt.deadline)
         return event
 
-    def _with_lent_credential(self, event: RequestHeaders) -> RequestHeaders:
+    def _with_lent_credential(self, event: _Beginning) -> _Beginning:
         """An attempt that a person replays is a stream like any other, but for this."""
         stream = self.streams.get(event.stream_id)
         lent = self.claims.credential(stream.flow) if stream else {}
@@ -255,7 +263,7 @@ class RoutedLayer(HttpLayer):
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         top = self.connections[command.connection]
-        ignore_trailers(top)
+        quicken(top)
         if type(top) is HttpClient and not command.err:
             self.connections[command.connection] = top.child_layer  # it has only passed on since it dialled
         yield from super().register_connection(command)
@@ -282,8 +290,20 @@ class RoutedLayer(HttpLayer):
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
         hands_up = self.hands_up_hooks
         stream = AttemptStream(command.context, sid, self.claims, hands_up_hooks=hands_up)
+        stream.standing = self._standing
         self.streams[sid] = stream
         yield from self.event_to_child(stream, BeginAttempt(sid, attempt.flow))
+
+    def _standing(self, wanted: GetHttpConnection) -> Connection | None:
+        """The connection that `get_connection` would give at once, if it would."""
+        for connection in self.connections:
+            if wanted.connection_spec_matches(connection):
+                if connection.error or connection in self.waiting_for_establishment:
+                    return None
+                h2_to_h1 = self.context.client.alpn == b"h2" and connection.alpn != b"h2"
+                if connection.connected and not h2_to_h1:
+                    return connection
+        return None
 
     def _cancel(self, command: CancelAttempt) -> Commands:
         sid = command.attempt.stream_id
@@ -312,15 +332,14 @@ class RoutedLayer(HttpLayer):
         yield wakeup
 
 
-def _with_credential(event: RequestHeaders, attempt: Attempt) -> RequestHeaders:
+def _with_credential(event: _Beginning, attempt: Attempt) -> _Beginning:
     attempt.sent(time.monotonic())
     return _with_headers(event, attempt.credential if attempt.trusts(event.request) else {})
 
 
-def _with_headers(event: RequestHeaders, secrets: Mapping[str, SecretStr]) -> RequestHeaders:
+def _with_headers(event: _Beginning, secrets: Mapping[str, SecretStr]) -> _Beginning:
     """The event with a copy of its request that holds these headers."""
-    request = with_secrets(event.request, secrets)
-    return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
+    return replace(event, request=with_secrets(event.request, secrets))
 
 
 def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = False) -> None:

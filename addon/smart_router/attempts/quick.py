@@ -1,18 +1,16 @@
-"""mitmproxy's layers, run with less ceremony where nothing is waited for.
+"""mitmproxy's HTTP streams, run with less ceremony where nothing is waited for.
 
-A layer of mitmproxy's pauses at each hook until the event loop comes back to it, and passes all that it
-yields through a generator of its own. The streams here run a hook on the spot, if it is over at once, and go
-on; HTTP/1 connections, which never wait, hand out what they yield as it is.
+A layer of mitmproxy's pauses at each hook until the event loop comes back to it. The streams here run a hook
+on the spot, if it is over at once, and go on.
 """
 
 from __future__ import annotations
 
-from h11._readers import ContentLengthReader
+import time
+
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpStream
-from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
-from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -20,10 +18,10 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
     HttpResponseHook,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Connection, Http1Server
 
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.messages import Hold, HoldCompleted
+from smart_router.attempts.whole import WholeRequest, WholeResponse
 
 Commands = layer.CommandGenerator[None]
 
@@ -48,6 +46,32 @@ class QuickStream(HttpStream):
         if self._paused is not None or self.debug is not None:
             return super().handle_event(event)
         return self._run(self._handle_event(event))
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        """As ever; the parts of a whole message come one after another, as if they had come by themselves."""
+        if type(event) is WholeRequest:
+            for part in event.parts():
+                yield from self.client_state(part)
+        elif type(event) is WholeResponse:
+            for part in event.parts():
+                yield from self.server_state(part)
+        else:
+            yield from super()._handle_event(event)
+
+    def send_whole(self) -> Commands:
+        """As `send_response`, for an answer whose request is complete: head, body and end in one piece."""
+        assert self.flow.response is not None
+        self.flow.response.timestamp_end = time.time()
+        yield HttpResponseHook(self.flow)
+        self.server_state = self.state_done
+        if (yield from self.check_killed(False)):
+            return
+        self.flow.live = False
+        yield DropStream(self.stream_id)
+        response = self.flow.response
+        yield SendHttp(
+            WholeResponse(self.stream_id, response, response.raw_content or b""), self.context.client
+        )
 
     def hold(self) -> HoldCompleted:
         """Keep all events back, from now until the one that is returned."""
@@ -97,39 +121,3 @@ def _nothing() -> Commands:
 
 def _nothing_more(event: events.Event) -> Commands:
     yield from ()
-
-
-class QuickHttp1(Http1Connection):
-    """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
-
-    def handle_event(self, event: events.Event) -> Commands:
-        """As a layer's own, which is only there for what is waited for."""
-        return self._handle_event(event) if self.debug is None else super().handle_event(event)
-
-    def read_body(self, event: events.Event) -> Commands:
-        """As ever; what is left of a body, if all of it is there, is not taken through h11's events."""
-        reader = self.body_reader
-        if type(reader) is ContentLengthReader and 0 < reader._remaining <= len(self.buf):
-            assert self.stream_id is not None
-            data = self.buf.maybe_extract_at_most(reader._remaining)
-            reader._remaining = 0
-            yield ReceiveHttp(self.ReceiveData(self.stream_id, bytes(data or b"")))
-        yield from super().read_body(event)
-
-
-class QuickHttp1Server(QuickHttp1, Http1Server):
-    """The client's connection. Made by changing the class of an `Http1Server`, never constructed."""
-
-    chunked = False
-
-    def send(self, event: HttpEvent) -> Commands:
-        """As ever; whether an answer is chunked is looked up once, and not for each chunk of it."""
-        if type(event) is ResponseHeaders:
-            encoding = event.response.headers.get("transfer-encoding", "")
-            self.chunked = "chunked" in encoding.lower()
-        elif type(event) is ResponseData and self.chunked:
-            return self._send_chunk(event.data)
-        return super().send(event)
-
-    def _send_chunk(self, data: bytes) -> Commands:
-        yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))

@@ -42,6 +42,7 @@ from smart_router.attempts.messages import (
     Tick,
 )
 from smart_router.attempts.quick import QuickStream
+from smart_router.attempts.whole import WholeResponse
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.listening import is_loopback
@@ -157,7 +158,13 @@ class RoutedStream(QuickStream):
     # What the attempt's provider sends.
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
-        if isinstance(event, ResponseHeaders):
+        if isinstance(event, WholeResponse):
+            attempt.head(event.response)
+            attempt.close(time.monotonic())
+            yield from self._take(attempt, attempt.feed(event.body))
+            if self.attempt is attempt:
+                yield from self._attempt_ended(attempt)
+        elif isinstance(event, ResponseHeaders):
             attempt.head(event.response)
             yield ArmTimer(attempt.deadline)
         elif isinstance(event, ResponseData):
@@ -251,7 +258,7 @@ class RoutedStream(QuickStream):
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         if not (yield from self._stopped()):
-            yield from self.send_response()
+            yield from self.send_whole()
 
     # Time, and the client leaving.
 

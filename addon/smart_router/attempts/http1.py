@@ -1,0 +1,199 @@
+"""mitmproxy's HTTP/1 connections with less ceremony: what is all there is read and written in one piece.
+
+Nothing that they yield is ever waited for, so they hand it out as it is. A message that is not plain goes
+mitmproxy's own way: one that comes in several pieces, does not state its length, or cannot be read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
+from mitmproxy import http
+from mitmproxy.net.http import http1
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+
+from smart_router.attempts.whole import WholeRequest, WholeResponse
+
+Commands = layer.CommandGenerator[None]
+
+_SMALL = 1 << 18
+"""Bytes of the largest message that is looked at as a whole."""
+
+_HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
+
+
+class QuickHttp1(Http1Connection):
+    """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As a layer's own, which is only there for what is waited for."""
+        return self._handle_event(event) if self.debug is None else super().handle_event(event)
+
+
+class QuickHttp1Server(QuickHttp1, Http1Server):
+    """The client's connection. Made by `quicken`, never constructed."""
+
+    chunked = False
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """As ever, but a request that is all there is received whole."""
+        if isinstance(event, events.DataReceived) and (found := _plain_message(self.buf)):
+            lines, length, end = found
+            if request := _request(lines, length):
+                self.request = request
+                body = _take(self.buf, end, length)
+                yield ReceiveHttp(WholeRequest(self.stream_id, request, body))
+                yield from self.mark_done(request=True)
+                return
+        yield from super().read_headers(event)
+
+    def send(self, event: HttpEvent) -> Commands:
+        """As ever; whether an answer is chunked is looked up once, and not for each chunk of it."""
+        kind = type(event)
+        if kind is ResponseHeaders:
+            self.chunked = _is_chunked(event.response)  # type: ignore[attr-defined]
+        elif kind is ResponseData and self.chunked:
+            return self._send_chunk(event.data)  # type: ignore[attr-defined]
+        elif kind is WholeResponse:
+            return self._send_whole(event)  # type: ignore[arg-type]
+        return super().send(event)
+
+    def _send_chunk(self, data: bytes) -> Commands:
+        yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _send_whole(self, event: WholeResponse) -> Commands:
+        response = event.response
+        if _is_plain(response):
+            assert event.stream_id == self.stream_id
+            self.response = response
+            yield commands.SendData(self.conn, http1.assemble_response_head(response) + event.body)
+            yield from self.mark_done(response=True)
+        else:
+            for part in event.parts():
+                yield from self.send(part)
+
+
+class QuickHttp1Client(QuickHttp1, Http1Client):
+    """A provider's connection. Made by `quicken`, never constructed.
+
+    It leaves trailers out: mitmproxy does not implement them in HTTP/1.1 answers and raises, so that the
+    request would hang, and nothing that the router reads is ever in them.
+    """
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """As ever, but an answer that is all there is received whole."""
+        if isinstance(event, events.DataReceived) and self.request and (found := _plain_message(self.buf)):
+            lines, length, end = found
+            if response := _response(lines, length, self.request):
+                assert self.stream_id is not None
+                self.response = response
+                body = _take(self.buf, end, length)
+                yield ReceiveHttp(WholeResponse(self.stream_id, response, body))
+                yield from self.mark_done(response=True)
+                return
+        yield from super().read_headers(event)
+
+    def read_body(self, event: events.Event) -> Commands:
+        """As ever, but for trailers."""
+        if type(self.body_reader) is ChunkedReader:
+            bare: Any = _WithoutTrailers(self.body_reader)
+            self.body_reader = bare
+        return super().read_body(event)
+
+    def send(self, event: HttpEvent) -> Commands:
+        """As ever, or a whole request."""
+        return self._send_whole(event) if type(event) is WholeRequest else super().send(event)
+
+    def _send_whole(self, event: WholeRequest) -> Commands:
+        request = event.request
+        if self.stream_id is None and _is_plain(request):
+            self.stream_id, self.request = event.stream_id, request
+            yield commands.SendData(self.conn, http1.assemble_request_head(request) + event.body)
+            yield from self.mark_done(request=True)
+        else:
+            for part in event.parts():
+                yield from super().send(part)
+
+
+class _WithoutTrailers:
+    """An h11 body reader whose end of message is bare."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.read_eof = reader.read_eof
+
+    def __call__(self, buffer: Any) -> h11.Event | None:
+        event: h11.Event | None = self._reader(buffer)
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+_QUICK: dict[type[layer.Layer], type[QuickHttp1]] = {
+    Http1Server: QuickHttp1Server,
+    Http1Client: QuickHttp1Client,
+}
+
+
+def quicken(top: layer.Layer | None) -> None:
+    """Make the HTTP/1 connection of a stack of layers, which has just begun, a quick one, if it has one."""
+    while top is not None:
+        if quick := _QUICK.get(type(top)):
+            top.__class__ = quick
+            top.state = top.read_headers  # type: ignore[attr-defined]
+        top = getattr(top, "child_layer", None)
+
+
+def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None:
+    """The lines of a head and the length of a body that are all there, and where the body begins."""
+    data: bytearray = buffer._data
+    end = data.find(b"\r\n\r\n") + 4 if len(data) <= _SMALL else 0
+    if end < 4 or not (stated := _LENGTH.search(data, 0, end)):
+        return None
+    length = int(stated[1])
+    if len(data) < end + length:
+        return None
+    lines = bytes(data[: end - 4]).split(b"\r\n")
+    # a line that ends with a line feed alone is one for h11
+    return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
+
+
+def _request(lines: list[bytes], length: int) -> http.Request | None:
+    """The request, if its head can be read and means a body of this length."""
+    try:
+        request = http1.read_request_head(lines)
+        means = http1.expected_http_body_size(request)
+    except ValueError:
+        return None
+    return request if means == length and request.data.method != b"CONNECT" else None
+
+
+def _response(lines: list[bytes], length: int, request: http.Request) -> http.Response | None:
+    """The answer, if its head can be read and means a body of this length."""
+    try:
+        response = http1.read_response_head(lines)
+        means = http1.expected_http_body_size(request, response)
+    except ValueError:
+        return None
+    return response if means == length else None
+
+
+def _take(buffer: ReceiveBuffer, end: int, length: int) -> bytes:
+    """Take the message out of the buffer; its body."""
+    taken = buffer.maybe_extract_at_most(end + length) or b""
+    return bytes(memoryview(taken)[end:])
+
+
+def _is_plain(message: http.Message) -> bool:
+    """Whether the message can go over HTTP/1 as it is, head and body."""
+    return message.data.http_version in _HTTP1 and not message.data.trailers and not _is_chunked(message)
+
+
+def _is_chunked(message: http.Message) -> bool:
+    return "chunked" in message.headers.get("transfer-encoding", "").lower()
