@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from mitmproxy import flow, http
@@ -26,7 +26,9 @@ from mitmproxy.hooks import Hook, UpdateHook
 
 from smart_router.idle_addons import FLOW_HOOKS, is_idle
 
-Handlers = tuple[Callable[..., Any], ...]
+Handler = Callable[..., Any]
+
+Handlers = tuple[Handler, ...]
 """The handlers of one addon of the chain and of those nested in it."""
 
 Calls = Generator[Awaitable[Any], None, None]
@@ -106,24 +108,28 @@ class FastHooks:
         if event in self._begun:
             return False
         (message,) = event.args()
-        begun = self._begin(self._lifecycle(self.handlers(event, own=own), message))
+        try:
+            begun = self._begin(self.handlers(event, own=own), message)
+        except OptionsError as error:
+            begun = asyncio.get_running_loop().create_future()
+            begun.set_exception(error)
         went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
         if went_well and not (_is_flow(message) and message.intercepted):
             return True
         self._begun[event] = begun
         return False
 
-    def _begin(self, calls: Calls) -> asyncio.Future[None] | None:
-        """Make calls until one is to be waited for; then what goes on with them, or holds their error."""
-        try:
-            for first in calls:
-                loop = asyncio.get_running_loop()
-                return asyncio.Task(_finish(calls, first), loop=loop, eager_start=True)
-        except OptionsError as error:
-            failed = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            return failed
-        return None
+    def _begin(self, groups: tuple[Handlers, ...], message: Any) -> asyncio.Future[None] | None:
+        """Call the handlers until one is to be waited for; then what goes on with them."""
+        left = _call((), iter(groups), (message,))
+        if left is not None:
+            calls = self._and_update(_rest(*left), message)
+        elif (updates := self._updates(message)) and (left := _call((), iter(updates), ([message],))):
+            calls = _rest(*left)
+        else:
+            return None
+        loop = asyncio.get_running_loop()
+        return asyncio.Task(_finish(calls), loop=loop, eager_start=True)
 
     async def handle_lifecycle(self, event: Hook) -> None:
         """As the manager's; waits for the rest of a hook that was started."""
@@ -134,9 +140,16 @@ class FastHooks:
 
     def _lifecycle(self, groups: tuple[Handlers, ...], message: Any) -> Calls:
         """Call the handlers, and for a flow those of `update` after them."""
-        yield from _calls(groups, (message,))
-        if _is_flow(message) and (groups := self.handlers(_ANY_UPDATE)):
-            yield from _calls(groups, ([message],))
+        return self._and_update(_calls(groups, (message,)), message)
+
+    def _and_update(self, calls: Calls, message: Any) -> Calls:
+        yield from calls
+        if updates := self._updates(message):
+            yield from _calls(updates, ([message],))
+
+    def _updates(self, message: Any) -> tuple[Handlers, ...]:
+        """Who is told that a flow has changed."""
+        return self.handlers(_ANY_UPDATE) if _is_flow(message) else ()
 
 
 _ANY_UPDATE = UpdateHook([])
@@ -147,26 +160,61 @@ def _is_flow(message: Any) -> bool:
     return type(message) is http.HTTPFlow or isinstance(message, flow.Flow)
 
 
-def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
-    """Call one handler after another; yields what is to be awaited before the next."""
-    for group in groups:
+def _call(
+    group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]
+) -> tuple[Awaitable[Any], Iterator[Handler], Iterator[Handlers], Sequence[Any]] | None:
+    """Call what is left of a group, and the groups that are left, until something is to be awaited; that, and
+    what is left then.
+    """
+    following: Handlers | None
+    while True:
+        left = iter(group)
         try:
-            for handler in group:
+            for handler in left:
                 result = handler(*args)
                 if result is not None and inspect.isawaitable(result):
-                    yield result
+                    return result, left, groups, args
         except AddonHalt:
-            return
+            return None
         except OptionsError:
             raise
         except Exception:
             with safecall():  # logs it
                 raise
+        if (following := next(groups, None)) is None:
+            return None
+        group = following
 
 
-async def _finish(calls: Calls, waited_for: Awaitable[Any] | None = None) -> None:
-    """Go on with calls of which the first is already waited for, if any is."""
-    waited_for = waited_for or next(calls, None)
+def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
+    """Call one handler after another; yields what is to be awaited before the next."""
+    if left := _call((), iter(groups), args):
+        yield from _rest(*left)
+
+
+def _rest(
+    awaited: Awaitable[Any], group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]
+) -> Calls:
+    """The same from the first that is to be awaited on."""
+    while True:
+        try:
+            yield awaited
+        except AddonHalt:
+            return
+        except OptionsError:
+            raise
+        except Exception:
+            group = ()
+            with safecall():
+                raise
+        if (left := _call(group, groups, args)) is None:
+            return
+        awaited, group, *_ = left
+
+
+async def _finish(calls: Calls) -> None:
+    """Make calls, and wait for what they wait for."""
+    waited_for = next(calls, None)
     while waited_for is not None:
         try:
             await waited_for

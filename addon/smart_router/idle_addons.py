@@ -16,6 +16,7 @@ from mitmproxy.addons import (
     anticomp,
     blocklist,
     disable_h2c,
+    dumper,
     maplocal,
     mapremote,
     modifybody,
@@ -50,6 +51,7 @@ _BY_ATTRIBUTE: Mapping[type, str] = {
 _BY_OPTION: Mapping[type, str] = {
     anticache.AntiCache: "anticache",
     anticomp.AntiComp: "anticomp",
+    dumper.Dumper: "flow_detail",
     savehar.SaveHar: "hardump",
 }
 """The option that must be given for the addon to do anything."""

@@ -102,13 +102,13 @@ class QuickStream(HttpStream):
     def _is_over(self, command: commands.Command) -> bool:
         """Run a hook; whether there is nothing to wait for."""
         start = None if self.hands_up_hooks else self.claims.start_hook
-        if start is None or not self.may_run(command):
+        if start is None or not (type(command) in FLOW_HOOKS or self.may_run(command)):
             return False
         return start(command, self.is_own())  # type: ignore[arg-type]
 
     def may_run(self, command: commands.Command) -> bool:
-        """Whether the command is a hook that may run in the midst of an event."""
-        return type(command) in FLOW_HOOKS
+        """Whether a command that is no hook of the flow may run in the midst of an event."""
+        return False
 
     def is_own(self) -> bool:
         """Whether the flow is one that the router answers, or an attempt of it."""

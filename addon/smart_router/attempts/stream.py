@@ -67,7 +67,7 @@ class RoutedStream(QuickStream):
 
     def may_run(self, command: commands.Command) -> bool:
         """The next attempt may want the connection on which the failed one's end is just being read."""
-        return super().may_run(command) or (type(command) is NextAttemptHook and not self.exchange.number)
+        return type(command) is NextAttemptHook and not self.exchange.number
 
     # The request.
 
