@@ -86,6 +86,21 @@ def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, a
     assert speedups.get_all(headers, asked) == OWN["get_all"](headers, asked)
 
 
+@given(
+    st.lists(st.tuples(NAMES, st.binary(max_size=8))),
+    NAMES,
+    st.lists(st.sampled_from(["a", b"b", "\xe4"]), max_size=3),
+)
+def test_headers_are_set_and_written_as_ever(
+    fields: list[tuple[str, bytes]], name: str, values: list[str | bytes]
+) -> None:
+    mine, own = (http.Headers([(key.encode(), value) for key, value in fields]) for _ in range(2))
+    speedups.set_all(mine, name, values)
+    OWN["set_all"](own, name, values)
+    assert mine.fields == own.fields
+    assert speedups.__bytes__(mine) == OWN["__bytes__"](own)
+
+
 HEADERS = st.lists(
     st.tuples(
         st.sampled_from(

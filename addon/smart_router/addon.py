@@ -48,6 +48,9 @@ connections = logging.getLogger(server.__name__)
 RELOAD_EVERY = 1.0
 """Seconds between looks at the config file."""
 
+_BODY_LIMITS = ("stream_large_bodies", "body_size_limit")
+"""mitmproxy's options that its streams look at for each body."""
+
 STREAM_ABOVE = 1 << 20
 """Bodies of requests that are not the router's are streamed through from this size on; small ones are cheaper
 whole, and the UI can show them."""
@@ -84,6 +87,7 @@ class SmartRouter:
 
     def configure(self, updated: set[str]) -> None:
         """Check changed options and take them in."""
+        self.claims.bodies_limited = any(getattr(ctx.options, name, True) for name in _BODY_LIMITS)
         if not any(name.startswith("router_") for name in updated):
             return
         if "router_fast_hooks" in updated:

@@ -19,7 +19,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from mitmproxy import flow, http
+from mitmproxy import flow
 from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook, UpdateHook
@@ -107,22 +107,21 @@ class FastHooks:
         """
         if event in self._begun:
             return False
-        (message,) = event.args()
+        message = getattr(event, "flow", None) or event.args()[0]  # most are about a flow
         try:
             begun = self._begin(self.handlers(event, own=own), message)
         except OptionsError as error:
             begun = asyncio.get_running_loop().create_future()
             begun.set_exception(error)
         went_well = begun is None or (begun.done() and not begun.cancelled() and begun.exception() is None)
-        if went_well and not (_is_flow(message) and message.intercepted):
+        if went_well and not getattr(message, "intercepted", False):
             return True
         self._begun[event] = begun
         return False
 
     def _begin(self, groups: tuple[Handlers, ...], message: Any) -> asyncio.Future[None] | None:
         """Call the handlers until one is to be waited for; then what goes on with them."""
-        left = _call((), iter(groups), (message,))
-        if left is not None:
+        if left := _call((), iter(groups), (message,)):
             calls = self._and_update(_rest(*left), message)
         elif (updates := self._updates(message)) and (left := _call((), iter(updates), ([message],))):
             calls = _rest(*left)
@@ -149,15 +148,11 @@ class FastHooks:
 
     def _updates(self, message: Any) -> tuple[Handlers, ...]:
         """Who is told that a flow has changed."""
-        return self.handlers(_ANY_UPDATE) if _is_flow(message) else ()
+        updates = self.handlers(_ANY_UPDATE)
+        return updates if updates and isinstance(message, flow.Flow) else ()
 
 
 _ANY_UPDATE = UpdateHook([])
-
-
-def _is_flow(message: Any) -> bool:
-    """Most are of one class, which is asked for first: to ask for the base class costs ten times as much."""
-    return type(message) is http.HTTPFlow or isinstance(message, flow.Flow)
 
 
 def _call(

@@ -27,6 +27,8 @@ _SMALL = 1 << 18
 """Bytes of the largest message that is looked at as a whole."""
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
+_UNTIL_CLOSED = -1
+_NOTHING: Any = iter(())
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -37,11 +39,42 @@ class QuickHttp1(Http1Connection):
         """As a layer's own, which is only there for what is waited for."""
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """As ever, in short where nothing speaks against the connection's being used again."""
+        if not ((request or self.request_done) and (response or self.response_done) and self._may_stay()):
+            return super().mark_done(request=request, response=response)
+        self.request_done = self.response_done = False
+        self.request = self.response = None
+        self.begin_anew()
+        self.state = self.read_headers
+        return self.read_headers(events.DataReceived(self.conn, b"")) if self.buf else _NOTHING
+
+    def _may_stay(self) -> bool:
+        """Whether request and answer are plain ones that say nothing of the connection."""
+        request, response = self.request, self.response
+        assert request is not None and response is not None
+        return (
+            response.data.status_code == 200
+            and request.data.method == b"POST"
+            and request.data.http_version == response.data.http_version == b"HTTP/1.1"
+            and "connection" not in request.headers
+            and "connection" not in response.headers
+            and http1.expected_http_body_size(request, response) != _UNTIL_CLOSED
+        )
+
+    def begin_anew(self) -> None:
+        """What comes next belongs to another stream."""
+        self.stream_id = None
+
 
 class QuickHttp1Server(QuickHttp1, Http1Server):
     """The client's connection. Made by `quicken`, never constructed."""
 
     chunked = False
+
+    def begin_anew(self) -> None:
+        """What comes next belongs to another stream."""
+        self.stream_id += 2
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """As ever, but a request that is all there is received whole."""
@@ -139,6 +172,10 @@ _QUICK: dict[type[layer.Layer], type[QuickHttp1]] = {
     Http1Server: QuickHttp1Server,
     Http1Client: QuickHttp1Client,
 }
+
+
+QUICK = frozenset(_QUICK.values())
+"""The connections that know whole messages."""
 
 
 def quicken(top: layer.Layer | None) -> None:

@@ -50,7 +50,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.attempt_stream import AttemptStream
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
-from smart_router.attempts.http1 import QuickHttp1, quicken
+from smart_router.attempts.http1 import QUICK, quicken
 from smart_router.attempts.messages import (
     ArmTimer,
     AttemptEvent,
@@ -70,6 +70,7 @@ _REQUEST_EVENTS = (WholeRequest, RequestHeaders, RequestData, RequestEndOfMessag
 _RequestEvent = WholeRequest | RequestHeaders | RequestData | RequestEndOfMessage
 _Beginning = WholeRequest | RequestHeaders
 _BEGINNINGS = (WholeRequest, RequestHeaders)
+_WHOLE = (WholeRequest, WholeResponse)
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
@@ -137,7 +138,10 @@ class RoutedLayer(HttpLayer):
 
     def _handle_all(self, event: events.Event) -> Commands:
         self.may_begin = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
-        yield from self._handle_one(event)
+        if type(event) is events.DataReceived and (child := self.connections.get(event.connection)):
+            yield from self.event_to_child(child, event)  # as would come of it below
+        else:
+            yield from self._handle_one(event)
         while self.hooks or self.held:  # in their order, and when all else that the event led to is done
             self.may_begin = False
             if self.held:
@@ -152,9 +156,6 @@ class RoutedLayer(HttpLayer):
                 yield from self._handle_one(events.HookCompleted(hook))
 
     def _handle_one(self, event: events.Event) -> Commands:
-        if type(event) is events.DataReceived and (child := self.connections.get(event.connection)):
-            yield from self.event_to_child(child, event)  # as would come of it below
-            return
         if isinstance(event, events.Wakeup) and event.command in self.timers:
             del self.timers[event.command]
             for stream_id, stream in list(self.streams.items()):
@@ -210,8 +211,8 @@ class RoutedLayer(HttpLayer):
                 return
             event = passed
         child = self.connections[to]
-        if isinstance(event, WholeRequest | WholeResponse) and not isinstance(child, QuickHttp1):
-            for part in event.parts():
+        if type(event) in _WHOLE and type(child) not in QUICK:
+            for part in event.parts():  # type: ignore[attr-defined]
                 yield from self.event_to_child(child, part)
         else:
             yield from self.event_to_child(child, event)
@@ -233,7 +234,8 @@ class RoutedLayer(HttpLayer):
         elif isinstance(command, CancelAttempt):
             yield from self._cancel(command)
         elif isinstance(command, ArmTimer):
-            yield from self._arm(command.at)
+            if not self._is_armed(command.at):
+                yield from self._arm(command.at)
         elif isinstance(command, DropStream):
             if isinstance(stream := self.streams.pop(command.stream_id, None), QuickStream):
                 stream.let_go()
@@ -252,7 +254,8 @@ class RoutedLayer(HttpLayer):
             return None  # given up before it was sent
         if isinstance(event, _BEGINNINGS):
             event = _with_credential(event, running.attempt)
-            yield from self._arm(running.attempt.deadline)
+            if not self._is_armed(running.attempt.deadline):
+                yield from self._arm(running.attempt.deadline)
         return event
 
     def _with_lent_credential(self, event: _Beginning) -> _Beginning:
@@ -324,9 +327,11 @@ class RoutedLayer(HttpLayer):
         for child in told:
             yield from self.event_to_child(child, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
 
+    def _is_armed(self, at: float) -> bool:
+        """Whether a timer goes off by then."""
+        return bool(self.timers) and min(self.timers.values()) <= at
+
     def _arm(self, at: float) -> Commands:
-        if any(armed <= at for armed in self.timers.values()):
-            return
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup

@@ -7,6 +7,7 @@ on the spot, if it is over at once, and go on.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -73,6 +74,16 @@ class QuickStream(HttpStream):
             WholeResponse(self.stream_id, response, response.raw_content or b""), self.context.client
         )
 
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
+        """As ever, without a generator where nobody has ended the flow."""
+        if self.flow.error is None and not self._paused_event_queue:
+            return _NO
+        return super().check_killed(emit_error_hook)
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:
+        """As ever; the options are looked at when they change."""
+        return super().check_body_size(request) if self.claims.bodies_limited else _NO
+
     def hold(self) -> HoldCompleted:
         """Keep all events back, from now until the one that is returned."""
         waited_for = Hold()
@@ -117,6 +128,10 @@ class QuickStream(HttpStream):
 
 def _nothing() -> Commands:
     yield from ()
+
+
+_NO: layer.CommandGenerator[Any] = iter(())  # type: ignore[assignment]
+"""Asks for nothing and comes to nothing."""
 
 
 def _nothing_more(event: events.Event) -> Commands:

@@ -208,8 +208,9 @@ class RoutedStream(QuickStream):
             return
         if self.answer.complete:
             self.exchange.succeeded(time.monotonic())
-            attempt.deadline = time.monotonic() + DRAIN
-            yield ArmTimer(attempt.deadline)
+            if not attempt.over:
+                attempt.deadline = time.monotonic() + DRAIN
+                yield ArmTimer(attempt.deadline)
         if self.exchange.streams and self.answer.due:
             early_head = self.head_sent
             if not early_head and not (yield from self._send_head()):

@@ -25,8 +25,8 @@ class Trim:
 
     def trim(self) -> None:
         """Remove what is too many, the oldest first."""
-        view, most = ctx.master.addons.get("view"), ctx.options.router_keep_flows
-        if view is None or not most or view.store_count() <= most:
+        view = ctx.master.addons.get("view")
+        if view is None or not (most := ctx.options.router_keep_flows) or view.store_count() <= most:
             return
         flows = view.resolve("@all")
         for old in flows[: len(flows) - most]:
