@@ -88,6 +88,7 @@ class SmartRouter:
     def configure(self, updated: set[str]) -> None:
         """Check changed options and take them in."""
         self.claims.bodies_limited = any(getattr(ctx.options, name, True) for name in _BODY_LIMITS)
+        self.claims.streams_stored = getattr(ctx.options, "store_streamed_bodies", True)
         if not any(name.startswith("router_") for name in updated):
             return
         if "router_fast_hooks" in updated:

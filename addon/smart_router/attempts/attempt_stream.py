@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
 )
 
+from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.messages import BeginAttempt
 from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.whole import WholeRequest
@@ -57,6 +58,16 @@ class AttemptStream(QuickStream):
                 yield from self.send_response()
         elif (yield from self.make_server_connection()):
             yield from self._send_request()
+
+    def passes_on(self, kept: KeptBody) -> bool:
+        """Whether all that is done with more of the answer is that it is kept and passed on."""
+        return (
+            self._paused is None
+            and self.server_state == self.state_stream_response_body
+            and self.flow.response is not None
+            and self.flow.response.stream is kept
+            and not self.claims.streams_stored
+        )
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         """As ever; for a connection that stands nothing is waited for."""

@@ -38,7 +38,7 @@ class Claims:
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
     `start_hook` runs a hook at once and says whether it is over, given whether its flow is the router's own;
     None leaves all hooks to mitmproxy. `bodies_limited` says that mitmproxy was told to stream or refuse
-    large bodies.
+    large bodies, `streams_stored` that it was told to store what is streamed.
     """
 
     def __init__(self, max_body: int) -> None:
@@ -46,6 +46,7 @@ class Claims:
         self.attempts: dict[str, Attempt] = {}
         self.start_hook: StartNow | None = None
         self.bodies_limited = True
+        self.streams_stored = True
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:

@@ -27,6 +27,7 @@ _SMALL = 1 << 18
 """Bytes of the largest message that is looked at as a whole."""
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _UNTIL_CLOSED = -1
 _NOTHING: Any = iter(())
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
@@ -100,7 +101,11 @@ class QuickHttp1Server(QuickHttp1, Http1Server):
         return super().send(event)
 
     def _send_chunk(self, data: bytes) -> Commands:
-        yield commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
+        yield self.chunk(data)
+
+    def chunk(self, data: bytes) -> commands.SendData:
+        """More of a chunked answer."""
+        return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
 
     def _send_whole(self, event: WholeResponse) -> Commands:
         response = event.response
@@ -135,11 +140,20 @@ class QuickHttp1Client(QuickHttp1, Http1Client):
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
-        """As ever, but for trailers."""
-        if type(self.body_reader) is ChunkedReader:
-            bare: Any = _WithoutTrailers(self.body_reader)
-            self.body_reader = bare
-        return super().read_body(event)
+        """As ever, but for trailers; of chunks that are all there what they hold is taken at once."""
+        reader: Any = self.body_reader
+        if type(reader) is ChunkedReader:
+            reader = _WithoutTrailers(reader)
+            self.body_reader = reader
+        if type(reader) is _WithoutTrailers and reader.between_chunks():
+            data, end = _chunks(self.buf._data)
+            if end:
+                assert self.stream_id is not None
+                self.buf.maybe_extract_at_most(end)
+                yield ReceiveHttp(ResponseData(self.stream_id, data))
+                if not self.buf and isinstance(event, events.DataReceived):
+                    return
+        yield from super().read_body(event)
 
     def send(self, event: HttpEvent) -> Commands:
         """As ever, or a whole request."""
@@ -162,6 +176,11 @@ class _WithoutTrailers:
     def __init__(self, reader: Any) -> None:
         self._reader = reader
         self.read_eof = reader.read_eof
+
+    def between_chunks(self) -> bool:
+        """Whether the next byte begins a chunk."""
+        reader = self._reader
+        return not (reader._bytes_in_chunk or reader._bytes_to_discard or reader._reading_trailer)
 
     def __call__(self, buffer: Any) -> h11.Event | None:
         event: h11.Event | None = self._reader(buffer)
@@ -199,6 +218,19 @@ def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None
     lines = bytes(data[: end - 4]).split(b"\r\n")
     # a line that ends with a line feed alone is one for h11
     return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
+
+
+def _chunks(data: bytearray) -> tuple[bytes, int]:
+    """What plain chunks at the beginning of these bytes hold, and where they end; the last one stays."""
+    found, at = [], 0
+    while (head := _CHUNK.match(data, at)) and (size := int(head[1], 16)):
+        begin = head.end()
+        end = begin + size
+        if data[end : end + 2] != b"\r\n":
+            break
+        found.append(data[begin:end])
+        at = end + 2
+    return b"".join(found), at
 
 
 def _request(lines: list[bytes], length: int) -> http.Request | None:

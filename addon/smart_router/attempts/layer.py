@@ -41,6 +41,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
+    ResponseData,
     ResponseEndOfMessage,
     ResponseProtocolError,
 )
@@ -50,9 +51,10 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.attempt_stream import AttemptStream
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
-from smart_router.attempts.http1 import QUICK, quicken
+from smart_router.attempts.http1 import QUICK, QuickHttp1Server, quicken
 from smart_router.attempts.messages import (
     ArmTimer,
+    Arrived,
     AttemptEvent,
     BeginAttempt,
     CancelAttempt,
@@ -63,6 +65,7 @@ from smart_router.attempts.messages import (
 from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.stream import RoutedStream
 from smart_router.attempts.whole import WholeRequest, WholeResponse
+from smart_router.dialects.hub import End, Failure
 
 Commands = layer.CommandGenerator[None]
 
@@ -115,6 +118,10 @@ class RoutedLayer(HttpLayer):
     held: deque[tuple[RoutedStream, HoldCompleted]]
     may_begin: bool
     hands_up_hooks: bool
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """As a layer's own; only this layer's streams and connections ever wait for something."""
+        return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> Commands:
         """What is sent to one connection without anything in between goes out in one piece: head and body of
@@ -178,6 +185,9 @@ class RoutedLayer(HttpLayer):
             kind = type(command)
             if kind is ReceiveHttp:
                 received = command.event  # type: ignore[attr-defined]
+                if type(received) is ResponseData and received.stream_id in self.running:
+                    yield from self._more(received)
+                    continue
                 if type(received) in _BEGINNINGS:
                     yield from self.make_stream(received.stream_id)
                 if stream := self.streams.get(received.stream_id):
@@ -199,6 +209,29 @@ class RoutedLayer(HttpLayer):
                     if isinstance(command, commands.OpenConnection):
                         self.connections[command.connection] = child
                     yield command
+
+    def _more(self, event: ResponseData) -> Commands:
+        """More of an attempt's answer; in the midst of a stream it is brought straight to the client."""
+        running, stream = self.running[event.stream_id], self.streams[event.stream_id]
+        attempt, owner = running.attempt, self.streams.get(running.owner)
+        assert isinstance(stream, AttemptStream)
+        if not (
+            stream.passes_on(attempt.kept) and isinstance(owner, RoutedStream) and owner.passes_on(attempt)
+        ):
+            yield from self.event_to_child(stream, event)
+            return
+        attempt.kept.add(event.data)
+        arrived = attempt.feed(event.data)
+        if not arrived:
+            return
+        if type(arrived[-1]) in (End, Failure):
+            yield from self.event_to_child(owner, Arrived(running.owner, attempt, arrived))
+        elif data := owner.pass_on(arrived):
+            client = self.connections[self.context.client]
+            if type(client) is QuickHttp1Server and client.chunked:
+                yield client.chunk(data)
+            else:
+                yield from self.event_to_child(client, ResponseData(running.owner, data))
 
     def _send(self, event: HttpEvent, to: Connection) -> Commands:
         """Bring what a stream sends to where it goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
+from smart_router.dialects.hub import Event
 
 
 @dataclass
@@ -69,6 +71,14 @@ class BeginAttempt(HttpEvent):
     """Tells the stream of an attempt to send its flow's request."""
 
     flow: http.HTTPFlow
+
+
+@dataclass
+class Arrived(HttpEvent):
+    """What was read of an attempt's answer, for the stream that owns it."""
+
+    attempt: Attempt
+    events: Sequence[Event]
 
 
 @dataclass

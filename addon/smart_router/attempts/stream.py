@@ -35,6 +35,7 @@ from smart_router.attempts.exchange import Exchange, Spent, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.attempts.messages import (
     ArmTimer,
+    Arrived,
     AttemptEvent,
     CancelAttempt,
     NextAttemptHook,
@@ -98,6 +99,8 @@ class RoutedStream(QuickStream):
         elif isinstance(event, AttemptEvent):
             if event.attempt is self.attempt:
                 yield from self._from_attempt(event.attempt, event.event)
+        elif isinstance(event, Arrived):
+            yield from self._take(event.attempt, event.events)
         elif isinstance(event, Tick):
             yield from self._tick(time.monotonic())
         elif isinstance(event, RequestProtocolError):
@@ -200,6 +203,18 @@ class RoutedStream(QuickStream):
             yield from self._advance(attempt)
         if failure and self.attempt is attempt:
             yield from self._failed(failure.error)
+
+    def passes_on(self, attempt: Attempt) -> bool:
+        """Whether more of this attempt's answer goes to the client as it comes, until its end."""
+        answer = self.answer if self.attempt is attempt else None
+        return answer is not None and answer.committed and not answer.complete and self._paused is None
+
+    def pass_on(self, arrived: Sequence[Event]) -> bytes:
+        """More of the answer, and neither its end nor a failure: what the client is to get."""
+        self.answer.take(arrived)
+        data = self.answer.stream_bytes(early_head=False)
+        self.exchange.sent.add(data)
+        return data
 
     def _advance(self, attempt: Attempt) -> Commands:
         """More of the answer is there: send what is due, and note its end."""
