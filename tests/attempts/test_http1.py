@@ -91,7 +91,14 @@ def both(
 
 
 LENGTHS = st.sampled_from(
-    [b"Content-Length: 2", b"content-length:0", b"CONTENT-LENGTH:  20 ", b"content-length: +2", b"X:"]
+    [
+        *[b"Transfer-Encoding: chunked"] * 2,
+        b"Content-Length: 2",
+        b"content-length:0",
+        b"CONTENT-LENGTH:  20 ",
+        b"content-length: +2",
+        b"X:",
+    ]
 )
 ODD = st.sampled_from(
     [
@@ -108,7 +115,17 @@ HEADS = st.tuples(LENGTHS, st.lists(ODD, max_size=1)).flatmap(
     lambda drawn: st.permutations([b"Host: x:1", drawn[0], *drawn[1]])
 )
 LINES = st.sampled_from([b"\r\n"] * 5 + [b"\n"])
-BODIES = st.sampled_from([b"", b"{}", b"{}", b"2\r\n{}\r\n0\r\n\r\n", b"x" * 20, b"\r\n\r\n"])
+BODIES = st.sampled_from(
+    [
+        b"",
+        b"{}",
+        b"{}",
+        b"2\r\n{}\r\n1\r\nx\r\n3;a=b\r\nyyy\r\n0\r\n\r\n",
+        b"2\r\n{}x0\r\n\r\n",
+        b"x" * 20,
+        b"\r\n\r\n",
+    ]
+)
 
 
 @st.composite
@@ -157,6 +174,30 @@ def test_answers_are_received_as_ever(pieces: list[bytes], method: str) -> None:
     asked = WholeRequest(7, http.Request.make(method, "http://a/"), b"").parts()
     own, quick = both(client, pieces, asked)
     assert quick == own
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+WIRE: dict[bytes, Callable[[], Http1Connection]] = {
+    b"POST / HTTP/1.1\r\nContent-Length: 5\r\nHost: x\r\n\r\n{\r\n\r\n}": server,
+    b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}": server,
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{\r\n\r\n}": client,
+    CHUNKED + b"2\r\n{}\r\n5\r\n1\r\nx\n\r\nA\r\n0123456789\r\n0\r\n\r\n": client,
+    CHUNKED + b"2\r\n{}\r\n3;a=b\r\nyyy\r\n1\r\nz\r\n0\r\n\r\n": client,
+    CHUNKED + b"2\r\n{}xx1\r\nz\r\n0\r\n\r\n": client,
+    CHUNKED + b"2\r\n{}\r\n-1\r\nz\r\n": client,
+}
+
+
+@pytest.mark.parametrize("data", WIRE)
+def test_wherever_it_is_cut_it_is_received_as_ever(data: bytes) -> None:
+    make = WIRE[data]
+    before = [] if make is server else WholeRequest(7, http.Request.make("POST", "http://a/"), b"").parts()
+    for cut in range(len(data)):
+        for second in (cut, min(cut + 2, len(data))):
+            pieces = [piece for piece in (data[:cut], data[cut:second], data[second:]) if piece]
+            own, quick = both(make, pieces, before)
+            assert quick == own, pieces
 
 
 def test_a_message_in_one_piece_is_handed_on_in_one_piece() -> None:

@@ -1,0 +1,74 @@
+"""Chunks that go straight from the provider's connection to the client's: the client gets the same.
+
+Where mitmproxy was told to store what it streams, each chunk passes through its layers as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+import pytest_asyncio
+
+from tests.attempts.talk import Clients, ask_body, chains_config, clients_of, post, providers_config
+from tests.attempts.upstreams import WORKING, Upstreams
+from tests.fakes.answers import Answer, Cut
+from tests.fakes.chat import chat_stream
+from tests.harness import Router
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WAYS: Mapping[str, Mapping[str, str]] = {"straight": {}, "through": {"store_streamed_bodies": "true"}}
+
+PIECES = [f"{number} " * (number % 7) for number in range(60)]
+
+STREAMS: dict[str, Answer] = {
+    "text": chat_stream(PIECES, model="m", usage={"prompt_tokens": 3, "completion_tokens": 60}, pause=0.001),
+    "tools": chat_stream(PIECES, tool_calls=[("f", {"a": [1, 2, 3]})], model="m", pause=0.001),
+    "reasoning": chat_stream(["Four."], reasoning=PIECES, model="m", pause=0.001),
+    "unended": chat_stream(PIECES, model="m", done=False, pause=0.001),
+}
+
+CUTS: dict[str, Cut] = {"events": "events", "odd": 97}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def upstreams() -> AsyncIterator[Upstreams]:
+    async with Upstreams() as upstreams:
+        yield upstreams
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clients(
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Clients]]:
+    """Of a router of each way."""
+    names = [f"{name}-{cut}-{upstream}" for name in STREAMS for cut in CUTS for upstream in WORKING]
+    config = chains_config({name: [f"{name.split('-')[2]}/{name}"] for name in names})
+    config += providers_config(upstreams.urls)
+    folder = tmp_path_factory.mktemp("passing-on")
+    async with (
+        Router(folder / "straight", config=config, options=WAYS["straight"]) as straight,
+        Router(folder / "through", config=config, options=WAYS["through"]) as through,
+        clients_of(straight) as to_straight,
+        clients_of(through) as to_through,
+    ):
+        yield {"straight": to_straight, "through": to_through}
+
+
+@pytest.mark.parametrize("client", ["h1", "h2"])
+@pytest.mark.parametrize("upstream", WORKING)
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", STREAMS)
+async def test_the_client_gets_the_same(
+    name: str, cut: str, upstream: str, client: str, upstreams: Upstreams, clients: dict[str, Clients]
+) -> None:
+    model = f"{name}-{cut}-{upstream}"
+    got = []
+    for way in WAYS:
+        upstreams.providers[upstream].on(STREAMS[name].but(cut=CUTS[cut]), model=model)
+        reply = await post(clients[way][client], ask_body(model, stream=True))
+        assert (reply.status, reply.done) == (200, name != "unended")
+        got.append([event for event in reply.events if "error" not in event])
+    assert got[0] == got[1]
+    assert len(got[0]) > 50
