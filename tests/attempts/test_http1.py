@@ -186,6 +186,7 @@ WIRE: dict[bytes, Callable[[], Http1Connection]] = {
     CHUNKED + b"2\r\n{}\r\n3;a=b\r\nyyy\r\n1\r\nz\r\n0\r\n\r\n": client,
     CHUNKED + b"2\r\n{}xx1\r\nz\r\n0\r\n\r\n": client,
     CHUNKED + b"2\r\n{}\r\n-1\r\nz\r\n": client,
+    CHUNKED + b"7\r\n2\r\nab\r\n\r\n0\r\n\r\n": client,  # what it holds looks like a chunk
 }
 
 
