@@ -25,7 +25,7 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import UpstreamError
 
-_REASONS: Mapping[str, FinishReason] = {
+FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -184,7 +184,7 @@ class ChatStream:
         events: list[Event] = []
         if index not in self._choices:
             if not self._choices:
-                events.append(self._start(chunk))
+                events.append(read_start(chunk, self._call))
             self._choices[index] = _ChoiceReader(self._call, index)
         reader = self._choices[index]
         said = choice.get("delta") or choice.get("message")
@@ -196,20 +196,8 @@ class ChatStream:
         if isinstance(reason, str) and reason:
             if reason in _GAVE_UP:
                 return events + self._refuse({"error": {"code": reason, "message": f"gave up: {reason}"}})
-            reader.reason = _REASONS.get(reason.lower(), "stop")
+            reader.reason = FINISH_REASONS.get(reason.lower(), "stop")
         return events
-
-    def _start(self, chunk: Mapping[str, Any]) -> Start:
-        identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
-        extra = {name: chunk[name] for name in _TOP_FIELDS if isinstance(chunk.get(name), str)}
-        if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
-            extra["service_tier"] = tier
-        return Start(
-            identity if isinstance(identity, str) and identity else self._call.mint("chatcmpl", 0),
-            model if isinstance(model, str) and model else self._call.model,
-            created if type(created) is int and created > 0 else self._call.now,
-            extra,
-        )
 
     def _refuse(self, body: Mapping[str, Any]) -> list[Event]:
         self._done = True
@@ -218,6 +206,20 @@ class ChatStream:
     def _fail(self, what: str) -> list[Event]:
         self._done = True
         return [Failure(UpstreamError("server", "model", 502, f"{self._call.provider} {what}."))]
+
+
+def read_start(chunk: Mapping[str, Any], call: Call) -> Start:
+    """The answer's head, from its first chunk or the whole of it; what it leaves out is the attempt's."""
+    identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
+    extra = {name: value for name in _TOP_FIELDS if isinstance(value := chunk.get(name), str)}
+    if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
+        extra["service_tier"] = tier
+    return Start(
+        identity if isinstance(identity, str) and identity else call.mint("chatcmpl", 0),
+        model if isinstance(model, str) and model else call.model,
+        created if type(created) is int and created > 0 else call.now,
+        extra,
+    )
 
 
 def _text(value: Any) -> str:

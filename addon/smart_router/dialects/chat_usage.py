@@ -71,8 +71,9 @@ def _objects(value: Any) -> list[Any]:
 
 def _counts(value: Any) -> dict[str, int]:
     """The counts among a details object's fields; some providers put words and nulls there, too."""
-    fields = value.items() if isinstance(value, dict) else ()
-    return {name: count for name, found in fields if (count := _count(found)) is not None}
+    if not isinstance(value, dict):
+        return {}
+    return {name: count for name, count in value.items() if type(count) is int and count >= 0}
 
 
 def _count(value: Any) -> int | None:
