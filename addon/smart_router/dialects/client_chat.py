@@ -42,7 +42,8 @@ def read_request(body: bytes) -> ChatRequest:
     except ValidationError as error:
         raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
     for message in request["messages"]:
-        _drop_empty(message)
+        if None in message.values() or [] in message.values():
+            _drop_empty(message)
     return cast(ChatRequest, request)
 
 
