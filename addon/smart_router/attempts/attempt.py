@@ -91,8 +91,9 @@ class Attempt:
         self.ended = now
 
     def _timeout(self) -> float:
-        timeouts = {"connect": self.connect_timeout, "head": self.head_timeout, "body": self.silence_timeout}
-        return timeouts[self.phase]
+        if self.phase == "body":
+            return self.silence_timeout
+        return self.head_timeout if self.phase == "head" else self.connect_timeout
 
     def late(self) -> UpstreamError:
         """The present phase has lasted too long."""
@@ -120,12 +121,13 @@ class Attempt:
 
     def feed(self, data: bytes) -> list[Event]:
         """Events completed by a chunk of the body; none for a body that is read whole."""
-        self.extend(time.monotonic())
+        now = time.monotonic()
+        self.extend(now)
         if self.reader is None:
             return []
         try:
             events = self.reader.feed(data)
-            self.seen.take(events, time.monotonic())
+            self.seen.take(events, now)
             return events
         except Exception:
             return [Failure(self._unreadable())]

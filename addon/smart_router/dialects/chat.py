@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import Call, Outgoing
+from smart_router.dialects.chat_plain import read_plain
 from smart_router.dialects.chat_request import write_body
 from smart_router.dialects.chat_stream import ChatStream
 from smart_router.dialects.fold import fold
@@ -31,7 +35,7 @@ class ChatDialect:
         return bool(request.get("stream")) or (call.quirks.thinks_in_streams and call.rules.reasoning)
 
     def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
-        """A whole answer, read as a stream of one chunk, or the failure it holds."""
+        """A whole answer, or the failure it holds."""
         try:
             answer = from_json(body, allow_inf_nan=False)
         except ValueError:
@@ -40,9 +44,14 @@ class ChatDialect:
             return UpstreamError(
                 "server", "model", 502, f"{call.provider} sent an answer that is no JSON object."
             )
-        stream = ChatStream(call)
-        return fold([*stream.read(answer), *stream.end()])
+        return read_plain(answer, call) or read_any(answer, call)
 
     def open_stream(self, call: Call) -> ChatStream:
         """A reader for a streamed answer."""
         return ChatStream(call)
+
+
+def read_any(answer: Mapping[str, Any], call: Call) -> ChatCompletion | UpstreamError:
+    """Any whole answer, read as a stream of one chunk."""
+    stream = ChatStream(call)
+    return fold([*stream.read(answer), *stream.end()])

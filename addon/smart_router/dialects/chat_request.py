@@ -30,13 +30,7 @@ def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
     quirks, rules = call.quirks, call.rules
     if quirks.single_choice and (request.get("n") or 1) > 1:
         raise unsupported("n", f"{call.provider} gives one choice per request.")
-    fields = {**quirks.fixed, **(quirks.fixed_reasoning if rules.reasoning else {}), **request}
-    left_out = _left_out(request, call)
-    body = {
-        quirks.renamed.get(name, name): value
-        for name, value in fields.items()
-        if value is not None and name not in left_out
-    }
+    body = _parameters(request, call)
     body |= {"model": call.model, "messages": _messages(request, call), "stream": call.stream}
     if call.stream and quirks.stream_usage:
         body["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
@@ -50,10 +44,23 @@ def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
     return body
 
 
+def _parameters(request: ChatRequest, call: Call) -> dict[str, Any]:
+    """The parameters that go to the provider as they are, under its names for them."""
+    quirks = call.quirks
+    fields = {**quirks.fixed, **(quirks.fixed_reasoning if call.rules.reasoning else {}), **request}
+    given = {
+        name: value for name, value in fields.items() if value is not None and name not in _WRITTEN_APART
+    }
+    if not given:
+        return given
+    left_out = _left_out(request, call)
+    return {quirks.renamed.get(name, name): value for name, value in given.items() if name not in left_out}
+
+
 def _left_out(request: ChatRequest, call: Call) -> set[str]:
-    """The parameters that this model does not take, or that are written otherwise."""
+    """The parameters that this model does not take."""
     quirks, rules = call.quirks, call.rules
-    left_out = {*_WRITTEN_APART, *quirks.dropped}
+    left_out = {*quirks.dropped}
     if rules.reasoning:
         left_out |= quirks.dropped_reasoning
     for pattern, names in quirks.dropped_for:
@@ -101,32 +108,34 @@ def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: Ca
 
 
 def _messages(request: ChatRequest, call: Call) -> list[dict[str, Any]]:
-    quirks = call.quirks
+    quirks, roles = call.quirks, _other_roles(call)
+    of_messages, of_answers = quirks.dropped_of_messages, quirks.dropped_of_messages | _ANSWER_FIELDS
     written = []
     for index, message in enumerate(request["messages"]):
-        _refuse_parts(message.get("content"), index, call)
-        fields: dict[str, Any] = {
-            name: value for name, value in message.items() if name not in quirks.dropped_of_messages
-        }
-        if message["role"] == "assistant":
-            fields = {name: value for name, value in fields.items() if name not in _ANSWER_FIELDS}
+        role = message["role"]
+        if quirks.refused_parts:
+            _refuse_parts(message.get("content"), index, call)
+        dropped = of_answers if role == "assistant" else of_messages
+        fields: dict[str, Any] = {name: value for name, value in message.items() if name not in dropped}
+        if role == "assistant" and quirks.history != "none":
             fields |= _earlier_reasoning(message, call)
-        fields["role"] = _role(message["role"], call)
+        fields["role"] = roles.get(role, role)
         written.append(fields)
     return written
 
 
-def _role(role: str, call: Call) -> str:
-    match call.quirks.developer_role, role:
-        case "never", "developer":
-            return "system"
-        case "reasoning", "system" if call.rules.reasoning:
-            return "developer"
-    return role
+def _other_roles(call: Call) -> Mapping[str, str]:
+    """The roles that have another name at this provider."""
+    match call.quirks.developer_role:
+        case "never":
+            return {"developer": "system"}
+        case "reasoning" if call.rules.reasoning:
+            return {"system": "developer"}
+    return {}
 
 
 def _refuse_parts(content: Any, index: int, call: Call) -> None:
-    if call.quirks.refused_parts and isinstance(content, list):
+    if isinstance(content, list):
         for number, part in enumerate(content):
             if part["type"] in call.quirks.refused_parts:
                 why = f"{call.provider} takes no {part['type']} parts."
@@ -136,8 +145,6 @@ def _refuse_parts(content: Any, index: int, call: Call) -> None:
 def _earlier_reasoning(message: Mapping[str, Any], call: Call) -> dict[str, Any]:
     """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
     calls = message.get("tool_calls") or []
-    if call.quirks.history == "none":
-        return {}
     details = message.get("reasoning_details")
     if not details and calls:
         details = list(call.recall(calls[0]["id"]))

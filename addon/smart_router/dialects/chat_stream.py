@@ -25,7 +25,7 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import UpstreamError
 
-_REASONS: Mapping[str, FinishReason] = {
+FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -64,7 +64,8 @@ class _ChoiceReader:
     def read(self, delta: Mapping[str, Any], logprobs: Any) -> list[Event]:
         """The event of a delta or of a whole message; none where it says nothing."""
         out: dict[str, Any] = {}
-        if text := _text(delta.get("content")):
+        content = delta.get("content")
+        if text := content if isinstance(content, str) else _text(content):
             out["content"] = text
         if len(delta) > 1 or not out:
             self._read_others(delta, out)
@@ -116,12 +117,14 @@ class ChatStream:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete."""
+        if self._done:
+            return []
         events: list[Event] = []
-        for event in [] if self._done else self._sse.feed(data):
-            if self._done:
-                break
+        for event in self._sse.feed(data):
             events += self._read_data(event.data)
-        if self._sse.overflowed and not self._done:
+            if self._done:
+                return events
+        if self._sse.overflowed:
             events += self._fail("sent an event that is too large")
         return events
 
@@ -144,7 +147,7 @@ class ChatStream:
             return self._refuse(chunk)
         if usage := find_usage(chunk):
             self._usage = usage
-        if links := _list(chunk.get("citations")):
+        if "citations" in chunk and (links := _list(chunk["citations"])):
             self._citations = [_citation(url) for url in links if isinstance(url, str)]
         events: list[Event] = []
         for choice in _list(chunk.get("choices")):
@@ -169,12 +172,13 @@ class ChatStream:
         return [*events, End()]
 
     def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
-        if data.strip() == b"[DONE]":
-            return self.end()
         try:
             chunk = from_json(data, allow_inf_nan=False)
         except ValueError:
-            return [] if cut_off or not data.strip() else self._fail("sent a chunk that is not JSON")
+            text = data.strip()
+            if text == b"[DONE]":
+                return self.end()
+            return [] if cut_off or not text else self._fail("sent a chunk that is not JSON")
         return self.read(chunk) if isinstance(chunk, dict) else self._fail("sent a chunk that is no object")
 
     def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[Event]:
@@ -182,11 +186,11 @@ class ChatStream:
         if type(index) is not int or not 0 <= index < MAX_CHOICES:
             return []
         events: list[Event] = []
-        if index not in self._choices:
+        reader = self._choices.get(index)
+        if reader is None:
             if not self._choices:
-                events.append(self._start(chunk))
-            self._choices[index] = _ChoiceReader(self._call, index)
-        reader = self._choices[index]
+                events.append(read_start(chunk, self._call))
+            reader = self._choices[index] = _ChoiceReader(self._call, index)
         said = choice.get("delta") or choice.get("message")
         if isinstance(said, dict):
             events += reader.read(said, choice.get("logprobs"))
@@ -196,20 +200,8 @@ class ChatStream:
         if isinstance(reason, str) and reason:
             if reason in _GAVE_UP:
                 return events + self._refuse({"error": {"code": reason, "message": f"gave up: {reason}"}})
-            reader.reason = _REASONS.get(reason.lower(), "stop")
+            reader.reason = FINISH_REASONS.get(reason.lower(), "stop")
         return events
-
-    def _start(self, chunk: Mapping[str, Any]) -> Start:
-        identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
-        extra = {name: chunk[name] for name in _TOP_FIELDS if isinstance(chunk.get(name), str)}
-        if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
-            extra["service_tier"] = tier
-        return Start(
-            identity if isinstance(identity, str) and identity else self._call.mint("chatcmpl", 0),
-            model if isinstance(model, str) and model else self._call.model,
-            created if type(created) is int and created > 0 else self._call.now,
-            extra,
-        )
 
     def _refuse(self, body: Mapping[str, Any]) -> list[Event]:
         self._done = True
@@ -218,6 +210,20 @@ class ChatStream:
     def _fail(self, what: str) -> list[Event]:
         self._done = True
         return [Failure(UpstreamError("server", "model", 502, f"{self._call.provider} {what}."))]
+
+
+def read_start(chunk: Mapping[str, Any], call: Call) -> Start:
+    """The answer's head, from its first chunk or the whole of it; what it leaves out is the attempt's."""
+    identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
+    extra = {name: value for name in _TOP_FIELDS if isinstance(value := chunk.get(name), str)}
+    if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
+        extra["service_tier"] = tier
+    return Start(
+        identity if isinstance(identity, str) and identity else call.mint("chatcmpl", 0),
+        model if isinstance(model, str) and model else call.model,
+        created if type(created) is int and created > 0 else call.now,
+        extra,
+    )
 
 
 def _text(value: Any) -> str:

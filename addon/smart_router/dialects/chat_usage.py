@@ -11,10 +11,9 @@ from smart_router.dialects.hub import Usage
 
 def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The counts that a chunk or answer carries: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
-    holders = [chunk, chunk.get("x_groq"), *_objects(chunk.get("choices"))]
-    for holder in holders:
-        usage = holder.get("usage") if isinstance(holder, dict) else None
-        if isinstance(usage, dict) and usage:
+    choices = chunk.get("choices")
+    for holder in (chunk, chunk.get("x_groq"), *(choices if isinstance(choices, list) else ())):
+        if isinstance(holder, dict) and (usage := holder.get("usage")) and isinstance(usage, dict):
             return usage
     return None
 
@@ -65,14 +64,11 @@ def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
     return details
 
 
-def _objects(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _counts(value: Any) -> dict[str, int]:
     """The counts among a details object's fields; some providers put words and nulls there, too."""
-    fields = value.items() if isinstance(value, dict) else ()
-    return {name: count for name, found in fields if (count := _count(found)) is not None}
+    if not isinstance(value, dict):
+        return {}
+    return {name: count for name, count in value.items() if type(count) is int and count >= 0}
 
 
 def _count(value: Any) -> int | None:

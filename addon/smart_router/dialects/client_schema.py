@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 from pydantic import ConfigDict, Discriminator, FailFast, Field, Tag, TypeAdapter, with_config
 
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+_ROLE_TAGS = {role: f"<{role}>" for role in _ROLES}
 _lenient = with_config(ConfigDict(extra="allow", strict=True))
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -22,10 +23,11 @@ _Count = Annotated[int, Field(ge=1)]
 
 def _by_type(*named: str) -> Callable[[Any], str]:
     """A discriminator on `type` that sends types this page does not name to `<other>`."""
+    tags = {kind: f"<{kind}>" for kind in named}
 
     def tag(value: Any) -> str:
         kind = value.get("type") if isinstance(value, dict) else None
-        return f"<{kind}>" if kind in named else "<other>"
+        return tags.get(kind, "<other>") if isinstance(kind, str) else "<other>"
 
     return tag
 
@@ -36,7 +38,7 @@ def _text_or_list(value: Any) -> str:
 
 def _role(value: Any) -> str:
     role = value.get("role") if isinstance(value, dict) else None
-    return f"<{role}>" if role in _ROLES else "<other>"
+    return _ROLE_TAGS.get(role, "<other>") if isinstance(role, str) else "<other>"
 
 
 @_lenient
@@ -260,5 +262,5 @@ class _Request(TypedDict, total=False):
     store: bool | None
 
 
-CHAT_REQUEST: TypeAdapter[Any] = TypeAdapter(_Request)
+CHAT_REQUEST = TypeAdapter[Any](_Request).validator
 """Validates a parsed request and gives it back as a plain dictionary, unknown fields included."""
