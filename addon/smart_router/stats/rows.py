@@ -78,8 +78,8 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.why,
         # without their evidence, which has words of the prompt
         to_json({name: weight for name, weight, _ in decision.signals}).decode(),
-        to_json([f"{one.provider}/{one.model}" for one in decision.candidates]).decode(),
-        str(record.baseline) if record.baseline else None,
+        to_json([one.name for one in decision.candidates]).decode(),
+        record.baseline.name if record.baseline else None,
     )
 
 
