@@ -73,10 +73,11 @@ class Recording:
         """
         baseline = next((one for one in self._capable if self._configured(one.provider)), None)
         record = request_record(flow, exchange, client=client, baseline=baseline, content=content)
-        tokens = record.last.tokens if record.last else None
-        if tokens:
-            flow.comment += f"; {tokens.input}+{tokens.output} tokens in {record.duration:.2f} s"
-            flow.metadata["router_tokens"] = f"{tokens.input}+{tokens.output}"
+        last = record.last
+        if last and last.tokens:
+            used = f"{last.tokens.input}+{last.tokens.output}"
+            flow.comment += f"; {used} tokens in {record.duration:.2f} s"
+            flow.metadata["router_tokens"] = used
             self._unpriced[record.id] = flow
         self._loop = asyncio.get_running_loop()
         self.recorder.record(record)
@@ -116,8 +117,9 @@ class Recording:
         for record in records:
             flow, cost = self._unpriced.pop(record.id, None), record.cost
             if flow is not None:
-                flow.comment += f", ${cost.usd:.6f} {cost.basis}" if cost else ", of unknown price"
-                flow.metadata["router_cost"] = f"{cost.usd:.6f} {cost.basis}" if cost else "unknown"
+                price = f"{cost.usd:.6f} {cost.basis}" if cost else ""
+                flow.comment += f", ${price}" if price else ", of unknown price"
+                flow.metadata["router_cost"] = price or "unknown"
                 shown.append(flow)
         if shown:
             self.refresh(shown)

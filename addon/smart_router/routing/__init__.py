@@ -95,7 +95,7 @@ def _why(virtual: VirtualModel, scored: Scored, tier: Tier, kept: Kept | None, f
         reason = f"{tier} kept, though this turn alone is {scored.tier} (score {scored.score:.2f})"
     else:
         reason = f"{tier} at score {scored.score:.2f} ({_strongest(scored.signals)})"
-    return f"{reason}; {'stays on' if kept else 'first'} {first}"
+    return f"{reason}; {'stays on' if kept else 'first'} {first.name}"
 
 
 def _strongest(signals: Sequence[Signal]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
@@ -26,13 +26,20 @@ class Signal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model of a provider that an attempt can be made with; the profile is picked when it is made."""
+    """A model of a provider that an attempt can be made with; the profile is picked when it is made.
+
+    `name` is `provider/model`, put together once: each request says it many times.
+    """
 
     provider: str
     model: str
+    name: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.provider}/{self.model}")
 
     def __str__(self) -> str:
-        return f"{self.provider}/{self.model}"
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ explained by its signals and changed by weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from math import exp
+from typing import NamedTuple
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
@@ -25,8 +25,7 @@ FOLLOW_UP = "follow_up"
 _FOLLOW_UP_WORDS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A request's score (0..1), its tier, the tier's probability, and the signals, strongest first."""
 
     score: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import log1p
 
 from smart_router.routing.lexicon import Lexicon, Words, words_of
@@ -52,15 +52,13 @@ def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading
     `words` are the prompt's `counted_words`.
     """
     hits = lexicon.find(words)
-    readings = {group: (log1p(len(hits[group])), ", ".join(hits[group][:4])) for group in sorted(hits)}
-    structure = _structure(prompt.text, words)
     if words.number > _FACT_WORDS:
-        readings.pop(_FACT, None)
-    if not _TASKS.isdisjoint(readings):
+        hits.pop(_FACT, None)
+    found = {group: (log1p(len(hits[group])), ", ".join(hits[group][:4])) for group in sorted(hits)}
+    structure = _structure(prompt.text, words)
+    if not _TASKS.isdisjoint(hits):
         structure.pop("search_query", None)
-    readings.update(structure)
-    readings.update(_conversation(prompt))
-    return readings
+    return found | structure | _vocabulary(prompt.text, words) | _conversation(prompt)
 
 
 def counted_words(prompt: Prompt) -> Words:
@@ -82,10 +80,7 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
             found[name] = (log1p(count), str(count))
     if lines.count("\n") >= 3 and len(_CHOICE.findall(lines)) >= 3:
         found["multiple_choice"] = (1.0, "lettered options")
-    for name, (holds, evidence) in _TRAITS.items():
-        if holds(text):
-            found[name] = (1.0, evidence)
-    found.update(_vocabulary(text, words))
+    found.update(_traits(text))
     return found
 
 
@@ -112,21 +107,18 @@ def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
     return sum([sum(map(text.count, row)) for character, row in signs.items() if character in text])
 
 
-_TRAITS: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "question": (
-        lambda text: text.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"),
-        "ends in a question mark",
-    ),
-    "search_query": (
-        lambda text: text[:1].islower() and "\n" not in text and text.rstrip()[-1:].isalnum(),
-        "no capital, no full stop",
-    ),
-    "blank": (lambda text: "__" in text, "a blank to fill in"),
-    "passage": (
-        lambda text: len(text) > 500 and max(map(len, text.split("\n"))) > 500,
-        "a long paragraph",
-    ),
-}
+def _traits(text: str) -> dict[str, Reading]:
+    """What a text either is or is not."""
+    found = {}
+    if text.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"):
+        found["question"] = (1.0, "ends in a question mark")
+    if text[:1].islower() and "\n" not in text and text.rstrip()[-1:].isalnum():
+        found["search_query"] = (1.0, "no capital, no full stop")
+    if "__" in text:
+        found["blank"] = (1.0, "a blank to fill in")
+    if len(text) > 500 and max(map(len, text.split("\n"))) > 500:
+        found["passage"] = (1.0, "a long paragraph")
+    return found
 
 
 def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
@@ -150,11 +142,11 @@ def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
 
 
 def _conversation(prompt: Prompt) -> dict[str, Reading]:
-    seen = {
-        "tools": (prompt.tools, "tools"),
-        "tool_turns": (prompt.tool_turns, "tool results since the last user turn"),
-        "images": (prompt.images, "media parts"),
-        "turns": (prompt.turns - 1, "earlier user turns"),
-        "output_format": (int(prompt.form in ("json_schema", "json_object")), "JSON answer"),
-    }
-    return {name: (log1p(n), f"{n} {what}") for name, (n, what) in seen.items() if n > 0}
+    seen = (
+        ("tools", prompt.tools, "tools"),
+        ("tool_turns", prompt.tool_turns, "tool results since the last user turn"),
+        ("images", prompt.images, "media parts"),
+        ("turns", prompt.turns - 1, "earlier user turns"),
+        ("output_format", int(prompt.form in ("json_schema", "json_object")), "JSON answer"),
+    )
+    return {name: (log1p(n), f"{n} {what}") for name, n, what in seen if n > 0}

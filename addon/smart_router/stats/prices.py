@@ -103,17 +103,22 @@ class _Price:
     classes: dict[int, list[int]] = field(default_factory=dict)
 
     def total(self, tokens: Tokens, at: float) -> float:
-        time = datetime.fromtimestamp(at, UTC)
         if tokens.service_tier not in _STANDARD:
-            prices = self.model.get_prices(time, {"service_tier": tokens.service_tier})
+            context = {"service_tier": tokens.service_tier}
+            prices = self.model.get_prices(datetime.fromtimestamp(at, UTC), context)
             return _per_token(prices, tokens.input).total(tokens)
-        prices = self.model.get_prices(time)
-        if id(prices) not in self.classes:
-            self.classes[id(prices)] = _size_classes(prices)
-        key = (id(prices), bisect_left(self.classes[id(prices)], tokens.input))
-        if key not in self.rates:
-            self.rates[key] = _per_token(prices, tokens.input)
-        return self.rates[key].total(tokens)
+        if isinstance(self.model.prices, list):  # which differ by time
+            prices = self.model.get_prices(datetime.fromtimestamp(at, UTC))
+        else:
+            prices = self.model.prices
+        classes = self.classes.get(id(prices))
+        if classes is None:
+            classes = self.classes[id(prices)] = _size_classes(prices)
+        key = (id(prices), bisect_left(classes, tokens.input))
+        rates = self.rates.get(key)
+        if rates is None:
+            rates = self.rates[key] = _per_token(prices, tokens.input)
+        return rates.total(tokens)
 
 
 def _size_classes(prices: ModelPrice) -> list[int]:

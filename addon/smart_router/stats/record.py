@@ -139,9 +139,9 @@ class RequestRecord:
     @property
     def saving(self) -> Saving | None:
         """None for a request whose model the client chose, and where one of the two is unknown."""
-        if self.decision.explicit or self.cost is None or self.baseline_cost is None:
+        if self.decision.explicit or self.baseline_cost is None or (cost := self.cost) is None:
             return None
-        return Saving(self.cost.usd, self.baseline_cost.usd)
+        return Saving(cost.usd, self.baseline_cost.usd)
 
 
 _BASES: tuple[Basis, ...] = ("measured", "estimated", "equivalent")

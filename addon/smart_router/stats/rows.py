@@ -29,13 +29,12 @@ def insert_requests(db: sqlite3.Connection, records: Sequence[RequestRecord]) ->
     routes = _Routes(db)
     requests, attempts = [], []
     for key, record in enumerate(records, first):
-        day = time.strftime("%Y-%m-%d", time.localtime(record.time))
         last = _NOBODY
         for attempt in record.attempts:
-            last = routes.key(day, record, attempt)
+            last = routes.key(record, attempt)
             attempts.append(_attempt(key, last, record, attempt))
         if last is _NOBODY:
-            last = routes.key(day, record, None)
+            last = routes.key(record, None)
         requests.append(_request(key, last, record))
     _insert(db, "requests", requests)
     _insert(db, "decisions", [_decision(key, record) for key, record in enumerate(records, first)])
@@ -78,8 +77,8 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.why,
         # without their evidence, which has words of the prompt
         to_json({name: weight for name, weight, _ in decision.signals}).decode(),
-        to_json([f"{one.provider}/{one.model}" for one in decision.candidates]).decode(),
-        str(record.baseline) if record.baseline else None,
+        to_json([one.name for one in decision.candidates]).decode(),
+        record.baseline.name if record.baseline else None,
     )
 
 
@@ -140,18 +139,27 @@ class _Routes:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._keys: dict[tuple[str, ...], int] = {}
+        self._days: dict[float, str] = {}
 
-    def key(self, day: str, record: RequestRecord, attempt: AttemptRecord | None) -> int:
+    def key(self, record: RequestRecord, attempt: AttemptRecord | None) -> int:
         """That of a request that went by an attempt, or by none."""
         provider, model, profile = "", "", ""
         if attempt:
             provider, model = attempt.candidate.provider, attempt.candidate.model[:MOST_ASKED]
             profile = attempt.profile
-        row = (day, record.decision.tier or "", provider, model, profile)
+        row = (self._day(record.time), record.decision.tier or "", provider, model, profile)
         key = self._keys.get(row)
         if key is None:
             key = self._keys[row] = self._stored(row)
         return key
+
+    def _day(self, at: float) -> str:
+        """The local date at a time (unix seconds), which is the same for a whole quarter of an hour."""
+        quarter = at // 900
+        day = self._days.get(quarter)
+        if day is None:
+            day = self._days[quarter] = time.strftime("%Y-%m-%d", time.localtime(at))
+        return day
 
     def _stored(self, row: tuple[str, ...]) -> int:
         find = "SELECT id FROM routes WHERE (day, tier, provider, model, profile) = (?, ?, ?, ?, ?)"

@@ -88,7 +88,7 @@ class Totals:
 
     def _add_attempt(self, attempt: AttemptRecord) -> None:
         candidate = attempt.candidate
-        model = candidate.model if str(candidate) in self.known else OTHER
+        model = candidate.model if candidate.name in self.known else OTHER
         who = (candidate.provider, model)
         failure = attempt.failure or ""
         self.attempts[*who, failure or "ok"] += 1
