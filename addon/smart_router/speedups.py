@@ -11,7 +11,7 @@ import dataclasses
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,6 +142,7 @@ def __contains__(self: http.Headers, name: object) -> bool:  # noqa: N807
     return False
 
 
+@lru_cache(256)
 def _canonical(name: str | bytes) -> bytes:
     return (name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name).lower()
 

@@ -40,6 +40,14 @@ class QuickHttp1(Http1Connection):
         """As a layer's own, which is only there for what is waited for."""
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
+    def _handle_event(self, event: events.Event) -> Commands:
+        """As ever, but that it is no generator of its own."""
+        if isinstance(event, HttpEvent):
+            return self.send(event)
+        if isinstance(event, events.DataReceived) and self.state != self.passthrough:
+            self.buf += event.data
+        return self.state(event)
+
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
         """As ever, in short where nothing speaks against the connection's being used again."""
         if not ((request or self.request_done) and (response or self.response_done) and self._may_stay()):

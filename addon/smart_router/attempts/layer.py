@@ -127,21 +127,20 @@ class RoutedLayer(HttpLayer):
         """What is sent to one connection without anything in between goes out in one piece: head and body of
         a message would otherwise be two writes here and two reads there.
         """
-        pieces: list[bytes] = []
-        to: Connection | None = None
+        held: commands.SendData | None = None
+        more: list[bytes] = []
         for command in self._handle_all(event):
-            if type(command) is commands.SendData and command.connection is to:
-                pieces.append(command.data)
+            sends = type(command) is commands.SendData
+            if held and sends and command.connection is held.connection:  # type: ignore[attr-defined]
+                more.append(command.data)  # type: ignore[attr-defined]
                 continue
-            if to is not None:
-                yield commands.SendData(to, b"".join(pieces))
-                to = None
-            if type(command) is commands.SendData:
-                pieces, to = [command.data], command.connection
-            else:
+            if held:
+                yield _joined(held, more)
+            held = command if sends else None  # type: ignore[assignment]
+            if not sends:
                 yield command
-        if to is not None:
-            yield commands.SendData(to, b"".join(pieces))
+        if held:
+            yield _joined(held, more)
 
     def _handle_all(self, event: events.Event) -> Commands:
         self.may_begin = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
@@ -368,6 +367,14 @@ class RoutedLayer(HttpLayer):
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup
+
+
+def _joined(first: commands.SendData, more: list[bytes]) -> commands.SendData:
+    """The command with all that is to be sent after it."""
+    if more:
+        first.data = b"".join((first.data, *more))
+        more.clear()
+    return first
 
 
 def _with_credential(event: _Beginning, attempt: Attempt) -> _Beginning:
