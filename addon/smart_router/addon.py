@@ -14,11 +14,11 @@ from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
 from smart_router.attempts import error_pages
+from smart_router.attempts.adoption import adopt, widen
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.kept import KeptBody
-from smart_router.attempts.layer import adopt, widen
 from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
 from smart_router.attempts.resumption import Sessions

@@ -44,7 +44,7 @@ from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.stream import RoutedStream
 from tests.attempts.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
-# How the router gets in: layer.adopt.
+# How the router gets in: adoption.adopt.
 
 
 async def test_nextlayer_makes_an_http_layer_that_can_change_its_class() -> None:

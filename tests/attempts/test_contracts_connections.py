@@ -202,7 +202,7 @@ async def test_a_hook_of_ones_own_reaches_addons_by_its_name() -> None:
     assert seen == [exchange]
 
 
-# The proxy's own connections: layer.widen, leaving.let_connections_close, RoutedLayer._cancel.
+# The proxy's own connections: adoption.widen, leaving.let_connections_close, RoutedLayer._cancel.
 
 
 class Handler(server.ConnectionHandler):

@@ -14,16 +14,12 @@ blocking command must be registered with the stream that yielded it.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
-from copy import copy
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
@@ -80,31 +76,11 @@ FIRST_ATTEMPT_ID = 1 << 32
 
 _attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
 
-CONNECTIONS_PER_PROVIDER = 1_000
-"""Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth
-parallel stream of an HTTP/2 client would wait for the first to end."""
-
 
 @dataclass(slots=True)
 class _Running:
     attempt: Attempt
     owner: int
-
-
-class _Gone:
-    """Stands for a connection that was forgotten: what is still sent to it goes nowhere."""
-
-    def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
-        return iter(())
-
-
-class _Connections(dict[Connection, Any]):
-    """A layer's connections, tolerant of late events for those that were forgotten."""
-
-    def __missing__(self, connection: Connection) -> _Gone:
-        if connection.state is not ConnectionState.CLOSED:
-            raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
-        return _Gone()
 
 
 class RoutedLayer(HttpLayer):
@@ -385,39 +361,3 @@ def _with_credential(event: _Beginning, attempt: Attempt) -> _Beginning:
 def _with_headers(event: _Beginning, secrets: Mapping[str, SecretStr]) -> _Beginning:
     """The event with a copy of its request that holds these headers."""
     return replace(event, request=with_secrets(event.request, secrets))
-
-
-def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = False) -> None:
-    """Make each HTTP layer of a stack that the `next_layer` hook was given able to route.
-
-    It runs hooks by itself unless it `hands_up_hooks` to a connection handler that has more to do with them.
-    """
-    while top is not None:
-        if type(top) is HttpLayer:
-            top.__class__ = RoutedLayer
-            assert isinstance(top, RoutedLayer)
-            top.claims = claims
-            top.attempts_client = _nobody(top.context.client)
-            top.running = {}
-            top.timers = {}
-            top.hooks = deque()
-            top.held = deque()
-            top.may_begin = False
-            top.hands_up_hooks = hands_up_hooks
-            top.connections = _Connections(top.connections)
-        top = getattr(top, "child_layer", None)
-
-
-def _nobody(client: Client) -> Client:
-    """Stands for the client of attempts: like the real one, and another connection."""
-    stand_in = copy(client)
-    stand_in.id = f"{client.id}-attempts"
-    stand_in.state = ConnectionState.OPEN
-    return stand_in
-
-
-def widen(client_id: str) -> None:
-    """Let one client connection have as many provider connections as it has streams."""
-    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
-    if handler is not None:
-        handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))

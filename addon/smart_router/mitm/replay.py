@@ -17,8 +17,8 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from pydantic import SecretStr
 
+from smart_router.attempts.adoption import adopt
 from smart_router.attempts.claims import Claims
-from smart_router.attempts.layer import adopt
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_header
 from smart_router.errors import ClientError

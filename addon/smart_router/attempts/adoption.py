@@ -1,0 +1,73 @@
+"""A client's connection becomes one that can route: its HTTP layers, and how many connections it may open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from copy import copy
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpLayer
+
+from smart_router.attempts.claims import Claims
+from smart_router.attempts.layer import RoutedLayer
+
+CONNECTIONS_PER_PROVIDER = 1_000
+"""Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth
+parallel stream of an HTTP/2 client would wait for the first to end."""
+
+
+class _Gone:
+    """Stands for a connection that was forgotten: what is still sent to it goes nowhere."""
+
+    def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
+        return iter(())
+
+
+class _Connections(dict[Connection, Any]):
+    """A layer's connections, tolerant of late events for those that were forgotten."""
+
+    def __missing__(self, connection: Connection) -> _Gone:
+        if connection.state is not ConnectionState.CLOSED:
+            raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
+        return _Gone()
+
+
+def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = False) -> None:
+    """Make each HTTP layer of a stack that the `next_layer` hook was given able to route.
+
+    It runs hooks by itself unless it `hands_up_hooks` to a connection handler that has more to do with them.
+    """
+    while top is not None:
+        if type(top) is HttpLayer:
+            top.__class__ = RoutedLayer
+            assert isinstance(top, RoutedLayer)
+            top.claims = claims
+            top.attempts_client = _nobody(top.context.client)
+            top.running = {}
+            top.timers = {}
+            top.hooks = deque()
+            top.held = deque()
+            top.may_begin = False
+            top.hands_up_hooks = hands_up_hooks
+            top.connections = _Connections(top.connections)
+        top = getattr(top, "child_layer", None)
+
+
+def _nobody(client: Client) -> Client:
+    """Stands for the client of attempts: like the real one, and another connection."""
+    stand_in = copy(client)
+    stand_in.id = f"{client.id}-attempts"
+    stand_in.state = ConnectionState.OPEN
+    return stand_in
+
+
+def widen(client_id: str) -> None:
+    """Let one client connection have as many provider connections as it has streams."""
+    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
+    if handler is not None:
+        handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))
