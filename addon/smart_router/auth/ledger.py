@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from smart_router.auth.cooldowns import Health
@@ -29,6 +30,12 @@ class Key(NamedTuple):
     fingerprint: str
 
 
+@lru_cache(1024)
+def both_keys(profile_id: str, model: str, fingerprint: str) -> tuple[Key, Key]:
+    """The records of a profile and of a model of it."""
+    return Key(profile_id, "", fingerprint), Key(profile_id, model, fingerprint)
+
+
 class Change(NamedTuple):
     """Something that happened, as the pure function that turns each of these records into the next."""
 
@@ -44,13 +51,14 @@ class Ledger:
     One that is not `durable` has no writer and queues nothing.
 
     While nothing is held against anybody, harmless changes are applied to memory when someone looks at the
-    records. Hardly anyone does between two batches, and then the result comes from the disk.
+    records. Hardly anyone does between two batches, and then the result comes from the disk. `held` are the
+    records that have a window or are disabled, and always up to date.
     """
 
     def __init__(self, *, durable: bool) -> None:
         self._lock = threading.Lock()
         self._records: dict[Key, Health] = {}
-        self._held: set[Key] = set()
+        self.held: set[Key] = set()
         self._late: list[Change] = []
         self._pending: deque[Change] = deque(maxlen=MOST_PENDING if durable else 0)
 
@@ -60,11 +68,6 @@ class Ledger:
             with self._lock:
                 self._catch_up()
         return self._records.get(key, _FRESH)
-
-    @property
-    def clean(self) -> bool:
-        """Whether nothing is held against anybody: no record has a window or is disabled."""
-        return not self._held
 
     def records(self) -> dict[Key, Health]:
         """All records, as of now."""
@@ -78,7 +81,7 @@ class Ledger:
         with self._lock:
             self._late.append(change)
             self._pending.append(change)
-            if not harmless or self._held or len(self._late) > MOST_LATE:
+            if not harmless or self.held or len(self._late) > MOST_LATE:
                 self._catch_up()
 
     def pending(self) -> list[Change]:
@@ -93,7 +96,7 @@ class Ledger:
             while self._pending and id(self._pending[0]) in done:
                 self._pending.popleft()
             self._records = dict(records)
-            self._held = {key for key, health in records.items() if _holds(health)}
+            self.held = {key for key, health in records.items() if _holds(health)}
             self._late = list(self._pending)
             self._catch_up()
 
@@ -107,14 +110,14 @@ class Ledger:
         # taken out and put back: the order of the dict is the order of the last change
         health = self._records[key] = apply(self._records.pop(key, _FRESH))
         if _holds(health):
-            self._held.add(key)
-        elif self._held:
-            self._held.discard(key)
+            self.held.add(key)
+        elif self.held:
+            self.held.discard(key)
         if len(self._records) > MOST_RECORDS:
             # what is disabled is never forgotten
             oldest = next(key for key, one in self._records.items() if one.disabled is None)
             del self._records[oldest]
-            self._held.discard(oldest)
+            self.held.discard(oldest)
 
 
 def _holds(health: Health) -> bool:

@@ -7,15 +7,15 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from smart_router.auth.cooldowns import (
+    PICKABLE,
     Disabled,
     Health,
-    Probe,
     State,
     Usable,
     after_failure,
@@ -28,8 +28,8 @@ from smart_router.auth.cooldowns import (
 )
 from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.keeper import Keeper
-from smart_router.auth.ledger import Change, Key, Ledger
-from smart_router.auth.logins.cli_files import renewal_of
+from smart_router.auth.ledger import Change, Key, Ledger, both_keys
+from smart_router.auth.logins.cli_files import advice_on
 from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
@@ -46,8 +46,6 @@ _TAKEN = "env, env2 …, none"
 _NAME = re.compile(r"(?!(env[0-9]*|none)$)[A-Za-z0-9._@+-]{1,64}")
 
 _USABLE = Usable()
-_OPEN = (Usable, Probe)
-"""The states in which a profile may be picked."""
 
 OFF = "switched off by the user"
 
@@ -111,7 +109,7 @@ class AuthStore:
 
     def get_available_providers(self, now: float) -> list[str]:
         """The providers with at least one profile that may be used, or probed, for some model."""
-        usable = (one.provider for one in self._profiles() if isinstance(self._state(one, now), _OPEN))
+        usable = (one.provider for one in self._profiles() if isinstance(self._state(one, now), PICKABLE))
         return list(dict.fromkeys(usable))
 
     def configured(self) -> Collection[str]:
@@ -124,8 +122,8 @@ class AuthStore:
 
     def usable(self, provider: str, model: str, now: float) -> bool:
         """Whether some profile may be used, or probed, for this model now; picks nothing."""
-        for one in self._profiles(provider):  # noqa: SIM110  # a generator would cost as much again
-            if isinstance(self._state(one, now, model), _OPEN):
+        for one in self._by_provider.get(provider, ()):  # a generator would cost as much again
+            if isinstance(self._state(one, now, model), PICKABLE):
                 return True
         return False
 
@@ -156,7 +154,7 @@ class AuthStore:
             probe_least_bad=probe_least_bad,
         )
         if isinstance(picked, Picked):
-            keys = _both_keys(picked.profile.id, model, picked.profile.fingerprint)
+            keys = both_keys(picked.profile.id, model, picked.profile.fingerprint)
             self._noted(Change(keys, partial(after_pick, now=now)), harmless=True)
             if session is not None:
                 self._sessions.keep(session, provider, picked.profile.id, now)
@@ -165,7 +163,7 @@ class AuthStore:
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         if profile := self.find(profile_id):
-            keys = _both_keys(profile_id, model, profile.fingerprint)
+            keys = both_keys(profile_id, model, profile.fingerprint)
             self._noted(Change(keys, partial(after_success, now=now)), harmless=True)
 
     def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
@@ -173,7 +171,7 @@ class AuthStore:
         profile = self.find(profile_id)
         if profile is None:
             return
-        cool = partial(after_failure, error=error, now=now, advice=_advice(profile, error))
+        cool = partial(after_failure, error=error, now=now, advice=advice_on(profile, error))
         count = partial(counted, outcome=error.kind)
         scope = scope_of(error)
         self._note(profile, "", cool if scope == "profile" else count)
@@ -349,7 +347,7 @@ class AuthStore:
 
     def _state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
-        if self._ledger.clean and profile.missing is None:
+        if not self._ledger.held and profile.missing is None:
             return _USABLE
         switch = self._ledger.get(Key(profile.id, "", _SWITCH))
         if switch.disabled is not None:
@@ -392,18 +390,6 @@ class AuthStore:
             models,
             now,
         )
-
-
-@lru_cache(1024)
-def _both_keys(profile_id: str, model: str, fingerprint: str) -> tuple[Key, Key]:
-    """The records of a profile and of a model of it."""
-    return Key(profile_id, "", fingerprint), Key(profile_id, model, fingerprint)
-
-
-def _advice(profile: Profile, error: UpstreamError) -> str:
-    """What the user does about a failure that does not pass by itself, and that nothing else tells."""
-    refused = error.kind in ("auth", "auth_permanent")
-    return renewal_of(profile) if refused and profile.login and not profile.refreshable else ""
 
 
 class UnknownProfileError(Exception):
