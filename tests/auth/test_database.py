@@ -300,7 +300,7 @@ def test_several_open_a_new_file_at_once(folder: Path, caplog: pytest.LogCapture
 
     def use(db: Database) -> None:
         db.open()
-        db.apply([Change(Key("openai:env", "", "f"), succeed)])
+        db.apply([Change((Key("openai:env", "", "f"),), succeed)])
         db.close()
 
     threads = [threading.Thread(target=use, args=(db,)) for db in databases]
@@ -322,8 +322,8 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
     clocks = Clocks(0.0, 0.0)
     db, book = Database(folder, clocks.clock), Ledger(durable=True)
     off = Key("openai:off", "", "f")
-    changes = [Change(off, lambda health: Health(disabled="off"))]
-    changes += [Change(Key("openai:env", f"model-{number}", "f"), succeed) for number in range(50)]
+    changes = [Change((off,), lambda health: Health(disabled="off"))]
+    changes += [Change((Key("openai:env", f"model-{number}", "f"),), succeed) for number in range(50)]
     db.open()
     for change in changes:
         clocks.wall += 1
@@ -331,7 +331,7 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
         assert len(found.records) <= 11
         book.note(change)
         assert len(book.records()) <= 10
-    assert {off, changes[-1].key} <= found.records.keys() & book.records().keys()
+    assert {off, *changes[-1].keys} <= found.records.keys() & book.records().keys()
     db.close()
     clocks.wall += 40 * 24 * 3600
     assert db.open().records.keys() == {off}
@@ -340,9 +340,9 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
 
 def test_what_happens_while_a_batch_is_written_is_kept() -> None:
     book, key = Ledger(durable=True), Key("openai:env", "", "f")
-    book.note(Change(key, succeed))
+    book.note(Change((key,), succeed))
     written = book.pending()
-    book.note(Change(key, succeed))
+    book.note(Change((key,), succeed))
     book.adopt({key: Health(counts={"success": 101})}, written)
     assert book.get(key).counts == {"success": 102}
     assert len(book.pending()) == 1

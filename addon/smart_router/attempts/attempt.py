@@ -57,7 +57,7 @@ class Attempt:
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     seen: Seen = field(default_factory=Seen)
-    origin: tuple[str, str, int] = field(init=False)
+    origin: tuple[bytes, str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.origin = _origin(self.flow.request)
@@ -174,5 +174,6 @@ class Attempt:
         return UpstreamError(kind, "model", status, message, type="server_error", code=f"upstream_{kind}")
 
 
-def _origin(request: http.Request) -> tuple[str, str, int]:
-    return request.scheme, request.host, request.port
+def _origin(request: http.Request) -> tuple[bytes, str, int]:
+    data = request.data
+    return data.scheme, data.host, data.port

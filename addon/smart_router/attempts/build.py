@@ -11,7 +11,7 @@ from mitmproxy import http
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.heads import make_request, make_server
+from smart_router.attempts.heads import fields_of, make_request, make_server
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import SLOW_START
 from smart_router.auth.profiles import Profile, auth_header
@@ -38,27 +38,25 @@ class Builder:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._providers = providers
-        self._env = env
         self._wall = wall_clock
+        self._fields = {
+            (id_, stream): fields_of(_headers(provider, env, stream=stream))
+            for id_, provider in providers.items()
+            for stream in (False, True)
+        }
 
     def __call__(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
         """The attempt, ready to start. Raises ClientError if the provider cannot be asked this."""
         provider = self._providers[candidate.provider]
         call = self._call(exchange, candidate, provider, profile)
         outgoing = provider.dialect.write_request(exchange.request, call)
-        headers = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if call.stream else "application/json",
-            "accept-encoding": "identity",  # a compressed stream could not be read as it arrives
-            "user-agent": f"smart-router/{__version__}",
-            **{name: self._env[var] for name, var in provider.env_headers.items() if var in self._env},
-            **_passed_on(exchange.client_flow.request.headers, provider.id),
-            **provider.headers,
-            **outgoing.headers,
+        fields = {
+            **fields_of(_passed_on(exchange.client_flow, provider.id)),
+            **self._fields[provider.id, call.stream],
+            **fields_of(outgoing.headers),
         }
         base_url = provider.address(profile.extras.get("resource_url"), exchange.hosts.get(profile.id, 0))
-        url = base_url + outgoing.path
-        request = make_request(url, headers, outgoing.body)
+        request = make_request(base_url + outgoing.path, fields.values(), outgoing.body)
         limits, now = exchange.limits, time.monotonic()
         slow = SLOW_START if call.rules.reasoning or not call.stream else 1
         return Attempt(
@@ -81,7 +79,7 @@ class Builder:
         call = Call(
             provider=provider.id,
             model=candidate.model,
-            stream=False,
+            stream=exchange.streams,  # for most; the dialect has the last word
             now=int(self._wall()),
             request_id=exchange.id,
             rules=rules_for(provider.id, candidate.model),
@@ -96,23 +94,40 @@ class Builder:
             tool_names=tool_names(exchange.request),
         )
         streams = provider.dialect.upstream_streams(exchange.request, call)
-        return replace(call, stream=True) if streams else call
+        return call if streams == call.stream else replace(call, stream=streams)
 
 
-def _passed_on(headers: http.Headers, provider_id: str) -> dict[str, str]:
-    return {name: headers[name] for name in CLIENT_HEADERS.get(provider_id, ()) if name in headers}
+def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:
+    """What all requests of a provider say that ask for a stream, or for a whole answer."""
+    return {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if stream else "application/json",
+        "accept-encoding": "identity",  # a compressed stream could not be read as it arrives
+        "user-agent": f"smart-router/{__version__}",
+        **{name: env[var] for name, var in provider.env_headers.items() if var in env},
+        **provider.headers,
+    }
+
+
+def _passed_on(client: http.HTTPFlow, provider_id: str) -> dict[str, str]:
+    names = CLIENT_HEADERS.get(provider_id)
+    if not names:
+        return {}
+    headers = client.request.headers
+    return {name: headers[name] for name in names if name in headers}
 
 
 def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTTPFlow:
     """The attempt's own flow."""
-    host = request.host if request.port in (80, 443) else f"{request.host}:{request.port}"
+    data = request.data
+    host = data.host if data.port in (80, 443) else f"{data.host}:{data.port}"
     if client.request.is_http2:
         # so that mitmproxy closes an HTTP/1 provider connection after it: HTTP/2 clients never reuse those
         request.http_version = "HTTP/2.0"
         request.authority = host
     else:
-        request.headers["host"] = host
-    server = make_server(f"{client.id}-{number}", request.host, request.port)
+        data.headers.fields += ((b"host", host.encode()),)
+    server = make_server(f"{client.id}-{number}", data.host, data.port)
     flow = http.HTTPFlow(client.client_conn, server)
     flow.request = request
     return flow

@@ -100,7 +100,8 @@ class Exchange:
     `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
     for which a provider asked the router to wait. `again` is the failed attempt that its own profile makes
     once more, `refused_tokens` and `hosts` say why: the tokens that were refused, and which of its provider's
-    base URLs a profile has come to, by profile id. `sent` is what the client's flow shows of a stream.
+    base URLs a profile has come to, by profile id. `sent` is what the client's flow shows of a stream,
+    `streams` whether the client asked for one.
     """
 
     id: str
@@ -128,15 +129,12 @@ class Exchange:
     refused_tokens: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict)
     hosts: dict[str, int] = field(default_factory=dict)
     sent: KeptBody = field(init=False)
+    streams: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self.streams = bool(self.request.get("stream"))
         self.remaining = list(self.decision.candidates)
         self.sent = KeptBody(self.limits.keep_body)
-
-    @property
-    def streams(self) -> bool:
-        """Whether the client asked for a stream."""
-        return bool(self.request.get("stream"))
 
     @property
     def include_usage(self) -> bool:
@@ -323,16 +321,19 @@ class Exchange:
     def headers(self, *, final: bool = True) -> dict[str, str]:
         """The `x-router-*` headers. Before the answer is `final`, who gives it is not known yet."""
         decision = self.decision
-        known: dict[str, Any] = {"request-id": self.id, "tier": decision.tier, "why": decision.why}
+        known = {"x-router-request-id": _header(self.id)}
+        if decision.tier is not None:
+            known["x-router-tier"] = decision.tier
+        known["x-router-why"] = _header(decision.why)
         if decision.score is not None:
-            known["score"] = f"{decision.score:.3f}"
+            known["x-router-score"] = f"{decision.score:.3f}"
         if final:
-            known["attempts"] = self.number
+            known["x-router-attempts"] = str(self.number)
             if last := self.attempt or (self.failures[-1] if self.failures else None):
-                known["provider"] = last.candidate.provider
-                known["profile"] = last.profile_id
-                known["model"] = last.candidate.model
-        return {f"x-router-{name}": _header(str(value)) for name, value in known.items() if value is not None}
+                known["x-router-provider"] = _header(last.candidate.provider)
+                known["x-router-profile"] = _header(last.profile_id)
+                known["x-router-model"] = _header(last.candidate.model)
+        return known
 
     def extension(self) -> dict[str, Any]:
         """What an early head could not say, for the last chunk."""

@@ -132,6 +132,9 @@ class Disabled:
 
 State = Usable | Probe | Cooled | Disabled
 
+PICKABLE = (Usable, Probe)
+"""The states in which it may be picked."""
+
 
 def scope_of(error: UpstreamError) -> Scope:
     """Which record a failure concerns: the class's own where there is only one sensible reading, else what

@@ -102,8 +102,9 @@ class Database:
             self._open_again()
         touched: dict[Key, Health] = {}
         with transaction(self._connection) as db:
-            for key, change in changes:
-                touched[key] = change(touched[key] if key in touched else self._read(db, key))
+            for keys, change in changes:
+                for key in keys:
+                    touched[key] = change(touched[key] if key in touched else self._read(db, key))
             self._write(db, touched)
         self._snapshot.records.update(touched)
         if len(self._snapshot.records) > MOST_RECORDS:

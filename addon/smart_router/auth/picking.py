@@ -53,9 +53,10 @@ def choose(
     other, if its last probe is long enough ago.
     """
     left = [profile for profile in profiles if profile.id not in exclude]
-    for profile in left:
-        if profile.id == preferred and isinstance(states[profile.id], Usable):
-            return Picked(profile, probe=False)
+    if preferred is not None:
+        for profile in left:
+            if profile.id == preferred and isinstance(states[profile.id], Usable):
+                return Picked(profile, probe=False)
     for profile in left:
         match states[profile.id]:
             case Usable():

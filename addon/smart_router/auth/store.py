@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from smart_router.auth.cooldowns import (
+    PICKABLE,
     Disabled,
     Health,
-    Probe,
     State,
     Usable,
     after_failure,
@@ -28,8 +28,8 @@ from smart_router.auth.cooldowns import (
 )
 from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.keeper import Keeper
-from smart_router.auth.ledger import Change, Key, Ledger
-from smart_router.auth.logins.cli_files import renewal_of
+from smart_router.auth.ledger import Change, Key, Ledger, both_keys
+from smart_router.auth.logins.cli_files import advice_on
 from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
@@ -72,6 +72,7 @@ class AuthStore:
         self._stored: Sequence[Profile] = ()
         self._env: Sequence[Profile] = ()
         self._by_provider: Mapping[str, list[Profile]] = {}
+        self._by_id: Mapping[str, Profile] = {}
         self._holding = threading.Lock()
         self.reload_env(env, providers)
         self._ledger = Ledger(durable=folder is not None)
@@ -108,9 +109,7 @@ class AuthStore:
 
     def get_available_providers(self, now: float) -> list[str]:
         """The providers with at least one profile that may be used, or probed, for some model."""
-        usable = (
-            one.provider for one in self._profiles() if isinstance(self._state(one, now), Usable | Probe)
-        )
+        usable = (one.provider for one in self._profiles() if isinstance(self._state(one, now), PICKABLE))
         return list(dict.fromkeys(usable))
 
     def configured(self) -> Collection[str]:
@@ -123,8 +122,10 @@ class AuthStore:
 
     def usable(self, provider: str, model: str, now: float) -> bool:
         """Whether some profile may be used, or probed, for this model now; picks nothing."""
-        states = (self._state(one, now, model) for one in self._profiles(provider))
-        return any(isinstance(found, Usable | Probe) for found in states)
+        for one in self._by_provider.get(provider, ()):  # a generator would cost as much again
+            if isinstance(self._state(one, now, model), PICKABLE):
+                return True
+        return False
 
     def pick_next_profile(
         self,
@@ -142,15 +143,19 @@ class AuthStore:
         tried. `probe_least_bad` allows one cooled profile to be tried when there is no other.
         """
         profiles = self._profiles(provider)
+        if len(profiles) > 1:
+            logins = (one for one in profiles if one.kind == "login")
+            profiles = in_turn(profiles, {one.id: self._health(one).last_used for one in logins})
         picked = choose(
-            in_turn(profiles, {one.id: self._health(one).last_used for one in profiles}),
+            profiles,
             {one.id: self._state(one, now, model) for one in profiles},
             preferred=None if session is None else self._sessions.profile_of(session, provider, now),
             exclude=exclude,
             probe_least_bad=probe_least_bad,
         )
         if isinstance(picked, Picked):
-            self._note_both(picked.profile, model, partial(after_pick, now=now))
+            keys = both_keys(picked.profile.id, model, picked.profile.fingerprint)
+            self._noted(Change(keys, partial(after_pick, now=now)), harmless=True)
             if session is not None:
                 self._sessions.keep(session, provider, picked.profile.id, now)
         return picked
@@ -158,14 +163,15 @@ class AuthStore:
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         if profile := self.find(profile_id):
-            self._note_both(profile, model, partial(after_success, now=now))
+            keys = both_keys(profile_id, model, profile.fingerprint)
+            self._noted(Change(keys, partial(after_success, now=now)), harmless=True)
 
     def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
         """An attempt failed: cool what the failure concerns."""
         profile = self.find(profile_id)
         if profile is None:
             return
-        cool = partial(after_failure, error=error, now=now, advice=_advice(profile, error))
+        cool = partial(after_failure, error=error, now=now, advice=advice_on(profile, error))
         count = partial(counted, outcome=error.kind)
         scope = scope_of(error)
         self._note(profile, "", cool if scope == "profile" else count)
@@ -316,10 +322,11 @@ class AuthStore:
             for profile in self._profiles():
                 grouped.setdefault(profile.provider, []).append(profile)
             self._by_provider = grouped
+            self._by_id = {one.id: one for one in reversed(self._profiles())}  # the first of a name counts
 
     def find(self, profile_id: str) -> Profile | None:
         """The profile of this id, as this process knows it."""
-        return next((one for one in self._profiles() if one.id == profile_id), None)
+        return self._by_id.get(profile_id)
 
     def _known(self, profile_id: str) -> Profile:
         profile = self.find(profile_id)
@@ -340,7 +347,7 @@ class AuthStore:
 
     def _state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
-        if self._ledger.clean and profile.missing is None:
+        if not self._ledger.held and profile.missing is None:
             return _USABLE
         switch = self._ledger.get(Key(profile.id, "", _SWITCH))
         if switch.disabled is not None:
@@ -354,16 +361,11 @@ class AuthStore:
         """Something happened to a model of a profile, or with an empty model to the profile itself."""
         self._change(Key(profile.id, model, profile.fingerprint), apply)
 
-    def _note_both(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
-        """Something happened to a profile and to a model of it."""
-        keys = (Key(profile.id, name, profile.fingerprint) for name in ("", model))
-        self._noted(*(Change(key, apply) for key in keys))
-
     def _change(self, key: Key, apply: Callable[[Health], Health]) -> None:
-        self._noted(Change(key, apply))
+        self._noted(Change((key,), apply), harmless=False)
 
-    def _noted(self, *changes: Change) -> None:
-        self._ledger.note(*changes)
+    def _noted(self, change: Change, *, harmless: bool) -> None:
+        self._ledger.note(change, harmless=harmless)
         if self._keeper is not None:
             self._keeper.writer.wake()
 
@@ -388,12 +390,6 @@ class AuthStore:
             models,
             now,
         )
-
-
-def _advice(profile: Profile, error: UpstreamError) -> str:
-    """What the user does about a failure that does not pass by itself, and that nothing else tells."""
-    refused = error.kind in ("auth", "auth_permanent")
-    return renewal_of(profile) if refused and profile.login and not profile.refreshable else ""
 
 
 class UnknownProfileError(Exception):

@@ -26,7 +26,7 @@ _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED)
 _SECRET_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization"}
 """Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
-HIDDEN = "(not kept)"
+HIDDEN = b"(not kept)"
 
 SHORTEST_KEY = 8
 """Characters of a key that is worth hiding; shorter ones are words that errors are made of."""
@@ -37,8 +37,9 @@ _ANSWERED = "answered"
 def hide_keys(flow: http.HTTPFlow) -> None:
     """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
     headers = flow.request.headers
-    for name in {name.lower() for name, _ in headers.fields} & _SECRET_HEADERS:
-        headers[name] = HIDDEN
+    headers.fields = tuple(
+        [(name, HIDDEN if name.lower() in _SECRET_HEADERS else value) for name, value in headers.fields]
+    )
 
 
 def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -54,23 +55,24 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
     Only now does the client flow tell its tier: a filter that waits for one pauses the attempt, whose edits
     are what is sent, and not the client flow before it.
     """
-    client = exchange.client_flow
+    client, flow, decision = exchange.client_flow, attempt.flow, exchange.decision
+    candidate, tier = str(attempt.candidate), decision.tier or ""
     client.metadata.update(
-        router_flows=" ".join(one.flow.id for one in exchange.attempts),
-        tier=exchange.decision.tier or "",
-        candidates=" ".join(map(str, exchange.decision.candidates)),
+        router_flows=" ".join([one.flow.id for one in exchange.attempts]),
+        tier=tier,
+        candidates=" ".join(map(str, decision.candidates)),
     )
-    attempt.flow.metadata = {
+    flow.metadata = {
         "router_request": exchange.id,
         "router_client": client.id,
         "router_attempt": attempt.number,
-        "router_candidate": str(attempt.candidate),
+        "router_candidate": candidate,
         "router_profile": attempt.profile_id,
         "router_dialect": attempt.provider.dialect.name,
-        "tier": exchange.decision.tier or "",
+        "tier": tier,
     }
-    attempt.flow.comment = f"attempt {attempt.number} of {exchange.id}: {attempt.candidate}"
-    _mark(attempt.flow, RUNNING)
+    flow.comment = f"attempt {attempt.number} of {exchange.id}: {candidate}"
+    _mark(flow, RUNNING)
 
 
 def presume(attempt: Attempt) -> None:
@@ -82,9 +84,11 @@ def presume(attempt: Attempt) -> None:
 
 def conclude(exchange: Exchange) -> list[http.HTTPFlow]:
     """Say of every attempt so far how it went, on its flow and on the client's; the flows that changed."""
+    outcomes = [_outcome(exchange, attempt) for attempt in exchange.attempts]
+    if not any(outcomes):
+        return []
     changed, story = [], []
-    for attempt in exchange.attempts:
-        outcome = _outcome(exchange, attempt)
+    for attempt, outcome in zip(exchange.attempts, outcomes, strict=True):
         what = f"{attempt.candidate} ({outcome or 'begun'})"
         story.append(f"{attempt.number} {what}")
         comment = f"attempt {attempt.number} of {exchange.id}: {what}"

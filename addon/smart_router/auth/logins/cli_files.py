@@ -13,6 +13,7 @@ from smart_router.auth.logins import codex, minimax, qwen
 from smart_router.auth.logins.reply import Reply, read_tokens, unix_time
 from smart_router.auth.logins.steps import Grant, LoginError
 from smart_router.auth.profiles import Profile
+from smart_router.errors import UpstreamError
 
 LARGEST = 1 << 20
 """Bytes of a file that are read."""
@@ -59,6 +60,12 @@ def renewal_of(profile: Profile) -> str:
     which = f"{profile.provider} --name {profile.id.partition(':')[2]}"
     again = f"`smart-router import {which}` again, or " if profile.provider in CLI_FILES else ""
     return f"run {again}`smart-router login {which}`"
+
+
+def advice_on(profile: Profile, error: UpstreamError) -> str:
+    """What the user does about a failure that does not pass by itself, and that nothing else tells."""
+    refused = error.kind in ("auth", "auth_permanent")
+    return renewal_of(profile) if refused and profile.login and not profile.refreshable else ""
 
 
 def read_cli_file(file: CliFile, path: Path, now: float, *, with_refresh: bool) -> Grant:
