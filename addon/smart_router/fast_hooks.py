@@ -31,6 +31,9 @@ Handler = Callable[..., Any]
 Handlers = tuple[Handler, ...]
 """The handlers of one addon of the chain and of those nested in it."""
 
+Left = tuple[Awaitable[Any], Iterator[Handler], Iterator[Handlers], Sequence[Any]]
+"""What is to be awaited, and what is then left of the group, of the groups, and their arguments."""
+
 Calls = Generator[Awaitable[Any], None, None]
 """Calls of handlers, one after another; yields what is to be awaited before it goes on."""
 
@@ -108,8 +111,13 @@ class FastHooks:
         if event in self._begun:
             return False
         message = getattr(event, "flow", None) or event.args()[0]  # most are about a flow
+        groups = self._handlers.get((event.name, own)) or self.handlers(event, own=own)
+        begun: asyncio.Future[None] | None = None
         try:
-            begun = self._begin(self.handlers(event, own=own), message)
+            if left := _call((), iter(groups), (message,)):
+                begun = _begin(self._and_update(_rest(*left), message))
+            elif (updates := self._updates(message)) and (left := _call((), iter(updates), ([message],))):
+                begun = _begin(_rest(*left))
         except OptionsError as error:
             begun = asyncio.get_running_loop().create_future()
             begun.set_exception(error)
@@ -118,17 +126,6 @@ class FastHooks:
             return True
         self._begun[event] = begun
         return False
-
-    def _begin(self, groups: tuple[Handlers, ...], message: Any) -> asyncio.Future[None] | None:
-        """Call the handlers until one is to be waited for; then what goes on with them."""
-        if left := _call((), iter(groups), (message,)):
-            calls = self._and_update(_rest(*left), message)
-        elif (updates := self._updates(message)) and (left := _call((), iter(updates), ([message],))):
-            calls = _rest(*left)
-        else:
-            return None
-        loop = asyncio.get_running_loop()
-        return asyncio.Task(_finish(calls), loop=loop, eager_start=True)
 
     async def handle_lifecycle(self, event: Hook) -> None:
         """As the manager's; waits for the rest of a hook that was started."""
@@ -148,16 +145,16 @@ class FastHooks:
 
     def _updates(self, message: Any) -> tuple[Handlers, ...]:
         """Who is told that a flow has changed."""
-        updates = self.handlers(_ANY_UPDATE)
+        updates = self._handlers.get(_UPDATES)
+        if updates is None:
+            updates = self.handlers(UpdateHook([]))
         return updates if updates and isinstance(message, flow.Flow) else ()
 
 
-_ANY_UPDATE = UpdateHook([])
+_UPDATES = (UpdateHook.name, False)
 
 
-def _call(
-    group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]
-) -> tuple[Awaitable[Any], Iterator[Handler], Iterator[Handlers], Sequence[Any]] | None:
+def _call(group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]) -> Left | None:
     """Call what is left of a group, and the groups that are left, until something is to be awaited; that, and
     what is left then.
     """
@@ -205,6 +202,11 @@ def _rest(
         if (left := _call(group, groups, args)) is None:
             return
         awaited, group, *_ = left
+
+
+def _begin(calls: Calls) -> asyncio.Future[None]:
+    """Make calls, as far as they go without waiting."""
+    return asyncio.Task(_finish(calls), loop=asyncio.get_running_loop(), eager_start=True)
 
 
 async def _finish(calls: Calls) -> None:
