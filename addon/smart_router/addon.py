@@ -14,7 +14,7 @@ from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
 from smart_router.attempts import error_pages
-from smart_router.attempts.adoption import adopt, widen
+from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Step
@@ -196,8 +196,10 @@ class SmartRouter:
         """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
         if data.layer is None:
             ctx.master.addons.get("nextlayer").next_layer(data)
-        adopt(data.layer, self.claims)
-        widen(data.context.client.id)
+        handler = handler_of(data.context.client)
+        adopt(data.layer, self.claims, handler)
+        if handler:
+            widen(handler)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Offer a provider its last TLS session; mitmproxy's own part comes after scripts, so ask for it."""

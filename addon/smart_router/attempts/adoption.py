@@ -6,15 +6,18 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from copy import copy
+from functools import partial
 from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.layer import RoutedLayer
+from smart_router.attempts.push import shorten
 
 CONNECTIONS_PER_PROVIDER = 1_000
 """Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth
@@ -37,10 +40,17 @@ class _Connections(dict[Connection, Any]):
         return _Gone()
 
 
-def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = False) -> None:
+def adopt(
+    top: layer.Layer | None,
+    claims: Claims,
+    handler: ConnectionHandler | None = None,
+    *,
+    hands_up_hooks: bool = False,
+) -> None:
     """Make each HTTP layer of a stack that the `next_layer` hook was given able to route.
 
-    It runs hooks by itself unless it `hands_up_hooks` to a connection handler that has more to do with them.
+    What arrives at `handler` goes straight to it, if nothing but the layer of the proxy's mode is around it.
+    It runs hooks by itself unless it `hands_up_hooks` to a handler that has more to do with them.
     """
     while top is not None:
         if type(top) is HttpLayer:
@@ -55,6 +65,8 @@ def adopt(top: layer.Layer | None, claims: Claims, *, hands_up_hooks: bool = Fal
             top.may_begin = False
             top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
+            alone = len(top.context.layers) == len(("mode", "HTTP")) and top.debug is None
+            top.at_start = partial(shorten, handler, top.receive) if handler and alone else None
         top = getattr(top, "child_layer", None)
 
 
@@ -66,8 +78,12 @@ def _nobody(client: Client) -> Client:
     return stand_in
 
 
-def widen(client_id: str) -> None:
+def handler_of(client: Client) -> ConnectionHandler | None:
+    """What handles a client's connection, if it is one of mitmproxy's own."""
+    handler: ConnectionHandler | None = ctx.master.addons.get("proxyserver").connections.get(client.id)
+    return handler
+
+
+def widen(handler: ConnectionHandler) -> None:
     """Let one client connection have as many provider connections as it has streams."""
-    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
-    if handler is not None:
-        handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))
+    handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))

@@ -163,6 +163,14 @@ class QuickHttp1Client(QuickHttp1, Http1Client):
                     return
         yield from super().read_body(event)
 
+    def more(self, data: bytes) -> bytes:
+        """What these bytes hold, if they are whole chunks in the midst of an answer; else nothing."""
+        reader: Any = self.body_reader if self.state == self.read_body and not self.buf else None
+        if type(reader) is not _WithoutTrailers or not reader.between_chunks():
+            return b""
+        held, end = _chunks(data)
+        return held if end == len(data) else b""
+
     def send(self, event: HttpEvent) -> Commands:
         """As ever, or a whole request."""
         return self._send_whole(event) if type(event) is WholeRequest else super().send(event)
@@ -228,7 +236,7 @@ def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None
     return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
 
 
-def _chunks(data: bytearray) -> tuple[bytes, int]:
+def _chunks(data: bytes | bytearray) -> tuple[bytes, int]:
     """What plain chunks at the beginning of these bytes hold, and where they end; the last one stays."""
     found, at = [], 0
     while (head := _CHUNK.match(data, at)) and (size := int(head[1], 16)):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
@@ -47,7 +47,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.attempt_stream import AttemptStream
 from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
-from smart_router.attempts.http1 import QUICK, QuickHttp1Server, quicken
+from smart_router.attempts.http1 import QUICK, QuickHttp1Client, QuickHttp1Server, quicken
 from smart_router.attempts.messages import (
     ArmTimer,
     Arrived,
@@ -94,37 +94,33 @@ class RoutedLayer(HttpLayer):
     held: deque[tuple[RoutedStream, HoldCompleted]]
     may_begin: bool
     hands_up_hooks: bool
+    at_start: Callable[[], None] | None
 
     def handle_event(self, event: events.Event) -> Commands:
         """As a layer's own; only this layer's streams and connections ever wait for something."""
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> Commands:
-        """What is sent to one connection without anything in between goes out in one piece: head and body of
-        a message would otherwise be two writes here and two reads there.
-        """
-        held: commands.SendData | None = None
-        more: list[bytes] = []
-        for command in self._handle_all(event):
-            sends = type(command) is commands.SendData
-            if held and sends and command.connection is held.connection:  # type: ignore[attr-defined]
-                more.append(command.data)  # type: ignore[attr-defined]
-                continue
-            if held:
-                yield _joined(held, more)
-            held = command if sends else None  # type: ignore[assignment]
-            if not sends:
-                yield command
-        if held:
-            yield _joined(held, more)
-
-    def _handle_all(self, event: events.Event) -> Commands:
         self.may_begin = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
-        if type(event) is events.DataReceived and (child := self.connections.get(event.connection)):
-            yield from self.event_to_child(child, event)  # as would come of it below
-        else:
-            yield from self._handle_one(event)
-        while self.hooks or self.held:  # in their order, and when all else that the event led to is done
+        return _in_few_writes(self._settled(self._handle_one(event)))
+
+    def receive(self, connection: Connection, data: bytes) -> Iterable[commands.Command]:
+        """As `handle_event` for data that arrived; in the midst of a stream without all that is around it."""
+        provider = self.connections.get(connection)
+        if type(provider) is QuickHttp1Client and (body := provider.more(data)):
+            assert provider.stream_id is not None
+            straight = self._straight(provider.stream_id, body)
+            if straight is not None:
+                return straight if type(straight) is tuple else _in_few_writes(self._settled(straight))
+        self.may_begin = connection is self.context.client
+        event = events.DataReceived(connection, data)
+        came_of_it = self.event_to_child(provider, event) if provider else self._handle_one(event)
+        return _in_few_writes(self._settled(came_of_it))
+
+    def _settled(self, came_of_it: Iterable[commands.Command]) -> Commands:
+        """All of it, and then the hooks and beginnings that wait, in their order."""
+        yield from came_of_it
+        while self.hooks or self.held:
             self.may_begin = False
             if self.held:
                 stream, released = self.held.popleft()
@@ -147,6 +143,8 @@ class RoutedLayer(HttpLayer):
         yield from super()._handle_event(event)
         if type(event) is events.Start:
             quicken(self.connections[self.context.client])
+            if self.at_start:
+                self.at_start()
         elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
@@ -160,11 +158,13 @@ class RoutedLayer(HttpLayer):
             kind = type(command)
             if kind is ReceiveHttp:
                 received = command.event  # type: ignore[attr-defined]
-                if type(received) is ResponseData and received.stream_id in self.running:
-                    yield from self._more(received)
-                    continue
                 if type(received) in _BEGINNINGS:
                     yield from self.make_stream(received.stream_id)
+                elif type(received) is ResponseData:
+                    straight = self._straight(received.stream_id, received.data)
+                    if straight is not None:
+                        yield from straight
+                        continue
                 if stream := self.streams.get(received.stream_id):
                     yield from self.event_to_child(stream, received)
             elif kind is SendHttp:
@@ -185,28 +185,24 @@ class RoutedLayer(HttpLayer):
                         self.connections[command.connection] = child
                     yield command
 
-    def _more(self, event: ResponseData) -> Commands:
-        """More of an attempt's answer; in the midst of a stream it is brought straight to the client."""
-        running, stream = self.running[event.stream_id], self.streams[event.stream_id]
+    def _straight(self, stream_id: int, data: bytes) -> Iterable[commands.Command] | None:
+        """Bring more of an attempt's answer to its client, if that is all there is to do with it."""
+        running, stream = self.running.get(stream_id), self.streams.get(stream_id)
+        if running is None or type(stream) is not AttemptStream:
+            return None
         attempt, owner = running.attempt, self.streams.get(running.owner)
-        assert isinstance(stream, AttemptStream)
-        if not (
-            stream.passes_on(attempt.kept) and isinstance(owner, RoutedStream) and owner.passes_on(attempt)
-        ):
-            yield from self.event_to_child(stream, event)
-            return
-        attempt.kept.add(event.data)
-        arrived = attempt.feed(event.data)
-        if not arrived:
-            return
-        if type(arrived[-1]) in (End, Failure):
-            yield from self.event_to_child(owner, Arrived(running.owner, attempt, arrived))
-        elif data := owner.pass_on(arrived):
-            client = self.connections[self.context.client]
-            if type(client) is QuickHttp1Server and client.chunked:
-                yield client.chunk(data)
-            else:
-                yield from self.event_to_child(client, ResponseData(running.owner, data))
+        if not (stream.passes_on(attempt.kept) and type(owner) is RoutedStream and owner.passes_on(attempt)):
+            return None
+        attempt.kept.add(data)
+        arrived = attempt.feed(data)
+        if arrived and type(arrived[-1]) in (End, Failure):
+            return self.event_to_child(owner, Arrived(running.owner, attempt, arrived))
+        if not arrived or not (data := owner.pass_on(arrived)):
+            return ()
+        client = self.connections[self.context.client]
+        if type(client) is QuickHttp1Server and client.chunked:
+            return (client.chunk(data),)
+        return self.event_to_child(client, ResponseData(running.owner, data))
 
     def _send(self, event: HttpEvent, to: Connection) -> Commands:
         """Bring what a stream sends to where it goes."""
@@ -343,6 +339,28 @@ class RoutedLayer(HttpLayer):
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup
+
+
+def _in_few_writes(all_commands: Iterable[commands.Command]) -> Commands:
+    """What is sent to one connection without anything in between goes out in one piece: head and body of a
+    message would otherwise be two writes here and two reads there.
+    """
+    held: commands.SendData | None = None
+    more: list[bytes] = []
+    for command in all_commands:
+        if not isinstance(command, commands.SendData):
+            if held:
+                yield _joined(held, more)
+                held = None
+            yield command
+        elif held and command.connection is held.connection:
+            more.append(command.data)
+        else:
+            if held:
+                yield _joined(held, more)
+            held = command
+    if held:
+        yield _joined(held, more)
 
 
 def _joined(first: commands.SendData, more: list[bytes]) -> commands.SendData:
