@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
+from collections import deque
 from typing import Any
 
 import pytest
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.messages import Hold, HoldCompleted
 from tests.attempts.drive import asked, upstream
 
 COPIED = {
+    ConnectionHandler.server_event: "a2b42657ebe8bf6de9b9064d7b3dde24",
+    ConnectionHandler.handle_connection: "95c3f93e9824e527cd3c1af9656c0e04",
     HttpLayer.event_to_child: "1095f6e1581d1780afd5e87446b11eee",
     layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
     HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
@@ -32,8 +37,8 @@ COPIED = {
 }
 """Methods that ours do the work of without calling them, in the plain case: in layer.py `event_to_child`,
 `_handle_one` and `_standing`, in quick.py `_run` and `send_whole`, in attempt_stream.py `_begin` and
-`make_server_connection`, in http1.py `read_headers` and `_send_whole`. With the beginnings of their sources'
-digests."""
+`make_server_connection`, in http1.py `read_headers` and `_send_whole`, in push.py `_handle`. With the
+beginnings of their sources' digests."""
 
 
 @pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
@@ -74,3 +79,17 @@ def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
     assert stream.client_state == stream.state_uninitialized
     assert list(stream.handle_event(HoldCompleted(waited_for))) == []
     assert stream.client_state == stream.state_wait_for_request_headers
+
+
+async def test_a_lock_is_its_two_attributes() -> None:
+    """push.py takes the handler's lock through them, and lets others wait on."""
+    lock: Any = asyncio.Lock()
+    lock._locked = True
+    assert lock.locked() and not lock._waiters
+    waiting = asyncio.create_task(lock.acquire())
+    await asyncio.sleep(0)
+    assert len(lock._waiters) == 1
+    lock._waiters = deque(lock._waiters)
+    lock.release()
+    assert await waiting
+    assert lock.locked() and not lock._waiters

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from mitmproxy import options
-from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from smart_router.attempts.push import PushReader
+from smart_router.attempts.push import PushReader, shorten
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -49,7 +50,9 @@ class Handler(ConnectionHandler):
 
 
 @asynccontextmanager
-async def connected(times: int = 1) -> AsyncIterator[tuple[Echo, Handler, socket.socket]]:
+async def connected(
+    times: int = 1, kind: type[Echo] = Echo
+) -> AsyncIterator[tuple[Echo, Handler, socket.socket]]:
     """A handled connection, and the other end of its socket."""
     mine, other = socket.socketpair()
     other.setblocking(False)
@@ -61,7 +64,7 @@ async def connected(times: int = 1) -> AsyncIterator[tuple[Echo, Handler, socket
     opts.add_option("tcp_timeout", int, 600, "")
     context = Context(client, opts)
     handler = Handler(context)
-    handler.layer = echo = Echo(context, times)
+    handler.layer = echo = kind(context, times)
     handler.transports[client] = ConnectionIO(reader=reader, writer=writer)
     running = asyncio.create_task(handler.handle_client())
     try:
@@ -162,6 +165,94 @@ async def test_what_others_wait_for_comes_first() -> None:
         await waiting
         assert await read(other, 11) == b"waitinglate"
         assert echo.seen == [b"first", b"waiting", b"late"]
+
+
+@dataclass
+class AskedHook(commands.StartHook):
+    """A hook of the tests' own."""
+
+    name = "asked"
+    word: str
+
+
+class Busy(Echo):
+    """Does more than one thing about a piece: sends it, asks, sends what it asked. `meanwhile` runs first."""
+
+    def __init__(self, context: Context, times: int = 1) -> None:
+        super().__init__(context, times)
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if not isinstance(event, events.DataReceived) or event.data.startswith(b"plain"):
+            yield from super()._handle_event(event)
+            return
+        self.meanwhile()
+        yield commands.SendData(event.connection, event.data)
+        yield AskedHook(event.data.decode())
+        self.seen.append(event.data)
+        yield commands.SendData(event.connection, b"asked " + event.data)
+
+
+async def test_what_is_more_than_writing_is_done_after_it() -> None:
+    async with connected(kind=Busy) as (busy, handler, other):
+        for piece in (b"one", b"two"):
+            other.send(piece)
+            assert await read(other, len(piece) * 2 + 6) == piece + b"asked " + piece
+        assert busy.seen == [b"one", b"two"]
+        assert not handler._server_event_lock.locked()
+
+
+async def test_what_wants_to_be_handled_meanwhile_comes_after_it() -> None:
+    async with connected(kind=Busy) as (busy, handler, other):
+        assert isinstance(busy, Busy)
+        tasks = []
+
+        def inject() -> None:
+            injected = handler.server_event(events.DataReceived(handler.client, b"plain"))
+            loop = asyncio.get_running_loop()
+            tasks.append(asyncio.Task(injected, loop=loop, eager_start=True))
+
+        busy.meanwhile = inject
+        other.send(b"one")
+        assert sorted((await read(other, 17)).split(b"plain")) in (
+            [b"one", b"asked one"],
+            [b"", b"oneasked one"],
+        )
+        await asyncio.gather(*tasks)
+        assert sorted(busy.seen) == [b"one", b"plain"]
+        assert not handler._server_event_lock.locked()
+
+
+async def test_an_error_is_logged_and_the_next_piece_is_handled(caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(kind=Busy) as (busy, _, other):
+        assert isinstance(busy, Busy)
+
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        busy.meanwhile = fail
+        other.send(b"one")
+        async with asyncio.timeout(LIMIT):
+            while "mitmproxy has crashed" not in caplog.text:  # noqa: ASYNC110  # there is no event for it
+                await asyncio.sleep(0)
+        other.send(b"plain")
+        assert await read(other, 5) == b"plain"
+
+
+async def test_what_arrives_can_go_straight_to_an_inner_layer() -> None:
+    async with connected() as (echo, handler, other):
+        straight: list[bytes] = []
+
+        def receive(connection: Connection, data: bytes) -> list[commands.Command]:
+            straight.append(data)
+            return [commands.SendData(connection, b"straight")]
+
+        other.send(b"first")
+        assert await read(other, 5) == b"first"
+        shorten(handler, receive)
+        other.send(b"second")
+        assert await read(other, 8) == b"straight"
+        assert (straight, echo.seen) == ([b"second"], [b"first"])
 
 
 async def test_a_handler_that_is_cancelled_ends_as_ever() -> None:

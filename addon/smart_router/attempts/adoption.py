@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -16,12 +15,16 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.claims import Claims
+from smart_router.attempts.heads import twin
 from smart_router.attempts.layer import RoutedLayer
 from smart_router.attempts.push import shorten
 
 CONNECTIONS_PER_PROVIDER = 1_000
 """Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth
 parallel stream of an HTTP/2 client would wait for the first to end."""
+
+_MODE_AND_HTTP = 2
+"""Layers of a plain connection: that of the proxy's mode, and HTTP's."""
 
 
 class _Gone:
@@ -65,14 +68,14 @@ def adopt(
             top.may_begin = False
             top.hands_up_hooks = hands_up_hooks
             top.connections = _Connections(top.connections)
-            alone = len(top.context.layers) == len(("mode", "HTTP")) and top.debug is None
+            alone = len(top.context.layers) == _MODE_AND_HTTP and top.debug is None
             top.at_start = partial(shorten, handler, top.receive) if handler and alone else None
         top = getattr(top, "child_layer", None)
 
 
 def _nobody(client: Client) -> Client:
     """Stands for the client of attempts: like the real one, and another connection."""
-    stand_in = copy(client)
+    stand_in = twin(client)
     stand_in.id = f"{client.id}-attempts"
     stand_in.state = ConnectionState.OPEN
     return stand_in

@@ -61,7 +61,7 @@ _SERVER = Server(address=("", 0))
 
 def make_server(id_: str, host: str, port: int) -> Server:
     """A server that is not connected; its constructor looks at each attribute that is set."""
-    server = _twin(_SERVER)
+    server = twin(_SERVER)
     known = vars(server)
     known["id"], known["address"] = id_, (host, port)
     return server
@@ -72,14 +72,14 @@ def with_secrets(request: http.Request, secrets: Mapping[str, SecretStr]) -> htt
     added = [(_lower(name), secret.get_secret_value().encode()) for name, secret in secrets.items()]
     names = [name for name, _ in added]
     kept = [field for field in request.data.headers.fields if field[0].lower() not in names]
-    data = _twin(request.data)
+    data = twin(request.data)
     data.headers = _headers((*kept, *added))
-    copied = _twin(request)
+    copied = twin(request)
     copied.data = data
     return copied
 
 
-def _twin[T](original: T) -> T:
+def twin[T](original: T) -> T:
     """A shallow copy, without asking the original how it wants to be copied."""
     twin: T = object.__new__(type(original))
     object.__setattr__(twin, "__dict__", vars(original).copy())  # connections look at what is set

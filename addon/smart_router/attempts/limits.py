@@ -30,7 +30,7 @@ class Limits:
 SLOW_START = 5
 """How many times longer than others whole answers and reasoning models may take to begin."""
 
-KILL_LOOK = 0.5
+KILL_LOOK = 1.0
 """Seconds between looks whether a person killed an attempt under way: mitmproxy tells nobody of it."""
 
 KEEP_ALIVE = 5.0
