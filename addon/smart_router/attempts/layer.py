@@ -106,15 +106,15 @@ class RoutedLayer(HttpLayer):
 
     def receive(self, connection: Connection, data: bytes) -> Iterable[commands.Command]:
         """As `handle_event` for data that arrived; in the midst of a stream without all that is around it."""
-        provider = self.connections.get(connection)
-        if type(provider) is QuickHttp1Client and (body := provider.more(data)):
-            assert provider.stream_id is not None
-            straight = self._straight(provider.stream_id, body)
+        child = self.connections.get(connection)
+        if type(child) is QuickHttp1Client and (body := child.more(data)):
+            assert child.stream_id is not None
+            straight = self._straight(child.stream_id, body)
             if straight is not None:
                 return straight if type(straight) is tuple else _in_few_writes(self._settled(straight))
         self.may_begin = connection is self.context.client
         event = events.DataReceived(connection, data)
-        came_of_it = self.event_to_child(provider, event) if provider else self._handle_one(event)
+        came_of_it = self.event_to_child(child, event) if child else self._handle_one(event)
         return _in_few_writes(self._settled(came_of_it))
 
     def _settled(self, came_of_it: Iterable[commands.Command]) -> Commands:
