@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 
-AT_ONCE = 32
+AT_ONCE = 4
 """Clients that are taken from the queue before those that are there have their turn again. One at a time the
-last of 256 streams wait three seconds for what the first go on to say; all at once the first wait for the
-last at every step."""
+last of 256 streams wait long for what the first go on to say; with many at once the first wait for the last
+at every step, so that all get their first word when the last one does."""
 
 LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
 """Modes that a program on this machine is pointed at. The others (transparent, local, wireguard) are there to
