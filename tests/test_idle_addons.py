@@ -31,6 +31,7 @@ WAKING: dict[str, dict[str, Any]] = {
     "UpstreamAuth": {"upstream_auth": "user:pass"},
     "AntiCache": {"anticache": True},
     "AntiComp": {"anticomp": True},
+    "Dumper": {"flow_detail": 1},
     "SaveHar": {"hardump": "-"},
     "Save": {"save_stream_file": os.devnull},
 }
@@ -49,15 +50,16 @@ def test_the_table_knows_them_all() -> None:
 
 @pytest.mark.parametrize("name", WAKING)
 async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> None:
-    master = DumpMaster(options.Options(), with_termlog=False, with_dumper=False)
+    master = DumpMaster(options.Options(), with_termlog=False)
+    master.options.update(flow_detail=0)  # with which it is not awake from the start
     assert name in {type(addon).__name__ for addon in traverse(master.addons.chain)}
     hooks = FastHooks(master.addons)
     hooks.install()
-    default = {option: master.options.default(option) for option in WAKING[name]}
+    asleep = {option: getattr(master.options, option) for option in WAKING[name]}
     assert called(hooks).isdisjoint(WAKING)
     master.options.update(**WAKING[name])
     assert called(hooks) & WAKING.keys() == {name}
-    master.options.update(**default)
+    master.options.update(**asleep)
     assert called(hooks).isdisjoint(WAKING)
 
 
