@@ -160,14 +160,14 @@ RESPONSE_LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(bytes_of(REQUEST_LINES))
 def test_requests_are_received_as_ever(pieces: list[bytes]) -> None:
     own, quick = both(server, pieces)
     assert quick == own
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
 def test_answers_are_received_as_ever(pieces: list[bytes], method: str) -> None:
     """Trailers are another matter, and mitmproxy's own raises."""
