@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 from pydantic_core import to_json
 
@@ -16,6 +17,9 @@ MOST_CONTENT = 1 << 20
 MOST_ASKED = 200
 """Characters of a model's name that are kept; clients can send any."""
 
+
+ROWS_AT_ONCE = 16
+"""Rows that are written in one step."""
 
 Row = tuple[object, ...]
 """The values of all columns of a table, in their order."""
@@ -39,7 +43,7 @@ def insert_requests(db: sqlite3.Connection, records: Sequence[RequestRecord]) ->
     _insert(db, "requests", requests)
     _insert(db, "decisions", [_decision(key, record) for key, record in enumerate(records, first)])
     _insert(db, "attempts", attempts)
-    _insert(db, "audit", map(_audit, records))
+    _insert(db, "audit", [_audit(record) for record in records])
 
 
 def _request(key: int, route: int, record: RequestRecord) -> Row:
@@ -122,9 +126,17 @@ def _audit(record: RequestRecord) -> Row:
     )
 
 
-def _insert(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:
-    marks = ", ".join("?" * _COLUMNS[table])
-    db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
+def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
+    """SQLite's thread lets go of the interpreter with each step, and while requests keep that busy it gets it
+    back only when they wait for something: one row a step it would fall behind them.
+    """
+    marks = f"({', '.join('?' * _COLUMNS[table])})"
+    alone = len(rows) % ROWS_AT_ONCE
+    db.executemany(f"INSERT INTO {table} VALUES {marks}", rows[:alone])  # noqa: S608
+    together = ", ".join([marks] * ROWS_AT_ONCE)
+    batches = (rows[at : at + ROWS_AT_ONCE] for at in range(alone, len(rows), ROWS_AT_ONCE))
+    values = (tuple(chain.from_iterable(batch)) for batch in batches)
+    db.executemany(f"INSERT INTO {table} VALUES {together}", values)  # noqa: S608
 
 
 _COLUMNS = {"requests": 20, "decisions": 12, "attempts": 19, "audit": 13, "routes": 6}
