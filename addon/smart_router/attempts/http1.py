@@ -68,7 +68,7 @@ class QuickHttp1(Http1Connection):
             and request.data.http_version == response.data.http_version == b"HTTP/1.1"
             and "connection" not in request.headers
             and "connection" not in response.headers
-            and http1.expected_http_body_size(request, response) != _UNTIL_CLOSED
+            and _ends_by_itself(request, response)
         )
 
     def begin_anew(self) -> None:
@@ -273,6 +273,14 @@ def _take(buffer: ReceiveBuffer, end: int, length: int) -> bytes:
     """Take the message out of the buffer; its body."""
     taken = buffer.maybe_extract_at_most(end + length) or b""
     return bytes(memoryview(taken)[end:])
+
+
+def _ends_by_itself(request: http.Request, response: http.Response) -> bool:
+    """Whether an answer does not go on until the connection is closed; False where its head does not say."""
+    try:
+        return http1.expected_http_body_size(request, response) != _UNTIL_CLOSED
+    except ValueError:  # an addon's doing: it was read before
+        return False
 
 
 def _is_plain(message: http.Message) -> bool:
