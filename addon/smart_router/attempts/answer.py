@@ -63,7 +63,7 @@ class Answer:
             return
         self._completion = completion
         self.complete = True
-        self._has_content = any(map(says_something, [choice["message"] for choice in completion["choices"]]))
+        self._has_content = any(says_something(choice["message"]) for choice in completion["choices"])
         remember(completion, self.exchange.services.recall)
 
     def discard(self) -> None:

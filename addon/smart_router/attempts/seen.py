@@ -38,7 +38,7 @@ class Seen:
         """A whole answer came."""
         self.model = answer.get("model")
         self.usage = answer.get("usage")
-        self.characters = sum(map(_size, [choice["message"] for choice in answer["choices"]]))
+        self.characters = sum(_size(choice["message"]) for choice in answer["choices"])
         self._serve(answer.get("service_tier"))
 
     def _serve(self, tier: object) -> None:
