@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TWO = chat_stream(["Hel", "lo."], model="m")
 HALF = TWO.body.index(b'"lo."')
 """Into the second piece's event."""
+
+_numbers = itertools.count()
 
 BREAKS: dict[str, Answer] = {
     **{
@@ -45,25 +48,34 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def router(upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Router]:
-    """The chain `<break>-<upstream>-<anything>` has that upstream first."""
+async def routers(
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[str, Router]]:
+    """`fast` has the default options, `plain` does without the shortcuts through mitmproxy.
+
+    The chain `<break>-<upstream>-<anything>` has that upstream first.
+    """
     names = [
         f"{name}-{upstream}-{client}-{form}"
         for name in BREAKS
         for upstream in WORKING
-        for client in ("h1", "h2", "raw")
+        for client in ("h1", "h2")
         for form in ("stream", "whole")
     ]
     chains = {name: [f"{name.split('-')[1]}/{name}", f"next/{name}"] for name in names}
     config = chains_config(chains) + providers_config(upstreams.urls)
-    folder = tmp_path_factory.mktemp("after-content") / "router"
-    async with Router(folder, config=config, options={"router_silence_timeout": "0.4"}) as router:
-        yield router
+    folder = tmp_path_factory.mktemp("after-content")
+    options = {"router_silence_timeout": "0.4"}
+    async with (
+        Router(folder / "fast", config=config, options=options) as fast,
+        Router(folder / "plain", config=config, options={**options, "router_fast_hooks": "false"}) as plain,
+    ):
+        yield {"fast": fast, "plain": plain}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def clients(router: Router) -> AsyncIterator[Clients]:
-    async with clients_of(router) as clients:
+async def clients(routers: Mapping[str, Router]) -> AsyncIterator[Clients]:
+    async with clients_of(routers["fast"]) as clients:
         yield clients
 
 
@@ -97,20 +109,71 @@ async def test_a_client_that_waits_for_all_gets_the_next_answer(
     assert [request.path.split("/")[1] for request in upstreams.requests(model)] == [upstream, "next"]
 
 
-@pytest.mark.parametrize("name", ["close_mid_body", "ends_early", "silent_mid_body"])
-async def test_the_connection_of_http1_ends_with_the_error(
-    name: str, upstreams: Upstreams, router: Router
-) -> None:
-    model = f"{name}-plain-raw-stream"
+REUSED = ("close_mid_body", "close_mid_chunk", "ends_early", "error_event", "silent_mid_body")
+
+
+@asynccontextmanager
+async def raw_connection(
+    router: Router,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
+
+def raw_request(model: str, *, stream: bool, version: str = "HTTP/1.1", headers: str = "") -> bytes:
+    """The bytes of a chat request."""
+    body = json.dumps(ask_body(model, stream=stream)).encode()
+    head = f"POST {CHAT} {version}\r\nHost: x\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def breaks_once(upstreams: Upstreams, name: str) -> str:
+    """An explicit model of its own, so that no earlier failure counts against it."""
+    model = f"{name}-{next(_numbers)}"
     upstreams.providers["plain"].on(BREAKS[name], model=model)
-    reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
-    body = json.dumps(ask_body(model, stream=True)).encode()
-    writer.write(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (CHAT.encode(), len(body)))
-    writer.write(body)
-    started = time.monotonic()
-    got = await asyncio.wait_for(reader.read(), 5)
-    assert time.monotonic() - started < 2
-    assert got.endswith(b"\r\n0\r\n\r\n")
-    assert b'"error"' in got
-    assert b"[DONE]" not in got
-    writer.close()
+    return f"plain/{model}"
+
+
+@pytest.mark.parametrize("hooks", ["fast", "plain"])
+@pytest.mark.parametrize("name", REUSED)
+async def test_a_keep_alive_connection_serves_the_next_request_after_an_error_in_a_stream(
+    name: str, hooks: str, upstreams: Upstreams, routers: Mapping[str, Router]
+) -> None:
+    async with raw_connection(routers[hooks]) as (reader, writer):
+        for _ in range(3):
+            writer.write(raw_request(breaks_once(upstreams, name), stream=True))
+            got = await reader.readuntil(b"\r\n0\r\n\r\n")
+            assert b'"error"' in got
+            assert b"[DONE]" not in got
+        writer.write(raw_request("plain/works", stream=True))
+        assert b"[DONE]" in await reader.readuntil(b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("client", ["h1", "h2"])
+@pytest.mark.parametrize("hooks", ["fast", "plain"])
+async def test_httpx_clients_are_not_reset_after_an_error_in_a_stream(
+    hooks: str, client: str, upstreams: Upstreams, routers: Mapping[str, Router]
+) -> None:
+    async with clients_of(routers[hooks]) as clients:
+        for name in REUSED * 3:
+            cut = await talk(clients[client], breaks_once(upstreams, name), stream=True)
+            following = await talk(clients[client], "plain/works", stream=False)
+            assert (cut.text, cut.broken, cut.done, following.status) == ("Hel", False, False, 200)
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"), [("HTTP/1.0", ""), ("HTTP/1.1", "Connection: close\r\n")], ids=["1.0", "close"]
+)
+async def test_a_connection_that_the_client_does_not_keep_is_closed_after_an_error_in_a_stream(
+    version: str, headers: str, upstreams: Upstreams, routers: Mapping[str, Router]
+) -> None:
+    async with raw_connection(routers["fast"]) as (reader, writer):
+        model = breaks_once(upstreams, "ends_early")
+        writer.write(raw_request(model, stream=True, version=version, headers=headers))
+        got = await reader.read()
+        assert b'"error"' in got
+        assert b"[DONE]" not in got

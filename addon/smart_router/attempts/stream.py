@@ -145,7 +145,7 @@ class RoutedStream(QuickStream):
         self.exchange.failed(error, time.monotonic())
         if self.answer.committed:
             yield from self._send(self.answer.failure_bytes(error))
-            yield from self._end_stream(cut=True)
+            yield from self._end_stream()
         else:
             self.answer.discard()
             yield from self._next_step()
@@ -153,7 +153,7 @@ class RoutedStream(QuickStream):
     def _give_up(self, error: ClientError) -> Commands:
         if self.head_sent:
             yield from self._send(self.answer.failure_bytes(error))
-            yield from self._end_stream(cut=True)
+            yield from self._end_stream()
         else:
             self.flow.response = self.answer.error_response(error)
             yield from self._respond()
@@ -259,13 +259,13 @@ class RoutedStream(QuickStream):
             self.flow.response = self.answer.whole_response()
             yield from self._respond()
 
-    def _end_stream(self, *, cut: bool = False) -> Commands:
-        """End the response; `cut` also ends an HTTP/1 connection, since the answer is not whole."""
+    def _end_stream(self) -> Commands:
+        """End the response. The connection stays usable, also after an error event: that ends with the last
+        chunk like any other answer, so a client may have sent its next request already.
+        """
         assert self.flow.response is not None
         self.attempt = None
         yield from self.send_response(already_streamed=True)
-        if cut and not self.flow.request.is_http2:
-            yield commands.CloseConnection(self.context.client)
 
     def _respond(self) -> Commands:
         """Send `flow.response`, which is whole."""
