@@ -25,10 +25,10 @@ class BenchError(Exception):
 
 
 class Child:
-    """A module of this package as a process that reads lines and writes lines."""
+    """A module as a process that reads lines and writes lines."""
 
     def __init__(self, module: str) -> None:
-        command = [sys.executable, "-m", f"scripts.gateway_bench.{module}"]
+        command = [sys.executable, "-m", module]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)  # type: ignore[call-overload]
 
@@ -48,7 +48,7 @@ class ProviderProcess(Child):
     """The provider; `port` is where it serves."""
 
     def __init__(self) -> None:
-        super().__init__("provider")
+        super().__init__("scripts.gateway_bench.provider")
         self.port = int(self.read())
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -62,7 +62,7 @@ class LoadProcess(Child):
     """The load generator."""
 
     def __init__(self) -> None:
-        super().__init__("load")
+        super().__init__("scripts.gateway_bench.load")
 
     def run(self, kind: str, **job: Any) -> dict[str, Any]:
         """One job of `load.JOBS`, and its figures."""

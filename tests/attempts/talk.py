@@ -116,7 +116,7 @@ async def post(http: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
         try:
             async for piece in answer.aiter_bytes():
                 reply.pieces.append(piece)
-        except httpx.RemoteProtocolError:
+        except (httpx.RemoteProtocolError, httpx.ReadError):
             reply.broken = True
     reply.body = b"".join(reply.pieces)
     return reply

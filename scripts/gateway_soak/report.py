@@ -1,0 +1,132 @@
+"""The soak's outcome as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from scripts.gateway_soak.plan import AUTO, EXPLICIT
+from scripts.gateway_soak.soak import Outcome, Setting
+from scripts.gateway_soak.storm import Storm
+from scripts.gateway_soak.verdicts import NEVER, SDK, Tallies, Tally, Verdict, explicit
+
+_WIDTH = 150
+_COLUMNS: dict[str, Sequence[Verdict]] = {
+    "ok": (Verdict.OK,),
+    "before content, no attempt": (Verdict.UNTRIED,),
+    "before content, tried": (Verdict.TRIED,),
+    "after content, told": (Verdict.AFTER,),
+    "lost": (Verdict.LOST,),
+    "cut, doubled, mixed, wrong": NEVER[1:],
+}
+
+
+def percentile(seconds: Sequence[float], share: int) -> float:
+    """In milliseconds; 0 without any times."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)] * 1e3 if ordered else 0.0
+
+
+def rows(tallies: Tallies) -> Iterator[tuple[str, Tally]]:
+    """What is shown, by name."""
+    yield AUTO, tallies.get(AUTO, Tally())
+    yield "explicit", explicit(tallies)
+    yield from ((f"  {wire}", tallies[wire]) for wire in EXPLICIT if wire in tallies)
+    yield "SDK, no router", tallies.get(SDK, Tally())
+
+
+def answers(outcome: Outcome) -> Table:
+    """The verdicts, a row for each kind of request."""
+    table = Table(title="Answers", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("asked")
+    for heading in ("requests", *_COLUMNS, "failed", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for name, tally in rows(outcome.tallies):
+        counts = [sum(tally.verdicts[one] for one in verdicts) for verdicts in _COLUMNS.values()]
+        times = [f"{percentile(tally.seconds, share):,.0f}" for share in (50, 99)]
+        cells = [f"{count:,}" for count in (tally.verdicts.total(), *counts)]
+        table.add_row(name, *cells, f"{tally.failed:.2%}", *times)
+    return table
+
+
+def errors(outcome: Outcome) -> Table:
+    """The errors told, most frequent first."""
+    table = Table(title="Errors", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("asked")
+    table.add_column("error")
+    table.add_column("times", justify="right")
+    for kind, tally in outcome.tallies.items():
+        for error, count in tally.errors.most_common(8):
+            table.add_row(kind, error, f"{count:,}")
+    return table
+
+
+def storms(phases: Sequence[Storm]) -> Table:
+    """A row for each way to be dead."""
+    table = Table(title="Storm", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("all providers")
+    for heading in ("requests", "attempts", "budget", "p50 ms", "p99 ms", "first success after s"):
+        table.add_column(heading, justify="right")
+    for one in phases:
+        counts = [f"{count:,}" for count in (one.requests, one.attempts, one.budget)]
+        times = [f"{percentile(one.seconds, share):,.0f}" for share in (50, 99)]
+        table.add_row(one.dead, *counts, *times, "never" if one.recovery is None else f"{one.recovery:.2f}")
+    return table
+
+
+def show(setting: Setting, outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> None:
+    """Print everything to standard output."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    if outcome:
+        faults = sum(outcome.faults.values())
+        memory = outcome.memory
+        console.print(
+            f"{setting.clients} clients, {setting.keys} keys for each provider, seed {setting.seed}: "
+            f"{outcome.attempts:,} attempts by the router, {faults:,} faults in all; "
+            f"RSS {memory.start:.0f} MiB at start, {memory.end:.0f} at end, {memory.peak:.0f} at most",
+            soft_wrap=True,
+        )
+        console.print(answers(outcome))
+        if any(tally.errors for tally in outcome.tallies.values()):
+            console.print(errors(outcome))
+    if phases:
+        console.print(storms(phases))
+    for sentence in broken:
+        console.print(f"! {sentence}", markup=False, soft_wrap=True)
+
+
+def as_json(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> dict[str, Any]:
+    """Everything, for programs."""
+    told: dict[str, Any] = {"broken": list(broken)}
+    if outcome:
+        told["answers"] = {
+            name.strip(): {
+                "requests": tally.verdicts.total(),
+                **{verdict.name.lower(): tally.verdicts[verdict] for verdict in Verdict},
+                "p50_ms": percentile(tally.seconds, 50),
+                "p99_ms": percentile(tally.seconds, 99),
+                "errors": dict(tally.errors),
+            }
+            for name, tally in rows(outcome.tallies)
+        }
+        memory = outcome.memory
+        told["rss_mib"] = {"start": memory.start, "end": memory.end, "peak": memory.peak}
+        told |= {"attempts": outcome.attempts, "faults": outcome.faults, "samples": outcome.samples}
+    told["storm"] = [
+        {
+            "dead": one.dead,
+            "requests": one.requests,
+            "attempts": one.attempts,
+            "budget": one.budget,
+            "p50_ms": percentile(one.seconds, 50),
+            "p99_ms": percentile(one.seconds, 99),
+            "first_success_s": one.recovery,
+        }
+        for one in phases
+    ]
+    return told

@@ -1,0 +1,94 @@
+"""Random faults: the requests of a plan through the router, then the explicit ones through the SDK alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from scripts.gateway_soak.clients import router_client, run, sdk_client
+from scripts.gateway_soak.plan import AUTO, Ask, asks
+from scripts.gateway_soak.stage import SILENCE, FlakyProcess, Memory, router
+from scripts.gateway_soak.verdicts import SDK, Received, Tally, Verdict, judge
+
+_SAMPLES = 200
+"""Failures that are kept in full."""
+
+Step = Callable[[str], None]
+"""Called with `router` or `sdk` after each answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is asked of a soak. `seconds` ends each half early; `silence` is each attempt's limit."""
+
+    requests: int = 10_000
+    clients: int = 32
+    rate: float = 0.2
+    seed: int = 1
+    keys: int = 4
+    seconds: float = float("inf")
+    checkout: Path | None = None
+    silence: float = SILENCE
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it. `samples` are failures; `faults` are counted over router and SDK."""
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    memory: Memory = field(default_factory=lambda: Memory(0))
+    attempts: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+
+    def add(self, kind: str, ask: Ask, received: Received, seconds: float) -> None:
+        verdict = judge(received, ask.expected)
+        self.tallies.setdefault(kind, Tally()).add(verdict, seconds, received.error)
+        if verdict is not Verdict.OK and len(self.samples) < _SAMPLES:
+            known = {"marker": ask.marker, "kind": kind, "streams": ask.streams, "verdict": verdict.value}
+            known |= {"error": received.error, "attempts": received.attempts, "text": received.text}
+            self.samples.append({**known, "seconds": round(seconds, 3)})
+
+
+async def soak(setting: Setting, folder: Path, flaky: FlakyProcess, step: Step) -> Outcome:
+    """Run it. Raises RouterError and BenchError."""
+    outcome = Outcome()
+    flaky.set(seed=setting.seed, rate=setting.rate)
+    limits: Any = {"silence": setting.silence, "checkout": setting.checkout}
+    with router(flaky.url, folder, setting.keys, **limits) as process:
+        await _through_router(setting, process.port, process.process.pid, outcome, step)
+    outcome.attempts = flaky.counts()["requests"]
+    await _through_sdk(setting, flaky.url, outcome, step)
+    outcome.faults = flaky.counts()["faults"]
+    return outcome
+
+
+async def _through_router(setting: Setting, port: int, pid: int, outcome: Outcome, step: Step) -> None:
+    def done(ask: Ask, received: Received, seconds: float) -> None:
+        outcome.add(ask.kind, ask, received, seconds)
+        step("router")
+
+    outcome.memory = Memory(pid)
+    async with router_client(f"http://127.0.0.1:{port}", setting.clients) as client:
+        watching = asyncio.create_task(outcome.memory.watch())
+        planned = asks("router", setting.seed, setting.requests)
+        await run(planned, client, setting.clients, done, setting.seconds)
+        watching.cancel()
+    outcome.memory.look()
+
+
+async def _through_sdk(setting: Setting, url: str, outcome: Outcome, step: Step) -> None:
+    """As many of the explicit requests as the router was asked."""
+
+    def done(ask: Ask, received: Received, seconds: float) -> None:
+        outcome.add(SDK, ask, received, seconds)
+        step("sdk")
+
+    asked = sum(tally.verdicts.total() for kind, tally in outcome.tallies.items() if kind != AUTO)
+    planned = (ask for ask in asks("sdk", setting.seed, setting.requests) if ask.kind != AUTO)
+    async with sdk_client(url, setting.silence) as client:
+        await run(islice(planned, asked), client, setting.clients, done, setting.seconds)

@@ -1,0 +1,142 @@
+"""How the router fares with providers that fail at random: `uv run python scripts/soak.py`.
+
+A real mitmdump with the addon stands before a scripted provider, each a process of its own, so no key and no
+network are needed. Every answer is checked for its own request's marker. In the same run the official SDK,
+with its default retries, asks the same provider without a router. docs/benchmarks.md says what is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+from scripts.gateway_bench.children import BenchError
+from scripts.gateway_soak import report
+from scripts.gateway_soak.soak import Outcome, Setting, soak
+from scripts.gateway_soak.stage import FlakyProcess
+from scripts.gateway_soak.storm import PHASES, Storm, storm
+from scripts.gateway_soak.verdicts import broken_bounds
+from tests.harness import RouterError
+
+_STORM_CLIENTS, _STORM_EACH = 200, 10
+
+
+def _progress() -> Progress:
+    """On standard error, and only on a terminal."""
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def run_soak(setting: Setting) -> Outcome:
+    """Random faults. Raises RouterError and BenchError."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        flaky = stack.enter_context(contextlib.closing(FlakyProcess()))
+        progress = stack.enter_context(_progress())
+        tasks = {
+            "router": progress.add_task("through the router", total=setting.requests),
+            "sdk": progress.add_task("the SDK alone", total=None),
+        }
+        return asyncio.run(
+            soak(setting, folder / "router", flaky, lambda which: progress.advance(tasks[which]))
+        )
+
+
+def run_storm(setting: Setting) -> list[Storm]:
+    """Dead providers. Raises RouterError and BenchError."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        flaky = stack.enter_context(contextlib.closing(FlakyProcess()))
+        progress = stack.enter_context(_progress())
+        task = progress.add_task("storm", total=len(PHASES) * _STORM_CLIENTS * _STORM_EACH)
+        storming = storm(
+            folder,
+            flaky,
+            lambda: progress.advance(task),
+            clients=_STORM_CLIENTS,
+            each=_STORM_EACH,
+            keys=setting.keys,
+            checkout=setting.checkout,
+        )
+        return asyncio.run(storming)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Ask the router while its providers fail at random, with no key and no network.",
+        epilog="Exit code 1 if a bound is broken: at most 0.1 % of the auto requests fail before content; "
+        "with one key explicit ones fail no more often than with the SDK alone; no answer is silently cut, "
+        "doubled, mixed or wrong, and no connection is lost.",
+    )
+    preset = Setting()
+    parser.add_argument("--requests", type=_count, default=preset.requests, help="default %(default)s")
+    parser.add_argument("--clients", type=_count, default=preset.clients, help="at once, default %(default)s")
+    parser.add_argument(
+        "--fault-rate", type=_share, default=preset.rate, help="share of faulty answers, default %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=preset.seed, help="of requests and faults")
+    parser.add_argument(
+        "--keys", type=_count, default=preset.keys, help="for each provider, default %(default)s"
+    )
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end each part after so long")
+    parser.add_argument("--storm", action="store_true", help="dead providers, and their return, instead")
+    parser.add_argument(
+        "--checkout", type=Path, help="soak the router of another checkout of this repository"
+    )
+    parser.add_argument("--json", action="store_true", help="all figures, and the first failures in full")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code 0; 1 if a bound is broken or, after one message, if the soak cannot be run."""
+    args = parse(argv)
+    checkout = args.checkout.resolve() if args.checkout else None
+    setting = Setting(
+        args.requests, args.clients, args.fault_rate, args.seed, args.keys, args.seconds, checkout
+    )
+    outcome, storms = None, []
+    try:
+        if args.storm:
+            storms = run_storm(setting)
+        else:
+            outcome = run_soak(setting)
+    except (BenchError, RouterError) as error:
+        print(f"soak failed: {error}", file=sys.stderr)
+        return 1
+    broken = [sentence for one in storms for sentence in one.broken_bounds()]
+    broken += broken_bounds(outcome.tallies, setting.keys) if outcome else []
+    if args.json:
+        print(json.dumps(report.as_json(outcome, storms, broken), indent=1))
+    else:
+        report.show(setting, outcome, storms, broken)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""The soak judges answers rightly, plays its faults, and the router passes a short one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import httpx
+import pytest
+from scripts import soak
+from scripts.gateway_soak.faults import STREAM_FAULTS, draw, planned
+from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER, Ask, answer_text, asks
+from scripts.gateway_soak.report import as_json
+from scripts.gateway_soak.soak import Outcome, Setting
+from scripts.gateway_soak.storm import Storm
+from scripts.gateway_soak.verdicts import NEVER, SDK, Received, Tally, Verdict, broken_bounds, judge, read
+
+from tests.attempts.talk import Reply
+from tests.fakes.record import Request
+from tests.harness import ROOT
+
+ASK = Ask("router", 7, AUTO, True, "Hello {}")
+WHOLE = ASK.expected
+PART = WHOLE[: len(WHOLE) // 2]
+OTHER = answer_text("soak-router-000008")
+
+JUDGED: dict[str, tuple[Received, Verdict]] = {
+    "whole": (Received(WHOLE, finished=True), Verdict.OK),
+    "whole without its end": (Received(WHOLE), Verdict.CUT),
+    "part": (Received(PART, finished=True), Verdict.CUT),
+    "nothing": (Received(), Verdict.CUT),
+    "part, then an error": (Received(PART, error="upstream_error", attempts=1), Verdict.AFTER),
+    "error after an attempt": (Received(error="upstream_error", attempts=2), Verdict.TRIED),
+    "error after an unknown number": (Received(error="upstream_error"), Verdict.TRIED),
+    "error without an attempt": (Received(error="all_cooled", attempts=0), Verdict.UNTRIED),
+    "connection lost before the head": (Received(broken=True), Verdict.LOST),
+    "connection lost after content": (Received(PART, broken=True), Verdict.LOST),
+    "twice": (Received(WHOLE + WHOLE, finished=True), Verdict.DOUBLED),
+    "begun twice": (Received(PART + WHOLE, finished=True), Verdict.DOUBLED),
+    "another's": (Received(OTHER, finished=True), Verdict.MIXED),
+    "another's end": (Received(WHOLE + " " + OTHER, finished=True), Verdict.MIXED),
+    "another's before an error": (Received(OTHER, error="upstream_error"), Verdict.MIXED),
+    "something else": (Received("Hello.", finished=True), Verdict.WRONG),
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_each_answer_gets_its_verdict(name: str) -> None:
+    received, verdict = JUDGED[name]
+    assert judge(received, WHOLE) is verdict
+
+
+def _stream(*events: str) -> bytes:
+    return "".join(f"data: {event}\n\n" for event in events).encode()
+
+
+def _chunk(text: str, finish: str | None = None) -> str:
+    return json.dumps({"choices": [{"delta": {"content": text}, "finish_reason": finish}]})
+
+
+ERROR = json.dumps({"error": {"type": "server_error", "code": None, "message": "x"}})
+SSE, JSON = "text/event-stream", "application/json"
+READ: dict[str, tuple[Reply, Received]] = {
+    "stream": (
+        Reply(200, httpx.Headers({"content-type": SSE}), _stream(_chunk("a"), _chunk("b", "stop"), "[DONE]")),
+        Received("ab", finished=True),
+    ),
+    "stream without its end": (
+        Reply(200, httpx.Headers({"content-type": SSE}), _stream(_chunk("a", "stop"))),
+        Received("a"),
+    ),
+    "error in a stream": (
+        Reply(200, httpx.Headers({"content-type": SSE}), _stream(_chunk("a"), ERROR)),
+        Received("a", error="server_error"),
+    ),
+    "error": (
+        Reply(503, httpx.Headers({"content-type": JSON, "x-router-attempts": "0"}), ERROR.encode()),
+        Received(error="server_error", attempts=0),
+    ),
+    "broken in an event": (
+        Reply(200, httpx.Headers({"content-type": SSE}), b'data: {"choi', broken=True),
+        Received(broken=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_answers_are_read(name: str) -> None:
+    reply, received = READ[name]
+    assert read(reply) == received
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices": [{}]}', b"{}"])
+def test_an_answer_that_is_not_in_the_format_is_wrong(body: bytes) -> None:
+    assert judge(read(Reply(200, httpx.Headers({"content-type": JSON}), body)), WHOLE) is not Verdict.OK
+
+
+def test_a_seed_gives_the_same_requests_with_markers_of_their_own() -> None:
+    planned_asks = list(asks("router", 3, 1000))
+    assert planned_asks == list(asks("router", 3, 1000))
+    assert len({ask.marker for ask in planned_asks}) == 1000
+    assert all(MARKER.findall(str(ask.messages)) == [ask.marker] for ask in planned_asks)
+    kinds = Counter(ask.kind for ask in planned_asks)
+    assert kinds.keys() == {AUTO, *EXPLICIT}
+    assert 700 < kinds[AUTO] < 840
+
+
+def test_faults_strike_at_their_rate_and_are_all_drawn() -> None:
+    drawn = Counter(draw(1, 0.2, number, 1, streams=True) for number in range(5000))
+    assert 900 < 5000 - drawn[None] < 1100
+    assert drawn.keys() == {None, *STREAM_FAULTS}
+
+
+@pytest.mark.parametrize(
+    "path", ["/openai/v1/chat/completions", "/v1/messages", "/v1beta/models/m:streamGenerateContent"]
+)
+@pytest.mark.parametrize("fault", STREAM_FAULTS)
+def test_each_fault_can_be_played_on_each_wire(fault: str, path: str) -> None:
+    due = planned(Request("POST", path, {}, b'{"model": "m", "stream": true}', 1, "1.1"), WHOLE)
+    answer = STREAM_FAULTS[fault](due)
+    assert answer != due.answer
+    before = due.answer.body[: due.middle]
+    assert [word in before for word in (b":2", b":3")] == [True, False]
+
+
+def _tally(ok: int, **verdicts: int) -> Tally:
+    counts = {Verdict.OK: ok} | {Verdict[name]: count for name, count in verdicts.items()}
+    return Tally(Counter(counts))
+
+
+BOUNDS: dict[str, tuple[dict[str, Tally], int, int]] = {
+    "all well": ({AUTO: _tally(1000), "chat": _tally(100), SDK: _tally(100)}, 1, 0),
+    "auto failed": ({AUTO: _tally(990, TRIED=10)}, 4, 1),
+    "auto failed after content": ({AUTO: _tally(900, AFTER=100)}, 4, 0),
+    "explicit worse than the SDK": ({"chat": _tally(500, TRIED=500), SDK: _tally(900, TRIED=100)}, 1, 1),
+    "explicit within the noise": ({"chat": _tally(89, TRIED=11), SDK: _tally(90, TRIED=10)}, 1, 0),
+    "explicit with several keys": ({"chat": _tally(500, TRIED=500), SDK: _tally(900)}, 4, 0),
+    "the SDK's own": ({SDK: _tally(50, CUT=50)}, 4, 0),
+    **{verdict.value: ({AUTO: _tally(10_000, **{verdict.name: 1})}, 4, 1) for verdict in NEVER},
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds(name: str) -> None:
+    tallies, keys, broken = BOUNDS[name]
+    assert len(list(broken_bounds(tallies, keys))) == broken
+
+
+@pytest.mark.parametrize(
+    ("attempts", "recovery", "broken"), [(2600, 1.9, 0), (2601, 1.9, 1), (0, 2.0, 1), (0, None, 1)]
+)
+def test_bounds_of_a_storm(attempts: int, recovery: float | None, broken: int) -> None:
+    assert len(list(Storm("silent", 2000, attempts, [], recovery).broken_bounds())) == broken
+
+
+def test_help_says_what_the_bounds_are() -> None:
+    command = [sys.executable, "scripts/soak.py", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "at most 0.1 % of the auto requests" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("args", [["--fault-rate", "2"], ["--requests", "0"], ["--seed", "x"]])
+def test_misuse_is_told(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        soak.main(args)
+    assert exit_.value.code == 2
+    assert args[0] in capsys.readouterr().err
+
+
+def test_json_without_requests() -> None:
+    told = as_json(Outcome(), [], ["broken"])
+    assert (told["broken"], told["storm"], told["answers"]["auto"]["requests"]) == (["broken"], [], 0)
+
+
+def test_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
+    outcome = soak.run_soak(Setting(requests=300, silence=0.4))
+    told = as_json(outcome, [], [])
+    assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 300
+    assert told["answers"]["SDK, no router"]["requests"] == told["answers"]["explicit"]["requests"]
+    assert outcome.faults.keys() > {"server error", "silent", "cut after content"}
+    routed = sum((tally for kind, tally in outcome.tallies.items() if kind != SDK), Tally())
+    assert {verdict: routed.verdicts[verdict] for verdict in NEVER} == dict.fromkeys(NEVER, 0)
