@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         print(json.dumps(report.as_json(outcome, storms, broken), indent=1))
     else:
-        report.show(setting, outcome, storms, broken)
+        report.show(outcome, storms, broken)
     return 1 if broken else 0
 
 

@@ -170,7 +170,7 @@ def test_misuse_is_told(args: list[str], capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_json_without_requests() -> None:
-    told = as_json(Outcome(), [], ["broken"])
+    told = as_json(Outcome(Setting()), [], ["broken"])
     assert (told["broken"], told["storm"], told["answers"]["auto"]["requests"]) == (["broken"], [], 0)
 
 

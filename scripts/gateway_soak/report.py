@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from scripts.gateway_soak.plan import AUTO, EXPLICIT
-from scripts.gateway_soak.soak import Outcome, Setting
+from scripts.gateway_soak.soak import Outcome
 from scripts.gateway_soak.storm import Storm
 from scripts.gateway_soak.verdicts import NEVER, SDK, Tallies, Tally, Verdict, explicit
 
@@ -77,14 +77,13 @@ def storms(phases: Sequence[Storm]) -> Table:
     return table
 
 
-def show(setting: Setting, outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> None:
+def show(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> None:
     """Print everything to standard output."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     if outcome:
-        faults = sum(outcome.faults.values())
-        memory = outcome.memory
+        setting, memory, faults = outcome.setting, outcome.memory, sum(outcome.faults.values())
         console.print(
             f"{setting.clients} clients, {setting.keys} keys for each provider, seed {setting.seed}: "
             f"{outcome.attempts:,} attempts by the router, {faults:,} faults in all; "

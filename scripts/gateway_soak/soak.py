@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.gateway_soak.clients import router_client, run, sdk_client
+from scripts.gateway_soak.faults import draw
 from scripts.gateway_soak.plan import AUTO, Ask, asks
 from scripts.gateway_soak.stage import SILENCE, FlakyProcess, Memory, router
 from scripts.gateway_soak.verdicts import SDK, Received, Tally, Verdict, judge
@@ -37,8 +38,9 @@ class Setting:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it. `samples` are failures; `faults` are counted over router and SDK."""
+    """The result. `samples` are failures; `faults` are counted over router and SDK."""
 
+    setting: Setting
     tallies: dict[str, Tally] = field(default_factory=dict)
     samples: list[dict[str, Any]] = field(default_factory=list)
     memory: Memory = field(default_factory=lambda: Memory(0))
@@ -51,23 +53,30 @@ class Outcome:
         if verdict is not Verdict.OK and len(self.samples) < _SAMPLES:
             known = {"marker": ask.marker, "kind": kind, "streams": ask.streams, "verdict": verdict.value}
             known |= {"error": received.error, "attempts": received.attempts, "text": received.text}
-            self.samples.append({**known, "seconds": round(seconds, 3)})
+            how = self.setting
+            met = [
+                draw(how.seed, how.rate, ask.number, attempt + 1, streams=ask.streams)
+                for attempt in range(received.attempts or 0)
+            ]
+            self.samples.append({**known, "faults": met, "seconds": round(seconds, 3)})
 
 
 async def soak(setting: Setting, folder: Path, flaky: FlakyProcess, step: Step) -> Outcome:
     """Run it. Raises RouterError and BenchError."""
-    outcome = Outcome()
+    outcome = Outcome(setting)
     flaky.set(seed=setting.seed, rate=setting.rate)
     limits: Any = {"silence": setting.silence, "checkout": setting.checkout}
     with router(flaky.url, folder, setting.keys, **limits) as process:
-        await _through_router(setting, process.port, process.process.pid, outcome, step)
+        await _through_router(outcome, process.port, process.process.pid, step)
     outcome.attempts = flaky.counts()["requests"]
-    await _through_sdk(setting, flaky.url, outcome, step)
+    await _through_sdk(outcome, flaky.url, step)
     outcome.faults = flaky.counts()["faults"]
     return outcome
 
 
-async def _through_router(setting: Setting, port: int, pid: int, outcome: Outcome, step: Step) -> None:
+async def _through_router(outcome: Outcome, port: int, pid: int, step: Step) -> None:
+    setting = outcome.setting
+
     def done(ask: Ask, received: Received, seconds: float) -> None:
         outcome.add(ask.kind, ask, received, seconds)
         step("router")
@@ -81,8 +90,9 @@ async def _through_router(setting: Setting, port: int, pid: int, outcome: Outcom
     outcome.memory.look()
 
 
-async def _through_sdk(setting: Setting, url: str, outcome: Outcome, step: Step) -> None:
+async def _through_sdk(outcome: Outcome, url: str, step: Step) -> None:
     """As many of the explicit requests as the router was asked."""
+    setting = outcome.setting
 
     def done(ask: Ask, received: Received, seconds: float) -> None:
         outcome.add(SDK, ask, received, seconds)
