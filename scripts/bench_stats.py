@@ -27,10 +27,10 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.store import AuthStore
 from smart_router.config import parse_config
 from smart_router.dialects.hub import make_usage
-from smart_router.recall import Recall
 from smart_router.recording import Recording
 from smart_router.routing import StickyTable, route
 from smart_router.stats.database import StatsDatabase
@@ -59,10 +59,10 @@ def ended_exchange() -> Exchange:
         usable=lambda provider, model: auth.usable(provider, model, now),
         configured=auth.has_profile,
         sticky=sticky,
-        session="s",
+        sticky_keys=("s",),
         now=now,
     )
-    services = Services(auth, sticky, Recall(), Builder(config.providers, ENV))
+    services = Services(auth, sticky, ReasoningCache(), Builder(config.providers, ENV))
     flow = tflow.tflow(resp=True)
     exchange = Exchange("r1", now, Limits(), request, decision, "s", flow, services)  # type: ignore[arg-type]
     attempt = exchange.next_step(now)

@@ -125,7 +125,7 @@ class Offline:
             usable=lambda provider, _: self.configured(provider),
             configured=self.configured,
             sticky=StickyTable(),
-            session=None,
+            sticky_keys=(),
             now=0.0,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mitmproxy import http
@@ -16,15 +16,15 @@ from mitmproxy import http
 from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
-from smart_router.recall import Recall
 from smart_router.recording import Recording
-from smart_router.routing import Decision, StickyTable, route, session_key
+from smart_router.routing import Decision, StickyTable, route, session_keys
 from smart_router.routing.config import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Router:
         self.auth = AuthStore(env, self.config.providers, state_folder)
         self.refresher = Refresher(self.auth, self.config.logins, env)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
-        self.recall = Recall()
+        self.reasoning = ReasoningCache()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
         self.services = self._services()
         self.limits = Limits()
@@ -74,30 +74,39 @@ class Router:
 
     def _services(self) -> Services:
         build = Builder(self.config.providers, self.env)
-        return Services(self.auth, self.sticky, self.recall, build, self.refresher)
+        return Services(self.auth, self.sticky, self.reasoning, build, self.refresher)
 
     def open_exchange(
-        self, flow: http.HTTPFlow, body: bytes, rename: Callable[[str], str] | None = None
+        self,
+        flow: http.HTTPFlow,
+        body: bytes,
+        rename: Callable[[str], str] | None = None,
+        client: str | None = None,
     ) -> Exchange:
-        """Read and route a chat request; `rename` says what its model means here. Raises ClientError."""
+        """Read and route a chat request of `client` (its name under `[clients]`).
+
+        `rename` says what its model means here. Raises ClientError.
+        """
         started = time.monotonic()
         request = read_request(body)
         if rename is not None:
             request["model"] = rename(request["model"])
         named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
-        session = session_key(request, named.decode(errors="replace"))
+        keys = session_keys(request, client, named.decode(errors="replace"))
         return Exchange(
             id=request_id(flow),
             started=started,
             limits=self.limits,
             request=request,
-            decision=self._decide(request, session),
-            session=session,
+            decision=self._decide(request, keys.earlier),
+            session=keys.session,
+            sticky_keys=keys.sticky,
+            client=client,
             client_flow=flow,
             services=self.services,
         )
 
-    def _decide(self, request: ChatRequest, session: str | None) -> Decision:
+    def _decide(self, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:
         now = time.monotonic()
         having = self.auth.configured()
 
@@ -111,7 +120,7 @@ class Router:
                 ),
                 configured=having.__contains__,
                 sticky=self.sticky,
-                session=session,
+                sticky_keys=sticky_keys,
                 now=now,
             )
 

@@ -170,7 +170,7 @@ class Serving:
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
-        claim.exchange = exchange = router.open_exchange(flow, body, rename)
+        claim.exchange = exchange = router.open_exchange(flow, body, rename, claim.client)
         links.link_client(flow, exchange)
 
 

@@ -11,10 +11,10 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 from smart_router.providers.registry import declared_provider
-from smart_router.recall import Recall
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 
@@ -59,7 +59,8 @@ def exchange(
 ) -> Exchange:
     """An exchange that starts at time 0, with candidates of these names."""
     auth = auth or AuthStore(ENV, PROVIDERS)
-    services = Services(auth, StickyTable(), Recall(), Builder(PROVIDERS, ENV, lambda: 1_700_000_000.0))
+    build = Builder(PROVIDERS, ENV, lambda: 1_700_000_000.0)
+    services = Services(auth, StickyTable(), ReasoningCache(), build)
     request: Any = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], **body}
     return Exchange(
         id="request-1",
@@ -70,6 +71,7 @@ def exchange(
         session="session-1",
         client_flow=tflow.tflow(),
         services=services,
+        sticky_keys=("session-1",),
     )
 
 

@@ -141,10 +141,10 @@ def test_an_error_in_place_of_an_answer() -> None:
     assert response.headers["x-router-request-id"] == "request-1"
 
 
-def test_what_a_later_turn_must_send_back_is_remembered_once_the_answer_is_complete() -> None:
+def test_reasoning_is_kept_for_the_next_turn_once_the_answer_is_complete() -> None:
     one = answer(stream=True)
-    recall = one.exchange.services.recall
+    cache = one.exchange.services.reasoning
     one.take([START, Delta({"reasoning_details": DETAILS}), Delta({"tool_calls": [CALL]})])
-    assert len(recall) == 0
+    assert len(cache) == 0
     one.take([Finish("tool_calls"), End()])
-    assert [dict(detail)["data"] for detail in recall.get("call-1")] == ["xyz"]
+    assert len(cache) == 1

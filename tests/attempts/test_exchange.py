@@ -164,7 +164,7 @@ def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
     assert not auth.usable("b", "m", 1.0)
     one.next_step(1.0)
     one.succeeded(2.0)
-    kept = one.services.sticky.get("session-1", "auto", 3.0)
+    kept = one.services.sticky.get(("session-1",), "auto", 3.0)
     assert kept is not None and str(kept.candidate) == "c/m"
     assert one.answered is one.attempt
 

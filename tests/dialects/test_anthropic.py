@@ -200,9 +200,7 @@ def test_every_kind_of_block() -> None:
     }
 
 
-def second_turn(
-    provider: str, assistant: Message, known: dict[str, list[ReasoningDetail]]
-) -> list[dict[str, Any]]:
+def second_turn(provider: str, assistant: Message) -> list[dict[str, Any]]:
     """The assistant turn that Anthropic gets back in the second request of a tool loop."""
     call = Call(
         provider,
@@ -211,7 +209,6 @@ def second_turn(
         now=1,
         request_id="r",
         rules=ModelRules(thinking="budget", max_output=8000),
-        recall=lambda tool_call_id: known.get(tool_call_id, ()),
     )
     results: list[Message] = [
         {"role": "tool", "tool_call_id": tool_call["id"], "content": "done"}
@@ -246,23 +243,19 @@ def test_thinking_survives_a_tool_loop() -> None:
     blocks: list[Any] = WEB_ANSWER["content"]  # type: ignore[assignment]
     rest = [{"type": "text", "text": "So: rain"}, *blocks[-2:]]
     thinking = blocks[:2]
-    known = {"toolu_1": DETAILS}
-    assert second_turn("anthropic", message, {}) == [*thinking, *rest]
-    assert second_turn("anthropic", fragments, {}) == [*thinking, *rest]
-    assert second_turn("anthropic", dropped, known) == [*thinking, *rest]
-    assert second_turn("anthropic", dropped, {"toolu_2": DETAILS}) == [*thinking, *rest]
-    assert second_turn("anthropic", foreign, known) == [*thinking, *rest]
-    assert second_turn("anthropic", foreign, {}) == rest
-    assert second_turn("anthropic", dropped, {}) == rest
+    assert second_turn("anthropic", message) == [*thinking, *rest]
+    assert second_turn("anthropic", fragments) == [*thinking, *rest]
+    assert second_turn("anthropic", foreign) == rest
+    assert second_turn("anthropic", dropped) == rest
     # another provider of the same wire cannot read Anthropic's signatures
-    assert second_turn("minimax-portal", message, known) == rest
+    assert second_turn("minimax-portal", message) == rest
 
 
 def test_other_providers_thinking_goes_back_to_them() -> None:
     call = Call("minimax-portal", "MiniMax-M2.7", stream=False, now=1, request_id="r")
     answer = DIALECT.read_answer(json.dumps(WEB_ANSWER).encode(), call)
     assert isinstance(answer, dict)
-    turn = second_turn("minimax-portal", answer["choices"][0]["message"], {})
+    turn = second_turn("minimax-portal", answer["choices"][0]["message"])
     assert [block["type"] for block in turn[:2]] == ["thinking", "redacted_thinking"]
 
 

@@ -362,9 +362,9 @@ def test_earlier_reasoning(provider: str, turn: dict[str, Any], expected: dict[s
     ("provider", "expected"),
     [("openrouter", {"reasoning_details": DETAILS}), ("deepseek", {"reasoning_content": "because"})],
 )
-def test_reasoning_that_the_client_dropped_is_recalled(provider: str, expected: dict[str, Any]) -> None:
+def test_reasoning_details_of_a_tool_turn(provider: str, expected: dict[str, Any]) -> None:
     turn = {**PLAIN, "tool_calls": [TOOL_CALL]}
-    body = body_for(provider, {"messages": [HELLO, turn]}, recall=lambda id_: DETAILS if id_ == "t1" else ())
+    body = body_for(provider, {"messages": [HELLO, {**turn, "reasoning_details": DETAILS}]})
     assert body["messages"][1] == {**turn, **expected}
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import ModelRules, recall_nothing
+from smart_router.dialects.base import ModelRules
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini import GeminiDialect
 from smart_router.dialects.gemini_signatures import SKIP_VALIDATION
-from smart_router.dialects.hub import ReasoningDetail
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini_cases import answer, make_call, read_chunks, sse
 
@@ -36,11 +34,11 @@ def first_message(stream: bool) -> dict[str, Any]:
     return message
 
 
-def second_turn(message: dict[str, Any], thinking: Any = "level", recall: Any = recall_nothing) -> list[Any]:
+def second_turn(message: dict[str, Any], thinking: Any = "level") -> list[Any]:
     """The parts of the model's turn in the second request."""
     results = [{"role": "tool", "tool_call_id": c["id"], "content": "r"} for c in message["tool_calls"]]
     request: Any = {"messages": [{"role": "user", "content": "hi"}, message, *results]}
-    call = make_call("gemini-3-flash", rules=ModelRules(thinking=thinking), recall=recall)
+    call = make_call("gemini-3-flash", rules=ModelRules(thinking=thinking))
     parts: list[Any] = from_json(DIALECT.write_request(request, call).body)["contents"][1]["parts"]
     return parts
 
@@ -88,16 +86,6 @@ def test_echoed_in_reasoning_details_alone() -> None:
     message = first_message(stream=False)
     message["tool_calls"] = without_extra_content(message)
     assert signatures(second_turn(message)) == [None, "text-sig", "call-sig", None]
-
-
-def test_dropped_but_remembered() -> None:
-    message = first_message(stream=False)
-
-    def recall(tool_call_id: str) -> Sequence[ReasoningDetail]:
-        details: list[ReasoningDetail] = message["reasoning_details"]
-        return details if tool_call_id == message["tool_calls"][0]["id"] else ()
-
-    assert signatures(second_turn(forgetful(message), recall=recall)) == [None, "call-sig", None]
 
 
 @pytest.mark.parametrize(("thinking", "stand_in"), [("level", SKIP_VALIDATION), ("budget", None)])

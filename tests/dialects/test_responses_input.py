@@ -9,7 +9,6 @@ import pytest
 
 from smart_router.dialects.base import Call
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import ReasoningDetail
 from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
 from tests.dialects.responses_helpers import HI, LONG, item, user, write
@@ -163,13 +162,6 @@ def answer_to_tools() -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def test_reasoning_that_the_client_echoes(flavour: ResponsesFlavour) -> None:
     turn, results = answer_to_tools()
     assert write({"messages": [turn, *results]}, flavour)["input"][:4] == SENT_BACK
-
-
-def test_reasoning_that_the_client_dropped() -> None:
-    turn, results = answer_to_tools()
-    remembered: dict[str, list[ReasoningDetail]] = {"call_2": turn.pop("reasoning_details")}
-    body = write({"messages": [turn, *results]}, recall=lambda call_id: remembered.get(call_id, ()))
-    assert body["input"][:4] == SENT_BACK
 
 
 def test_reasoning_of_a_stream_is_sent_back_the_same() -> None:

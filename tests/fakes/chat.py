@@ -72,6 +72,7 @@ def chat_stream(
     *,
     tool_calls: Sequence[ToolCall] = (),
     reasoning: Sequence[str] = (),
+    reasoning_details: Sequence[Mapping[str, Any]] = (),
     model: str | None = None,
     finish: str | None = None,
     usage: Mapping[str, Any] | None = None,
@@ -88,6 +89,7 @@ def chat_stream(
     def deltas() -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": ""}
         yield from ({"reasoning_content": piece} for piece in reasoning)
+        yield from ({"reasoning_details": [detail]} for detail in reasoning_details)
         yield from ({"content": piece} for piece in pieces)
         yield from ({"tool_calls": [call]} for call in _tool_calls(tool_calls))
 

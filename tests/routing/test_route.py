@@ -28,7 +28,7 @@ def decide(request: Any, config: RoutingConfig = CONFIG, **changed: Any) -> Deci
         "usable": EVERYONE,
         "configured": EVERYONE,
         "sticky": StickyTable(),
-        "session": None,
+        "sticky_keys": (),
         "now": 0.0,
     }
     return route(request, config=config, **(world_now | changed))
@@ -134,16 +134,16 @@ class TestSticky:
     def table(self) -> StickyTable:
         table = StickyTable(ttl=60)
         first = decide(chat("hi", model="auto:medium"))
-        table.keep("s", Decision(**{**_fields(first), "asked": "auto"}), first.candidates[1], now=0)  # b/m
+        table.keep(("s",), Decision(**{**_fields(first), "asked": "auto"}), first.candidates[1], now=0)  # b/m
         return table
 
     def test_stays_while_the_tier_does_not_rise(self, table: StickyTable) -> None:
-        found = decide(chat("hi"), sticky=table, session="s", now=30)
+        found = decide(chat("hi"), sticky=table, sticky_keys=("s",), now=30)
         assert found.sticky and chain(found)[0] == "b/m" and found.tier == "MEDIUM"
         assert "stays on b/m" in found.why
 
     def test_a_rising_tier_moves_it(self, table: StickyTable) -> None:
-        found = decide(chat(HARD), sticky=table, session="s", now=30)
+        found = decide(chat(HARD), sticky=table, sticky_keys=("s",), now=30)
         assert not found.sticky and chain(found)[0] == "a/r"
 
     @pytest.mark.parametrize(
@@ -151,16 +151,16 @@ class TestSticky:
         [
             {"usable": only("a", "c", "b/c")},  # cooled
             {"now": 61.0},
-            {"session": "other"},
+            {"sticky_keys": ("other",)},
             {"providers": world(PROVIDERS["a"], PROVIDERS["c"])},  # taken out of the config
         ],
     )
     def test_leaves(self, table: StickyTable, changed: dict[str, Any]) -> None:
-        found = decide(chat("hi"), **({"sticky": table, "session": "s", "now": 30.0} | changed))
+        found = decide(chat("hi"), **({"sticky": table, "sticky_keys": ("s",), "now": 30.0} | changed))
         assert not found.sticky and chain(found)[0] != "b/m"
 
     def test_leaves_a_candidate_that_lacks_what_is_needed(self, table: StickyTable) -> None:
-        found = decide(chat("hi", tools=[{"type": "function"}]), sticky=table, session="s", now=30)
+        found = decide(chat("hi", tools=[{"type": "function"}]), sticky=table, sticky_keys=("s",), now=30)
         assert not found.sticky and "b/m" not in chain(found)
 
 

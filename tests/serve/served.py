@@ -17,7 +17,7 @@ from tests.fakes.provider import Provider
 from tests.fakes.record import Request
 from tests.harness import MITMDUMP, Router, RouterError, provider_env
 
-ASK = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
+ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
 PATIENCE = 30.0
 
 SMART_ROUTER = MITMDUMP.with_name("smart-router")
@@ -69,7 +69,7 @@ class Served(Router):
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) -> AsyncIterator[Served]:
-    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai"))
+    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai", "openrouter"))
     await asyncio.to_thread(served.start)
     try:
         yield served

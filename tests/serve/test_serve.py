@@ -35,10 +35,26 @@ async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:
     for number in range(100):
         body = ASK | {"model": "auto", "user": f"conversation {number}"}
         await here.post("/v1/chat/completions", json=body)
-        answer = await there.post("/v1/chat/completions", json=body)
+        answered = [*ASK["messages"], {"role": "assistant", "content": "Hello."}, *ASK["messages"]]
+        answer = await there.post("/v1/chat/completions", json=body | {"messages": answered})
         if "stays on" in answer.headers["x-router-why"]:
             return 2 * (number + 1)
     raise AssertionError("what one worker knows of a conversation is not told")
+
+
+async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient, provider: Provider) -> int:
+    """A tool loop goes on at another worker, with its reasoning; how many requests that took to see."""
+    detail = {"type": "reasoning.text", "text": "Hm", "format": "unknown", "index": 0}
+    provider.on(chat_answer(None, tool_calls=[("f", {})], reasoning_details=[detail]), path="/openrouter")
+    first = ASK | {"model": "openrouter/moonshotai/kimi-k3"}
+    made = (await here.post("/v1/chat/completions", json=first)).json()["choices"][0]["message"]["tool_calls"]
+    result = {"role": "tool", "tool_call_id": made[0]["id"], "content": "done"}
+    messages = [*ASK["messages"], {"role": "assistant", "tool_calls": made}, result]
+    for number in range(100):
+        await there.post("/v1/chat/completions", json=first | {"messages": messages})
+        if provider.requests[-1].json["messages"][1].get("reasoning_details") == [detail]:
+            return number + 2
+    raise AssertionError("the reasoning of one worker's turn is not told")
 
 
 async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
@@ -50,12 +66,13 @@ async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, arguments) as served:
         assert len(await served.serving()) == 2
 
-        provider.on(chat_answer(), always=True)
+        provider.on(chat_answer(), path="/openai", always=True)
         async with contextlib.AsyncExitStack() as stack:
             clients = await one_client_each(served, stack)
             for client in clients:
                 assert (await client.post("/v1/chat/completions", json=ASK)).status_code == 200
             asked = len(clients) + await until_told(clients[0], clients[-1])
+            asked += await until_reasoning_told(clients[0], clients[-1], provider)
         await until_counted(served, asked)
 
         await ends_whole(served, provider)

@@ -15,7 +15,7 @@ from smart_router.routing.sticky import Kept
 from smart_router.serve.channel import Channel
 from smart_router.serve.passed import Passed
 from smart_router.serve.report import from_tree, to_tree
-from smart_router.serve.sharing import SharedRecall, SharedSticky
+from smart_router.serve.sharing import SharedReasoning, SharedSticky
 from smart_router.serve.tree import add
 from smart_router.stats.metrics import exposition
 from smart_router.stats.totals import Histogram, Totals
@@ -65,19 +65,19 @@ def test_counts_of_a_worker_with_fewer_buckets() -> None:
 
 def test_another_worker_remembers_the_same() -> None:
     told: list[Any] = []
-    recall, sticky = SharedRecall(told.append), SharedSticky(60.0, told.append)
-    recall.put(["call_1", "call_2"], [{"type": "reasoning.encrypted", "data": "x"}])
+    reasoning, sticky = SharedReasoning(told.append), SharedSticky(60.0, told.append)
+    reasoning.put(["key-1", "key-2"], [{"type": "reasoning.encrypted", "data": "x"}])
     sticky.put(("session", "auto"), kept := Kept(Candidate("openai", "gpt-5.4"), "SIMPLE", 5.0))
 
     silent: list[Any] = []
     others: dict[str, Any] = {
-        "recall": SharedRecall(silent.append),
+        "reasoning": SharedReasoning(silent.append),
         "sticky": SharedSticky(60.0, silent.append),
     }
     for kind, *values in json.loads(json.dumps(told, default=vars)):
         others[kind].learn(*values)
-    assert others["recall"].get("call_2") == recall.get("call_2")
-    assert others["sticky"].get("session", "auto", 6.0) == kept
+    assert others["reasoning"].get("key-2") == reasoning.get("key-2")
+    assert others["sticky"].get(("session",), "auto", 6.0) == kept
     assert not silent
 
 

@@ -9,11 +9,11 @@ from pydantic_core import to_json
 
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.heads import make_response
+from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
 from smart_router.errors import ClientError, UpstreamError
-from smart_router.recall import Carried, remember
 
 KEEP_ALIVE_COMMENT = b": keep-alive\n\n"
 
@@ -34,7 +34,7 @@ class Answer:
         self._held: list[Event] = []
         self._completion: ChatCompletion | None = None
         self._has_content = False
-        self._carried = Carried()
+        self._reasoning = ReasoningCollector()
         self._writer = ChatStreamWriter(exchange.include_usage)
 
     @property
@@ -47,14 +47,21 @@ class Answer:
         """Whether a streaming client is to get what is held."""
         return self._has_content or self.complete
 
+    @property
+    def _scope(self) -> Scope:
+        attempt = self.exchange.attempt
+        assert attempt is not None, "an answer is an attempt's"
+        return scope_of(self.exchange.client, attempt.candidate)
+
     def take(self, events: Sequence[Event]) -> None:
         """Hold these events; there is no Failure among them."""
         self._held += events
-        self._carried.take(events)
+        self._reasoning.take(events)
         self._has_content = self._has_content or any(map(is_content, events))
         if type(events[-1]) is End:
             self.complete = True
-            self._carried.remember(self.exchange.services.recall)
+            exchange = self.exchange
+            self._reasoning.store(exchange.services.reasoning, exchange.history, self._scope)
 
     def take_whole(self, completion: ChatCompletion) -> None:
         """Hold an answer that came in one piece."""
@@ -64,14 +71,14 @@ class Answer:
         self._completion = completion
         self.complete = True
         self._has_content = any(says_something(choice["message"]) for choice in completion["choices"])
-        remember(completion, self.exchange.services.recall)
+        self.exchange.services.reasoning.store(completion, self.exchange.history, self._scope)
 
     def discard(self) -> None:
         """The attempt failed before anything of it was sent."""
         self._held = []
         self._completion = None
         self._has_content = self.complete = False
-        self._carried = Carried()
+        self._reasoning = ReasoningCollector()
 
     def stream_bytes(self, *, early_head: bool) -> bytes:
         """What is held, for a streaming client; from here on the answer is committed.

@@ -14,6 +14,7 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.heads import fields_of, make_request, make_server
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import SLOW_START
+from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
 from smart_router.dialects.base import Call
 from smart_router.dialects.tool_names import tool_names
@@ -49,7 +50,9 @@ class Builder:
         """The attempt, ready to start. Raises ClientError if the provider cannot be asked this."""
         provider = self._providers[candidate.provider]
         call = self._call(exchange, candidate, provider, profile)
-        outgoing = provider.dialect.write_request(exchange.request, call)
+        scope = scope_of(exchange.client, candidate)
+        restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
+        outgoing = provider.dialect.write_request(restored, call)
         fields = {
             **fields_of(_passed_on(exchange.client_flow, provider.id)),
             **self._fields[provider.id, call.stream],
@@ -90,7 +93,6 @@ class Builder:
                 **provider.extras,
                 **({"session": exchange.session} if exchange.session else {}),
             },
-            recall=exchange.services.recall.get,
             tool_names=tool_names(exchange.request),
         )
         streams = provider.dialect.upstream_streams(exchange.request, call)

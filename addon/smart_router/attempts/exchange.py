@@ -17,14 +17,15 @@ from pydantic import SecretStr
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.cooldowns import SHORTEST
 from smart_router.auth.picking import AllCooled
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
+from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError, ErrorClass, UpstreamError
-from smart_router.recall import Recall
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 
@@ -88,7 +89,7 @@ class Services:
 
     auth: AuthStore
     sticky: StickyTable
-    recall: Recall
+    reasoning: ReasoningCache
     build: Callable[[Exchange, Candidate, Profile], Attempt]
     refresher: Refresher | None = None
 
@@ -97,6 +98,8 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
+    `client` is the name of the router key that was shown. `session` keeps a conversation with a profile,
+    `sticky_keys` keep it with a model (see `SessionKeys`); `history` recognises its earlier turns.
     `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
     for which a provider asked the router to wait. `again` is the failed attempt that its own profile makes
     once more, `refused_tokens` and `hosts` say why: the tokens that were refused, and which of its provider's
@@ -112,6 +115,8 @@ class Exchange:
     session: str | None
     client_flow: http.HTTPFlow
     services: Services
+    sticky_keys: tuple[str, ...] = ()
+    client: str | None = None
 
     remaining: list[Candidate] = field(default_factory=list)
     step: Step | None = None
@@ -130,9 +135,11 @@ class Exchange:
     hosts: dict[str, int] = field(default_factory=dict)
     sent: KeptBody = field(init=False)
     streams: bool = field(init=False)
+    history: History = field(init=False)
 
     def __post_init__(self) -> None:
         self.streams = bool(self.request.get("stream"))
+        self.history = History(self.request["messages"])
         self.remaining = list(self.decision.candidates)
         self.sent = KeptBody(self.limits.keep_body)
 
@@ -194,7 +201,7 @@ class Exchange:
         self.answered = self.attempt
         candidate = self.attempt.candidate
         self.services.auth.mark_profile_used(self.attempt.profile_id, candidate.model, now)
-        self.services.sticky.keep(self.session, self.decision, candidate, now)
+        self.services.sticky.keep(self.sticky_keys, self.decision, candidate, now)
 
     def another_left(self) -> bool:
         """Whether an answer that says nothing may be given up for another candidate's."""

@@ -170,14 +170,8 @@ def _tool_input(arguments: str) -> dict[str, Any]:
 
 
 def _thinking(message: Message, call: Call) -> list[Block]:
-    """The turn's thinking as the client echoed it, else as the router remembers it."""
-    own_format = detail_format(call.provider)
-    if blocks := _thinking_blocks(message.get("reasoning_details") or (), own_format):
-        return blocks
-    for tool_call in message.get("tool_calls") or ():
-        if blocks := _thinking_blocks(call.recall(tool_call["id"]), own_format):
-            return blocks
-    return []
+    """The turn's thinking."""
+    return _thinking_blocks(message.get("reasoning_details") or (), detail_format(call.provider))
 
 
 def _thinking_blocks(details: Iterable[ReasoningDetail], own_format: str) -> list[Block]:

@@ -1,17 +1,17 @@
 """What every dialect offers, and what it is told about the attempt it works for.
 
 A dialect is pure: same input, same output, no clock, no randomness, no socket. What would need them
-(the time, ids for tool calls that came without, what earlier turns carried) is in `Call`.
+(the time, ids for tool calls that came without) is in `Call`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
-from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, ReasoningDetail
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event
 from smart_router.errors import UpstreamError
 
 
@@ -84,19 +84,13 @@ class ChatQuirks:
     reasoning_apart: bool = False
 
 
-def recall_nothing(tool_call_id: str) -> Sequence[ReasoningDetail]:
-    """The `Call.recall` of a router that remembers nothing."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One attempt, as a dialect sees it.
 
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
     `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT
-    account, session). `recall` gives the reasoning details of the turn that made a tool call, for clients
-    that dropped them. `tool_names` are the names of the request's tools, for formats whose names are
+    account, session). `tool_names` are the names of the request's tools, for formats whose names are
     shorter than the client's and so must be told apart and restored in the answer.
     """
 
@@ -109,7 +103,6 @@ class Call:
     quirks: ChatQuirks = ChatQuirks()
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
-    recall: Callable[[str], Sequence[ReasoningDetail]] = recall_nothing
     tool_names: tuple[str, ...] = ()
 
     def mint(self, kind: str, number: int) -> str:

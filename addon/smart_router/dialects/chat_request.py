@@ -146,8 +146,6 @@ def _earlier_reasoning(message: Mapping[str, Any], call: Call) -> dict[str, Any]
     """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
     calls = message.get("tool_calls") or []
     details = message.get("reasoning_details")
-    if not details and calls:
-        details = list(call.recall(calls[0]["id"]))
     if call.quirks.history == "details":
         return {"reasoning_details": details} if details else {}
     if not calls:

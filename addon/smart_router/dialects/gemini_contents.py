@@ -138,7 +138,7 @@ class _Writer:
         if self._format == GEMINI_FORMAT:
             parts += signature_parts(message)
         elif parts or message.get("tool_calls"):
-            parts = thought_parts(message, self._call) + parts
+            parts = thought_parts(message) + parts
         return parts + self._tool_calls(message, where)
 
     def _tool_calls(self, message: Message, where: str) -> list[Part]:
@@ -156,9 +156,7 @@ class _Writer:
                 "args": _arguments(function.get("arguments") or ""),
             }
             part: Part = {"functionCall": called}
-            if self._format == GEMINI_FORMAT and (
-                signature := call_signature(tool_call, message, self._call)
-            ):
+            if self._format == GEMINI_FORMAT and (signature := call_signature(tool_call, message)):
                 part["thoughtSignature"] = signature
             parts.append(part)
         if parts and self._format == GEMINI_FORMAT and self._call.rules.thinking == "level":

@@ -8,10 +8,9 @@ thoughts instead, and want text and signature back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call
 from smart_router.dialects.gemini_json import as_count, as_object, as_text
 from smart_router.dialects.hub import Message, ReasoningDetail
 
@@ -59,19 +58,14 @@ def extra_content(signature: str) -> dict[str, Any]:
     return {"google": {"thought_signature": signature}}
 
 
-def call_signature(tool_call: Mapping[str, Any], message: Message, call: Call) -> str | None:
-    """The signature that came with a tool call: as the client echoes it, else as the router remembers it."""
+def call_signature(tool_call: Mapping[str, Any], message: Message) -> str | None:
+    """The signature that came with a tool call."""
     google = as_object(as_object(tool_call.get("extra_content")).get("google"))
     if echoed := as_text(google.get("thought_signature")):
         return echoed
     id_ = str(tool_call.get("id"))
-    echoes = message.get("reasoning_details") or ()
-    return _signature_of(id_, echoes) or _signature_of(id_, call.recall(id_))
-
-
-def _signature_of(tool_call_id: str, details: Iterable[ReasoningDetail]) -> str | None:
-    for detail in details:
-        if detail.get("format") == GEMINI_FORMAT and detail.get("id") == tool_call_id:
+    for detail in message.get("reasoning_details") or ():
+        if detail.get("format") == GEMINI_FORMAT and detail.get("id") == id_:
             return as_text(detail.get("data")) or None
     return None
 
@@ -86,20 +80,10 @@ def signature_parts(message: Message) -> list[dict[str, Any]]:
     ]
 
 
-def thought_parts(message: Message, call: Call) -> list[dict[str, Any]]:
-    """Claude's signed thoughts: as the client echoes them, else as the router remembers them."""
-    if parts := _join_thoughts(message.get("reasoning_details") or ()):
-        return parts
-    for tool_call in message.get("tool_calls") or ():
-        if parts := _join_thoughts(call.recall(tool_call["id"])):
-            return parts
-    return []
-
-
-def _join_thoughts(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
-    """Fragments joined by index; thoughts that were cut off before their signature stay out."""
+def thought_parts(message: Message) -> list[dict[str, Any]]:
+    """Claude's signed thoughts, fragments joined by index; those cut off before their signature stay out."""
     thoughts: dict[int, dict[str, Any]] = {}
-    for detail in details:
+    for detail in message.get("reasoning_details") or ():
         if detail.get("format") == CLAUDE_FORMAT:
             part = thoughts.setdefault(as_count(detail.get("index")), {"text": "", "thought": True})
             part["text"] += as_text(detail.get("text"))

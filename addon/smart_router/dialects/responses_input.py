@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from smart_router.dialects.base import Call
@@ -91,7 +91,7 @@ def _turn(message: Message, number: int, call: Call, flavour: ResponsesFlavour) 
         details: Mapping[str, Any] = made["function"] if made["type"] == "function" else made["custom"]
         name = short_name(details["name"])
         items.append({"type": kind, "call_id": short_name(made["id"]), "name": name, field: details[field]})
-    return [*_reasoning(message, call, flavour), *items] if items else []
+    return [*_reasoning(message, flavour), *items] if items else []
 
 
 def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
@@ -113,19 +113,14 @@ def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
         yield {"type": "refusal", "refusal": refusal}
 
 
-def _reasoning(message: Message, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
-    """The turn's reasoning as the client sent it back, else as the router remembers it.
+def _reasoning(message: Message, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+    """The turn's reasoning.
 
     Nothing is stored at the provider, so an item without encrypted or plain content could only be looked
     for there in vain: it stays out.
     """
-    sources: list[Sequence[ReasoningDetail]] = [message.get("reasoning_details") or ()]
-    sources += [call.recall(made["id"]) for made in message.get("tool_calls") or ()]
-    for details in sources:
-        ours = [detail for detail in details if _is_ours(detail, flavour)]
-        if ours:
-            return [item for item in _items(ours) if "encrypted_content" in item or "content" in item]
-    return []
+    ours = [detail for detail in message.get("reasoning_details") or () if _is_ours(detail, flavour)]
+    return [item for item in _items(ours) if "encrypted_content" in item or "content" in item]
 
 
 def _is_ours(detail: object, flavour: ResponsesFlavour) -> bool:

@@ -15,9 +15,9 @@ from smart_router.routing.needs import lacks, needs_of
 from smart_router.routing.resolve import resolve
 from smart_router.routing.rules import Scored, score_request
 from smart_router.routing.selector import rules_of, select
-from smart_router.routing.sticky import Kept, StickyTable, session_key
+from smart_router.routing.sticky import Kept, StickyTable, session_keys
 
-__all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "route", "session_key"]
+__all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "route", "session_keys"]
 
 
 def route(
@@ -28,15 +28,15 @@ def route(
     usable: Callable[[str, str], bool],
     configured: Callable[[str], bool],
     sticky: StickyTable,
-    session: str | None,
+    sticky_keys: Sequence[str],
     now: float,
 ) -> Decision:
     """Decide which models may answer a request, best first.
 
     `usable(provider, model)` says whether a profile can be used right now, `configured(provider)` whether
-    there is a credential at all. A conversation (`session`, see `session_key`) stays on the candidate
-    that last answered it, unless that is not usable, lacks what the request now needs, or the tier rises;
-    a lower tier keeps the stronger model, because changing the model costs the whole prompt cache.
+    there is a credential at all. A conversation (`sticky_keys`, see `SessionKeys.earlier`) stays on the
+    candidate that last answered it, unless that is not usable, lacks what the request now needs, or the tier
+    rises; a lower tier keeps the stronger model, because changing the model costs the whole prompt cache.
     `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
     `now` is in seconds, of the same clock as there.
 
@@ -52,7 +52,7 @@ def route(
 
     scored = score_request(request, config)
     tier = virtual.tier or scored.tier
-    kept = sticky.get(session, asked, now)
+    kept = sticky.get(sticky_keys, asked, now)
     if kept and rank(kept.tier) > rank(tier):
         tier = kept.tier
     needs = needs_of(request)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -27,7 +27,7 @@ class Kept:
 class StickyTable:
     """Conversations and their candidates; those idle for `ttl` seconds and the least recently used go.
 
-    Keyed by session and virtual model, so that `auto:eco` and `auto` of one session don't mix.
+    Keyed by session (see `SessionKeys`) and virtual model: `auto:eco` and `auto` of one do not mix.
     """
 
     def __init__(self, ttl: float = 1800.0, size: int = 10_000) -> None:
@@ -38,19 +38,24 @@ class StickyTable:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, session: str | None, asked: str, now: float) -> Kept | None:
-        """What the conversation is on at `now` (seconds), None if nothing or too long ago."""
-        kept = self._kept.get((session, asked)) if session else None
-        return kept if kept and now - kept.at < self.ttl else None
+    def get(self, keys: Sequence[str], asked: str, now: float) -> Kept | None:
+        """What is kept at `now` (seconds) under the first of these keys that has something."""
+        for key in keys:
+            kept = self._kept.get((key, asked))
+            if kept and now - kept.at < self.ttl:
+                return kept
+        return None
 
-    def keep(self, session: str | None, decision: Decision, candidate: Candidate, now: float) -> None:
-        """Remember that `candidate` answered the conversation; explicit models are not remembered."""
-        if session is None or decision.tier is None:
+    def keep(self, keys: Sequence[str], decision: Decision, candidate: Candidate, now: float) -> None:
+        """Remember under these keys that `candidate` answered; explicit models are not remembered."""
+        if decision.tier is None:
             return
-        self.put((session, decision.asked), Kept(candidate, decision.tier, now))
+        kept = Kept(candidate, decision.tier, now)
+        for key in keys:
+            self.put((key, decision.asked), kept)
 
     def put(self, key: tuple[str, str], kept: Kept) -> None:
-        """The same, by session and virtual model."""
+        """Remember an entry."""
         self._kept[key] = kept
         self._kept.move_to_end(key)
         while self._kept and (len(self._kept) > self.size or self._oldest_expired(kept.at)):
@@ -60,27 +65,55 @@ class StickyTable:
         return now - next(iter(self._kept.values())).at >= self.ttl
 
 
-def session_key(request: Mapping[str, Any], header: str | None = None) -> str | None:
-    """What tells this conversation from others: `x-session-id` (`header`), `user`, or how it began.
+class SessionKeys(NamedTuple):
+    """Names of the session that a request belongs to. Hashed, so that neither ids nor texts stay in memory.
 
-    The beginning (system messages and first user turn) is the same in every turn of a conversation.
-    Hashed, so that neither ids nor texts stay in memory. None if there is no user turn.
+    `session` is for the provider's prompt cache and for staying with a profile: `x-session-id`, else `user`,
+    else the beginning of the conversation (system messages and first user turn, the same in every turn).
+    `sticky` are the keys of a `StickyTable`, best first: the thread, which is the beginning within that
+    session, then an `x-session-id` as a whole: the system prompt may have changed since, or the history may
+    have been compacted. `continued`: there is an earlier assistant turn.
     """
-    if header:
-        return _digest("id", header)
+
+    session: str | None
+    sticky: tuple[str, ...]
+    continued: bool
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """The keys under which an earlier turn may have been kept: a first turn has none."""
+        return self.sticky if self.continued else ()
+
+
+def session_keys(request: Mapping[str, Any], client: str | None = None, header: str = "") -> SessionKeys:
+    """The session of a request of `client` (its name under `[clients]`); `header` is its `x-session-id`.
+
+    Every name is one of this client only. Without a name and a user turn there is no session.
+    """
+    beginning, continued = _beginning(request.get("messages") or ())
     user = request.get("user")
-    if isinstance(user, str) and user:
-        return _digest("user", user)
-    beginning = []
-    for message in request.get("messages") or ():
+    named = ("id", header) if header else ("user", user) if user and isinstance(user, str) else None
+    if named is None and beginning is None:
+        return SessionKeys(None, (), continued)
+    thread = _digest("start", client, named, beginning)
+    if named is None:
+        return SessionKeys(thread, (thread,), continued)
+    session = _digest(named[0], client, named[1])
+    return SessionKeys(session, (thread, session) if header else (thread,), continued)
+
+
+def _beginning(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Any] | None, bool]:
+    """System messages and first user turn, if there is one, and whether an answer follows it."""
+    contents = []
+    for index, message in enumerate(messages):
         role = message.get("role")
         if role in _INSTRUCTIONS:
-            beginning.append(message.get("content"))
+            contents.append(message.get("content"))
         elif role == "user":
-            beginning.append(message.get("content"))
-            return _digest("start", beginning)
-    return None
+            contents.append(message.get("content"))
+            return contents, any(later.get("role") == "assistant" for later in messages[index + 1 :])
+    return None, False
 
 
-def _digest(kind: str, value: Any) -> str:
-    return f"{kind}:{blake2b(to_json(value), digest_size=16).hexdigest()}"
+def _digest(kind: str, *values: Any) -> str:
+    return f"{kind}:{blake2b(to_json(values), digest_size=16).hexdigest()}"

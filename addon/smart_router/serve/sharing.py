@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any
 
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.dialects.hub import ReasoningDetail
-from smart_router.recall import Recall
 from smart_router.router import Router
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import Kept, StickyTable
@@ -24,22 +24,21 @@ Tell = Callable[[list[Any]], None]
 """Passes on something to remember: its kind, and what `learn` of that kind takes."""
 
 
-class SharedRecall(Recall):
-    """What tool loops need in their next turn."""
+class SharedReasoning(ReasoningCache):
+    """Reasoning that tool loops need in their next turn."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__()
         self._tell = tell
 
-    def put(self, tool_call_ids: Iterable[str], details: Sequence[ReasoningDetail]) -> None:
-        """Remember, and tell."""
-        ids = list(tool_call_ids)
-        super().put(ids, details)
-        self._tell(["recall", ids, details])
+    def put(self, keys: Sequence[str], details: Sequence[ReasoningDetail]) -> None:
+        """Keep a turn's details, and tell the others."""
+        super().put(keys, details)
+        self._tell(["reasoning", keys, details])
 
-    def learn(self, ids: list[str], details: list[ReasoningDetail]) -> None:
-        """Remember what another worker has told."""
-        super().put(ids, details)
+    def learn(self, keys: list[str], details: list[ReasoningDetail]) -> None:
+        """Keep what another worker has told."""
+        super().put(keys, details)
 
 
 class SharedSticky(StickyTable):
@@ -77,13 +76,16 @@ class Sharing:
     """One worker's memory of conversations, in the place of the router's own."""
 
     def __init__(self, router: Router, tell: Tell) -> None:
-        self._recall = router.recall = SharedRecall(tell)
+        self._reasoning = router.reasoning = SharedReasoning(tell)
         self._sticky = router.sticky = SharedSticky(router.config.routing.sticky_ttl, tell)
         router.apply(router.config)
 
     def learn(self, told: Iterable[list[Any]]) -> None:
         """Take in what other workers have told; kinds that only a newer version knows are left."""
-        kinds: dict[str, Callable[..., None]] = {"recall": self._recall.learn, "sticky": self._sticky.learn}
+        kinds: dict[str, Callable[..., None]] = {
+            "reasoning": self._reasoning.learn,
+            "sticky": self._sticky.learn,
+        }
         for kind, *values in told:
             if kind in kinds:
                 kinds[kind](*values)
