@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from smart_router.journal import GAP, Journal
+from smart_router.journal import GAP, Journal, stamp
 
-logger = logging.getLogger("test_journal")
+logger = logging.getLogger("smart_router.test_journal")
+
+STAMP = re.compile(r"\[\d\d:\d\d:\d\d\.\d{3}\] ")
 
 
 class Lines(logging.Handler):
@@ -18,20 +23,23 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[str] = []
+        self.times: list[float] = []
         self.news = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record.getMessage())
+        self.records.append(STAMP.sub("", record.getMessage()))
+        self.times.append(record.created)
         self.news.set()
 
 
 @pytest.fixture
-def lines() -> Lines:
+def lines() -> Iterator[Lines]:
+    """What reaches the root logger, where mitmproxy's own handlers are."""
     handler = Lines()
     logger.setLevel(logging.INFO)
-    logger.handlers = [handler]
-    logger.propagate = False
-    return handler
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
 
 
 async def test_the_first_is_written_at_once_and_what_follows_together(lines: Lines) -> None:
@@ -62,3 +70,47 @@ async def test_what_is_left_is_written_at_the_end(lines: Lines) -> None:
     journal.flush()
     journal.flush()
     assert lines.records == ["a", "b\nc"]
+
+
+async def test_each_line_has_its_own_time(lines: Lines) -> None:
+    journal = Journal(logger)
+    raw: list[str] = []
+    lines.emit = lambda record: raw.append(record.getMessage())  # type: ignore[method-assign]
+    journal.add("a")
+    before = time.time()
+    journal.add("b")
+    journal.add("c")
+    after = time.time()
+    journal.flush()
+    first, second = raw[1].split("\n")
+    assert first == "b", "mitmproxy writes the time of a record itself"
+    assert stamp(before) <= second.removesuffix(" c") <= stamp(after)
+
+
+async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
+    journal = Journal(logger)
+    journal.add("a")
+    before = time.time()
+    journal.add("b")
+    after = time.time()
+    lines.news.clear()
+    await asyncio.wait_for(lines.news.wait(), 100 * GAP)
+    assert before <= lines.times[1] <= after
+
+
+async def test_what_waits_is_written_before_anything_else_that_the_router_logs(lines: Lines) -> None:
+    journal = Journal(logger)
+    journal.install()
+    try:
+        journal.add("a")
+        journal.add("b")
+        logger.warning("c")
+    finally:
+        journal.uninstall()
+    assert lines.records == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("at", "millis"), [(1_700_000_000.0, "000"), (1_700_000_000.9996, "999")])
+def test_times_are_written_as_mitmproxy_writes_them(at: float, millis: str) -> None:
+    clock = time.strftime("%H:%M:%S", time.localtime(at))
+    assert stamp(at) == f"[{clock}.{millis}]"

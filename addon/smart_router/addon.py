@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
@@ -30,14 +31,17 @@ from smart_router.listening import (
     came_from_elsewhere,
     settle,
 )
-from smart_router.mitm import links, replay, views
+from smart_router.mitm import comments, links, replay, views
 from smart_router.mitm.commands import Commands
 from smart_router.mitm.intercept import read_interception
 from smart_router.mitm.trim import Trim
+from smart_router.mitm.watch import Watch
 from smart_router.options import add_options, read_limits, read_max_body, read_retention
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.router import Router, open_router
+from smart_router.routing import Candidate
 from smart_router.routing.config import ConfigError
+from smart_router.running import Running, running
 from smart_router.serving import INTERNAL, Rules, Serving, cors
 
 logger = logging.getLogger(__name__)
@@ -77,11 +81,14 @@ class SmartRouter:
     def load(self, loader: Loader) -> None:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
         add_options(loader)
+        self._journal.install()
         error_pages.install()
         views.install()
         replay.install(self.claims)
         if not _chosen("connection_strategy"):
             ctx.options.update(connection_strategy="lazy")
+        if "web_columns" in ctx.options and not _chosen("web_columns"):  # of mitmweb alone
+            ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
         if not ctx.options.listen_host:
             ctx.options.update(listen_host=LOOPBACK)
 
@@ -119,6 +126,8 @@ class SmartRouter:
         if self._router is None:
             self._open()
         self._tasks = [asyncio.create_task(self._watch())]
+        watch = Watch(self.claims, _refresh, self._estimate)
+        self._tasks.append(asyncio.create_task(watch.run()))
         on_loopback = ctx.options.listen_host == LOOPBACK
         proxyserver = ctx.master.addons.get("proxyserver")
         self._tasks.append(asyncio.create_task(settle(proxyserver, on_loopback=on_loopback)))
@@ -127,7 +136,7 @@ class SmartRouter:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
         self._use_fast_hooks(False)
         connections.setLevel(logging.NOTSET)
-        self._journal.flush()
+        self._journal.uninstall()
         replay.uninstall()
         for task in self._tasks:
             task.cancel()
@@ -155,7 +164,7 @@ class SmartRouter:
             return
         router.limits = read_limits(ctx.options)
         router.recording.recorder.retention = read_retention(ctx.options)
-        router.recording.refresh = _refresh
+        router.recording.on_cost = _show_costs
         if self._router is not None:
             self._router.auth.close()
             self._router.recording.recorder.close()
@@ -171,6 +180,13 @@ class SmartRouter:
                     self._router.refresher.refresh_due()
             except Exception:  # whatever it is, the next edit is to be seen
                 logger.exception("smart-router: the config was not watched")
+
+    def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
+        return self._router.recording.estimate(exchange, candidate) if self._router else None
+
+    def running_requests(self) -> list[Running]:
+        """The requests in progress, the longest running first."""
+        return running(self.claims, time.monotonic())
 
     def router(self) -> Router | None:
         """The router, None while it has no usable config."""
@@ -264,11 +280,11 @@ class SmartRouter:
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
             links.show_body(flow, claim.exchange.sent)
-            _refresh(links.conclude(claim.exchange))
             if self._router is not None:
                 content = ctx.options.router_audit_content
                 self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
-            self._journal.add(_line(flow, claim.exchange))
+            _refresh(links.finish(claim.exchange))
+            self._journal.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
             links.show_body(flow, flow.response.stream)
 
@@ -299,11 +315,10 @@ def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
         view.update(flows)
 
 
-def _line(flow: http.HTTPFlow, exchange: Exchange) -> str:
-    """One line a request: what was asked, how it ended, who answered and why they were asked."""
-    outcome = flow.response.status_code if flow.response and not flow.error else "ended early"
-    answered = f" by {exchange.attempt.profile_id}" if exchange.attempt else ""
-    return f"{exchange.id} {exchange.decision.asked}: {outcome}{answered} ({exchange.decision.why})"
+def _show_costs(exchanges: Sequence[Exchange]) -> None:
+    for exchange in exchanges:
+        exchange.client_flow.comment = comments.ended(exchange)
+    _refresh([exchange.client_flow for exchange in exchanges])
 
 
 def _paths() -> tuple[str, str]:
@@ -328,4 +343,4 @@ def _chosen(option: str) -> bool:
 
 
 _smart_router = SmartRouter()
-addons = [_smart_router, Trim(), Commands(_smart_router.router)]
+addons = [_smart_router, Trim(), Commands(_smart_router.router, _smart_router.running_requests)]

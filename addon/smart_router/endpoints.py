@@ -13,7 +13,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.config import Config
 from smart_router.errors import ClientError
 
-Endpoint = Literal["chat", "models", "model", "health", "stats", "metrics"]
+Endpoint = Literal["chat", "models", "model", "health", "stats", "running", "metrics"]
 
 _MODELS_CREATED = 0
 """OpenAI's list wants a creation time; the router knows none."""
@@ -38,6 +38,7 @@ _EXACT: Mapping[str, Target] = {
     "/models": _MODELS,
     "/health": _HEALTH,
     "/router/stats": Target("stats", ("GET", "HEAD")),
+    "/router/running": Target("running", ("GET", "HEAD")),
     "/metrics": Target("metrics", ("GET", "HEAD")),
 }
 _CLAIMED = ("/v1/chat/", "/v1/models/", "/chat/", "/models/", "/health/", "/router/")

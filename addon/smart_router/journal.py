@@ -1,12 +1,17 @@
-"""One line in the log for each request, at a bounded cost."""
+"""One line in the log for each request, with its own time and in order, at a bounded cost."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 
 GAP = 0.05
 """Seconds between two writes: a line costs more than the routing of its request, most of it the write."""
+
+PACKAGE = "smart_router"
+"""The logger above all of the router's."""
 
 
 class Journal:
@@ -17,14 +22,24 @@ class Journal:
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self._lines: list[str] = []
+        self._lines: list[tuple[float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._before_others = _BeforeOthers(self)
+
+    def install(self) -> None:
+        """From now on waiting lines are written before whatever else the router logs."""
+        logging.getLogger(PACKAGE).addHandler(self._before_others)
+
+    def uninstall(self) -> None:
+        """Write what is left, and go."""
+        logging.getLogger(PACKAGE).removeHandler(self._before_others)
+        self.flush()
 
     def add(self, line: str) -> None:
         """Log a line, now or within `GAP`."""
-        self._lines.append(line)
+        self._lines.append((time.time(), line))
         if self._timer is None:
-            self._write()
+            self.write()
             self._timer = asyncio.get_running_loop().call_later(GAP, self._again)
 
     def flush(self) -> None:
@@ -32,15 +47,41 @@ class Journal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._write()
+        self.write()
 
     def _again(self) -> None:
         self._timer = None
         if self._lines:
-            self._write()
+            self.write()
             self._timer = asyncio.get_running_loop().call_later(GAP, self._again)
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Log what waits as one record, whose time is that of its first line. The other lines begin with
+        theirs, as mitmproxy writes it."""
         lines, self._lines = self._lines, []
-        if lines:
-            self._logger.info("%s", "\n".join(lines))
+        if not lines or not self._logger.isEnabledFor(logging.INFO):
+            return
+        (at, first), *others = lines
+        text = "\n".join([first, *[f"{stamp(at)} {line}" for at, line in others]])
+        record = self._logger.makeRecord(self._logger.name, logging.INFO, __file__, 0, "%s", (text,), None)
+        record.created, record.msecs = at, float(int(at * 1000) % 1000)
+        self._logger.handle(record)
+
+
+class _BeforeOthers(logging.Handler):
+    """Has a journal write what waits, so that the log is in order."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The router is about to log something else."""
+        if threading.get_ident() == self._thread:
+            self._journal.write()
+
+
+def stamp(at: float) -> str:
+    """A unix time as `[14:46:32.123]`, in local time."""
+    return f"[{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at * 1000) % 1000:03d}]"

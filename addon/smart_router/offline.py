@@ -15,7 +15,7 @@ from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
-from smart_router.routing import Decision, StickyTable, route
+from smart_router.routing import Candidate, Decision, StickyTable, route
 from smart_router.routing.needs import prompt_tokens
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.record import Tokens
@@ -33,6 +33,16 @@ class Recorded(NamedTuple):
 
     id: Any
     request: ChatRequest | ClientError
+
+
+def estimate_cost(prices: PriceBook, request: ChatRequest, candidate: Candidate, at: float) -> float | None:
+    """What a candidate's answer would cost in USD at a time (unix seconds); None without price.
+
+    The prompt is measured as for the context check, the answer taken to be ASSUMED_ANSWER tokens long.
+    """
+    tokens = Tokens(input=prompt_tokens(request), output=ASSUMED_ANSWER, estimated=True)
+    cost = prices.cost(candidate.provider, candidate.model, tokens, at)
+    return cost.usd if cost else None
 
 
 def from_prompt(prompt: str) -> ChatRequest:
@@ -130,14 +140,8 @@ class Offline:
         )
 
     def estimate(self, request: ChatRequest, decision: Decision, at: float) -> float | None:
-        """What the first candidate's answer would cost in USD at a time (unix seconds); None without price.
-
-        The prompt is measured as for the context check, the answer taken to be ASSUMED_ANSWER tokens long.
-        """
-        first = decision.candidates[0]
-        tokens = Tokens(input=prompt_tokens(request), output=ASSUMED_ANSWER, estimated=True)
-        cost = self.prices.cost(first.provider, first.model, tokens, at)
-        return cost.usd if cost else None
+        """What the first candidate's answer would cost; see `estimate_cost`."""
+        return estimate_cost(self.prices, request, decision.candidates[0], at)
 
 
 def configured_in(env: Mapping[str, str], providers: Mapping[str, Provider]) -> Callable[[str], bool]:

@@ -62,6 +62,12 @@ OPTIONS: tuple[Option, ...] = (
         "Seconds that a provider may be silent in mid-answer.",
     ),
     Option(
+        "router_silence_warning",
+        str,
+        f"{_LIMITS.silence_warning:g}",
+        "Seconds after which a line in the log says that a provider is silent; once per attempt.",
+    ),
+    Option(
         "router_failover_timeout",
         str,
         f"{_LIMITS.failover:g}",
@@ -172,6 +178,7 @@ def read_limits(options: Any) -> Limits:
         total=_seconds(options, "router_total_timeout"),
         hold_head=_seconds(options, "router_hold_head"),
         max_wait=_seconds(options, "router_max_wait"),
+        silence_warning=_seconds(options, "router_silence_warning"),
         keep_body=_size(options, "router_keep_body", least=0),
     )
 

@@ -16,6 +16,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.config import Config
 from smart_router.errors import ClientError
+from smart_router.offline import estimate_cost
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
 from smart_router.routing.needs import CHARACTERS_PER_TOKEN, prompt_tokens
@@ -27,6 +28,7 @@ from smart_router.stats.recorder import Recorder
 from smart_router.stats.report import build_report
 from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
+from smart_router.stats.words import dollars
 
 BASELINE_MODEL = "auto"
 """The virtual model whose REASONING tier names the most capable model."""
@@ -41,8 +43,8 @@ MOST_PATH = 200
 class Recording:
     """Records of one router: where they go, at which prices, and what is made of them at once.
 
-    `configured` says whether there is a credential for a provider; `refresh` is told the flows on which more
-    is known now. Use from the event loop's thread.
+    `configured` says whether there is a credential for a provider; `on_cost` is told the requests whose cost
+    is now known, and stands in the metadata of their client flows. Use from the event loop's thread.
     """
 
     def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
@@ -50,8 +52,8 @@ class Recording:
         self.totals = Totals()
         self.recorder = Recorder(folder, PriceBook(), priced=self._priced)
         self._configured = configured
-        self.refresh: Callable[[Sequence[http.HTTPFlow]], None] = lambda flows: None
-        self._unpriced: dict[str, http.HTTPFlow] = {}
+        self.on_cost: Callable[[Sequence[Exchange]], None] = lambda exchanges: None
+        self._unpriced: dict[str, Exchange] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.apply(config)
 
@@ -67,18 +69,17 @@ class Recording:
         self._capable = tiers[virtual.tier_models].of("REASONING") if virtual else []
 
     def ended(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
-        """A routed request has ended: record it, and say on its flow what is known of it.
+        """A routed request has ended: record it, and note on its flow how long it took and what it used.
 
         `client` is the name of its router key; `content` keeps what was asked.
         """
         baseline = next((one for one in self._capable if self._configured(one.provider)), None)
         record = request_record(flow, exchange, client=client, baseline=baseline, content=content)
         last = record.last
+        flow.metadata["router_seconds"] = f"{record.duration:.2f}"
         if last and last.tokens:
-            used = f"{last.tokens.input}+{last.tokens.output}"
-            flow.comment += f"; {used} tokens in {record.duration:.2f} s"
-            flow.metadata["router_tokens"] = used
-            self._unpriced[record.id] = flow
+            flow.metadata["router_tokens"] = f"{last.tokens.input}+{last.tokens.output}"
+            self._unpriced[record.id] = exchange
         self._loop = asyncio.get_running_loop()
         self.recorder.record(record)
 
@@ -90,6 +91,11 @@ class Recording:
         self.recorder.record(
             RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome)
         )
+
+    def estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
+        """What a candidate's answer is likely to cost, in words; None without a price. May take a second."""
+        usd = estimate_cost(self.recorder.prices, exchange.request, candidate, time.time())
+        return None if usd is None else dollars(usd)
 
     def report(self, since: str) -> dict[str, Any]:
         """The figures so far, from the file; takes a while. Raises ClientError."""
@@ -113,16 +119,15 @@ class Recording:
                 self._loop.call_soon_threadsafe(self._show_costs, records)
 
     def _show_costs(self, records: Sequence[RequestRecord]) -> None:
-        shown = []
+        priced = []
         for record in records:
-            flow, cost = self._unpriced.pop(record.id, None), record.cost
-            if flow is not None:
-                price = f"{cost.usd:.6f} {cost.basis}" if cost else ""
-                flow.comment += f", ${price}" if price else ", of unknown price"
-                flow.metadata["router_cost"] = price or "unknown"
-                shown.append(flow)
-        if shown:
-            self.refresh(shown)
+            exchange, cost = self._unpriced.pop(record.id, None), record.cost
+            if exchange is not None:
+                price = f"{cost.usd:.6f} {cost.basis}" if cost else "unknown"
+                exchange.client_flow.metadata["router_cost"] = price
+                priced.append(exchange)
+        if priced:
+            self.on_cost(priced)
 
 
 def address_of(flow: http.HTTPFlow) -> str:

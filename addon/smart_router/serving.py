@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from smart_router.mitm import links, replay
 from smart_router.mitm.commands import REPLAYED
 from smart_router.mitm.intercept import Found, Interception
 from smart_router.router import Router, request_id
+from smart_router.running import count_running, running
 from smart_router.stats.metrics import exposition
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class Serving:
             if self._pass_on(flow, claim, error):
                 return
             _refuse(flow, error)
+            links.link_refused(flow, request_id(flow), error)
             if self.router is not None:
                 self.router.recording.refused(flow, claim.client, error)
         except Exception:
@@ -156,9 +159,11 @@ class Serving:
             self._route(flow, claim, router, found)
         elif target.endpoint == "stats":
             return _report(router, flow)
+        elif target.endpoint == "running":
+            flow.response = _json(200, running_requests(self.claims))
         elif target.endpoint == "metrics":
-            recording = router.recording
-            body, content_type = exposition(recording.totals, recording.recorder.lost)
+            recording, now_running = router.recording, count_running(self.claims)
+            body, content_type = exposition(recording.totals, recording.recorder.lost, now_running)
             flow.response = http.Response.make(200, body, {"content-type": content_type})
         else:
             flow.response = _json(*_LOCAL[target.endpoint](router, target))
@@ -181,6 +186,12 @@ async def _lend(router: Router, flow: http.HTTPFlow, claim: Claim) -> None:
 async def _report(router: Router, flow: http.HTTPFlow) -> None:
     since = flow.request.query.get("since", "")
     flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
+
+
+def running_requests(claims: Claims) -> dict[str, object]:
+    """The body of /router/running: the requests in progress in this process, the longest running first."""
+    now, wall, pid = time.monotonic(), time.time(), os.getpid()
+    return {"running": [one.to_dict(now, wall) | {"pid": pid} for one in running(claims, now)]}
 
 
 def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:

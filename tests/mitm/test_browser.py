@@ -54,7 +54,7 @@ async def test_a_browser_reads_the_transcript(
         reply = await post(http, ask_body("auto:demo", stream=True, text="What is the capital of France?"))
     assert reply.status == 200
     async with Web(router) as web:
-        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
+        client = await web.client_of(reply)
         await page.goto(f"{web.url}/?token={PASSWORD}#/flows/{client['id']}/response")
 
     rows = page.locator(".flow-table tbody tr:has(td)")

@@ -39,7 +39,7 @@ class TestPaused:
     """`intercept` pauses attempts before they leave."""
 
     async def paused(self, web: Web) -> dict[str, Any]:
-        flows = await web.wait_for(1, "attempt 1 of", intercepted=True)
+        flows = await web.wait_for(1, "^attempt 1: ", intercepted=True)
         assert [flow["intercepted"] for flow in await web.flows()].count(True) == 1, "only the attempt waits"
         return flows[0]
 
@@ -101,7 +101,7 @@ async def test_a_kill_of_an_attempt_under_way_moves_on(start_router: StartRouter
     async with Web(router) as web:
         asking = asyncio.create_task(ask(router))
         await provider.wait_for_request()
-        [attempt] = await web.wait_for(1, "attempt 1 of")
+        [attempt] = await web.wait_for(1, "^attempt 1: ")
         await web.do(attempt, "kill")
         reply = await asking
     assert (reply.status, reply.router["provider"]) == (200, "groq")
@@ -112,8 +112,8 @@ async def test_replays(start_router: StartRouter, provider: Provider) -> None:
     router = await start(start_router, provider)
     async with Web(router) as web:
         reply = await ask(router)
-        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
-        [attempt] = await web.wait_for(1, "attempt 1 of")
+        client = await web.client_of(reply)
+        [attempt] = await web.wait_for(1, "^attempt 1: ")
 
         provider.on(chat_error(429), path="/openai")
         await web.do(client, "replay")
@@ -141,7 +141,7 @@ async def test_commands(start_router: StartRouter, provider: Provider) -> None:
     router = await start(start_router, provider)
     async with Web(router) as web:
         reply = await ask(router)
-        [client] = await web.wait_for(1, f"^{reply.router['request-id']}: ")
+        client = await web.client_of(reply)
         explained = dict(await web.command("router.explain", f"@{client['id']}"))
         assert "rate_limit" in explained["then"] and explained["1."] == CHAIN[0]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.attempts.talk import Reply
 from tests.harness import MITMWEB, Router
 from tests.mitm.tools import free_port
 
@@ -59,6 +60,11 @@ class Web:
                 if len(found) >= number:
                     return found
                 await asyncio.sleep(0.05)
+
+    async def client_of(self, reply: Reply) -> dict[str, Any]:
+        """The client flow of an answer's request."""
+        [client] = await self.wait_for(1, rf"^(?!attempt ).*{reply.router['request-id']}$")
+        return client
 
     async def wait_for_text(self, flow: dict[str, Any], message: str, text: str) -> None:
         """Wait until there is such a message, and its body as it is shown has this text."""

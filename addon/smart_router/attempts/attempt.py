@@ -85,6 +85,11 @@ class Attempt:
         """The present phase starts over."""
         self.deadline = now + self._timeout()
 
+    @property
+    def heard(self) -> float:
+        """When the provider was last heard from, or the present phase began (monotonic seconds)."""
+        return self.deadline - self._timeout()
+
     def close(self, now: float) -> None:
         """The provider is done, or the attempt was given up."""
         self.over = True

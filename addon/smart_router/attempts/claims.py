@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mitmproxy import http
@@ -51,6 +51,9 @@ class Claims:
 
     def __len__(self) -> int:
         return len(self._claims)
+
+    def __iter__(self) -> Iterator[Claim]:
+        return iter(self._claims.values())
 
     def add(self, flow: http.HTTPFlow) -> Claim:
         """Claim this flow."""

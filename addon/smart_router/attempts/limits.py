@@ -13,7 +13,8 @@ class Limits:
     nothing until they are done thinking, so they get `SLOW_START` times as long. After `failover` no new
     attempt begins; after `total` the request ends whatever it is doing. `hold_head` is when a waiting
     streaming client gets its head and keep-alives. A provider's Retry-After of up to `max_wait` is waited
-    for when no other candidate is left. Of a streamed body `keep_body` is kept for the UI and saved files.
+    for when no other candidate is left. After `silence_warning` of silence a log line says so. Of a streamed
+    body `keep_body` is kept for the UI and saved files.
     """
 
     max_attempts: int = 5
@@ -24,6 +25,7 @@ class Limits:
     total: float = 3600.0
     hold_head: float = 10.0
     max_wait: float = 5.0
+    silence_warning: float = 30.0
     keep_body: int = 10 * 1024 * 1024
 
 

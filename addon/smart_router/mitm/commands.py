@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from mitmproxy import command, ctx, exceptions, flow, http, types
+from mitmproxy import command, ctx, exceptions, http, types
 from mitmproxy.types import Data
 from pydantic_core import from_json, to_json
+from rich.cells import cell_len, set_cell_size
 
 from smart_router import endpoints
 from smart_router.auth.persist import StoreError
 from smart_router.auth.store import UnknownProfileError
 from smart_router.dialects.client_chat import read_request
 from smart_router.errors import ClientError
+from smart_router.mitm.specs import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 from smart_router.offline import Offline
 from smart_router.router import Router
+from smart_router.running import Running
+
+logger = logging.getLogger(__name__)
 
 REPLAYED = "router_replay_of"
 """Metadata of a copy whose model was chosen by hand: the id of the client flow that it is a copy of."""
@@ -47,13 +54,17 @@ class _ProfileType(types._StrType):
 
 
 class Commands:
-    """`router.*` commands. `find_router` gives the router, None while it has no usable config."""
+    """`router.*` commands. `find_router` gives the router, None while it has no usable config;
+    `list_running` the requests in progress."""
 
     name = "smart-router-commands"
 
-    def __init__(self, find_router: Callable[[], Router | None]) -> None:
+    def __init__(
+        self, find_router: Callable[[], Router | None], list_running: Callable[[], Sequence[Running]]
+    ) -> None:
         self._find_router = find_router
-        for argument in (_ModelType, _ProfileType):
+        self._list_running = list_running
+        for argument in (_ModelType, _ProfileType, RoutedRequestType):
             types.CommandTypes.typemap[argument.typ] = argument()
 
     def _router(self) -> Router:
@@ -63,18 +74,21 @@ class Commands:
         return router
 
     @command.command("router.explain")  # type: ignore[untyped-decorator]
-    def explain(self, flow: flow.Flow) -> Data:
+    def explain(self, flow: RoutedRequest) -> Data:
         """
-        Why a request is routed as it is: what was decided, and score, signals and candidates as the present
-        config sees them. An attempt's client flow is explained.
+        Why a request is routed as it is: what was decided, its attempts, and score, signals and candidates as
+        the present config sees them. The request is named by its id (x-router-request-id), or by a filter
+        that matches its flows alone; in the console @focus is the selected flow.
         """
-        client, router = _client_of(flow), self._router()
+        client, router = _client(flow), self._router()
         try:
             request = read_request(client.request.content or b"")
             decision = Offline(router.config, router.auth.has_profile).decide(request, request["model"])
         except ClientError as error:
             raise exceptions.CommandError(error.message) from error
-        rows = [["then", client.comment], ["now", decision.why]]
+        rows = [["then", client.comment]]
+        rows += [["", attempt.comment] for attempt in attempts_of(client)]
+        rows.append(["now", decision.why])
         if decision.score is not None:
             rows.append(["score", f"{decision.score:.3f}, {decision.tier}"])
         rows += [[f"{one.weight:+.3f}", f"{one.name}: {one.evidence}"] for one in decision.signals]
@@ -82,12 +96,13 @@ class Commands:
         return _data(rows)
 
     @command.command("router.replay")  # type: ignore[untyped-decorator]
-    def replay(self, flow: flow.Flow, model: Model) -> None:
+    def replay(self, flow: RoutedRequest, model: Model) -> None:
         """
-        Send the same client request again through another model, as a flow of its own.
+        Send the same client request again through another model, as a flow of its own. The request is named
+        as for router.explain.
         """
         self._router()
-        client = _client_of(flow)
+        client = _client(flow)
         copy = client.copy()
         try:
             body = from_json(client.request.content or b"", allow_inf_nan=False)
@@ -95,11 +110,21 @@ class Commands:
         except (ValueError, TypeError) as error:
             raise exceptions.CommandError(f"this request has no model to change: {error}") from error
         copy.metadata = {REPLAYED: client.id}
-        copy.comment = f"{client.metadata['router_request']} again, with {model}"
+        copy.comment = f"again, with {model}; {client.metadata['router_request']}"
         if view := ctx.master.addons.get("view"):
             view.add([copy])
             view.focus.flow = copy
         ctx.master.commands.call("replay.client", [copy])
+
+    @command.command("router.running")  # type: ignore[untyped-decorator]
+    def running(self) -> Data:
+        """
+        The requests in progress, and what each is waiting for.
+        """
+        now, wall = time.monotonic(), time.time()
+        rows = [["id", "model", "tier", "attempt", "candidate", "running for", "now"]]
+        rows += [_running_row(one, now, wall) for one in self._list_running()]
+        return _data(rows)
 
     @command.command("router.models")  # type: ignore[untyped-decorator]
     def models(self) -> Sequence[str]:
@@ -150,15 +175,17 @@ class Commands:
         raise exceptions.CommandError("the config has an error, see the log; the old one stays")
 
 
-def _client_of(chosen: flow.Flow) -> http.HTTPFlow:
-    """The client flow that a routed flow belongs to."""
-    if view := ctx.master.addons.get("view"):
-        chosen = view.get_by_id(chosen.metadata.get("router_client", "")) or chosen
-    if not isinstance(chosen, http.HTTPFlow) or "router_request" not in chosen.metadata:
-        raise exceptions.CommandError("this flow is not a routed request")
-    if "router_attempt" in chosen.metadata:
-        raise exceptions.CommandError("the request of this attempt is no longer listed")
-    return chosen
+def _client(named: RoutedRequest) -> http.HTTPFlow:
+    """The client flow that mitmproxy found for an argument."""
+    if not isinstance(named, http.HTTPFlow):
+        raise exceptions.CommandError("this is not a routed request")
+    return named
+
+
+def _running_row(one: Running, now: float, wall: float) -> list[str]:
+    candidate = str(one.candidate) if one.candidate else ""
+    age = f"{now - one.started:.0f} s"
+    return [one.id, one.model, one.tier or "", str(one.attempt), candidate, age, one.describe(now, wall)]
 
 
 def _profile_row(name: str, known: dict[str, Any]) -> list[str]:
@@ -167,5 +194,18 @@ def _profile_row(name: str, known: dict[str, Any]) -> list[str]:
 
 
 def _data(rows: list[list[str]]) -> Data:
-    """A table, as mitmproxy's types have it."""
+    """A table, as mitmproxy's types have it. mitmweb shows a command's result as JSON on one line, so there
+    the event log gets it laid out.
+    """
+    if in_mitmweb():
+        logger.info("%s", aligned(rows))
     return rows  # type: ignore[return-value]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text, each column as wide as its widest cell."""
+    widths = [max(map(cell_len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return "\n".join(
+        "  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in rows
+    )

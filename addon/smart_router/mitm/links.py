@@ -2,8 +2,9 @@
 
 `~meta ID` and `~comment ID` find all flows of a request by its id (`x-router-request-id`), `~meta
 router_attempt` finds attempts, `~marker white_check_mark` those that answered, `~marker :x:` those that
-failed. On a client flow `router_flows` are the ids of its attempts, on those `router_client` is the client's.
-All metadata are plain values, so that saved flows open in a mitmproxy without this addon.
+failed, `~marker no_entry` refused requests. On a client flow `router_flows` are the ids of its attempts, on
+those `router_client` is the client's. All metadata are plain values, so that saved flows open in a mitmproxy
+without this addon.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from mitmproxy.flow import Flow
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.kept import KeptBody
+from smart_router.errors import ClientError
+from smart_router.mitm import comments
 
 CLIENT = ":speech_balloon:"
 RUNNING = ":arrow_right:"
 ANSWERED = ":white_check_mark:"
 FAILED = ":x:"
+REFUSED = ":no_entry:"
 
-_MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED)
+_MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED, REFUSED)
 """Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
 
 _SECRET_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization"}
@@ -30,8 +34,6 @@ HIDDEN = b"(not kept)"
 
 SHORTEST_KEY = 8
 """Characters of a key that is worth hiding; shorter ones are words that errors are made of."""
-
-_ANSWERED = "answered"
 
 
 def hide_keys(flow: http.HTTPFlow) -> None:
@@ -46,7 +48,14 @@ def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
     """The client's request was routed."""
     flow.metadata.update(router_request=exchange.id, router_flows="")
     _mark(flow, CLIENT)
-    flow.comment = f"{exchange.id}: {exchange.decision.why}"
+    flow.comment = comments.in_progress(exchange)
+
+
+def link_refused(flow: http.HTTPFlow, id_: str, error: ClientError) -> None:
+    """The client's request was refused before it was routed."""
+    flow.metadata["router_request"] = id_
+    _mark(flow, REFUSED)
+    flow.comment = comments.refused(error, id_)
 
 
 def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
@@ -71,8 +80,12 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
         "router_dialect": attempt.provider.dialect.name,
         "tier": tier,
     }
-    flow.comment = f"attempt {attempt.number} of {exchange.id}: {candidate}"
+    flow.comment = comments.attempt_comment(exchange, attempt)
     _mark(flow, RUNNING)
+    if attempt.candidate != decision.candidates[0]:
+        client.metadata.pop("router_estimate", None)  # it was for the first one
+    if attempt.number > 1:
+        client.comment = comments.in_progress(exchange)
 
 
 def presume(attempt: Attempt) -> None:
@@ -83,34 +96,27 @@ def presume(attempt: Attempt) -> None:
 
 
 def conclude(exchange: Exchange) -> list[http.HTTPFlow]:
-    """Say of every attempt so far how it went, on its flow and on the client's; the flows that changed."""
-    outcomes = [_outcome(exchange, attempt) for attempt in exchange.attempts]
-    if not any(outcomes):
-        return []
-    changed, story = [], []
-    for attempt, outcome in zip(exchange.attempts, outcomes, strict=True):
-        what = f"{attempt.candidate} ({outcome or 'begun'})"
-        story.append(f"{attempt.number} {what}")
-        comment = f"attempt {attempt.number} of {exchange.id}: {what}"
-        if outcome and comment != attempt.flow.comment:
+    """Say on the flow of every attempt so far how it went; the flows that changed, and the client's."""
+    changed = []
+    for attempt in exchange.attempts:
+        outcome = comments.outcome_of(exchange, attempt)
+        if not outcome:
+            continue
+        comment = comments.attempt_comment(exchange, attempt, outcome)
+        if comment != attempt.flow.comment:
             attempt.flow.comment = comment
-            _mark(attempt.flow, ANSWERED if outcome == _ANSWERED else FAILED)
+            _mark(attempt.flow, ANSWERED if outcome == comments.ANSWERED else FAILED)
             changed.append(attempt.flow)
     if changed:
-        client = exchange.client_flow
-        client.comment = f"{exchange.id}: {exchange.decision.why}; attempts: {', '.join(story)}"
-        changed.append(client)
+        changed.append(exchange.client_flow)
     return changed
 
 
-def _outcome(exchange: Exchange, attempt: Attempt) -> str:
-    """How an attempt went; empty while it runs."""
-    for failed in exchange.failures:
-        if failed.number == attempt.number:
-            return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"
-    if attempt is exchange.answered:
-        return _ANSWERED
-    return "given up" if attempt.over else ""
+def finish(exchange: Exchange) -> list[http.HTTPFlow]:
+    """The client's request has ended: say how; the flows that changed."""
+    changed = conclude(exchange)
+    exchange.client_flow.comment = comments.ended(exchange)
+    return changed or [exchange.client_flow]
 
 
 def _mark(flow: http.HTTPFlow, mark: str) -> None:

@@ -133,7 +133,7 @@ class Member:
         router = self._addon.router()
         if self._channel is not None and router is not None:
             connections = len(ctx.master.addons.get("proxyserver").connections)
-            self._channel.send("report", **report(router, connections, len(self._addon.claims)))
+            self._channel.send("report", **report(router, connections, self._addon.claims))
 
     def _leave(self, grace: float) -> None:
         if not self.leaving:

@@ -9,7 +9,9 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router import __version__, endpoints
+from smart_router.attempts.claims import Claims
 from smart_router.router import Router
+from smart_router.running import running
 from smart_router.serve.tree import Tree
 from smart_router.stats.totals import Histogram, Labels, Totals
 
@@ -18,16 +20,26 @@ HISTOGRAMS = ("tokens", "durations", "ttft")
 NUMBERS = ("failovers", "baseline", "saved")
 """The attributes of Totals that are counts, by their shape."""
 
+MOST_REPORTED = 100
+"""Requests in progress that a worker describes in a report."""
 
-def report(router: Router, connections: int, requests: int) -> dict[str, Any]:
-    """How this worker fares: whether it can use a profile, what it is doing, and its counts."""
-    now = time.monotonic()
+
+def report(router: Router, connections: int, claims: Claims) -> dict[str, Any]:
+    """How this worker fares: whether it can use a profile, what it is doing, and its counts.
+
+    `running` lists at most MOST_REPORTED requests in progress, the longest running; `running_requests` is
+    the number of all.
+    """
+    now, wall = time.monotonic(), time.time()
+    in_progress = running(claims, now)
     status, _ = endpoints.health(router.config, router.auth, now, 0.0)
     return {
         "version": __version__,
         "usable": status == 200,
         "connections": connections,
-        "requests": requests,
+        "requests": len(claims),
+        "running_requests": len(in_progress),
+        "running": [one.to_dict(now, wall) for one in in_progress[:MOST_REPORTED]],
         "counts": to_tree(router.recording.totals, router.recording.recorder.lost),
     }
 

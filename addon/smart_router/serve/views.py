@@ -1,4 +1,4 @@
-"""/health and /metrics of all workers, whichever of them is asked."""
+"""/health, /metrics and /router/running of all workers, whichever of them is asked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class SharedServing(Serving):
         target = endpoints.resolve(flow.request.path)
         if flow.response is None or not isinstance(target, endpoints.Target):
             return rest
-        if target.endpoint not in ("health", "metrics") or flow.request.method not in target.methods:
+        if (
+            target.endpoint not in ("health", "metrics", "running")
+            or flow.request.method not in target.methods
+        ):
             return rest
         return self._tell_of_all(flow, target)
 
@@ -50,6 +53,8 @@ class SharedServing(Serving):
             body = health(from_json(flow.response.content or b"{}"), view)
             flow.response.status_code = 200 if body["status"] == "ok" else 503
             flow.response.content = to_json(body)
+        elif target.endpoint == "running":
+            flow.response.content = to_json(running(from_json(flow.response.content or b"{}"), view))
         elif view is not None:
             flow.response.content = metrics(view)
 
@@ -59,7 +64,7 @@ def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
     own = {**own, "pid": os.getpid()}
     if view is None:
         return {**own, "supervisor": "not answering"}
-    workers = view["workers"]
+    workers = [{key: of for key, of in worker.items() if key != "running"} for worker in view["workers"]]
     if view["leaving"]:
         status = LEAVING
     elif any(worker["state"] == "serving" and worker.get("usable") for worker in workers):
@@ -70,9 +75,18 @@ def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
     return {**own, **whole}
 
 
+def running(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
+    """The body of /router/running: of all workers, as of their last reports, the longest running first."""
+    if view is None:
+        return {**own, "supervisor": "not answering"}
+    found = [one | {"pid": worker["pid"]} for worker in view["workers"] for one in worker.get("running", ())]
+    return {"running": sorted(found, key=lambda one: one["started"])}
+
+
 def metrics(view: Message) -> bytes:
     """The sums over all workers since the supervisor began, and the workers themselves."""
-    text, _ = exposition(*from_tree(view["counts"]))
+    in_progress = sum(worker.get("running_requests", 0) for worker in view["workers"])
+    text, _ = exposition(*from_tree(view["counts"]), in_progress)
 
     from prometheus_client import CollectorRegistry, generate_latest  # it is there, since there is text
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

@@ -23,13 +23,15 @@ _PROVIDER_NAMES: Mapping[str, str] = {
 _WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 
-def exposition(totals: Totals, lost: int) -> tuple[bytes, str]:
-    """The metrics and their content type. `lost` is how many records could not be kept.
+def exposition(totals: Totals, lost: int, running: int = 0) -> tuple[bytes, str]:
+    """The metrics and their content type. `lost` is how many records could not be kept,
+    `running` how many requests are in progress.
 
     Raises a 501 that names the extra if prometheus-client is not installed.
     """
     try:
         from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+        from prometheus_client.core import GaugeMetricFamily
     except ImportError:
         raise ClientError(
             501,
@@ -42,6 +44,7 @@ def exposition(totals: Totals, lost: int) -> tuple[bytes, str]:
         def collect(self) -> Iterator[Metric]:
             with totals.lock:
                 yield from _metrics(totals, lost)
+            yield GaugeMetricFamily("smart_router_running_requests", "Requests in progress.", running)
 
     registry = CollectorRegistry()
     registry.register(Collector())

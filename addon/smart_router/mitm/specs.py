@@ -1,0 +1,101 @@
+"""The request that a command is about: named by its id, by a flow, or by a filter that matches it alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mitmproxy import ctx, exceptions, flow, http, types
+
+_ID = re.compile(r"[0-9a-f]{4,16}")
+"""A request's id (`x-router-request-id`) or its beginning."""
+
+_HOW_TO_NAME = "the id ends the comment of its flow, and is its answer's x-router-request-id"
+
+
+class RoutedRequest:
+    """The type of an argument that names a routed request; commands get its client flow."""
+
+
+class RoutedRequestType(types._BaseType):
+    """Reads such arguments. Raises ValueError that says what to type instead."""
+
+    typ = RoutedRequest
+    display = "request"
+
+    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
+        """What may be typed: the ids, and the focus where there is one."""
+        ids = [flow.metadata["router_request"] for flow in _listed() if _is_client(flow)]
+        return ids if in_mitmweb() else ["@focus", *ids]
+
+    def parse(self, manager: Any, t: type, s: str) -> http.HTTPFlow:
+        """The client flow that `s` means."""
+        return find_client(s)
+
+    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
+        """Whether a value is one that `parse` gives."""
+        return isinstance(val, flow.Flow)
+
+
+def find_client(spec: str) -> http.HTTPFlow:
+    """The client flow of the one request that `spec` means.
+
+    Raises ValueError if that is none or several, or if it is mitmweb's focus, which is not the selected flow.
+    """
+    if spec == "@focus" and in_mitmweb():
+        raise ValueError(
+            f"mitmweb does not tell the server which flow you selected: type the request's id in place of "
+            f"@focus; {_HOW_TO_NAME}"
+        )
+    named = [flow for flow in _listed() if str(flow.metadata.get("router_request", "")).startswith(spec)]
+    flows = named if _ID.fullmatch(spec) and named else _resolve(spec)
+    clients = list({client.id: client for client in map(_client_of, flows) if client}.values())
+    if len(clients) == 1:
+        return clients[0]
+    if clients:
+        raise ValueError(f"{len(clients)} requests match {spec!r}: type the id of one; {_HOW_TO_NAME}")
+    if any("router_request" in flow.metadata for flow in flows):
+        raise ValueError("the request of this attempt is no longer listed")
+    raise ValueError(f"no routed request matches {spec!r}: type a request's id; {_HOW_TO_NAME}")
+
+
+def in_mitmweb() -> bool:
+    """Whether this process is mitmweb, which alone has columns."""
+    return "web_columns" in ctx.options
+
+
+def attempts_of(client: http.HTTPFlow) -> list[flow.Flow]:
+    """The listed flows of a request's attempts, in order."""
+    view = ctx.master.addons.get("view")
+    found = (
+        [view.get_by_id(id_) for id_ in str(client.metadata.get("router_flows", "")).split()] if view else []
+    )
+    return [one for one in found if one is not None]
+
+
+def _listed() -> Iterable[flow.Flow]:
+    view = ctx.master.addons.get("view")
+    if view is None:
+        raise ValueError("mitmdump keeps no list of flows: this works in mitmweb and mitmproxy")
+    flows: Iterable[flow.Flow] = view.resolve("@all")
+    return flows
+
+
+def _resolve(spec: str) -> Sequence[flow.Flow]:
+    try:
+        flows: Sequence[flow.Flow] = ctx.master.addons.get("view").resolve(spec)
+    except exceptions.CommandError as error:
+        raise ValueError(str(error)) from error
+    return flows
+
+
+def _is_client(one: flow.Flow) -> bool:
+    return "router_request" in one.metadata and "router_attempt" not in one.metadata
+
+
+def _client_of(one: flow.Flow) -> http.HTTPFlow | None:
+    """The client flow that a routed flow belongs to, None if there is none or it is listed no more."""
+    if "router_attempt" in one.metadata:
+        one = ctx.master.addons.get("view").get_by_id(one.metadata.get("router_client", "")) or one
+    return one if isinstance(one, http.HTTPFlow) and _is_client(one) else None

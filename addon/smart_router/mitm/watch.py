@@ -1,0 +1,109 @@
+"""Watches requests in progress: their comments follow what happens, and a silent provider gets a log line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mitmproxy import ctx, http
+
+from smart_router.attempts.claims import Claims
+from smart_router.attempts.exchange import Exchange
+from smart_router.mitm import comments
+from smart_router.routing.decision import Candidate
+from smart_router.running import Running, observe
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between looks."""
+
+UNREMARKABLE = 1.0
+"""Seconds that a request may take without anything being said of it."""
+
+COMMENT_EVERY = 3.0
+"""Seconds between two changes of one flow's comment: mitmweb sends each change to every open page."""
+
+Estimate = Callable[[Exchange, Candidate], str | None]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What was said of a request: when its comment was last written (monotonic seconds), of which attempt a
+    warning was logged, and for which candidate the cost was estimated."""
+
+    commented: float = float("-inf")
+    warned: int = 0
+    estimated: Candidate | None = None
+
+
+class Watch:
+    """One task over all requests in progress, instead of a timer for each.
+
+    `refresh` shows the given flows anew. `estimate` gives the cost of an answer in words; it may take a while
+    and is called in a thread of its own.
+    """
+
+    def __init__(
+        self, claims: Claims, refresh: Callable[[Sequence[http.HTTPFlow]], None], estimate: Estimate
+    ) -> None:
+        self._claims = claims
+        self._refresh = refresh
+        self._estimate = estimate
+        self._watched: dict[str, _Watched] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                if ctx.master.addons.get("view"):
+                    await asyncio.to_thread(self._estimate_costs, self.find(time.monotonic()))
+                self._refresh(self.look(time.monotonic(), time.time()))
+            except Exception:  # watching goes on, whatever one request did
+                logger.exception("smart-router: the requests in progress were not watched")
+
+    def find(self, now: float) -> list[Exchange]:
+        """The requests that have taken long enough for a word."""
+        return [
+            claim.exchange
+            for claim in self._claims
+            if claim.exchange is not None and now - claim.exchange.started >= UNREMARKABLE
+        ]
+
+    def look(self, now: float, wall: float) -> list[http.HTTPFlow]:
+        """Write comments and warnings that are due; the flows that changed. `wall` is the unix time."""
+        watched, changed = {}, []
+        for exchange in self.find(now):
+            known = watched[exchange.id] = self._watched.get(exchange.id, _Watched())
+            seen = observe(exchange, None, now)
+            if seen.silent(now) >= exchange.limits.silence_warning and known.warned != seen.attempt:
+                known.warned = seen.attempt
+                logger.warning(warning(seen, now, wall))
+            if now - known.commented < COMMENT_EVERY:
+                continue
+            flow, comment = exchange.client_flow, comments.in_progress(exchange, seen.describe(now, wall))
+            if flow.comment != comment:
+                flow.comment, known.commented = comment, now
+                changed.append(flow)
+        self._watched = watched
+        return changed
+
+    def _estimate_costs(self, exchanges: Sequence[Exchange]) -> None:
+        for exchange in exchanges:
+            known = self._watched.setdefault(exchange.id, _Watched())
+            attempt = exchange.attempt
+            if attempt is None or known.estimated == attempt.candidate:
+                continue
+            known.estimated = attempt.candidate
+            if text := self._estimate(exchange, attempt.candidate):
+                exchange.client_flow.metadata["router_estimate"] = text
+
+
+def warning(seen: Running, now: float, wall: float) -> str:
+    """The log line for a request whose provider is silent."""
+    who = f"{seen.candidate} ({seen.profile})" if seen.candidate else ""
+    return f"{seen.id} {seen.model}: {seen.describe(now, wall)}; attempt {seen.attempt}, {who}"

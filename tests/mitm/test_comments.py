@@ -1,0 +1,164 @@
+"""What the comments of flows and the line in the log say of a request: most important first, its id last."""
+
+from __future__ import annotations
+
+import pytest
+from mitmproxy import flow as mflow
+from mitmproxy import http
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.errors import ClientError
+from smart_router.mitm import comments, links
+from tests.attempts.exchanges import error, exchange
+
+OK = http.Response.make(200, b"{}")
+WHY = "SIMPLE; first of the chain"
+
+
+def begin(found: Exchange) -> Attempt:
+    """The next attempt, as the addon begins it."""
+    step = found.step = found.next_step(1.0)
+    assert isinstance(step, Attempt)
+    links.link_attempt(found, step)
+    return step
+
+
+def fail(found: Exchange) -> None:
+    begin(found).close(2.0)
+    found.failed(error("rate_limit", status=429), 2.0)
+
+
+def started(*names: str, explicit: bool = False) -> Exchange:
+    found = exchange(*names, explicit=explicit)
+    links.link_client(found.client_flow, found)
+    return found
+
+
+def ended(found: Exchange, response: http.Response | None = OK, **known: str) -> str:
+    """The comment once the request has ended like this."""
+    found.client_flow.response = response
+    found.client_flow.metadata |= {"router_seconds": "3.20", **known}
+    links.finish(found)
+    return found.client_flow.comment
+
+
+def test_a_request_begins_with_the_decision_in_words() -> None:
+    found = started("a/m", "b/m")
+    assert found.client_flow.comment == f"SIMPLE → a/m; {WHY}; request-1"
+    begin(found)
+    assert found.client_flow.comment == f"SIMPLE → a/m; {WHY}; request-1"
+
+
+def test_an_explicit_model_says_so() -> None:
+    assert started("a/m", explicit=True).client_flow.comment == "explicit → a/m; asked for a/m; request-1"
+
+
+def test_in_progress_the_phase_comes_second() -> None:
+    found = started("a/m")
+    begin(found)
+    found.client_flow.metadata["router_estimate"] = "$0.0004"
+    text = comments.in_progress(found, "waiting for a")
+    assert text == f"SIMPLE → a/m, $0.0004 estimated; waiting for a; {WHY}; request-1"
+
+
+def test_a_second_attempt_is_shown_when_it_begins() -> None:
+    found = started("b/m", "c/m")
+    found.client_flow.metadata["router_estimate"] = "$0.0004"
+    fail(found)
+    begin(found)
+    assert found.client_flow.comment == (
+        "SIMPLE → c/m, attempt 2; attempts: 1 b/m (rate_limit, 429: rate_limit happened), 2 c/m (begun); "
+        f"{WHY}; request-1"
+    ), "the estimate was for the first candidate"
+
+
+def test_an_answer_shows_cost_and_tokens() -> None:
+    found = started("a/m")
+    begin(found)
+    found.succeeded(3.0)
+    comment = ended(found, router_tokens="10+5", router_cost="0.000400 measured")
+    assert comment == f"SIMPLE → a/m, $0.00040; 10+5 tokens in 3.20 s; {WHY}; request-1"
+    assert found.attempts[0].flow.comment == "attempt 1: a/m (answered); request-1"
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [
+        ("0.012000 estimated", "$0.0120 estimated"),
+        ("0.000000 measured", "$0"),
+        ("unknown", "of unknown price"),
+    ],
+)
+def test_costs_say_what_they_rest_on(cost: str, shown: str) -> None:
+    found = started("a/m")
+    begin(found)
+    found.succeeded(3.0)
+    assert ended(found, router_cost=cost).startswith(f"SIMPLE → a/m, {shown}; ")
+
+
+def test_after_a_failover_who_answered_comes_first() -> None:
+    found = started("b/m", "c/m")
+    fail(found)
+    begin(found)
+    found.succeeded(3.0)
+    assert ended(found).startswith(
+        "answered by c/m after 2 attempts, SIMPLE; attempts: 1 b/m (rate_limit, 429: rate_limit happened), "
+        "2 c/m (answered); "
+    )
+
+
+def test_the_first_candidate_is_not_said_twice() -> None:
+    found = started("b/m")
+    object.__setattr__(found.decision, "why", "SIMPLE at score 0.20 (x +1.00); first b/m")
+    assert comments.in_progress(found) == "SIMPLE → b/m; SIMPLE at score 0.20 (x +1.00); request-1"
+
+
+def test_when_all_failed_that_comes_first() -> None:
+    found = started("b/m")
+    fail(found)
+    comment = ended(found, http.Response.make(429, b"{}"))
+    assert comment.startswith("failed after 1 attempt: 429 rate_limit; SIMPLE → b/m; attempts: 1 b/m (")
+    assert comment.endswith("; request-1")
+
+
+def test_without_an_attempt_the_reason_comes_first() -> None:
+    found = started("b/m")
+    found.step = Spent(ClientError(503, "nothing is usable", code="no_usable_profile"))
+    assert ended(found, http.Response.make(503, b"{}")).startswith(
+        "no attempt was made: 503 no_usable_profile; SIMPLE → b/m; "
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "begun", "text"),
+    [
+        ("peer closed connection", False, "client left after 3.20 s, waiting for b"),
+        ("peer closed connection", True, "client left after 3.20 s, in the middle of b's answer"),
+        (mflow.Error.KILLED_MESSAGE, False, "killed after 3.20 s, waiting for b"),
+    ],
+)
+def test_a_client_that_leaves_is_not_the_providers_doing(why: str, begun: bool, text: str) -> None:
+    found = started("b/m")
+    attempt = begin(found)
+    attempt.seen.first_content = 2.0 if begun else None
+    attempt.close(3.0)
+    found.client_flow.error = mflow.Error(why)
+    assert ended(found, None).startswith(f"{text}; SIMPLE → b/m; ")
+    assert comments.log_line(found) == f"request-1 auto: {text} ({WHY})"
+
+
+def test_the_log_line_of_an_answer() -> None:
+    found = started("b/m", "c/m")
+    fail(found)
+    begin(found)
+    found.succeeded(3.0)
+    ended(found)
+    assert comments.log_line(found) == f"request-1 auto: 200 by c:env after 2 attempts ({WHY})"
+
+
+def test_a_refused_request_is_marked() -> None:
+    flow = started("a/m").client_flow
+    links.link_refused(flow, "0123", ClientError(404, "no such model", code="model_not_found"))
+    assert flow.marked == ":no_entry:" and links.is_own_mark(flow)
+    assert flow.comment == "refused: 404 model_not_found: no such model; 0123"
