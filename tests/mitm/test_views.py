@@ -99,6 +99,17 @@ def test_what_it_shows(registry: ContentviewRegistry) -> None:
     assert "usage   1 in + 2 out = 3 tokens\ncost    $0.0001 measured\n" in text and text.endswith("Hello.\n")
 
 
+def test_long_lines_are_wrapped(registry: ContentviewRegistry) -> None:
+    prose = "An answer of one paragraph. " * 12
+    message = {**MESSAGE, "content": [{"type": "text", "text": prose}]}
+    flow = make_flow(ATTEMPT, CHAT, message, "/v1/messages")
+    assert flow.response
+    lines = contentviews.prettify_message(flow.response, flow, registry=registry).text.splitlines()
+    rule = next(line for line in lines if line.startswith("──"))
+    assert max(map(len, lines)) == len(rule) == 78
+    assert " ".join(lines[lines.index(rule) + 1 :]).rstrip() == prose.strip()
+
+
 def test_a_cut_body_says_so(registry: ContentviewRegistry) -> None:
     flow = make_flow(ROUTED, CHAT, {})
     assert flow.response

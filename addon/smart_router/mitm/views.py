@@ -13,7 +13,7 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 
 from smart_router.attempts.kept import NOTE
-from smart_router.transcript import read_answer, read_request, render
+from smart_router.transcript import WIDTH, read_answer, read_request, render
 
 _WIRES = (
     (re.compile(r"/chat/completions$"), "openai-chat"),
@@ -40,14 +40,14 @@ class Transcript(contentviews.Contentview):
             raise ValueError("not HTTP")
         wire = wire_of(flow)
         if isinstance(message, http.Request):
-            return render(read_request(wire, data))
+            return render(read_request(wire, data), WIDTH)
         candidate = str(flow.metadata.get("router_candidate", ""))
         provider, _, model = candidate.partition("/")
         streamed = metadata.content_type == "text/event-stream"
         page = read_answer(wire, data, streamed=streamed, provider=provider, model=model)
         page.facts += _known(flow)
         page.notes += [f"{cut[1].decode()} bytes were not kept" for cut in NOTE.finditer(data)]
-        return render(page)
+        return render(page, WIDTH)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         """Above all others for requests and 2xx answers of the router's flows."""

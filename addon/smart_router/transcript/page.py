@@ -8,9 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from smart_router.transcript.wrap import wrap
+
 Kind = Literal["text", "reasoning", "call", "result", "other"]
 
-_WIDTH = 78
+WIDTH = 78
+"""Columns of the rules between turns, and of a wrapped transcript."""
+
+_UNWRAPPED = 1 << 30
+_BAR = "│ "
+_HANG = 2
 _LONG_ARGUMENTS = 60
 """Characters from which on a tool call's arguments get lines of their own."""
 
@@ -40,32 +47,33 @@ class Page:
     notes: list[str] = field(default_factory=list)
 
 
-def render(page: Page) -> str:
-    """The page as text."""
-    width = max((len(name) for name, _ in page.facts), default=0)
-    facts = [f"{name:<{width}}  {value}" for name, value in page.facts]
-    turns = [_turn(turn) for turn in page.turns]
-    notes = [f"[{note}]" for note in page.notes]
+def render(page: Page, width: int = _UNWRAPPED) -> str:
+    """The page as text, with lines of at most `width` columns where they can be broken."""
+    names = max((len(name) for name, _ in page.facts), default=0)
+    facts = [wrap(f"{name:<{names}}  {value}", width, first=names + 2) for name, value in page.facts]
+    turns = [_turn(turn, width) for turn in page.turns]
+    notes = [wrap(f"[{note}]", width) for note in page.notes]
     return "\n\n".join(part for part in ("\n".join(facts), *turns, "\n".join(notes)) if part) + "\n"
 
 
-def _turn(turn: Turn) -> str:
-    head = f"── {turn.role} ".ljust(_WIDTH, "─")
-    return "\n".join([head, *map(_block, turn.blocks)])
+def _turn(turn: Turn, width: int) -> str:
+    head = f"── {turn.role} ".ljust(WIDTH, "─")
+    return "\n".join([head, *(_block(block, width) for block in turn.blocks)])
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, width: int) -> str:
     match block.kind:
         case "reasoning":
-            return textwrap.indent(block.text, "│ ", lambda line: True)
+            return textwrap.indent(wrap(block.text, width - len(_BAR)), _BAR, lambda line: True)
         case "call":
-            return f"→ {block.name}({_arguments(block.text)})"
+            return wrap(f"→ {block.name}({_arguments(block.text)})", width, first=_HANG)
         case "result":
-            return f"← {block.name}: {block.text}" if block.name else f"← {block.text}"
+            name = f"{block.name}: " if block.name else ""
+            return wrap(f"← {name}{block.text}", width, first=_HANG)
         case "other":
-            return f"[{block.text}]"
+            return wrap(f"[{block.text}]", width)
         case "text":
-            return block.text
+            return wrap(block.text, width)
 
 
 def _arguments(text: str) -> str:
