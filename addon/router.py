@@ -7,6 +7,11 @@ from pathlib import Path
 if (here := str(Path(__file__).resolve().parent)) not in sys.path:
     sys.path.append(here)
 
-from smart_router.addon import addons
+from smart_router.gate import Gate
+
+try:
+    from smart_router.addon import addons
+except Exception as error:  # mitmproxy would go on as a plain proxy
+    addons = [Gate.refusing(error)]
 
 __all__ = ["addons"]

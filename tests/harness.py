@@ -79,9 +79,9 @@ class Router:
     """One mitmdump. Its config, state and confdir lie in `folder`; its environment holds `env` and no more
     of the caller's than a process needs to run, so no real key and no user's config can get in.
 
-    `config` is the text of the user's TOML file, `options` go to `--set`, `args` are further arguments,
-    `upstream` is the reverse mode's target, `modes` are others in its place, `program` another than mitmdump,
-    `script` the addon. `trust` is what upstream certificates are
+    `config` is the text of the user's TOML file, `yaml` that of mitmproxy's config.yaml, `options` go to
+    `--set`, `args` are further arguments, `upstream` is the reverse mode's target, `modes` are others in its
+    place, `program` another than mitmdump, `script` the addon. `trust` is what upstream certificates are
     verified with (PEM); `listen_host=None` leaves the address to the addon. `stop` raises RouterError for a
     traceback in the log unless `allow_errors`.
     """
@@ -92,6 +92,7 @@ class Router:
         *,
         env: Mapping[str, str] | None = None,
         config: str = "",
+        yaml: str = "",
         options: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         upstream: str = "http://127.0.0.1:1",
@@ -112,6 +113,7 @@ class Router:
         self._ended = False
         self._news = threading.Condition()
         self._prepare(config, trust or ca_pem())
+        (folder / "confdir" / "config.yaml").write_text(yaml, "utf-8")
         settings = {
             "confdir": str(folder / "confdir"),
             "ssl_verify_upstream_trusted_ca": str(folder / "trusted.pem"),

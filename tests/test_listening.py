@@ -6,17 +6,17 @@ import ipaddress
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 
 import pytest
-from mitmproxy.proxy.mode_specs import ProxyMode
-from mitmproxy.test.tflow import tclient_conn
 
-from smart_router.listening import came_from_elsewhere, is_loopback
+from smart_router.listening import is_loopback
 from tests.conftest import StartRouter
 from tests.fakes.provider import Provider
-from tests.harness import provider_env
+from tests.harness import Router, provider_env
 
 ADDRESSES = [
     ("127.0.0.1", True),
@@ -39,41 +39,23 @@ def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) == expected
 
 
-# mode, the client's address, whether it is turned away while the sockets are still open to all
-COMERS = [
-    ("reverse:http://h", "127.0.0.1", False),
-    ("reverse:http://h", "192.0.2.9", True),
-    ("regular", "192.0.2.9", True),
-    ("socks5", "::ffff:192.0.2.9", True),
-    ("upstream:http://h", "::1", False),
-    ("reverse:http://h@0.0.0.0:80", "192.0.2.9", False),
-    ("transparent", "192.0.2.9", False),
-    ("wireguard", "192.0.2.9", False),
-]
-
-
-@pytest.mark.parametrize(("mode", "peer", "expected"), COMERS)
-def test_who_came_from_elsewhere(mode: str, peer: str, expected: bool) -> None:
-    client = tclient_conn()
-    client.proxy_mode = ProxyMode.parse(mode)
-    client.peername = (peer, 5000)
-    assert came_from_elsewhere(client) == expected
-
-
-def listening(port: int) -> set[str]:
-    """The addresses at which something listens on a TCP port, as the kernel tells them."""
+def listening(port: int, protocol: str = "tcp") -> set[str]:
+    """The addresses at which something listens on a port, as the kernel tells them."""
     found = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+    for table in (Path(f"/proc/net/{protocol}"), Path(f"/proc/net/{protocol}6")):
         if not table.exists():
             pytest.skip("the kernel's table of sockets is not here")
         for line in table.read_text().splitlines()[1:]:
             local, state = line.split()[1], line.split()[3]
             address, _, number = local.partition(":")
-            if int(number, 16) == port and state == "0A":
+            if int(number, 16) == port and state == LISTENING[protocol]:
                 words = [bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8)]
                 found.add(str(ipaddress.ip_address(b"".join(words))))
     return found
 
+
+LISTENING = {"tcp": "0A", "udp": "07"}
+"""A socket's state in the kernel's table."""
 
 ASK = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
 OPTIONS = """
@@ -96,18 +78,53 @@ async def test_by_default_on_loopback_and_lazily(
         args=["-s", str(tmp_path / "options.py")],
     )
     router.wait_for_log("strategy lazy")
-    router.wait_for_log(r"listening at 127\.0\.0\.1:\d+ only")
     assert listening(router.port) == {"127.0.0.1"}
     async with router.http() as http:
         assert (await http.post("/v1/chat/completions", json=ASK)).status_code == 200
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def watch(router: Router, port: int) -> set[str]:
+    """Start a router; the addresses at which it listened at any moment until it said that it serves."""
+    seen: set[str] = set()
+    done = Event()
+
+    def look() -> None:
+        while not done.wait(0.001):
+            seen.update(*(listening(port, protocol) for protocol in LISTENING))
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            router.start()
+        finally:
+            done.set()
+        looking.result()
+    return seen
+
+
+@pytest.mark.xdist_group("listening")
+@pytest.mark.parametrize("mode", ["reverse:https://127.0.0.1:1", "regular"])
+def test_it_never_listens_beyond_loopback_even_while_it_starts(mode: str, tmp_path: Path) -> None:
+    """With https, mitmproxy listens for QUIC, too."""
+    port = free_port()
+    router = Router(tmp_path / "router", modes=[mode], listen_host=None, args=["--listen-port", str(port)])
+    try:
+        assert watch(router, port) == {"127.0.0.1"}
+        assert router.log.count("listening at") == 1
+    finally:
+        router.stop()
+
+
 @pytest.mark.xdist_group("listening")
 async def test_what_the_user_chose_is_kept(start_router: StartRouter, tmp_path: Path) -> None:
     (tmp_path / "options.py").write_text(OPTIONS)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     own_mode = ["--mode", f"reverse:http://127.0.0.1:1@0.0.0.0:{port}"]
     router = await start_router(
         listen_host="127.0.0.2",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from smart_router.attempts.limits import Limits
-from smart_router.options import OPTIONS, read_limits, read_max_body
+from smart_router.options import OPTIONS, read_limits, read_max_body, read_value
 from tests.conftest import StartRouter
 from tests.harness import MITMDUMP, ROUTER
 
@@ -54,6 +56,49 @@ def test_sizes() -> None:
     for text in ("", "big", "-1", "0", "1t1"):
         with pytest.raises(ValueError, match=r"^router_max_body must be a size"):
             read_max_body(SimpleNamespace(router_max_body=text))
+
+
+# an option, what --set (a list) or YAML gives for it, and its value
+GIVEN = [
+    ("router_fast_hooks", ["false"], False),
+    ("router_fast_hooks", [], True),
+    ("router_fast_hooks", False, False),
+    ("router_max_attempts", ["7"], 7),
+    ("router_max_attempts", 7, 7),
+    ("router_connect_timeout", ["0.5"], "0.5"),
+    ("router_connect_timeout", 10, "10"),
+    ("router_connect_timeout", 0.5, "0.5"),
+    ("router_keep_body", 10, "10"),
+    ("router_intercept", ["a", "b"], ["a", "b"]),
+    ("router_intercept", "a", ["a"]),
+]
+
+
+@pytest.mark.parametrize(("name", "raw", "value"), GIVEN)
+def test_values_given_before_the_option_was_declared(name: str, raw: Any, value: Any) -> None:
+    assert read_value(name, raw) == value
+
+
+# the same with what its error says
+REFUSED = [
+    ("router_fast_hooks", ["maybe"], "must be true or false, not 'maybe'"),
+    ("router_fast_hooks", 1, "must be true or false, not 1"),
+    ("router_max_attempts", ["x"], "must be a whole number, not 'x'"),
+    ("router_max_attempts", [], "must be a whole number, not None"),
+    ("router_max_attempts", 1.5, "must be a whole number, not 1.5"),
+    ("router_max_attempts", True, "must be a whole number, not True"),
+    ("router_max_attempts", ["1", "2"], "takes one value, not 2"),
+    ("router_keep_body", True, "must be a text or a number, not True"),
+    ("router_keep_body", None, "must be a text or a number, not None"),
+    ("router_intercept", [1], "must be a text or a list of texts, not [1]"),
+    ("router_intercept", {"a": 1}, "must be a text or a list of texts, not {'a': 1}"),
+]
+
+
+@pytest.mark.parametrize(("name", "raw", "reason"), REFUSED)
+def test_values_that_cannot_be_read(name: str, raw: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{name} {reason}')}$"):
+        read_value(name, raw)
 
 
 @pytest.mark.xdist_group("config")

@@ -25,18 +25,21 @@ from smart_router.attempts.renewal import next_step
 from smart_router.attempts.resumption import Sessions
 from smart_router.auth.persist import StoreError
 from smart_router.fast_hooks import FastHooks
+from smart_router.gate import Gate
 from smart_router.journal import Journal
-from smart_router.listening import (
-    LOOPBACK,
-    came_from_elsewhere,
-    settle,
-)
+from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.mitm import comments, links, replay, views
 from smart_router.mitm.commands import Commands
 from smart_router.mitm.intercept import read_interception
 from smart_router.mitm.trim import Trim
 from smart_router.mitm.watch import Watch
-from smart_router.options import add_options, read_limits, read_max_body, read_retention
+from smart_router.options import (
+    add_options,
+    read_limits,
+    read_max_body,
+    read_retention,
+    take_deferred,
+)
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.router import Router, open_router
 from smart_router.routing import Candidate
@@ -66,6 +69,7 @@ class SmartRouter:
     name = "smart-router"
 
     def __init__(self) -> None:
+        self.gate = Gate()
         self.claims = Claims(0)
         self.attempts = self.claims.attempts
         self._router: Router | None = None
@@ -80,20 +84,23 @@ class SmartRouter:
 
     def load(self, loader: Loader) -> None:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
-        add_options(loader)
-        self._journal.install()
-        error_pages.install()
-        views.install()
-        replay.install(self.claims)
-        if not _chosen("connection_strategy"):
-            ctx.options.update(connection_strategy="lazy")
-        if "web_columns" in ctx.options and not _chosen("web_columns"):  # of mitmweb alone
-            ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
-        if not ctx.options.listen_host:
-            ctx.options.update(listen_host=LOOPBACK)
+        with self.gate.guard():
+            self.gate.close(self)
+            _change_defaults()
+            add_options(loader)
+            take_deferred(ctx.options)
+            self._journal.install()
+            error_pages.install()
+            views.install()
+            replay.install(self.claims)
 
     def configure(self, updated: set[str]) -> None:
-        """Check changed options and take them in."""
+        """Check changed options and take them in. mitmproxy keeps the old ones after an OptionsError."""
+        if not self.gate.failed:
+            with self.gate.guard():
+                self._configure(updated)
+
+    def _configure(self, updated: set[str]) -> None:
         self.claims.bodies_limited = any(getattr(ctx.options, name, True) for name in _BODY_LIMITS)
         self.claims.streams_stored = getattr(ctx.options, "store_streamed_bodies", True)
         if not any(name.startswith("router_") for name in updated):
@@ -108,9 +115,6 @@ class SmartRouter:
             retention = read_retention(ctx.options)
             interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
-            if self._router is None:
-                logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
-                return
             raise exceptions.OptionsError(str(error)) from error
         self.serving.rules = Rules(
             interception, tuple(ctx.options.router_allow_origins), ctx.options.router_passthrough
@@ -122,7 +126,13 @@ class SmartRouter:
                 self._open()
 
     def running(self) -> None:
-        """Read config and credentials, and watch the config file from now on."""
+        """Read config and credentials, watch the config file from now on, and serve."""
+        if not self.gate.failed:
+            with self.gate.guard():
+                self._run()
+                self.gate.open()
+
+    def _run(self) -> None:
         if self._router is None:
             self._open()
         self._tasks = [asyncio.create_task(self._watch())]
@@ -134,6 +144,7 @@ class SmartRouter:
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
+        self.gate.close(self)
         self._use_fast_hooks(False)
         connections.setLevel(logging.NOTSET)
         self._journal.uninstall()
@@ -160,8 +171,7 @@ class SmartRouter:
         try:
             router = open_router(*_paths())
         except ConfigError as error:
-            logger.error("smart-router: %s", error)  # at start mitmproxy ends on an error
-            return
+            raise exceptions.OptionsError(str(error)) from error
         router.limits = read_limits(ctx.options)
         router.recording.recorder.retention = read_retention(ctx.options)
         router.recording.on_cost = _show_costs
@@ -198,11 +208,6 @@ class SmartRouter:
         return self._router.recording.totals.line() if self._router else "the router has no usable config"
 
     # Connections.
-
-    def client_connected(self, client: connection.Client) -> None:
-        """Turn away who connected from elsewhere before the sockets were moved to loopback."""
-        if ctx.options.listen_host == LOOPBACK and came_from_elsewhere(client):
-            client.error = "the router listens on loopback only; choose an address with --listen-host"
 
     async def client_disconnected(self, client: connection.Client) -> None:
         """Have the attempts that this ends leave no connection behind."""
@@ -334,6 +339,17 @@ def _may_be_large(headers: http.Headers) -> bool:
     """Also when nothing is said of the length: chunked, HTTP/2, until the connection closes."""
     length = headers.get("content-length", "")
     return not length.isdigit() or int(length) > STREAM_ABOVE
+
+
+def _change_defaults() -> None:
+    """Change what would harm a router, unless the user chose it."""
+    if not ctx.options.listen_host:
+        ctx.options.update(listen_host=LOOPBACK)
+        start_on_loopback()
+    if not _chosen("connection_strategy"):
+        ctx.options.update(connection_strategy="lazy")
+    if "web_columns" in ctx.options and not _chosen("web_columns"):  # of mitmweb alone
+        ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
 
 
 def _chosen(option: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from mitmproxy.addonmanager import Loader
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.optmanager import OptManager, _UnconvertedStrings
 from mitmproxy.utils import human
 
 from smart_router.attempts.limits import Limits
+from smart_router.nearest import did_you_mean
 from smart_router.stats.recorder import Retention
 
 
@@ -156,10 +160,74 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
+PREFIX = "router_"
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
 def add_options(loader: Loader) -> None:
     """Declare every option to mitmproxy."""
     for option in OPTIONS:
         loader.add_option(*option)
+
+
+def take_deferred(options: OptManager) -> None:
+    """Set the router's options that --set and config.yaml gave before they were declared.
+
+    mitmproxy would do so itself, but drops the addon without a word where a value cannot be read, and keeps
+    silent about names that nobody declares. Raises OptionsError with all that is wrong.
+    """
+    given = {name: options.deferred.pop(name) for name in list(options.deferred) if name.startswith(PREFIX)}
+    values, wrong = {}, []
+    for name, raw in given.items():
+        try:
+            values[name] = read_value(name, raw.val if isinstance(raw, _UnconvertedStrings) else raw)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise OptionsError("; ".join(wrong))
+    options.update(**values)
+
+
+def read_value(name: str, raw: Any) -> Any:
+    """An option's value: `raw` are the texts after --set, or what YAML gives. Raises ValueError."""
+    option = _BY_NAME.get(name)
+    if option is None:
+        raise ValueError(f"there is no option {name}{did_you_mean(name, _BY_NAME)}")
+    if option.typespec == Sequence[str]:
+        texts = [raw] if isinstance(raw, str) else raw
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{name} must be a text or a list of texts, not {raw!r}")
+        return texts
+    if isinstance(raw, list):
+        if len(raw) > 1:
+            raise ValueError(f"{name} takes one value, not {len(raw)}")
+        raw = raw[0] if raw else None
+    return _READERS[option.typespec](name, raw)
+
+
+def _read_bool(name: str, raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    if raw in (None, "", "true", "false"):  # mitmproxy takes the name alone as true
+        return bool(raw != "false")
+    raise ValueError(f"{name} must be true or false, not {raw!r}")
+
+
+def _read_int(name: str, raw: Any) -> int:
+    if isinstance(raw, int | str) and not isinstance(raw, bool):
+        with suppress(ValueError):
+            return int(raw)
+    raise ValueError(f"{name} must be a whole number, not {raw!r}")
+
+
+def _read_text(name: str, raw: Any) -> str:
+    if isinstance(raw, str | int | float) and not isinstance(raw, bool):
+        return str(raw)  # YAML reads seconds and sizes as numbers
+    raise ValueError(f"{name} must be a text or a number, not {raw!r}")
+
+
+_READERS: Mapping[Any, Callable[[str, Any], Any]] = {bool: _read_bool, int: _read_int, str: _read_text}
 
 
 def read_max_body(options: Any) -> int:

@@ -1,0 +1,12 @@
+"""The name that a misspelt one was probably meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` with the closest known name, to end a message with; empty if none is close."""
+    found = get_close_matches(name, known, 1)
+    return f"; did you mean {found[0]}?" if found else ""
