@@ -178,7 +178,7 @@ def test_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
     outcome = soak.run_soak(Setting(requests=300, silence=0.4))
     told = as_json(outcome, [], [])
     assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 300
-    assert told["answers"]["SDK, no router"]["requests"] == told["answers"]["explicit"]["requests"]
+    assert told["answers"]["SDK"]["requests"] == told["answers"]["explicit"]["requests"]
     assert outcome.faults.keys() > {"server error", "silent", "cut after content"}
     routed = sum((tally for kind, tally in outcome.tallies.items() if kind != SDK), Tally())
     assert {verdict: routed.verdicts[verdict] for verdict in NEVER} == dict.fromkeys(NEVER, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -11,17 +11,9 @@ from rich.table import Table
 from scripts.gateway_soak.plan import AUTO, EXPLICIT
 from scripts.gateway_soak.soak import Outcome
 from scripts.gateway_soak.storm import Storm
-from scripts.gateway_soak.verdicts import NEVER, SDK, Tallies, Tally, Verdict, explicit
+from scripts.gateway_soak.verdicts import SDK, Tallies, Tally, Verdict, explicit
 
-_WIDTH = 150
-_COLUMNS: dict[str, Sequence[Verdict]] = {
-    "ok": (Verdict.OK,),
-    "before content, no attempt": (Verdict.UNTRIED,),
-    "before content, tried": (Verdict.TRIED,),
-    "after content, told": (Verdict.AFTER,),
-    "lost": (Verdict.LOST,),
-    "cut, doubled, mixed, wrong": NEVER[1:],
-}
+_WIDTH = 100
 
 
 def percentile(seconds: Sequence[float], share: int) -> float:
@@ -30,31 +22,48 @@ def percentile(seconds: Sequence[float], share: int) -> float:
     return ordered[min(len(ordered) - 1, len(ordered) * share // 100)] * 1e3 if ordered else 0.0
 
 
-def rows(tallies: Tallies) -> Iterator[tuple[str, Tally]]:
-    """What is shown, by name."""
+def _count(*verdicts: Verdict) -> Callable[[Tally], str]:
+    return lambda tally: f"{sum(tally.verdicts[one] for one in verdicts):,}"
+
+
+ROWS: dict[str, Callable[[Tally], str]] = {
+    "requests": lambda tally: f"{tally.verdicts.total():,}",
+    "ok": _count(Verdict.OK),
+    "refused, no attempt": _count(Verdict.UNTRIED),
+    "failed before content": _count(Verdict.TRIED),
+    "failed after content": _count(Verdict.AFTER),
+    "connection lost": _count(Verdict.LOST),
+    "silently cut": _count(Verdict.CUT),
+    "doubled, mixed, wrong": _count(Verdict.DOUBLED, Verdict.MIXED, Verdict.WRONG),
+    "not ok": lambda tally: f"{tally.failed:.2%}",
+    "p50 ms": lambda tally: f"{percentile(tally.seconds, 50):,.0f}",
+    "p99 ms": lambda tally: f"{percentile(tally.seconds, 99):,.0f}",
+}
+
+
+def shown(tallies: Tallies) -> Iterator[tuple[str, Tally]]:
+    """The kinds of requests that are shown, by name."""
     yield AUTO, tallies.get(AUTO, Tally())
     yield "explicit", explicit(tallies)
-    yield from ((f"  {wire}", tallies[wire]) for wire in EXPLICIT if wire in tallies)
-    yield "SDK, no router", tallies.get(SDK, Tally())
+    yield from ((wire, tallies[wire]) for wire in EXPLICIT if wire in tallies)
+    yield SDK, tallies.get(SDK, Tally())
 
 
 def answers(outcome: Outcome) -> Table:
-    """The verdicts, a row for each kind of request."""
-    table = Table(title="Answers", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("asked")
-    for heading in ("requests", *_COLUMNS, "failed", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="right")
-    for name, tally in rows(outcome.tallies):
-        counts = [sum(tally.verdicts[one] for one in verdicts) for verdicts in _COLUMNS.values()]
-        times = [f"{percentile(tally.seconds, share):,.0f}" for share in (50, 99)]
-        cells = [f"{count:,}" for count in (tally.verdicts.total(), *counts)]
-        table.add_row(name, *cells, f"{tally.failed:.2%}", *times)
+    """The verdicts, a column for each kind of request."""
+    kinds = dict(shown(outcome.tallies))
+    table = Table(title="Answers", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for kind in kinds:
+        table.add_column(kind, justify="right")
+    for name, cell in ROWS.items():
+        table.add_row(name, *(cell(tally) for tally in kinds.values()))
     return table
 
 
 def errors(outcome: Outcome) -> Table:
     """The errors told, most frequent first."""
-    table = Table(title="Errors", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title="Errors", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("asked")
     table.add_column("error")
     table.add_column("times", justify="right")
@@ -66,9 +75,9 @@ def errors(outcome: Outcome) -> Table:
 
 def storms(phases: Sequence[Storm]) -> Table:
     """A row for each way to be dead."""
-    table = Table(title="Storm", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title="Storm", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("all providers")
-    for heading in ("requests", "attempts", "budget", "p50 ms", "p99 ms", "first success after s"):
+    for heading in ("requests", "attempts", "budget", "p50 ms", "p99 ms", "first ok after s"):
         table.add_column(heading, justify="right")
     for one in phases:
         counts = [f"{count:,}" for count in (one.requests, one.attempts, one.budget)]
@@ -104,14 +113,14 @@ def as_json(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[s
     told: dict[str, Any] = {"broken": list(broken)}
     if outcome:
         told["answers"] = {
-            name.strip(): {
+            name: {
                 "requests": tally.verdicts.total(),
                 **{verdict.name.lower(): tally.verdicts[verdict] for verdict in Verdict},
                 "p50_ms": percentile(tally.seconds, 50),
                 "p99_ms": percentile(tally.seconds, 99),
                 "errors": dict(tally.errors),
             }
-            for name, tally in rows(outcome.tallies)
+            for name, tally in shown(outcome.tallies)
         }
         memory = outcome.memory
         told["rss_mib"] = {"start": memory.start, "end": memory.end, "peak": memory.peak}

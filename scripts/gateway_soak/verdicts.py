@@ -23,9 +23,9 @@ class Verdict(enum.StrEnum):
     """One answer's verdict. An error counts as told if the client gets it in its API's format."""
 
     OK = "ok"
-    UNTRIED = "failed before content, no attempt"
-    TRIED = "failed before content, tried"
-    AFTER = "failed after content, told"
+    UNTRIED = "refused, no attempt"
+    TRIED = "failed before content"
+    AFTER = "failed after content"
     LOST = "connection lost"
     CUT = "silently cut"
     DOUBLED = "doubled"
