@@ -5,12 +5,17 @@ What the auth store and the records have in common; the tables are theirs.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -23,14 +28,28 @@ class NewerFileError(Exception):
 
 
 def make_private(path: Path) -> None:
-    """The file 0600 in a folder 0700; SQLite's files beside it get the file's mode. Raises OSError."""
+    """The file 0600, and its folder 0700 if it has to be made; an existing one keeps its mode. Raises OSError.
+
+    SQLite's files beside it get the file's mode.
+    """
     folder = path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
+    if os.name == "posix" and (mode := stat.S_IMODE(folder.stat().st_mode)) & 0o077:
+        _warn_of_others(folder, mode)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
+
+
+@cache
+def _warn_of_others(folder: Path, mode: int) -> None:
+    """Once for each folder and mode, not for each file in it."""
+    logger.warning(
+        "other users of this machine may look into %s (mode %04o); the router's files there are its "
+        "own user's alone: `chmod 700` it, or name another folder",
+        folder,
+        mode,
+    )
 
 
 @contextmanager

@@ -75,10 +75,19 @@ class Clocks:
         self.clock = Clock(lambda: self.monotonic, lambda: self.wall)
 
 
-def test_modes(folder: Path, open_store: Open) -> None:
-    folder.mkdir(mode=0o755)
+@pytest.mark.parametrize(
+    ("existing", "mode"), [(None, 0o700), (0o700, 0o700), (0o755, 0o755), (0o750, 0o750)]
+)
+def test_files_are_private_and_an_existing_folder_keeps_its_mode(
+    folder: Path, open_store: Open, existing: int | None, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    if existing is not None:
+        folder.mkdir(mode=existing)
     open_store().flush()
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == mode
+    warnings = [record.getMessage() for record in caplog.records if str(folder) in record.getMessage()]
+    assert len(warnings) == (1 if mode & 0o077 else 0)
+    assert not warnings or f"mode {mode:04o}" in warnings[0]
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {FILE_NAME: 0o600, f"{FILE_NAME}-wal": 0o600, f"{FILE_NAME}-shm": 0o600}
 
