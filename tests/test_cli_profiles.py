@@ -30,6 +30,21 @@ def run(*args: str, given: str | None = None) -> Result:
     return result
 
 
+def test_a_move_to_a_missing_keyring_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    run("add", "openai", "work", given="sk-canary-3\n")
+    before = {path.name for path in (tmp_path / "state").iterdir()}
+    failed = run("move", "--to", "keyring")
+    assert (failed.exit_code, failed.output.count("there is no system keyring here")) == (1, 1)
+    for command in (["list"], ["move", "--to", "database"]):
+        later = run(*command)
+        assert later.exit_code == 0
+        assert "there is no system keyring" not in later.output + caplog.text
+    assert {path.name for path in (tmp_path / "state").iterdir()} == before
+
+
 def test_list_and_show(tmp_path: Path) -> None:
     env = {"OPENAI_API_KEY": "sk-canary-1,sk-canary-2"}
     store = AuthStore(env, load_config(tmp_path / "config.toml", env).providers, tmp_path / "state")

@@ -1,7 +1,8 @@
 """A keyring that several processes share, and that can be locked or stuck: a folder in TEST_KEYRING.
 
-Like Windows' it takes at most 2,560 bytes of UTF-16 a password. `locked` in the folder locks it, and as long
-as there is a file `stuck` no call returns. PYTHON_KEYRING_BACKEND chooses it, as the user would.
+Like Windows' it takes at most 2,560 bytes of UTF-16 a password. `locked` in the folder locks it, `read-only`
+refuses writes, and as long as there is a file `stuck` no call returns. PYTHON_KEYRING_BACKEND chooses it, as
+the user would.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class FileKeyring(KeyringBackend):
         if len(password.encode("utf-16-le")) > 2560:
             raise PasswordSetError(f"too long: {password}")
         path = self._path(service, username)
+        if path.with_name("read-only").exists():
+            raise PasswordSetError("nothing can be written")
         temporary = path.with_name(uuid.uuid4().hex)
         temporary.write_text(password)
         temporary.rename(path)

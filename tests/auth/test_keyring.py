@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from keyring.backends.null import Keyring as NullKeyring
 from pydantic import SecretStr
 
 from smart_router.auth import keeper, persist
+from smart_router.auth.database import Database
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import LoginError, Request
 from smart_router.auth.os_keyring import PART, KeyringError, OsKeyring, new_entry
@@ -25,6 +27,7 @@ from smart_router.auth.persist import StoreError
 from smart_router.auth.picking import Picked
 from smart_router.auth.profiles import Profile, Tokens
 from smart_router.auth.refresh import Refresher
+from smart_router.auth.rows import Clock
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND, passwords
@@ -91,6 +94,12 @@ def why(store: AuthStore, profile_id: str) -> str | None:
 def traces(state: Path) -> list[str]:
     """The files of the state folder in which a secret is."""
     return [path.name for path in state.iterdir() if b"canary" in path.read_bytes()]
+
+
+def nothing_noted(state: Path, caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether no entry of the keyring is to be deleted, and nobody was told that one is."""
+    with closing(Database(state, Clock())) as database:
+        return list(database.open().orphans) == [] and "keyring" not in caplog.text
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -243,7 +252,12 @@ BAD_BACKENDS = [
 
 @pytest.mark.parametrize(("backend", "message"), BAD_BACKENDS)
 def test_keyrings_that_are_refused(
-    open_store: Open, state: Path, backend: str, message: str, monkeypatch: pytest.MonkeyPatch
+    open_store: Open,
+    state: Path,
+    backend: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # in the place of the package, which is not installed
     plain = type("PlaintextKeyring", (NullKeyring,), {"__module__": "keyrings.alt.file", "priority": 1})
@@ -258,6 +272,29 @@ def test_keyrings_that_are_refused(
         store.move(to_keyring=True)
     assert picked(store) == "canary-key"
     store.add_key("openai", "more", SecretStr("canary-more"))  # goes where it went before
+    assert nothing_noted(state, caplog)
+
+
+@pytest.mark.parametrize("moved_before", [False, True])
+@pytest.mark.parametrize("trouble", ["locked", "read-only"])
+def test_a_keyring_that_takes_nothing_leaves_no_trace(
+    open_store: Open,
+    state: Path,
+    ring: Path,
+    trouble: str,
+    moved_before: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = open_store()
+    store.move(to_keyring=moved_before)
+    (ring / trouble).touch()
+    with pytest.raises(StoreError):
+        if moved_before:
+            store.add_key("openai", "work", SecretStr("canary-key"))
+        else:
+            store.move(to_keyring=True)
+    assert nothing_noted(state, caplog)
+    assert passwords(ring) == []
 
 
 def test_without_the_extra(open_store: Open, monkeypatch: pytest.MonkeyPatch) -> None:

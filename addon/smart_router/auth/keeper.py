@@ -3,10 +3,11 @@
 With the keyring the file holds the name of an entry in place of a secret. What a kill at any point must not
 lose, and processes that write at once must not mix up, is settled by the order of steps, under a lock:
 
-1. The entry's name is noted in the file: whatever happens, the entry can be found and deleted.
-2. The new entry is written, under a name that was never used, and read back.
-3. The file's row changes from the old secret or entry to the new one, if it still has the old one.
-4. Entries to which no row refers are deleted. A kill before this leaves them for the next time.
+1. The keyring is seen to answer: one that is missing or locked leaves no trace in the file.
+2. The entry's name is noted in the file: whatever happens, the entry can be found and deleted.
+3. The new entry is written, under a name that was never used, and read back.
+4. The file's row changes from the old secret or entry to the new one, if it still has the old one.
+5. Entries to which no row refers are deleted. A kill before this leaves them for the next time.
 """
 
 from __future__ import annotations
@@ -275,9 +276,9 @@ class Keeper:
         text = secret_text(profile)
         entry = new_entry(profile.id, text)
         kept = replace(profile, entry=entry)
+        self._keyring.check()
         with self._alone():
-            self.writer.note_entry(entry)
-            self._keyring.write(entry, text)
+            self._write(entry, text)
             with self._guard:
                 self._read[entry] = kept
             save(kept)
@@ -287,10 +288,19 @@ class Keeper:
         """Write an entry and delete it."""
         text = SecretStr("to see that the keyring takes what it is given")
         entry = new_entry("trial", text)
+        self._keyring.check()
         with self._alone():
-            self.writer.note_entry(entry)
-            self._keyring.write(entry, text)
+            self._write(entry, text)
             self._tidy()
+
+    def _write(self, entry: str, text: SecretStr) -> None:
+        """Note an entry and write it. With the lock held; one that was refused is deleted at once."""
+        self.writer.note_entry(entry)
+        try:
+            self._keyring.write(entry, text)
+        except KeyringError:
+            self._tidy()
+            raise
 
     def _tidy_later(self) -> None:
         """Delete what the keyring holds for nothing, as soon as it lets us."""

@@ -48,6 +48,11 @@ class OsKeyring:
     def __init__(self) -> None:
         self._backend: KeyringBackend | None = None
 
+    def check(self) -> None:
+        """See that the keyring is there and can be used, without writing to it."""
+        with self._opened() as backend:
+            backend.get_password(f"{SERVICE}/check", "check")
+
     def read(self, entry: str) -> SecretStr:
         """The secret of an entry."""
         with self._opened() as backend:
