@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
 from smart_router.auth.store import AuthStore
@@ -97,6 +98,37 @@ async def test_secrets_are_in_requests_and_in_the_store_alone(
     places = {"answers": told, "mitmweb": shown, "log": log, "files": saves, "databases": dumped(state)}
     for name, texts in places.items():
         assert [text for text in texts if CANARY in text] == [], name
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
+async def test_proxy_debug_shows_no_secret(start_router: StartRouter, tmp_path: Path, http2: bool) -> None:
+    """Nor the bytes of HTTP/2, in which keys are compressed but not encrypted."""
+    state = tmp_path / "state"
+    fill_store(tmp_path / "no-config.toml", state)
+    async with Provider(tls=True) as provider:
+        env = provider_env(provider.url, "openai", "groq") | {"OPENAI_API_KEY": ENV_KEY, "GROQ_API_KEY": ""}
+        options = {"proxy_debug": "true", "termlog_verbosity": "debug", "router_log_connections": "true"}
+        router = await start_router(
+            env=env | {"SMART_ROUTER_STATE": str(state)}, options=options, upstream=provider.url
+        )
+        async with router.http(http2=http2) as http:
+            for model in ("openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"):
+                for stream in (False, True):
+                    answer = await http.post(
+                        "/v1/chat/completions",
+                        json={"model": model, "messages": HELLO, "stream": stream},
+                        headers={"authorization": f"Bearer {CLIENT_KEY}", "x-api-key": CLIENT_KEY},
+                    )
+                    assert answer.status_code == 200, answer.text
+            await http.get(f"/v1/other?key={CLIENT_KEY}")
+        sent = {request.headers.get("authorization") for request in provider.requests}
+        assert {f"Bearer {ENV_KEY}", f"Bearer {STORED_KEY}"} <= sent
+    router.stop()
+    assert "SendData(server, b'***')" in router.log
+    assert "DataReceived(client, b'***')" in router.log
+    if http2:
+        assert "(b'authorization', b'***')" in router.log
+    assert CANARY not in router.log
 
 
 async def test_words_that_happen_to_be_a_key_are_not_touched_in_answers(

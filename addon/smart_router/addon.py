@@ -14,7 +14,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
-from smart_router.attempts import error_pages
+from smart_router.attempts import debug_log, error_pages
 from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.claims import Claims
@@ -91,6 +91,7 @@ class SmartRouter:
             take_deferred(ctx.options)
             self._journal.install()
             error_pages.install()
+            debug_log.install()
             views.install()
             replay.install(self.claims)
 
