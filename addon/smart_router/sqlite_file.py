@@ -28,7 +28,7 @@ class NewerFileError(Exception):
 
 
 def make_private(path: Path) -> None:
-    """The file 0600, and its folder 0700 if it has to be made; an existing one keeps its mode. Raises OSError.
+    """The file 0600, and its folder 0700 if it is made here; an existing one keeps its mode. Raises OSError.
 
     SQLite's files beside it get the file's mode.
     """
