@@ -40,6 +40,43 @@ async def page() -> AsyncIterator[Page]:
             await browser.close()
 
 
+async def type_command(page: Page, line: str) -> str:
+    """What the command bar shows for a command."""
+    bar = page.locator(".command-input input")
+    await bar.fill(line)
+    await bar.press("Enter")
+    result = page.locator(".command-result > div", has_text=f"$ {line}").last
+    await result.wait_for()
+    return str(await result.inner_text())
+
+
+async def test_a_browser_shows_comments_and_explains_by_id(
+    page: Page, start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    router = await start_router(
+        **web_arguments(),
+        env=provider_env(provider.url, "openai"),
+        config=chains_config({"auto:demo": ["openai/gpt-5.4-mini"]}),
+    )
+    async with router.http() as http:
+        replies = [await post(http, ask_body("auto:demo", stream=False, text=text)) for text in ("a", "b")]
+    ids = [reply.router["request-id"] for reply in replies]
+    async with Web(router) as web:
+        await page.goto(f"{web.url}/?token={PASSWORD}#/flows")
+    comment = page.locator(".flow-table tbody td.col-comment", has_text="SIMPLE → openai/gpt-5.4-mini")
+    await comment.nth(1).wait_for()
+
+    await page.get_by_text("Options", exact=True).first.click()
+    await page.get_by_text("Display Command Bar").click()
+    for id_ in ids:
+        shown = await type_command(page, f"router.explain {id_}")
+        assert f"; {id_}" in shown and "openai/gpt-5.4-mini" in shown
+    await comment.nth(1).click()
+    assert "type the request's id in place of @focus" in await type_command(page, "router.explain @focus")
+    folder = Path(os.environ.get("SMART_ROUTER_SCREENSHOTS") or tmp_path)
+    await page.screenshot(path=folder / "mitmweb-explain.png")
+
+
 async def test_a_browser_reads_the_transcript(
     page: Page, start_router: StartRouter, provider: Provider, tmp_path: Path
 ) -> None:
