@@ -75,7 +75,24 @@ async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
             asked += await until_reasoning_told(clients[0], clients[-1], provider)
         await until_counted(served, asked)
 
+        await both_tell_of_what_runs(served, provider)
         await ends_whole(served, provider)
+
+
+async def both_tell_of_what_runs(served: Served, provider: Provider) -> None:
+    """Whichever worker is asked, it lists and counts the request that one of them serves."""
+    stream = Stream(served.http, provider)
+    async with stream.running() as request, contextlib.AsyncExitStack() as stack:
+        clients = await one_client_each(served, stack)
+        for client in (clients[0], clients[-1]):
+            async with asyncio.timeout(PATIENCE):
+                while not (listed := (await client.get("/router/running")).json()["running"]):
+                    pass
+            assert [one["phase"] for one in listed] == ["streaming"]
+            assert listed[0]["pid"] in await served.serving()
+            assert "smart_router_running_requests 1.0" in (await client.get("/metrics")).text
+            assert all("running" not in worker for worker in (await client.get("/health")).json()["workers"])
+        request.release(100)
 
 
 async def ends_whole(served: Served, provider: Provider) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.serve.views import health, metrics
+from smart_router.serve.views import health, metrics, running
 
 OWN = {"status": "ok", "version": "1", "uptime": 1.0, "providers": {}}
 
@@ -42,10 +42,26 @@ def test_without_a_supervisor_a_worker_tells_of_itself() -> None:
     assert (body["status"], body["uptime"], body["supervisor"]) == ("ok", 1.0, "not answering")
 
 
+def test_requests_in_progress_are_those_of_all_workers_the_longest_first() -> None:
+    told = [
+        worker() | {"pid": 1, "running": [{"id": "b", "started": 2.0, "pid": 1}]},
+        worker("starting"),
+        worker() | {"pid": 3, "running": [{"id": "a", "started": 1.0, "pid": 3}]},
+    ]
+    listed = running({"running": []}, view(*told))["running"]
+    assert [(one["id"], one["pid"]) for one in listed] == [("a", 3), ("b", 1)]
+    assert running({"running": [1]}, None) == {"running": [1], "supervisor": "not answering"}
+
+
 def test_metrics_hold_the_sum_and_the_workers() -> None:
-    lines = metrics(view(worker(), worker(), worker("leaving"))).decode().splitlines()
+    lines = (
+        metrics(view(*(one | {"running_requests": 2} for one in (worker(), worker(), worker("leaving")))))
+        .decode()
+        .splitlines()
+    )
     assert 'smart_router_requests_total{outcome="ok",tier="SIMPLE"} 3.0' in lines
     assert 'smart_router_workers{state="serving"} 2.0' in lines
     assert 'smart_router_workers{state="leaving"} 1.0' in lines
     assert "smart_router_restarts_total 2.0" in lines
+    assert "smart_router_running_requests 6.0" in lines
     assert not [line for line in lines if "_created" in line]
