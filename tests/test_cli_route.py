@@ -125,7 +125,7 @@ def test_compare(run: Any, tmp_path: Path) -> None:
         (["walk"], 2, "No such command"),
         (["route", "hi", "--model", "nonsense"], 1, "The model `nonsense` does not exist"),
         (["route", "--flows", __file__], 1, "not a flow file"),
-        (["route", "hi", "--config", "BAD"], 1, "routing.colour: Extra inputs"),
+        (["route", "hi", "--config", "BAD"], 1, "routing.colour: is not known here"),
     ],
 )
 def test_errors_are_one_line(run: Any, tmp_path: Path, args: list[str], code: int, told: str) -> None:

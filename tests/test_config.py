@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from smart_router.config import config_path, load_config, parse_config, state_path
+from smart_router.config_errors import ConfigError
 from smart_router.providers.registry import PROVIDERS
-from smart_router.routing.config import ConfigError, load_defaults
+from smart_router.routing.config import load_defaults
 from tests.conftest import StartRouter
 from tests.fakes.provider import Provider
 from tests.harness import MITMDUMP, ROUTER, Router, provider_env
@@ -109,22 +110,23 @@ def test_where_things_are(path: Callable[[dict[str, str]], Path], variable: str,
 WRONG_FILES = [
     ("[routing", "", "is not TOML"),
     ("a = " + "[" * 5000, "", "is not TOML"),
-    ("routing = 1", "routing", "dictionary"),
-    ("[rooting]", "rooting", "not permitted"),
-    ("[routing]\nsticky_tll = 5", "routing.sticky_tll", "not permitted"),
-    ("[routing]\nsticky_ttl = 'long'", "routing.sticky_ttl", "number"),
+    ("routing = 1", "routing", "must be a table"),
+    ("[rooting]", "rooting", "is not known here; did you mean routing?"),
+    ("[routing]\nsticky_tll = 5", "routing.sticky_tll", "did you mean sticky_ttl?"),
+    ("[routing]\nsticky_ttl = 'long'", "routing.sticky_ttl", "must be a number"),
     ("[routing]\nsticky_ttl = -1", "routing.sticky_ttl", "greater"),
     ("[routing]\nfallback = ['gpt']", "routing.fallback", "provider/model"),
-    ("[routing]\nfallback = 'openai/gpt'", "routing.fallback", "tuple"),
+    ("[routing]\nfallback = 'openai/gpt'", "routing.fallback", 'must be a list of texts, such as ["a", "b"]'),
     ("[routing.tier_models.standard]\nSIMPLE = ['gpt']", "routing.tier_models.standard.SIMPLE", "provider/"),
-    ("[routing.tier_models.standard]\nsimple = []", "routing.tier_models.standard.simple", "not permitted"),
-    ("[routing.tier_models.mine]\nSIMPLE = []", "routing.tier_models.mine.MEDIUM", "required"),
+    ("[routing.tier_models.standard]\nsimple = []", "routing.tier_models.standard.simple",
+     "did you mean SIMPLE?"),
+    ("[routing.tier_models.mine]\nSIMPLE = []", "routing.tier_models.mine.MEDIUM", "is missing"),
     ("[routing.virtual_models]\nx = { tier_models = 'none' }", "routing", "unknown tier models 'none'"),
     ("[routing.virtual_models]\nx = { tier_models = 'eco', tier = 'EASY' }", "routing.virtual_models.x.tier",
      "SIMPLE"),
     ("[providers.new]", "providers.new.base_url", "missing"),
-    ("[providers.New]\nbase_url = 'http://h'", "providers.New", "pattern"),
-    ("[providers.openai]\nurl = 'http://h'", "providers.openai.url", "not permitted"),
+    ("[providers.New]\nbase_url = 'http://h'", "providers.New", "must consist of a-z"),
+    ("[providers.openai]\nurl = 'http://h'", "providers.openai.url", "known: base_url, key_env"),
     ("[providers.openai]\nbase_url = 'h:80'", "providers.openai.base_url", "http(s) URL"),
     ("[providers.openai]\nbase_url = 'ftp://h'", "providers.openai.base_url", "http(s) URL"),
     ("[providers.openai]\nbase_url = 'http://'", "providers.openai.base_url", "http(s) URL"),
@@ -134,10 +136,17 @@ WRONG_FILES = [
     ("[providers.openai]\nbase_url = 'http://[::1'", "providers.openai.base_url", "Invalid IPv6"),
     ("[providers.openai]\nbase_url = 'http://a b/'", "providers.openai.base_url", "http(s) URL"),
     ("[providers.openai]\nbase_url = 'http://u:sesame@h'", "providers.openai.base_url", "environment"),
-    ("[providers.openai]\nkey_env = 'sk-sesame'", "providers.openai.key_env", "pattern"),
-    ("[providers.openai]\nmodels = 'm'", "providers.openai.models", "tuple"),
+    ("[providers.openai]\nkey_env = 'sk-sesame'", "providers.openai.key_env", "not a key itself"),
+    ("[providers.openai]\nmodels = 'm'", "providers.openai.models", "must be a list of texts"),
     ("[clients]\na = 'sesame'", "clients.a", "at least 16"),
-    ("[clients]\na = 5", "clients.a", "string"),
+    ("[clients]\na = 5", "clients.a", "must be a text in quotes"),
+    ("[providers.lokal]\n[providers.grok]", "providers.lokal.base_url", "is missing"),
+    ("[prices.'a/b']\ninputs = 1\noutput = 1", "prices.a/b.input", "is missing"),
+    ("[prices]\n'a/b' = 'nonsense'", "prices.a/b", "must be of the form provider/model"),
+    ("[prices]\n'a/b' = 5", "prices.a/b", "must be a text in quotes"),
+    ("[prices]\nmine = 'a/b'", "prices.mine", "must be of the form provider/model"),
+    ("[providers.openai-codex.login]\ntoken = 'x'", "providers.openai-codex.login.token",
+     "did you mean token_url?"),
 ]  # fmt: skip
 
 
@@ -151,11 +160,68 @@ def test_errors_name_file_key_and_reason(tmp_path: Path, text: str, key: str, re
         load_config(file, {})
     error = caught.value
     assert error.file == str(file)
-    assert error.key.removesuffix(".[key]") == key
+    assert error.key == key
     assert reason in error.reason
     assert str(error).startswith(f"{file}: {key}")
     assert "\n" not in str(error)
     assert "sesame" not in str(error)
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        """
+        [rooting]
+        [routing]
+        sticky_tll = 5
+        fallback = "openai/gpt-5.4"
+        [providers.openai]
+        models = "m"
+        [clients]
+        a = "sesame"
+        """
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, {"GROQ_BASE_URL": "https://sesame:sesame@h", "OPENAI_BASE_URL": "no url"})
+    assert [problem.key for problem in caught.value.problems] == [
+        "providers.openai.models",
+        "clients.a",
+        "rooting",
+        "routing.fallback",
+        "routing.sticky_tll",
+        "OPENAI_BASE_URL",
+    ]
+    assert "sesame" not in str(caught.value)
+
+
+# [routing] of a file, and what it is warned of
+ODD = [
+    ("[routing.tier_models.standard]\nSIMPLE = ['opnai/gpt-5.4']", "routing.tier_models.standard.SIMPLE: "
+     "'opnai/gpt-5.4' is skipped, for there is no provider 'opnai'; did you mean openai?"),
+    ("[routing.tier_models.eco]\nCOMPLEX = ['anthropic/claude-opus-5.5']", "routing.tier_models.eco.COMPLEX: "
+     "'anthropic/claude-opus-5.5' is not a model of anthropic that the router knows; "
+     "did you mean claude-opus-5-5?; a new one is added with `models` under [providers.anthropic]"),
+    ("[routing]\nfallback = ['nobody/x']", "routing.fallback: "
+     "'nobody/x' is skipped, for there is no provider 'nobody'"),
+    ("[routing]\nprovider_order = ['grok']", "routing.provider_order: "
+     "there is no provider 'grok'; did you mean groq?"),
+    ("[routing.keywords.prooof]\nen = ['widget']", "routing.keywords.prooof: "
+     "does nothing without [routing.weights.prooof]; did you mean proof?"),
+    ("[routing]\nfallback = ['openrouter/x/y']", None),
+    ("[routing]\nfallback = ['openai/mine']\n[providers.openai]\nmodels = ['mine']", None),
+    ("", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), ODD)
+def test_names_that_lead_nowhere_are_warned_of(
+    tmp_path: Path, text: str, said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    config = load_config(file, {})
+    assert [str(warning) for warning in config.warnings] == ([said] if said else [])
+    assert caplog.messages == ([f"{file}: {said}"] if said else [])
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

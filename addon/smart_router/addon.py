@@ -24,6 +24,7 @@ from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
 from smart_router.attempts.resumption import Sessions
 from smart_router.auth.persist import StoreError
+from smart_router.config_errors import ConfigError
 from smart_router.fast_hooks import FastHooks
 from smart_router.gate import Gate
 from smart_router.journal import Journal
@@ -43,7 +44,6 @@ from smart_router.options import (
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.router import Router, open_router
 from smart_router.routing import Candidate
-from smart_router.routing.config import ConfigError
 from smart_router.running import Running, running
 from smart_router.serving import INTERNAL, Rules, Serving, cors
 

@@ -46,8 +46,8 @@ class _Commands(click.Group):
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
         except Exception as error:
             # imported here, since they bring half of the router along
+            from smart_router.config_errors import ConfigError
             from smart_router.errors import ClientError
-            from smart_router.routing.config import ConfigError
 
             if isinstance(error, ConfigError | ClientError):
                 raise click.ClickException(str(error)) from error

@@ -18,7 +18,7 @@ from rich.table import Table
 from smart_router.auth.persist import StoreError
 from smart_router.auth.store import AuthStore, UnknownProfileError
 from smart_router.config import config_path, load_config, state_path
-from smart_router.routing.config import ConfigError
+from smart_router.config_errors import ConfigError
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; times are seconds from now.")
 one_profile = click.argument("profile_id", metavar="PROFILE")

@@ -20,6 +20,7 @@ output = 0.4
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,16 +28,30 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    ValidationError,
+)
 
 from smart_router.auth.logins.settings import LoginSettings
+from smart_router.config_errors import TABLE, ConfigError, Problem, problems
+from smart_router.nearest import did_you_mean
 from smart_router.paths import config_path as config_path
 from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.registry import PROVIDERS, declared_provider
 from smart_router.routing import config as routing_config
-from smart_router.routing.config import ConfigError, RoutingConfig
+from smart_router.routing.config import RoutingConfig
+from smart_router.routing.unknown_names import unknown_names
 from smart_router.stats.prices import PriceTable, Reference, UserPrices
+
+logger = logging.getLogger(__name__)
 
 
 def _base_url(value: str) -> str:
@@ -70,58 +85,86 @@ class ProviderTable(BaseModel):
     login: LoginSettings | None = None
 
 
+_Price = Annotated[
+    Annotated[PriceTable, Tag(TABLE)] | Annotated[Reference, Tag("name")],
+    Discriminator(lambda value: TABLE if isinstance(value, Mapping) else "name"),
+]
+"""So that an error is told of the one that was meant."""
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     routing: dict[str, Any] = {}
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
-    prices: dict[Reference, PriceTable | Reference] = {}
+    prices: dict[Reference, _Price] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """What the router runs on. `clients` are client keys by the client's name, `logins` the user's settings
-    for logging in, by provider."""
+    for logging in, by provider. `warnings` are about names that lead nowhere."""
 
     routing: RoutingConfig
     providers: Mapping[str, Provider]
     clients: Mapping[str, SecretStr]
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     prices: UserPrices = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
     """Read and check the file; a missing one means defaults.
 
-    Raises ConfigError naming file, key and reason.
+    Raises ConfigError naming file, keys and reasons; what is odd but can be used is logged.
     """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("", f"cannot be read: {error}", str(path)) from error
+        raise _unusable(f"cannot be read: {error}", path) from error
     try:
-        return parse_config(tomllib.loads(text), env)
+        config = parse_config(tomllib.loads(text), env)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError("", f"is not TOML: {error}", str(path)) from error
+        raise _unusable(f"is not TOML: {error}", path) from error
     except RecursionError:
-        raise ConfigError("", "is not TOML: nested too deep", str(path)) from None
+        raise _unusable("is not TOML: nested too deep", path) from None
     except ConfigError as error:
-        raise ConfigError(error.key, error.reason, str(path)) from error
+        raise ConfigError(error.problems, str(path)) from error
+    for warning in config.warnings:
+        logger.warning("%s: %s", path, warning)
+    return config
+
+
+def _unusable(reason: str, path: Path) -> ConfigError:
+    return ConfigError([Problem("", reason)], str(path))
 
 
 def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
-    """The configuration in parsed tables. Raises ConfigError naming key and reason."""
+    """The configuration in parsed tables. Raises ConfigError naming every key that is wrong."""
+    wrong: list[Problem] = []
+    routing, file, providers = routing_config.load_defaults(), _File(), {}
     try:
         file = _File.model_validate(tables)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigError(".".join(map(str, first["loc"])), first["msg"]) from None
+        wrong += problems(error, _File)
+    try:
+        table = tables.get("routing", {})
+        routing = routing_config.load(table if isinstance(table, Mapping) else {})
+    except ConfigError as error:
+        wrong += error.problems
+    try:
+        providers = _providers(file.providers, env)
+    except ConfigError as error:
+        wrong += error.problems
+    if wrong:
+        raise ConfigError(wrong)
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
-    providers = _providers(file.providers, env)
-    return Config(routing_config.load(file.routing), providers, file.clients, logins, file.prices)
+    return Config(
+        routing, providers, file.clients, logins, file.prices, tuple(unknown_names(routing, providers))
+    )
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:
@@ -138,9 +181,9 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
     for id_, table in tables.items():
         if id_ not in PROVIDERS:
             if table.base_url is None:
-                raise ConfigError(
-                    f"providers.{id_}.base_url", "is missing, and no provider of that name is known"
-                )
+                near = did_you_mean(id_, PROVIDERS)
+                reason = f"is missing, and no provider of that name is known{near}"
+                raise ConfigError([Problem(f"providers.{id_}.base_url", reason)])
             providers[id_] = declared_provider(
                 id_, table.base_url, key_env=table.key_env, models=table.models
             )
@@ -166,4 +209,4 @@ def _env_base_url(provider: Provider, env: Mapping[str, str]) -> str | None:
     try:
         return _base_url(value)
     except ValueError as error:
-        raise ConfigError(str(provider.base_url_env), str(error)) from error
+        raise ConfigError([Problem(str(provider.base_url_env), str(error))]) from error

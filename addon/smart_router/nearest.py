@@ -8,5 +8,6 @@ from difflib import get_close_matches
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean X?` with the closest known name, to end a message with; empty if none is close."""
-    found = get_close_matches(name, known, 1)
-    return f"; did you mean {found[0]}?" if found else ""
+    by_lower = {one.lower(): one for one in known}
+    found = get_close_matches(name.lower(), by_lower, 1)
+    return f"; did you mean {by_lower[found[0]]}?" if found else ""

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from smart_router.routing.config import ConfigError, load, load_defaults, merge
+from smart_router.config_errors import ConfigError
+from smart_router.routing.config import load, load_defaults, merge
 from smart_router.routing.decision import TIERS
 
 

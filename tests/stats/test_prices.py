@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.config import parse_config
+from smart_router.config_errors import ConfigError
 from smart_router.dialects.anthropic import AnthropicDialect
 from smart_router.dialects.base import Call, ChatQuirks, Dialect
 from smart_router.dialects.chat import ChatDialect
@@ -23,7 +24,6 @@ from smart_router.dialects.hub import ChatCompletion, Usage, Used
 from smart_router.dialects.responses import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
-from smart_router.routing.config import ConfigError
 from smart_router.stats import prices
 from smart_router.stats.prices import PriceBook, PriceTable, RatesAbove
 from smart_router.stats.record import Basis, Cost, Tokens

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from smart_router.config_errors import ConfigError, problems
+from smart_router.nearest import did_you_mean
 from smart_router.routing.decision import TIERS, Candidate, Tier, rank
 from smart_router.routing.lexicon import Lexicon
 
@@ -22,16 +24,6 @@ Texts = Annotated[tuple[str, ...], Field(strict=False)]
 """A TOML array of strings; arrays arrive as lists, which strict tuples refuse."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used. `key` is the dotted path; `file` is set by whoever read it."""
-
-    def __init__(self, key: str, reason: str, file: str | None = None) -> None:
-        super().__init__(": ".join(part for part in (file, key, reason) if part))
-        self.key = key
-        self.reason = reason
-        self.file = file
 
 
 class _Table(BaseModel):
@@ -145,7 +137,10 @@ class RoutingConfig(_Table):
     def _tier_models_exist(self) -> RoutingConfig:
         for name, virtual in self.virtual_models.items():
             if virtual.tier_models not in self.tier_models:
-                raise ValueError(f"virtual model {name!r} names unknown tier models {virtual.tier_models!r}")
+                near = did_you_mean(virtual.tier_models, self.tier_models)
+                raise ValueError(
+                    f"virtual model {name!r} names unknown tier models {virtual.tier_models!r}{near}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -206,10 +201,8 @@ def load_defaults() -> RoutingConfig:
 
 
 def load(user: Mapping[str, Any]) -> RoutingConfig:
-    """The defaults overridden by a user's `[routing]` table. Raises ConfigError naming the key."""
+    """The defaults overridden by a user's `[routing]` table. Raises ConfigError naming the keys."""
     try:
         return RoutingConfig.model_validate(merge(_default_tables(), user))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(("routing", *map(str, first["loc"])))
-        raise ConfigError(key, first["msg"].removeprefix("Value error, ")) from error
+        raise ConfigError(problems(error, RoutingConfig, "routing")) from error

@@ -1,0 +1,50 @@
+"""Names in a routing configuration that lead nowhere: a typo sends prompts to the next, dearer candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from smart_router.config_errors import Problem
+from smart_router.nearest import did_you_mean
+from smart_router.providers.base import Provider
+from smart_router.routing.config import RoutingConfig, candidates, load_defaults
+from smart_router.routing.decision import TIERS, Candidate
+
+
+def unknown_names(routing: RoutingConfig, providers: Mapping[str, Provider]) -> Iterator[Problem]:
+    """Providers and models that nobody has, and keyword groups that weigh nothing."""
+    for key, candidate in _candidates(routing):
+        if reason := _unknown(candidate, providers):
+            yield Problem(key, reason)
+    for name in routing.provider_order:
+        if name not in providers:
+            reason = f"there is no provider {name!r}{did_you_mean(name, providers)}"
+            yield Problem("routing.provider_order", reason)
+    known = load_defaults().keywords  # some of which count without a weight
+    for group in routing.keywords:
+        if group not in routing.weights and group not in known:
+            reason = f"does nothing without [routing.weights.{group}]{did_you_mean(group, known)}"
+            yield Problem(f"routing.keywords.{group}", reason)
+
+
+def _candidates(routing: RoutingConfig) -> Iterator[tuple[str, Candidate]]:
+    for name, models in routing.tier_models.items():
+        for tier in TIERS:
+            for candidate in models.of(tier):
+                yield f"routing.tier_models.{name}.{tier}", candidate
+    for candidate in candidates(routing.fallback):
+        yield "routing.fallback", candidate
+
+
+def _unknown(candidate: Candidate, providers: Mapping[str, Provider]) -> str | None:
+    provider = providers.get(candidate.provider)
+    if provider is None:
+        near = did_you_mean(candidate.provider, providers)
+        return f"{str(candidate)!r} is skipped, for there is no provider {candidate.provider!r}{near}"
+    if provider.listed and candidate.model not in provider.models:
+        near = did_you_mean(candidate.model, provider.models)
+        return (
+            f"{str(candidate)!r} is not a model of {provider.id} that the router knows{near}; "
+            f"a new one is added with `models` under [providers.{provider.id}]"
+        )
+    return None
