@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,6 +105,24 @@ def test_arguments_may_be_written_in_another_way(arguments: dict[str, Any], inde
     backwards = dict(reversed(arguments.items()))
     again["function"]["arguments"] = json.dumps(backwards, indent=indent, ensure_ascii=False)
     assert call_key((), "", call) == call_key((), "", again)
+
+
+REWRITTEN = [("", "{}"), ('{"x": 1.0}', '{"x":1}'), ('{"x": 1e2}', '{"x":100}'), ('"\\u00e9"', '"é"')]
+
+
+@pytest.mark.parametrize(("one", "other"), REWRITTEN)
+def test_arguments_as_other_languages_write_them(one: str, other: str) -> None:
+    calls = [{"id": "c", "function": {"name": "f", "arguments": arguments}} for arguments in (one, other)]
+    assert call_key((), "", calls[0]) == call_key((), "", calls[1])
+
+
+@pytest.mark.parametrize("arguments", ["{", "[" * 100_000, "1" * 5_000, "1e999", "NaN"])
+def test_arguments_that_are_no_json_are_compared_as_they_are(arguments: str) -> None:
+    keys = {
+        call_key((), "", {"id": "c", "function": {"name": "f", "arguments": text}})
+        for text in (arguments, f" {arguments}\n", f"{arguments}x")
+    }
+    assert len(keys) == 2
 
 
 def test_calls_that_are_no_functions() -> None:

@@ -26,7 +26,7 @@ from smart_router.dialects.hub import (
 )
 from smart_router.routing.decision import Candidate
 
-MOST_TURNS = 10_000
+MOST_ENTRIES = 10_000
 MOST_BYTES = 32 << 20
 """How much is kept, in entries (one for each tool call) and in bytes of JSON."""
 
@@ -59,7 +59,7 @@ class ReasoningCache:
     that has changed them, such as by compaction, gets nothing.
     """
 
-    def __init__(self, most_entries: int = MOST_TURNS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES) -> None:
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._bytes = 0

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 _DIGEST_BYTES = 16
 
@@ -78,11 +78,16 @@ def _attachment(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _canonical(arguments: str) -> str:
-    """A call's arguments, however the client wrote their JSON."""
+    """A call's arguments, however the client wrote their JSON; JavaScript writes 1.0 as 1."""
     try:
-        return json.dumps(from_json(arguments.strip() or "{}"), sort_keys=True)
-    except ValueError:
+        return json.dumps(json.loads(arguments.strip() or "{}", parse_float=_number), sort_keys=True)
+    except (ValueError, RecursionError):
         return arguments.strip()
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _digest(value: Any) -> str:
