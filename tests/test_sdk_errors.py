@@ -49,6 +49,9 @@ PROVIDER_ERRORS: list[tuple[Answer, type[openai.APIStatusError], int, str, str |
 ]  # fmt: skip
 
 
+OPTIONS = {"router_max_attempts": "2", "router_max_wait": "0.05"}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
     shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
@@ -59,7 +62,7 @@ async def router(
     config = "".join(f'[providers.{name}]\nbase_url = "{shared_provider.url}/{name}/v1"\n' for name in names)
     env = provider_env(shared_provider.url, "openai")
     folder = tmp_path_factory.mktemp("errors") / "router"
-    async with Router(folder, env=env, config=config) as router:
+    async with Router(folder, env=env, config=config, options=OPTIONS) as router:
         yield router
 
 
@@ -88,16 +91,17 @@ async def test_a_provider_error_of_an_explicit_model_is_passed_on(
     assert (type(error), error.status_code) == (raised, status)
     assert error.response.headers["content-type"] == "application/json"
     assert (error.type, error.code if code else None) == (type_, code)
-    assert len(provider.requests) == 1
+    attempts = 2 if status >= 500 else 1  # a fault may be over a moment later
+    assert len(provider.requests) == attempts
     headers = {n[9:]: v for n, v in error.response.headers.items() if n.startswith("x-router-")}
     assert headers.pop("request-id") and headers.pop("why")
     assert headers == {
-        "provider": name, "profile": f"{name}:none", "model": "some-model", "attempts": "1"
+        "provider": name, "profile": f"{name}:none", "model": "some-model", "attempts": str(attempts)
     }  # fmt: skip
-    assert error.response.headers["x-should-retry"] == "false"
+    assert error.response.headers.get("x-should-retry") == ("false" if attempts > 1 else None)
     assert error.response.headers.get("retry-after") == ("20" if status == 429 else None)
-    (attempt,) = body(error)["attempts"]
-    assert (attempt["provider"], attempt["status"]) == (name, status)
+    told = [(attempt["provider"], attempt["status"]) for attempt in body(error)["attempts"]]
+    assert told == [(name, status)] * attempts
 
 
 # model, class, status, code, a part of the message
@@ -157,7 +161,7 @@ async def test_a_stream_that_breaks_off_raises(provider: Provider, client: opena
 async def test_an_error_inside_a_200_before_content_is_an_error_answer(
     provider: Provider, client: openai.AsyncOpenAI
 ) -> None:
-    provider.on(stream_error())
+    provider.on(stream_error(), always=True)
     with pytest.raises(openai.InternalServerError) as caught:
         await client.chat.completions.create(model="inside/m", messages=HI, stream=True)
     assert body(caught.value)["code"] == "overloaded"
@@ -170,7 +174,7 @@ async def test_a_cooled_profile_is_told(provider: Provider, client: openai.Async
         with pytest.raises(openai.RateLimitError) as caught:
             await client.chat.completions.create(model="cooled/m", messages=HI)
         assert 50 <= int(caught.value.response.headers["retry-after"]) <= 60
-    assert len(provider.requests) <= 2  # the least bad profile is probed once
+    assert len(provider.requests) <= 2  # a limit that is stated to be long is probed now and then
     assert body(caught.value)["code"] == "all_cooled"
     assert "cooled:none" in body(caught.value)["profiles"]
 
@@ -180,4 +184,4 @@ async def test_the_client_retries_only_what_may_help(provider: Provider, router:
     async with router.client(max_retries=2) as client:
         with pytest.raises(openai.InternalServerError):
             await client.chat.completions.create(model="whole6/other-model", messages=HI)
-    assert len(provider.requests) == 1
+    assert len(provider.requests) == 2  # both the router's own

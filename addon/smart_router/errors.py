@@ -22,8 +22,10 @@ ErrorClass = Literal[
     "context_length",
     "content_filter",
     "bad_request",
+    "local",
 ]
-"""Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried."""
+"""Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried. `local`
+is the router's own trouble: no file descriptors, no network, no name resolution."""
 
 Scope = Literal["model", "profile", "none"]
 """What the failure speaks of: this model of the profile, the whole profile, or only this request."""
@@ -39,6 +41,7 @@ RETRYABLE: frozenset[ErrorClass] = frozenset(
         "server",
         "timeout",
         "context_length",
+        "local",
     }
 )
 """Classes after which another candidate may do better. The rest are the request's own fault."""

@@ -17,13 +17,13 @@ from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
+from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
 from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
-from smart_router.errors import ClientError
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_keys
 
@@ -44,6 +44,7 @@ class Router:
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.reasoning = ReasoningCache()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
+        self.budget = RetryBudget()
         self.services = self._services()
         self.limits = Limits()
 
@@ -74,7 +75,7 @@ class Router:
 
     def _services(self) -> Services:
         build = Builder(self.config.providers, self.env)
-        return Services(self.auth, self.sticky, self.reasoning, build, self.refresher)
+        return Services(self.auth, self.sticky, self.reasoning, build, self.refresher, self.budget)
 
     def open_exchange(
         self,
@@ -110,26 +111,16 @@ class Router:
         now = time.monotonic()
         having = self.auth.configured()
 
-        def decide(cooled_too: bool) -> Decision:
-            return route(
-                request,
-                config=self.config.routing,
-                providers=self.config.providers,
-                usable=lambda provider, model: (
-                    provider in having and (cooled_too or self.auth.usable(provider, model, now))
-                ),
-                configured=having.__contains__,
-                sticky=self.sticky,
-                sticky_keys=sticky_keys,
-                now=now,
-            )
-
-        try:
-            return decide(cooled_too=False)
-        except ClientError as error:
-            if error.status != 503:
-                raise
-            return decide(cooled_too=True)  # the exchange then says until when, or probes
+        return route(
+            request,
+            config=self.config.routing,
+            providers=self.config.providers,
+            usable=lambda provider, model: provider in having and self.auth.usable(provider, model, now),
+            configured=having.__contains__,
+            sticky=self.sticky,
+            sticky_keys=sticky_keys,
+            now=now,
+        )
 
 
 def request_id(flow: http.HTTPFlow) -> str:

@@ -12,6 +12,7 @@ from smart_router.attempts.build import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
+from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 from smart_router.providers.registry import declared_provider
@@ -55,16 +56,20 @@ def exchange(
     explicit: bool = False,
     auth: AuthStore | None = None,
     limits: Limits | None = None,
+    budget: RetryBudget | None = None,
+    started: float = 0.0,
     **body: Any,
 ) -> Exchange:
-    """An exchange that starts at time 0, with candidates of these names."""
+    """An exchange with candidates of these names, whose random numbers are all 0."""
     auth = auth or AuthStore(ENV, PROVIDERS)
     build = Builder(PROVIDERS, ENV, lambda: 1_700_000_000.0)
-    services = Services(auth, StickyTable(), ReasoningCache(), build)
+    services = Services(
+        auth, StickyTable(), ReasoningCache(), build, budget=budget or RetryBudget(), jitter=lambda: 0.0
+    )
     request: Any = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}], **body}
     return Exchange(
         id="request-1",
-        started=0.0,
+        started=started,
         limits=limits or Limits(),
         request=request,
         decision=decision(*names, explicit=explicit),

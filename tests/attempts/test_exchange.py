@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Spent, Wait
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.retries import MOST, PER_SECOND, RetryBudget
+from smart_router.attempts.router_headers import extension, router_headers
+from smart_router.auth.cooldowns import PROBE_GAP
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError, ErrorClass
 from tests.attempts.exchanges import ENV, PROVIDERS, error, exchange, tried
@@ -18,28 +22,43 @@ CHAIN = ("a/m", "a/n", "b/m")
 
 
 def walk(kinds: list[ErrorClass], *names: str, **kwargs: Any) -> list[str]:
-    """The steps of an exchange whose attempts fail in these ways, one a second; the last step included."""
-    one = exchange(*names, **kwargs)
-    steps = [one.next_step(0.0)]
-    for now, kind in enumerate(kinds, start=1):
-        one.failed(error(kind), float(now))
-        steps.append(one.next_step(float(now)))
-    return [tried(step) for step in steps]
+    """The steps of an exchange whose attempts fail in these ways, a tenth of a second after they begin; the
+    last step included."""
+    one, now, steps = exchange(*names, **kwargs), 0.0, list[str]()
+    for kind in [*kinds, None]:
+        step = one.next_step(now)
+        steps.append(tried(step))
+        while isinstance(step, Wait):
+            now += step.seconds
+            step = one.next_step(now)
+            steps.append(tried(step))
+        if kind is not None:
+            now += 0.1
+            one.failed(error(kind), now)
+    return steps
 
 
 # kinds of failure, what is tried in turn of a/m (two profiles), a/n and b/m
 AUTO: list[tuple[list[ErrorClass], list[str]]] = [
     # of the account: its other profile, which the session then stays with, then the next candidate
     (["rate_limit", "rate_limit", "rate_limit"], [A1, A2, OTHER2, OTHER]),
-    (["quota", "quota", "server"], [A1, A2, B, "Spent"]),
-    (["auth", "auth", "server"], [A1, A2, B, "Spent"]),
-    (["auth_permanent", "auth_permanent", "server"], [A1, A2, B, "Spent"]),
+    (["quota", "quota"], [A1, A2, B]),
+    (["auth", "auth"], [A1, A2, B]),
+    (["auth_permanent", "auth_permanent"], [A1, A2, B]),
     (["model_not_found", "model_not_found"], [A1, A2, OTHER2]),
-    # of the provider: others first, its other models last
-    (["server", "server", "server"], [A1, B, OTHER, "Spent"]),
+    # of the provider: others first, its other models last; then all again, those that never failed first
+    (["server", "server", "server"], [A1, B, OTHER, "Wait", A2]),
     (["overloaded", "timeout"], [A1, B, OTHER]),
-    # of the request's length: the next candidate
+    (["quota", "quota", "server"], [A1, A2, B, "Wait", B]),
+    (
+        ["model_not_found", "model_not_found", "quota", "quota", "model_not_found"],
+        [A1, A2, OTHER2, OTHER, B, "Spent"],
+    ),
+    # of the request's length: the next candidate, and never the same again
     (["context_length", "context_length", "context_length"], [A1, OTHER, B, "Spent"]),
+    (["context_length", "server", "server"], [A1, OTHER, B, "Wait", OTHER2]),
+    # of the router itself: nobody's fault
+    (["local", "local", "local"], [A1, OTHER, B, "Wait", A1]),
     # the request's own
     (["bad_request"], [A1, "Spent"]),
     (["content_filter"], [A1, "Spent"]),
@@ -53,10 +72,12 @@ def test_the_next_attempt_of_a_chain(kinds: list[ErrorClass], steps: list[str]) 
 
 
 EXPLICIT: list[tuple[list[ErrorClass], list[str]]] = [
-    (["rate_limit", "rate_limit"], [A1, A2, "Spent"]),
-    (["server", "server"], [A1, A2, "Spent"]),
-    (["timeout", "overloaded"], [A1, A2, "Spent"]),
+    (["rate_limit", "rate_limit"], [A1, A2, "Wait", A1]),
+    (["server", "server", "server", "server", "server"], [A1, A2, "Wait", A2, A1, "Wait", A2, "Spent"]),
+    (["timeout", "overloaded"], [A1, A2, "Wait", A2]),
+    (["server", "quota", "server"], [A1, A2, "Wait", A1, "Wait", A1]),
     (["model_not_found", "auth"], [A1, A2, "Spent"]),
+    (["local", "local"], [A1, A2, "Wait", A2]),
     (["bad_request"], [A1, "Spent"]),
     (["content_filter"], [A1, "Spent"]),
 ]
@@ -72,7 +93,7 @@ def test_so_many_attempts() -> None:
     assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Spent"]
 
 
-@pytest.mark.parametrize("limits", [Limits(failover=2), Limits(total=2)], ids=["failover", "total"])
+@pytest.mark.parametrize("limits", [Limits(failover=0.2), Limits(total=0.2)], ids=["failover", "total"])
 def test_no_attempt_begins_too_late(limits: Limits) -> None:
     assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Spent"]
 
@@ -82,30 +103,45 @@ WAITS = [
     (3.0, Limits(), 3.0),
     (0.2, Limits(), 1.0),
     (0.0, Limits(), 1.0),
+    (None, Limits(), 1.0),
     (6.0, Limits(), None),
     (3.0, Limits(max_wait=2), None),
     (3.0, Limits(failover=3.5), None),
     (3.0, Limits(total=3.5), None),
-    (None, Limits(), None),
 ]
 
 
+@pytest.mark.parametrize("own", [True, False], ids=["its own limit", "another request's"])
 @pytest.mark.parametrize(("delay", "limits", "waited"), WAITS)
-def test_waiting(delay: float | None, limits: Limits, waited: float | None) -> None:
-    one = exchange("b/m", "c/m", limits=limits)
-    one.next_step(0.0)
-    one.failed(error("rate_limit", 60.0), 0.0)
-    one.next_step(0.0)
-    one.failed(error("rate_limit", delay), 1.0)
+def test_a_short_limit_is_waited_for(
+    delay: float | None, limits: Limits, waited: float | None, own: bool
+) -> None:
+    auth = AuthStore(ENV, PROVIDERS)
+    first = exchange("b/m", "c/m", limits=limits, auth=auth)
+    for pause in (60.0, delay):
+        first.next_step(1.0)
+        first.failed(error("rate_limit", pause, 429), 1.0)
+    one = first if own else exchange("b/m", "c/m", limits=limits, auth=auth)
     step = one.next_step(1.0)
     if waited is None:
-        assert tried(step) == "Spent"
+        assert isinstance(step, Spent) or not own
         return
     assert step == Wait(waited)
     assert one.paused == waited
     assert tried(one.next_step(1.0 + waited)) == C
-    one.failed(error("rate_limit", 1.0), 9.0)
-    assert tried(one.next_step(9.0)) == "Spent"  # once is enough
+
+
+def test_waiting_for_limits_has_one_bound_in_all() -> None:
+    one, now = exchange("b/m"), 0.0
+    waits: list[float] = []
+    while not isinstance(step := one.next_step(now), Spent):
+        if isinstance(step, Wait):
+            waits.append(step.seconds)
+            now += step.seconds
+        else:
+            one.failed(error("rate_limit", status=429), now)
+    assert waits == [1.0, 2.0]  # the next would be 4 s, more than 5 s in all
+    assert step.error.status == 429
 
 
 def test_the_shortest_delay_is_waited_for() -> None:
@@ -128,20 +164,145 @@ def test_the_requests_own_error_is_not_waited_out() -> None:
     assert (step.error.status, step.error.headers) == (400, {"x-should-retry": "false"})
 
 
-def test_all_cooled_one_probe_then_the_reasons() -> None:
+def limited(**delays: float) -> AuthStore:
+    """A store in which these providers are under rate limits since 0."""
     auth = AuthStore(ENV, PROVIDERS)
-    for profile, delay in (("b:env", 50.0), ("c:env", 40.0)):
-        auth.mark_profile_failure(profile, "m", error("rate_limit", delay, 429), 0.0)
-    first, second, third = (exchange("b/m", "c/m", auth=auth) for _ in range(3))
-    assert tried(first.next_step(1.0)) == B
-    first.failed(error("server"), 2.0)
-    assert tried(first.next_step(2.0)) == "Spent"
-    assert tried(second.next_step(3.0)) == C
-    step = third.next_step(4.0)
+    for provider, delay in delays.items():
+        auth.mark_profile_failure(f"{provider}:env", "m", error("rate_limit", delay, 429), 0.0)
+    return auth
+
+
+def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
+    auth = limited(b=50.0, c=40.0)
+    first, second, third = (exchange("b/m", "c/m", auth=auth, started=1.5) for _ in range(3))
+    assert tried(first.next_step(PROBE_GAP)) == C  # it ends sooner
+    assert tried(second.next_step(PROBE_GAP)) == B
+    first.failed(error("rate_limit", 40.0, 429), 1.6)
+    assert tried(first.next_step(1.6)) == "Spent"
+    assert tried(third.next_step(1.6)) == "Wait"  # for what the second finds out
+    second.answers(second.attempts[0], 2.0)
+    assert tried(third.next_step(2.1)) == B
+
+
+def test_a_probe_is_not_waited_for_for_ever() -> None:
+    auth = limited(b=50.0)
+    assert tried(exchange("b/m", auth=auth).next_step(2.0)) == B
+    one, now = exchange("b/m", auth=auth, limits=Limits(max_wait=1.0), started=2.0), 2.0
+    while isinstance(step := one.next_step(now), Wait):
+        now += step.seconds
+    assert now == pytest.approx(3.0)
     assert isinstance(step, Spent)
     assert (step.error.status, step.error.code) == (429, "all_cooled")
-    assert step.error.headers == {"retry-after": "36", "x-should-retry": "false"}
-    assert step.error.details == {"profiles": {"b:env": "rate_limit (429)", "c:env": "rate_limit (429)"}}
+    assert step.error.headers == {"retry-after": "47"}
+    assert step.error.details == {"profiles": {"b:env": "rate_limit (429)"}}
+
+
+def ejected(*providers: str, at: float = 0.0) -> AuthStore:
+    """A store in which these providers have failed three times in a row."""
+    auth = AuthStore(ENV, PROVIDERS)
+    for provider in providers:
+        for number in range(3):
+            request = f"{provider} {number}".encode()
+            auth.mark_profile_failure(f"{provider}:env", "m", error("server"), at, request=request)
+    return auth
+
+
+def test_what_faults_keep_away_is_tried_last_the_least_harmful_first() -> None:
+    auth = ejected("b", "c")
+    auth.mark_profile_failure("b:env", "m", error("server"), 0.0, request=b"one more")
+    one = exchange("b/m", "c/m", "a/m", auth=auth)
+    steps = []
+    for _ in range(3):
+        steps.append(tried(one.next_step(0.5)))
+        one.failed(error("server"), 0.5)
+    assert steps == [A1, C, B]
+
+
+@pytest.mark.parametrize("names", [("b/m",), ("b/m", "c/m")])
+def test_a_request_that_could_be_tried_is_never_refused(names: tuple[str, ...]) -> None:
+    auth = ejected("b", "c")
+    for _ in range(100):
+        assert isinstance(exchange(*names, auth=auth, explicit=len(names) == 1).next_step(0.5), Attempt)
+
+
+def test_one_fault_costs_a_turn_and_no_more() -> None:
+    auth = AuthStore(ENV, PROVIDERS)
+    auth.mark_profile_failure("b:env", "m", error("server"), 0.0, request=b"r")
+    assert tried(exchange("b/m", "c/m", auth=auth).next_step(0.5)) == C
+    assert tried(exchange("b/m", auth=auth, explicit=True).next_step(0.5)) == B
+    assert tried(exchange("b/m", "c/m", auth=auth).next_step(1.0)) == B
+
+
+def test_an_ejection_ends_with_a_probe_that_passes_at_its_first_content() -> None:
+    auth = ejected("b")
+    first, second, third = (exchange("b/m", "c/m", auth=auth) for _ in range(3))
+    assert [tried(one.next_step(2.0)) for one in (first, second)] == [B, C]
+    first.answers(first.attempts[0], 2.1)
+    assert tried(third.next_step(2.1)) == B
+
+
+def test_a_poison_prompt_blocks_nobody() -> None:
+    auth = AuthStore(ENV, PROVIDERS)
+    for now in range(20):
+        poison = exchange("b/m", "c/m", auth=auth, messages=[{"role": "user", "content": "poison"}])
+        while isinstance(poison.next_step(float(now)), Attempt):
+            poison.failed(error("server"), float(now))
+        innocent = exchange("b/m", auth=auth, explicit=True, seed=now)
+        assert tried(innocent.next_step(now + 0.1)) == B
+        innocent.succeeded(now + 0.1)
+    assert auth.usable("b", "m", 20.0)
+    counts = auth.statuses("b", 20.0)[0].health.counts
+    assert (counts["success"], auth.statuses("b", 20.0)[0].health.window) == (20, None)
+
+
+def test_retries_at_what_keeps_failing_have_a_budget_and_first_attempts_have_not() -> None:
+    auth, budget, attempts = ejected("b", "c"), RetryBudget(), 0
+    for number in range(500):
+        one, now = exchange("b/m", "c/m", auth=auth, budget=budget, started=0.5, seed=number), 0.5
+        while not isinstance(step := one.next_step(now), Spent):
+            if isinstance(step, Attempt):
+                one.failed(error("server"), now)
+            else:
+                now += step.seconds
+        assert one.number
+        attempts += one.number
+    assert 500 <= attempts <= 1.2 * 500 + MOST + PER_SECOND
+
+
+def test_a_request_says_that_it_is_not_to_be_repeated_only_if_the_router_has_repeated_it() -> None:
+    for limits, headers in ((Limits(max_attempts=1), {}), (Limits(), {"x-should-retry": "false"})):
+        one = exchange("b/m", explicit=True, limits=limits)
+        while not isinstance(step := one.next_step(0.0), Spent):
+            if isinstance(step, Attempt):
+                one.failed(error("server"), 0.0)
+        assert step.error.headers == headers
+
+
+# what failed at b and then at c, what the client is told
+TOLD: list[tuple[ErrorClass, ErrorClass, int]] = [
+    ("server", "rate_limit", 503),
+    ("rate_limit", "server", 503),
+    ("rate_limit", "rate_limit", 429),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "status"), TOLD)
+def test_429_is_told_for_limits_alone(first: ErrorClass, second: ErrorClass, status: int) -> None:
+    one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
+    for kind in (first, second):
+        one.next_step(0.0)
+        one.failed(error(kind, status=429 if kind == "rate_limit" else 503), 0.0)
+    step = one.next_step(0.0)
+    assert isinstance(step, Spent) and step.error.status == status
+
+
+@pytest.mark.parametrize(("kind", "status"), [("auth", 503), ("model_not_found", 503), ("quota", 429)])
+def test_what_is_refused_for_long_is_not_tried(kind: ErrorClass, status: int) -> None:
+    auth = AuthStore(ENV, PROVIDERS)
+    auth.mark_profile_failure("b:env", "m", error(kind, status=401), 0.0)
+    step = exchange("b/m", auth=auth, explicit=True).next_step(10.0)
+    assert isinstance(step, Spent)
+    assert (step.error.status, step.error.code) == (status, "all_cooled")
 
 
 def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
@@ -151,7 +312,7 @@ def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
     step = exchange("a/m", auth=auth).next_step(0.0)
     assert isinstance(step, Spent)
     assert (step.error.status, step.error.code) == (503, "no_usable_profile")
-    assert step.error.headers == {"x-should-retry": "false"}
+    assert step.error.headers == {}
     assert "smart-router profiles list" in step.error.message
     assert set(step.error.details["profiles"]) == {"a:env", "a:env2"}
 
@@ -161,8 +322,8 @@ def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
     one = exchange("b/m", "c/m", auth=auth)
     one.next_step(0.0)
     one.failed(error("server"), 0.0)
-    assert not auth.usable("b", "m", 1.0)
-    one.next_step(1.0)
+    assert not auth.usable("b", "m", 0.9)
+    one.next_step(0.9)
     one.succeeded(2.0)
     kept = one.services.sticky.get(("session-1",), "auto", 3.0)
     assert kept is not None and str(kept.candidate) == "c/m"
@@ -194,7 +355,7 @@ def test_a_candidate_that_cannot_be_asked_is_passed_over() -> None:
 
 
 def test_what_a_spent_chain_says() -> None:
-    one = exchange("b/m", "c/m")
+    one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
     one.next_step(0.0)
     one.failed(error("rate_limit", 90.0, 429), 0.0)
     one.next_step(0.0)
@@ -218,23 +379,23 @@ def test_what_a_spent_chain_says() -> None:
 def test_headers_before_and_after_the_answer() -> None:
     one = exchange("b/m", "c/m")
     early = {"x-router-request-id", "x-router-tier", "x-router-why", "x-router-score"}
-    assert one.headers(final=False).keys() == early
+    assert router_headers(one, final=False).keys() == early
     one.next_step(0.0)
-    final = one.headers()
+    final = router_headers(one)
     assert final.keys() == early | {
         f"x-router-{name}" for name in ("attempts", "provider", "profile", "model")
     }
     assert (final["x-router-provider"], final["x-router-attempts"]) == ("b", "1")
     assert final["x-router-score"] == "0.250"
     one.failed(error("server"), 0.0)
-    assert one.headers()["x-router-provider"] == "b"  # who failed last
-    assert one.extension()["profile"] == "b:env"
+    assert router_headers(one)["x-router-provider"] == "b"  # who failed last
+    assert extension(one)["profile"] == "b:env"
 
 
 def test_headers_are_one_line_of_ascii() -> None:
     one = exchange("b/a\r\nmodel\x00 with \u00fc" + "x" * 600)
     one.next_step(0.0)
-    value = one.headers()["x-router-model"]
+    value = router_headers(one)["x-router-model"]
     assert value.startswith("a??model? with ?xxx")
     assert len(value) == 500
 
@@ -243,8 +404,8 @@ def test_headers_are_one_line_of_ascii() -> None:
 def test_an_empty_answer_is_given_up_only_for_another_candidate(explicit: bool, left: bool) -> None:
     one = exchange("b/m", "c/m", explicit=explicit)
     one.next_step(0.0)
-    assert one.another_left() == left
+    assert one.another_left(0.0) == left
     one.failed(error("server"), 0.0)
     if not explicit:
         one.next_step(0.0)
-        assert not one.another_left()  # it is the last
+        assert not one.another_left(0.0)  # it is the last

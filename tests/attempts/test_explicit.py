@@ -45,7 +45,7 @@ async def clients(
     config = providers_config(urls, plain="PLAIN_KEY")
     env = {**TWO_KEYS, **provider_env(upstreams.providers["plain"].url, "openai", "groq")}
     folder = tmp_path_factory.mktemp("explicit") / "router"
-    options = {"router_fast_hooks": fast_hooks}
+    options = {"router_fast_hooks": fast_hooks, "router_max_attempts": "2"}
     async with (
         Router(folder, config=config, env=env, options=options) as router,
         clients_of(router) as clients,
@@ -67,20 +67,33 @@ async def test_the_other_profile_answers(case: Case, upstreams: Upstreams, clien
 @pytest.mark.parametrize("client", ["h1", "h2"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("status", STATUSES)
-async def test_without_another_profile_the_error_arrives(
+async def test_without_another_profile_it_is_tried_again_and_then_the_error_arrives(
     status: int, stream: bool, client: str, upstreams: Upstreams, clients: Clients
 ) -> None:
     model = f"m{status}-{stream}-{client}"
-    upstreams.providers["plain"].on(chat_error(status, "Sorry."), path="/single/", model=model)
+    upstreams.providers["plain"].on(chat_error(status, "Sorry."), always=True, path="/single/", model=model)
     reply = await talk(clients[client], f"single/{model}", stream=stream)
     assert (reply.status, reply.headers["content-type"]) == (status, "application/json")
     assert reply.headers["x-should-retry"] == "false"
     assert reply.error.keys() == {"message", "type", "param", "code", "attempts"}
-    assert reply.error["message"] == "Sorry."
-    (attempt,) = reply.error["attempts"]
-    assert (attempt["provider"], attempt["model"], attempt["status"]) == ("single", model, status)
-    assert reply.router["attempts"] == "1"
-    assert len(upstreams.requests(model)) == 1
+    assert reply.error["message"].endswith("The last said: Sorry.")
+    told = [(attempt["provider"], attempt["model"], attempt["status"]) for attempt in reply.error["attempts"]]
+    assert told == [("single", model, status)] * 2
+    assert reply.router["attempts"] == "2"
+    assert len(upstreams.requests(model)) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_one_fault_of_the_only_candidate_is_not_noticed(
+    stream: bool, upstreams: Upstreams, clients: Clients
+) -> None:
+    model = f"once-{stream}"
+    good = chat_stream(["Go", "od."]) if stream else chat_answer("Good.")
+    upstreams.providers["plain"].on(chat_error(500), good, path="/single/", model=model)
+    reply = await talk(clients["h1"], f"single/{model}", stream=stream)
+    assert (reply.status, reply.text, reply.router["attempts"]) == (200, "Good.", "2")
+    first, second = upstreams.requests(model)
+    assert second.at - first.at < 1
 
 
 @pytest.mark.parametrize("client", ["h1", "h2"])
@@ -92,7 +105,7 @@ async def test_an_unreachable_provider_is_a_502(
     model = f"m-{stream}-{client}"
     reply = await talk(clients[client], f"{provider}/{model}", stream=stream)
     assert (reply.status, reply.error["code"]) == (502, "upstream_server")
-    assert reply.error["message"].startswith(f"{provider}/{model}: ")
+    assert f"The last said: {provider}/{model}: " in reply.error["message"]
     assert reply.headers["x-should-retry"] == "false"
     assert upstreams.requests(model) == []
 

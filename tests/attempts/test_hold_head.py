@@ -31,7 +31,7 @@ async def clients(
     names = [f"{name}-{client}" for name in ("over", "spent", "plain", "broken") for client in ("h1", "h2")]
     config = chains_config({name: [f"first/{name}", f"second/{name}"] for name in names})
     folder = tmp_path_factory.mktemp("hold-head") / "router"
-    options = {"router_hold_head": "0.2"}
+    options = {"router_hold_head": "0.2", "router_max_attempts": "2"}
     async with (
         Router(folder, config=config + providers_config(urls), options=options) as router,
         clients_of(router) as clients,

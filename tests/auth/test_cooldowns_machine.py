@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from smart_router.auth.cooldowns import LONGEST, PROBE_EVERY, Disabled, Window, scope_of
-from smart_router.auth.picking import AllCooled, Picked
+from smart_router.auth.cooldowns import LONGEST, PROBE_EVERY, Disabled, Hold, Window, scope_of
+from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass, Scope
@@ -68,12 +68,15 @@ class OneProfile(RuleBasedStateMachine):
         kind=st.sampled_from(get_args(ErrorClass)),
         scope=st.sampled_from(get_args(Scope)),
         delay=delays,
+        request=st.sampled_from([None, b"one", b"two", b"three"]),
     )
-    def an_attempt_fails(self, model: str, kind: ErrorClass, scope: Scope, delay: float | None) -> None:
+    def an_attempt_fails(
+        self, model: str, kind: ErrorClass, scope: Scope, delay: float | None, request: bytes | None
+    ) -> None:
         error = failure(kind, scope, retry_after=delay)
         others = {other: self.usable(other) for other in MODELS if other != model}
         with self.no_window_moves():
-            self.store.mark_profile_failure(ID, model, error, self.now)
+            self.store.mark_profile_failure(ID, model, error, self.now, request=request)
         if scope_of(error) != "profile":
             assert others == {other: self.usable(other) for other in others}
         self.last_live = self.now
@@ -81,23 +84,38 @@ class OneProfile(RuleBasedStateMachine):
     @rule(model=models)
     def an_attempt_succeeds(self, model: str) -> None:
         self.store.mark_profile_used(ID, model, self.now)
+        self.nothing_is_held_against(model)
+
+    @rule(model=models)
+    def an_attempt_gives_its_first_content(self, model: str) -> None:
+        self.store.mark_profile_answers(ID, model, self.now)
+        self.nothing_is_held_against(model)
+
+    def nothing_is_held_against(self, model: str) -> None:
         assert isinstance(self.status.state, Disabled) or self.usable(model)
         assert not {"", model} & self.active().keys()
 
-    @rule(model=models, least_bad=st.booleans())
-    def a_request_comes(self, model: str, least_bad: bool) -> None:
-        usable, cooled = self.usable(model), {"", model} & self.active().keys()
+    @rule(model=models, also=st.sampled_from([frozenset(), FAULTY, LIMITED]))
+    def a_request_comes(self, model: str, also: frozenset[Hold]) -> None:
+        usable, held = self.usable(model), self.store.cooled("openai", model, self.now)
         with self.no_window_moves():
-            picked = self.store.pick_next_profile("openai", model, self.now, probe_least_bad=least_bad)
+            picked = self.store.pick_next_profile("openai", model, self.now, also=also)
         if isinstance(picked, Picked):
-            assert usable or least_bad
-            assert picked.probe == bool(cooled)
+            assert usable or (held and held[0].hold in also)
             self.last_live = self.now
         else:
             assert not usable
-        if cooled and isinstance(picked, Picked):
-            again = self.store.pick_next_profile("openai", model, self.now, probe_least_bad=True)
+        if isinstance(picked, Picked) and picked.probe:
+            again = self.store.pick_next_profile("openai", model, self.now, also=LIMITED)
             assert isinstance(again, AllCooled)  # one probe at a time
+
+    @invariant()
+    def what_faults_keep_away_can_be_tried(self) -> None:
+        """A fault orders candidates; it refuses nothing."""
+        for model in MODELS:
+            held = self.store.cooled("openai", model, self.now)
+            if held and held[0].hold in FAULTY:
+                assert self.store.least_harm("openai", model, self.now) is not None
 
     @rule()
     def the_user_resets(self) -> None:

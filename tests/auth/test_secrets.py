@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from smart_router.auth import database, persist
+from smart_router.auth.cooldowns import PROBE_EVERY
 from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.profiles import auth_header
 from smart_router.auth.rows import Clock, profile_to_row
@@ -54,7 +55,7 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
         # a provider that quotes the key
         error = dataclasses.replace(failure("auth", "profile", status=401), message=f"bad {ENV} {STORED}")
         store.mark_profile_failure(profile_id, "gpt", error, 0.0)
-    picked = store.pick_next_profile("openai", "gpt", 0.0, probe_least_bad=True)
+    picked = store.pick_next_profile("openai", "gpt", PROBE_EVERY)
     refused = store.pick_next_profile("openai", "gpt", 0.0)
     statuses = store.statuses(None, 0.0)
     store.flush()
@@ -71,7 +72,16 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
     file = Database(tmp_path, Clock())
     loaded = file.open()
     file.close()
-    for thing in (store, stored, picked, refused, statuses, loaded, vars(store), store._ledger.records()):
+    for thing in (
+        store,
+        stored,
+        picked,
+        refused,
+        statuses,
+        loaded,
+        vars(store),
+        store._health.ledger.records(),
+    ):
         said += [repr(thing), str(thing)]
     said += [repr(auth_header(PROVIDERS[one.provider], one)) for one in store._profiles()]
     said += [json.dumps(one.as_dict()) for one in statuses]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from smart_router.auth import sessions
-from smart_router.auth.cooldowns import PROBE_EVERY, Disabled
-from smart_router.auth.picking import AllCooled, Picked, in_turn
+from smart_router.auth.cooldowns import PROBE_EVERY, PROBE_GAP, Disabled
+from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Harm, Picked, in_turn
 from smart_router.auth.profiles import Kind, Profile
 from smart_router.auth.store import OFF, AuthStore, UnknownProfileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, WITHOUT_LOCAL, failure
@@ -32,7 +32,7 @@ def test_keys_are_used_in_their_order(store: AuthStore) -> None:
     store.mark_profile_failure("openai:env", "gpt", failure("rate_limit"), 0.0)
     assert [pick(store) for _ in range(3)] == ["env2"] * 3
     assert pick(store, exclude={"openai:env2"}) == "env3"
-    assert pick(store, 30.0) == "env"
+    assert pick(store, 1.0) == "env"
 
 
 def test_logins_take_turns_and_go_before_keys() -> None:
@@ -59,7 +59,9 @@ def test_when_all_are_cooled_each_says_why(store: AuthStore) -> None:
     store.mark_profile_failure("openai:env2", "gpt", failure("quota", "profile", status=402), 0.0)
     store.disable("openai:env3")
     assert store.pick_next_profile("openai", "gpt", 1.0) == AllCooled(
-        20.0, {"openai:env": "rate_limit (429)", "openai:env2": "quota (402)", "openai:env3": OFF}
+        20.0,
+        {"openai:env": "rate_limit (429)", "openai:env2": "quota (402)", "openai:env3": OFF},
+        frozenset({"limit", "quota"}),
     )
     assert store.get_available_providers(1.0) == ["openai"]  # for another model
 
@@ -73,12 +75,32 @@ def test_what_waiting_does_not_help(store: AuthStore) -> None:
     assert set(tried.reasons.values()) == {"tried already"}
 
 
-def test_the_least_bad_is_probed_once(store: AuthStore) -> None:
+def test_of_those_under_a_limit_each_is_probed_once_in_a_while(store: AuthStore) -> None:
     for number, delay in (("", 60.0), ("2", 20.0), ("3", 40.0)):
         error = failure("rate_limit", retry_after=delay)
         store.mark_profile_failure(f"openai:env{number}", "gpt", error, 0.0)
-    assert pick(store, 1.0) is None
-    assert [pick(store, 1.0, probe_least_bad=True) for _ in range(4)] == ["env2", "env3", "env", None]
+    assert pick(store, 2.0) is None
+    assert pick(store, 1.0, also=LIMITED) is None
+    assert [pick(store, 2.0, also=LIMITED) for _ in range(4)] == ["env2", "env3", "env", None]
+    assert pick(store, 2.0 + PROBE_GAP, also=LIMITED) == "env2"
+
+
+def test_of_those_that_faults_keep_away_the_least_harmful_is_tried(store: AuthStore) -> None:
+    for name, faults in (("env", 4), ("env2", 3), ("env3", 1)):
+        for number in range(faults):
+            store.mark_profile_failure(
+                f"openai:{name}", "gpt", failure("server"), 0.0, request=f"{name} {number}".encode()
+            )
+    assert pick(store, 0.5) is None
+    tried: list[str] = []
+    for _ in range(3):
+        tried.append(str(pick(store, 0.5, also=FAULTY, exclude={f"openai:{name}" for name in tried})))
+    assert tried == ["env3", "env2", "env"]
+    assert pick(store, 0.5, also=LIMITED) is None
+    assert pick(store, 1.5) == "env3"
+    assert pick(store, 2.0) == "env"  # whose probe is due, since it was tried at 0.5
+    assert store.least_harm("openai", "gpt", 0.5) == Harm(False, 1, 1.0)
+    assert store.least_harm("openai", "other", 0.5) is None
 
 
 def test_a_probe_that_is_due_goes_out_once(store: AuthStore) -> None:
@@ -94,13 +116,13 @@ def test_a_probe_that_is_due_goes_out_once(store: AuthStore) -> None:
 
 
 def test_a_session_stays_while_its_profile_is_usable(store: AuthStore) -> None:
-    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit"), 0.0)
+    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit", retry_after=30), 0.0)
     assert pick(store, 0.0, session="s") == "env2"
     assert pick(store, 31.0, session="s") == "env2"
     assert pick(store, 31.0, session="other") == "env"
     assert pick(store, 31.0, session="s", exclude={"openai:env2"}) == "env"
     assert pick(store, 31.0 + sessions.TTL, session="s") == "env"
-    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit"), 2000.0)
+    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit", retry_after=30), 2000.0)
     assert pick(store, 2001.0, session="s") == "env2"
 
 
@@ -148,7 +170,7 @@ def test_outcomes_of_a_profile_that_is_gone_are_ignored(store: AuthStore) -> Non
 
 def test_statuses_for_json(store: AuthStore) -> None:
     pick(store, 1.0)
-    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit"), 2.0)
+    store.mark_profile_failure("openai:env", "gpt", failure("rate_limit", retry_after=30), 2.0)
     store.mark_profile_used("openai:env", "gpt-2", 3.0)
     first = store.statuses(None, 12.0)[0].as_dict()
     assert first == {

@@ -59,8 +59,9 @@ def test_auto_scores() -> None:
     assert json.loads(json.dumps(hard.to_dict()))["candidates"][0] == "a/r"
 
 
-def test_unusable_candidates_are_left_out() -> None:
-    assert chain(decide(chat("hi", model="auto:medium"), usable=only("b", "a/r"))) == ["b/m", "b/c", "a/r"]
+def test_candidates_that_are_cooled_come_last_and_those_without_credential_not_at_all() -> None:
+    found = decide(chat("hi", model="auto:medium"), usable=only("b", "a/r"), configured=only("a", "b"))
+    assert chain(found) == ["b/m", "b/c", "a/r", "a/m", "a/s"]
 
 
 IMAGE = [
@@ -92,7 +93,7 @@ def test_candidates_have_what_the_request_needs(request_: Any, expected: list[st
 )
 def test_nobody_able_is_400_naming_the_field(request_: Any, code: str, param: str) -> None:
     with pytest.raises(ClientError) as caught:
-        decide(request_, usable=only("a"))
+        decide(request_, usable=only("a"), configured=only("a"))
     assert (caught.value.status, caught.value.code, caught.value.param) == (400, code, param)
 
 
@@ -102,10 +103,9 @@ def test_nothing_configured_is_401_naming_the_keys() -> None:
     assert caught.value.status == 401
 
 
-def test_all_cooled_is_503() -> None:
-    with pytest.raises(ClientError, match="every profile of a is cooling down") as caught:
-        decide(chat("hi"), usable=only(), configured=only("a"))
-    assert caught.value.status == 503
+def test_all_cooled_are_left_to_the_attempts() -> None:
+    found = decide(chat("hi", model="auto:medium"), usable=only(), configured=only("a"))
+    assert chain(found) == ["a/m", "a/r", "a/s"]
 
 
 def test_explicit_model_has_one_candidate_and_no_score() -> None:

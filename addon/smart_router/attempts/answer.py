@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.heads import make_response
 from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
+from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
@@ -86,7 +87,7 @@ class Answer:
         A head that was sent before the answer began could not say who answers: the last chunk does.
         """
         if early_head and not self.committed:
-            self._writer.extension = self.exchange.extension()
+            self._writer.extension = extension(self.exchange)
         self.committed = True
         events, self._held = self._held, []
         return self._writer.write(events)
@@ -101,7 +102,7 @@ class Answer:
             "content-type": "text/event-stream; charset=utf-8",
             "cache-control": "no-cache",
             "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
-            **self.exchange.headers(final=self.due),
+            **router_headers(self.exchange, final=self.due),
         }
         response = make_response(200, headers, b"")
         del response.headers["content-length"]
@@ -122,5 +123,5 @@ class Answer:
         return self._json(error.status, to_json(error.body()), error.headers)
 
     def _json(self, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> http.Response:
-        known = {"content-type": "application/json", **self.exchange.headers(), **headers}
+        known = {"content-type": "application/json", **router_headers(self.exchange), **headers}
         return make_response(status, known, body)

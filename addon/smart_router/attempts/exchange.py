@@ -7,9 +7,11 @@ step, runs it, and reports how it went.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import blake2b
+from operator import itemgetter
 
 from mitmproxy import http
 from pydantic import SecretStr
@@ -18,8 +20,10 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
-from smart_router.auth.cooldowns import SHORTEST
-from smart_router.auth.picking import AllCooled
+from smart_router.attempts.refusals import Failed, all_cooled, all_failed, not_usable
+from smart_router.attempts.retries import LOOK, RetryBudget, backoff, is_failing, is_over_soon, is_proven
+from smart_router.auth.cooldowns import LIMITS, Cooled, Hold
+from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
@@ -30,6 +34,11 @@ from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 
 logger = logging.getLogger(__name__)
+
+VOLATILE = frozenset({"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier"})
+"""Fields of a request that do not belong to its content."""
+
+_NONE: frozenset[Hold] = frozenset()
 
 ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
     {"rate_limit", "quota", "auth", "auth_permanent", "model_not_found"}
@@ -61,30 +70,9 @@ Step = Attempt | Wait | Spent
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """An attempt that failed, for the records and the error's details."""
-
-    number: int
-    candidate: Candidate
-    profile_id: str
-    error: UpstreamError
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the client's error object."""
-        return {
-            "provider": self.candidate.provider,
-            "model": self.candidate.model,
-            "profile": self.profile_id,
-            "kind": self.error.kind,
-            "status": self.error.status,
-            "message": self.error.message,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Services:
     """What outlives a request. `build` makes the attempt for a candidate and profile; it raises ClientError
-    when the request cannot be put in the provider's terms.
+    when the request cannot be put in the provider's terms. `jitter` gives random numbers from 0 to 1.
     """
 
     auth: AuthStore
@@ -92,6 +80,8 @@ class Services:
     reasoning: ReasoningCache
     build: Callable[[Exchange, Candidate, Profile], Attempt]
     refresher: Refresher | None = None
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    jitter: Callable[[], float] = random.random
 
 
 @dataclass(slots=True, eq=False)
@@ -100,11 +90,14 @@ class Exchange:
 
     `client` is the name of the router key that was shown. `session` keeps a conversation with a profile,
     `sticky_keys` keep it with a model (see `SessionKeys`); `history` recognises its earlier turns.
-    `attempts` are all that were made, `answered` the one whose answer is complete; `paused` are the seconds
-    for which a provider asked the router to wait. `again` is the failed attempt that its own profile makes
-    once more, `refused_tokens` and `hosts` say why: the tokens that were refused, and which of its provider's
-    base URLs a profile has come to, by profile id. `sent` is what the client's flow shows of a stream,
-    `streams` whether the client asked for one.
+    `attempts` are all that were made, `answered` the one whose answer is complete, `proven` the one that has
+    given content. Candidates are tried in rounds: `remaining` are those left in this one, `ruled_out` those
+    that no later one tries either; `round_start` counts the failures before this round, `rounds` are the
+    pauses for backing off. `paused` are the seconds of waiting for rate limits. `throttled`: the retry budget
+    is used up. `again` is the failed attempt that its own profile makes once more, `refused_tokens` and
+    `hosts` say why: the tokens that were refused, and which of its provider's base URLs a profile has come
+    to, by profile id. `sent` is what the client's flow shows of a stream, `streams` whether the client asked
+    for one.
     """
 
     id: str
@@ -126,9 +119,17 @@ class Exchange:
     cooled: dict[str, str] = field(default_factory=dict)
     cooled_until: float | None = None
     refused: ClientError | None = None
-    waited: bool = False
+    ruled_out: set[Candidate] = field(default_factory=set)
+    round_start: int = 0
+    rounds: int = 0
+    limited: bool = False
+    throttled: bool = False
+    hesitates: bool = False
+    insists: bool = False
+    identity: bytes = b""
     attempts: list[Attempt] = field(default_factory=list)
     answered: Attempt | None = None
+    proven: Attempt | None = None
     paused: float = 0.0
     again: Attempt | None = None
     refused_tokens: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict)
@@ -142,6 +143,7 @@ class Exchange:
         self.history = History(self.request["messages"])
         self.remaining = list(self.decision.candidates)
         self.sent = KeptBody(self.limits.keep_body)
+        self.services.budget.request(self.started)
 
     @property
     def include_usage(self) -> bool:
@@ -155,18 +157,24 @@ class Exchange:
         return self.started + min(self.limits.failover, self.limits.total)
 
     def next_step(self, now: float) -> Step:
-        """Try the next candidate, wait, or give up."""
+        """Try the next candidate, wait, or give up.
+
+        Healthy candidates come first, in the decision's order; then those that recent faults keep away, the
+        least harmful first. When all were tried they are tried again after a pause. Those under a rate limit
+        are waited for, or probed.
+        """
+        self.throttled = self.hesitates = False
         if self.number < self.limits.max_attempts and now < self._last_start:
             if attempt := self._repeat():
                 return attempt
-            while self.remaining:
-                if attempt := self._try(self.remaining[0], now):
+            for candidate in self.remaining:
+                if attempt := self._try(candidate, now):
                     return attempt
-                self.remaining.pop(0)
-            if wait := self._wait(now):
-                return wait
-            if not self.number and self.cooled and (attempt := self._probe(now)):
-                return attempt
+            for candidate in self._by_harm(now):
+                if attempt := self._try(candidate, now, also=FAULTY):
+                    return attempt
+            if step := self._later(now):
+                return step
         return Spent(self._spent(now))
 
     def failed(self, error: UpstreamError, now: float) -> None:
@@ -177,23 +185,41 @@ class Exchange:
         self.failures.append(Failed(attempt.number, attempt.candidate, attempt.profile_id, error))
         who = f"{attempt.candidate} ({attempt.profile_id})"
         logger.info("%s attempt %d: %s: %s: %s", self.id, attempt.number, who, error.kind, error.message)
-        if attempt.killed and self.decision.explicit:
-            self.remaining.clear()
-            return
         if not attempt.killed and self._is_worth_repeating(attempt, error):
             self.again = attempt
             return
         if error.scope != "none":
-            self.services.auth.mark_profile_failure(attempt.profile_id, attempt.candidate.model, error, now)
-        if not error.retryable:
+            self.services.auth.mark_profile_failure(
+                attempt.profile_id, attempt.candidate.model, error, now, request=self._identity()
+            )
+        self._rule_out(attempt, error)
+
+    def _rule_out(self, attempt: Attempt, error: UpstreamError) -> None:
+        """Decide who is not tried any more, in this round and in later ones."""
+        candidate = attempt.candidate
+        if not error.retryable or (attempt.killed and self.decision.explicit):
+            self.ruled_out.update(self.decision.candidates)
             self.remaining.clear()
-        elif self.decision.explicit or error.kind in ANOTHER_PROFILE:
-            pass  # the same candidate again, with a profile that was not tried
-        else:
-            # a probe of what is cooled is not among them
-            self.remaining = [other for other in self.remaining if other != attempt.candidate]
-            if error.kind in ANOTHER_PROVIDER:
-                self.remaining.sort(key=lambda other: other.provider == attempt.candidate.provider)
+            return
+        if attempt.killed or error.kind == "context_length":
+            self.ruled_out.add(candidate)
+        if self.decision.explicit or error.kind in ANOTHER_PROFILE:
+            return  # the same candidate again, with a profile that was not tried
+        self.remaining = [other for other in self.remaining if other != candidate]
+        if error.kind in ANOTHER_PROVIDER:
+            self.remaining.sort(key=lambda other: other.provider == candidate.provider)
+
+    def _identity(self) -> bytes:
+        """What identifies the request's content, whatever model is asked and whoever asks."""
+        if not self.identity:
+            content = repr([item for item in sorted(self.request.items()) if item[0] not in VOLATILE])
+            self.identity = blake2b(content.encode(errors="backslashreplace"), digest_size=8).digest()
+        return self.identity
+
+    def answers(self, attempt: Attempt, now: float) -> None:
+        """The running attempt has given its first content, however long the rest takes."""
+        self.proven = attempt
+        self.services.auth.mark_profile_answers(attempt.profile_id, attempt.candidate.model, now)
 
     def succeeded(self, now: float) -> None:
         """The running attempt's answer is complete."""
@@ -203,30 +229,69 @@ class Exchange:
         self.services.auth.mark_profile_used(self.attempt.profile_id, candidate.model, now)
         self.services.sticky.keep(self.sticky_keys, self.decision, candidate, now)
 
-    def another_left(self) -> bool:
+    def another_left(self, now: float) -> bool:
         """Whether an answer that says nothing may be given up for another candidate's."""
+        assert self.attempt is not None
         return (
-            not self.decision.explicit and len(self.remaining) > 1 and self.number < self.limits.max_attempts
+            not self.decision.explicit
+            and self.number < self.limits.max_attempts
+            and any(
+                other != self.attempt.candidate and not self._tried(other) and self._is_open(other, now)
+                for other in self.remaining
+            )
         )
 
-    def _tried(self, candidate: Candidate) -> set[str]:
-        return {failed.profile_id for failed in self.failures if failed.candidate == candidate}
+    def _is_open(self, candidate: Candidate, now: float) -> bool:
+        """Whether it may be tried at once, if only for lack of a better one."""
+        auth, provider, model = self.services.auth, candidate.provider, candidate.model
+        return auth.usable(provider, model, now) or auth.least_harm(provider, model, now) is not None
 
-    def _try(self, candidate: Candidate, now: float, *, probe: bool = False) -> Attempt | None:
+    def _tried(self, candidate: Candidate) -> set[str]:
+        """The profiles that this round has tried."""
+        if len(self.failures) == self.round_start:
+            return set()
+        return {one.profile_id for one in self.failures[self.round_start :] if one.candidate == candidate}
+
+    def _by_harm(self, now: float) -> list[Candidate]:
+        """The candidates that recent faults keep away, least harmful first."""
+        auth, harms = self.services.auth, []
+        for place, one in enumerate(self.remaining):
+            if harm := auth.least_harm(one.provider, one.model, now, self._tried(one)):
+                harms.append((harm, place, one))
+        return [one for _, _, one in sorted(harms, key=itemgetter(0, 1))]
+
+    def _try(self, candidate: Candidate, now: float, *, also: frozenset[Hold] = _NONE) -> Attempt | None:
+        if candidate in self.ruled_out:
+            return None
         picked = self.services.auth.pick_next_profile(
             candidate.provider,
             candidate.model,
             now,
             session=self.session,
-            exclude=() if self.waited else self._tried(candidate),
-            probe_least_bad=probe,
+            exclude=self._tried(candidate),
+            also=also,
+            retry=self.number > 0,
+            accepts=lambda picked: self._accepts(picked, now),
         )
         if isinstance(picked, AllCooled):
             self.cooled.update(picked.reasons)
+            self.limited |= not picked.holds.isdisjoint(LIMITS)
             if picked.until is not None:
                 self.cooled_until = min(picked.until, self.cooled_until or picked.until)
             return None
         return self._make(candidate, picked.profile)
+
+    def _accepts(self, picked: Picked, now: float) -> bool:
+        """Whether the attempt may be made: the first always, others within the budget unless they are likely
+        to succeed. Where that is not known yet, it is waited for a while until it is."""
+        if not self.number or is_proven(picked) or self.services.budget.take(now):
+            return True
+        failing = is_failing(picked)
+        if not failing and self.insists:
+            return True
+        self.throttled |= failing
+        self.hesitates |= not failing
+        return False
 
     def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError) -> bool:
         """Whether the same profile may do better: with a fresh token, or at its provider's next host."""
@@ -251,104 +316,81 @@ class Exchange:
             self.attempt = self.services.build(self, candidate, profile)
         except ClientError as error:
             self.refused = error
+            self.ruled_out.add(candidate)
             return None
         self.number += 1
         self.attempts.append(self.attempt)
         return self.attempt
 
-    def _wait(self, now: float) -> Wait | None:
-        """The shortest pause that a provider asked for, once, if it is short."""
-        asked = [failed for failed in self.failures if failed.error.retry_after is not None]
-        if self.waited or not asked or not self.failures[-1].error.retryable:
+    def _later(self, now: float) -> Step | None:
+        """All were tried, or cannot be: the pause after which the next round begins, or the probe of one that
+        is under a rate limit. None if neither helps."""
+        again = [one for one in self.decision.candidates if one not in self.ruled_out]
+        if not again or (self.failures and not self.failures[-1].error.retryable):
             return None
-        soonest = min(asked, key=lambda failed: failed.error.retry_after or 0.0)
-        seconds = max(SHORTEST, soonest.error.retry_after or 0.0)  # until then its profile is cooled
-        if seconds > self.limits.max_wait or now + seconds >= self._last_start:
+        time_left = self._last_start - now
+        patience = min(self.limits.max_wait - self.paused, time_left)
+        if self.hesitates:
+            look = self._look(patience)
+            self.insists = look is None
+            return look or Wait(0.0)
+        limited = [(cooled.until, one) for one in again for cooled in self._cooled(one, now)]
+        ends = [end - now for end, _ in limited if end - now <= patience]
+        pause = None if self.throttled else self._backoff(again, now)
+        if pause is not None and pause < time_left:
+            return self._pause(again, min([pause, *ends]))
+        if ends and not self.throttled:
+            return self._pause(again, min(ends), patiently=True)
+        return None if self.number else self._probe(limited, patience, now)
+
+    def _look(self, patience: float) -> Wait | None:
+        """A short pause in the midst of a round, for others' attempts to show something."""
+        seconds = LOOK * (0.5 + self.services.jitter())
+        if seconds > patience:
             return None
-        self.waited = True
-        self.paused = seconds
-        self.remaining = [soonest.candidate]
+        self.paused += seconds
         return Wait(seconds)
 
-    def _probe(self, now: float) -> Attempt | None:
-        """Everything is cooled and nothing was tried: the least bad profile gets one chance."""
-        for candidate in self.decision.candidates:
-            if attempt := self._try(candidate, now, probe=True):
+    def _backoff(self, again: list[Candidate], now: float) -> float | None:
+        """The pause before candidates that failed are tried again, None if none of them may do better."""
+        last = {(one.candidate, one.profile_id): one.error for one in self.failures}
+        stated = [
+            error.retry_after or 0.0
+            for (candidate, _), error in last.items()
+            if candidate in again
+            and is_over_soon(error, self.limits.max_wait)
+            and self._is_open(candidate, now)
+        ]
+        return backoff(self.rounds, self.services.jitter(), min(stated)) if stated else None
+
+    def _pause(self, again: list[Candidate], seconds: float, *, patiently: bool = False) -> Wait:
+        """Wait, then begin the next round. Waiting `patiently` for a limit's end has a bound of its own."""
+        self.remaining = again
+        self.round_start = len(self.failures)
+        if patiently:
+            self.paused += seconds
+        else:
+            self.rounds += 1
+        return Wait(seconds)
+
+    def _probe(self, limited: Sequence[tuple[float, Candidate]], patience: float, now: float) -> Step | None:
+        """Nothing was tried, and all are limited for long: one request at a time finds out whether they still
+        are, and the others wait for what it finds."""
+        for _, candidate in sorted(limited, key=itemgetter(0)):
+            if attempt := self._try(candidate, now, also=LIMITED):
                 return attempt
-        return None
+        return self._look(patience) if limited else None
+
+    def _cooled(self, candidate: Candidate, now: float) -> list[Cooled]:
+        """Of the candidate's profiles those under a rate limit."""
+        cooled = self.services.auth.cooled(candidate.provider, candidate.model, now)
+        return [one for one in cooled if one.hold in LIMITED]
 
     def _spent(self, now: float) -> ClientError:
         if self.failures:
-            return self._all_failed()
+            return all_failed(self.failures)
         if self.refused is not None:
             return self.refused
-        reasons = "; ".join(f"{profile}: {why}" for profile, why in self.cooled.items())
         if self.cooled_until is None:
-            return ClientError(
-                503,
-                f"no profile that could answer is usable ({reasons}): see `smart-router profiles list`",
-                type="server_error",
-                code="no_usable_profile",
-                headers={"x-should-retry": "false"},
-                details={"profiles": self.cooled},
-            )
-        seconds = max(1, round(self.cooled_until - now))
-        return ClientError(
-            429,
-            f"every profile that could answer is cooling down ({reasons}); try again in {seconds} s, "
-            "or clear it with `smart-router profiles reset`",
-            type="rate_limit_error",
-            code="all_cooled",
-            headers={"retry-after": str(seconds), "x-should-retry": "false"},
-            details={"profiles": self.cooled},
-        )
-
-    def _all_failed(self) -> ClientError:
-        last = self.failures[-1].error
-        headers = {"x-should-retry": "false"}
-        delays = [
-            failed.error.retry_after for failed in self.failures if failed.error.retry_after is not None
-        ]
-        if delays and last.retryable:
-            headers["retry-after"] = str(max(1, round(min(delays))))
-        message = last.message
-        if len(self.failures) > 1:
-            tried = "; ".join(f"{f.candidate} ({f.error.kind}, {f.error.status})" for f in self.failures)
-            message = f"all {len(self.failures)} attempts failed: {tried}. The last said: {last.message}"
-        return ClientError(
-            last.status,
-            message,
-            type=last.type,
-            code=last.code,
-            param=last.param,
-            headers=headers,
-            details={"attempts": [failed.to_dict() for failed in self.failures]},
-        )
-
-    def headers(self, *, final: bool = True) -> dict[str, str]:
-        """The `x-router-*` headers. Before the answer is `final`, who gives it is not known yet."""
-        decision = self.decision
-        known = {"x-router-request-id": _header(self.id)}
-        if decision.tier is not None:
-            known["x-router-tier"] = decision.tier
-        known["x-router-why"] = _header(decision.why)
-        if decision.score is not None:
-            known["x-router-score"] = f"{decision.score:.3f}"
-        if final:
-            known["x-router-attempts"] = str(self.number)
-            if last := self.attempt or (self.failures[-1] if self.failures else None):
-                known["x-router-provider"] = _header(last.candidate.provider)
-                known["x-router-profile"] = _header(last.profile_id)
-                known["x-router-model"] = _header(last.candidate.model)
-        return known
-
-    def extension(self) -> dict[str, Any]:
-        """What an early head could not say, for the last chunk."""
-        return {name.removeprefix("x-router-"): value for name, value in self.headers().items()}
-
-
-def _header(value: str) -> str:
-    """A value that is safe in a header: printable ASCII on one line."""
-    if value.isascii() and value.isprintable():
-        return value[:500]
-    return "".join(c if " " <= c <= "~" else "?" for c in value)[:500]
+            return not_usable(self.cooled)
+        return all_cooled(self.cooled, self.cooled_until - now, limited=self.limited)

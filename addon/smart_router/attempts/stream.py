@@ -218,9 +218,11 @@ class RoutedStream(QuickStream):
 
     def _advance(self, attempt: Attempt) -> Commands:
         """More of the answer is there: send what is due, and note its end."""
-        if self.answer.empty and self.exchange.another_left():
+        if self.answer.empty and self.exchange.another_left(time.monotonic()):
             yield from self._failed(attempt.failed_by("the answer is empty"))
             return
+        if self.exchange.proven is not attempt and self.answer.due:
+            self.exchange.answers(attempt, time.monotonic())
         if self.answer.complete:
             self.exchange.succeeded(time.monotonic())
             if not attempt.over:

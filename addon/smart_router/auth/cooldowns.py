@@ -1,13 +1,17 @@
-"""When a profile, or one model of a profile, is left alone after a failure, and for how long: pure rules.
+"""What is held against a profile, or one model of a profile, after failures, and for how long: pure rules.
 
 Two `Health` records speak for every (profile, model): the profile's own and the model's. A failure opens
-a window on the one that it concerns. The rules:
+a window on the one that it concerns. There are these kinds of window (`Hold`):
 
-- A window does not move while it is active: failures that arrive in it are the same trouble, counted once.
-- A failure soon after a window's end climbs one step of its class's ladder; a later one starts at the bottom.
-- The provider's stated delay beats the ladder, up to the class's cap.
-- However long the window, one live request is let through every PROBE_EVERY seconds (half-open).
-- A success clears the window. Only the user enables what was disabled.
+- `fault`: the provider fails. Opened for outliers only (see `outliers`), it starts short and doubles while
+  probes fail. Others are preferred; nothing is refused. After its end one request at a time is let through
+  as a probe, until one succeeds.
+- `limit`: a rate limit. Its stated delay is kept; without one the window doubles like a fault's.
+- `quota`, `refused`: a spent quota; a refused key or model. Nothing is sent until the window's end, except
+  one live request every PROBE_EVERY seconds.
+
+A window does not move while it is active: failures that arrive in it are the same trouble, counted once. A
+success clears it. Only the user enables what was disabled.
 
 All times are seconds on one clock of the caller's choice.
 """
@@ -17,21 +21,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 
 PROBE_EVERY = 15 * 60.0
 """Longest time without a live request: limits are lifted early, and providers' claims can be wrong."""
 
-SPARE_PROBE_EVERY = 5 * 60.0
-"""Between live requests when nothing else is left to try; no attempt lasts longer, so one is in flight."""
+PROBE_GAP = 1.5
+"""Seconds between probes of a candidate that faults or a limit keep away, when nothing better is left."""
+
+HALF_OPEN = 5 * 60.0
+"""Seconds after the end of a fault's window for which a success must be seen before it is trusted again."""
 
 SHORTEST = 1.0
 """Shortest window: some providers state a delay of 0 and mean "not now"."""
 
 SKEW = 5.0
 """Seconds by which two processes may read the time differently without one of them being wrong."""
+
+Hold = Literal["rest", "fault", "limit", "quota", "refused"]
+"""Why a candidate is not picked, mildest first. `rest` is the moment after a single fault."""
+
+LIMITS: frozenset[Hold] = frozenset({"limit", "quota"})
+"""What speaks of the user's account having used up something."""
+
+_HOLDS: tuple[Hold, ...] = get_args(Hold)
 
 Outcome = ErrorClass | Literal["success"]
 """How an attempt ended, for the counts."""
@@ -43,20 +58,28 @@ _MINUTE, _HOUR = 60.0, 3600.0
 class Rule:
     """How a class cools: seconds step by step without a stated delay, and the cap on a stated one."""
 
+    hold: Hold
     ladder: tuple[float, ...]
     cap: float
 
 
+_DOUBLING = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+_FAULT = Rule("fault", _DOUBLING, cap=_MINUTE)
+
 RULES: dict[ErrorClass, Rule] = {
-    "rate_limit": Rule((30.0, _MINUTE, 5 * _MINUTE), cap=24 * _HOUR),
-    "quota": Rule((5 * _HOUR, 10 * _HOUR, 20 * _HOUR, 24 * _HOUR), cap=24 * _HOUR),
-    "auth": Rule((30 * _MINUTE,), cap=_HOUR),
-    "model_not_found": Rule((12 * _HOUR,), cap=24 * _HOUR),
-    "overloaded": Rule((15.0, 30.0, _MINUTE), cap=5 * _MINUTE),
-    "server": Rule((10.0, 30.0, _MINUTE), cap=5 * _MINUTE),
-    "timeout": Rule((10.0, 30.0, _MINUTE), cap=5 * _MINUTE),
+    "rate_limit": Rule("limit", _DOUBLING, cap=24 * _HOUR),
+    "quota": Rule("quota", (5 * _HOUR, 10 * _HOUR, 20 * _HOUR, 24 * _HOUR), cap=24 * _HOUR),
+    "auth": Rule("refused", (30 * _MINUTE,), cap=_HOUR),
+    "model_not_found": Rule("refused", (12 * _HOUR,), cap=24 * _HOUR),
+    "overloaded": _FAULT,
+    "server": _FAULT,
+    "timeout": _FAULT,
 }
-"""The classes that cool. `auth_permanent` disables instead; the others are the request's own fault."""
+"""The classes that cool. `auth_permanent` disables instead; the others are the request's own fault, or the
+router's."""
+
+FAULTS = frozenset(kind for kind, rule in RULES.items() if rule.hold == "fault")
+"""The classes that count for outlier detection."""
 
 LONGEST = max(rule.cap for rule in RULES.values())
 """No window is longer than this (seconds)."""
@@ -67,6 +90,7 @@ _OWN_SCOPE: dict[ErrorClass, Scope] = {
     "context_length": "none",
     "content_filter": "none",
     "bad_request": "none",
+    "local": "none",
 }
 
 
@@ -115,12 +139,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Cooled:
-    """It is left alone. `until` is the earliest time it can be picked again, by a probe or for good;
-    `spare_probe` whether it may be tried before that when nothing else is left."""
+    """It is not picked while there is something better. `until` is the earliest time it can be picked again,
+    by a probe or for good; from `probe_at` on it may be probed when nothing better is left."""
 
+    hold: Hold
     until: float
     why: str
-    spare_probe: bool
+    probe_at: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +167,30 @@ def scope_of(error: UpstreamError) -> Scope:
     return _OWN_SCOPE.get(error.kind, error.scope)
 
 
-def after_failure(health: Health, error: UpstreamError, now: float, advice: str = "") -> Health:
-    """The record that the failure concerns (`scope_of`), after it. `advice` says what the user can do."""
+def after_failure(health: Health, error: UpstreamError, now: float, *, found: str = "") -> Health:
+    """The record that the failure concerns (`scope_of`), after it. `found` says what it means: that there
+    were several faults, or what the user can do."""
     health = counted(health, error.kind)
     # the provider's own words are left out: they can quote the credential
-    why = f"{error.kind} ({error.status}){advice and f': {advice}'}"
+    why = found or f"{error.kind} ({error.status})"
     if error.kind == "auth_permanent":
         return replace(health, disabled=health.disabled or why)
     rule = RULES.get(error.kind)
     last = health.window
     if rule is None or (last is not None and now < last.until):
         return health
-    step = min(_climb(last, error.kind, now), len(rule.ladder) - 1)
+    step = min(_climb(last, rule, now), len(rule.ladder) - 1)
     length = _stated(error.retry_after, rule.cap) or rule.ladder[step]
     return replace(health, window=Window(error.kind, why, now, now + length, step))
 
 
-def after_success(health: Health, now: float) -> Health:
-    """Either record after a success: no window, and the ladder from its bottom."""
+def after_success(health: Health, now: float, *, over: bool = True) -> Health:
+    """Either record after a success: no window, and the ladder from its bottom. An attempt that is not `over`
+    has given its first content; it is counted when it ends."""
     window = health.window
     # another process's later failure may be on record first: of that, this success says nothing
     outlived = window is not None and window.since > now
-    counts = _one_more(health, "success")
+    counts = _one_more(health, "success") if over else health.counts
     return Health(window if outlived else None, health.disabled, health.last_used, counts)
 
 
@@ -177,9 +204,9 @@ def _one_more(health: Health, outcome: Outcome) -> dict[Outcome, int]:
 
 
 def after_pick(health: Health, now: float) -> Health:
-    """Either record after it was picked; inside a window the pick was a probe."""
+    """Either record after it was picked; in a window, or half open, the pick was a probe."""
     window = health.window
-    if window is not None and now < window.until:
+    if window is not None and now < window.until + _half_open(window):
         window = replace(window, probed=now)
     return Health(window, health.disabled, now, health.counts)
 
@@ -189,25 +216,38 @@ def state(health: Health, now: float) -> State:
     window = health.window
     if health.disabled is not None:
         return Disabled(health.disabled)
-    if window is None or now >= window.until:
+    if window is None or now >= window.until + _half_open(window):
         return Usable()
-    if now >= window.next_probe:
+    hold = RULES[window.kind].hold
+    probe_at = (window.since if window.probed is None else window.probed) + PROBE_GAP
+    due = max(window.until, probe_at) if hold == "fault" else window.next_probe
+    if now >= due:
         return Probe(window.why)
-    spare = window.probed is None or now >= window.probed + SPARE_PROBE_EVERY
-    return Cooled(min(window.until, window.next_probe), window.why, spare)
+    return Cooled(hold, due if hold == "fault" else min(window.until, due), window.why, probe_at)
 
 
 def both(profile: State, model: State) -> State:
-    """The state of a model of a profile, out of the two that speak for it: the stricter one."""
-    pair = (profile, model)
-    for one in pair:
-        if isinstance(one, Disabled):
-            return one
-    cooled = [one for one in pair if isinstance(one, Cooled)]
-    if cooled:
-        last = max(cooled, key=lambda one: one.until)
-        return replace(last, spare_probe=all(one.spare_probe for one in cooled))
-    return profile if isinstance(profile, Probe) else model
+    """The state of a model of a profile, out of the two that speak for it: the stricter, until both end."""
+    strict, mild = sorted((profile, model), key=_strictness, reverse=True)
+    if isinstance(strict, Cooled) and isinstance(mild, Cooled):
+        until, probe_at = max(strict.until, mild.until), max(strict.probe_at, mild.probe_at)
+        return replace(strict, until=until, probe_at=probe_at)
+    return strict
+
+
+def _strictness(state: State) -> tuple[int, float]:
+    match state:
+        case Disabled():
+            return 9, 0.0
+        case Cooled(hold, until):
+            return 2 + _HOLDS.index(hold), until
+        case Probe():
+            return 1, 0.0
+    return 0, 0.0
+
+
+def _half_open(window: Window) -> float:
+    return HALF_OPEN if window.kind in FAULTS else 0.0
 
 
 def shifted(health: Health, delta: float) -> Health:
@@ -238,11 +278,13 @@ def clamped(health: Health, now: float) -> Health:
     return replace(health, window=window, last_used=last_used)
 
 
-def _climb(last: Window | None, kind: ErrorClass, now: float) -> int:
-    """The ladder's step: one more if the same trouble is back within a window's length of its end."""
-    if last is None or last.kind != kind or now - last.until > last.until - last.since:
+def _climb(last: Window | None, rule: Rule, now: float) -> int:
+    """The ladder's step: one more if the same trouble is back soon after a window's end, or before anything
+    succeeded."""
+    if last is None or RULES[last.kind] is not rule:
         return 0
-    return last.step + 1
+    soon = max(last.until - last.since, PROBE_GAP, _half_open(last))
+    return last.step + 1 if now - last.until <= soon else 0
 
 
 def _stated(delay: float | None, cap: float) -> float | None:

@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, TypeGuard
 
-from smart_router.auth.cooldowns import Cooled, Probe, State, Usable
+from smart_router.auth.cooldowns import Cooled, Hold, Probe, State, Usable
+from smart_router.auth.outliers import NO_FAILURES, Recent
 from smart_router.auth.profiles import Profile
+
+FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
+"""What recent faults hold against a candidate: it is tried when there is no better one."""
+
+LIMITED: frozenset[Hold] = frozenset({"limit"})
+"""A rate limit: it is waited for, or probed now and then."""
+
+
+class Harm(NamedTuple):
+    """How bad it is to try a candidate that recent faults keep away; the least comes first."""
+
+    ejected: bool
+    run: int
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The profile to use. `probe` tells that it is cooled and this request finds out whether it still is."""
+    """The profile to use. `probe` tells that a probe was due, and this request is it; `recent` how attempts
+    with it fared lately."""
 
     profile: Profile
     probe: bool
+    recent: Recent = NO_FAILURES
 
 
 @dataclass(frozen=True, slots=True)
 class AllCooled:
     """No profile can be used. `until` is when the first can be again, None if waiting does not help;
-    `reasons` says per profile id what keeps it away."""
+    `reasons` says per profile id what keeps it away, `holds` which kinds of reason there are."""
 
     until: float | None
     reasons: Mapping[str, str]
+    holds: frozenset[Hold] = frozenset()
+
+
+def is_faulty(state: State) -> TypeGuard[Cooled]:
+    """Whether recent faults keep it away."""
+    return isinstance(state, Cooled) and state.hold in FAULTY
+
+
+def harm_of(state: Cooled, run: int) -> Harm:
+    """How bad it is to try what has failed `run` times in a row."""
+    return Harm(state.hold == "fault", run, state.until)
 
 
 def in_turn(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) -> list[Profile]:
@@ -41,38 +70,47 @@ def in_turn(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) 
 def choose(
     profiles: list[Profile],
     states: Mapping[str, State],
+    now: float,
     *,
     preferred: str | None = None,
     exclude: Collection[str] = (),
-    probe_least_bad: bool = False,
+    also: Collection[Hold] = (),
+    recent: Callable[[Profile], Recent] = lambda profile: NO_FAILURES,
 ) -> Picked | AllCooled:
     """The first profile, in the given order, that is usable or due for a probe.
 
     `preferred` (the session's profile) goes first while it is plainly usable. `exclude` are ids tried
-    already. `probe_least_bad` allows the cooled profile that is back soonest to be tried when there is no
-    other, if its last probe is long enough ago.
+    already. `also` are reasons to leave one alone that do not count when there is no other: of those that
+    faults keep away the least harmful is taken, of the others the first whose probe is due. `recent` says how
+    attempts with a profile fared lately.
     """
     left = [profile for profile in profiles if profile.id not in exclude]
     if preferred is not None:
         for profile in left:
             if profile.id == preferred and isinstance(states[profile.id], Usable):
-                return Picked(profile, probe=False)
+                return Picked(profile, probe=False, recent=recent(profile))
     for profile in left:
         match states[profile.id]:
             case Usable():
-                return Picked(profile, probe=False)
+                return Picked(profile, probe=False, recent=recent(profile))
             case Probe():
-                return Picked(profile, probe=True)
-    if probe_least_bad:
-        cooled = [
-            (state.until, profile)
-            for profile in left
-            if isinstance(state := states[profile.id], Cooled) and state.spare_probe
-        ]
-        if cooled:
-            return Picked(min(cooled, key=lambda pair: pair[0])[1], probe=True)
-    untils = [state.until for state in states.values() if isinstance(state, Cooled)]
-    return AllCooled(min(untils, default=None), {one.id: _reason(states[one.id]) for one in profiles})
+                return Picked(profile, probe=True, recent=recent(profile))
+    spare = [
+        (harm_of(state, recent(profile).run), place, profile, state.hold)
+        for place, profile in enumerate(left)
+        if isinstance(state := states[profile.id], Cooled)
+        and state.hold in also
+        and (state.hold in FAULTY or now >= state.probe_at)
+    ]
+    if spare:
+        _, _, profile, hold = min(spare)
+        return Picked(profile, probe=hold not in FAULTY, recent=recent(profile))
+    cooled = [state for state in states.values() if isinstance(state, Cooled)]
+    return AllCooled(
+        min((state.until for state in cooled), default=None),
+        {one.id: _reason(states[one.id]) for one in profiles},
+        frozenset(state.hold for state in cooled),
+    )
 
 
 def _reason(state: State) -> str:

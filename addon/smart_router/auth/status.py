@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from smart_router.auth.cooldowns import Cooled, Disabled, Health, Outcome, Probe, State, Usable
@@ -25,6 +26,7 @@ class ModelStatus:
 class ProfileStatus:
     """One profile, without its secret: `state` and `health` are its own, its models have theirs.
 
+    `lead` is by how many seconds unix time is ahead of the clock of `now`.
     `expires_in` is how many seconds a login's access token has left, None where nobody knows, and
     `refreshable` whether it gets a new one by itself, None for keys.
     """
@@ -40,6 +42,7 @@ class ProfileStatus:
     health: Health
     models: tuple[ModelStatus, ...]
     now: float
+    lead: float = 0.0
 
     @property
     def usable(self) -> bool:
@@ -49,7 +52,7 @@ class ProfileStatus:
     @property
     def why(self) -> str | None:
         """What keeps it away, or did until the probe that is due."""
-        return _why(self.state)
+        return _why(self.state, self.lead)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. Times are seconds from now: until the window's end (`cooled_for`), since it was used,
@@ -62,23 +65,39 @@ class ProfileStatus:
             "in_keyring": self.in_keyring,
             "refreshable": self.refreshable,
             "expires_in": None if self.expires_in is None else round(self.expires_in),
-            **_described(self.state, self.health, self.now),
-            "models": {one.model: _described(one.state, one.health, self.now) for one in self.models},
+            **_described(self.state, self.health, self.now, self.lead),
+            "models": {
+                one.model: _described(one.state, one.health, self.now, self.lead) for one in self.models
+            },
         }
 
 
-def _described(state: State, health: Health, now: float) -> dict[str, Any]:
-    window = health.window
-    cooling = window is not None and now < window.until
+def _described(state: State, health: Health, now: float, lead: float) -> dict[str, Any]:
     counts: Mapping[Outcome, int] = health.counts
     return {
-        "state": _WORDS[type(state)],
-        "why": _why(state),
-        "cooled_for": round(window.until - now, 1) if window is not None and cooling else None,
+        "state": "resting" if isinstance(state, Cooled) and state.hold == "rest" else _WORDS[type(state)],
+        "why": _why(state, lead),
+        "cooled_for": round(_end(state, health) - now, 1) if isinstance(state, Cooled) else None,
         "used_ago": None if health.last_used is None else round(now - health.last_used, 1),
         "counts": dict(counts),
     }
 
 
-def _why(state: State) -> str | None:
-    return None if isinstance(state, Usable) else state.why
+def _end(state: Cooled, health: Health) -> float:
+    """The end of the window, which a probe may be due before."""
+    window = health.window
+    return state.until if window is None else max(state.until, window.until)
+
+
+def _why(state: State, lead: float) -> str | None:
+    """`3 faults in a row, the last: server (500); tried again from 14:02:11`"""
+    match state:
+        case Usable():
+            return None
+        case Cooled("fault", until, why):
+            return (
+                f"{why}; tried again from {datetime.fromtimestamp(until + lead, UTC).astimezone():%H:%M:%S}"
+            )
+        case Probe(why):
+            return f"{why}; tried again with the next request"
+    return state.why

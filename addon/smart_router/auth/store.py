@@ -12,26 +12,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from smart_router.auth.cooldowns import (
-    PICKABLE,
-    Disabled,
-    Health,
-    State,
-    Usable,
-    after_failure,
-    after_pick,
-    after_success,
-    both,
-    counted,
-    scope_of,
-    state,
-)
+from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold
 from smart_router.auth.database import FILE_NAME, Database
+from smart_router.auth.health import OFF, HealthBook
 from smart_router.auth.keeper import Keeper
-from smart_router.auth.ledger import Change, Key, Ledger, both_keys
+from smart_router.auth.ledger import Ledger
 from smart_router.auth.logins.cli_files import advice_on
 from smart_router.auth.persist import StoreError
-from smart_router.auth.picking import AllCooled, Picked, choose, in_turn
+from smart_router.auth.picking import AllCooled, Harm, Picked, choose, harm_of, in_turn, is_faulty
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
 from smart_router.auth.rows import Clock
 from smart_router.auth.sessions import Sessions
@@ -39,15 +27,10 @@ from smart_router.auth.status import ModelStatus, ProfileStatus
 from smart_router.errors import UpstreamError
 from smart_router.providers.base import Provider
 
-_SWITCH = "switch"
-"""In place of a fingerprint: the user's own on and off, which outlives a change of the secret."""
+__all__ = ["OFF", "AuthStore", "UnknownProfileError"]
 
 _TAKEN = "env, env2 …, none"
 _NAME = re.compile(r"(?!(env[0-9]*|none)$)[A-Za-z0-9._@+-]{1,64}")
-
-_USABLE = Usable()
-
-OFF = "switched off by the user"
 
 
 class AuthStore:
@@ -75,11 +58,11 @@ class AuthStore:
         self._by_id: Mapping[str, Profile] = {}
         self._holding = threading.Lock()
         self.reload_env(env, providers)
-        self._ledger = Ledger(durable=folder is not None)
+        self._health = HealthBook(Ledger(durable=folder is not None), self._wake)
         self._file = None if folder is None else folder / FILE_NAME
         self._keeper: Keeper | None = None
         if folder is not None:
-            self._keeper = Keeper(Database(folder, self._clock), self._ledger, self._receive)
+            self._keeper = Keeper(Database(folder, self._clock), self._health.ledger, self._receive)
             self._keeper.start()
 
     def close(self) -> None:
@@ -109,7 +92,9 @@ class AuthStore:
 
     def get_available_providers(self, now: float) -> list[str]:
         """The providers with at least one profile that may be used, or probed, for some model."""
-        usable = (one.provider for one in self._profiles() if isinstance(self._state(one, now), PICKABLE))
+        usable = (
+            one.provider for one in self._profiles() if isinstance(self._health.state(one, now), PICKABLE)
+        )
         return list(dict.fromkeys(usable))
 
     def configured(self) -> Collection[str]:
@@ -123,7 +108,7 @@ class AuthStore:
     def usable(self, provider: str, model: str, now: float) -> bool:
         """Whether some profile may be used, or probed, for this model now; picks nothing."""
         for one in self._by_provider.get(provider, ()):  # a generator would cost as much again
-            if isinstance(self._state(one, now, model), PICKABLE):
+            if isinstance(self._health.state(one, now, model), PICKABLE):
                 return True
         return False
 
@@ -135,47 +120,70 @@ class AuthStore:
         *,
         session: str | None = None,
         exclude: Collection[str] = (),
-        probe_least_bad: bool = False,
+        also: Collection[Hold] = (),
+        retry: bool = False,
+        accepts: Callable[[Picked], bool] = lambda picked: True,
     ) -> Picked | AllCooled:
         """The profile for the next attempt, counted as used; or why there is none.
 
         A session keeps its profile while that is usable. `exclude` are profile ids that this request has
-        tried. `probe_least_bad` allows one cooled profile to be tried when there is no other.
+        tried. `also` are the reasons to leave one alone that do not count, if there is no other. `retry` says
+        that the request has failed before. What is not accepted is not picked, and not counted either.
         """
         profiles = self._profiles(provider)
         if len(profiles) > 1:
             logins = (one for one in profiles if one.kind == "login")
-            profiles = in_turn(profiles, {one.id: self._health(one).last_used for one in logins})
-        picked = choose(
+            profiles = in_turn(profiles, {one.id: self._health.of(one).last_used for one in logins})
+        choice = partial(
+            choose,
             profiles,
-            {one.id: self._state(one, now, model) for one in profiles},
+            {one.id: self._health.state(one, now, model) for one in profiles},
+            now,
             preferred=None if session is None else self._sessions.profile_of(session, provider, now),
-            exclude=exclude,
-            probe_least_bad=probe_least_bad,
+            also=also,
+            recent=lambda profile: self._health.recent(profile, model, now),
         )
+        picked = choice(exclude=exclude)
+        while isinstance(picked, Picked) and not accepts(picked):
+            exclude = {*exclude, picked.profile.id}
+            picked = choice(exclude=exclude)
         if isinstance(picked, Picked):
-            keys = both_keys(picked.profile.id, model, picked.profile.fingerprint)
-            self._noted(Change(keys, partial(after_pick, now=now)), harmless=True)
+            self._health.picked(picked.profile, model, now, retry=retry)
             if session is not None:
                 self._sessions.keep(session, provider, picked.profile.id, now)
         return picked
 
+    def cooled(self, provider: str, model: str, now: float) -> list[Cooled]:
+        """What keeps the provider's profiles from this model now, of those that come back by themselves."""
+        states = (self._health.state(one, now, model) for one in self._profiles(provider))
+        return [one for one in states if isinstance(one, Cooled)]
+
+    def least_harm(self, provider: str, model: str, now: float, exclude: Collection[str] = ()) -> Harm | None:
+        """The mildest of what recent faults hold against a profile, None if faults keep no profile away."""
+        harms = (
+            harm_of(state, self._health.recent(one, model, now).run)
+            for one in self._profiles(provider)
+            if one.id not in exclude and is_faulty(state := self._health.state(one, now, model))
+        )
+        return min(harms, default=None)
+
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         if profile := self.find(profile_id):
-            keys = both_keys(profile_id, model, profile.fingerprint)
-            self._noted(Change(keys, partial(after_success, now=now)), harmless=True)
+            self._health.passed(profile, model, now)
 
-    def mark_profile_failure(self, profile_id: str, model: str, error: UpstreamError, now: float) -> None:
-        """An attempt failed: cool what the failure concerns."""
-        profile = self.find(profile_id)
-        if profile is None:
-            return
-        cool = partial(after_failure, error=error, now=now, advice=advice_on(profile, error))
-        count = partial(counted, outcome=error.kind)
-        scope = scope_of(error)
-        self._note(profile, "", cool if scope == "profile" else count)
-        self._note(profile, model, cool if scope == "model" else count)
+    def mark_profile_answers(self, profile_id: str, model: str, now: float) -> None:
+        """An attempt has given its first content: a probe has passed. It is still to be counted."""
+        if self._health.holds_anything and (profile := self.find(profile_id)):
+            self._health.answers(profile, model, now)
+
+    def mark_profile_failure(
+        self, profile_id: str, model: str, error: UpstreamError, now: float, *, request: bytes | None = None
+    ) -> None:
+        """An attempt failed: cool what the failure concerns. `request` identifies the request's content."""
+        if profile := self.find(profile_id):
+            advice = advice_on(profile, error)
+            self._health.failed(profile, model, error, now, request=request, advice=advice)
 
     def statuses(self, provider: str | None, now: float) -> list[ProfileStatus]:
         """What is known of a provider's profiles, or of all."""
@@ -183,20 +191,15 @@ class AuthStore:
 
     def enable(self, profile_id: str) -> None:
         """Use the profile again, whoever disabled it."""
-        profile = self._known(profile_id)
-        self._change(Key(profile.id, "", _SWITCH), lambda health: Health())
-        self._note(profile, "", lambda health: Health(counts=health.counts))
+        self._health.enable(self._known(profile_id))
 
     def disable(self, profile_id: str) -> None:
         """Do not use the profile until it is enabled."""
-        profile = self._known(profile_id)
-        self._change(Key(profile.id, "", _SWITCH), lambda health: Health(disabled=OFF))
+        self._health.switch(self._known(profile_id), on=False)
 
     def reset(self, profile_id: str) -> None:
         """Forget all that is held against the profile and its models, and its counts; the switch stays."""
-        profile = self._known(profile_id)
-        for key in self._keys(profile):
-            self._change(key, lambda health: Health())
+        self._health.reset(self._known(profile_id))
 
     def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
         """Store an API key as profile `provider:name`, in place of one of that name.
@@ -250,7 +253,7 @@ class AuthStore:
     def require_login(self, profile_id: str, why: str) -> None:
         """A login is of no more use: leave it alone until the user logs in again. From any thread."""
         if profile := self.find(profile_id):
-            self._note(profile, "", lambda health: replace(health, disabled=why))
+            self._health.disable(profile, why)
 
     def logins(self) -> list[Profile]:
         """The stored logins that the user has not switched off and that need no new login."""
@@ -258,8 +261,8 @@ class AuthStore:
             one
             for one in self._stored
             if one.login is not None
-            and self._ledger.get(Key(one.id, "", _SWITCH)).disabled is None
-            and self._health(one).disabled is None
+            and not self._health.is_off(one)
+            and self._health.of(one).disabled is None
         ]
 
     def remove(self, profile_id: str) -> None:
@@ -334,46 +337,16 @@ class AuthStore:
             raise UnknownProfileError(profile_id)
         return profile
 
-    def _keys(self, profile: Profile) -> list[Key]:
-        """The records of the profile and its models."""
-        return [
-            key
-            for key in self._ledger.records()
-            if (key.profile_id, key.fingerprint) == (profile.id, profile.fingerprint)
-        ]
-
-    def _health(self, profile: Profile, model: str = "") -> Health:
-        return self._ledger.get(Key(profile.id, model, profile.fingerprint))
-
-    def _state(self, profile: Profile, now: float, model: str = "") -> State:
-        """The state of a profile, or of a model of it: the strictest of its records."""
-        if not self._ledger.held and profile.missing is None:
-            return _USABLE
-        switch = self._ledger.get(Key(profile.id, "", _SWITCH))
-        if switch.disabled is not None:
-            return Disabled(switch.disabled)
-        if profile.missing is not None:
-            return Disabled(profile.missing)
-        own = state(self._health(profile), now)
-        return both(own, state(self._health(profile, model), now)) if model else own
-
-    def _note(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
-        """Something happened to a model of a profile, or with an empty model to the profile itself."""
-        self._change(Key(profile.id, model, profile.fingerprint), apply)
-
-    def _change(self, key: Key, apply: Callable[[Health], Health]) -> None:
-        self._noted(Change((key,), apply), harmless=False)
-
-    def _noted(self, change: Change, *, harmless: bool) -> None:
-        self._ledger.note(change, harmless=harmless)
+    def _wake(self) -> None:
+        """There is something to write."""
         if self._keeper is not None:
             self._keeper.writer.wake()
 
     def _status(self, profile: Profile, now: float) -> ProfileStatus:
         models = tuple(
-            ModelStatus(key.model, state(health, now), health)
-            for key in sorted(self._keys(profile))
-            if key.model and (health := self._ledger.get(key))
+            ModelStatus(key.model, self._health.model_state(profile, key.model, now), health)
+            for key in sorted(self._health.keys(profile))
+            if key.model and (health := self._health.ledger.get(key))
         )
         login = profile.login
         ends = None if login is None else login.expires_at
@@ -385,10 +358,11 @@ class AuthStore:
             profile.entry is not None,
             None if login is None else profile.refreshable,
             None if ends is None else ends - self._clock.wall(),
-            self._state(profile, now),
-            self._health(profile),
+            self._health.state(profile, now),
+            self._health.of(profile),
             models,
             now,
+            self._clock.lead,
         )
 
 

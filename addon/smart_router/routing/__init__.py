@@ -40,7 +40,7 @@ def route(
     `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
     `now` is in seconds, of the same clock as there.
 
-    Raises ClientError: 404 unknown model, 401 no credential, 503 nothing usable, 400 nothing able.
+    Raises ClientError: 404 unknown model, 401 no credential, 400 nothing able.
     """
     asked = request.get("model")
     if not isinstance(asked, str) or not asked:

@@ -26,26 +26,30 @@ def select(
     usable: Callable[[str, str], bool],
     configured: Callable[[str], bool],
 ) -> tuple[Candidate, ...]:
-    """All usable candidates that can serve the request, best first.
+    """All candidates with a credential that can serve the request, best first; those that are not usable now
+    come last, for when nothing else answers.
 
-    Raises ClientError: 401 if no provider of the chain has a credential, 503 if all are cooled, 400 naming
-    the field if none of the usable ones can do what the request needs.
+    Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
+    what the request needs.
     """
-    chain = config.chains[tier_models, tier]
-    able, missing = [], []
+    chain = [one for one in config.chains[tier_models, tier] if one.provider in providers]
+    able: list[Candidate] = []
+    cooled: list[Candidate] = []
+    missing: list[str] = []
     for candidate in chain:
         provider, model = candidate.provider, candidate.model
-        if provider in providers and usable(provider, model):
+        now = usable(provider, model)
+        if now or configured(provider):
             lacking = lacks(rules_of(candidate, providers), needs)
             if lacking is None:
-                able.append(candidate)
+                (able if now else cooled).append(candidate)
             else:
                 missing.append(lacking)
-    if able:
-        return tuple(able)
+    if able or cooled:
+        return (*able, *cooled)
     if missing:
         raise cannot_serve(_closest(missing), needs)
-    raise _nobody([one for one in chain if one.provider in providers], providers, configured)
+    raise _nobody(chain, providers)
 
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
@@ -59,19 +63,8 @@ def _closest(missing: list[str]) -> str:
     return "context" if "context" in missing else missing[0]
 
 
-def _nobody(
-    chain: list[Candidate], providers: Mapping[str, Provider], configured: Callable[[str], bool]
-) -> ClientError:
-    names = list(dict.fromkeys(candidate.provider for candidate in chain))
-    if any(configured(name) for name in names):
-        having = ", ".join(name for name in names if configured(name))
-        return ClientError(
-            503,
-            f"No model is usable now: every profile of {having} is cooling down or disabled."
-            " Add another provider's key, or try again later.",
-            type="server_error",
-            code="no_candidate",
-        )
+def _nobody(chain: list[Candidate], providers: Mapping[str, Provider]) -> ClientError:
+    names = dict.fromkeys(candidate.provider for candidate in chain)
     ways = "; ".join(how_to_configure(providers[name]) for name in names)
     return ClientError(
         401,

@@ -1,0 +1,89 @@
+"""The error for a client when nothing is left to try. 429 is for limits alone: it makes people think of their
+quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smart_router.auth.cooldowns import FAULTS
+from smart_router.errors import ClientError, UpstreamError
+from smart_router.routing.decision import Candidate
+
+_DO_NOT_RETRY = {"x-should-retry": "false"}
+"""For clients that would try again on top of the router, which has done so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt that failed, for the records and the error's details."""
+
+    number: int
+    candidate: Candidate
+    profile_id: str
+    error: UpstreamError
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the client's error object."""
+        return {
+            "provider": self.candidate.provider,
+            "model": self.candidate.model,
+            "profile": self.profile_id,
+            "kind": self.error.kind,
+            "status": self.error.status,
+            "message": self.error.message,
+        }
+
+
+def not_usable(reasons: Mapping[str, str]) -> ClientError:
+    """Waiting does not help: the user has to do something."""
+    return ClientError(
+        503,
+        f"no profile that could answer is usable ({_joined(reasons)}): see `smart-router profiles list`",
+        type="server_error",
+        code="no_usable_profile",
+        details={"profiles": reasons},
+    )
+
+
+def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> ClientError:
+    """Nothing can be tried for so many seconds; whether that is because of limits."""
+    wait = max(1, round(seconds))
+    return ClientError(
+        429 if limited else 503,
+        f"every profile that could answer is cooling down ({_joined(reasons)}); try again in {wait} s, "
+        "or clear it with `smart-router profiles reset`",
+        type="rate_limit_error" if limited else "server_error",
+        code="all_cooled",
+        headers={"retry-after": str(wait)},
+        details={"profiles": reasons},
+    )
+
+
+def all_failed(failures: Sequence[Failed]) -> ClientError:
+    """These attempts were made. A fault is told rather than a limit that came after it."""
+    told = failures[-1].error
+    if told.kind == "rate_limit":
+        told = next((one.error for one in reversed(failures) if one.error.kind in FAULTS), told)
+    headers = dict(_DO_NOT_RETRY) if len(failures) > 1 else {}
+    delays = [one.error.retry_after for one in failures if one.error.retry_after is not None]
+    if delays and failures[-1].error.retryable:
+        headers["retry-after"] = str(max(1, round(min(delays))))
+    message = told.message
+    if len(failures) > 1:
+        tried = "; ".join(f"{f.candidate} ({f.error.kind}, {f.error.status})" for f in failures)
+        message = f"all {len(failures)} attempts failed: {tried}. The last said: {told.message}"
+    return ClientError(
+        told.status,
+        message,
+        type=told.type,
+        code=told.code,
+        param=told.param,
+        headers=headers,
+        details={"attempts": [failed.to_dict() for failed in failures]},
+    )
+
+
+def _joined(reasons: Mapping[str, str]) -> str:
+    return "; ".join(f"{profile}: {why}" for profile, why in reasons.items())

@@ -1,0 +1,72 @@
+"""When the router tries again by itself: how long it backs off, and how much of that it may do.
+
+The numbers are Envoy's where it has some (retry budget: 20 % of the requests, at least 3 at a time; back-off
+with full jitter).
+"""
+
+from __future__ import annotations
+
+from smart_router.auth.outliers import RUN
+from smart_router.auth.picking import Picked
+from smart_router.errors import ErrorClass, UpstreamError
+
+AGAIN: frozenset[ErrorClass] = frozenset({"rate_limit", "overloaded", "server", "timeout", "local"})
+"""Failures that may be over a moment later: the same candidate is tried again."""
+
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 2.0
+"""Seconds: the bound on the first pause, which doubles, and the bound on all."""
+
+LOOK = 0.2
+"""Seconds between looks whether another request's probe has passed."""
+
+PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
+"""The retry budget: what each request and each second add to it, and what it holds at most."""
+
+
+def backoff(round_: int, jitter: float, stated: float | None = None) -> float:
+    """Seconds to wait before the candidates are tried again, for the first time with `round_` 0.
+
+    `jitter` is a random number from 0 to 1, `stated` the shortest delay that a provider asked for.
+    """
+    return (stated or 0.0) + jitter * min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0**round_)
+
+
+def is_over_soon(error: UpstreamError, within: float) -> bool:
+    """Whether the same candidate may do better within so many seconds."""
+    return error.kind in AGAIN and (error.retry_after or 0.0) <= within
+
+
+def is_failing(picked: Picked) -> bool:
+    """Whether it is known that attempts there fail."""
+    return picked.probe or picked.recent.run >= RUN
+
+
+def is_proven(picked: Picked) -> bool:
+    """Whether attempts there succeed, or at least too few wait for their outcome to tell."""
+    return not is_failing(picked) and picked.recent.run + picked.recent.retries < RUN
+
+
+class RetryBudget:
+    """Bounds what requests that have failed try where attempts keep failing, or are not known to succeed, so
+    that retries do not multiply the load on providers that are down. Each request's first attempt is free.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST
+        self._at = 0.0
+
+    def request(self, now: float) -> None:
+        """A request has come."""
+        self._refill(now, PER_REQUEST)
+
+    def take(self, now: float) -> bool:
+        """Take one attempt out of the budget; False if it is used up."""
+        self._refill(now, 0.0)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def _refill(self, now: float, more: float) -> None:
+        self._left = min(MOST, self._left + more + PER_SECOND * max(0.0, now - self._at))
+        self._at = now

@@ -1,0 +1,37 @@
+"""The `x-router-*` headers: what the client is told of the decision and of who answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smart_router.attempts.exchange import Exchange
+
+
+def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
+    """The headers by name. Before the answer is `final`, who gives it is not known yet."""
+    decision = exchange.decision
+    known = {"x-router-request-id": _header(exchange.id)}
+    if decision.tier is not None:
+        known["x-router-tier"] = decision.tier
+    known["x-router-why"] = _header(decision.why)
+    if decision.score is not None:
+        known["x-router-score"] = f"{decision.score:.3f}"
+    if final:
+        known["x-router-attempts"] = str(exchange.number)
+        if last := exchange.attempt or (exchange.failures[-1] if exchange.failures else None):
+            known["x-router-provider"] = _header(last.candidate.provider)
+            known["x-router-profile"] = _header(last.profile_id)
+            known["x-router-model"] = _header(last.candidate.model)
+    return known
+
+
+def extension(exchange: Exchange) -> dict[str, Any]:
+    """What an early head could not say, for the last chunk."""
+    return {name.removeprefix("x-router-"): value for name, value in router_headers(exchange).items()}
+
+
+def _header(value: str) -> str:
+    """A value that is safe in a header: printable ASCII on one line."""
+    if value.isascii() and value.isprintable():
+        return value[:500]
+    return "".join(c if " " <= c <= "~" else "?" for c in value)[:500]

@@ -1,0 +1,174 @@
+"""How every profile and model fares: the persisted windows, and the recent failures of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from smart_router.auth.cooldowns import (
+    FAULTS,
+    Disabled,
+    Health,
+    State,
+    Usable,
+    after_failure,
+    after_pick,
+    after_success,
+    both,
+    counted,
+    scope_of,
+    state,
+)
+from smart_router.auth.ledger import Change, Key, Ledger, both_keys
+from smart_router.auth.outliers import NO_FAILURES, Outliers, Recent
+from smart_router.auth.profiles import Profile
+from smart_router.errors import UpstreamError
+
+OFF = "switched off by the user"
+
+_SWITCH = "switch"
+"""In place of a fingerprint: the user's own on and off, which outlives a change of the secret."""
+
+_USABLE = Usable()
+
+
+class HealthBook:
+    """Reads and changes health records; `changed` is called whenever there is something to write.
+
+    Every `now` is seconds of `time.monotonic()`. Use from one thread, but for `require_login`.
+    """
+
+    def __init__(self, ledger: Ledger, changed: Callable[[], None]) -> None:
+        self.ledger = ledger
+        self._changed = changed
+        self._outliers = Outliers()
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether anything is held against anybody."""
+        return bool(self.ledger.held or self._outliers)
+
+    def of(self, profile: Profile, model: str = "") -> Health:
+        """The record of a profile, or of a model of it."""
+        return self.ledger.get(Key(profile.id, model, profile.fingerprint))
+
+    def keys(self, profile: Profile) -> list[Key]:
+        """The records of the profile and its models."""
+        return [
+            key
+            for key in self.ledger.records()
+            if (key.profile_id, key.fingerprint) == (profile.id, profile.fingerprint)
+        ]
+
+    def is_off(self, profile: Profile) -> bool:
+        """Whether the user has switched the profile off."""
+        return self.ledger.get(Key(profile.id, "", _SWITCH)).disabled is not None
+
+    def state(self, profile: Profile, now: float, model: str = "") -> State:
+        """The state of a profile, or of a model of it: the strictest of its records."""
+        held = (
+            _USABLE if not self.ledger.held and profile.missing is None else self._held(profile, now, model)
+        )
+        return self._with_rest(held, profile, model, now) if model and self._outliers else held
+
+    def model_state(self, profile: Profile, model: str, now: float) -> State:
+        """The state of a model, by what is held against the model alone."""
+        return self._with_rest(state(self.of(profile, model), now), profile, model, now)
+
+    def _with_rest(self, held: State, profile: Profile, model: str, now: float) -> State:
+        resting = self._outliers.resting(Key(profile.id, model, profile.fingerprint), now)
+        return held if resting is None else both(held, resting)
+
+    def _held(self, profile: Profile, now: float, model: str) -> State:
+        switch = self.ledger.get(Key(profile.id, "", _SWITCH))
+        if switch.disabled is not None:
+            return Disabled(switch.disabled)
+        if profile.missing is not None:
+            return Disabled(profile.missing)
+        own = state(self.of(profile), now)
+        return both(own, state(self.of(profile, model), now)) if model else own
+
+    def recent(self, profile: Profile, model: str, now: float) -> Recent:
+        """How attempts with the profile and this model fared lately."""
+        if not self._outliers:
+            return NO_FAILURES
+        return self._outliers.record(Key(profile.id, model, profile.fingerprint), now)
+
+    def picked(self, profile: Profile, model: str, now: float, *, retry: bool = False) -> None:
+        """An attempt begins; `retry` of a request that has failed before."""
+        self._note_both(profile, model, partial(after_pick, now=now))
+        if retry:
+            self._outliers.retried(Key(profile.id, model, profile.fingerprint), now)
+
+    def passed(self, profile: Profile, model: str, now: float) -> None:
+        """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
+        self._note_both(profile, model, partial(after_success, now=now))
+        if self._outliers:
+            self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
+
+    def answers(self, profile: Profile, model: str, now: float) -> None:
+        """An attempt that is not over has given its first content: it works again, if it did not before."""
+        if self._outliers:
+            self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
+        for key in both_keys(profile.id, model, profile.fingerprint):
+            if key in self.ledger.held:
+                self.change(key, partial(after_success, now=now, over=False))
+
+    def failed(
+        self,
+        profile: Profile,
+        model: str,
+        error: UpstreamError,
+        now: float,
+        *,
+        request: bytes | None,
+        advice: str,
+    ) -> None:
+        """An attempt failed: cool what the failure concerns, if there is enough against it.
+
+        `request` identifies the content of the request, `advice` is what the user can do.
+        """
+        found: str | None = f"{error.kind} ({error.status}): {advice}" if advice else ""
+        key = Key(profile.id, model, profile.fingerprint)
+        if error.kind in FAULTS:
+            found = self._outliers.failed(key, error, now, request)
+        elif error.kind == "rate_limit":
+            self._outliers.limited(key, now)
+        count = partial(counted, outcome=error.kind)
+        cool = count if found is None else partial(after_failure, error=error, now=now, found=found)
+        scope = scope_of(error)
+        self.note(profile, "", cool if scope == "profile" else count)
+        self.note(profile, model, cool if scope == "model" else count)
+
+    def disable(self, profile: Profile, why: str) -> None:
+        """Do not use the profile until the user enables it. May be called from any thread."""
+        self.note(profile, "", lambda health: replace(health, disabled=why))
+
+    def switch(self, profile: Profile, *, on: bool) -> None:
+        """The user's own switch."""
+        self.change(Key(profile.id, "", _SWITCH), lambda health: Health(disabled=None if on else OFF))
+
+    def enable(self, profile: Profile) -> None:
+        """Use the profile again, whoever disabled it."""
+        self.switch(profile, on=True)
+        self.note(profile, "", lambda health: Health(counts=health.counts))
+
+    def reset(self, profile: Profile) -> None:
+        """Forget all that is held against the profile and its models, and its counts; the switch stays."""
+        self._outliers.forget(profile.id)
+        for key in self.keys(profile):
+            self.change(key, lambda health: Health())
+
+    def note(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
+        """Something happened to a model of a profile, or with an empty model to the profile itself."""
+        self.change(Key(profile.id, model, profile.fingerprint), apply)
+
+    def change(self, key: Key, apply: Callable[[Health], Health]) -> None:
+        """Something happened to this record."""
+        self.ledger.note(Change((key,), apply))
+        self._changed()
+
+    def _note_both(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
+        self.ledger.note(Change(both_keys(profile.id, model, profile.fingerprint), apply), harmless=True)
+        self._changed()

@@ -1,0 +1,167 @@
+"""Which candidates fail more than chance explains: outlier detection as in Envoy, in memory, per process.
+
+A candidate here is one model of one profile. A single failure lets it rest for a moment: others are
+preferred. It is ejected for RUN failures in a row from different requests, or when at least SHARE of its
+recent attempts failed. A request that fails at several candidates, or repeatedly at one, counts once: it may
+itself be the cause (a "poison prompt").
+
+Only candidates that failed lately are kept, so a success elsewhere costs one look into a dict. All times are
+seconds on one clock of the caller's choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from smart_router.auth.cooldowns import Cooled
+from smart_router.auth.ledger import Key
+from smart_router.errors import UpstreamError
+
+RUN = 3
+"""Failures in a row, from different requests, after which a candidate is ejected."""
+
+SHARE, LEAST_ATTEMPTS = 0.5, 8.0
+"""Share of failures that ejects, and the recent attempts that it takes to tell."""
+
+HORIZON = 30.0
+"""Time constant of "recent": an attempt's weight falls to 1/e in this time."""
+
+REST, LONGEST_REST = 1.0, 60.0
+"""How long a candidate loses its turn after a single failure, and the cap on a delay that it states."""
+
+MOST_CANDIDATES, MOST_REQUESTS = 5_000, 2_000
+"""Bounds on memory; the longest untouched go first."""
+
+
+class Recent(NamedTuple):
+    """Since a candidate's last success: the failures in a row, and the attempts of requests that had failed
+    elsewhere, whose outcome may not be known yet."""
+
+    run: int
+    retries: int
+
+
+NO_FAILURES = Recent(0, 0)
+
+
+@dataclass(slots=True)
+class _Record:
+    """`run` are all failures since the last success, `requests` those requests among them that count,
+    `retries` the attempts since then that requests made here after failing elsewhere."""
+
+    at: float
+    passed: float = 0.0
+    failed: float = 0.0
+    run: int = 0
+    retries: int = 0
+    requests: set[bytes] = field(default_factory=set)
+    rests_until: float = -math.inf
+    why: str = ""
+
+    def decay(self, now: float) -> None:
+        weight = math.exp(min(0.0, self.at - now) / HORIZON)
+        self.passed *= weight
+        self.failed *= weight
+        self.at = now
+
+
+class Outliers:
+    """Recent failures of all candidates that have any. Use from one thread."""
+
+    def __init__(self) -> None:
+        self._records: OrderedDict[Key, _Record] = OrderedDict()
+        self._failed_at: OrderedDict[bytes, float] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
+
+    def failed(self, key: Key, error: UpstreamError, now: float, request: bytes | None) -> str | None:
+        """A fault at this candidate; why it is to be ejected, None if it is not.
+
+        `request` identifies the content of the request, None for a failure that no request can have caused.
+        """
+        record = self._touched(key, now)
+        record.run += 1
+        counts = request is None or self._is_first_failure(request, now)
+        if counts or record.run >= RUN:
+            record.rests_until = max(record.rests_until, now + _rest(error.retry_after))
+            record.why = f"failed a moment ago: {error.kind} ({error.status})"
+        if not counts:
+            return None
+        record.failed += 1
+        record.requests.add(request or f"#{record.run}".encode())
+        last = f"the last: {error.kind} ({error.status})"
+        if len(record.requests) >= RUN:
+            return f"{record.run} faults in a row, {last}"
+        total = record.failed + record.passed
+        # a little less than the bound, since the counters decay between the attempts of one second
+        if total >= LEAST_ATTEMPTS - 0.5 and record.failed >= SHARE * total:
+            return f"{record.failed:.0f} of {total:.0f} recent attempts failed, {last}"
+        return None
+
+    def limited(self, key: Key, now: float) -> None:
+        """A rate limit at this candidate: no fault, but no success either."""
+        self._touched(key, now).run += 1
+
+    def passed(self, key: Key, now: float) -> None:
+        """A success at this candidate."""
+        record = self._records.get(key)
+        if record is None:
+            return
+        record.decay(now)
+        record.passed += 1
+        record.run, record.retries, record.rests_until = 0, 0, -math.inf
+        record.requests.clear()
+        if record.failed < 0.1:
+            del self._records[key]
+
+    def resting(self, key: Key, now: float) -> Cooled | None:
+        """The candidate's rest after a single failure, None if it has its turn."""
+        record = self._records.get(key)
+        if record is None or now >= record.rests_until:
+            return None
+        return Cooled("rest", record.rests_until, record.why)
+
+    def retried(self, key: Key, now: float) -> None:
+        """A request that failed elsewhere makes an attempt here."""
+        self._touched(key, now).retries += 1
+
+    def record(self, key: Key, now: float) -> Recent:
+        """How the candidate fared lately."""
+        record = self._records.get(key)
+        if record is None or now - record.at > 2 * HORIZON:
+            return NO_FAILURES
+        return Recent(record.run, record.retries)
+
+    def forget(self, profile_id: str) -> None:
+        """Hold nothing against a profile any more."""
+        for key in [key for key in self._records if key.profile_id == profile_id]:
+            del self._records[key]
+
+    def _touched(self, key: Key, now: float) -> _Record:
+        record = self._records.setdefault(key, _Record(now))
+        if now - record.at > 2 * HORIZON:
+            record.run = record.retries = 0
+            record.requests.clear()
+        record.decay(now)
+        self._records.move_to_end(key)
+        if len(self._records) > MOST_CANDIDATES:
+            self._records.popitem(last=False)
+        return record
+
+    def _is_first_failure(self, request: bytes, now: float) -> bool:
+        """Whether the request has not failed anywhere lately, and note that it failed now."""
+        before = self._failed_at.pop(request, -math.inf)
+        self._failed_at[request] = now
+        if len(self._failed_at) > MOST_REQUESTS:
+            self._failed_at.popitem(last=False)
+        return now - before > 2 * HORIZON
+
+
+def _rest(stated: float | None) -> float:
+    if stated is None or not math.isfinite(stated):
+        return REST
+    return min(max(stated, REST), LONGEST_REST)
