@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from pydantic_core import to_json
-
-_DIGEST_BYTES = 16
 
 
 class History:
@@ -46,7 +44,7 @@ def call_key(scope: Sequence[str | None], history: str, call: Mapping[str, Any])
 
 
 def _digests(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    hasher = blake2b(digest_size=_DIGEST_BYTES)
+    hasher = sha256()  # most processors have instructions for it: twice as fast as blake2b
     for index, message in enumerate(messages):
         if message.get("role") == "assistant":
             yield index, hasher.hexdigest()
@@ -80,7 +78,7 @@ def _attachment(part: Mapping[str, Any]) -> dict[str, Any]:
 def _canonical(arguments: str) -> str:
     """A call's arguments, however the client wrote their JSON; JavaScript writes 1.0 as 1."""
     try:
-        return json.dumps(json.loads(arguments.strip() or "{}", parse_float=_number), sort_keys=True)
+        return _ENCODER.encode(_DECODER.decode(arguments.strip() or "{}"))
     except (ValueError, RecursionError):
         return arguments.strip()
 
@@ -90,5 +88,9 @@ def _number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True)
+_DECODER = json.JSONDecoder(parse_float=_number)
+
+
 def _digest(value: Any) -> str:
-    return blake2b(to_json(value), digest_size=_DIGEST_BYTES).hexdigest()
+    return sha256(to_json(value)).hexdigest()
