@@ -46,6 +46,7 @@ from smart_router.router import Router, open_router
 from smart_router.routing import Candidate
 from smart_router.running import Running, running
 from smart_router.serving import INTERNAL, Rules, Serving, cors
+from smart_router.start_line import pointed_at_itself, start_line
 
 logger = logging.getLogger(__name__)
 
@@ -136,12 +137,23 @@ class SmartRouter:
     def _run(self) -> None:
         if self._router is None:
             self._open()
+        self._say_what_is_there()  # before `settle` opens the sockets anew, for then they have no address
         self._tasks = [asyncio.create_task(self._watch())]
         watch = Watch(self.claims, _refresh, self._estimate)
         self._tasks.append(asyncio.create_task(watch.run()))
         on_loopback = ctx.options.listen_host == LOOPBACK
         proxyserver = ctx.master.addons.get("proxyserver")
         self._tasks.append(asyncio.create_task(settle(proxyserver, on_loopback=on_loopback)))
+
+    def _say_what_is_there(self) -> None:
+        router, addresses = self._router, ctx.master.addons.get("proxyserver").listen_addrs()
+        assert router is not None
+        profiles = {id_: router.auth.statuses(id_, time.monotonic()) for id_ in router.config.providers}
+        status = router.config_status()
+        config = f"defaults (no {status['path']})" if status["defaults"] else status["path"]
+        logger.info("%s", start_line(addresses, config, profiles))
+        for warning in pointed_at_itself(addresses, router.config.providers, router.env):
+            logger.warning("smart-router: %s", warning)
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""

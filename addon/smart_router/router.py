@@ -9,7 +9,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mitmproxy import http
 
@@ -37,8 +39,10 @@ class Router:
         self.env = env
         self.config_file = config_file
         self.started = time.monotonic()
-        self.config = load_config(config_file, env)
         self._seen = _fingerprint(config_file)
+        self.config = load_config(config_file, env)
+        self._loaded = time.time()
+        self._config_error: str | None = None
         self.auth = AuthStore(env, self.config.providers, state_folder)
         self.refresher = Refresher(self.auth, self.config.logins, env)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
@@ -58,10 +62,22 @@ class Router:
             config = load_config(self.config_file, self.env)
         except ConfigError as error:
             logger.error("the config was not reloaded, the old one stays: %s", error)
+            self._config_error = str(error)
             return False
+        self._loaded, self._config_error = time.time(), None
         self.apply(config)
         logger.info("config reloaded: %s", self.config_file)
         return True
+
+    def config_status(self) -> dict[str, Any]:
+        """What /health says of the config: when it was last read, and what is wrong with the file since."""
+        return {
+            "path": str(self.config_file),
+            "loaded": datetime.fromtimestamp(self._loaded, UTC).isoformat(timespec="seconds"),
+            "defaults": self._seen is None,
+            "error": self._config_error,
+            "warnings": [str(warning) for warning in self.config.warnings],
+        }
 
     def apply(self, config: Config) -> None:
         """Run on this configuration from now on; requests under way keep theirs."""

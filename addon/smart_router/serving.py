@@ -196,7 +196,8 @@ def running_requests(claims: Claims) -> dict[str, object]:
 
 def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
     now = time.monotonic()
-    return endpoints.health(router.config, router.auth, now, now - router.started)
+    status, body = endpoints.health(router.config, router.auth, now, now - router.started)
+    return status, {**body, "config": router.config_status()}
 
 
 def _models(router: Router, target: endpoints.Target) -> tuple[int, object]:

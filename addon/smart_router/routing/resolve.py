@@ -56,9 +56,18 @@ def _ordered(providers: Mapping[str, Provider], order: Sequence[str]) -> Iterato
 def _no_credential(asked: str, owners: Sequence[Provider], others: Sequence[Candidate]) -> ClientError:
     """The 401 for a known model without a credential; `others` can reach it under another name."""
     message = f"The model `{asked}` needs a credential: {' or '.join(how_to_configure(p) for p in owners)}."
+    message += f" {add_at_once(owners[0])}"
     if others:
         message += f" It can also be reached as `{others[0]}`."
     return ClientError(401, message, type="authentication_error", code="no_credential", param="model")
+
+
+def add_at_once(provider: Provider) -> str:
+    """Why a key that was set just now is not there, and what works without a restart."""
+    command = f"smart-router profiles add {provider.id} main"
+    if provider.kind == "login" or not provider.key_env:
+        command = f"smart-router login {provider.id}"
+    return f"The environment is read when the router starts; `{command}` works at once."
 
 
 def how_to_configure(provider: Provider) -> str:

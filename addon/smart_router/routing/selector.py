@@ -10,7 +10,7 @@ from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig
 from smart_router.routing.decision import Candidate, Tier
 from smart_router.routing.needs import Needs, cannot_serve, lacks
-from smart_router.routing.resolve import how_to_configure
+from smart_router.routing.resolve import add_at_once, how_to_configure
 
 _UNKNOWN = ModelRules(vision=True, audio=True, files=True)
 """For models outside the catalogue: whoever configured one knows what it can do."""
@@ -64,11 +64,11 @@ def _closest(missing: list[str]) -> str:
 
 
 def _nobody(chain: list[Candidate], providers: Mapping[str, Provider]) -> ClientError:
-    names = dict.fromkeys(candidate.provider for candidate in chain)
+    names = list(dict.fromkeys(candidate.provider for candidate in chain))
     ways = "; ".join(how_to_configure(providers[name]) for name in names)
     return ClientError(
         401,
-        f"No provider is configured. Any one of these will do: {ways}.",
+        f"No provider is configured. Any one of these will do: {ways}. {add_at_once(providers[names[0]])}",
         type="authentication_error",
         code="no_credential",
     )
