@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from smart_router.access import check_client, check_origin
+from smart_router.access import allowed_names, check_client, check_origin, names_router, own_origin
 from smart_router.errors import ClientError
+from smart_router.guesses import FIRST, FREE, LONGEST
 from smart_router.listening import is_loopback
 from tests.conftest import renewed
 from tests.fakes.answers import Answer
@@ -96,6 +99,84 @@ async def test_origins(origin: str | None, allowed: list[str], may: bool) -> Non
         assert caught.value.status == 403
 
 
+# Sec-Fetch-Site, Origin, the origin of an intercepted host, whether it may
+FETCHES: list[tuple[str | None, str | None, str | None, bool]] = [
+    (None, None, None, True),
+    ("none", None, None, True),
+    ("same-origin", None, None, True),
+    ("cross-site", None, None, False),
+    ("same-site", None, None, False),
+    ("cross-site", "http://a.example", None, True),
+    ("cross-site", None, "https://chat.example", True),
+    ("same-origin", "https://chat.example", "https://chat.example", True),
+    ("same-site", "https://other.chat.example", "https://chat.example", False),
+    ("cross-site", "null", "https://chat.example", False),
+]
+
+
+@pytest.mark.parametrize(("site", "origin", "own", "may"), FETCHES)
+async def test_what_a_browser_tells_of_a_request(
+    site: str | None, origin: str | None, own: str | None, may: bool
+) -> None:
+    told = {"sec-fetch-site": site, "origin": origin}
+    headers = {name: value for name, value in told.items() if value is not None}
+    if may:
+        check_origin(headers, ["http://a.example"], own)
+    else:
+        with pytest.raises(ClientError) as caught:
+            check_origin(headers, ["http://a.example"], own)
+        assert caught.value.code == "origin_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "port", "origin"),
+    [
+        ("https", "chat.example", 443, "https://chat.example"),
+        ("https", "chat.example", 8443, "https://chat.example:8443"),
+        ("http", "chat.example", 80, "http://chat.example"),
+        ("http", "chat.example", 443, "http://chat.example:443"),
+        ("http", "::1", 8080, "http://[::1]:8080"),
+    ],
+)
+async def test_origin_of_a_host(scheme: str, host: str, port: int, origin: str) -> None:
+    assert own_origin(scheme, host, port) == origin
+
+
+HOSTS: list[tuple[str, bool]] = [
+    ("", True),
+    ("localhost", True),
+    ("LOCALHOST:8080", True),
+    ("localhost.", True),
+    ("127.0.0.1:8080", True),
+    ("127.8.8.8", True),
+    ("[::1]:8080", True),
+    ("[::ffff:127.0.0.1]", True),
+    ("0.0.0.0:8080", True),
+    ("Router.Example:1", True),
+    ("router.example", True),
+    ("host.docker.internal:8080", True),
+    ("mode.example:8080", True),
+    ("evil.example:8080", False),
+    ("evil.example.localhost", False),
+    ("localhost.evil.example", False),
+    ("127.0.0.1.evil.example", False),
+    ("192.0.2.1:8080", False),
+    ("[2001:db8::1]:8080", False),
+    ("localhost, evil.example", False),
+    ("localhost:8080:evil.example", False),
+    ("evil.example@localhost", False),
+    ("localhost evil.example", False),
+    ("[localhost", False),
+    ("::1:evil.example", False),
+]
+
+
+@pytest.mark.parametrize(("host", "known"), HOSTS)
+async def test_names_of_the_router(host: str, known: bool) -> None:
+    allowed = allowed_names("0.0.0.0", ["router.example", "host.docker.internal:8080", ""])
+    assert names_router(host, allowed, "mode.example") == known
+
+
 def own_address() -> str:
     """An address of this machine that is not loopback; connecting a UDP socket sends nothing."""
     for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
@@ -120,6 +201,7 @@ async def router(
         config=f'[clients]\nlaptop = "{KEY}"\n',
         upstream=shared_provider.url,
         listen_host="::" if ":" in own_address() else "0.0.0.0",
+        options={"router_allow_hosts": "router.example"},
     )
     async with router:
         yield router
@@ -139,19 +221,25 @@ async def outside(router: Router) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-PATHS = [("POST", CHAT), ("GET", "/v1/models"), ("GET", "/health"), ("POST", "/v1/embeddings"), ("GET", "/")]
+PATHS = [
+    ("POST", CHAT), ("GET", "/v1/models"), ("GET", "/health"), ("GET", "/router/stats"), ("GET", "/metrics"),
+    ("POST", "/upload"), ("GET", "/"), ("POST", "/v1/responses"),
+]  # fmt: skip
 KEYLESS = [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "wrong"}, {"authorization": b"Bearer \xff"}]
 
 
 @pytest.mark.parametrize("headers", KEYLESS)
-@pytest.mark.parametrize(("method", "path"), PATHS)
 async def test_from_elsewhere_without_a_key(
-    provider: Provider, outside: httpx.AsyncClient, method: str, path: str, headers: dict[str, Any]
+    provider: Provider, outside: httpx.AsyncClient, headers: dict[str, Any]
 ) -> None:
-    answer = await outside.request(method, path, headers=headers, json=ASK)
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_api_key"
-    assert "[clients]" in answer.json()["error"]["message"]
+    asked = [outside.request(method, path, headers=headers, json=ASK) for method, path in PATHS]
+    for (_, path), answer in zip(PATHS, await asyncio.gather(*asked), strict=True):
+        if (path, headers) == ("/health", {}):
+            assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+            continue
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "invalid_api_key"
+        assert "[clients]" in answer.json()["error"]["message"]
     assert provider.requests == []
 
 
@@ -159,14 +247,14 @@ async def test_from_elsewhere_without_a_key(
 async def test_from_elsewhere_with_a_key(
     provider: Provider, outside: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    for method, path in PATHS[:3]:
+    for method, path in PATHS[:5]:
         assert (await outside.request(method, path, headers=headers, json=ASK)).status_code == 200
+    assert (await outside.get("/health", headers=headers)).json()["providers"]
     provider.on(Answer(body=b"{}"))
-    more = {"x-goog-api-key": "the target's"}
-    assert (await outside.post("/v1/embeddings", headers=headers | more, json={})).status_code == 200
-    chat, embeddings = provider.requests
+    assert (await outside.post("/upload", headers=headers, json={})).status_code == 200
+    chat, upload = provider.requests
     assert chat.headers["authorization"] == "Bearer key-openai"
-    assert embeddings.headers["x-goog-api-key"] == "the target's"
+    assert not {"authorization", "x-api-key"} & upload.headers.keys()
     for request in provider.requests:
         assert KEY not in str(request.headers)
 
@@ -176,6 +264,87 @@ async def test_on_this_machine_no_key_is_needed(provider: Provider, router: Rout
         for headers in ({}, {"authorization": "Bearer sk-unused"}):
             assert (await http.post(CHAT, headers=headers, json=ASK)).status_code == 200
         provider.on(Answer(body=b"{}"))
-        answer = await http.post("/v1/embeddings", headers={"authorization": "Bearer sk-mine"}, json={})
-    assert answer.status_code == 200
-    assert provider.requests[-1].headers["authorization"] == "Bearer sk-mine"
+        assert (await http.post("/upload", json={})).status_code == 200
+
+
+LOCAL = [
+    ("GET", "/v1/models"), ("GET", "/v1/models/auto"), ("POST", CHAT), ("GET", "/health"),
+    ("GET", "/metrics"), ("GET", "/router/stats"),
+    ("GET", "/"), ("POST", "/v1/messages"), ("GET", "/dashboard"), ("POST", "/upload"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
+@pytest.mark.parametrize(("method", "path"), LOCAL)
+async def test_a_host_that_is_not_the_router_is_refused(
+    provider: Provider, router: Router, method: str, path: str, http2: bool
+) -> None:
+    async with router.http(http2=http2) as http:
+        for host in ("evil.example", f"evil.example:{router.port}", "192.0.2.1"):
+            answer = await http.request(method, path, headers={"host": host}, json=ASK)
+            assert answer.status_code == 403
+            assert "router_allow_hosts" in answer.text
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "router.example", "ROUTER.example:8080", "[::1]:8080"])
+async def test_hosts_that_are_the_router(provider: Provider, router: Router, host: str) -> None:
+    provider.on(Answer(body=b"{}"), path="/upload")
+    async with router.http(headers={"host": host}) as http:
+        for method, path in [*LOCAL[:6], ("POST", "/upload")]:
+            assert (await http.request(method, path, json=ASK)).status_code == 200
+
+
+async def test_a_key_makes_up_for_the_host(provider: Provider, router: Router) -> None:
+    headers = {"host": "balancer.example", "x-api-key": KEY}
+    async with router.http(headers=headers) as http:
+        for method, path in LOCAL[:6]:
+            assert (await http.request(method, path, json=ASK)).status_code == 200
+
+
+PAGES = [
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"},
+    {"origin": "http://evil.example", "x-api-key": KEY},
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("method", "path"), LOCAL)
+async def test_web_pages_are_refused_on_all_paths(
+    provider: Provider, router: Router, method: str, path: str, page: dict[str, str]
+) -> None:
+    async with router.http(headers=page) as http:
+        answer = await http.request(method, path, json=ASK)
+    assert answer.status_code == 403
+    assert "router_allow_origins" in answer.text
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    assert provider.requests == []
+
+
+async def guess(http: httpx.AsyncClient, status: int = 401) -> float:
+    """Show a wrong key; the seconds until its refusal."""
+    began = time.monotonic()
+    answer = await http.get("/v1/models", headers={"authorization": "Bearer a wrong key"})
+    assert answer.status_code == status
+    return time.monotonic() - began
+
+
+async def test_wrong_keys_are_refused_ever_more_slowly(router: Router) -> None:
+    async with router.http(headers={"host": "evil.example"}) as http:
+        took = [await guess(http, 403) for _ in range(FREE + 3)]
+    assert [took[FREE] >= FIRST, took[FREE + 1] >= 2 * FIRST, took[FREE + 2] >= 4 * FIRST] == [True] * 3
+
+
+async def test_right_keys_overtake_the_refusals_of_wrong_ones(
+    router: Router, outside: httpx.AsyncClient
+) -> None:
+    waiting = asyncio.gather(*[guess(outside) for _ in range(FREE + 8)])
+    async with router.http() as http:
+        for client in (http, outside):
+            for headers in ({"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}):
+                assert (await client.get("/v1/models", headers=headers)).status_code == 200
+    assert not waiting.done()
+    assert max(await waiting) >= LONGEST

@@ -198,13 +198,13 @@ async def test_nothing_is_kept_of_ended_requests(
     router = await start_router(
         env=provider_env(provider.url, "openai"), upstream=provider.url, args=["-s", str(script)]
     )
-    provider.on(Answer(body=b"{}"), path="/v1/embeddings")
+    provider.on(Answer(body=b"{}"), path="/upload")
     provider.on(chat_stream(["a"], stepped=True), nth=4)
     async with router.http(http2=True) as http:
         for method, path, body in [
             ("GET", "/v1/models", None), ("GET", "/health", None), ("GET", "/router/x", None),
             ("POST", CHAT, GREET), ("POST", CHAT, GREET | {"stream": True}), ("POST", CHAT, {}),
-            ("POST", "/v1/embeddings", {}),
+            ("POST", "/upload", {}),
         ]:  # fmt: skip
             await http.request(method, path, json=body)
         left = asyncio.create_task(http.post(CHAT, json=GREET | {"stream": True}))

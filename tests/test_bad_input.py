@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import renewed
+from tests.fakes.answers import Answer
 from tests.fakes.provider import Provider
 from tests.harness import Router, provider_env
 
@@ -392,28 +393,37 @@ def request(*headers: bytes, body: bytes = ENCODED, target: bytes = b"/v1/chat/c
     return b"\r\n".join([*lines, b"", body])
 
 
+HOST = b"host: localhost"
+CONTROLS = [b"\x00", b"\x01", b"\x08", b"\t", b"\x0b", b"\x0c", b"\r", b"\r\n ", b"\x1b", b"\x1f", b"\x7f"]
+
+
+def name(control: bytes) -> str:
+    """Of a test's case."""
+    return repr(control)[2:-1]
+
+
 ODD = [
-    pytest.param(request(b"host: h", b"x-session-id: \xff\xfe"), 200, id="session id of bytes"),
-    pytest.param(request(b"host: h", b"x-session-id: "), 200, id="empty session id"),
-    pytest.param(request(b"host: h", b"x-session-id: a", b"x-session-id: b"), 200, id="two session ids"),
-    pytest.param(request(b"host: h", b"authorization: Bearer \xff"), 200, id="authorization of bytes"),
-    pytest.param(request(b"host: h", b"authorization: a", b"authorization: b"), 200, id="two keys"),
-    pytest.param(request(b"host: h", b"origin: \xff"), 403, id="origin of bytes"),
-    pytest.param(request(b"host: h", b"content-type: text/html"), 200, id="other content type"),
-    pytest.param(request(b"host: h", b"content-encoding: \xff"), 415, id="encoding of bytes"),
-    pytest.param(request(b"host: h", b"x: " + b"y" * 60_000), 200, id="long header"),
+    pytest.param(request(HOST, b"x-session-id: \xff\xfe"), 200, id="session id of bytes"),
+    pytest.param(request(HOST, b"x-session-id: "), 200, id="empty session id"),
+    pytest.param(request(HOST, b"x-session-id: a", b"x-session-id: b"), 200, id="two session ids"),
+    pytest.param(request(HOST, b"authorization: Bearer \xff"), 200, id="authorization of bytes"),
+    pytest.param(request(HOST, b"authorization: a", b"authorization: b"), 200, id="two keys"),
+    pytest.param(request(HOST, b"origin: \xff"), 403, id="origin of bytes"),
+    pytest.param(request(HOST, b"content-type: text/html"), 200, id="other content type"),
+    pytest.param(request(HOST, b"content-encoding: \xff"), 415, id="encoding of bytes"),
+    pytest.param(request(HOST, b"x: " + b"y" * 60_000), 200, id="long header"),
     pytest.param(request(), 200, id="no host"),
-    pytest.param(request(b"host: h", target=b"/v1/chat/\xff"), 404, id="path of bytes"),
-    pytest.param(request(b"host: h", target=b"http://other.example/v1/chat/completions"), 200, id="absolute"),
-    pytest.param(request(b"host: h", b"expect: 100-continue"), 200, id="expect"),
-    pytest.param(request(b"host: h", b"content-length: 5"), 400, id="two lengths"),
-    pytest.param(request(b"host: h", b"transfer-encoding: chunked"), 400, id="length and chunked"),
+    pytest.param(request(HOST, target=b"/v1/chat/\xff"), 404, id="path of bytes"),
+    pytest.param(request(HOST, target=b"http://other.example/v1/chat/completions"), 200, id="absolute"),
+    pytest.param(request(HOST, b"expect: 100-continue"), 200, id="expect"),
+    pytest.param(request(HOST, b"content-length: 5"), 400, id="two lengths"),
+    pytest.param(request(HOST, b"transfer-encoding: chunked"), 400, id="length and chunked"),
     pytest.param(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400, id="length -1"),
-    pytest.param(b"POST /v1/chat/completions HTTP/9.1\r\nhost: h\r\n\r\n", 400, id="HTTP/9"),
+    pytest.param(b"POST /v1/chat/completions HTTP/9.1\r\nhost: localhost\r\n\r\n", 400, id="HTTP/9"),
     pytest.param(b"POST /v1/chat/completions\r\n\r\n", 400, id="no version"),
     pytest.param(b"POST /v1/chat/completions HTTP/1.1\r\nno colon\r\n\r\n", 400, id="no colon"),
     pytest.param(
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", None,
+        b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n" % HOST, None,
         id="bad chunk",
     ),
 ]  # fmt: skip
@@ -428,6 +438,37 @@ async def test_odd_http(provider: Provider, router: Router, data: bytes, status:
     assert len(provider.requests) == (status == 200)
     if status and status != 200:
         assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
+@pytest.mark.parametrize("header", ["anthropic-beta", "http-referer", "X-Title"])
+@pytest.mark.parametrize("control", CONTROLS, ids=name)
+async def test_control_characters_in_headers_for_providers(
+    provider: Provider, router: Router, control: bytes, header: str
+) -> None:
+    got = await raw(router, request(HOST, b"%b: a%bx-evil: 1" % (header.encode(), control)))
+    assert got.startswith(b"HTTP/1.1 400 "), got
+    assert header in json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=name)
+async def test_control_characters_in_headers_for_the_target(
+    provider: Provider, router: Router, control: bytes
+) -> None:
+    got = await raw(router, request(HOST, b"x-other: a%bx-evil: 1" % control, target=b"/upload"))
+    assert got.startswith(b"HTTP/1.1 400 "), got
+    assert "x-other" in json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("value", [b"a b!~", b"\xc3\xa4", b"\x80\xff"])
+async def test_other_characters_in_headers_are_passed_on(
+    provider: Provider, router: Router, value: bytes
+) -> None:
+    provider.on(Answer(body=b"{}"))
+    got = await raw(router, request(HOST, b"x-other: %b" % value, target=b"/upload"))
+    assert got.startswith(b"HTTP/1.1 200 "), got
+    assert provider.requests[0].headers["x-other"].encode("latin-1") == value
 
 
 JSON_VALUES = st.recursive(

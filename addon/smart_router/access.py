@@ -1,15 +1,24 @@
-"""Who may use the router: this machine, and beyond it clients that show a key."""
+"""Who may use the router: this machine, and beyond it clients that show a key; no web page unasked.
+
+A web page reaches programs on the machine of whoever reads it. Its browser tells on it: by `Origin` or
+`Sec-Fetch-Site`, or, where the page's own name was rebound to this machine (DNS rebinding), by `Host`.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from smart_router.errors import ClientError
 from smart_router.listening import is_loopback
+
+_HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
+_PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
 
 
 class Shown(NamedTuple):
@@ -19,17 +28,27 @@ class Shown(NamedTuple):
     header: str
 
 
-def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> Shown | None:
-    """Look for a client's key where OpenAI's and Anthropic's clients put theirs; in constant time each."""
-    if not clients:
-        return None
+def shown_keys(headers: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The keys in a request, by header, where OpenAI's and Anthropic's clients put theirs; empty for none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    for header, shown in (("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))):
+    return ("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))
+
+
+def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> Shown | None:
+    """The client whose key a request carries. Each comparison takes constant time."""
+    if not clients:
+        return None
+    for header, shown in shown_keys(headers):
         for name, key in clients.items():
-            if hmac.compare_digest(shown.encode(errors="surrogateescape"), key.get_secret_value().encode()):
+            if same_key(shown, key):
                 return Shown(name, header)
     return None
+
+
+def same_key(shown: str, known: SecretStr) -> bool:
+    """Whether a client showed this key; takes the same time whatever it showed."""
+    return hmac.compare_digest(shown.encode(errors="surrogateescape"), known.get_secret_value().encode())
 
 
 def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
@@ -50,17 +69,82 @@ def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, Se
     )
 
 
-def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> str | None:
-    """The web origin to allow, None if no web page is asking.
+def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | None = None) -> str | None:
+    """The web origin to allow, None if no web page of another origin is asking.
 
-    Raises a 403 for a page that is not allowed: any page could otherwise spend the user's money.
+    `own` is the origin of an intercepted request's host, whose pages may ask it. Raises a 403 for a page that
+    is not allowed: any page could otherwise spend the user's money.
     """
     origin = headers.get("origin")
-    if origin is None or origin in allowed:
+    if origin in allowed:
         return origin
+    if origin is None:
+        # images, scripts and forms send no Origin; an intercepted host's own may be loaded by any page
+        if own or headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+            return None
+    elif origin == own:
+        return None
+    who = f"web pages of {origin!r}" if origin is not None else "other web pages"
     raise ClientError(
         403,
-        f"web pages of {origin!r} may not use the router; option router_allow_origins can allow them",
+        f"{who} may not use the router; option router_allow_origins can allow them",
         type="permission_error",
         code="origin_not_allowed",
     )
+
+
+def own_origin(scheme: str, host: str, port: int) -> str:
+    """The origin of the pages of a host, as browsers write it."""
+    usual = {"https": 443, "http": 80}.get(scheme) == port
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
+
+
+@lru_cache(1024)
+def names_router(host: str, allowed: frozenset[str], listen_host: str = "") -> bool:
+    """Whether the value of a Host header names the router on this machine, with or without a port.
+
+    `allowed` are names besides loopback's, in lower case; `listen_host` is the address the mode listens on.
+    A request without a Host is accepted: browsers always send one.
+    """
+    name = _host_name(host)
+    known = name == "localhost" or name in allowed or is_loopback(name)
+    return known or not host or name == listen_host.lower()
+
+
+def _host_name(host: str) -> str:
+    """The name or address in a Host header or an option, in lower case; all of it if it is neither."""
+    host = host.strip().lower()
+    found = _HOST.fullmatch(host)
+    return (found[1] or found[2]).removesuffix(".") if found else host
+
+
+def allowed_names(listen_host: str, allow_hosts: Iterable[str]) -> frozenset[str]:
+    """Names that a Host header may have besides loopback's."""
+    return frozenset({listen_host.lower(), *map(_host_name, allow_hosts)} - {""})
+
+
+def host_refused(host: str) -> ClientError:
+    """The answer to a client on this machine without a key that calls the router by an unknown name."""
+    return ClientError(
+        403,
+        f"the router is not known by the name {host!r}: use localhost or 127.0.0.1, allow the name with the "
+        "option router_allow_hosts, or send a router key",
+        type="permission_error",
+        code="host_not_allowed",
+    )
+
+
+def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterable[bytes] | None) -> None:
+    """Raises a 400 naming a header that would be passed on with a control character in it.
+
+    `names` are those that are passed on, in lower case; None means all.
+    """
+    fields = tuple(fields)
+    if not b"".join([part for field in fields for part in field]).translate(None, _PRINTABLE):
+        return
+    for name, value in fields:
+        if (names is None or name.lower() in names) and (name + value).translate(None, _PRINTABLE):
+            shown = name.decode("ascii", "backslashreplace")
+            raise ClientError(
+                400, f"the header {shown!r} has a control character in it", code="invalid_header"
+            )

@@ -14,6 +14,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
+from smart_router.access import allowed_names
 from smart_router.attempts import debug_log, error_pages
 from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
@@ -118,8 +119,12 @@ class SmartRouter:
             interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
             raise exceptions.OptionsError(str(error)) from error
+        self.claims.hosts = allowed_names(ctx.options.listen_host, ctx.options.router_allow_hosts)
         self.serving.rules = Rules(
-            interception, tuple(ctx.options.router_allow_origins), ctx.options.router_passthrough
+            interception,
+            tuple(ctx.options.router_allow_origins),
+            ctx.options.router_passthrough,
+            tuple(ctx.options.router_forward_credentials),
         )
         if self._router is not None:
             self._router.limits = limits

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
 
 from smart_router import __version__
+from smart_router.api_paths import unserved
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config
-from smart_router.errors import ClientError
+from smart_router.errors import Api, ClientError
 
 Endpoint = Literal["chat", "models", "model", "health", "stats", "running", "metrics"]
 
@@ -30,37 +33,65 @@ class Target:
 
 _CHAT = Target("chat", ("POST",))
 _MODELS = Target("models", ("GET", "HEAD"))
-_HEALTH = Target("health", ("GET", "HEAD"))
 _EXACT: Mapping[str, Target] = {
     "/v1/chat/completions": _CHAT,
-    "/chat/completions": _CHAT,  # a base URL without its /v1, the commonest slip
     "/v1/models": _MODELS,
-    "/models": _MODELS,
-    "/health": _HEALTH,
+    "/health": Target("health", ("GET", "HEAD")),
     "/router/stats": Target("stats", ("GET", "HEAD")),
     "/router/running": Target("running", ("GET", "HEAD")),
     "/metrics": Target("metrics", ("GET", "HEAD")),
 }
-_CLAIMED = ("/v1/chat/", "/v1/models/", "/chat/", "/models/", "/health/", "/router/")
+_CLAIMED = ("/v1/", "/chat/", "/models/", "/health/", "/router/", "/metrics/")
+"""Nothing below these paths is passed on."""
+
+_MODEL = re.compile(r"(?:/v1)?/models/(.+)", re.IGNORECASE)
+_V1 = re.compile(r"^(/v1)+(?=/|$)", re.IGNORECASE)
 
 
 def resolve(path: str) -> Target | ClientError | None:
     """What a request path (with or without query) asks the router for.
 
-    None if it is not the router's; a 404 for an unknown path under a prefix that is.
+    Repeated slashes, letter case, percent-encoding, a slash at the end, and a missing or repeated /v1 make no
+    difference. None if the path is not the router's; a 404 for other APIs' paths, unknown paths under a
+    prefix that is the router's, and the root, which is what people open in a browser.
     """
-    path = path.partition("?")[0]
-    bare = path.rstrip("/") or "/"
-    if target := _EXACT.get(bare):
+    if target := _EXACT.get(path):
         return target
-    for prefix in ("/v1/models/", "/models/"):
-        if bare.startswith(prefix):
-            return Target("model", ("GET", "HEAD"), unquote(bare.removeprefix(prefix)))
-    if path.startswith(_CLAIMED):
-        return ClientError(
-            404, f"unknown path {path!r}; the router answers {', '.join(sorted(_EXACT))}", code="not_found"
-        )
+    spellings = _spellings(path)
+    for spelling in spellings:
+        if found := _look_up(spelling):
+            return found
+    if any(f"{spelling.lower()}/".startswith(_CLAIMED) or spelling == "/" for spelling in spellings):
+        served = ", ".join(sorted(_EXACT))
+        return ClientError(404, f"unknown path {path!r}; the router answers {served}", code="not_found")
     return None
+
+
+def api_of(path: str) -> Api:
+    """The API whose clients ask for this path, and so the shape of errors that they read."""
+    rows = [row for spelling in _spellings(path) if (row := unserved(spelling.lower()))]
+    return rows[0].api if rows else "openai"
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """The path in the usual spelling: as it is, in which a model's name may hold %2F, and decoded."""
+    bare = path.partition("?")[0]
+    return tuple(_plain(bare) for bare in dict.fromkeys((bare, unquote(bare))))
+
+
+def _plain(path: str) -> str:
+    return _V1.sub("/v1", posixpath.normpath("/" + path.lstrip("/")))
+
+
+def _look_up(path: str) -> Target | ClientError | None:
+    lower = path.lower()
+    for known in (lower, f"/v1{lower}", lower.removeprefix("/v1")):
+        if target := _EXACT.get(known):
+            return target
+    if row := unserved(lower):
+        return row.refusal()
+    name = _MODEL.match(path)
+    return Target("model", ("GET", "HEAD"), unquote(name[1])) if name else None
 
 
 def check_method(target: Target, method: str, upgrade: str = "") -> None:
@@ -132,3 +163,8 @@ def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[
         "providers": providers,
     }
     return (200 if usable else 503), body
+
+
+def status_alone(health: Any) -> dict[str, Any]:
+    """What the body of /health says to those who may not see the rest."""
+    return {"status": health["status"]}

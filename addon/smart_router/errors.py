@@ -1,12 +1,12 @@
 """What goes wrong, in two shapes: what a provider did to us, and what we tell the client.
 
 Both end as OpenAI's error object (`{"error": {message, type, param, code}}`), the only shape that
-OpenAI clients understand.
+OpenAI clients understand. Refusals at another API's paths have that API's shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ ErrorClass = Literal[
 ]
 """Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried. `local`
 is the router's own trouble: no file descriptors, no network, no name resolution."""
+
+Api = Literal["openai", "anthropic", "gemini", "ollama"]
+"""The APIs that clients speak, told apart by their paths; each has an error object of its own."""
 
 Scope = Literal["model", "profile", "none"]
 """What the failure speaks of: this model of the profile, the whole profile, or only this request."""
@@ -74,7 +77,7 @@ class UpstreamError:
 
 
 class ClientError(Exception):
-    """The request cannot be served; raised anywhere below the addon, answered in OpenAI's shape.
+    """The request cannot be served; raised anywhere below the addon, answered in the client's API's shape.
 
     `headers` are added to the answer (`Retry-After`, `Allow`), `details` to the error object.
     """
@@ -104,6 +107,49 @@ class ClientError(Exception):
         body = error_body(self.message, self.type, self.code, self.param)
         body["error"].update(self.details)
         return body
+
+    def body_for(self, api: Api) -> dict[str, Any]:
+        """The error object that clients of this API read."""
+        return _BODIES[api](self)
+
+
+def _anthropic_body(error: ClientError) -> dict[str, Any]:
+    kind = _ANTHROPIC_TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
+    return {"type": "error", "error": {"type": kind, "message": error.message}}
+
+
+def _gemini_body(error: ClientError) -> dict[str, Any]:
+    status = _GEMINI_STATUSES.get(error.status, "INTERNAL" if error.status >= 500 else "INVALID_ARGUMENT")
+    return {"error": {"code": error.status, "message": error.message, "status": status}}
+
+
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+"""https://docs.anthropic.com/en/api/errors"""
+
+_GEMINI_STATUSES = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""https://cloud.google.com/apis/design/errors"""
+
+_BODIES: Mapping[Api, Callable[[ClientError], dict[str, Any]]] = {
+    "openai": ClientError.body,
+    "anthropic": _anthropic_body,
+    "gemini": _gemini_body,
+    "ollama": lambda error: {"error": error.message},
+}
 
 
 def error_body(message: str, type_: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:

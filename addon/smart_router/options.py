@@ -145,6 +145,22 @@ OPTIONS: tuple[Option, ...] = (
         "Web origins whose pages may use the router, such as http://localhost:3000; all others are refused.",
     ),
     Option(
+        "router_allow_hosts",
+        Sequence[str],
+        [],
+        "In reverse mode: names by which clients on this machine may call the router, such as "
+        "host.docker.internal, besides localhost and the listen address. Other names in the Host header are "
+        "refused, so that no web page can rebind its name to this machine; a router key makes up for it.",
+    ),
+    Option(
+        "router_forward_credentials",
+        Sequence[str],
+        [],
+        "In reverse mode: hosts that get all credentials in requests that are passed on; * in a name stands "
+        "for anything. Other hosts get only keys that their own vendor issued: cookies and other keys are "
+        "removed. Router keys of [clients] go nowhere.",
+    ),
+    Option(
         "router_log_connections",
         bool,
         False,

@@ -9,19 +9,31 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
+from pydantic import SecretStr
 from pydantic_core import to_json
 
 from smart_router import endpoints
-from smart_router.access import check_client, check_origin, find_client
+from smart_router.access import (
+    check_client,
+    check_header_characters,
+    check_origin,
+    host_refused,
+    own_origin,
+    shown_keys,
+)
+from smart_router.attempts.build import CLIENT_HEADERS
 from smart_router.attempts.claims import Claim, Claims
 from smart_router.body import decode_body, too_large
+from smart_router.client_credentials import withhold_credentials, withhold_router_keys
+from smart_router.endpoints import Target
 from smart_router.errors import ClientError
+from smart_router.guesses import Guesses
 from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
 from smart_router.mitm import links, replay
 from smart_router.mitm.commands import REPLAYED
@@ -32,15 +44,19 @@ from smart_router.stats.metrics import exposition
 
 logger = logging.getLogger(__name__)
 
+_PASSED_ON = frozenset(name.encode() for names in CLIENT_HEADERS.values() for name in names)
+"""Headers of chat requests that go on to a provider."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the options say: which requests to other hosts are the router's, which web origins are allowed,
-    and whether what cannot be routed goes on to its own host."""
+    whether what cannot be routed goes on to its own host, and which hosts may have clients' credentials."""
 
     interception: Interception = field(default_factory=Interception)
     allow_origins: tuple[str, ...] = ()
     passthrough: bool = False
+    forward_credentials: tuple[str, ...] = ()
 
 
 class Serving:
@@ -50,6 +66,7 @@ class Serving:
         self.claims = claims
         self.router: Router | None = None
         self.rules = Rules()
+        self._guesses = Guesses()
 
     def wants(self, flow: http.HTTPFlow) -> bool:
         """Whether a flow is to be claimed: it is the router's, or it may not pass."""
@@ -64,12 +81,21 @@ class Serving:
         try:
             rest = self._serve(flow, claim)
         except Exception as error:
+            if delay := self._delay(flow, error):
+                return self._end(flow, claim, _raise_later(error, delay))
             self._failed(flow, claim, error)
             return None
         if rest is None:
             _tidy(flow)
             return None
         return self._end(flow, claim, rest)
+
+    def _delay(self, flow: http.HTTPFlow, error: Exception) -> float:
+        """Seconds that a refusal waits because its client tries wrong router keys."""
+        guessed = isinstance(error, ClientError) and error.code in ("invalid_api_key", "host_not_allowed")
+        if not guessed or not _shows_key(flow.request.headers):
+            return 0.0
+        return self._guesses.delay(_address(flow), time.monotonic())
 
     async def _end(self, flow: http.HTTPFlow, claim: Claim, rest: Awaitable[None]) -> None:
         try:
@@ -114,24 +140,39 @@ class Serving:
         """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
         if not self.rules.passthrough or claim.too_large or not self._intercepted(flow):
             return False
-        if self.router and (shown := find_client(flow.request.headers, self.router.config.clients)):
-            del flow.request.headers[shown.header]  # the router's own key is for the router alone
+        if self.router:
+            withhold_router_keys(flow.request, self.router.config.clients)
         self.claims.drop(flow)
         flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
         logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
         return True
 
     def _passes(self, flow: http.HTTPFlow) -> bool:
-        """Whether a request that is not the router's may go on to the reverse target.
+        """Whether a request that is not the router's may go on, without credentials that do not belong there.
 
-        Beyond this machine the client's key for the router is needed; it does not go on.
+        In reverse mode what may ask the router may ask its target, too.
         """
+        request, clients = flow.request, self.router.config.clients if self.router else {}
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            withhold_router_keys(request, clients)
             return True
-        clients = self.router.config.clients if self.router else {}
-        if found := find_client(flow.request.headers, clients):
-            del flow.request.headers[found.header]
-        return found is not None or is_loopback(_address(flow))
+        try:
+            if not flow.is_replay:
+                check_origin(request.headers, self.rules.allow_origins)
+                self._identify(flow, clients)
+            check_header_characters(request.headers.fields, None)
+        except ClientError:
+            return False
+        if removed := withhold_credentials(request, clients, self.rules.forward_credentials):
+            flow.comment = f"not passed on to {request.host}: {', '.join(removed)}"
+        return True
+
+    def _identify(self, flow: http.HTTPFlow, clients: Mapping[str, SecretStr]) -> str | None:
+        """The client's name, None for one on this machine without a key. Raises a 401 or 403 for others."""
+        client = check_client(_address(flow), flow.request.headers, clients)
+        if client is None and (host := self.claims.strange_host(flow.request)):
+            raise host_refused(host)
+        return client
 
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
         router = self.router
@@ -139,22 +180,29 @@ class Serving:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         if replay.is_attempt(flow):
             return _lend(router, flow, claim)
-        headers = flow.request.headers
-        if not flow.is_replay:
-            claim.origin = check_origin(headers, self.rules.allow_origins)
         found = self._intercepted(flow)
         target = found.target if found else endpoints.resolve(flow.request.path)
+        if not flow.is_replay:
+            own = _own_origin(flow) if found else None
+            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
+            if isinstance(target, Target) and flow.request.method == "OPTIONS" and claim.origin:
+                flow.response = _preflight(target)
+                return None
+            claim.brief = _is_public(flow, target)
+            if not claim.brief:
+                claim.client = self._identify(flow, router.config.clients)
         if isinstance(target, ClientError):
             raise target
-        if target is not None and flow.request.method == "OPTIONS" and claim.origin:
-            flow.response = _preflight(target)
-            return None
-        if not flow.is_replay:
-            claim.client = check_client(_address(flow), headers, router.config.clients)
+        check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
-        endpoints.check_method(target, flow.request.method, headers.get("upgrade", ""))
+        endpoints.check_method(target, flow.request.method, flow.request.headers.get("upgrade", ""))
         if claim.too_large:
             raise too_large(self.claims.max_body)
+        return self._answer(flow, claim, router, target, found)
+
+    def _answer(
+        self, flow: http.HTTPFlow, claim: Claim, router: Router, target: Target, found: Found | None
+    ) -> Awaitable[None] | None:
         if target.endpoint == "chat":
             self._route(flow, claim, router, found)
         elif target.endpoint == "stats":
@@ -163,10 +211,11 @@ class Serving:
             flow.response = _json(200, running_requests(self.claims))
         elif target.endpoint == "metrics":
             recording, now_running = router.recording, count_running(self.claims)
-            body, content_type = exposition(recording.totals, recording.recorder.lost, now_running)
-            flow.response = http.Response.make(200, body, {"content-type": content_type})
+            exposed, content_type = exposition(recording.totals, recording.recorder.lost, now_running)
+            flow.response = http.Response.make(200, exposed, {"content-type": content_type})
         else:
-            flow.response = _json(*_LOCAL[target.endpoint](router, target))
+            status, body = _LOCAL[target.endpoint](router, target)
+            flow.response = _json(status, endpoints.status_alone(body) if claim.brief else body)
         return None
 
     def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
@@ -177,6 +226,26 @@ class Serving:
             rename = partial(found.rename, providers=router.config.providers)
         claim.exchange = exchange = router.open_exchange(flow, body, rename, claim.client)
         links.link_client(flow, exchange)
+
+
+async def _raise_later(error: Exception, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    raise error
+
+
+def _shows_key(headers: Mapping[str, str]) -> bool:
+    return any(key for _, key in shown_keys(headers))
+
+
+def _is_public(flow: http.HTTPFlow, target: object) -> bool:
+    """Whether it is a health check from beyond this machine, which may see the status without a key."""
+    health = isinstance(target, Target) and target.endpoint == "health"
+    return health and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
+
+
+def _own_origin(flow: http.HTTPFlow) -> str:
+    request = flow.request
+    return own_origin(request.scheme, request.pretty_host, request.port)
 
 
 async def _lend(router: Router, flow: http.HTTPFlow, claim: Claim) -> None:
@@ -194,21 +263,21 @@ def running_requests(claims: Claims) -> dict[str, object]:
     return {"running": [one.to_dict(now, wall) | {"pid": pid} for one in running(claims, now)]}
 
 
-def _health(router: Router, target: endpoints.Target) -> tuple[int, object]:
+def _health(router: Router, target: Target) -> tuple[int, object]:
     now = time.monotonic()
     status, body = endpoints.health(router.config, router.auth, now, now - router.started)
     return status, {**body, "config": router.config_status()}
 
 
-def _models(router: Router, target: endpoints.Target) -> tuple[int, object]:
+def _models(router: Router, target: Target) -> tuple[int, object]:
     return 200, endpoints.list_models(router.config, router.auth, time.monotonic())
 
 
-def _model(router: Router, target: endpoints.Target) -> tuple[int, object]:
+def _model(router: Router, target: Target) -> tuple[int, object]:
     return 200, endpoints.get_model(router.config, router.auth, time.monotonic(), target.name)
 
 
-_LOCAL: dict[endpoints.Endpoint, Callable[[Router, endpoints.Target], tuple[int, object]]] = {
+_LOCAL: dict[endpoints.Endpoint, Callable[[Router, Target], tuple[int, object]]] = {
     "health": _health,
     "models": _models,
     "model": _model,
@@ -242,7 +311,8 @@ def _tidy(flow: http.HTTPFlow) -> None:
 def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
     """Answer with an error before any attempt was made."""
     id_ = request_id(flow)
-    flow.response = _json(error.status, error.body(), {**error.headers, "x-router-request-id": id_})
+    body = error.body_for(endpoints.api_of(flow.request.path))
+    flow.response = _json(error.status, body, {**error.headers, "x-router-request-id": id_})
     logger.info("%s refused: %d %r", id_, error.status, error.message)
 
 
@@ -251,7 +321,7 @@ def cors(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
 
 
-def _preflight(target: endpoints.Target) -> http.Response:
+def _preflight(target: Target) -> http.Response:
     return http.Response.make(
         204,
         b"",

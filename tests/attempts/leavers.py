@@ -49,7 +49,7 @@ class Http1Leaver:
     async def ask(self, router: Router, body: Mapping[str, Any]) -> None:
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", router.port)
         data = json.dumps(body).encode()
-        head = f"POST {CHAT} HTTP/1.1\r\nHost: router\r\nContent-Length: {len(data)}\r\n\r\n"
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
         self.writer.write(head.encode() + data)
 
     async def read(self) -> bytes:

@@ -127,7 +127,7 @@ async def raw_connection(
 def raw_request(model: str, *, stream: bool, version: str = "HTTP/1.1", headers: str = "") -> bytes:
     """The bytes of a chat request."""
     body = json.dumps(ask_body(model, stream=stream)).encode()
-    head = f"POST {CHAT} {version}\r\nHost: x\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    head = f"POST {CHAT} {version}\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -178,7 +178,7 @@ async def test_a_client_of_http_1_0(form: str, router: Router, upstreams: Upstre
 async def test_connection_close_is_kept(form: str, router: Router) -> None:
     body = json.dumps(ask_body(f"plain/close-{form}", stream=form == "stream")).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
-    head = b"POST %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     writer.write(head % (CHAT.encode(), len(body)) + body)
     got = await asyncio.wait_for(reader.read(), 5)
     writer.close()

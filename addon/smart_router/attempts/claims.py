@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from mitmproxy import http
+from mitmproxy.connection import Client
 from mitmproxy.proxy.commands import StartHook
+from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 
+from smart_router.access import names_router
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 
@@ -21,7 +25,8 @@ class Claim:
 
     `exchange` is set once the request was read and routed; a claim without one is answered locally.
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
-    the answer, `client` the name of the router key that was shown. `credential` are headers that
+    the answer, `client` the name of the router key that was shown. `brief` says that the client may see
+    no details of the router. `credential` are headers that
     a replayed attempt is lent at send time.
     """
 
@@ -29,6 +34,7 @@ class Claim:
     too_large: bool = False
     origin: str | None = None
     client: str | None = None
+    brief: bool = False
     credential: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
@@ -38,7 +44,8 @@ class Claims:
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
     `start_hook` runs a hook at once and says whether it is over, given whether its flow is the router's own;
     None leaves all hooks to mitmproxy. `bodies_limited` says that mitmproxy was told to stream or refuse
-    large bodies, `streams_stored` that it was told to store what is streamed.
+    large bodies, `streams_stored` that it was told to store what is streamed. `hosts` are the names that
+    the router goes by besides loopback's, in lower case.
     """
 
     def __init__(self, max_body: int) -> None:
@@ -47,6 +54,8 @@ class Claims:
         self.start_hook: StartNow | None = None
         self.bodies_limited = True
         self.streams_stored = True
+        self.hosts: frozenset[str] = frozenset()
+        self._strange_hosts: WeakKeyDictionary[http.Request, str] = WeakKeyDictionary()
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:
@@ -77,6 +86,21 @@ class Claims:
         """The headers that the flow's request gets on its way out."""
         claim = self._claims.get(flow.id)
         return claim.credential if claim else {}
+
+    def note_host(self, client: Client, request: http.Request) -> None:
+        """Remember the Host of a request to the router if it names another machine.
+
+        In reverse mode mitmproxy puts the target's name in its place before any hook runs.
+        """
+        mode = client.proxy_mode
+        if type(mode) is not ReverseMode or not (host := request.host_header):
+            return
+        if not names_router(host, self.hosts, mode.custom_listen_host or ""):
+            self._strange_hosts[request] = host
+
+    def strange_host(self, request: http.Request) -> str | None:
+        """The Host that a client sent if it names another machine than this one, else None."""
+        return self._strange_hosts.get(request) if self._strange_hosts else None
 
     def admits(self, flow: http.HTTPFlow, size: int) -> bool:
         """Whether the flow's request body may grow to `size` bytes; notes it if not."""

@@ -21,6 +21,7 @@ from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
+    RequestHeaders,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
@@ -71,6 +72,12 @@ class RoutedStream(QuickStream):
         return type(command) is NextAttemptHook and not self.exchange.number
 
     # The request.
+
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
+        """Like the base class, which replaces the Host header that the client sent."""
+        self.claims.note_host(self.context.client, event.request)
+        rest: Commands = super().state_wait_for_request_headers(event)
+        return rest
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         """As mitmproxy does, but of a claimed request nothing is kept once it is over the limit."""

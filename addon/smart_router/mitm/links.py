@@ -15,6 +15,7 @@ from mitmproxy.flow import Flow
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.kept import KeptBody
+from smart_router.client_credentials import KEY_HEADERS
 from smart_router.errors import ClientError
 from smart_router.mitm import comments
 
@@ -27,7 +28,7 @@ REFUSED = ":no_entry:"
 _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED, REFUSED)
 """Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
 
-_SECRET_HEADERS = {b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"proxy-authorization"}
+_SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
 """Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
 HIDDEN = b"(not kept)"

@@ -44,15 +44,15 @@ class SharedServing(Serving):
             or flow.request.method not in target.methods
         ):
             return rest
-        return self._tell_of_all(flow, target)
+        return self._tell_of_all(flow, target, brief=claim.brief)
 
-    async def _tell_of_all(self, flow: http.HTTPFlow, target: endpoints.Target) -> None:
+    async def _tell_of_all(self, flow: http.HTTPFlow, target: endpoints.Target, *, brief: bool) -> None:
         assert flow.response is not None
         view = await self._view()
         if target.endpoint == "health":
             body = health(from_json(flow.response.content or b"{}"), view)
             flow.response.status_code = 200 if body["status"] == "ok" else 503
-            flow.response.content = to_json(body)
+            flow.response.content = to_json(endpoints.status_alone(body) if brief else body)
         elif target.endpoint == "running":
             flow.response.content = to_json(running(from_json(flow.response.content or b"{}"), view))
         elif view is not None:

@@ -1,0 +1,99 @@
+"""Paths of LLM APIs that the router does not serve, so that no prompt or key sent there goes anywhere else.
+
+Serving one of them takes its row out of this table, and puts one into `endpoints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from smart_router.errors import Api, ClientError
+
+_CHAT = "POST /v1/chat/completions"
+
+
+class UnservedPath(NamedTuple):
+    """One row. `pattern` is in lower case and may hold `*`; `hint` says what to do."""
+
+    pattern: str
+    api: Api
+    what: str
+    hint: str
+    status: int = 404
+
+    def covers(self, path: str) -> bool:
+        """Whether a lower-case path is this one, or below it."""
+        return fnmatchcase(path, self.pattern) or fnmatchcase(path, f"{self.pattern}/*")
+
+    def refusal(self) -> ClientError:
+        """The answer to a request for it."""
+        return ClientError(
+            self.status, f"{self.what} is not served by this router; {self.hint}", code="not_found"
+        )
+
+
+_OPENAI_HINT = f"send chat requests to {_CHAT}, and point clients of other APIs at their vendor"
+_ANTHROPIC_HINT = (
+    f"use an OpenAI client and {_CHAT} with a model such as auto, or unset ANTHROPIC_BASE_URL so that the "
+    "client asks Anthropic itself"
+)
+_GEMINI_HINT = (
+    f"use an OpenAI client and {_CHAT} with a model such as auto, or unset GOOGLE_GEMINI_BASE_URL so that "
+    "the client asks Google itself"
+)
+_BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
+_GEMINI_ACTIONS = (
+    "generatecontent",
+    "streamgeneratecontent",
+    "counttokens",
+    "embedcontent",
+    "batchembedcontents",
+    "predict",
+)
+
+UNSERVED: Sequence[UnservedPath] = (
+    UnservedPath("/v1/messages", "anthropic", "Anthropic's Messages API", _ANTHROPIC_HINT),
+    UnservedPath("/v1/complete", "anthropic", "Anthropic's Text Completions API", _ANTHROPIC_HINT),
+    UnservedPath("/anthropic", "anthropic", "Anthropic's API", _ANTHROPIC_HINT),
+    UnservedPath(
+        "/v1/responses",
+        "openai",
+        "OpenAI's Responses API",
+        f'use Chat Completions: {_CHAT}, client.chat.completions in the SDK, wire_api = "chat" in Codex',
+    ),
+    UnservedPath("/v1/completions", "openai", "OpenAI's legacy Completions API", f"use {_CHAT}"),
+    UnservedPath("/v1/embeddings", "openai", "The Embeddings API", _OPENAI_HINT),
+    UnservedPath("/v1/moderations", "openai", "The Moderations API", _OPENAI_HINT),
+    UnservedPath("/v1/images/generations", "openai", "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/images/edits", "openai", "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/images/variations", "openai", "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/audio", "openai", "The Audio API", _OPENAI_HINT),
+    UnservedPath("/v1/realtime", "openai", "The Realtime API", _OPENAI_HINT),
+    UnservedPath("/v1/files", "openai", "The Files API", _OPENAI_HINT),
+    UnservedPath("/v1/batches", "openai", "The Batch API", _OPENAI_HINT),
+    UnservedPath("/v1/rerank", "openai", "The Rerank API", _OPENAI_HINT),
+    UnservedPath("/v1beta/openai", "openai", "This path of Google's OpenAI-compatible API", _BASE_URL_HINT),
+    UnservedPath("/openai", "openai", "This path of an OpenAI-compatible API", _BASE_URL_HINT),
+    UnservedPath("/api/v1", "openai", "This path of an OpenAI-compatible API", _BASE_URL_HINT),
+    *(
+        UnservedPath(f"/v1/models/*:{action}", "gemini", "The Gemini API", _GEMINI_HINT)
+        for action in _GEMINI_ACTIONS
+    ),
+    UnservedPath("/v1beta", "gemini", "The Gemini API", _GEMINI_HINT),
+    UnservedPath("/v1alpha", "gemini", "The Gemini API", _GEMINI_HINT),
+    *(
+        UnservedPath(f"/api/{name}", "ollama", "Ollama's API", f"use an OpenAI client and {_CHAT}")
+        for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "ps", "version")
+    ),
+)
+"""The first row that covers a path counts. Sources: the vendors' API references."""
+
+
+def unserved(path: str) -> UnservedPath | None:
+    """The row of a path in lower case, as it is spelt or without its /v1; None if it is no LLM API's."""
+    for row in UNSERVED:
+        if row.covers(path) or row.covers(f"/v1{path}"):
+            return row
+    return None

@@ -1,0 +1,112 @@
+"""Credentials in clients' requests that are passed on: each goes to the vendor that issued it, or nowhere.
+
+A key's prefix tells who issued it, the provider registry which hosts are whose. Cookies, and keys without a
+known prefix, go only to hosts that the user named.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from urllib.parse import unquote_plus, urlsplit
+
+from mitmproxy import http
+from pydantic import SecretStr
+
+from smart_router.access import same_key
+from smart_router.providers.registry import PROVIDERS
+
+KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy-authorization")
+"""Headers in which clients send a key."""
+
+_KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
+
+_OWNERS: Sequence[tuple[str, frozenset[str]]] = (
+    ("sk-ant-", frozenset({"anthropic"})),
+    ("sk-or-", frozenset({"openrouter"})),
+    ("sk-proj-", frozenset({"openai"})),
+    ("sk-svcacct-", frozenset({"openai"})),
+    ("sk-admin-", frozenset({"openai"})),
+    ("sk-", frozenset({"openai", "deepseek", "qwen-dashscope"})),
+    ("AIza", frozenset({"google"})),
+    ("ya29.", frozenset({"google", "antigravity"})),
+    ("gsk_", frozenset({"groq"})),
+    ("xai-", frozenset({"xai"})),
+)
+"""Prefixes of keys, longer ones first, and the providers that issue them."""
+
+
+def _vendors() -> Mapping[str, frozenset[str]]:
+    vendors: defaultdict[str, set[str]] = defaultdict(set)
+    for provider in PROVIDERS.values():
+        for url in (provider.base_url, *provider.more_base_urls):
+            vendors[urlsplit(url).hostname or ""].add(provider.id)
+    return {host: frozenset(ids) for host, ids in vendors.items()}
+
+
+_VENDORS = _vendors()
+"""Providers by the vendor's own host; base URLs of the user's config are not the vendor's."""
+
+
+def withhold_credentials(
+    request: http.Request, clients: Mapping[str, SecretStr], forward_to: Sequence[str]
+) -> list[str]:
+    """Remove from a request to the reverse target what does not belong there; the names of what was removed.
+
+    `forward_to` are patterns of hosts that may have all credentials but the router keys of `clients`.
+    """
+    host = request.host.lower()
+    if any(fnmatchcase(host, pattern.lower()) for pattern in forward_to):
+        return withhold_router_keys(request, clients)
+    vendors = _VENDORS.get(host, frozenset()) if request.scheme == "https" else frozenset()
+
+    def stays(value: str) -> bool:
+        key = _key_in(value)
+        return bool(vendors & _owners(key)) and not _is_router_key(key, clients)
+
+    removed = _remove(request, lambda value: not stays(value))
+    if "cookie" in request.headers:
+        del request.headers["cookie"]
+        removed.append("cookie")
+    return removed
+
+
+def withhold_router_keys(request: http.Request, clients: Mapping[str, SecretStr]) -> list[str]:
+    """Remove the router's own keys from a request, wherever clients send keys."""
+    return _remove(request, lambda value: _is_router_key(_key_in(value), clients)) if clients else []
+
+
+def _remove(request: http.Request, unwanted: Callable[[str], bool]) -> list[str]:
+    headers = [name for name in KEY_HEADERS if any(map(unwanted, request.headers.get_all(name)))]
+    for name in headers:
+        del request.headers[name]
+    return headers + _remove_parameters(request, unwanted)
+
+
+def _remove_parameters(request: http.Request, unwanted: Callable[[str], bool]) -> list[str]:
+    """The rest of the query stays as the client wrote it."""
+    path, _, query = request.path.partition("?")
+    kept, removed = [], []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote_plus(name).lower() in _KEY_PARAMETERS and unwanted(unquote_plus(value)):
+            removed.append(f"?{name}=")
+        else:
+            kept.append(pair)
+    if removed:
+        request.path = f"{path}?{'&'.join(kept)}" if kept else path
+    return removed
+
+
+def _key_in(value: str) -> str:
+    """The key in a header's value, without the scheme before it."""
+    return value.split()[-1] if value.strip() else ""
+
+
+def _owners(key: str) -> frozenset[str]:
+    return next((owners for prefix, owners in _OWNERS if key.startswith(prefix)), frozenset())
+
+
+def _is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
+    return any(same_key(key, known) for known in clients.values())
