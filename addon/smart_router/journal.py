@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from functools import lru_cache
 
 GAP = 0.05
 """Seconds between two writes: a line costs more than the routing of its request, most of it the write."""
@@ -84,4 +85,10 @@ class _BeforeOthers(logging.Handler):
 
 def stamp(at: float) -> str:
     """A unix time as `[14:46:32.123]`, in local time."""
-    return f"[{time.strftime('%H:%M:%S', time.localtime(at))}.{int(at * 1000) % 1000:03d}]"
+    return f"[{_clock(int(at))}.{int(at * 1000) % 1000:03d}]"
+
+
+@lru_cache(maxsize=4)
+def _clock(second: int) -> str:
+    """Many lines share a second, and formatting it takes longer than the rest."""
+    return time.strftime("%H:%M:%S", time.localtime(second))

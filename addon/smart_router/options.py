@@ -123,7 +123,7 @@ OPTIONS: tuple[Option, ...] = (
         ["api.openai.com"],
         "In modes other than reverse: hosts whose chat requests are routed, as HOST[:PORT][/BASE][=NAMES]. "
         "NAMES says what model names mean there: keep (what that host means, the default), map (see "
-        "router_model_map) or auto (nothing, the router chooses). HOST may hold *.",
+        "router_model_map) or auto (nothing, the router chooses). HOST may hold *. Default: api.openai.com.",
     ),
     Option(
         "router_model_map",
