@@ -109,3 +109,14 @@ async def ends_whole(served: Served, provider: Provider) -> None:
     assert stream.lines[-1] == "data: [DONE]"
     assert await ended(served) == 0
     assert "Traceback" not in served.log
+
+
+def test_a_mistyped_option_ends_it(tmp_path: Path) -> None:
+    served = Served(tmp_path / "served", ["serve", "--workers", "2", "--set", "router_max_attempts=x"])
+    served.launch()
+    try:
+        served.wait_for_log("router_max_attempts must be a whole number, not 'x'")
+        assert served.process.wait(PATIENCE) == 1
+        assert "serving at" not in served.log
+    finally:
+        served.end()
