@@ -199,7 +199,8 @@ async def test_health(provider: Provider, http: httpx.AsyncClient) -> None:
     providers = body["providers"]
     configured = {name for name, about in providers.items() if about["configured"]}
     assert configured == {"openai", "groq", "local"}
-    nothing = {"cooled_for": None, "unusable": {}}
+    nothing = {"cooled_for": None, "unusable": {}, "cooled_models": {}}
+    assert body["trouble"] == []
     assert providers["anthropic"] == {"configured": False, "profiles_usable": 0, **nothing}
     assert providers["openai"] == {"configured": True, "profiles_usable": 1, **nothing}
 

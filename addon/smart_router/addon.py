@@ -30,6 +30,7 @@ from smart_router.fast_hooks import FastHooks
 from smart_router.gate import Gate
 from smart_router.journal import Journal
 from smart_router.listening import LOOPBACK, settle, start_on_loopback
+from smart_router.local_trouble import raise_file_limit
 from smart_router.mitm import comments, links, replay, views
 from smart_router.mitm.commands import Commands
 from smart_router.mitm.intercept import read_interception
@@ -89,6 +90,7 @@ class SmartRouter:
         with self.gate.guard():
             self.gate.close(self)
             _change_defaults()
+            raise_file_limit()
             add_options(loader)
             take_deferred(ctx.options)
             self._journal.install()
@@ -206,6 +208,7 @@ class SmartRouter:
                 if self._router is not None:
                     self._router.reload()
                     self._router.refresher.refresh_due()
+                    self._router.troubles.look(time.monotonic())
             except Exception:  # whatever it is, the next edit is to be seen
                 logger.exception("smart-router: the config was not watched")
 

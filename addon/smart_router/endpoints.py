@@ -154,6 +154,9 @@ def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[
             "profiles_usable": sum(p.usable for p in profiles),
             "cooled_for": round(min(cooled), 1) if cooled else None,
             "unusable": {p.id: p.why for p in profiles if not p.usable},
+            "cooled_models": {
+                f"{p.id} {model}": why for p in profiles for model, why in p.held_models.items()
+            },
         }
     usable = any(p["profiles_usable"] for p in providers.values())
     body = {

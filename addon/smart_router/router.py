@@ -26,6 +26,7 @@ from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
 from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
+from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_keys
 
@@ -48,7 +49,7 @@ class Router:
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.reasoning = ReasoningCache()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
-        self.budget = RetryBudget()
+        self.budget, self.troubles = RetryBudget(), Troubles()
         self.services = self._services()
         self.limits = Limits()
 
@@ -91,7 +92,9 @@ class Router:
 
     def _services(self) -> Services:
         build = Builder(self.config.providers, self.env)
-        return Services(self.auth, self.sticky, self.reasoning, build, self.refresher, self.budget)
+        return Services(
+            self.auth, self.sticky, self.reasoning, build, self.refresher, self.budget, self.troubles
+        )
 
     def open_exchange(
         self,

@@ -266,7 +266,7 @@ def running_requests(claims: Claims) -> dict[str, object]:
 def _health(router: Router, target: Target) -> tuple[int, object]:
     now = time.monotonic()
     status, body = endpoints.health(router.config, router.auth, now, now - router.started)
-    return status, {**body, "config": router.config_status()}
+    return status, {**body, "config": router.config_status(), "trouble": router.troubles.current(now)}
 
 
 def _models(router: Router, target: Target) -> tuple[int, object]:

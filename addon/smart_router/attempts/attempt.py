@@ -19,6 +19,7 @@ from smart_router.dialects.base import Call, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
 from smart_router.errors import UpstreamError
+from smart_router.local_trouble import local_trouble, names_no_host
 from smart_router.providers.base import Provider
 from smart_router.routing.decision import Candidate
 
@@ -109,6 +110,13 @@ class Attempt:
         """The exchange with the provider broke, or a person killed it in the UI."""
         if code is ErrorCode.KILL:
             return replace(self.failed_by("the attempt was killed"), scope="none")
+        if self.phase == "connect":
+            if trouble := local_trouble(why):
+                return UpstreamError(
+                    "local", "none", 503, trouble, type="server_error", code="router_trouble"
+                )
+            if names_no_host(why):
+                why = f"there is no host {self.flow.request.host!r}: check the base URL of {self.provider.id}"
         return self.failed_by(why)
 
     def head(self, response: http.Response) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from operator import itemgetter
 
 from mitmproxy import http
@@ -21,7 +20,15 @@ from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.refusals import Failed, all_cooled, all_failed, not_usable
-from smart_router.attempts.retries import LOOK, RetryBudget, backoff, is_failing, is_over_soon, is_proven
+from smart_router.attempts.retries import (
+    LOOK,
+    RetryBudget,
+    backoff,
+    fingerprint,
+    is_failing,
+    is_over_soon,
+    is_proven,
+)
 from smart_router.auth.cooldowns import LIMITS, Cooled, Hold
 from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.profiles import Profile
@@ -30,15 +37,11 @@ from smart_router.auth.store import AuthStore
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError, ErrorClass, UpstreamError
+from smart_router.local_trouble import Troubles
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 
 logger = logging.getLogger(__name__)
-
-VOLATILE = frozenset({"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier"})
-"""Fields of a request that do not belong to its content."""
-
-_NONE: frozenset[Hold] = frozenset()
 
 ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
     {"rate_limit", "quota", "auth", "auth_permanent", "model_not_found"}
@@ -81,6 +84,7 @@ class Services:
     build: Callable[[Exchange, Candidate, Profile], Attempt]
     refresher: Refresher | None = None
     budget: RetryBudget = field(default_factory=RetryBudget)
+    troubles: Troubles = field(default_factory=Troubles)
     jitter: Callable[[], float] = random.random
 
 
@@ -93,11 +97,12 @@ class Exchange:
     `attempts` are all that were made, `answered` the one whose answer is complete, `proven` the one that has
     given content. Candidates are tried in rounds: `remaining` are those left in this one, `ruled_out` those
     that no later one tries either; `round_start` counts the failures before this round, `rounds` are the
-    pauses for backing off. `paused` are the seconds of waiting for rate limits. `throttled`: the retry budget
-    is used up. `again` is the failed attempt that its own profile makes once more, `refused_tokens` and
-    `hosts` say why: the tokens that were refused, and which of its provider's base URLs a profile has come
-    to, by profile id. `sent` is what the client's flow shows of a stream, `streams` whether the client asked
-    for one.
+    pauses for backing off, `paused` the seconds of waiting for others to find out or for a limit's end.
+    `limited`: a rate limit or quota kept some away. `throttled`: the retry budget is used up; `hesitates`: it
+    is, but other requests may show soon that a candidate works; `insists`: they were waited for long enough.
+    `again` is the failed attempt that its own profile makes once more, `refused_tokens` and `hosts` say why:
+    the tokens that were refused, and which of its provider's base URLs a profile has come to, by profile id.
+    `sent` is what the client's flow shows of a stream, `streams` whether the client asked for one.
     """
 
     id: str
@@ -126,7 +131,7 @@ class Exchange:
     throttled: bool = False
     hesitates: bool = False
     insists: bool = False
-    identity: bytes = b""
+    fingerprint: bytes = b""
     attempts: list[Attempt] = field(default_factory=list)
     answered: Attempt | None = None
     proven: Attempt | None = None
@@ -182,15 +187,19 @@ class Exchange:
         attempt = self.attempt
         assert attempt is not None
         self.attempt = None
-        self.failures.append(Failed(attempt.number, attempt.candidate, attempt.profile_id, error))
-        who = f"{attempt.candidate} ({attempt.profile_id})"
-        logger.info("%s attempt %d: %s: %s: %s", self.id, attempt.number, who, error.kind, error.message)
+        failed = Failed(attempt.number, attempt.candidate, attempt.profile_id, error)
+        self.failures.append(failed)
+        # of its own troubles the router tells once
+        logger.log(logging.DEBUG if error.kind == "local" else logging.INFO, "%s %s", self.id, failed)
         if not attempt.killed and self._is_worth_repeating(attempt, error):
             self.again = attempt
             return
+        if error.kind == "local":
+            self.services.troubles.arose(error.message, now)
         if error.scope != "none":
+            self.fingerprint = self.fingerprint or fingerprint(self.request)
             self.services.auth.mark_profile_failure(
-                attempt.profile_id, attempt.candidate.model, error, now, request=self._identity()
+                attempt.profile_id, attempt.candidate.model, error, now, request=self.fingerprint
             )
         self._rule_out(attempt, error)
 
@@ -208,13 +217,6 @@ class Exchange:
         self.remaining = [other for other in self.remaining if other != candidate]
         if error.kind in ANOTHER_PROVIDER:
             self.remaining.sort(key=lambda other: other.provider == candidate.provider)
-
-    def _identity(self) -> bytes:
-        """What identifies the request's content, whatever model is asked and whoever asks."""
-        if not self.identity:
-            content = repr([item for item in sorted(self.request.items()) if item[0] not in VOLATILE])
-            self.identity = blake2b(content.encode(errors="backslashreplace"), digest_size=8).digest()
-        return self.identity
 
     def answers(self, attempt: Attempt, now: float) -> None:
         """The running attempt has given its first content, however long the rest takes."""
@@ -260,7 +262,7 @@ class Exchange:
                 harms.append((harm, place, one))
         return [one for _, _, one in sorted(harms, key=itemgetter(0, 1))]
 
-    def _try(self, candidate: Candidate, now: float, *, also: frozenset[Hold] = _NONE) -> Attempt | None:
+    def _try(self, candidate: Candidate, now: float, *, also: Collection[Hold] = ()) -> Attempt | None:
         if candidate in self.ruled_out:
             return None
         picked = self.services.auth.pick_next_profile(

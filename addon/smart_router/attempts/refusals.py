@@ -24,6 +24,10 @@ class Failed:
     profile_id: str
     error: UpstreamError
 
+    def __str__(self) -> str:
+        who = f"{self.candidate} ({self.profile_id})"
+        return f"attempt {self.number}: {who}: {self.error.kind}: {self.error.message}"
+
     def to_dict(self) -> dict[str, Any]:
         """For the client's error object."""
         return {

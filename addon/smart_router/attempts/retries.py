@@ -6,8 +6,11 @@ with full jitter).
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from smart_router.auth.outliers import RUN
 from smart_router.auth.picking import Picked
+from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ErrorClass, UpstreamError
 
 AGAIN: frozenset[ErrorClass] = frozenset({"rate_limit", "overloaded", "server", "timeout", "local"})
@@ -23,6 +26,10 @@ PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
 """The retry budget: what each request and each second add to it, and what it holds at most."""
 
 
+VOLATILE = frozenset({"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier"})
+"""Fields of a request that do not belong to its content."""
+
+
 def backoff(round_: int, jitter: float, stated: float | None = None) -> float:
     """Seconds to wait before the candidates are tried again, for the first time with `round_` 0.
 
@@ -34,6 +41,12 @@ def backoff(round_: int, jitter: float, stated: float | None = None) -> float:
 def is_over_soon(error: UpstreamError, within: float) -> bool:
     """Whether the same candidate may do better within so many seconds."""
     return error.kind in AGAIN and (error.retry_after or 0.0) <= within
+
+
+def fingerprint(request: ChatRequest) -> bytes:
+    """What identifies a request's content, whatever model is asked and whoever asks."""
+    content = repr([item for item in sorted(request.items()) if item[0] not in VOLATILE])
+    return blake2b(content.encode(errors="backslashreplace"), digest_size=8).digest()
 
 
 def is_failing(picked: Picked) -> bool:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smart_router.auth.cooldowns import Cooled, Disabled, Health, Outcome, Probe, State, Usable
+from smart_router.auth.picking import is_faulty
 from smart_router.auth.profiles import Kind
 
 _WORDS: dict[type[State], str] = {Usable: "usable", Probe: "probe", Cooled: "cooled", Disabled: "disabled"}
@@ -46,13 +47,19 @@ class ProfileStatus:
 
     @property
     def usable(self) -> bool:
-        """Whether a request may be sent through it now, if its model is not cooled."""
-        return isinstance(self.state, Usable | Probe)
+        """Whether a request may be sent through it now, if its model is not cooled. What only faults keep
+        away is tried when there is nothing better."""
+        return isinstance(self.state, Usable | Probe) or is_faulty(self.state)
 
     @property
     def why(self) -> str | None:
         """What keeps it away, or did until the probe that is due."""
         return _why(self.state, self.lead)
+
+    @property
+    def held_models(self) -> dict[str, str]:
+        """What keeps models away, by model."""
+        return {one.model: why for one in self.models if (why := _why(one.state, self.lead))}
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. Times are seconds from now: until the window's end (`cooled_for`), since it was used,
