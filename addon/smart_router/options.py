@@ -88,7 +88,7 @@ OPTIONS: tuple[Option, ...] = (
         "router_max_wait",
         str,
         f"{_LIMITS.max_wait:g}",
-        "A provider's Retry-After of up to so many seconds is waited for when nothing else is left to try.",
+        "When only rate-limited candidates are left, a request waits for so many seconds at most.",
     ),
     Option(
         "router_keep_body",

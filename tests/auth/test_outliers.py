@@ -116,10 +116,10 @@ def test_memory_is_bounded_and_given_back(monkeypatch: pytest.MonkeyPatch) -> No
     assert [book.record(key, 0.0).run for key in keys] == [0, 1, 1]
     book.passed(keys[1], 10 * HORIZON)
     book.forget("openai:env")
-    assert not book
+    assert not book.records
 
 
 def test_nothing_is_kept_of_what_never_fails() -> None:
     book = Outliers()
     book.passed(A, 0.0)
-    assert not book
+    assert not book.records

@@ -273,7 +273,7 @@ class Exchange:
             exclude=self._tried(candidate),
             also=also,
             retry=self.number > 0,
-            accepts=lambda picked: self._accepts(picked, now),
+            accepts=(lambda picked: self._accepts(picked, now)) if self.number else None,
         )
         if isinstance(picked, AllCooled):
             self.cooled.update(picked.reasons)
@@ -284,9 +284,9 @@ class Exchange:
         return self._make(candidate, picked.profile)
 
     def _accepts(self, picked: Picked, now: float) -> bool:
-        """Whether the attempt may be made: the first always, others within the budget unless they are likely
-        to succeed. Where that is not known yet, it is waited for a while until it is."""
-        if not self.number or is_proven(picked) or self.services.budget.take(now):
+        """Whether a further attempt may be made: one that is likely to succeed always, others within the
+        budget. Where that is not known yet, it is waited for a while until it is."""
+        if is_proven(picked) or self.services.budget.take(now):
             return True
         failing = is_failing(picked)
         if not failing and self.insists:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,7 @@ from smart_router.auth.cooldowns import (
     state,
 )
 from smart_router.auth.ledger import Change, Key, Ledger, both_keys
-from smart_router.auth.outliers import NO_FAILURES, Outliers, Recent
+from smart_router.auth.outliers import Outliers, Recent
 from smart_router.auth.profiles import Profile
 from smart_router.errors import UpstreamError
 
@@ -30,7 +30,8 @@ OFF = "switched off by the user"
 _SWITCH = "switch"
 """In place of a fingerprint: the user's own on and off, which outlives a change of the secret."""
 
-_USABLE = Usable()
+_USABLE: State = Usable()
+_NONE_FAILING: Mapping[str, Recent] = {}
 
 
 class HealthBook:
@@ -43,11 +44,12 @@ class HealthBook:
         self.ledger = ledger
         self._changed = changed
         self._outliers = Outliers()
+        self._failing = self._outliers.records
 
     @property
     def holds_anything(self) -> bool:
         """Whether anything is held against anybody."""
-        return bool(self.ledger.held or self._outliers)
+        return bool(self.ledger.held or self._failing)
 
     def of(self, profile: Profile, model: str = "") -> Health:
         """The record of a profile, or of a model of it."""
@@ -67,10 +69,11 @@ class HealthBook:
 
     def state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
-        held = (
-            _USABLE if not self.ledger.held and profile.missing is None else self._held(profile, now, model)
-        )
-        return self._with_rest(held, profile, model, now) if model and self._outliers else held
+        if self.ledger.held or profile.missing is not None:
+            held = self._held(profile, now, model)
+        else:
+            held = _USABLE
+        return self._with_rest(held, profile, model, now) if self._failing and model else held
 
     def model_state(self, profile: Profile, model: str, now: float) -> State:
         """The state of a model, by what is held against the model alone."""
@@ -89,11 +92,12 @@ class HealthBook:
         own = state(self.of(profile), now)
         return both(own, state(self.of(profile, model), now)) if model else own
 
-    def recent(self, profile: Profile, model: str, now: float) -> Recent:
-        """How attempts with the profile and this model fared lately."""
-        if not self._outliers:
-            return NO_FAILURES
-        return self._outliers.record(Key(profile.id, model, profile.fingerprint), now)
+    def recent(self, profiles: Iterable[Profile], model: str, now: float) -> Mapping[str, Recent]:
+        """How attempts with these profiles and this model fared lately, by profile id; empty if none has."""
+        if not self._failing:
+            return _NONE_FAILING
+        record = self._outliers.record
+        return {one.id: record(Key(one.id, model, one.fingerprint), now) for one in profiles}
 
     def picked(self, profile: Profile, model: str, now: float, *, retry: bool = False) -> None:
         """An attempt begins; `retry` of a request that has failed before."""
@@ -104,12 +108,12 @@ class HealthBook:
     def passed(self, profile: Profile, model: str, now: float) -> None:
         """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
         self._note_both(profile, model, partial(after_success, now=now))
-        if self._outliers:
+        if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
 
     def answers(self, profile: Profile, model: str, now: float) -> None:
         """An attempt that is not over has given its first content: it works again, if it did not before."""
-        if self._outliers:
+        if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
         for key in both_keys(profile.id, model, profile.fingerprint):
             if key in self.ledger.held:

@@ -69,14 +69,14 @@ class _Record:
 
 
 class Outliers:
-    """Recent failures of all candidates that have any. Use from one thread."""
+    """Recent failures of all candidates that have any. Use from one thread.
+
+    `records` is empty while nobody has failed lately: the quickest thing to look at.
+    """
 
     def __init__(self) -> None:
-        self._records: OrderedDict[Key, _Record] = OrderedDict()
+        self.records: OrderedDict[Key, _Record] = OrderedDict()
         self._failed_at: OrderedDict[bytes, float] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._records)
 
     def failed(self, key: Key, error: UpstreamError, now: float, request: bytes | None) -> str | None:
         """A fault at this candidate; why it is to be ejected, None if it is not.
@@ -108,7 +108,7 @@ class Outliers:
 
     def passed(self, key: Key, now: float) -> None:
         """A success at this candidate."""
-        record = self._records.get(key)
+        record = self.records.get(key)
         if record is None:
             return
         record.decay(now)
@@ -116,11 +116,11 @@ class Outliers:
         record.run, record.retries, record.rests_until = 0, 0, -math.inf
         record.requests.clear()
         if record.failed < 0.1:
-            del self._records[key]
+            del self.records[key]
 
     def resting(self, key: Key, now: float) -> Cooled | None:
         """The candidate's rest after a single failure, None if it has its turn."""
-        record = self._records.get(key)
+        record = self.records.get(key)
         if record is None or now >= record.rests_until:
             return None
         return Cooled("rest", record.rests_until, record.why)
@@ -131,25 +131,25 @@ class Outliers:
 
     def record(self, key: Key, now: float) -> Recent:
         """How the candidate fared lately."""
-        record = self._records.get(key)
+        record = self.records.get(key)
         if record is None or now - record.at > 2 * HORIZON:
             return NO_FAILURES
         return Recent(record.run, record.retries)
 
     def forget(self, profile_id: str) -> None:
         """Hold nothing against a profile any more."""
-        for key in [key for key in self._records if key.profile_id == profile_id]:
-            del self._records[key]
+        for key in [key for key in self.records if key.profile_id == profile_id]:
+            del self.records[key]
 
     def _touched(self, key: Key, now: float) -> _Record:
-        record = self._records.setdefault(key, _Record(now))
+        record = self.records.setdefault(key, _Record(now))
         if now - record.at > 2 * HORIZON:
             record.run = record.retries = 0
             record.requests.clear()
         record.decay(now)
-        self._records.move_to_end(key)
-        if len(self._records) > MOST_CANDIDATES:
-            self._records.popitem(last=False)
+        self.records.move_to_end(key)
+        if len(self.records) > MOST_CANDIDATES:
+            self.records.popitem(last=False)
         return record
 
     def _is_first_failure(self, request: bytes, now: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
@@ -15,6 +15,9 @@ FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
 
 LIMITED: frozenset[Hold] = frozenset({"limit"})
 """A rate limit: it is waited for, or probed now and then."""
+
+
+_NONE_FAILING: Mapping[str, Recent] = {}
 
 
 class Harm(NamedTuple):
@@ -75,28 +78,28 @@ def choose(
     preferred: str | None = None,
     exclude: Collection[str] = (),
     also: Collection[Hold] = (),
-    recent: Callable[[Profile], Recent] = lambda profile: NO_FAILURES,
+    recent: Mapping[str, Recent] = _NONE_FAILING,
 ) -> Picked | AllCooled:
     """The first profile, in the given order, that is usable or due for a probe.
 
     `preferred` (the session's profile) goes first while it is plainly usable. `exclude` are ids tried
     already. `also` are reasons to leave one alone that do not count when there is no other: of those that
     faults keep away the least harmful is taken, of the others the first whose probe is due. `recent` says how
-    attempts with a profile fared lately.
+    attempts with profiles fared lately, by id.
     """
     left = [profile for profile in profiles if profile.id not in exclude]
     if preferred is not None:
         for profile in left:
             if profile.id == preferred and isinstance(states[profile.id], Usable):
-                return Picked(profile, probe=False, recent=recent(profile))
+                return Picked(profile, probe=False, recent=recent.get(profile.id, NO_FAILURES))
     for profile in left:
         match states[profile.id]:
             case Usable():
-                return Picked(profile, probe=False, recent=recent(profile))
+                return Picked(profile, probe=False, recent=recent.get(profile.id, NO_FAILURES))
             case Probe():
-                return Picked(profile, probe=True, recent=recent(profile))
+                return Picked(profile, probe=True, recent=recent.get(profile.id, NO_FAILURES))
     spare = [
-        (harm_of(state, recent(profile).run), place, profile, state.hold)
+        (harm_of(state, recent.get(profile.id, NO_FAILURES).run), place, profile, state.hold)
         for place, profile in enumerate(left)
         if isinstance(state := states[profile.id], Cooled)
         and state.hold in also
@@ -104,7 +107,7 @@ def choose(
     ]
     if spare:
         _, _, profile, hold = min(spare)
-        return Picked(profile, probe=hold not in FAULTY, recent=recent(profile))
+        return Picked(profile, probe=hold not in FAULTY, recent=recent.get(profile.id, NO_FAILURES))
     cooled = [state for state in states.values() if isinstance(state, Cooled)]
     return AllCooled(
         min((state.until for state in cooled), default=None),

@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -122,7 +121,7 @@ class AuthStore:
         exclude: Collection[str] = (),
         also: Collection[Hold] = (),
         retry: bool = False,
-        accepts: Callable[[Picked], bool] = lambda picked: True,
+        accepts: Callable[[Picked], bool] | None = None,
     ) -> Picked | AllCooled:
         """The profile for the next attempt, counted as used; or why there is none.
 
@@ -134,19 +133,16 @@ class AuthStore:
         if len(profiles) > 1:
             logins = (one for one in profiles if one.kind == "login")
             profiles = in_turn(profiles, {one.id: self._health.of(one).last_used for one in logins})
-        choice = partial(
-            choose,
-            profiles,
-            {one.id: self._health.state(one, now, model) for one in profiles},
-            now,
-            preferred=None if session is None else self._sessions.profile_of(session, provider, now),
-            also=also,
-            recent=lambda profile: self._health.recent(profile, model, now),
-        )
-        picked = choice(exclude=exclude)
-        while isinstance(picked, Picked) and not accepts(picked):
+        states = {one.id: self._health.state(one, now, model) for one in profiles}
+        recent = self._health.recent(profiles, model, now)
+        preferred = None if session is None else self._sessions.profile_of(session, provider, now)
+        while True:
+            picked = choose(
+                profiles, states, now, preferred=preferred, exclude=exclude, also=also, recent=recent
+            )
+            if isinstance(picked, AllCooled) or accepts is None or accepts(picked):
+                break
             exclude = {*exclude, picked.profile.id}
-            picked = choice(exclude=exclude)
         if isinstance(picked, Picked):
             self._health.picked(picked.profile, model, now, retry=retry)
             if session is not None:
@@ -160,10 +156,12 @@ class AuthStore:
 
     def least_harm(self, provider: str, model: str, now: float, exclude: Collection[str] = ()) -> Harm | None:
         """The mildest of what recent faults hold against a profile, None if faults keep no profile away."""
+        left = [one for one in self._profiles(provider) if one.id not in exclude]
+        recent = self._health.recent(left, model, now)
         harms = (
-            harm_of(state, self._health.recent(one, model, now).run)
-            for one in self._profiles(provider)
-            if one.id not in exclude and is_faulty(state := self._health.state(one, now, model))
+            harm_of(state, recent[one.id].run if one.id in recent else 0)
+            for one in left
+            if is_faulty(state := self._health.state(one, now, model))
         )
         return min(harms, default=None)
 
