@@ -275,6 +275,10 @@ class SmartRouter:
         _take_step(exchange, step)
         return None
 
+    async def router_decompress(self, attempt: Attempt) -> None:
+        """Decompress a large answer; see `attempts.messages.DecompressHook`."""
+        await asyncio.to_thread(attempt.decompress, attempt.max_answer)
+
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Event streams and large bodies pass through as they come."""
         assert flow.response is not None

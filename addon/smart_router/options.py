@@ -46,6 +46,13 @@ OPTIONS: tuple[Option, ...] = (
         "32m",
         "Largest request body that is accepted; larger ones are answered with 413. Suffixes: k, m, g.",
     ),
+    Option(
+        "router_max_answer",
+        str,
+        "32m",
+        "Largest answer of a provider that is held in memory, compressed or not: whole answers, and streams "
+        "until their first content. A larger one fails the attempt. Suffixes: k, m, g.",
+    ),
     Option("router_max_attempts", int, _LIMITS.max_attempts, "How many attempts one request may take."),
     Option(
         "router_connect_timeout",
@@ -264,6 +271,7 @@ def read_limits(options: Any) -> Limits:
         max_wait=_seconds(options, "router_max_wait"),
         silence_warning=_seconds(options, "router_silence_warning"),
         keep_body=_size(options, "router_keep_body", least=0),
+        max_answer=_size(options, "router_max_answer", least=1),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -14,10 +14,21 @@ from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
 from smart_router.attempts.kept import KeptBody
+from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.attempts.seen import Seen
+from smart_router.decompression import (
+    ENCODINGS,
+    DecodeError,
+    Decoder,
+    TooLargeError,
+    decompress,
+    decompress_start,
+    encoding_of,
+)
 from smart_router.dialects.base import Call, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
+from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import UpstreamError
 from smart_router.local_trouble import local_trouble, names_no_host
 from smart_router.providers.base import Provider
@@ -33,8 +44,10 @@ class Attempt:
     `credential` are the headers that hold the secret, put on a copy at send time and only for `origin`, the
     scheme, host and port that it is for. Times are monotonic
     seconds; `deadline` is when the present phase has lasted too long. `kept` is what the flow shows of a
-    streamed answer. `of_login` says that the credential is an access token. `over`: no more events will come,
-    since `ended`.
+    streamed answer. Answers that are held may have `max_answer` bytes; `received` counts those of a stream,
+    decompressed, which is `held` until its client gets the first of it. `body` is a whole answer once it is
+    decompressed, `damage` why it could not be.
+    `of_login` says that the credential is an access token. `over`: no more events will come, since `ended`.
     """
 
     number: int
@@ -49,12 +62,18 @@ class Attempt:
     silence_timeout: float
     deadline: float
     kept: KeptBody
+    max_answer: int
     of_login: bool = False
     stream_id: int = 0
     over: bool = False
     phase: Literal["connect", "head", "body"] = "connect"
     form: Literal["error", "whole", "stream"] = "error"
     reader: StreamReader | None = None
+    decoder: Decoder | None = None
+    received: int = 0
+    held: bool = True
+    body: bytes | None = None
+    damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     seen: Seen = field(default_factory=Seen)
@@ -110,6 +129,8 @@ class Attempt:
         """The exchange with the provider broke, or a person killed it in the UI."""
         if code is ErrorCode.KILL:
             return replace(self.failed_by("the attempt was killed"), scope="none")
+        if code is ErrorCode.RESPONSE_TOO_LARGE:
+            return self.too_large()
         if self.phase == "connect":
             if trouble := local_trouble(why):
                 return UpstreamError(
@@ -129,6 +150,8 @@ class Attempt:
         elif content_type.startswith("text/event-stream") or (self.call.stream and not content_type):
             self.form = "stream"
             self.reader = self.provider.dialect.open_stream(self.call)
+            encoding = encoding_of(response.headers.get("content-encoding", ""))
+            self.decoder = Decoder(encoding, lenient=True) if encoding in ENCODINGS else None
         else:
             self.form = "whole"
 
@@ -139,22 +162,46 @@ class Attempt:
         if self.reader is None:
             return []
         try:
-            events = self.reader.feed(data)
+            if self.decoder is not None:
+                events = self._feed_compressed(self.decoder.feed(data))
+            else:
+                self.received += len(data)
+                events = self.reader.feed(data)
+            if self.held and self.received > self.max_answer:
+                events = [Failure(self.too_large())]
             self.seen.take(events, now)
             return events
+        except DecodeError as error:
+            return [Failure(self._undecodable(error))]
         except Exception:
             return [Failure(self._unreadable())]
+
+    def _feed_compressed(self, pieces: Iterable[bytes]) -> list[Event]:
+        """Events completed by decompressed data. Raises DecodeError."""
+        assert self.reader is not None
+        events: list[Event] = []
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > MAX_EVENT_BYTES:
+                raise TooLargeError(f"it expands to more than {MAX_EVENT_BYTES} bytes at once")
+            events += self.reader.feed(piece)
+        self.received += size
+        return events
 
     def end(self) -> list[Event] | ChatCompletion:
         """The body ended: the stream's last events, the whole answer, or the failure it holds."""
         try:
             if self.reader is not None:
-                events = self.reader.close()
+                rest = self._feed_compressed(self.decoder.close()) if self.decoder else []
+                events = [*rest, *self.reader.close()]
                 self.seen.take(events, time.monotonic())
                 return events
             answer = self._read_whole()
             if not isinstance(answer, UpstreamError):
                 self.seen.take_whole(answer)
+        except DecodeError as error:
+            answer = self._undecodable(error)
         except Exception:
             answer = self._unreadable()
         return [Failure(answer)] if isinstance(answer, UpstreamError) else answer
@@ -164,11 +211,42 @@ class Attempt:
         logger.exception("%s: the answer could not be read", self.candidate)
         return self.failed_by("the answer could not be read")
 
+    def decompress(self, limit: int) -> None:
+        """Decompress a whole answer: fill `body`, of an error with as much as is read of one, or `damage`."""
+        try:
+            self.body = self._decompressed(limit)
+        except DecodeError as error:
+            self.damage = error
+
+    def _decompressed(self, limit: int) -> bytes:
+        response = self.flow.response
+        raw = (response.raw_content if response else None) or b""
+        encoding = encoding_of(response.headers.get("content-encoding", "")) if response else None
+        if self.form == "whole":
+            known = encoding in ENCODINGS
+            return decompress(raw, encoding, limit, lenient=True) if encoding and known else raw
+        return decompress_start(raw, encoding, min(limit, MAX_ERROR_BODY))
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether decompressing the answer is left to do."""
+        response = self.flow.response
+        return (
+            self.reader is None
+            and self.body is None
+            and response is not None
+            and "content-encoding" in response.headers
+        )
+
     def _read_whole(self) -> ChatCompletion | UpstreamError:
         response = self.flow.response
         if response is None:
             return self.failed_by("the answer was lost")
-        body = response.get_content(strict=False) or b""
+        if self.body is None and self.damage is None:
+            self.decompress(self.max_answer)
+        if self.damage is not None:
+            raise self.damage
+        body = self.body or b""
         if self.form == "whole":
             return self.provider.dialect.read_answer(body, self.call)
         if 300 <= response.status_code < 400:
@@ -178,6 +256,19 @@ class Attempt:
             )
         return read_error(
             response.status_code, dict(response.headers), body, self.provider.error_rules, self.call.now
+        )
+
+    def too_large(self) -> UpstreamError:
+        """The answer exceeds `max_answer`: the request's doing, so the candidate is not cooled for it."""
+        why = f"the answer is larger than {self.max_answer} bytes (option router_max_answer)"
+        return replace(self.failed_by(why), scope="none")
+
+    def _undecodable(self, error: DecodeError) -> UpstreamError:
+        """The answer's compressed data is damaged, or expands too much."""
+        return (
+            self.too_large()
+            if isinstance(error, TooLargeError)
+            else self.failed_by(f"the answer is not valid: {error}")
         )
 
     def failed_by(self, why: str, kind: Literal["server", "timeout"] = "server") -> UpstreamError:

@@ -75,6 +75,7 @@ class Builder:
             silence_timeout=limits.silence,
             deadline=now + limits.connect,
             kept=KeptBody(limits.keep_body),
+            max_answer=limits.max_answer,
             of_login=profile.login is not None,
         )
 
@@ -104,7 +105,7 @@ def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dic
     return {
         "content-type": "application/json",
         "accept": "text/event-stream" if stream else "application/json",
-        "accept-encoding": "identity",  # a compressed stream could not be read as it arrives
+        "accept-encoding": "identity",  # a provider's server may flush compressed data late
         "user-agent": f"smart-router/{__version__}",
         **{name: env[var] for name, var in provider.env_headers.items() if var in env},
         **provider.headers,

@@ -19,12 +19,16 @@ from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
+from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_LINE, BoundedHttp1Client, BoundedHttp1Server
 from smart_router.attempts.whole import WholeRequest, WholeResponse
 
 Commands = layer.CommandGenerator[None]
 
 _SMALL = 1 << 18
 """Bytes of the largest message that is looked at as a whole."""
+
+_PLAIN_HEAD = MAX_LINE
+"""Bytes of a head that is within all bounds, whatever its lines; those of larger ones are looked at."""
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -76,7 +80,7 @@ class QuickHttp1(Http1Connection):
         self.stream_id = None
 
 
-class QuickHttp1Server(QuickHttp1, Http1Server):
+class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
     """The client's connection. Made by `quicken`, never constructed."""
 
     chunked = False
@@ -127,7 +131,7 @@ class QuickHttp1Server(QuickHttp1, Http1Server):
                 yield from self.send(part)
 
 
-class QuickHttp1Client(QuickHttp1, Http1Client):
+class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
     """A provider's connection. Made by `quicken`, never constructed.
 
     It leaves trailers out: mitmproxy does not implement them in HTTP/1.1 answers and raises, so that the
@@ -190,16 +194,16 @@ class _WithoutTrailers:
     """An h11 body reader whose end of message is bare."""
 
     def __init__(self, reader: Any) -> None:
-        self._reader = reader
+        self.wrapped = reader
         self.read_eof = reader.read_eof
 
     def between_chunks(self) -> bool:
         """Whether the next byte begins a chunk."""
-        reader = self._reader
+        reader = self.wrapped
         return not (reader._bytes_in_chunk or reader._bytes_to_discard or reader._reading_trailer)
 
     def __call__(self, buffer: Any) -> h11.Event | None:
-        event: h11.Event | None = self._reader(buffer)
+        event: h11.Event | None = self.wrapped(buffer)
         return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
 
 
@@ -232,6 +236,8 @@ def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None
     if len(data) < end + length:
         return None
     lines = bytes(data[: end - 4]).split(b"\r\n")
+    if end > _PLAIN_HEAD or len(lines) > MAX_FIELDS:
+        return None
     # a line that ends with a line feed alone is one for h11
     return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
 

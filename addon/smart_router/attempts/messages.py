@@ -28,6 +28,15 @@ class NextAttemptHook(commands.StartHook):
     exchange: Exchange
 
 
+@dataclass
+class DecompressHook(commands.StartHook):
+    """Has the addon decompress an attempt's large answer in another thread."""
+
+    name: ClassVar[str] = "router_decompress"
+
+    attempt: Attempt
+
+
 class Hold(HttpCommand):
     """What a stream waits for that began in the midst of another one's event."""
 

@@ -39,17 +39,22 @@ from smart_router.attempts.messages import (
     Arrived,
     AttemptEvent,
     CancelAttempt,
+    DecompressHook,
     NextAttemptHook,
     StartAttempt,
     Tick,
 )
 from smart_router.attempts.quick import QuickStream
 from smart_router.attempts.whole import WholeResponse
+from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.listening import is_loopback
 
 Commands = layer.CommandGenerator[None]
+
+INLINE = 256 * 1024
+"""Decompressed bytes of an answer up to which it is not worth another thread."""
 
 DRAIN = 1.0
 """Seconds that a provider may take to end its response after the answer in it is complete. Until then the
@@ -191,6 +196,10 @@ class RoutedStream(QuickStream):
 
     def _attempt_ended(self, attempt: Attempt) -> Commands:
         if not self.answer.complete:
+            if attempt.is_compressed:
+                yield from self._decompress(attempt)
+                if self.attempt is not attempt:
+                    return
             rest = attempt.end()
             if isinstance(rest, list):
                 yield from self._take(attempt, rest)
@@ -199,6 +208,14 @@ class RoutedStream(QuickStream):
                 yield from self._advance(attempt)
         if self.attempt is attempt:  # it did not fail meanwhile
             yield from self._finish()
+
+    def _decompress(self, attempt: Attempt) -> Commands:
+        """Decompress a whole answer: a small one here, a large one in another thread."""
+        attempt.decompress(INLINE)
+        if isinstance(attempt.damage, TooLargeError):
+            attempt.damage = None
+            yield DecompressHook(attempt)
+            yield from self._stopped()
 
     def _take(self, attempt: Attempt, arrived: Sequence[Event]) -> Commands:
         if not arrived or self.answer.complete:
@@ -239,6 +256,7 @@ class RoutedStream(QuickStream):
             early_head = self.head_sent
             if not early_head and not (yield from self._send_head()):
                 return
+            attempt.held = False
             yield from self._send(self.answer.stream_bytes(early_head=early_head))
 
     # What the client gets.

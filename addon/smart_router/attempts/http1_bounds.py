@@ -1,0 +1,139 @@
+"""HTTP/1 connections whose heads are bounded: mitmproxy buffers them without limit ("FIXME: protect against
+header size DoS" in its `_http1.py`).
+
+The bounds are checked while bytes arrive, before anything is parsed. They also cover chunk headers and
+trailers, which h11's chunked reader buffers without limit. HTTP/2 needs nothing here: hpack bounds header
+lists to 64 KiB, and h2 a header block to 64 frames.
+"""
+
+from __future__ import annotations
+
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer, blank_line_regex
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+
+Commands = layer.CommandGenerator[None]
+
+MAX_HEAD = 64 * 1024
+"""Bytes of a request's or answer's head, or of trailers."""
+
+MAX_LINE = 32 * 1024
+"""Bytes of one line of a head."""
+
+MAX_FIELDS = 200
+"""Header fields in one head."""
+
+MAX_PIPELINED = 1024 * 1024
+"""Bytes that a client may send ahead while its request is being answered."""
+
+
+def head_fault(buffer: ReceiveBuffer) -> str | None:
+    """What is wrong with the size of the head at the beginning of a buffer, complete or not."""
+    data: bytearray = buffer._data
+    if len(data) > MAX_LINE:
+        _skip_blank_lines(buffer)
+    end = blank_line_regex.search(data, buffer._multiple_lines_search, MAX_HEAD)
+    size = end.end() if end else len(data)
+    if size >= MAX_HEAD:
+        return f"the head is larger than {MAX_HEAD} bytes"
+    if data.count(b"\n", 0, size) > MAX_FIELDS + 2:
+        return f"the head has more than {MAX_FIELDS} header fields"
+    if size > MAX_LINE and max(map(len, bytes(data[:size]).split(b"\n"))) > MAX_LINE:
+        return f"a line of the head is longer than {MAX_LINE} bytes"
+    return None
+
+
+def _skip_blank_lines(buffer: ReceiveBuffer) -> None:
+    """Drop blank lines before a message (RFC 9112, section 2.2), of which h11 takes one at a time."""
+    data: bytearray = buffer._data
+    if data.startswith((b"\r", b"\n")):
+        buffer._extract(len(data) - len(data.lstrip(b"\r\n")))
+
+
+class BoundedHttp1(Http1Connection):
+    """What both sides have in common."""
+
+    def fault_between_chunks(self) -> str | None:
+        """What is wrong with a chunk header or trailers that the body reader still waits for."""
+        reader = self.body_reader if self.state == self.read_body else None
+        inner = getattr(reader, "wrapped", reader)
+        if isinstance(inner, ChunkedReader) and not inner._bytes_in_chunk and len(self.buf) > MAX_HEAD:
+            return f"a chunk header or the trailers are larger than {MAX_HEAD} bytes"
+        return None
+
+
+class BoundedHttp1Server(BoundedHttp1, Http1Server):
+    """The client's connection."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Refuse a head that is too large with 431; otherwise as the base class."""
+        if isinstance(event, events.DataReceived) and (fault := head_fault(self.buf)):
+            yield from self.refuse(431, fault)
+            return
+        yield from super().read_headers(event)
+
+    def read_body(self, event: events.Event) -> Commands:
+        """As the base class; bounds what lies between chunks."""
+        yield from super().read_body(event)
+        if fault := self.fault_between_chunks():
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, fault, ErrorCode.GENERIC_CLIENT_ERROR))
+            yield from self.refuse(400, fault)
+
+    def wait(self, event: events.Event) -> Commands:
+        """As the base class; a client that sends too much ahead of its answer is disconnected."""
+        if len(self.buf) > MAX_PIPELINED:
+            why = f"more than {MAX_PIPELINED} bytes were sent ahead of an answer"
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, why, ErrorCode.CLIENT_DISCONNECTED))
+            self.buf = ReceiveBuffer()
+            self.state = self.discard
+            yield commands.CloseConnection(self.conn)
+            return
+        yield from super().wait(event)
+
+    def refuse(self, status: int, message: str) -> Commands:
+        """Answer with an error, if nothing was answered yet, and take no more requests."""
+        if self.response is None:
+            yield commands.SendData(self.conn, _http1.make_error_response(status, message))
+        yield from self.leave()
+
+    def leave(self) -> Commands:
+        """End the connection behind an answer. Until the client has read it, what it still sends is dropped:
+        closing a socket with unread data resets it, and the answer would be lost.
+        """
+        yield commands.CloseTcpConnection(self.conn, half_close=True)
+        self.buf = ReceiveBuffer()
+        self.state = self.discard
+
+    def discard(self, event: events.Event) -> Commands:
+        """The rest of what a refused client sends."""
+        self.buf = ReceiveBuffer()
+        if isinstance(event, events.ConnectionClosed):
+            yield commands.CloseConnection(self.conn)
+
+
+class BoundedHttp1Client(BoundedHttp1, Http1Client):
+    """A provider's connection."""
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Fail an answer whose head is too large; otherwise as the base class."""
+        if isinstance(event, events.DataReceived) and self.request and (fault := head_fault(self.buf)):
+            yield from self._give_up(fault)
+            return
+        yield from super().read_headers(event)
+
+    def read_body(self, event: events.Event) -> Commands:
+        """As the base class; bounds what lies between chunks."""
+        yield from super().read_body(event)
+        if fault := self.fault_between_chunks():
+            yield from self._give_up(fault)
+
+    def _give_up(self, fault: str) -> Commands:
+        assert self.stream_id is not None
+        self.buf = ReceiveBuffer()
+        self.state = self.done
+        yield commands.CloseConnection(self.conn)
+        yield ReceiveHttp(ResponseProtocolError(self.stream_id, fault, ErrorCode.GENERIC_SERVER_ERROR))

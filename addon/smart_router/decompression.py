@@ -1,0 +1,259 @@
+"""Incremental decompression with bounded output: gzip, deflate, br and zstd (RFC 9110, section 8.4.1).
+
+A few compressed bytes can unpack to gigabytes, so nothing here ever produces more than `PIECE` bytes at once,
+and the caller stops when it has enough.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import brotli  # type: ignore[import-untyped]
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PIECE = 64 * 1024
+"""Bytes of output produced at once."""
+
+_ZSTD_WINDOW_LOG = 23
+"""Largest zstd window, as a power of two: 8 MiB, which RFC 9659 sets for HTTP. The library allows 128 MiB."""
+
+
+class DecodeError(Exception):
+    """The data is damaged or cut off; the message says how."""
+
+
+class TooLargeError(DecodeError):
+    """The decompressed data exceeds the limit."""
+
+
+class _Member(Protocol):
+    """One gzip member, zlib stream, zstd frame or brotli stream. `rest` is the input after its end, where
+    another one may begin if it `repeats`.
+    """
+
+    repeats: bool
+
+    @property
+    def finished(self) -> bool: ...
+
+    @property
+    def rest(self) -> bytes: ...
+
+    def pieces(self, data: bytes) -> Iterator[bytes]: ...
+
+
+class _Zlib:
+    repeats = True
+
+    def __init__(self, wbits: int) -> None:
+        self._inner = zlib.decompressobj(wbits)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while not self.finished and (piece := self._inner.decompress(data, PIECE)):
+            yield piece
+            data = self._inner.unconsumed_tail
+
+    @property
+    def finished(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._inner.unused_data
+
+
+class _Zstd:
+    repeats = True
+
+    def __init__(self) -> None:
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        self._inner = zstd.ZstdDecompressor(options=options)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while True:
+            piece = self._inner.decompress(data, PIECE)
+            data = b""
+            if piece:
+                yield piece
+            if self._inner.eof or self._inner.needs_input:
+                return
+
+    @property
+    def finished(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def rest(self) -> bytes:
+        return self._inner.unused_data if self._inner.eof else b""
+
+
+class _Brotli:
+    repeats = False
+    rest = b""  # the library does not say; whatever follows the end is ignored
+
+    def __init__(self) -> None:
+        self._inner = brotli.Decompressor()
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while not self.finished:
+            piece = self._inner.process(data, output_buffer_limit=PIECE)
+            data = b""
+            if piece:
+                yield piece
+            elif self._inner.can_accept_more_data():
+                return
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._inner.is_finished())
+
+
+class _Plain:
+    """Data that was sent uncompressed although the header names an encoding."""
+
+    repeats = False
+    finished = True
+    rest = b""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+
+def _open_gzip(start: bytes) -> _Member | None:
+    return _Zlib(zlib.MAX_WBITS | 16) if start.startswith(b"\x1f\x8b") else _open_zlib(start)
+
+
+def _open_zlib(start: bytes) -> _Member | None:
+    """A zlib stream, if its two-byte header is one (RFC 1950)."""
+    is_zlib = len(start) >= 2 and start[0] & 15 == 8 and int.from_bytes(start[:2]) % 31 == 0
+    return _Zlib(zlib.MAX_WBITS) if is_zlib else None
+
+
+def _open_deflate(start: bytes) -> _Member | None:
+    """Both forms in use: with the zlib header that the standard asks for, and the bare deflate data."""
+    if start.startswith(b"\x1f\x8b"):
+        return _open_gzip(start)
+    return _open_zlib(start) or (None if _is_text(start) else _Zlib(-zlib.MAX_WBITS))
+
+
+def _open_brotli(start: bytes) -> _Member | None:
+    return None if _is_text(start) else _Brotli()
+
+
+def _open_zstd(start: bytes) -> _Member | None:
+    skippable = start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5
+    return _Zstd() if start.startswith(b"\x28\xb5\x2f\xfd") or skippable else None
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether data without a signature of its own begins like a JSON object or an event stream."""
+    return start[:2] in (b"{}", b'{"', b"{\n", b"{\r", b"{ ", b"da", b"ev", b": ", b":\n", b"id")
+
+
+_OPEN: dict[str, Callable[[bytes], _Member | None]] = {
+    "gzip": _open_gzip,
+    "x-gzip": _open_gzip,
+    "deflate": _open_deflate,
+    "br": _open_brotli,
+    "zstd": _open_zstd,
+}
+
+ENCODINGS = tuple(_OPEN)
+"""The content codings that can be read."""
+
+_SIGNATURE = 4
+"""Bytes that tell whether data is compressed at all."""
+
+
+class Decoder:
+    """Compressed bytes in, pieces of at most `PIECE` bytes out; any split of the input gives the same data.
+
+    A body may consist of several gzip members or zstd frames. With `lenient`, data without the signature of
+    its encoding passes unchanged: some servers name an encoding and do not compress.
+    """
+
+    def __init__(self, encoding: str, *, lenient: bool = False) -> None:
+        self._open = _OPEN[encoding]
+        self._lenient = lenient
+        self._start = b""
+        self._member: _Member | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the data so far is complete; also true before the first byte."""
+        return not self._start and (self._member is None or self._member.finished)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """More input. Raises DecodeError; the caller must exhaust the iterator before it feeds again."""
+        return self._read(data, _SIGNATURE)
+
+    def close(self) -> Iterator[bytes]:
+        """The end of the input, which may be shorter than a signature. Raises DecodeError."""
+        return self._read(b"", 1)
+
+    def _read(self, data: bytes, needed: int) -> Iterator[bytes]:
+        data, self._start = self._start + data, b""
+        try:
+            while data:
+                if self._member is None or (self._member.finished and self._member.repeats):
+                    if len(data) < needed:
+                        self._start = data
+                        return
+                    self._begin(data)
+                assert self._member is not None
+                yield from self._member.pieces(data)
+                data = self._member.rest
+        except (zlib.error, brotli.error, zstd.ZstdError) as error:
+            raise DecodeError(str(error)) from None
+
+    def _begin(self, data: bytes) -> None:
+        member = self._open(data)
+        if member is None and not (self._lenient and self._member is None):
+            raise DecodeError("it does not begin like one")
+        self._member = member or _Plain()
+
+
+def encoding_of(header: str) -> str | None:
+    """The content coding that a Content-Encoding header names, None for an uncompressed body."""
+    encoding = header.strip().lower()
+    return None if encoding in ("", "identity", "none") else encoding
+
+
+def decompress_start(data: bytes, encoding: str | None, limit: int) -> bytes:
+    """The first `limit` bytes of a body, as far as it is readable; in an unknown encoding as it is."""
+    if encoding not in _OPEN:
+        return data[:limit]
+    found: list[bytes] = []
+    size = 0
+    try:
+        for piece in Decoder(encoding, lenient=True).feed(data):
+            found.append(piece)
+            size += len(piece)
+            if size >= limit:
+                break
+    except DecodeError:
+        pass
+    return b"".join(found)[:limit]
+
+
+def decompress(data: bytes, encoding: str, limit: int, *, lenient: bool = False) -> bytes:
+    """All of a body. Raises TooLargeError above `limit` bytes, DecodeError for damaged or truncated data."""
+    decoder = Decoder(encoding, lenient=lenient)
+    found: list[bytes] = []
+    size = 0
+    for source in (decoder.feed(data), decoder.close()):
+        for piece in source:
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError(f"it is larger than {limit} bytes when decompressed")
+            found.append(piece)
+    if not decoder.finished:
+        raise DecodeError("it is cut off")
+    return b"".join(found)

@@ -1,0 +1,142 @@
+"""Providers' answers: read in every content coding, and bounded in memory, packed and unpacked."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import AsyncIterator, Callable
+
+import brotli
+import pytest
+import pytest_asyncio
+
+from tests.attempts.talk import Clients, chains_config, clients_of, providers_config, talk
+from tests.conftest import renewed
+from tests.fakes.answers import Answer, Framing
+from tests.fakes.chat import chat_answer, chat_stream
+from tests.fakes.provider import Provider
+from tests.harness import Router
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MEGABYTE = 1 << 20
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+}
+BOTH = pytest.mark.parametrize("client", ["h1", "h2"])
+FORMS = pytest.mark.parametrize("form", ["stream", "whole"])
+CODINGS = pytest.mark.parametrize("coding", PACK)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["true", "false"], ids=["fast", "slow"])
+async def clients(
+    request: pytest.FixtureRequest, shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Clients]:
+    """Two providers `p1` and `p2`, asked in this order for the model `two`."""
+    urls = {name: f"{shared_provider.url}/{name}/v1" for name in ("p1", "p2")}
+    config = chains_config({"two": ["p1/m", "p2/m"]}) + providers_config(urls)
+    options = {"router_max_answer": "1m", "router_fast_hooks": request.param}
+    folder = tmp_path_factory.mktemp("bounds") / "router"
+    async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
+        yield clients
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Provider:
+    return renewed(shared_provider)
+
+
+def good(form: str, text: str = "Good.") -> Answer:
+    return chat_stream([text]) if form == "stream" else chat_answer(text)
+
+
+def packed(answer: Answer, coding: str) -> Answer:
+    body = PACK[coding](b"".join(answer.chunks("m")))
+    return answer.but(body=body, cut=7, headers={**answer.headers, "content-encoding": coding})
+
+
+@BOTH
+@FORMS
+@CODINGS
+async def test_a_compressed_answer_is_read(
+    provider: Provider, clients: Clients, client: str, form: str, coding: str
+) -> None:
+    provider.on(packed(good(form, "Hello there."), coding))
+    reply = await talk(clients[client], "p1/m", stream=form == "stream")
+    assert (reply.status, reply.text, reply.finish_reason) == (200, "Hello there.", "stop")
+
+
+SPACES = b" " * (3 * MEGABYTE)
+JSON = {"content-type": "application/json"}
+TOO_LARGE: dict[str, Answer] = {
+    "stated": Answer(headers=JSON, body=SPACES),
+    "chunked": Answer(headers=JSON, body=SPACES, framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "until closed": Answer(headers=JSON, body=SPACES, framing=Framing.CLOSE),
+    **{
+        f"{name} bomb": Answer(headers={**JSON, "content-encoding": name}, body=pack(SPACES * 10))
+        for name, pack in PACK.items()
+    },
+    "stream without content": Answer(
+        headers={"content-type": "text/event-stream"},
+        body=b": x\n\n" * (3 * MEGABYTE // 5),
+        cut=MEGABYTE // 8,
+    ),
+    **{
+        f"{name} stream bomb": Answer(
+            headers={"content-type": "text/event-stream", "content-encoding": name},
+            body=pack(SPACES * 10) + b" " * MEGABYTE,
+            cut=MEGABYTE // 8,
+        )
+        for name, pack in PACK.items()
+    },
+}
+
+
+@FORMS
+@pytest.mark.parametrize("answer", TOO_LARGE.values(), ids=TOO_LARGE)
+async def test_an_answer_over_the_limit_fails_its_attempt_and_the_next_candidate_answers(
+    provider: Provider, clients: Clients, answer: Answer, form: str
+) -> None:
+    provider.on(answer)
+    provider.on(good(form))
+    reply = await talk(clients["h1"], "two", stream=form == "stream")
+    assert (reply.status, reply.text) == (200, "Good.")
+    assert sorted(request.path.split("/")[1] for request in provider.requests) == ["p1", "p2"]
+
+
+async def test_the_error_names_the_option(provider: Provider, clients: Clients) -> None:
+    provider.on(TOO_LARGE["stated"], always=True)
+    reply = await talk(clients["h1"], "p1/m", stream=False)
+    assert reply.status == 502
+    assert "router_max_answer" in reply.error["message"]
+    provider.script.rules.clear()
+    provider.on(chat_answer("Still here."))
+    assert (await talk(clients["h1"], "p1/m", stream=False)).text == "Still here."  # nothing was cooled
+
+
+LONG = b'{"error": {"message": "Bad luck."}}' + b" " * (4 * MEGABYTE)
+LONG_ERRORS = {
+    "plain": Answer(status=400, headers=JSON, body=LONG, framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "stated": Answer(status=400, headers=JSON, body=LONG),
+    "packed": Answer(status=400, headers={**JSON, "content-encoding": "gzip"}, body=gzip.compress(LONG * 9)),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("answer", LONG_ERRORS.values(), ids=LONG_ERRORS)
+async def test_of_a_long_error_body_the_beginning_is_read(
+    provider: Provider, clients: Clients, client: str, answer: Answer
+) -> None:
+    provider.on(answer)
+    reply = await talk(clients[client], "p1/m", stream=False)
+    assert reply.status == 400
+    assert len(reply.body) < 10_000

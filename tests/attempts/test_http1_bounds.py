@@ -1,0 +1,155 @@
+"""Heads, chunk headers and trailers are bounded while they arrive, on both sides of the router."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from mitmproxy import http
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+
+from smart_router.attempts.http1 import quicken
+from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_LINE, MAX_PIPELINED
+from smart_router.attempts.whole import WholeRequest
+from tests.attempts.drive import make_context
+
+PIECE = 16 * 1024
+ASK = b"POST / HTTP/1.1\r\nHost: x\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def made(connection: Http1Connection) -> Http1Connection:
+    list(connection.handle_event(events.Start()))
+    quicken(connection)
+    return connection
+
+
+def server() -> Http1Connection:
+    return made(Http1Server(make_context()))
+
+
+def client() -> Http1Connection:
+    connection = made(Http1Client(make_context()))
+    request = http.Request.make("POST", "http://x/", b"{}")
+    list(connection.handle_event(WholeRequest(1, request, b"{}")))
+    return connection
+
+
+def receive(connection: Http1Connection, data: Iterable[bytes]) -> list[commands.Command]:
+    """What came of these pieces; until the connection is closed."""
+    found: list[commands.Command] = []
+    for piece in data:
+        for at in range(0, len(piece), PIECE):
+            event = events.DataReceived(connection.conn, piece[at : at + PIECE])
+            found += connection.handle_event(event)
+            if any(type(command) is commands.CloseConnection for command in found):
+                return found
+    return found
+
+
+def sent(found: Iterable[commands.Command]) -> bytes:
+    return b"".join(command.data for command in found if isinstance(command, commands.SendData))
+
+
+def received(found: Iterable[commands.Command]) -> list[object]:
+    return [command.event for command in found if isinstance(command, ReceiveHttp)]
+
+
+ENDLESS = 2_000
+LARGE_HEADS = {
+    "one endless line": [b"X: ", *[b"a" * 1000] * ENDLESS],
+    "endless fields": [b"A: b\r\n" * 200] * ENDLESS,
+    "fields without end": [b"A: b\r\n" * (MAX_FIELDS + 10)],
+    "too many fields": [b"A: b\r\n" * (MAX_FIELDS + 10) + b"Content-Length: 0\r\n\r\n"],
+    "a long line": [b"X: " + b"a" * (MAX_LINE + 10) + b"\r\nContent-Length: 0\r\n\r\n"],
+    "a large head": [b"X: aaaaaaa\r\n", *[b"Y: " + b"b" * 1000 + b"\r\n"] * 70, b"Content-Length: 0\r\n\r\n"],
+}
+HEADS = pytest.mark.parametrize("head", LARGE_HEADS.values(), ids=LARGE_HEADS)
+
+
+@HEADS
+def test_a_client_s_large_head_is_refused_while_it_arrives(head: list[bytes]) -> None:
+    connection = server()
+    found = receive(connection, [ASK, *head])
+    assert sent(found).startswith(b"HTTP/1.1 431 ")
+    assert sent(found).count(b"HTTP/1.1") == 1
+    assert [type(command) for command in found if isinstance(command, commands.CloseConnection)] == [
+        commands.CloseTcpConnection
+    ]
+    assert received(found) == []
+    assert len(connection.buf) == 0
+
+
+@HEADS
+def test_a_provider_s_large_head_fails_the_answer(head: list[bytes]) -> None:
+    connection = client()
+    (error,) = received(receive(connection, [ANSWER, *head]))
+    assert isinstance(error, ResponseProtocolError)
+    assert "head" in error.message
+    assert len(connection.buf) <= MAX_HEAD + PIECE
+
+
+def test_heads_up_to_the_bounds_are_read() -> None:
+    fields = (
+        b"A: b\r\n" * (MAX_FIELDS - 3) + b"X: " + b"a" * (MAX_LINE - 10) + b"\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    (asked,) = [one for one in received(receive(server(), [ASK + fields])) if isinstance(one, RequestHeaders)]
+    (answered,) = [
+        one for one in received(receive(client(), [ANSWER + fields])) if isinstance(one, ResponseHeaders)
+    ]
+    assert len(asked.request.headers.fields) == MAX_FIELDS
+    assert len(answered.response.headers.fields) == MAX_FIELDS - 1
+
+
+BETWEEN_CHUNKS = {
+    "chunk header": [b"2;x=", *[b"a" * 1000] * ENDLESS],
+    "trailers": [b"2\r\n{}\r\n0\r\n", *[b"A: b\r\n" * 200] * ENDLESS],
+}
+BETWEEN = pytest.mark.parametrize("data", BETWEEN_CHUNKS.values(), ids=BETWEEN_CHUNKS)
+
+
+@BETWEEN
+def test_what_a_client_sends_between_chunks_is_bounded(data: list[bytes]) -> None:
+    connection = server()
+    found = receive(connection, [ASK + CHUNKED, *data])
+    assert any(isinstance(event, RequestProtocolError) for event in received(found))
+    assert sent(found).startswith(b"HTTP/1.1 400 ")
+    assert len(connection.buf) == 0
+
+
+@BETWEEN
+def test_what_a_provider_sends_between_chunks_is_bounded(data: list[bytes]) -> None:
+    connection = client()
+    found = received(receive(connection, [ANSWER + CHUNKED, *data]))
+    assert isinstance(found[-1], ResponseProtocolError)
+    assert len(connection.buf) <= PIECE
+
+
+def test_blank_lines_before_a_request_are_not_kept() -> None:
+    connection = server()
+    receive(connection, [b"\r\n" * 10_000] * 100)
+    assert len(connection.buf) <= MAX_LINE + PIECE
+
+
+def test_what_is_sent_ahead_of_an_answer_is_bounded() -> None:
+    connection = server()
+    whole = ASK + b"Content-Length: 2\r\n\r\n{}"
+    found = received(receive(connection, [whole, *[b"x" * PIECE] * (MAX_PIPELINED // PIECE + 2)]))
+    assert any(isinstance(event, RequestProtocolError) for event in found)
+    assert len(connection.buf) <= PIECE
+
+
+def test_a_refused_client_s_connection_is_closed_once_it_has_left() -> None:
+    connection = server()
+    receive(connection, [ASK, *LARGE_HEADS["endless fields"]])
+    found = list(connection.handle_event(events.ConnectionClosed(connection.conn)))
+    assert [type(command) for command in found] == [commands.CloseConnection]

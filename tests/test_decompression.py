@@ -1,0 +1,107 @@
+"""Decompression: every coding, any split of the input, bounded output."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smart_router.decompression import PIECE, DecodeError, Decoder, TooLargeError, decompress
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MEGABYTE = 1 << 20
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def members(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Compress each half by itself, as servers do that flush whole members."""
+    return lambda data: pack(data[: len(data) // 2]) + pack(data[len(data) // 2 :])
+
+
+PACK: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "gzip": ("gzip", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "zlib": ("deflate", zlib.compress),
+    "raw deflate": ("deflate", raw_deflate),
+    "br": ("br", brotli.compress),
+    "zstd": ("zstd", zstd.compress),
+    "gzip members": ("gzip", members(gzip.compress)),
+    "zstd frames": ("zstd", members(zstd.compress)),
+}
+CODINGS = pytest.mark.parametrize("coding", PACK)
+
+
+def unpack(encoding: str, pieces: Sequence[bytes], *, lenient: bool = False) -> tuple[bytes, bool]:
+    """The data, and whether it was complete."""
+    decoder = Decoder(encoding, lenient=lenient)
+    found = b"".join(piece for data in pieces for piece in decoder.feed(data))
+    return found + b"".join(decoder.close()), decoder.finished
+
+
+@CODINGS
+@given(
+    data=st.binary(max_size=300) | st.text(st.sampled_from('data: {"x"}\n'), max_size=3000).map(str.encode),
+    cuts=st.lists(st.integers(0, 400), max_size=8),
+)
+def test_any_split_gives_the_same_data(coding: str, data: bytes, cuts: list[int]) -> None:
+    encoding, pack = PACK[coding]
+    packed = pack(data)
+    edges = [0, *sorted(min(cut, len(packed)) for cut in cuts), len(packed)]
+    pieces = [packed[begin:end] for begin, end in pairwise(edges)]
+    assert unpack(encoding, pieces) == (data, True)
+    assert unpack(encoding, [packed[at : at + 1] for at in range(len(packed))]) == (data, True)
+    assert decompress(packed, encoding, len(data)) == data
+
+
+@CODINGS
+def test_pieces_are_bounded_and_so_is_the_whole(coding: str) -> None:
+    encoding, pack = PACK[coding]
+    bomb = pack(b" " * (20 * MEGABYTE))
+    decoder = Decoder(encoding)
+    sizes = [len(piece) for piece in decoder.feed(bomb)]
+    assert sum(sizes) == 20 * MEGABYTE
+    assert max(sizes) <= 2 * PIECE  # brotli's buffer grows in blocks of its own
+    with pytest.raises(TooLargeError):
+        decompress(bomb, encoding, MEGABYTE)
+
+
+@CODINGS
+def test_a_truncated_body_is_an_error(coding: str) -> None:
+    encoding, pack = PACK[coding]
+    with pytest.raises(DecodeError, match="cut off"):
+        decompress(pack(b"some text")[:-1], encoding, 100)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+@pytest.mark.parametrize("body", [b"{}", b'{"a": 1}', b"data: x\n\n", b": ping\n\n", b"event: a\n"])
+def test_uncompressed_data_under_a_coding_s_name(encoding: str, body: bytes) -> None:
+    """Servers do that, so a provider's answer is read; a client's request is not."""
+    assert unpack(encoding, [body[:1], body[1:]], lenient=True) == (body, True)
+    with pytest.raises(DecodeError):
+        decompress(body + b" " * 50, encoding, 100)
+
+
+def test_an_empty_body_is_complete() -> None:
+    assert decompress(b"", "gzip", 0) == b""
+
+
+def test_a_zstd_frame_that_asks_for_a_huge_window_is_refused() -> None:
+    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    packer = zstd.ZstdCompressor(options=options)
+    with pytest.raises(DecodeError):
+        decompress(packer.compress(b"x" * MEGABYTE) + packer.flush(), "zstd", 2 * MEGABYTE)
