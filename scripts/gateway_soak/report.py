@@ -77,7 +77,7 @@ def storms(phases: Sequence[Storm]) -> Table:
     """A row for each way to be dead."""
     table = Table(title="Storm", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("all providers")
-    for heading in ("requests", "attempts", "budget", "p50 ms", "p99 ms", "first ok after s"):
+    for heading in ("requests", "attempts", "budget", "p50 ms", "p99 ms", "first ok s"):
         table.add_column(heading, justify="right")
     for one in phases:
         counts = [f"{count:,}" for count in (one.requests, one.attempts, one.budget)]
