@@ -15,7 +15,17 @@ from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER, Ask, answer_text, 
 from scripts.gateway_soak.report import as_json
 from scripts.gateway_soak.soak import Outcome, Setting
 from scripts.gateway_soak.storm import Storm
-from scripts.gateway_soak.verdicts import NEVER, SDK, Received, Tally, Verdict, broken_bounds, judge, read
+from scripts.gateway_soak.verdicts import (
+    BEFORE,
+    NEVER,
+    SDK,
+    Received,
+    Tally,
+    Verdict,
+    broken_bounds,
+    judge,
+    read,
+)
 
 from tests.attempts.talk import Reply
 from tests.fakes.record import Request
@@ -174,7 +184,7 @@ def test_json_without_requests() -> None:
     assert (told["broken"], told["storm"], told["answers"]["auto"]["requests"]) == (["broken"], [], 0)
 
 
-def test_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
+def test_faults_hardly_show_and_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
     outcome = soak.run_soak(Setting(requests=300, silence=0.4))
     told = as_json(outcome, [], [])
     assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 300
@@ -182,3 +192,4 @@ def test_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
     assert outcome.faults.keys() > {"server error", "silent", "cut after content"}
     routed = sum((tally for kind, tally in outcome.tallies.items() if kind != SDK), Tally())
     assert {verdict: routed.verdicts[verdict] for verdict in NEVER} == dict.fromkeys(NEVER, 0)
+    assert outcome.tallies[AUTO].share(*BEFORE) <= 0.01, outcome.tallies[AUTO].errors
