@@ -19,16 +19,13 @@ from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_LINE, BoundedHttp1Client, BoundedHttp1Server
+from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
 from smart_router.attempts.whole import WholeRequest, WholeResponse
 
 Commands = layer.CommandGenerator[None]
 
 _SMALL = 1 << 18
 """Bytes of the largest message that is looked at as a whole."""
-
-_PLAIN_HEAD = MAX_LINE
-"""Bytes of a head that is within all bounds, whatever its lines; those of larger ones are looked at."""
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -236,7 +233,7 @@ def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None
     if len(data) < end + length:
         return None
     lines = bytes(data[: end - 4]).split(b"\r\n")
-    if end > _PLAIN_HEAD or len(lines) > MAX_FIELDS:
+    if end >= MAX_HEAD or len(lines) > MAX_FIELDS:
         return None
     # a line that ends with a line feed alone is one for h11
     return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)

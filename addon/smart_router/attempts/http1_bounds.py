@@ -21,9 +21,6 @@ Commands = layer.CommandGenerator[None]
 MAX_HEAD = 64 * 1024
 """Bytes of a request's or answer's head, or of trailers."""
 
-MAX_LINE = 32 * 1024
-"""Bytes of one line of a head."""
-
 MAX_FIELDS = 200
 """Header fields in one head."""
 
@@ -34,7 +31,7 @@ MAX_PIPELINED = 1024 * 1024
 def head_fault(buffer: ReceiveBuffer) -> str | None:
     """What is wrong with the size of the head at the beginning of a buffer, complete or not."""
     data: bytearray = buffer._data
-    if len(data) > MAX_LINE:
+    if len(data) > MAX_HEAD // 2:
         _skip_blank_lines(buffer)
     end = blank_line_regex.search(data, buffer._multiple_lines_search, MAX_HEAD)
     size = end.end() if end else len(data)
@@ -42,8 +39,6 @@ def head_fault(buffer: ReceiveBuffer) -> str | None:
         return f"the head is larger than {MAX_HEAD} bytes"
     if data.count(b"\n", 0, size) > MAX_FIELDS + 2:
         return f"the head has more than {MAX_FIELDS} header fields"
-    if size > MAX_LINE and max(map(len, bytes(data[:size]).split(b"\n"))) > MAX_LINE:
-        return f"a line of the head is longer than {MAX_LINE} bytes"
     return None
 
 
