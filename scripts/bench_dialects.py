@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.cases import Case, load_cases
+from tests.testbed.cases import Case, load_cases
 
 from smart_router.dialects.anthropic import AnthropicDialect
 from smart_router.dialects.base import Call, Dialect

@@ -27,7 +27,7 @@ from scripts.gateway_bench.children import BenchError, LoadProcess, ProviderProc
 from scripts.gateway_bench.gateways import Start, Target
 from scripts.gateway_bench.measures import MEASURES, QUICK, Bench, Plan, prove
 from scripts.gateway_bench.peers import PEERS, peer
-from tests.harness import RouterError
+from tests.testbed.harness import RouterError
 
 
 @contextlib.contextmanager

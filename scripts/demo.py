@@ -21,12 +21,12 @@ import openai
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from tests.fakes.answers import Answer
-from tests.fakes.chat import chat_error
-from tests.fakes.provider import Provider
-from tests.fakes.record import Request
-from tests.fakes.wires import speak
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.chat import chat_error
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
+from tests.testbed.record import Request
+from tests.testbed.wires import speak
 
 PROVIDERS = ("openai", "anthropic", "google", "deepseek", "xai", "groq", "openrouter", "qwen-dashscope")
 

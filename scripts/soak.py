@@ -27,7 +27,7 @@ from scripts.gateway_soak.soak import Outcome, Setting, soak
 from scripts.gateway_soak.stage import FlakyProcess
 from scripts.gateway_soak.storm import PHASES, Storm, storm
 from scripts.gateway_soak.verdicts import broken_bounds
-from tests.harness import RouterError
+from tests.testbed.harness import RouterError
 
 _STORM_CLIENTS, _STORM_EACH = 200, 10
 

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from tests.fakes.provider import Provider
-from tests.harness import Router
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider
 
 with warnings.catch_warnings():
     # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors

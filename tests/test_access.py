@@ -18,9 +18,9 @@ from smart_router.errors import ClientError
 from smart_router.guesses import FIRST, FREE, LONGEST
 from smart_router.listening import is_loopback
 from tests.conftest import renewed
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("access")]
 

@@ -15,10 +15,10 @@ import openai
 import pytest
 
 from tests.conftest import StartRouter
-from tests.fakes.answers import Answer
-from tests.fakes.chat import chat_answer, chat_error, chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import ROUTER, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.chat import chat_answer, chat_error, chat_stream
+from tests.testbed.harness import ROUTER, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.xdist_group("addon")
 

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import renewed
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-input")]
 

@@ -18,8 +18,8 @@ from smart_router.auth.store import AuthStore
 from smart_router.cli import main
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.logins.helpers import ACCOUNT, jwt
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider, refused_port
+from tests.testbed.answers import Answer
+from tests.testbed.provider import Provider, refused_port
 
 HOUR = 3600
 

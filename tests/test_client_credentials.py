@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from smart_router.client_credentials import withhold_credentials, withhold_router_keys
 from tests.conftest import StartRouter, renewed
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("credentials")]
 

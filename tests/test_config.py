@@ -15,8 +15,8 @@ from smart_router.config_errors import ConfigError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.config import load_defaults
 from tests.conftest import StartRouter
-from tests.fakes.provider import Provider
-from tests.harness import MITMDUMP, ROUTER, Router, provider_env
+from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
+from tests.testbed.provider import Provider
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 CHAT = "/v1/chat/completions"

@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import renewed
-from tests.fakes.answers import Answer
-from tests.fakes.chat import chat_answer, chat_stream
-from tests.fakes.provider import Provider
-from tests.fakes.record import Request
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.chat import chat_answer, chat_stream
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
+from tests.testbed.record import Request
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("conversations")]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scripts import demo
 
-from tests.harness import ROOT
+from tests.testbed.harness import ROOT
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_help() -> None:
 
 
 def test_fails_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("tests.harness.MITMDUMP", Path("missing-program"))
+    monkeypatch.setattr("tests.testbed.harness.MITMDUMP", Path("missing-program"))
     assert demo.main([]) == 1
     error = capsys.readouterr().err
     assert error.startswith("demo failed: ")

@@ -16,10 +16,10 @@ from smart_router import __version__
 from smart_router.endpoints import Target, resolve
 from smart_router.errors import ClientError
 from tests.conftest import renewed
-from tests.fakes.answers import Answer, Framing
-from tests.fakes.chat import chat_error, chat_stream
-from tests.fakes.provider import Provider, refused_port
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer, Framing
+from tests.testbed.chat import chat_error, chat_stream
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider, refused_port
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("endpoints")]
 

@@ -18,9 +18,9 @@ from smart_router.providers.registry import PROVIDERS
 from smart_router.router import Router
 from tests.auth.file_keyring import BACKEND
 from tests.conftest import StartRouter
-from tests.fakes.chat import chat_answer
-from tests.fakes.provider import Provider
-from tests.harness import ROOT, provider_env
+from tests.testbed.chat import chat_answer
+from tests.testbed.harness import ROOT, provider_env
+from tests.testbed.provider import Provider
 
 CANARY = "sk-canary-0123456789"
 

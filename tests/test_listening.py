@@ -15,8 +15,8 @@ import pytest
 
 from smart_router.listening import is_loopback
 from tests.conftest import StartRouter
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 ADDRESSES = [
     ("127.0.0.1", True),

@@ -15,9 +15,9 @@ from smart_router.local_trouble import OVER_AFTER, Troubles, local_trouble
 from tests.attempts.exchanges import exchange
 from tests.attempts.talk import providers_config, talk
 from tests.conftest import StartRouter
-from tests.fakes.chat import chat_answer
-from tests.fakes.provider import Provider
-from tests.harness import Router
+from tests.testbed.chat import chat_answer
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider
 
 # what a connection's failure says, a word of the advice or None for the provider's own fault
 FAILURES = [

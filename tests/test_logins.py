@@ -18,13 +18,13 @@ from pydantic import SecretStr
 from smart_router.auth.profiles import Tokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
-from tests.cases import Case, case_params
 from tests.conftest import renewed
-from tests.fakes.answers import Answer, Fault, recorded
-from tests.fakes.authorization import Rotation
-from tests.fakes.chat import chat_error
-from tests.fakes.provider import Provider
-from tests.harness import Router
+from tests.testbed.answers import Answer, Fault, recorded
+from tests.testbed.authorization import Rotation
+from tests.testbed.cases import Case, case_params
+from tests.testbed.chat import chat_error
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
 CODEX = "openai-codex/gpt-5.5"

@@ -13,7 +13,7 @@ import pytest
 from smart_router.attempts.limits import Limits
 from smart_router.options import OPTIONS, read_limits, read_max_body, read_value
 from tests.conftest import StartRouter
-from tests.harness import MITMDUMP, ROUTER
+from tests.testbed.harness import MITMDUMP, ROUTER
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 SECONDS = {

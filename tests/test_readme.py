@@ -19,8 +19,8 @@ from smart_router.config import parse_config
 from smart_router.options import OPTIONS
 from smart_router.providers.registry import PROVIDERS
 from tests.conftest import renewed
-from tests.fakes.provider import Provider
-from tests.harness import MITMDUMP, ROOT, Router, provider_env
+from tests.testbed.harness import MITMDUMP, ROOT, Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("readme")]
 

@@ -13,10 +13,10 @@ from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from pydantic import BaseModel
 
 from tests.conftest import renewed
-from tests.fakes.answers import Answer
-from tests.fakes.chat import USAGE, chat_answer, chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.chat import USAGE, chat_answer, chat_stream
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sdk")]
 

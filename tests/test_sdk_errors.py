@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import renewed
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.chat import chat_error, chat_stream, stream_error
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.chat import chat_error, chat_stream, stream_error
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sdk")]
 

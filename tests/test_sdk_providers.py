@@ -10,18 +10,18 @@ import pytest
 import pytest_asyncio
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from tests.cases import Case, case_params
 from tests.conftest import renewed
 from tests.dialects.gemini_cases import FINISH as GEMINI_FINISH
 from tests.dialects.test_anthropic import FINISH_REASONS as ANTHROPIC_FINISH
 from tests.dialects.test_anthropic import prepare as prepare_anthropic
 from tests.dialects.test_chat import FINISH as CHAT_FINISH
-from tests.fakes.answers import recorded
-from tests.fakes.chat import chat_answer, chat_error
-from tests.fakes.provider import Provider
-from tests.fakes.wires import gemini_answer, gemini_stream, messages_answer, messages_stream
-from tests.harness import Router, provider_env
-from tests.oracle import compare
+from tests.testbed.answers import recorded
+from tests.testbed.cases import Case, case_params
+from tests.testbed.chat import chat_answer, chat_error
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.oracle import compare
+from tests.testbed.provider import Provider
+from tests.testbed.wires import gemini_answer, gemini_stream, messages_answer, messages_stream
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sdk-providers")]
 

@@ -28,8 +28,8 @@ from scripts.gateway_soak.verdicts import (
 )
 
 from tests.attempts.talk import Reply
-from tests.fakes.record import Request
-from tests.harness import ROOT
+from tests.testbed.harness import ROOT
+from tests.testbed.record import Request
 
 ASK = Ask("router", 7, AUTO, True, "Hello {}")
 WHOLE = ASK.expected

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.conftest import StartRouter
-from tests.fakes.provider import Provider
-from tests.harness import MITMWEB, ROOT, START_LIMIT, Router, provider_env
+from tests.testbed.harness import MITMWEB, ROOT, START_LIMIT, Router, provider_env
+from tests.testbed.provider import Provider
 
 ADDON = ROOT / "addon"
 SCRIPT = f"""

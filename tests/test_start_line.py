@@ -12,8 +12,8 @@ from smart_router.auth.store import AuthStore
 from smart_router.config import parse_config
 from smart_router.start_line import pointed_at_itself, start_line
 from tests.conftest import StartRouter
-from tests.fakes.provider import Provider
-from tests.harness import provider_env
+from tests.testbed.harness import provider_env
+from tests.testbed.provider import Provider
 
 LOOPBACK = [("127.0.0.1", 8080)]
 

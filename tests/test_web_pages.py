@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import renewed
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.answers import Answer
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 Browser, Page = async_api.Browser, async_api.Page

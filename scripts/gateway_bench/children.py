@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.harness import ROOT
+from tests.testbed.harness import ROOT
 
 START_LIMIT = 120.0
 """Seconds a peer may take to start: some import a great deal."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.gateway_bench.answers import MODEL
-from tests.harness import Router, RouterError, provider_env
+from tests.testbed.harness import Router, RouterError, provider_env
 
 DIRECT, BARE, ROUTER = "direct", "mitmdump", "router auto"
 OPENAI_MODEL, ANTHROPIC_MODEL = "openai/gpt-6-luna", "anthropic/claude-haiku-5-5"

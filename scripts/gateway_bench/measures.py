@@ -16,7 +16,7 @@ from scripts.gateway_bench.gateways import BARE, CONFIG, DIRECT, Start, Target
 from scripts.gateway_bench.proc import cpu
 from scripts.gateway_bench.proc import memory as memory_of
 from scripts.gateway_bench.results import Cell, Figures, Results
-from tests.harness import provider_env
+from tests.testbed.harness import provider_env
 
 CALIBRATION = "16 clients"
 SETTLE_LIMIT = 10.0

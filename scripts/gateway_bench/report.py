@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from scripts.gateway_bench.gateways import BARE, DIRECT
 from scripts.gateway_bench.results import Cell, Results
-from tests.harness import ROOT
+from tests.testbed.harness import ROOT
 
 EXPLICIT = "router explicit"
 BUSY = 0.5

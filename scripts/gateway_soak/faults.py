@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.record import Request
-from tests.fakes.wires import speak
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.record import Request
+from tests.testbed.wires import speak
 
 Wire = Literal["chat", "anthropic", "gemini"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from scripts.gateway_soak.faults import FAULTS, STREAM_FAULTS, draw, planned
 from scripts.gateway_soak.plan import MARKER, answer_text
-from tests.fakes.answers import Answer
-from tests.fakes.provider import Provider
-from tests.fakes.record import Request
+from tests.testbed.answers import Answer
+from tests.testbed.provider import Provider
+from tests.testbed.record import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from scripts.gateway_bench.children import Child
 from scripts.gateway_bench.gateways import mitmdump
 from scripts.gateway_bench.proc import memory
 from scripts.gateway_soak.plan import PROVIDERS
-from tests.harness import Router, provider_env
+from tests.testbed.harness import Router, provider_env
 
 SILENCE = 1.0
 """Seconds of silence after which an attempt has failed, unless a soak sets another limit."""

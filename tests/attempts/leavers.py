@@ -17,7 +17,7 @@ import h2.errors
 from h2.events import DataReceived
 
 from tests.attempts.talk import CHAT
-from tests.harness import Router
+from tests.testbed.harness import Router
 
 
 class Leaver(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from smart_router.routing.decision import TIERS
-from tests.harness import Router
+from tests.testbed.harness import Router
 
 CHAT = "/v1/chat/completions"
 

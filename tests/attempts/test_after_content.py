@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from tests.attempts.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
 from tests.attempts.upstreams import WORKING, Upstreams
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.chat import chat_answer, chat_stream, stream_error
-from tests.harness import Router
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.chat import chat_answer, chat_stream, stream_error
+from tests.testbed.harness import Router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

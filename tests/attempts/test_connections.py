@@ -21,10 +21,10 @@ from tests.attempts.talk import (
     talk,
 )
 from tests.attempts.upstreams import WORKING, Upstreams
-from tests.fakes.answers import Answer, Fault, Framing
-from tests.fakes.chat import chat_answer, chat_error, chat_stream
-from tests.fakes.provider import Provider, refused_port
-from tests.harness import Router
+from tests.testbed.answers import Answer, Fault, Framing
+from tests.testbed.chat import chat_answer, chat_error, chat_stream
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider, refused_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

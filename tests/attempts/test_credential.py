@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from tests.attempts.talk import CHAT, ask_body
 from tests.attempts.upstreams import Upstreams
-from tests.fakes.record import Request
-from tests.harness import Router, provider_env
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.record import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

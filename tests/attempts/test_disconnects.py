@@ -16,10 +16,10 @@ from tests.attempts import inspect_addon, slow_hooks_addon
 from tests.attempts.leavers import LEAVERS, Http2Leaver, Leaver
 from tests.attempts.talk import ask_body, chains_config, providers_config
 from tests.attempts.upstreams import WORKING, Upstreams
-from tests.fakes.answers import Fault
-from tests.fakes.chat import chat_answer, chat_error, chat_stream
-from tests.fakes.record import Request
-from tests.harness import Router
+from tests.testbed.answers import Fault
+from tests.testbed.chat import chat_answer, chat_error, chat_stream
+from tests.testbed.harness import Router
+from tests.testbed.record import Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 from tests.attempts.talk import Clients, clients_of, providers_config, talk
 from tests.attempts.triggers import STATUSES, TRIGGERS, Case, cases
 from tests.attempts.upstreams import UNREACHABLE, Upstreams
-from tests.fakes.chat import chat_answer, chat_error, chat_stream
-from tests.harness import Router, provider_env
+from tests.testbed.chat import chat_answer, chat_error, chat_stream
+from tests.testbed.harness import Router, provider_env
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from tests.attempts.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
 from tests.conftest import renewed
-from tests.fakes.answers import Fault
-from tests.fakes.chat import chat_error, chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import Router
+from tests.testbed.answers import Fault
+from tests.testbed.chat import chat_error, chat_stream
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.attempts.talk import CHAT, ask_body, clients_of, providers_config
-from tests.harness import ROOT, Router
+from tests.testbed.harness import ROOT, Router
 
 CHUNKS = 60
 BOUND = 0.05
@@ -24,7 +24,7 @@ BOUND = 0.05
 async def provider_url() -> AsyncIterator[str]:
     """A scripted provider in a process of its own, whose pieces are the times at which they were sent."""
     script = json.dumps({"default": {"clock": {"chunks": CHUNKS, "pause": 0.005}}})
-    command = [sys.executable, "-m", "tests.fakes.provider", "--script", script]
+    command = [sys.executable, "-m", "tests.testbed.provider", "--script", script]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     yield f"http://127.0.0.1:{json.loads(await process.stdout.readline())['port']}/v1"

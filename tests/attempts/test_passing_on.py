@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from tests.attempts.talk import Clients, ask_body, chains_config, clients_of, post, providers_config
 from tests.attempts.upstreams import WORKING, Upstreams
-from tests.fakes.answers import Answer, Cut
-from tests.fakes.chat import chat_stream
-from tests.harness import Router
+from tests.testbed.answers import Answer, Cut
+from tests.testbed.chat import chat_stream
+from tests.testbed.harness import Router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,10 +14,10 @@ from OpenSSL import SSL
 from smart_router.attempts.resumption import Sessions
 from tests.attempts.drive import make_context
 from tests.attempts.talk import chains_config, providers_config, talk
-from tests.fakes.chat import chat_answer
-from tests.fakes.provider import Provider
-from tests.fakes.tls import server_context
-from tests.harness import Router
+from tests.testbed.chat import chat_answer
+from tests.testbed.harness import Router
+from tests.testbed.provider import Provider
+from tests.testbed.tls import server_context
 
 FAR = server_context([])
 

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.attempts.upstreams import UNREACHABLE, WORKING
-from tests.fakes.answers import Answer, Fault, Point
-from tests.fakes.chat import JSON_HEADERS, STREAM_HEADERS, chat_answer, chat_error, chat_stream, stream_error
+from tests.testbed.answers import Answer, Fault, Point
+from tests.testbed.chat import (
+    JSON_HEADERS,
+    STREAM_HEADERS,
+    chat_answer,
+    chat_error,
+    chat_stream,
+    stream_error,
+)
 
 STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import Self
 
-from tests.fakes.answers import Fault
-from tests.fakes.provider import Provider, refused_port
-from tests.fakes.record import Request
+from tests.testbed.answers import Fault
+from tests.testbed.provider import Provider, refused_port
+from tests.testbed.record import Request
 
 WORKING = ("plain", "tls", "h2")
 """Those that answer: over plain HTTP/1.1, TLS with HTTP/1.1, TLS with HTTP/2."""

@@ -15,9 +15,9 @@ from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND
 from tests.auth.test_processes import ROOT
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.authorization import Rotation
-from tests.fakes.provider import Provider
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.authorization import Rotation
+from tests.testbed.provider import Provider
 
 
 def expired_login(folder: Path) -> None:

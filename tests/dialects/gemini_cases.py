@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import Call, Dialect, ModelRules
 from smart_router.dialects.gemini import GeminiDialect
 from smart_router.dialects.hub import Event
-from tests.cases import Case
+from tests.testbed.cases import Case
 
 FINISH = {
     "STOP": "stop",

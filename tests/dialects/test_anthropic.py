@@ -16,8 +16,8 @@ from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Delta, Event, Failure, Message, ReasoningDetail
 from smart_router.errors import UpstreamError
-from tests.cases import Case, case_params, load_cases
-from tests.oracle import check_answer, check_grammar, check_stream
+from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = AnthropicDialect()
 

@@ -12,8 +12,8 @@ from smart_router.dialects.base import Call, ModelRules
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
-from tests.cases import Case, case_params
 from tests.dialects.anthropic_to_hub import OutsideChatError, read_request
+from tests.testbed.cases import Case, case_params
 
 PLAIN = ModelRules(max_output=8000)
 BUDGET = ModelRules(max_output=64_000, thinking="budget")

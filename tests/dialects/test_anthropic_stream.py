@@ -15,8 +15,8 @@ from smart_router.dialects.base import Call
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used, make_usage
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from smart_router.dialects.tool_names import short_name
-from tests.cases import Case, case_params, load_cases
-from tests.oracle import check_grammar
+from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.oracle import check_grammar
 
 LONG_NAME = "mcp__" + 20 * "long_"
 CALL = Call("anthropic", "claude", stream=True, now=7, request_id="r", tool_names=(LONG_NAME,))

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.fold import fold, unfold
-from tests.cases import Case, case_params, load_cases
 from tests.dialects.chat_wire import CALL, CHAT, call_to, read
-from tests.oracle import check_answer, check_grammar, check_stream
+from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 WIRE = "openai-chat"
 FINISH = {

@@ -14,9 +14,9 @@ from smart_router.dialects.base import Call
 from smart_router.dialects.chat import read_any
 from smart_router.dialects.chat_plain import read_plain
 from smart_router.dialects.client_chat import write_completion
-from tests.cases import Case, case_params
 from tests.dialects.chat_wire import CALL, CHAT, call_to
 from tests.dialects.test_chat import FRAGMENT, JSON, WIRE
+from tests.testbed.cases import Case, case_params
 
 USAGE = {
     "prompt_tokens": 19,

@@ -11,8 +11,8 @@ from smart_router.dialects.base import Call
 from smart_router.dialects.client_chat import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.registry import declared_provider
-from tests.cases import Case, case_params
 from tests.dialects.chat_wire import CHAT, call_to
+from tests.testbed.cases import Case, case_params
 
 HELLO = {"role": "user", "content": "Hello"}
 MODELS = {

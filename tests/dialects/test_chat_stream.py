@@ -9,7 +9,7 @@ import pytest
 from smart_router.dialects.hub import Delta, End, Failure, Finish, Start
 from smart_router.errors import UpstreamError
 from tests.dialects.chat_wire import CALL, CHAT, read, says, sse
-from tests.oracle import check_grammar
+from tests.testbed.oracle import check_grammar
 
 START = Start("c1", "m", 7)
 DELTAS: dict[str, tuple[list[Any], list[dict[str, Any]], str]] = {

@@ -15,9 +15,9 @@ from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.gemini_signatures import SKIP_VALIDATION
 from smart_router.dialects.hub import Failure
 from smart_router.errors import ClientError, UpstreamError
-from tests.cases import Case, case_params
 from tests.dialects.gemini_cases import FINISH, HI, USER, answer, case_call, cut, make_call, read_chunks, sse
-from tests.oracle import check_answer, check_grammar, check_stream
+from tests.testbed.cases import Case, case_params
+from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = CloudCodeDialect()
 EXTRAS = {"project": "p"}

@@ -13,9 +13,9 @@ from smart_router.dialects.gemini_stream import MAX_JSON_BYTES
 from smart_router.dialects.hub import ChatRequest, Failure
 from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import UpstreamError
-from tests.cases import Case, case_params
 from tests.dialects.gemini_cases import FINISH, answer, case_call, cut, make_call, read_chunks, sse
-from tests.oracle import check_answer, check_grammar, check_stream
+from tests.testbed.cases import Case, case_params
+from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = GeminiDialect()
 SAMPLE = sse(answer({"text": "grüß"}), answer({"functionCall": {"name": "f"}}, finishReason="STOP"))

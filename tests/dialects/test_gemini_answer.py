@@ -17,7 +17,7 @@ from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start,
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini_cases import NOW, answer, make_call
-from tests.oracle import check_grammar
+from tests.testbed.oracle import check_grammar
 
 
 def read(*objects: Any, **fields: Any) -> list[Event]:

@@ -10,9 +10,9 @@ from pydantic_core import from_json
 
 from smart_router.dialects.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini import GeminiDialect
-from tests.cases import Case, load_cases
 from tests.dialects.gemini_cases import case_call
 from tests.dialects.gemini_reading import plain, read_request
+from tests.testbed.cases import Case, load_cases
 
 
 def requests(wire: str) -> Any:

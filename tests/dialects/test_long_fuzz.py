@@ -28,7 +28,7 @@ from smart_router.dialects.gemini import GeminiDialect
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used
 from smart_router.dialects.responses import CODEX, ResponsesDialect
 from smart_router.providers.error_rules import ERROR_RULES
-from tests.cases import Case, load_cases
+from tests.testbed.cases import Case, load_cases
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 """For all dialects together."""

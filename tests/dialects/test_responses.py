@@ -17,10 +17,10 @@ from smart_router.dialects.hub import Failure, Start
 from smart_router.dialects.responses import CODEX, ResponsesDialect
 from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import UpstreamError
-from tests.cases import Case, case_params, load_cases
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.responses_helpers import CALL, DIALECT, LONG, QUOTA, read_stream, write
-from tests.oracle import check_answer, check_grammar, check_stream
+from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 FINISH_REASONS = {"completed": "stop", "completed+tools": "tool_calls", "incomplete": "length"}
 """Every recorded incomplete answer ran into its token limit."""

@@ -15,10 +15,10 @@ from smart_router.dialects.base import Call
 from smart_router.dialects.client_chat import read_request as read_chat
 from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.errors import ClientError
-from tests.cases import Case, case_params, load_cases
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.responses_helpers import REASONING, function_tool, write
 from tests.dialects.responses_reading import read_request
+from tests.testbed.cases import Case, case_params, load_cases
 
 NOT_IN_CHAT = {
     "test-file-search-0-n": "the tool file_search",

@@ -12,7 +12,7 @@ from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import Delta, Failure, Finish, Start, is_content
 from smart_router.dialects.sse import sse_event
 from tests.dialects.responses_helpers import CALL, DIALECT, QUOTA, read_stream, stream
-from tests.oracle import check_grammar
+from tests.testbed.oracle import check_grammar
 
 CREATED = {
     "type": "response.created",

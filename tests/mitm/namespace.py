@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
 from tests.mitm.tools import free_port, run
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 ADDRESS = "203.0.113.10"
 """Of the documentation's own network: api.openai.com, for this namespace."""

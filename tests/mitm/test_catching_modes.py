@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.provider import Provider
-from tests.harness import ROOT, Router, RouterError, provider_env
 from tests.mitm.namespace import ADDRESS, UNSUPPORTED
 from tests.mitm.tools import LIMIT, free_port, run
+from tests.testbed.harness import ROOT, Router, RouterError, provider_env
+from tests.testbed.provider import Provider
 
 BODY = json.dumps({"model": "gpt-5.4-mini", "messages": [{"role": "user", "content": "Hi"}]})
 URL = "https://api.openai.com/v1/chat/completions"

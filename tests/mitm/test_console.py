@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from tests.attempts.talk import CHAT, ask_body, chains_config
-from tests.fakes.provider import Provider
-from tests.harness import MITMDUMP, ROUTER, Router, provider_env
 from tests.mitm.tools import free_port, run
+from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 

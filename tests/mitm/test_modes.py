@@ -14,8 +14,6 @@ import pytest
 
 from tests.attempts.talk import providers_config
 from tests.conftest import StartRouter
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
 from tests.mitm.tools import (
     CorporateProxy,
     RefusedError,
@@ -26,6 +24,8 @@ from tests.mitm.tools import (
     run,
 )
 from tests.mitm.web import Web, web_arguments
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 

@@ -12,11 +12,11 @@ import pytest_asyncio
 
 from tests.attempts.talk import Reply, ask_body, chains_config, post
 from tests.conftest import StartRouter, renewed
-from tests.fakes.answers import Fault
-from tests.fakes.chat import chat_answer, chat_error
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
 from tests.mitm.web import Web, web_arguments
+from tests.testbed.answers import Fault
+from tests.testbed.chat import chat_answer, chat_error
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("naming_requests")]
 

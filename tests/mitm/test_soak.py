@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from tests.attempts.talk import CHAT, ask_body
-from tests.fakes.chat import chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
 from tests.mitm.web import Web, web_arguments
+from tests.testbed.chat import chat_stream
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.connection import Connection as Frames
 from wsproto.events import AcceptConnection, Message, Request
 
-from tests.harness import Router
+from tests.testbed.harness import Router
 
 LIMIT = 30.0
 """Seconds that a program may take on a busy machine."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from smart_router.dialects.base import ModelRules
 from smart_router.providers.catalogue import load_models, read_catalogue, rules_for
 from smart_router.providers.error_rules import ERROR_RULES
-from tests.cases import load_cases
+from tests.testbed.cases import load_cases
 
 PROVIDERS = sorted(ERROR_RULES)
 

@@ -10,7 +10,7 @@ import pytest
 from smart_router.dialects.errors import read_error
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 from smart_router.providers.error_rules import ERROR_RULES
-from tests.cases import Case, load_cases
+from tests.testbed.cases import Case, load_cases
 
 NOW = 1_787_023_080.0  # 173470 s before the recorded Codex reset
 

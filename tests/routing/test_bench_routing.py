@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from smart_router.routing.decision import TIERS
-from tests.harness import ROOT
+from tests.testbed.harness import ROOT
 
 SCRIPTS = ROOT / "scripts"
 SETS = ("one", "two")

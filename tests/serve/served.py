@@ -1,4 +1,4 @@
-"""`smart-router serve` as a child process, like `tests.harness.Router`."""
+"""`smart-router serve` as a child process, like `tests.testbed.harness.Router`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 
-from tests import ready_addon
-from tests.fakes.chat import chat_stream
-from tests.fakes.provider import Provider
-from tests.fakes.record import Request
-from tests.harness import MITMDUMP, Router, RouterError, provider_env
+from tests.testbed import ready_addon
+from tests.testbed.chat import chat_stream
+from tests.testbed.harness import MITMDUMP, Router, RouterError, provider_env
+from tests.testbed.provider import Provider
+from tests.testbed.record import Request
 
 ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
 PATIENCE = 30.0

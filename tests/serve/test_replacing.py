@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from smart_router.serve.leaving import IDLE
-from tests.fakes.chat import chat_answer
-from tests.fakes.provider import Provider
 from tests.serve.served import ASK, PATIENCE, Asking, Served, Stream, ended, serving, until_counted
+from tests.testbed.chat import chat_answer
+from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.slow
 

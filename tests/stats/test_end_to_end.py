@@ -16,9 +16,9 @@ from mitmproxy.io import FlowReader
 from smart_router.stats.audit import read_audit
 from smart_router.stats.database import reading
 from tests.conftest import renewed
-from tests.fakes.chat import chat_answer, chat_error, chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import Router, provider_env
+from tests.testbed.chat import chat_answer, chat_error, chat_stream
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stats")]
 

@@ -27,8 +27,8 @@ from smart_router.providers.registry import PROVIDERS
 from smart_router.stats import prices
 from smart_router.stats.prices import PriceBook, PriceTable, RatesAbove
 from smart_router.stats.record import Basis, Cost, Tokens
-from tests.cases import Case, case_params
 from tests.stats.records import NOON
+from tests.testbed.cases import Case, case_params
 
 LACKING = {
     "antigravity/gemini-3-flash",

@@ -23,8 +23,8 @@ from smart_router.stats.record import Cost, RequestRecord, Tokens
 from smart_router.stats.recorder import Recorder
 from smart_router.stats.report import build_report
 from smart_router.stats.tally import leftovers
-from tests.harness import ROOT
 from tests.stats.records import HAIKU, LUNA, NOON, attempt, request
+from tests.testbed.harness import ROOT
 
 Open = Callable[..., Recorder]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smart_router.transcript import read_answer, read_request, render
 from smart_router.transcript.answers import DIALECTS
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
-from tests.fakes.chat import chat_stream
+from tests.testbed.chat import chat_stream
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from smart_router.transcript import read_answer, read_request, render
-from tests.cases import Case, case_params
+from tests.testbed.cases import Case, case_params
 
 WIRES = {
     "openai-chat": "openai-chat",

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import Request
 from smart_router.auth.logins.transport import LARGEST, Transport
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.provider import Provider, refused_port
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.provider import Provider, refused_port
 
 FORM: Mapping[str, str | SecretStr] = {"refresh_token": SecretStr("canary-refresh"), "x": "a b&c"}
 

@@ -18,9 +18,9 @@ from smart_router.auth.logins import antigravity, codex, minimax
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Flow, Grant, LoginError
 from tests.auth.logins.helpers import ACCOUNT, NOW, User, jwt, log_in
-from tests.fakes.answers import Answer, Fault
-from tests.fakes.provider import Provider
-from tests.fakes.record import Request
+from tests.testbed.answers import Answer, Fault
+from tests.testbed.provider import Provider
+from tests.testbed.record import Request
 
 HTML = Answer(headers={"content-type": "text/html"}, body=b"<html>Just a moment...</html>")
 HANGING = Answer(fault=Fault.SILENT_BEFORE_HEAD)

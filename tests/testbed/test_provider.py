@@ -19,11 +19,11 @@ import h2.connection
 import httpx
 import pytest
 
-from tests.cases import Case, case_params
-from tests.fakes.answers import Answer, Fault, Framing, Point, recorded
-from tests.fakes.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
-from tests.fakes.provider import Provider, refused_port
-from tests.fakes.tls import ca_pem
+from tests.testbed.answers import Answer, Fault, Framing, Point, recorded
+from tests.testbed.cases import Case, case_params
+from tests.testbed.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
+from tests.testbed.provider import Provider, refused_port
+from tests.testbed.tls import ca_pem
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAT = "/v1/chat/completions"
@@ -381,7 +381,7 @@ async def test_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     rule = {"path": "/a", "answers": [{"error": {"status": 429}}, {"chat": {"text": "hi"}, "cut": 9}]}
     script.write_text(json.dumps({"rules": [rule], "default": {"raw": {}, "status": 418}}))
-    command = [sys.executable, "-m", "tests.fakes.provider", "--script", str(script)]
+    command = [sys.executable, "-m", "tests.testbed.provider", "--script", str(script)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     port = json.loads(await process.stdout.readline())["port"]

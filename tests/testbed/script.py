@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.answers import Answer, Fault, Framing, recorded
-from tests.fakes.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
-from tests.fakes.record import Request
-from tests.fakes.wires import echo, gemini_answer, gemini_stream, messages_answer, messages_stream
+from tests.testbed.answers import Answer, Fault, Framing, recorded
+from tests.testbed.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
+from tests.testbed.record import Request
+from tests.testbed.wires import echo, gemini_answer, gemini_stream, messages_answer, messages_stream
 
 Reply = Answer | Callable[[Request], Answer]
 """An answer, or how one is made for a request."""

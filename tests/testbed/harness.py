@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from tests import ready_addon
-from tests.fakes.tls import ca_pem
+from tests.testbed import ready_addon
+from tests.testbed.tls import ca_pem
 
 if TYPE_CHECKING:
     import openai
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROUTER = ROOT / "addon" / "router.py"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 MITMWEB = MITMDUMP.with_name("mitmweb")

@@ -6,9 +6,9 @@ import asyncio
 import http
 from collections.abc import AsyncIterator, Generator, Mapping
 
-from tests.fakes.answers import Framing
-from tests.fakes.connection import Connection, Host
-from tests.fakes.record import Request
+from tests.testbed.answers import Framing
+from tests.testbed.connection import Connection, Host
+from tests.testbed.record import Request
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 _BODILESS = {204, 304}

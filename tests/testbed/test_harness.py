@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartRouter
-from tests.fakes.answers import Fault
-from tests.fakes.chat import chat_stream
-from tests.fakes.provider import Provider
-from tests.harness import Router, RouterError, provider_env
+from tests.testbed.answers import Fault
+from tests.testbed.chat import chat_stream
+from tests.testbed.harness import Router, RouterError, provider_env
+from tests.testbed.provider import Provider
 
 ADDON = """
 import json, os

@@ -1,7 +1,7 @@
 """The scripted provider: a server on a random loopback port that answers by script and records what it got.
 
 In a test: `async with Provider() as provider`, then `provider.on(...)`. By itself, as another process:
-`python -m tests.fakes.provider --script script.json` prints `{"port": ...}` and serves until it is stopped.
+`python -m tests.testbed.provider --script script.json` prints `{"port": ...}` and serves until it is stopped.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from tests.fakes.answers import Action, Answer, Fault
-from tests.fakes.connection import Connection
-from tests.fakes.http1 import Http1
-from tests.fakes.http2 import Http2
-from tests.fakes.record import PATIENCE, Request
-from tests.fakes.script import Script
-from tests.fakes.tls import server_context
+from tests.testbed.answers import Action, Answer, Fault
+from tests.testbed.connection import Connection
+from tests.testbed.http1 import Http1
+from tests.testbed.http2 import Http2
+from tests.testbed.record import PATIENCE, Request
+from tests.testbed.script import Script
+from tests.testbed.tls import server_context
 
 H2_OR_HTTP1 = ("h2", "http/1.1")
 

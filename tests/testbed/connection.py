@@ -9,9 +9,9 @@ import struct
 from collections.abc import Iterator
 from typing import Protocol
 
-from tests.fakes.answers import Answer
-from tests.fakes.play import Wire, play
-from tests.fakes.record import Request
+from tests.testbed.answers import Answer
+from tests.testbed.play import Wire, play
+from tests.testbed.record import Request
 
 
 class Host(Protocol):

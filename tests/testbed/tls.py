@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import trustme
 
-from tests.fakes.answers import Action
+from tests.testbed.answers import Action
 
 
 @functools.cache

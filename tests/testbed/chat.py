@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.fakes.answers import MODEL, NOW, Answer
+from tests.testbed.answers import MODEL, NOW, Answer
 
 ToolCall = tuple[str, Mapping[str, Any]]
 """Name and arguments."""

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
-from tests.fakes.answers import Answer
-from tests.fakes.record import Request
+from tests.testbed.answers import Answer
+from tests.testbed.record import Request
 
 
 @dataclass

@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
-from tests.fakes.answers import NOW, Action, Answer, Framing, Point
-from tests.fakes.record import Request
+from tests.testbed.answers import NOW, Action, Answer, Framing, Point
+from tests.testbed.record import Request
 
 _SMALL = 16_384
 

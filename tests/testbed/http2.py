@@ -14,9 +14,9 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
-from tests.fakes.answers import Framing
-from tests.fakes.connection import Connection, Host
-from tests.fakes.record import Request
+from tests.testbed.answers import Framing
+from tests.testbed.connection import Connection, Host
+from tests.testbed.record import Request
 
 
 @dataclass

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.fakes.answers import MODEL, Answer
-from tests.fakes.chat import STREAM_HEADERS, USAGE, chat_answer, chat_error, chat_stream
-from tests.fakes.record import Request
+from tests.testbed.answers import MODEL, Answer
+from tests.testbed.chat import STREAM_HEADERS, USAGE, chat_answer, chat_error, chat_stream
+from tests.testbed.record import Request
 
 
 def messages_answer(text: str = "Hello.") -> Answer:

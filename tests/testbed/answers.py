@@ -158,7 +158,7 @@ _FRAMING_HEADERS = {"content-length", "transfer-encoding", "content-encoding", "
 
 
 def recorded(folder: Path) -> Answer:
-    """A recorded answer (`tests.cases.Case.folder`), as it was but for its framing headers.
+    """A recorded answer (`tests.testbed.cases.Case.folder`), as it was but for its framing headers.
 
     Some recordings lack the content type; real servers send one.
     Event streams are cut at their events; `but(cut=...)` cuts them elsewhere.

@@ -19,7 +19,7 @@ from smart_router.dialects import hub
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.hub import Event
 from smart_router.dialects.sse import SseParser
-from tests.cases import Case
+from tests.testbed.cases import Case
 
 _GRAMMAR = re.compile(r"Start( Delta)*( Finish)+( Used)? End|(Start )?(Delta )*Failure")
 
