@@ -15,6 +15,7 @@ from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
 from smart_router.access import allowed_names
+from smart_router.access_log import Journal
 from smart_router.attempts import debug_log, error_pages
 from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
@@ -28,7 +29,6 @@ from smart_router.auth.persist import StoreError
 from smart_router.config_errors import ConfigError
 from smart_router.fast_hooks import FastHooks
 from smart_router.gate import Gate
-from smart_router.journal import Journal
 from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.local_trouble import raise_file_limit
 from smart_router.mitm import comments, links, replay, views
@@ -44,9 +44,9 @@ from smart_router.options import (
     take_deferred,
 )
 from smart_router.recording import FLUSH_WITHIN
-from smart_router.router import Router, open_router
+from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
-from smart_router.running import Running, running
+from smart_router.runtime import Router, open_router
 from smart_router.serving import INTERNAL, Rules, Serving, cors
 from smart_router.start_line import pointed_at_itself, start_line
 

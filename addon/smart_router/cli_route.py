@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smart_router.config import Config, config_path, load_config
-from smart_router.errors import ClientError
-from smart_router.offline import (
+from smart_router.dry_run import (
     ASSUMED_ANSWER,
     Comparison,
     Offline,
@@ -25,6 +24,7 @@ from smart_router.offline import (
     read_flows,
     read_jsonl,
 )
+from smart_router.errors import ClientError
 from smart_router.routing import Decision
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -41,7 +41,6 @@ from pydantic import (
 
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
-from smart_router.nearest import did_you_mean
 from smart_router.paths import config_path as config_path
 from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
@@ -50,6 +49,7 @@ from smart_router.routing import config as routing_config
 from smart_router.routing.config import RoutingConfig
 from smart_router.routing.unknown_names import unknown_names
 from smart_router.stats.prices import PriceTable, Reference, UserPrices
+from smart_router.suggestions import did_you_mean
 
 logger = logging.getLogger(__name__)
 

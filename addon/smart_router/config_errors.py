@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from smart_router.nearest import did_you_mean
+from smart_router.suggestions import did_you_mean
 
 
 class Problem(NamedTuple):

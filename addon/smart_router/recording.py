@@ -15,8 +15,8 @@ from mitmproxy import http
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.config import Config
+from smart_router.dry_run import estimate_cost
 from smart_router.errors import ClientError
-from smart_router.offline import estimate_cost
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
 from smart_router.routing.needs import CHARACTERS_PER_TOKEN, prompt_tokens

@@ -38,8 +38,8 @@ from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
 from smart_router.mitm import links, replay
 from smart_router.mitm.commands import REPLAYED
 from smart_router.mitm.intercept import Found, Interception
-from smart_router.router import Router, request_id
-from smart_router.running import count_running, running
+from smart_router.requests_in_progress import count_running, running
+from smart_router.runtime import Router, request_id
 from smart_router.stats.metrics import exposition
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_header
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
-from smart_router.router import Router
+from smart_router.runtime import Router
 
 _Original = clientplayback.ReplayHandler
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from smart_router.config_errors import ConfigError, problems
-from smart_router.nearest import did_you_mean
 from smart_router.routing.decision import TIERS, Candidate, Tier, rank
 from smart_router.routing.lexicon import Lexicon
+from smart_router.suggestions import did_you_mean
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 """A TOML array of strings; arrays arrive as lists, which strict tuples refuse."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from smart_router.config_errors import Problem
-from smart_router.nearest import did_you_mean
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig, candidates, load_defaults
 from smart_router.routing.decision import TIERS, Candidate
+from smart_router.suggestions import did_you_mean
 
 
 def unknown_names(routing: RoutingConfig, providers: Mapping[str, Provider]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from mitmproxy import ctx, http
 
 from smart_router.addon import SmartRouter, _smart_router
 from smart_router.recording import FLUSH_WITHIN
-from smart_router.router import Router
+from smart_router.runtime import Router
 from smart_router.serve.channel import Channel, Message
 from smart_router.serve.inherit import Inherited
 from smart_router.serve.leaving import leave

@@ -10,8 +10,8 @@ from pydantic_core import from_json, to_json
 
 from smart_router import __version__, endpoints
 from smart_router.attempts.claims import Claims
-from smart_router.router import Router
-from smart_router.running import running
+from smart_router.requests_in_progress import running
+from smart_router.runtime import Router
 from smart_router.serve.tree import Tree
 from smart_router.stats.totals import Histogram, Labels, Totals
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.dialects.hub import ReasoningDetail
-from smart_router.router import Router
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import Kept, StickyTable
+from smart_router.runtime import Router
 
 RETELL = 1 / 8
 """Share of the time for which a conversation is remembered, after which the others are told that it goes on:

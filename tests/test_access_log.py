@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smart_router.journal import GAP, Journal, stamp
+from smart_router.access_log import GAP, Journal, stamp
 
 logger = logging.getLogger("smart_router.test_journal")
 
