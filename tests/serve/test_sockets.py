@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from click.testing import CliRunner
 
-from smart_router.cli import main
+from smart_router.cli.main import main
 from smart_router.serve.sockets import Sockets, addresses, numbers, open_sockets
 
 REVERSE = "reverse:http://h"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from smart_router.cli import main
+from smart_router.cli.main import main
 from smart_router.stats.database import StatsDatabase
 from smart_router.stats.page import report_page
 from smart_router.stats.report import DIMENSIONS

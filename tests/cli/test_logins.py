@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from smart_router.auth.profiles import Profile
 from smart_router.auth.store import AuthStore
-from smart_router.cli import main
+from smart_router.cli.main import main
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.logins.helpers import ACCOUNT, jwt
 from tests.testbed.answers import Answer

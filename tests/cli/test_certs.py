@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from mitmproxy.certs import CertStore
 
-from smart_router.cli_certs import certs
-from smart_router.cli_env import SHELLS, TRUST, env
+from smart_router.cli.certs import certs
+from smart_router.cli.env import SHELLS, TRUST, env
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import click
 
-from smart_router.cli_env import confdir_option, find_ca
+from smart_router.cli.env import confdir_option, find_ca
 
 _LIMIT = 30.0
 """Seconds that a program may take."""

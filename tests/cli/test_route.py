@@ -10,7 +10,7 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow
 
 from smart_router import __version__
-from smart_router.cli import COMMANDS, main
+from smart_router.cli.main import COMMANDS, main
 from smart_router.providers.registry import PROVIDERS
 
 KEYS = {key for provider in PROVIDERS.values() for key in provider.key_env}

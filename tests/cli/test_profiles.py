@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from smart_router.auth.profiles import Tokens
 from smart_router.auth.store import AuthStore
-from smart_router.cli_profiles import _duration, profiles
+from smart_router.cli.profiles import _duration, profiles
 from smart_router.config import load_config
 from tests.auth.file_keyring import BACKEND, passwords
 from tests.auth.helpers import failure
