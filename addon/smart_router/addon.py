@@ -14,8 +14,10 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router import speedups
-from smart_router.access import allowed_names
 from smart_router.access_log import Journal
+from smart_router.api.access import allowed_names
+from smart_router.api.handler import INTERNAL, Rules, Serving, cors
+from smart_router.api.intercept import read_interception
 from smart_router.attempts import debug_log, error_pages
 from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
@@ -33,7 +35,6 @@ from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.local_trouble import raise_file_limit
 from smart_router.mitm import comments, links, replay, views
 from smart_router.mitm.commands import Commands
-from smart_router.mitm.intercept import read_interception
 from smart_router.mitm.trim import Trim
 from smart_router.mitm.watch import Watch
 from smart_router.options import (
@@ -47,7 +48,6 @@ from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
 from smart_router.runtime import Router, open_router
-from smart_router.serving import INTERNAL, Rules, Serving, cors
 from smart_router.start_line import pointed_at_itself, start_line
 
 logger = logging.getLogger(__name__)

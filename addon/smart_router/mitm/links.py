@@ -12,10 +12,10 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.flow import Flow
 
+from smart_router.api.client_credentials import KEY_HEADERS
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.kept import KeptBody
-from smart_router.client_credentials import KEY_HEADERS
 from smart_router.errors import ClientError
 from smart_router.mitm import comments
 

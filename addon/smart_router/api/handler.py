@@ -18,8 +18,8 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from smart_router import endpoints
-from smart_router.access import (
+from smart_router.api import endpoints
+from smart_router.api.access import (
     check_client,
     check_header_characters,
     check_origin,
@@ -27,17 +27,17 @@ from smart_router.access import (
     own_origin,
     shown_keys,
 )
+from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
+from smart_router.api.content_encoding import decode_body, too_large
+from smart_router.api.endpoints import Target
+from smart_router.api.guess_delays import Guesses
+from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.build import CLIENT_HEADERS
 from smart_router.attempts.claims import Claim, Claims
-from smart_router.body import decode_body, too_large
-from smart_router.client_credentials import withhold_credentials, withhold_router_keys
-from smart_router.endpoints import Target
 from smart_router.errors import ClientError
-from smart_router.guesses import Guesses
 from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
 from smart_router.mitm import links, replay
 from smart_router.mitm.commands import REPLAYED
-from smart_router.mitm.intercept import Found, Interception
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Router, request_id
 from smart_router.stats.metrics import exposition

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 
 from smart_router import __version__
-from smart_router.api_paths import unserved
+from smart_router.api.unserved_paths import unserved
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config

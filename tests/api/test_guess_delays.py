@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.guesses import FIRST, FORGET, FREE, LONGEST, PEERS, Guesses
+from smart_router.api.guess_delays import FIRST, FORGET, FREE, LONGEST, PEERS, Guesses
 
 ATTACKER, OTHER = "192.0.2.1", "192.0.2.2"
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus, urlsplit
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.access import same_key
+from smart_router.api.access import same_key
 from smart_router.providers.registry import PROVIDERS
 
 KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy-authorization")

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from smart_router.endpoints import Target, resolve
+from smart_router.api.endpoints import Target, resolve
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.providers.registry import PROVIDERS

@@ -10,7 +10,7 @@ import pytest_asyncio
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.client_credentials import withhold_credentials, withhold_router_keys
+from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from tests.conftest import StartRouter, renewed
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env

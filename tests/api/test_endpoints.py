@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from smart_router import __version__
-from smart_router.endpoints import Target, resolve
+from smart_router.api.endpoints import Target, resolve
 from smart_router.errors import ClientError
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Framing

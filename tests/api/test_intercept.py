@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from smart_router.api.intercept import Found, read_interception
 from smart_router.errors import ClientError
-from smart_router.mitm.intercept import Found, read_interception
 from smart_router.providers.registry import PROVIDERS
 
 INTERCEPTION = read_interception(
