@@ -7,7 +7,7 @@ from pathlib import Path
 if (here := str(Path(__file__).resolve().parent)) not in sys.path:
     sys.path.append(here)
 
-from smart_router.gate import Gate
+from smart_router.proxy.gate import Gate
 
 try:
     from smart_router.addon import addons

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors
     warnings.simplefilter("ignore")
     importlib.import_module("mitmproxy.master")
-    speedups = importlib.import_module("smart_router.speedups")
+    speedups = importlib.import_module("smart_router.proxy.fast.functions")
 
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

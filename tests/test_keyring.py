@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError
-from smart_router.mitm.replay import lend
 from smart_router.providers.registry import PROVIDERS
+from smart_router.proxy.replay import lend
 from smart_router.runtime import Router
 from tests.auth.file_keyring import BACKEND
 from tests.conftest import StartRouter

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from smart_router.local_trouble import OVER_AFTER, Troubles, local_trouble
-from tests.attempts.exchanges import exchange
-from tests.attempts.talk import providers_config, talk
 from tests.conftest import StartRouter
 from tests.testbed.chat import chat_answer
+from tests.testbed.exchanges import exchange
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.talk import providers_config, talk
 
 # what a connection's failure says, a word of the advice or None for the provider's own fault
 FAILURES = [

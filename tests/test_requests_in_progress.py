@@ -12,7 +12,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import Limits
 from smart_router.requests_in_progress import SILENT, observe, phase_of
-from tests.attempts.exchanges import error, exchange
+from tests.testbed.exchanges import error, exchange
 
 WALL = 1_700_000_000.0
 STREAM = http.Response.make(200, b"", {"content-type": "text/event-stream"})

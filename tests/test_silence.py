@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import ask_body, post
 from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.record import Request
+from tests.testbed.talk import ask_body, post
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("silence")]
 

@@ -27,9 +27,9 @@ from scripts.gateway_soak.verdicts import (
     read,
 )
 
-from tests.attempts.talk import Reply
 from tests.testbed.harness import ROOT
 from tests.testbed.record import Request
+from tests.testbed.talk import Reply
 
 ASK = Ask("router", 7, AUTO, True, "Hello {}")
 WHOLE = ASK.expected

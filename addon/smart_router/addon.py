@@ -13,27 +13,19 @@ from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
-from smart_router import speedups
 from smart_router.access_log import Journal
 from smart_router.api.access import allowed_names
 from smart_router.api.handler import INTERNAL, Rules, Serving, cors
 from smart_router.api.intercept import read_interception
-from smart_router.attempts import debug_log, error_pages
-from smart_router.attempts.adoption import adopt, handler_of, widen
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.kept import KeptBody
-from smart_router.attempts.leaving import let_connections_close
 from smart_router.attempts.renewal import next_step
-from smart_router.attempts.resumption import Sessions
 from smart_router.auth.persist import StoreError
 from smart_router.config_errors import ConfigError
-from smart_router.fast_hooks import FastHooks
-from smart_router.gate import Gate
 from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.local_trouble import raise_file_limit
-from smart_router.mitm import comments, links, replay, views
+from smart_router.mitm import comments, links, views
 from smart_router.mitm.commands import Commands
 from smart_router.mitm.trim import Trim
 from smart_router.mitm.watch import Watch
@@ -44,6 +36,15 @@ from smart_router.options import (
     read_retention,
     take_deferred,
 )
+from smart_router.proxy import replay
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast import functions
+from smart_router.proxy.fast.hook_dispatch import FastHooks
+from smart_router.proxy.fixes import debug_log, error_pages
+from smart_router.proxy.fixes.close_connections import let_connections_close
+from smart_router.proxy.gate import Gate
+from smart_router.proxy.install import adopt, handler_of, widen
+from smart_router.proxy.tls_sessions import Sessions
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
@@ -179,12 +180,12 @@ class SmartRouter:
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
             self._fast_hooks.uninstall()
-            speedups.uninstall()
+            functions.uninstall()
             self._fast_hooks = self.claims.start_hook = None
         if wanted:
             self._fast_hooks = FastHooks(ctx.master.addons)
             self._fast_hooks.install()
-            speedups.install()
+            functions.install()
             self.claims.start_hook = self._fast_hooks.start
 
     def _open(self) -> None:

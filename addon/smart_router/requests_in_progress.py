@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.claims import Claim, Claims
 from smart_router.attempts.exchange import Exchange, Wait
+from smart_router.proxy.claims import Claim, Claims
 from smart_router.routing.decision import Candidate
 
 Phase = Literal[

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from scripts.gateway_soak.plan import EXPLICIT, Ask
 from scripts.gateway_soak.verdicts import Received, read
-from tests.attempts.talk import post
+from tests.testbed.talk import post
 
 PATIENCE = 120.0
 """Seconds without a byte after which a client gives up: no limit of the router is so long."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER
-from tests.attempts.talk import Reply
+from tests.testbed.talk import Reply
 
 AUTO_BOUND = 0.001
 """Share of auto requests that may fail before content, at most."""

@@ -6,7 +6,7 @@ import json
 
 from mitmproxy import ctx, http
 
-from smart_router.attempts.layer import RoutedLayer
+from smart_router.proxy.layer import RoutedLayer
 
 
 class Inspect:

@@ -16,8 +16,8 @@ import h2.connection
 import h2.errors
 from h2.events import DataReceived
 
-from tests.attempts.talk import CHAT
 from tests.testbed.harness import Router
+from tests.testbed.talk import CHAT
 
 
 class Leaver(Protocol):

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
-from tests.attempts.upstreams import WORKING, Upstreams
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_answer, chat_stream, stream_error
 from tests.testbed.harness import Router
+from tests.testbed.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
+from tests.testbed.upstreams import WORKING, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,7 +10,7 @@ import pytest
 from smart_router.attempts.answer import Answer
 from smart_router.dialects.hub import Delta, End, Event, Finish, Start, Used, make_usage
 from smart_router.errors import ClientError, UpstreamError
-from tests.attempts.exchanges import exchange
+from tests.testbed.exchanges import exchange
 
 START = Start("id-1", "m", 1_700_000_000)
 ROLE = Delta({})

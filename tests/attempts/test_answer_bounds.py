@@ -11,12 +11,12 @@ import brotli
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import Clients, chains_config, clients_of, providers_config, talk
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Framing
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.talk import Clients, chains_config, clients_of, providers_config, talk
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -11,20 +11,12 @@ import pytest
 import pytest_asyncio
 
 from tests.attempts import inspect_addon
-from tests.attempts.talk import (
-    CHAT,
-    Clients,
-    ask_body,
-    chains_config,
-    clients_of,
-    providers_config,
-    talk,
-)
-from tests.attempts.upstreams import WORKING, Upstreams
 from tests.testbed.answers import Answer, Fault, Framing
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider, refused_port
+from tests.testbed.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
+from tests.testbed.upstreams import WORKING, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import CHAT, ask_body
-from tests.attempts.upstreams import Upstreams
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.record import Request
+from tests.testbed.talk import CHAT, ask_body
+from tests.testbed.upstreams import Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

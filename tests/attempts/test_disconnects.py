@@ -14,12 +14,12 @@ import pytest_asyncio
 
 from tests.attempts import inspect_addon, slow_hooks_addon
 from tests.attempts.leavers import LEAVERS, Http2Leaver, Leaver
-from tests.attempts.talk import ask_body, chains_config, providers_config
-from tests.attempts.upstreams import WORKING, Upstreams
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.record import Request
+from tests.testbed.talk import ask_body, chains_config, providers_config
+from tests.testbed.upstreams import WORKING, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,7 +14,7 @@ from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.auth.cooldowns import PROBE_GAP
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError, ErrorClass
-from tests.attempts.exchanges import ENV, PROVIDERS, error, exchange, tried
+from tests.testbed.exchanges import ENV, PROVIDERS, error, exchange, tried
 
 A1, A2, B, C = "a/m a:env", "a/m a:env2", "b/m b:env", "c/m c:env"
 OTHER, OTHER2 = "a/n a:env", "a/n a:env2"

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import Clients, clients_of, providers_config, talk
 from tests.attempts.triggers import STATUSES, TRIGGERS, Case, cases
-from tests.attempts.upstreams import UNREACHABLE, Upstreams
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
+from tests.testbed.talk import Clients, clients_of, providers_config, talk
+from tests.testbed.upstreams import UNREACHABLE, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
 from tests.attempts.triggers import SILENCES, TRIGGERS, Case, cases
-from tests.attempts.upstreams import UNREACHABLE, Upstreams
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
+from tests.testbed.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
+from tests.testbed.upstreams import UNREACHABLE, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
 from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_error, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.talk import CHAT, Clients, ask_body, chains_config, clients_of, providers_config, talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,10 +16,10 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.attempts.http1 import quicken
 from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED
-from smart_router.attempts.whole import WholeRequest, WholeResponse
-from tests.attempts.drive import make_context
+from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
+from smart_router.proxy.fast.http1 import quicken
+from tests.testbed.drive import make_context
 
 PIECE = 16 * 1024
 ASK = b"POST / HTTP/1.1\r\nHost: x\r\n"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.attempts.talk import CHAT, ask_body, clients_of, providers_config
 from tests.testbed.harness import ROOT, Router
+from tests.testbed.talk import CHAT, ask_body, clients_of, providers_config
 
 CHUNKS = 60
 BOUND = 0.05

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

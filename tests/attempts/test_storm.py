@@ -13,13 +13,13 @@ import pytest_asyncio
 
 from smart_router.attempts.retries import MOST, PER_REQUEST, PER_SECOND
 from smart_router.auth.outliers import RUN
-from tests.attempts.talk import Reply, chains_config, providers_config, talk
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
 from tests.testbed.record import Request
+from tests.testbed.talk import Reply, chains_config, providers_config, talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.attempts.upstreams import UNREACHABLE, WORKING
 from tests.testbed.answers import Answer, Fault, Point
 from tests.testbed.chat import (
     JSON_HEADERS,
@@ -15,6 +14,7 @@ from tests.testbed.chat import (
     chat_stream,
     stream_error,
 )
+from tests.testbed.upstreams import UNREACHABLE, WORKING
 
 STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 

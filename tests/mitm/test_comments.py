@@ -10,7 +10,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.errors import ClientError
 from smart_router.mitm import comments, links
-from tests.attempts.exchanges import error, exchange
+from tests.testbed.exchanges import error, exchange
 
 OK = http.Response.make(200, b"{}")
 WHY = "SIMPLE; first of the chain"

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.attempts.talk import CHAT, ask_body, chains_config
 from tests.mitm.tools import free_port, run
 from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.talk import CHAT, ask_body, chains_config
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tests.attempts.talk import providers_config
 from tests.conftest import StartRouter
 from tests.mitm.tools import (
     CorporateProxy,
@@ -26,6 +25,7 @@ from tests.mitm.tools import (
 from tests.mitm.web import Web, web_arguments
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.talk import providers_config
 
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 

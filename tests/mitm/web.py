@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from tests.attempts.talk import Reply
 from tests.mitm.tools import free_port
 from tests.testbed.harness import MITMWEB, Router
+from tests.testbed.talk import Reply
 
 PASSWORD = "open sesame"
 XSRF = "0123456789abcdef" * 2

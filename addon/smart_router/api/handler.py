@@ -33,11 +33,12 @@ from smart_router.api.endpoints import Target
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.build import CLIENT_HEADERS
-from smart_router.attempts.claims import Claim, Claims
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
-from smart_router.mitm import links, replay
+from smart_router.mitm import links
 from smart_router.mitm.commands import REPLAYED
+from smart_router.proxy import replay
+from smart_router.proxy.claims import Claim, Claims
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Router, request_id
 from smart_router.stats.metrics import exposition

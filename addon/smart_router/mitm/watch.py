@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from mitmproxy import ctx, http
 
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.exchange import Exchange
 from smart_router.mitm import comments
+from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import Running, observe
 from smart_router.routing.decision import Candidate
 

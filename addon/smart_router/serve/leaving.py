@@ -14,7 +14,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.limits import KILL_LOOK
-from smart_router.attempts.stream import RoutedStream
+from smart_router.proxy.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
 

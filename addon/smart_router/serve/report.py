@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from smart_router import __version__
 from smart_router.api import endpoints
-from smart_router.attempts.claims import Claims
+from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import running
 from smart_router.runtime import Router
 from smart_router.serve.tree import Tree

@@ -24,7 +24,7 @@ from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook, UpdateHook
 
-from smart_router.idle_addons import FLOW_HOOKS, is_idle
+from smart_router.proxy.fast.idle_addons import FLOW_HOOKS, is_idle
 
 Handler = Callable[..., Any]
 

@@ -37,12 +37,12 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.test import taddons
 
-from smart_router.attempts.http1 import QuickHttp1, QuickHttp1Client
-from smart_router.attempts.layer import RoutedLayer
-from smart_router.attempts.messages import AttemptEvent
-from smart_router.attempts.quick import QuickStream
-from smart_router.attempts.stream import RoutedStream
-from tests.attempts.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
+from smart_router.proxy.fast.http1 import QuickHttp1, QuickHttp1Client
+from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.layer import RoutedLayer
+from smart_router.proxy.messages import AttemptEvent
+from smart_router.proxy.stream import RoutedStream
+from tests.testbed.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
 # How the router gets in: adoption.adopt.
 

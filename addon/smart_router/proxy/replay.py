@@ -17,12 +17,12 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from pydantic import SecretStr
 
-from smart_router.attempts.adoption import adopt
-from smart_router.attempts.claims import Claims
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_header
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.install import adopt
 from smart_router.runtime import Router
 
 _Original = clientplayback.ReplayHandler

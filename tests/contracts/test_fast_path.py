@@ -14,8 +14,8 @@ from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.attempts.messages import Hold, HoldCompleted
-from tests.attempts.drive import asked, upstream
+from smart_router.proxy.messages import Hold, HoldCompleted
+from tests.testbed.drive import asked, upstream
 
 COPIED = {
     ConnectionHandler.server_event: "a2b42657ebe8bf6de9b9064d7b3dde24",

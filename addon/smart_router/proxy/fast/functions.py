@@ -23,8 +23,8 @@ from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import typecheck
 
-from smart_router.attempts import push
-from smart_router.attempts.quick import FLOW_HOOKS
+from smart_router.proxy.fast import reader
+from smart_router.proxy.fast.streams import FLOW_HOOKS
 
 _own_authority = url.parse_authority
 _own_init: Any = http.Headers.__init__
@@ -250,7 +250,7 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (hooks.Hook, "args", args),
     (Context, "fork", fork),
     (optmanager._Option, "current", current),
-    (ConnectionHandler, "handle_connection", push.handle_connection),
+    (ConnectionHandler, "handle_connection", reader.handle_connection),
     (flow, "uuid", SimpleNamespace(uuid4=uuid4)),
     (connection, "uuid", SimpleNamespace(uuid4=uuid4)),
 )

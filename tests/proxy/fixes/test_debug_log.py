@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mitmproxy.proxy.commands import SendData
 from mitmproxy.test import tflow
 
-from smart_router.attempts.debug_log import LOGGERS, install, redact
+from smart_router.proxy.fixes.debug_log import LOGGERS, install, redact
 
 MESSAGES = [
     ("SendData(server, b'authorization: Bearer k')", "SendData(server, b'***')"),

@@ -20,9 +20,9 @@ from mitmproxy.proxy.layers.http._hooks import (
 
 from smart_router.attempts.kept import KeptBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
-from smart_router.attempts.messages import BeginAttempt
-from smart_router.attempts.quick import QuickStream
-from smart_router.attempts.whole import WholeRequest
+from smart_router.proxy.fast.complete_messages import WholeRequest
+from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.messages import BeginAttempt
 
 Commands = layer.CommandGenerator[None]
 

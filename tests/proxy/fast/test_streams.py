@@ -11,11 +11,11 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
-from smart_router.attempts.adoption import adopt
-from smart_router.attempts.claims import Claims
-from smart_router.attempts.http1 import QuickHttp1Client, QuickHttp1Server
-from smart_router.attempts.layer import RoutedLayer
-from tests.attempts.drive import REQUEST, RESPONSE, Drive, make_context, upstream
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.http1 import QuickHttp1Client, QuickHttp1Server
+from smart_router.proxy.install import adopt
+from smart_router.proxy.layer import RoutedLayer
+from tests.testbed.drive import REQUEST, RESPONSE, Drive, make_context, upstream
 
 HOOKS = ["requestheaders", "request", "responseheaders", "response"]
 

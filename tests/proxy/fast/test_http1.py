@@ -13,9 +13,9 @@ from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.attempts.http1 import QuickHttp1, quicken
-from smart_router.attempts.whole import WholeRequest, WholeResponse
-from tests.attempts.drive import make_context
+from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
+from smart_router.proxy.fast.http1 import QuickHttp1, quicken
+from tests.testbed.drive import make_context
 
 Seen = list[tuple[str, object]]
 """What came of some bytes: kinds and what they hold, data that follow each other as one."""

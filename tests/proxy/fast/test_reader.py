@@ -16,7 +16,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from smart_router.attempts.push import PushReader, shorten
+from smart_router.proxy.fast.reader import PushReader, shorten
 
 pytestmark = pytest.mark.usefixtures("installed")
 

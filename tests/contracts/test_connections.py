@@ -32,9 +32,9 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Client
 from mitmproxy.test import taddons
 
-from smart_router.attempts.layer import FIRST_ATTEMPT_ID
-from smart_router.attempts.messages import NextAttemptHook
-from tests.attempts.drive import REQUEST, RESPONSE, Drive, asked, make_context, request, upstream
+from smart_router.proxy.layer import FIRST_ATTEMPT_ID
+from smart_router.proxy.messages import NextAttemptHook
+from tests.testbed.drive import REQUEST, RESPONSE, Drive, asked, make_context, request, upstream
 
 # Connections to providers: RoutedLayer._start, _cancel, register_connection.
 

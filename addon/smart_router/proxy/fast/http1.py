@@ -20,7 +20,7 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
-from smart_router.attempts.whole import WholeRequest, WholeResponse
+from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
 
 Commands = layer.CommandGenerator[None]
 

@@ -14,7 +14,7 @@ from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook
 from mitmproxy.test import tflow
 
-from smart_router.fast_hooks import FastHooks
+from smart_router.proxy.fast.hook_dispatch import FastHooks
 
 Seen = list[str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from mitmproxy.test import tflow
 
-from smart_router.attempts.claims import Claims
-from tests.attempts.exchanges import exchange
+from smart_router.proxy.claims import Claims
+from tests.testbed.exchanges import exchange
 
 
 def test_a_claims_life() -> None:

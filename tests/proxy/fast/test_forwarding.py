@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
-from tests.attempts.talk import Clients, ask_body, chains_config, clients_of, post, providers_config
-from tests.attempts.upstreams import WORKING, Upstreams
 from tests.testbed.answers import Answer, Cut
 from tests.testbed.chat import chat_stream
 from tests.testbed.harness import Router
+from tests.testbed.talk import Clients, ask_body, chains_config, clients_of, post, providers_config
+from tests.testbed.upstreams import WORKING, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,8 +13,8 @@ from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook, HttpResp
 from mitmproxy.test import tflow
 from mitmproxy.tools.dump import DumpMaster
 
-from smart_router.fast_hooks import FastHooks
-from smart_router.idle_addons import _BY_ATTRIBUTE, _BY_OPTION
+from smart_router.proxy.fast.hook_dispatch import FastHooks
+from smart_router.proxy.fast.idle_addons import _BY_ATTRIBUTE, _BY_OPTION
 
 HOOKS = (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook)
 

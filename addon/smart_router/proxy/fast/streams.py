@@ -20,9 +20,9 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHook,
 )
 
-from smart_router.attempts.claims import Claims
-from smart_router.attempts.messages import Hold, HoldCompleted
-from smart_router.attempts.whole import WholeRequest, WholeResponse
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
+from smart_router.proxy.messages import Hold, HoldCompleted
 
 Commands = layer.CommandGenerator[None]
 

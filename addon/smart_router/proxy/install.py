@@ -14,10 +14,10 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import twin
-from smart_router.attempts.layer import RoutedLayer
-from smart_router.attempts.push import shorten
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.reader import shorten
+from smart_router.proxy.layer import RoutedLayer
 
 CONNECTIONS_PER_PROVIDER = 1_000
 """Connections that one client connection may open to one address. With mitmproxy's limit of 5 the sixth

@@ -20,9 +20,9 @@ from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers.http._hooks import HttpRequestHook
 from mitmproxy.test.tflow import tflow
 
-from smart_router import speedups
+from smart_router.proxy.fast import functions
 
-OWN = speedups.ORIGINALS
+OWN = functions.ORIGINALS
 
 AUTHORITIES = st.one_of(
     st.from_regex(r"([a-z0-9.-]{1,20}|\[[0-9a-f:]{2,12}\])(:[0-9]{0,6})?", fullmatch=True),
@@ -48,7 +48,7 @@ def test_types_are_checked_as_ever(made: http.Message) -> None:
             data = copy(made.data)
             setattr(data, name, value)
             for _ in range(2):  # anew, and remembered
-                mine = outcome(speedups.__post_init__, data)
+                mine = outcome(functions.__post_init__, data)
                 assert mine == outcome(OWN["__post_init__"], data), (name, value)
 
 
@@ -57,10 +57,10 @@ def test_options_are_read_as_ever(default: Any) -> None:
     option = optmanager._Option("name", object, default, "help", None)
     for value in (optmanager.unset, "set", ["c"]):
         option.value = value
-        mine = speedups.current(option)
+        mine = functions.current(option)
         assert mine == OWN["current"](option)
         assert mine is not value or isinstance(value, str)  # nobody can change the option itself
-    assert speedups.current(option) is not option.value
+    assert functions.current(option) is not option.value
 
 
 @given(AUTHORITIES, st.booleans(), st.booleans())
@@ -68,22 +68,22 @@ def test_authorities_are_parsed_as_ever(authority: str, check: bool, as_bytes: b
     shown = authority.encode(errors="replace") if as_bytes else authority
     expected = outcome(OWN["parse_authority"], shown, check)
     for _ in range(2):  # anew, and remembered
-        assert outcome(speedups.parse_authority, shown, check) == expected
+        assert outcome(functions.parse_authority, shown, check) == expected
 
 
 def test_remembered_authorities_are_bounded() -> None:
-    for number in range(3 * speedups.MOST_AUTHORITIES):
-        speedups.parse_authority(f"h{number}.example", True)
-    speedups.parse_authority("a" * (speedups.LONGEST_AUTHORITY + 1), False)
-    assert len(speedups._authorities) <= speedups.MOST_AUTHORITIES
-    assert max(len(authority) for authority, _ in speedups._authorities) <= speedups.LONGEST_AUTHORITY
+    for number in range(3 * functions.MOST_AUTHORITIES):
+        functions.parse_authority(f"h{number}.example", True)
+    functions.parse_authority("a" * (functions.LONGEST_AUTHORITY + 1), False)
+    assert len(functions._authorities) <= functions.MOST_AUTHORITIES
+    assert max(len(authority) for authority, _ in functions._authorities) <= functions.LONGEST_AUTHORITY
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
 def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
     headers = http.Headers([(key.encode(), value) for key, value in fields])
     asked = name.encode() if as_bytes else name
-    assert speedups.get_all(headers, asked) == OWN["get_all"](headers, asked)
+    assert functions.get_all(headers, asked) == OWN["get_all"](headers, asked)
 
 
 @given(
@@ -95,10 +95,10 @@ def test_headers_are_set_and_written_as_ever(
     fields: list[tuple[str, bytes]], name: str, values: list[str | bytes]
 ) -> None:
     mine, own = (http.Headers([(key.encode(), value) for key, value in fields]) for _ in range(2))
-    speedups.set_all(mine, name, values)
+    functions.set_all(mine, name, values)
     OWN["set_all"](own, name, values)
     assert mine.fields == own.fields
-    assert speedups.__bytes__(mine) == OWN["__bytes__"](own)
+    assert functions.__bytes__(mine) == OWN["__bytes__"](own)
 
 
 HEADERS = st.lists(
@@ -128,18 +128,18 @@ def test_lengths_and_headers_are_read_as_ever(
         message = response = http.Response.make(status, b"", headers)
     message.headers = headers
     for _ in range(2):  # anew, and remembered
-        mine = outcome(speedups.expected_http_body_size, request, response)
+        mine = outcome(functions.expected_http_body_size, request, response)
         assert mine == outcome(OWN["expected_http_body_size"], request, response)
-        assert outcome(speedups.validate_headers, message) == outcome(OWN["validate_headers"], message)
+        assert outcome(functions.validate_headers, message) == outcome(OWN["validate_headers"], message)
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
 def test_headers_are_looked_up_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
     headers = http.Headers([(key.encode(), value) for key, value in fields])
     asked: Any = name.encode() if as_bytes else name
-    assert speedups.get(headers, asked) == Mapping.get(headers, asked)
-    assert speedups.get(headers, asked, "none") == Mapping.get(headers, asked, "none")
-    assert speedups.__contains__(headers, asked) == Mapping.__contains__(headers, asked)
+    assert functions.get(headers, asked) == Mapping.get(headers, asked)
+    assert functions.get(headers, asked, "none") == Mapping.get(headers, asked, "none")
+    assert functions.__contains__(headers, asked) == Mapping.__contains__(headers, asked)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_headers_are_made_as_ever(given: Any, more: dict[str, Any]) -> None:
         return headers.fields
 
     fields = list(given)
-    assert outcome(made, speedups.__init__) == outcome(made, OWN["__init__"])
+    assert outcome(made, functions.__init__) == outcome(made, OWN["__init__"])
 
 
 def test_hooks_are_made_as_ever(installed: None) -> None:
@@ -178,20 +178,20 @@ class PairHook(hooks.Hook):
 
 def test_a_hooks_arguments_come_in_their_order() -> None:
     hook = PairHook(1, "two")
-    assert speedups.args(hook) == OWN["args"](hook) == [1, "two"]
+    assert functions.args(hook) == OWN["args"](hook) == [1, "two"]
 
 
 def test_a_fork_holds_all_that_a_context_holds() -> None:
     client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0)
     context = Context(client, options.Options())
     context.layers = [NextLayer(context)]
-    mine, own = speedups.fork(context), OWN["fork"](context)
+    mine, own = functions.fork(context), OWN["fork"](context)
     assert vars(mine) == vars(own)
     assert mine.layers is not context.layers
 
 
 def test_ids_are_random_uuids() -> None:
-    ids = {speedups.uuid4() for _ in range(1000)}
+    ids = {functions.uuid4() for _ in range(1000)}
     assert len(ids) == 1000
     parsed = [uuid.UUID(one) for one in ids]
     assert {(one.version, one.variant) for one in parsed} == {(4, uuid.RFC_4122)}
@@ -199,17 +199,17 @@ def test_ids_are_random_uuids() -> None:
 
 
 def test_they_are_what_mitmproxy_calls_until_they_are_taken_out(installed: None) -> None:
-    assert http.url.parse_authority is speedups.parse_authority
-    assert http.Headers.get_all is speedups.get_all
-    assert hooks.Hook.args is speedups.args
-    assert len({tflow().id for _ in range(3 * speedups._AT_ONCE)}) == 3 * speedups._AT_ONCE
+    assert http.url.parse_authority is functions.parse_authority
+    assert http.Headers.get_all is functions.get_all
+    assert hooks.Hook.args is functions.args
+    assert len({tflow().id for _ in range(3 * functions._AT_ONCE)}) == 3 * functions._AT_ONCE
     state = http.Request.make("GET", "http://x/").data.get_state()
     with pytest.raises(TypeError, match="port"):
         http.RequestData.from_state({**state, "port": "80"})
 
 
 def test_nothing_of_them_stays(installed: None) -> None:
-    speedups.uninstall()
+    functions.uninstall()
     assert "get" not in vars(http.Headers)  # it is inherited again
     assert commands.StartHook.__dict__["__new__"] is OWN["__new__"]
     assert url.parse_authority is OWN["parse_authority"]

@@ -44,11 +44,14 @@ from mitmproxy.proxy.layers.http._events import (
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.attempt_stream import AttemptStream
-from smart_router.attempts.claims import Claims
 from smart_router.attempts.heads import with_secrets
-from smart_router.attempts.http1 import QUICK, QuickHttp1Client, QuickHttp1Server, quicken
-from smart_router.attempts.messages import (
+from smart_router.dialects.hub import End, Failure
+from smart_router.proxy.attempt_stream import AttemptStream
+from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
+from smart_router.proxy.fast.http1 import QUICK, QuickHttp1Client, QuickHttp1Server, quicken
+from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.messages import (
     ArmTimer,
     Arrived,
     AttemptEvent,
@@ -58,10 +61,7 @@ from smart_router.attempts.messages import (
     StartAttempt,
     Tick,
 )
-from smart_router.attempts.quick import QuickStream
-from smart_router.attempts.stream import RoutedStream
-from smart_router.attempts.whole import WholeRequest, WholeResponse
-from smart_router.dialects.hub import End, Failure
+from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
 

@@ -11,12 +11,12 @@ from mitmproxy.connection import Server
 from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
-from smart_router.attempts.resumption import Sessions
-from tests.attempts.drive import make_context
-from tests.attempts.talk import chains_config, providers_config, talk
+from smart_router.proxy.tls_sessions import Sessions
 from tests.testbed.chat import chat_answer
+from tests.testbed.drive import make_context
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.talk import chains_config, providers_config, talk
 from tests.testbed.tls import server_context
 
 FAR = server_context([])
