@@ -24,7 +24,7 @@ from mitmproxy.test import tflow
 from tests.stats.records import many
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.build import Builder
+from smart_router.attempts.builder import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache

@@ -18,9 +18,9 @@ from smart_router.api.access import allowed_names
 from smart_router.api.handler import INTERNAL, Rules, Serving, cors
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange, Spent, Step
-from smart_router.attempts.kept import KeptBody
-from smart_router.attempts.renewal import next_step
+from smart_router.attempts.token_refresh import next_step
 from smart_router.auth.persist import StoreError
 from smart_router.config_errors import ConfigError
 from smart_router.listening import LOOPBACK, settle, start_on_loopback

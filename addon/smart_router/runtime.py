@@ -15,7 +15,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from smart_router.attempts.build import Builder
+from smart_router.attempts.builder import Builder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache

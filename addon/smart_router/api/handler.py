@@ -32,7 +32,7 @@ from smart_router.api.content_encoding import decode_body, too_large
 from smart_router.api.endpoints import Target
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
-from smart_router.attempts.build import CLIENT_HEADERS
+from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
 from smart_router.mitm import links

@@ -8,7 +8,7 @@ from mitmproxy import http
 from pydantic_core import to_json
 
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.heads import make_response
+from smart_router.attempts.http_messages import make_response
 from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
 from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.dialects.client_chat import ChatStreamWriter, write_completion

@@ -13,9 +13,9 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
-from smart_router.attempts.kept import KeptBody
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
-from smart_router.attempts.seen import Seen
+from smart_router.attempts.measurements import Seen
 from smart_router.decompression import (
     ENCODINGS,
     DecodeError,

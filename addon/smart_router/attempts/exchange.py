@@ -16,7 +16,7 @@ from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.kept import KeptBody
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.refusals import Failed, all_cooled, all_failed, not_usable

@@ -14,8 +14,8 @@ from mitmproxy.flow import Flow
 
 from smart_router.api.client_credentials import KEY_HEADERS
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.kept import KeptBody
 from smart_router.errors import ClientError
 from smart_router.mitm import comments
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 
-from smart_router.attempts.kept import NOTE
+from smart_router.attempts.captured_body import NOTE
 from smart_router.transcript import WIDTH, read_answer, read_request, render
 
 _WIRES = (

@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
 )
 
-from smart_router.attempts.kept import KeptBody
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.proxy.fast.complete_messages import WholeRequest
 from smart_router.proxy.fast.streams import QuickStream

@@ -14,7 +14,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.attempts.heads import twin
+from smart_router.attempts.http_messages import twin
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.reader import shorten
 from smart_router.proxy.layer import RoutedLayer

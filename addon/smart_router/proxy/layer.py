@@ -44,7 +44,7 @@ from mitmproxy.proxy.layers.http._events import (
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.heads import with_secrets
+from smart_router.attempts.http_messages import with_secrets
 from smart_router.dialects.hub import End, Failure
 from smart_router.proxy.attempt_stream import AttemptStream
 from smart_router.proxy.claims import Claims

@@ -10,9 +10,9 @@ from mitmproxy import http
 
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.heads import fields_of, make_request, make_server
-from smart_router.attempts.kept import KeptBody
+from smart_router.attempts.http_messages import fields_of, make_request, make_server
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header

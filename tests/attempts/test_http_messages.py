@@ -9,7 +9,7 @@ import pytest
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.attempts.heads import fields_of, make_request, make_response, with_secrets
+from smart_router.attempts.http_messages import fields_of, make_request, make_response, with_secrets
 
 HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "x-title": "Caf\udcc3\udca9"}
 RAW = [(b"content-type", b"application/json"), (b"x-title", b"Caf\xc3\xa9")]

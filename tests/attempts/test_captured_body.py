@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.attempts.kept import NOTE, KeptBody
+from smart_router.attempts.captured_body import NOTE, KeptBody
 from smart_router.dialects.sse import SseParser
 
 EVENTS = b"".join(b"data: %d\n\n" % number for number in range(1000))
