@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from smart_router.auth.store import AuthStore
 from smart_router.config import load_config
 from tests.conftest import StartRouter
-from tests.mitm.web import Web, web_arguments
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import provider_env
 from tests.testbed.provider import Provider
+from tests.ui.web import Web, web_arguments
 
 CANARY = "canary"
 ENV_KEY = f"sk-{CANARY}-env-0123456789"

@@ -25,10 +25,6 @@ from smart_router.auth.persist import StoreError
 from smart_router.config_errors import ConfigError
 from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.local_trouble import raise_file_limit
-from smart_router.mitm import comments, links, views
-from smart_router.mitm.commands import Commands
-from smart_router.mitm.trim import Trim
-from smart_router.mitm.watch import Watch
 from smart_router.options import (
     add_options,
     read_limits,
@@ -50,6 +46,10 @@ from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
 from smart_router.runtime import Router, open_router
 from smart_router.start_line import pointed_at_itself, start_line
+from smart_router.ui import comments, flow_marks, transcript_view
+from smart_router.ui.commands import Commands
+from smart_router.ui.flow_limit import Trim
+from smart_router.ui.progress import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class SmartRouter:
             self._journal.install()
             error_pages.install()
             debug_log.install()
-            views.install()
+            transcript_view.install()
             replay.install(self.claims)
 
     def configure(self, updated: set[str]) -> None:
@@ -304,20 +304,20 @@ class SmartRouter:
 
     def _ended(self, flow: http.HTTPFlow) -> None:
         if attempt := self.attempts.pop(flow.id, None):
-            links.show_body(flow, attempt.kept)
-            links.hide_credential(flow, attempt)
-            links.presume(attempt)
+            flow_marks.show_body(flow, attempt.kept)
+            flow_marks.hide_credential(flow, attempt)
+            flow_marks.presume(attempt)
             return
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
-            links.show_body(flow, claim.exchange.sent)
+            flow_marks.show_body(flow, claim.exchange.sent)
             if self._router is not None:
                 content = ctx.options.router_audit_content
                 self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
-            _refresh(links.finish(claim.exchange))
+            _refresh(flow_marks.finish(claim.exchange))
             self._journal.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
-            links.show_body(flow, flow.response.stream)
+            flow_marks.show_body(flow, flow.response.stream)
 
 
 async def _step_later(exchange: Exchange, coming: Awaitable[Step]) -> None:
@@ -336,8 +336,8 @@ def _no_step(exchange: Exchange) -> Step:
 def _take_step(exchange: Exchange, step: Step) -> None:
     exchange.step = step
     if isinstance(step, Attempt):
-        links.link_attempt(exchange, step)
-    _refresh(links.conclude(exchange))
+        flow_marks.link_attempt(exchange, step)
+    _refresh(flow_marks.conclude(exchange))
 
 
 def _refresh(flows: Sequence[http.HTTPFlow]) -> None:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.mitm.namespace import ADDRESS, UNSUPPORTED
 from tests.mitm.tools import LIMIT, free_port, run
 from tests.testbed.harness import ROOT, Router, RouterError, provider_env
@@ -27,7 +26,7 @@ missing = [name for name in ("unshare", "ip", "iptables", "curl") if not shutil.
 )
 @pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 async def test_transparent(tmp_path: Path) -> None:
-    command = ["unshare", "--net", sys.executable, "-m", "tests.mitm.namespace", str(tmp_path), BODY]
+    command = ["unshare", "--net", sys.executable, "-m", "tests.ui.namespace", str(tmp_path), BODY]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.conftest import StartRouter
 from tests.mitm.tools import (
     CorporateProxy,
@@ -22,10 +21,10 @@ from tests.mitm.tools import (
     proxy_env,
     run,
 )
-from tests.mitm.web import Web, web_arguments
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import providers_config
+from tests.ui.web import Web, web_arguments
 
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 

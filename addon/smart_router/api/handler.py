@@ -35,13 +35,13 @@ from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
-from smart_router.mitm import links
-from smart_router.mitm.commands import REPLAYED
 from smart_router.proxy import replay
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Router, request_id
 from smart_router.stats.metrics import exposition
+from smart_router.ui import flow_marks
+from smart_router.ui.commands import REPLAYED
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Serving:
             if self._pass_on(flow, claim, error):
                 return
             _refuse(flow, error)
-            links.link_refused(flow, request_id(flow), error)
+            flow_marks.link_refused(flow, request_id(flow), error)
             if self.router is not None:
                 self.router.recording.refused(flow, claim.client, error)
         except Exception:
@@ -226,7 +226,7 @@ class Serving:
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
         claim.exchange = exchange = router.open_exchange(flow, body, rename, claim.client)
-        links.link_client(flow, exchange)
+        flow_marks.link_client(flow, exchange)
 
 
 async def _raise_later(error: Exception, seconds: float) -> None:
@@ -304,7 +304,7 @@ def _address(flow: http.HTTPFlow) -> str:
 
 def _tidy(flow: http.HTTPFlow) -> None:
     """Leave in the flow what may be seen of it."""
-    links.hide_keys(flow)
+    flow_marks.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":
         flow.response.data.content = b""  # past the setter, which would change the content-length
 

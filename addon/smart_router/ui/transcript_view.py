@@ -13,7 +13,7 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 
 from smart_router.attempts.captured_body import NOTE
-from smart_router.transcript import WIDTH, read_answer, read_request, render
+from smart_router.ui.transcript import WIDTH, read_answer, read_request, render
 
 _WIRES = (
     (re.compile(r"/chat/completions$"), "openai-chat"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smart_router.transcript.page import Block, compact, size
+from smart_router.ui.transcript.page import Block, compact, size
 
 Part = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from smart_router.transcript.wrap import wrap
+from smart_router.ui.transcript.wrap import wrap
 
 CASES: dict[str, tuple[str, str]] = {
     "prose": ("one two three four five", "one two three\nfour five"),

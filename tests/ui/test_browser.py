@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartRouter
-from tests.mitm.web import PASSWORD, Web, web_arguments
 from tests.testbed.chat import chat_error, chat_stream
 from tests.testbed.harness import provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import ask_body, chains_config, post
+from tests.ui.web import PASSWORD, Web, web_arguments
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 Page = async_api.Page

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from smart_router.transcript import read_answer, read_request, render
+from smart_router.ui.transcript import read_answer, read_request, render
 from tests.testbed.cases import Case, case_params
 
 WIRES = {

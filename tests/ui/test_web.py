@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartRouter
-from tests.mitm.web import Web, web_arguments
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import Reply, ask_body, chains_config, post
+from tests.ui.web import Web, web_arguments
 
 CHAIN = ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]
 INTERCEPT = r"~q & ~meta tier.*SIMPLE"

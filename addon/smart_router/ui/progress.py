@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from mitmproxy import ctx, http
 
 from smart_router.attempts.exchange import Exchange
-from smart_router.mitm import comments
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import Running, observe
 from smart_router.routing.decision import Candidate
+from smart_router.ui import comments
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from mitmproxy import contentviews, http
 from mitmproxy.contentviews._registry import ContentviewRegistry
 from mitmproxy.test import taddons, tflow
 
-from smart_router.mitm.views import Transcript
+from smart_router.ui.transcript_view import Transcript
 
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "Hi there"}]}
 ANSWER = {

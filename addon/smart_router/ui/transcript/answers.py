@@ -14,9 +14,9 @@ from smart_router.dialects.gemini import GeminiDialect
 from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, Used
 from smart_router.dialects.responses import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
-from smart_router.transcript.page import Block, Page, Turn, compact
-from smart_router.transcript.parts import blocks_of
-from smart_router.transcript.requests import calls_of
+from smart_router.ui.transcript.page import Block, Page, Turn, compact
+from smart_router.ui.transcript.parts import blocks_of
+from smart_router.ui.transcript.requests import calls_of
 
 DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mitmproxy import ctx, flow, http
 
-from smart_router.mitm.links import is_own_mark
+from smart_router.ui.flow_marks import is_own_mark
 
 
 class Trim:

@@ -11,12 +11,12 @@ import pytest
 import pytest_asyncio
 
 from tests.conftest import StartRouter, renewed
-from tests.mitm.web import Web, web_arguments
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import Reply, ask_body, chains_config, post
+from tests.ui.web import Web, web_arguments
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("naming_requests")]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.mitm.web import Web, web_arguments
 from tests.testbed.chat import chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import CHAT, ask_body
+from tests.ui.web import Web, web_arguments
 
 pytestmark = pytest.mark.slow
 

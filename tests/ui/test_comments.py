@@ -9,7 +9,7 @@ from mitmproxy import http
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.errors import ClientError
-from smart_router.mitm import comments, links
+from smart_router.ui import comments, flow_marks
 from tests.testbed.exchanges import error, exchange
 
 OK = http.Response.make(200, b"{}")
@@ -20,7 +20,7 @@ def begin(found: Exchange) -> Attempt:
     """The next attempt, as the addon begins it."""
     step = found.step = found.next_step(1.0)
     assert isinstance(step, Attempt)
-    links.link_attempt(found, step)
+    flow_marks.link_attempt(found, step)
     return step
 
 
@@ -31,7 +31,7 @@ def fail(found: Exchange) -> None:
 
 def started(*names: str, explicit: bool = False) -> Exchange:
     found = exchange(*names, explicit=explicit)
-    links.link_client(found.client_flow, found)
+    flow_marks.link_client(found.client_flow, found)
     return found
 
 
@@ -39,7 +39,7 @@ def ended(found: Exchange, response: http.Response | None = OK, **known: str) ->
     """The comment once the request has ended like this."""
     found.client_flow.response = response
     found.client_flow.metadata |= {"router_seconds": "3.20", **known}
-    links.finish(found)
+    flow_marks.finish(found)
     return found.client_flow.comment
 
 
@@ -159,6 +159,6 @@ def test_the_log_line_of_an_answer() -> None:
 
 def test_a_refused_request_is_marked() -> None:
     flow = started("a/m").client_flow
-    links.link_refused(flow, "0123", ClientError(404, "no such model", code="model_not_found"))
-    assert flow.marked == ":no_entry:" and links.is_own_mark(flow)
+    flow_marks.link_refused(flow, "0123", ClientError(404, "no such model", code="model_not_found"))
+    assert flow.marked == ":no_entry:" and flow_marks.is_own_mark(flow)
     assert flow.comment == "refused: 404 model_not_found: no such model; 0123"

@@ -17,7 +17,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange
 from smart_router.errors import ClientError
-from smart_router.mitm import comments
+from smart_router.ui import comments
 
 CLIENT = ":speech_balloon:"
 RUNNING = ":arrow_right:"

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from mitmproxy import http
 
-from tests.mitm.flows import attempts_of, read_flows
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import MITMDUMP, Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import chains_config, clients_of, talk
+from tests.ui.flows import attempts_of, read_flows
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("links")]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from smart_router.transcript.wrap import wrap
+from smart_router.ui.transcript.wrap import wrap
 
 Kind = Literal["text", "reasoning", "call", "result", "other"]
 

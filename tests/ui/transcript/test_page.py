@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.transcript import read_answer, read_request, render
-from smart_router.transcript.answers import DIALECTS
+from smart_router.ui.transcript import read_answer, read_request, render
+from smart_router.ui.transcript.answers import DIALECTS
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.testbed.chat import chat_stream
 

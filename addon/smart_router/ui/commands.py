@@ -19,9 +19,9 @@ from smart_router.auth.store import UnknownProfileError
 from smart_router.dialects.client_chat import read_request
 from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
-from smart_router.mitm.specs import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 from smart_router.requests_in_progress import Running
 from smart_router.runtime import Router
+from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from smart_router.transcript.page import Block, Page, Turn, compact, turns_of
-from smart_router.transcript.parts import blocks_of, text_of
+from smart_router.ui.transcript.page import Block, Page, Turn, compact, turns_of
+from smart_router.ui.transcript.parts import blocks_of, text_of
 
 Body = Mapping[str, Any]
 

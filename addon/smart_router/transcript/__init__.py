@@ -1,7 +1,0 @@
-"""Chat requests and answers as readable text, in any wire format: for people, and never raises. Pure."""
-
-from smart_router.transcript.answers import read_answer
-from smart_router.transcript.page import WIDTH, Page, render
-from smart_router.transcript.requests import read_request
-
-__all__ = ["WIDTH", "Page", "read_answer", "read_request", "render"]
