@@ -29,7 +29,7 @@ from mitmproxy.proxy.mode_specs import (
     WireGuardMode,
 )
 
-from smart_router.serve.sockets import BACKLOG, Shared
+from smart_router.workers.sockets import BACKLOG, Shared
 
 logger = logging.getLogger(__name__)
 

@@ -56,9 +56,9 @@ def serve(
     if sys.platform == "win32":
         raise click.ClickException("serve needs a Unix system; run mitmdump -s addon/router.py")
     # imported here, since they bring mitmproxy along
-    from smart_router.serve.child import Command
-    from smart_router.serve.sockets import addresses, open_sockets
-    from smart_router.serve.supervisor import Supervisor
+    from smart_router.workers.process import Command
+    from smart_router.workers.sockets import addresses, open_sockets
+    from smart_router.workers.supervisor import Supervisor
 
     passed_on = [*(f"--set={setting}" for setting in settings), *arguments]
     why_alone = _why_alone(web, passed_on)

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.served import PATIENCE, Asking, Stream, ended, serving
 from tests.testbed.chat import chat_answer
 from tests.testbed.harness import ROOT
 from tests.testbed.provider import Provider
+from tests.workers.served import PATIENCE, Asking, Stream, ended, serving
 
 CONFIG = ROOT / "docs" / "haproxy.cfg"
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"

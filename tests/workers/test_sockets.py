@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from smart_router.cli.main import main
-from smart_router.serve.sockets import Sockets, addresses, numbers, open_sockets
+from smart_router.workers.sockets import Sockets, addresses, numbers, open_sockets
 
 REVERSE = "reverse:http://h"
 

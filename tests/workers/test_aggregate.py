@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.serve.views import health, metrics, running
+from smart_router.workers.aggregate import health, metrics, running
 
 OWN = {"status": "ok", "version": "1", "uptime": 1.0, "providers": {}}
 

@@ -1,6 +1,6 @@
 """What a worker's mitmproxy loads: the router, and what makes it a worker."""
 
 from smart_router.addon import addons as router
-from smart_router.serve.member import member
+from smart_router.workers.worker_addon import member
 
 addons = [*router, member]

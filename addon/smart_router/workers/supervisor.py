@@ -12,10 +12,10 @@ from functools import reduce
 from itertools import chain
 from typing import Any
 
-from smart_router.serve.channel import encode
-from smart_router.serve.child import Child, Command
-from smart_router.serve.passed import Passed
-from smart_router.serve.tree import add
+from smart_router.workers.channel import encode
+from smart_router.workers.counters import add
+from smart_router.workers.process import Child, Command
+from smart_router.workers.sync_log import Passed
 
 STDIN = 0
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from smart_router.serve.channel import Channel
-from smart_router.serve.sockets import Sockets, numbers
+from smart_router.workers.channel import Channel
+from smart_router.workers.sockets import Sockets, numbers
 
 State = Literal["starting", "serving", "leaving"]
 
@@ -54,7 +54,7 @@ class Child:
             task = {"program": command.program, "sockets": sockets, "control": theirs.fileno()}
             process = await asyncio.create_subprocess_exec(
                 # the current folder is no place to import from
-                *(sys.executable, "-P", "-m", "smart_router.serve.worker"),
+                *(sys.executable, "-P", "-m", "smart_router.workers.worker"),
                 *(to_json(task).decode(), *command.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *(number for owned in sockets.values() for number in owned)],

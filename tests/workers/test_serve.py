@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serve.served import ASK, PATIENCE, Served, Stream, ended, serving, until_counted
 from tests.testbed.chat import chat_answer
 from tests.testbed.harness import ROOT
 from tests.testbed.provider import Provider
+from tests.workers.served import ASK, PATIENCE, Served, Stream, ended, serving, until_counted
 
 
 async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:

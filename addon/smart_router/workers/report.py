@@ -13,8 +13,8 @@ from smart_router.api import endpoints
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import running
 from smart_router.runtime import Router
-from smart_router.serve.tree import Tree
 from smart_router.stats.totals import Histogram, Labels, Totals
+from smart_router.workers.counters import Tree
 
 COUNTERS = ("requests", "attempts", "costs")
 HISTOGRAMS = ("tokens", "durations", "ttft")

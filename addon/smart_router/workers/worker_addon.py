@@ -13,12 +13,12 @@ from mitmproxy import ctx, http
 from smart_router.addon import SmartRouter, _smart_router
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.runtime import Router
-from smart_router.serve.channel import Channel, Message
-from smart_router.serve.inherit import Inherited
-from smart_router.serve.leaving import leave
-from smart_router.serve.report import report
-from smart_router.serve.sharing import Sharing
-from smart_router.serve.views import SharedServing
+from smart_router.workers.aggregate import SharedServing
+from smart_router.workers.channel import Channel, Message
+from smart_router.workers.drain import leave
+from smart_router.workers.inherited_sockets import Inherited
+from smart_router.workers.report import report
+from smart_router.workers.session_sync import Sharing
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A worker: `python -m smart_router.serve.worker TASK ARGUMENTS` runs mitmproxy's own entry point.
+"""A worker: `python -m smart_router.workers.worker TASK ARGUMENTS` runs mitmproxy's own entry point.
 
 TASK is JSON: `program` (mitmdump or mitmweb), `sockets` (file descriptors by address) and `control` (the
 descriptor of the channel). ARGUMENTS are mitmproxy's.
@@ -14,8 +14,8 @@ from pathlib import Path
 from mitmproxy.tools import main as mitmproxy
 from pydantic_core import from_json
 
-from smart_router.serve.inherit import Inherited
-from smart_router.serve.member import member
+from smart_router.workers.inherited_sockets import Inherited
+from smart_router.workers.worker_addon import member
 
 SCRIPT = Path(__file__).with_name("script.py")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from smart_router.serve.leaving import IDLE
-from tests.serve.served import ASK, PATIENCE, Asking, Served, Stream, ended, serving, until_counted
+from smart_router.workers.drain import IDLE
 from tests.testbed.chat import chat_answer
 from tests.testbed.provider import Provider
+from tests.workers.served import ASK, PATIENCE, Asking, Served, Stream, ended, serving, until_counted
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from mitmproxy.proxy.layers.modes import ReverseProxy
 from mitmproxy.test import taddons
 from mitmproxy.test.tflow import tclient_conn
 
-from smart_router.serve.leaving import is_busy
+from smart_router.workers.drain import is_busy
 
 
 @pytest.fixture

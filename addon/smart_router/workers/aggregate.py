@@ -13,9 +13,9 @@ from pydantic_core import from_json, to_json
 from smart_router.api import endpoints
 from smart_router.api.handler import Serving
 from smart_router.proxy.claims import Claim, Claims
-from smart_router.serve.channel import Message
-from smart_router.serve.report import from_tree
 from smart_router.stats.metrics import exposition
+from smart_router.workers.channel import Message
+from smart_router.workers.report import from_tree
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

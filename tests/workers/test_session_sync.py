@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import Kept
-from smart_router.serve.channel import Channel
-from smart_router.serve.passed import Passed
-from smart_router.serve.report import from_tree, to_tree
-from smart_router.serve.sharing import SharedReasoning, SharedSticky
-from smart_router.serve.tree import add
 from smart_router.stats.metrics import exposition
 from smart_router.stats.totals import Histogram, Totals
+from smart_router.workers.channel import Channel
+from smart_router.workers.counters import add
+from smart_router.workers.report import from_tree, to_tree
+from smart_router.workers.session_sync import SharedReasoning, SharedSticky
+from smart_router.workers.sync_log import Passed
 
 NAMES = st.sampled_from(["a", "b", "c"])
 # shapes are the same everywhere, as counts are: a name is a number or a list or a tree, never two of these
