@@ -21,7 +21,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.token_refresh import next_step
-from smart_router.auth.persist import StoreError
+from smart_router.auth.storage.writer import StoreError
 from smart_router.config_errors import ConfigError
 from smart_router.listening import LOOPBACK, settle, start_on_loopback
 from smart_router.local_trouble import raise_file_limit

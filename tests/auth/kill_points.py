@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from smart_router.auth.database import Database
 from smart_router.auth.profiles import Tokens
+from smart_router.auth.storage.database import Database
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth import file_keyring

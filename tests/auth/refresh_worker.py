@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.picking import Picked
 from smart_router.auth.refresh import Refresher
+from smart_router.auth.selection import Picked
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import secretstorage
 from pydantic import SecretStr
 
-from smart_router.auth import keeper
 from smart_router.auth.profiles import Tokens
+from smart_router.auth.storage import credentials
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 
@@ -61,7 +61,7 @@ def secrets(store: AuthStore) -> list[str | None]:
 
 def main() -> None:
     state = Path(sys.argv[1])
-    keeper.RETRY = keeper.RETRY_LOCKED = 0.3
+    credentials.RETRY = credentials.RETRY_LOCKED = 0.3
     with daemon():
         first = AuthStore({}, PROVIDERS, state)
         first.add_key("openai", "work", SecretStr(KEY))

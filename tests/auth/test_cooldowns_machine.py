@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from smart_router.auth.cooldowns import LONGEST, PROBE_EVERY, Disabled, Hold, Window, scope_of
-from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Picked
+from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass, Scope

@@ -7,8 +7,8 @@ from itertools import count
 import pytest
 
 from smart_router.auth import outliers
-from smart_router.auth.ledger import Key
 from smart_router.auth.outliers import HORIZON, REST, Outliers, Recent
+from smart_router.auth.storage.health_records import Key
 from tests.auth.helpers import failure
 
 A, B = Key("openai:env", "gpt", "f"), Key("openai:env2", "gpt", "f")

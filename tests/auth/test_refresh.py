@@ -13,15 +13,15 @@ import pytest
 from pydantic import SecretStr
 
 from smart_router.auth import refresh as refresh_module
-from smart_router.auth.locks import lock_file, locked
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import LoginError, Request
-from smart_router.auth.persist import StoreError
 from smart_router.auth.profiles import Profile, Tokens
 from smart_router.auth.refresh import Refresher
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass
 from smart_router.providers.registry import PROVIDERS
+from smart_router.storage.file_lock import lock_file, locked
 from tests.auth.helpers import failure
 from tests.auth.logins.helpers import NOW, Time, ok
 

@@ -14,7 +14,7 @@ from smart_router.auth.profiles import Tokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND
-from tests.auth.test_processes import ROOT
+from tests.auth.storage.test_processes import ROOT
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.authorization import Rotation
 from tests.testbed.provider import Provider

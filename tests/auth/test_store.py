@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from smart_router.auth import sessions
+from smart_router.auth import session_affinity
 from smart_router.auth.cooldowns import PROBE_EVERY, PROBE_GAP, Disabled
-from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Harm, Picked, in_turn
 from smart_router.auth.profiles import Kind, Profile
+from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Harm, Picked, in_turn
 from smart_router.auth.store import OFF, AuthStore, UnknownProfileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, WITHOUT_LOCAL, failure
 
@@ -121,14 +121,14 @@ def test_a_session_stays_while_its_profile_is_usable(store: AuthStore) -> None:
     assert pick(store, 31.0, session="s") == "env2"
     assert pick(store, 31.0, session="other") == "env"
     assert pick(store, 31.0, session="s", exclude={"openai:env2"}) == "env"
-    assert pick(store, 31.0 + sessions.TTL, session="s") == "env"
+    assert pick(store, 31.0 + session_affinity.TTL, session="s") == "env"
     store.mark_profile_failure("openai:env", "gpt", failure("rate_limit", retry_after=30), 2000.0)
     assert pick(store, 2001.0, session="s") == "env2"
 
 
 def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST", 2)
-    kept = sessions.Sessions()
+    monkeypatch.setattr(session_affinity, "MOST", 2)
+    kept = session_affinity.Sessions()
     for name in "abac":
         kept.keep(name, "openai", f"openai:{name}", 0.0)
     assert [kept.profile_of(name, "openai", 0.0) for name in "abc"] == ["openai:a", None, "openai:c"]

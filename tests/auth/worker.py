@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from smart_router.auth import persist
 from smart_router.auth.cooldowns import Cooled
-from smart_router.auth.picking import Picked
+from smart_router.auth.selection import Picked
+from smart_router.auth.storage import writer
 from smart_router.auth.store import AuthStore
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
@@ -87,14 +87,14 @@ class Worker:
 def main() -> None:
     if os.environ.get("BECOME_NOBODY"):
         os.setuid(NOBODY)
-    persist.RETRY = 0.05
+    writer.RETRY = 0.05
     worker = Worker(Path(sys.argv[1]))
     for line in sys.stdin:
         command, *arguments = json.loads(line)
         answer: Any
         try:
             answer = getattr(worker, command)(*arguments)
-        except persist.StoreError as error:
+        except writer.StoreError as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)
     worker.store.close()

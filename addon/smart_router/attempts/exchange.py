@@ -30,9 +30,9 @@ from smart_router.attempts.retries import (
     is_proven,
 )
 from smart_router.auth.cooldowns import LIMITS, Cooled, Hold
-from smart_router.auth.picking import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
+from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.store import AuthStore
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from smart_router.auth.outliers import RUN
-from smart_router.auth.picking import Picked
+from smart_router.auth.selection import Picked
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ErrorClass, UpstreamError
 

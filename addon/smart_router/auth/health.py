@@ -20,9 +20,9 @@ from smart_router.auth.cooldowns import (
     scope_of,
     state,
 )
-from smart_router.auth.ledger import Change, Key, Ledger, both_keys
 from smart_router.auth.outliers import Outliers, Recent
 from smart_router.auth.profiles import Profile
+from smart_router.auth.storage.health_records import Change, Key, Ledger, both_keys
 from smart_router.errors import UpstreamError
 
 OFF = "switched off by the user"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from smart_router.auth.cooldowns import Cooled
-from smart_router.auth.ledger import Key
+from smart_router.auth.storage.health_records import Key
 from smart_router.errors import UpstreamError
 
 RUN = 3

@@ -20,16 +20,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from smart_router.auth.locks import lock_file, locked
 from smart_router.auth.logins.cli_files import renewal_of
 from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import ANSWER_WITHIN, LoginError, Request
 from smart_router.auth.logins.table import LOGINS
-from smart_router.auth.persist import StoreError
 from smart_router.auth.profiles import Login, Profile, Tokens
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
+from smart_router.storage.file_lock import lock_file, locked
 
 logger = logging.getLogger(__name__)
 

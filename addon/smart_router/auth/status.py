@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smart_router.auth.cooldowns import Cooled, Disabled, Health, Outcome, Probe, State, Usable
-from smart_router.auth.picking import is_faulty
 from smart_router.auth.profiles import Kind
+from smart_router.auth.selection import is_faulty
 
 _WORDS: dict[type[State], str] = {Usable: "usable", Probe: "probe", Cooled: "cooled", Disabled: "disabled"}
 

@@ -12,17 +12,17 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold
-from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.health import OFF, HealthBook
-from smart_router.auth.keeper import Keeper
-from smart_router.auth.ledger import Ledger
 from smart_router.auth.logins.cli_files import advice_on
-from smart_router.auth.persist import StoreError
-from smart_router.auth.picking import AllCooled, Harm, Picked, choose, harm_of, in_turn, is_faulty
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
-from smart_router.auth.rows import Clock
-from smart_router.auth.sessions import Sessions
+from smart_router.auth.selection import AllCooled, Harm, Picked, choose, harm_of, in_turn, is_faulty
+from smart_router.auth.session_affinity import Sessions
 from smart_router.auth.status import ModelStatus, ProfileStatus
+from smart_router.auth.storage.credentials import Keeper
+from smart_router.auth.storage.database import FILE_NAME, Database
+from smart_router.auth.storage.health_records import Ledger
+from smart_router.auth.storage.rows import Clock
+from smart_router.auth.storage.writer import StoreError
 from smart_router.errors import UpstreamError
 from smart_router.providers.base import Provider
 

@@ -26,8 +26,8 @@ from smart_router.auth.logins.run import run_login
 from smart_router.auth.logins.steps import Context, Grant, LoginError
 from smart_router.auth.logins.table import LOGINS
 from smart_router.auth.logins.transport import Transport
-from smart_router.auth.persist import StoreError
 from smart_router.auth.profiles import Profile
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
-from smart_router.auth.persist import StoreError
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore, UnknownProfileError
 from smart_router.config import config_path, load_config, state_path
 from smart_router.config_errors import ConfigError

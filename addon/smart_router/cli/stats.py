@@ -15,11 +15,11 @@ import click
 from pydantic_core import to_json
 
 from smart_router.paths import state_path
-from smart_router.sqlite_file import NewerFileError
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.report import build_report
 from smart_router.stats.since import read_since
+from smart_router.storage.sqlite_file import NewerFileError
 
 FOLLOW_EVERY = 0.5
 """Seconds between looks for new rows."""

@@ -11,11 +11,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 from smart_router.stats.record import RefusalRecord, RequestRecord
 from smart_router.stats.rows import insert_loss, insert_refusals, insert_requests
 from smart_router.stats.schema import MIGRATIONS
 from smart_router.stats.tally import leftovers
+from smart_router.storage.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 
 logger = logging.getLogger(__name__)
 

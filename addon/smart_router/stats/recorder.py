@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smart_router.sqlite_file import NewerFileError
 from smart_router.stats.database import Item, StatsDatabase
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.record import AttemptRecord, Cost, RequestRecord
 from smart_router.stats.tally import Tally
+from smart_router.storage.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from smart_router.sqlite_file import Migration
+from smart_router.storage.sqlite_file import Migration
 
 
 def create_tables(db: sqlite3.Connection) -> None:

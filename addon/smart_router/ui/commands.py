@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from rich.cells import cell_len, set_cell_size
 
 from smart_router.api import endpoints
-from smart_router.auth.persist import StoreError
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import UnknownProfileError
 from smart_router.dialects.client_chat import read_request
 from smart_router.dry_run import Offline

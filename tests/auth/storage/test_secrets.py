@@ -16,11 +16,11 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from smart_router.auth import database, persist
 from smart_router.auth.cooldowns import PROBE_EVERY
-from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.profiles import auth_header
-from smart_router.auth.rows import Clock, profile_to_row
+from smart_router.auth.storage import database, writer
+from smart_router.auth.storage.database import FILE_NAME, Database
+from smart_router.auth.storage.rows import Clock, profile_to_row
 from smart_router.auth.store import AuthStore, UnknownProfileError
 from tests.auth.helpers import PROVIDERS, failure
 
@@ -29,7 +29,7 @@ ENV, STORED, REFUSED = "sk-canary-env", "sk-canary-stored", "sk canary refused"
 
 def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(persist, "RETRY", 0.0)
+    monkeypatch.setattr(writer, "RETRY", 0.0)
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.0)
     said: list[str] = []
 
@@ -61,7 +61,7 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
     store.flush()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
-        with told(persist.StoreError):
+        with told(writer.StoreError):
             store.add_key("openai", "more", SecretStr(STORED))
         db.execute("ROLLBACK")
         db.execute("UPDATE credentials SET extras = '{' || extras")

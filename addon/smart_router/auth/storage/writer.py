@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
-from smart_router.auth.database import Database, Snapshot
-from smart_router.auth.ledger import Change, Ledger
 from smart_router.auth.profiles import Profile
-from smart_router.sqlite_file import NewerFileError
+from smart_router.auth.storage.database import Database, Snapshot
+from smart_router.auth.storage.health_records import Change, Ledger
+from smart_router.storage.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
 

@@ -18,23 +18,23 @@ import pytest
 from keyring.backends.null import Keyring as NullKeyring
 from pydantic import SecretStr
 
-from smart_router.auth import keeper, persist
-from smart_router.auth.database import Database
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import LoginError, Request
-from smart_router.auth.os_keyring import PART, KeyringError, OsKeyring, new_entry
-from smart_router.auth.persist import StoreError
-from smart_router.auth.picking import Picked
 from smart_router.auth.profiles import Profile, Tokens
 from smart_router.auth.refresh import Refresher
-from smart_router.auth.rows import Clock
+from smart_router.auth.selection import Picked
+from smart_router.auth.storage import credentials, writer
+from smart_router.auth.storage.database import Database
+from smart_router.auth.storage.os_keyring import PART, KeyringError, OsKeyring, new_entry
+from smart_router.auth.storage.rows import Clock
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND, passwords
 from tests.auth.logins.helpers import ok
 
 Open = Callable[..., AuthStore]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LONG = "canary-" + "t" * 5000
 
 
@@ -167,7 +167,7 @@ def test_a_locked_keyring(
     fill(first)
     first.close()
     (ring / "locked").touch()
-    monkeypatch.setattr(keeper, "RETRY_LOCKED", 0.02)
+    monkeypatch.setattr(credentials, "RETRY_LOCKED", 0.02)
     store = open_store({"OPENAI_API_KEY": "sk-env"})
     for profile_id in ("openai:work", "openai-codex:me"):
         assert "keyring is locked: unlock it" in str(why(store, profile_id))
@@ -195,8 +195,8 @@ def test_a_keyring_that_does_not_answer(
     fill(first)
     first.close()
     (ring / "stuck").touch()
-    monkeypatch.setattr(keeper, "START_WITHIN", 0.02)
-    monkeypatch.setattr(keeper, "WITHIN", 0.05)
+    monkeypatch.setattr(credentials, "START_WITHIN", 0.02)
+    monkeypatch.setattr(credentials, "WITHIN", 0.05)
     started = time.monotonic()
     store = open_store({"OPENAI_API_KEY": "sk-env"})
     assert picked(store) == "sk-env"
@@ -228,7 +228,7 @@ def test_a_secret_that_somebody_deleted(open_store: Open, ring: Path) -> None:
 def test_a_damaged_file_keeps_what_is_in_the_keyring(
     open_store: Open, state: Path, ring: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(persist, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RETRY", 0.01)
     store = open_store()
     store.move(to_keyring=True)
     fill(store)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.auth import ledger
 from smart_router.auth.cooldowns import Health, after_failure, after_pick, after_success
-from smart_router.auth.ledger import Change, Key, Ledger
+from smart_router.auth.storage import health_records
+from smart_router.auth.storage.health_records import Change, Key, Ledger
 from smart_router.errors import UpstreamError
 
 KEYS = (Key("openai:env", "", "f"), Key("openai:env", "gpt", "f"))
@@ -24,7 +24,7 @@ HAPPENED = {
 @given(happened=st.lists(st.sampled_from(sorted(HAPPENED))), looks=st.sets(st.integers(0, 20)))
 def test_harmless_changes_come_to_the_same_later(happened: list[str], looks: set[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "MOST_LATE", 5)
+        patch.setattr(health_records, "MOST_LATE", 5)
         at_once, later = Ledger(durable=True), Ledger(durable=True)
         for number, what in enumerate(happened):
             change = Change(KEYS, HAPPENED[what])

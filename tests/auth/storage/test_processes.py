@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from smart_router.auth.database import FILE_NAME, Database
 from smart_router.auth.profiles import Profile, fingerprint
-from smart_router.auth.rows import Clock
+from smart_router.auth.storage.database import FILE_NAME, Database
+from smart_router.auth.storage.rows import Clock
 from tests.auth.helpers import THREE_KEYS
 from tests.auth.worker import NOBODY
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Process:

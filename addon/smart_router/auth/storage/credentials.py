@@ -24,13 +24,13 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
-from smart_router.auth.database import Database, Snapshot
-from smart_router.auth.ledger import Ledger
-from smart_router.auth.locks import locked
-from smart_router.auth.os_keyring import KeyringError, OsKeyring, new_entry
-from smart_router.auth.persist import StoreError, Writer
 from smart_router.auth.profiles import Profile
-from smart_router.auth.rows import secret_text, with_secret
+from smart_router.auth.storage.database import Database, Snapshot
+from smart_router.auth.storage.health_records import Ledger
+from smart_router.auth.storage.os_keyring import KeyringError, OsKeyring, new_entry
+from smart_router.auth.storage.rows import secret_text, with_secret
+from smart_router.auth.storage.writer import StoreError, Writer
+from smart_router.storage.file_lock import locked
 
 logger = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from smart_router.auth import database, ledger, persist
 from smart_router.auth.cooldowns import Health, after_success
-from smart_router.auth.database import FILE_NAME, Database
-from smart_router.auth.ledger import Change, Key, Ledger
-from smart_router.auth.persist import StoreError
-from smart_router.auth.rows import Clock
-from smart_router.auth.schema import MIGRATIONS
+from smart_router.auth.storage import database, health_records, writer
+from smart_router.auth.storage.database import FILE_NAME, Database
+from smart_router.auth.storage.health_records import Change, Key, Ledger
+from smart_router.auth.storage.rows import Clock
+from smart_router.auth.storage.schema import MIGRATIONS
+from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
-from smart_router.sqlite_file import NewerFileError
+from smart_router.storage.sqlite_file import NewerFileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
 Open = Callable[..., AuthStore]
@@ -248,7 +248,7 @@ def test_flipped_bits_never_reach_a_provider(folder: Path, open_store: Open) -> 
 def test_a_file_damaged_while_in_use_is_made_anew(
     folder: Path, open_store: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(persist, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RETRY", 0.01)
     store = open_store()
     store.add_key("openai", "work", SecretStr("sk-stored"))
     for path in folder.iterdir():
@@ -266,7 +266,7 @@ def test_a_file_damaged_while_in_use_is_made_anew(
 def test_a_locked_file(
     folder: Path, open_store: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(persist, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RETRY", 0.01)
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.02)
     store = open_store()
     with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:
@@ -327,7 +327,7 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "MOST_RECORDS", 10)
-    monkeypatch.setattr(ledger, "MOST_RECORDS", 10)
+    monkeypatch.setattr(health_records, "MOST_RECORDS", 10)
     clocks = Clocks(0.0, 0.0)
     db, book = Database(folder, clocks.clock), Ledger(durable=True)
     off = Key("openai:off", "", "f")

@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from smart_router.auth.cooldowns import Health
-from smart_router.auth.ledger import MOST_RECORDS, Change, Key
 from smart_router.auth.profiles import Profile
-from smart_router.auth.rows import Clock, health_from_json, health_to_json, profile_from_row, profile_to_row
-from smart_router.auth.schema import MIGRATIONS
-from smart_router.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
+from smart_router.auth.storage.health_records import MOST_RECORDS, Change, Key
+from smart_router.auth.storage.rows import (
+    Clock,
+    health_from_json,
+    health_to_json,
+    profile_from_row,
+    profile_to_row,
+)
+from smart_router.auth.storage.schema import MIGRATIONS
+from smart_router.storage.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 
 logger = logging.getLogger(__name__)
 
