@@ -18,7 +18,7 @@ from smart_router.providers.base import Provider
 from smart_router.routing import Candidate, Decision, StickyTable, route
 from smart_router.routing.needs import prompt_tokens
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.record import Tokens
+from smart_router.stats.records import Tokens
 
 _CHAT_PATH = "/chat/completions"
 _ATTEMPT_MARK = "router_client"

@@ -12,7 +12,7 @@ from mitmproxy.optmanager import OptManager, _UnconvertedStrings
 from mitmproxy.utils import human
 
 from smart_router.attempts.limits import Limits
-from smart_router.stats.recorder import Retention
+from smart_router.stats.writer import Retention
 from smart_router.suggestions import did_you_mean
 
 

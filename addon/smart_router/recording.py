@@ -21,13 +21,13 @@ from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
 from smart_router.routing.needs import CHARACTERS_PER_TOKEN, prompt_tokens
 from smart_router.stats.database import reading
+from smart_router.stats.formatting import dollars
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.record import CLIENT_LEFT, AttemptRecord, RefusalRecord, RequestRecord, Tokens
-from smart_router.stats.recorder import Recorder
+from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RefusalRecord, RequestRecord, Tokens
 from smart_router.stats.report import build_report
 from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
-from smart_router.stats.words import dollars
+from smart_router.stats.writer import Recorder
 from smart_router.storage.sqlite_file import NewerFileError
 
 BASELINE_MODEL = "auto"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from smart_router.routing.decision import Candidate, Decision, Signal
-from smart_router.stats.record import AttemptRecord, Cost, RequestRecord, Tokens
+from smart_router.stats.records import AttemptRecord, Cost, RequestRecord, Tokens
 
 NOON = 1_795_000_000.0
 """Some noon in November 2026, unix seconds."""

@@ -10,7 +10,7 @@ import pytest
 
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
-from smart_router.stats.record import RefusalRecord
+from smart_router.stats.records import RefusalRecord
 from tests.stats.records import NOON, request
 
 

@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 
 from smart_router.cli.main import main
 from smart_router.stats.database import StatsDatabase
+from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.page import report_page
 from smart_router.stats.report import DIMENSIONS
 from smart_router.stats.tables import COLUMNS
-from smart_router.stats.words import count, dollars, share, span
 from tests.stats.records import LUNA, NOON, attempt, decision, many, request
 
 Run = Callable[..., Result]

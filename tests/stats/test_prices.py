@@ -26,7 +26,7 @@ from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.stats import prices
 from smart_router.stats.prices import PriceBook, PriceTable, RatesAbove
-from smart_router.stats.record import Basis, Cost, Tokens
+from smart_router.stats.records import Basis, Cost, Tokens
 from tests.stats.records import NOON
 from tests.testbed.cases import Case, case_params
 

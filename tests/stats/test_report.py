@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from smart_router.stats.database import StatsDatabase, reading
-from smart_router.stats.record import CLIENT_LEFT, Cost, RequestRecord, Tokens
+from smart_router.stats.records import CLIENT_LEFT, Cost, RequestRecord, Tokens
 from smart_router.stats.report import DIMENSIONS, EXPLICIT, NOBODY, build_report
 from tests.stats.records import HAIKU, LUNA, NOON, SOL, attempt, decision, many, request
 

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from smart_router.errors import ClientError
 from smart_router.stats.metrics import exposition
-from smart_router.stats.record import CLIENT_LEFT, Cost
+from smart_router.stats.records import CLIENT_LEFT, Cost
 from smart_router.stats.totals import Histogram, Totals
 from tests.stats.records import FLASH, LUNA, attempt, request
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.recorder import Recorder
+from smart_router.stats.writer import Recorder
 from tests.stats.records import attempt, request
 
 

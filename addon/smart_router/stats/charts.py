@@ -7,7 +7,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import NamedTuple
 
-from smart_router.stats.words import dollars
+from smart_router.stats.formatting import dollars
 
 WIDTH = 560
 """Units across, about a pixel each where two charts stand side by side."""

@@ -11,10 +11,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from smart_router.stats.record import RefusalRecord, RequestRecord
+from smart_router.stats.records import RefusalRecord, RequestRecord
 from smart_router.stats.rows import insert_loss, insert_refusals, insert_requests
+from smart_router.stats.run_counter import leftovers
 from smart_router.stats.schema import MIGRATIONS
-from smart_router.stats.tally import leftovers
 from smart_router.storage.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Any
 
 from smart_router.stats.charts import Bar, Column, Range, bars, columns, ranges
+from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.report import DIMENSIONS
 from smart_router.stats.tables import COLUMNS, summary
-from smart_router.stats.words import count, dollars, share, span
 
 Row = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from itertools import chain
 
 from pydantic_core import to_json
 
-from smart_router.stats.record import AttemptRecord, RefusalRecord, RequestRecord, Tokens
+from smart_router.stats.records import AttemptRecord, RefusalRecord, RequestRecord, Tokens
 
 MOST_CONTENT = 1 << 20
 """Characters of one request's content that the audit log keeps."""

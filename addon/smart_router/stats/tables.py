@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.report import DIMENSIONS
-from smart_router.stats.words import count, dollars, share, span
 
 Figures = Mapping[str, Any]
 

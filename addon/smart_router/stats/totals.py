@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from smart_router.stats.record import CLIENT_LEFT, AttemptRecord, RequestRecord
+from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RequestRecord
 
 # bucket bounds of OpenTelemetry's semantic conventions for generative AI
 TOKEN_BOUNDS = tuple(4.0**power for power in range(14))

@@ -10,7 +10,7 @@ from mitmproxy import flow as mflow
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent
 from smart_router.errors import ClientError
-from smart_router.stats.words import dollars
+from smart_router.stats.formatting import dollars
 
 ANSWERED = "answered"
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
+from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.since import read_since
-from smart_router.stats.words import count, dollars, share, span
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from smart_router.stats import database, recorder, rows
+from smart_router.stats import database, rows, writer
 from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.record import Cost, RequestRecord, Tokens
-from smart_router.stats.recorder import Recorder
+from smart_router.stats.records import Cost, RequestRecord, Tokens
 from smart_router.stats.report import build_report
-from smart_router.stats.tally import leftovers
+from smart_router.stats.run_counter import leftovers
+from smart_router.stats.writer import Recorder
 from tests.stats.records import HAIKU, LUNA, NOON, attempt, request
 from tests.testbed.harness import ROOT
 
@@ -40,9 +40,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def open_recorder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Opens recorders that are in a hurry; they are closed with the test."""
-    monkeypatch.setattr(recorder, "REST", 0.0)
-    monkeypatch.setattr(recorder, "RETRY", 0.02)
-    monkeypatch.setattr(recorder, "CLOSE_WITHIN", 3.0)
+    monkeypatch.setattr(writer, "REST", 0.0)
+    monkeypatch.setattr(writer, "RETRY", 0.02)
+    monkeypatch.setattr(writer, "CLOSE_WITHIN", 3.0)
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.02)
     opened: list[Recorder] = []
 
@@ -134,7 +134,7 @@ def test_a_locked_file_is_waited_for(
 def test_a_full_disk_loses_the_oldest_and_counts_them(
     folder: Path, open_recorder: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "MOST_WAITING", 10)
+    monkeypatch.setattr(writer, "MOST_WAITING", 10)
     open_recorder().close()
     full = True
     connect = database.StatsDatabase._connect
@@ -245,7 +245,7 @@ def test_what_a_killed_process_lost_is_counted(folder: Path, open_recorder: Open
 
 
 def test_old_records_go(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder(retention=recorder.Retention(keep=3600.0))
+    recording = open_recorder(retention=writer.Retention(keep=3600.0))
     recording.record(replace(request(UNUSED), time=NOON))
     recording.record(replace(request(UNUSED), time=4e9))
     assert recording.flush()
@@ -261,7 +261,7 @@ def test_a_large_file_is_made_smaller(folder: Path, open_recorder: Open) -> None
     for number in range(200):
         recording.record(replace(request(UNUSED), id=str(number), content="x" * 10_000, time=4e9 + number))
     assert recording.flush()
-    assert open_recorder(retention=recorder.Retention(max_bytes=300_000)).flush()
+    assert open_recorder(retention=writer.Retention(max_bytes=300_000)).flush()
     with reading(folder) as db:
         (left,) = db.execute("SELECT count(*) FROM requests").fetchone()
         assert db.execute("SELECT max(request_id + 0) FROM decisions").fetchone() == (199,)

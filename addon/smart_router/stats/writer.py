@@ -13,8 +13,8 @@ from pathlib import Path
 
 from smart_router.stats.database import Item, StatsDatabase
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.record import AttemptRecord, Cost, RequestRecord
-from smart_router.stats.tally import Tally
+from smart_router.stats.records import AttemptRecord, Cost, RequestRecord
+from smart_router.stats.run_counter import Tally
 from smart_router.storage.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
