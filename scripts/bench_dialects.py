@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.testbed.cases import Case, load_cases
 
-from smart_router.dialects.anthropic import AnthropicDialect
+from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import Call, Dialect
-from smart_router.dialects.chat import ChatDialect
-from smart_router.dialects.client_chat import ChatStreamWriter
-from smart_router.dialects.cloudcode import CloudCodeDialect
-from smart_router.dialects.gemini import GeminiDialect
-from smart_router.dialects.responses import CODEX, PUBLIC, ResponsesDialect
+from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
+from smart_router.dialects.gemini.dialect import GeminiDialect
+from smart_router.dialects.openai_chat.client import ChatStreamWriter
+from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect
 from smart_router.dialects.sse import SseParser
 
 DIALECTS: tuple[tuple[str, Dialect, str], ...] = (

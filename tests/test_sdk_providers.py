@@ -11,10 +11,10 @@ import pytest_asyncio
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from tests.conftest import renewed
-from tests.dialects.gemini_cases import FINISH as GEMINI_FINISH
-from tests.dialects.test_anthropic import FINISH_REASONS as ANTHROPIC_FINISH
-from tests.dialects.test_anthropic import prepare as prepare_anthropic
-from tests.dialects.test_chat import FINISH as CHAT_FINISH
+from tests.dialects.anthropic.test_dialect import FINISH_REASONS as ANTHROPIC_FINISH
+from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
+from tests.dialects.gemini.gemini_cases import FINISH as GEMINI_FINISH
+from tests.dialects.openai_chat.test_dialect import FINISH as CHAT_FINISH
 from tests.testbed.answers import recorded
 from tests.testbed.cases import Case, case_params
 from tests.testbed.chat import chat_answer, chat_error

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, NamedTuple
 from pydantic_core import from_json, to_json
 
 from smart_router.config import Config
-from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing import Candidate, Decision, StickyTable, route

@@ -24,8 +24,8 @@ from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
-from smart_router.dialects.client_chat import read_request
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.openai_chat.client import read_request
 from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_keys

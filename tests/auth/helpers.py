@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.chat import ChatDialect
+from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 from smart_router.providers.base import Provider
 

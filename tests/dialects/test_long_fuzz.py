@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.anthropic import AnthropicDialect
+from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import Call, Dialect
-from smart_router.dialects.chat import ChatDialect
-from smart_router.dialects.client_chat import ChatStreamWriter
-from smart_router.dialects.cloudcode import CloudCodeDialect
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.fold import fold
-from smart_router.dialects.gemini import GeminiDialect
+from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
+from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used
-from smart_router.dialects.responses import CODEX, ResponsesDialect
+from smart_router.dialects.openai_chat.client import ChatStreamWriter
+from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
 from smart_router.providers.error_rules import ERROR_RULES
 from tests.testbed.cases import Case, load_cases
 

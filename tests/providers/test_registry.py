@@ -13,7 +13,7 @@ from smart_router.providers.catalogue import rules_for
 from smart_router.providers.error_rules import ERROR_RULES
 from smart_router.providers.registry import PROVIDERS, declared_provider
 from smart_router.routing import config as routing_config
-from tests.dialects.chat_wire import call_to
+from tests.dialects.openai_chat.chat_wire import call_to
 
 ROWS = [pytest.param(provider, id=provider.id) for provider in PROVIDERS.values()]
 

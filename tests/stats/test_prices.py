@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from smart_router.config import parse_config
 from smart_router.config_errors import ConfigError
-from smart_router.dialects.anthropic import AnthropicDialect
+from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import Call, ChatQuirks, Dialect
-from smart_router.dialects.chat import ChatDialect
-from smart_router.dialects.cloudcode import CloudCodeDialect
 from smart_router.dialects.fold import fold, unfold
-from smart_router.dialects.gemini import GeminiDialect
+from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
+from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import ChatCompletion, Usage, Used
-from smart_router.dialects.responses import PUBLIC, ResponsesDialect
+from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.stats import prices

@@ -16,8 +16,8 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from smart_router.dialects import hub
-from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.hub import Event
+from smart_router.dialects.openai_chat.client import ChatStreamWriter, write_completion
 from smart_router.dialects.sse import SseParser
 from tests.testbed.cases import Case
 

@@ -11,9 +11,9 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.http_messages import make_response
 from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
 from smart_router.attempts.router_headers import extension, router_headers
-from smart_router.dialects.client_chat import ChatStreamWriter, write_completion
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
+from smart_router.dialects.openai_chat.client import ChatStreamWriter, write_completion
 from smart_router.errors import ClientError, UpstreamError
 
 KEEP_ALIVE_COMMENT = b": keep-alive\n\n"

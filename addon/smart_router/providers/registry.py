@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from smart_router.dialects.anthropic import AnthropicDialect
+from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import ChatQuirks
-from smart_router.dialects.chat import ChatDialect
-from smart_router.dialects.cloudcode import CloudCodeDialect
-from smart_router.dialects.gemini import GeminiDialect
-from smart_router.dialects.responses import CODEX, ResponsesDialect
+from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
+from smart_router.dialects.gemini.dialect import GeminiDialect
+from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.catalogue import load_models
 from smart_router.providers.error_rules import ERROR_RULES

@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from smart_router.api import endpoints
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import UnknownProfileError
-from smart_router.dialects.client_chat import read_request
+from smart_router.dialects.openai_chat.client import read_request
 from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
 from smart_router.requests_in_progress import Running

@@ -1,0 +1,61 @@
+"""The Anthropic Messages dialect (anthropic, minimax-portal)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.anthropic.answer import broken, read_failure
+from smart_router.dialects.anthropic.request import write_body
+from smart_router.dialects.anthropic.stream import AnthropicStream
+from smart_router.dialects.base import Call, Outgoing
+from smart_router.dialects.fold import fold
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.errors import UpstreamError
+
+_HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+
+
+class AnthropicDialect:
+    """`POST /v1/messages`; see `Dialect`."""
+
+    name = "anthropic"
+    path = "/v1/messages"
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """The request as Anthropic takes it; ClientError for what it cannot be asked."""
+        return Outgoing(self.path, dict(_HEADERS), to_json(write_body(request, call)))
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """As the client asked."""
+        return bool(request.get("stream"))
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole answer, read as the stream of its blocks, or the failure it holds."""
+        try:
+            message = from_json(body, allow_inf_nan=False)
+        except ValueError:
+            return broken("is not JSON")
+        if not isinstance(message, dict):
+            return broken("is not a JSON object")
+        if failure := read_failure(message, call):
+            return failure
+        blocks = message.get("content")
+        if not isinstance(blocks, list):
+            return broken("has no content")
+        stream = AnthropicStream(call)
+        return fold(event for step in _steps(message, blocks) for event in stream.read(step))
+
+    def open_stream(self, call: Call) -> AnthropicStream:
+        """A reader for a streamed answer."""
+        return AnthropicStream(call)
+
+
+def _steps(message: dict[str, Any], blocks: list[Any]) -> list[dict[str, Any]]:
+    """The stream's events that say the same as a whole message."""
+    steps: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
+    for index, block in enumerate(blocks):
+        steps.append({"type": "content_block_start", "index": index, "content_block": block})
+        steps.append({"type": "content_block_stop", "index": index})
+    return [*steps, {"type": "message_delta", "delta": message}, {"type": "message_stop"}]

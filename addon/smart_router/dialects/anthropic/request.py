@@ -1,0 +1,222 @@
+"""The request: OpenAI's parameters → Anthropic's (Anthropic Messages API reference).
+
+What only tunes the answer and has no counterpart (seed, penalties, logprobs, logit_bias, store) is dropped;
+what would change its meaning is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from smart_router.dialects.anthropic.messages import (
+    mark_breakpoint,
+    takes_budget_thinking,
+    write_conversation,
+)
+from smart_router.dialects.anthropic.schema import restrict_schema
+from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import unsupported
+
+ANSWER_TOOL = "__structured_answer__"
+"""The tool that models without structured outputs are made to call; its arguments are the answer's text."""
+
+_UNKNOWN_MAX_OUTPUT = 4096
+_MAX_CACHE_BREAKPOINTS = 4
+_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
+_TOOL_MODES = {"auto": "auto", "required": "any", "none": "none"}
+_SERVICE_TIERS = {
+    "auto": "auto",
+    "priority": "auto",  # auto takes priority capacity where the account has it
+    "default": "standard_only",
+    "standard_only": "standard_only",
+}
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_BUDGET_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
+"""How much of max_tokens may be thought, as OpenRouter divides it: effort knows no tokens."""
+_MIN_BUDGET = 1024
+_MAX_BUDGET = 32_000
+"""Beyond this Anthropic advises batches: such answers outlast connections."""
+
+
+class _Tools(NamedTuple):
+    tools: list[dict[str, Any]]
+    choice: dict[str, Any] | None
+
+    @property
+    def forced(self) -> bool:
+        """Whether the model must call a tool, which it cannot do while thinking."""
+        return self.choice is not None and self.choice["type"] in ("any", "tool")
+
+
+def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
+    """The body of `POST /v1/messages`; ClientError for what cannot be asked of Anthropic models."""
+    _refuse(request)
+    rules = call.rules
+    system, turns = write_conversation(request["messages"], call)
+    tools = _write_tools(request)
+    output_config: dict[str, Any] = {}
+    form = request.get("response_format") or {"type": "text"}
+    if form["type"] == "json_object":
+        system.append({"type": "text", "text": _JSON_ONLY})
+    elif form["type"] == "json_schema" and rules.json_schema:
+        schema = restrict_schema(form["json_schema"].get("schema") or {"type": "object"})
+        output_config["format"] = {"type": "json_schema", "schema": schema}
+    elif form["type"] == "json_schema":
+        tools = _add_answer_tool(tools, form["json_schema"])
+    elif form["type"] != "text":
+        raise unsupported("response_format", f"Anthropic models have no response format {form['type']!r}")
+    max_tokens = _max_tokens(request, rules)
+    thinking, effort = _thinking(request, rules, max_tokens, turns, tools.forced)
+    if effort:
+        output_config["effort"] = effort
+    body: dict[str, Any] = {
+        "model": call.model,
+        "max_tokens": max_tokens,
+        "system": system,
+        "messages": turns,
+        "tools": tools.tools,
+        "tool_choice": tools.choice,
+        "output_config": output_config,
+        "thinking": thinking,
+        **_sampling(request, rules, thinks=bool(thinking and thinking["type"] != "disabled")),
+        "stop_sequences": _stop_sequences(request),
+        "metadata": _metadata(request),
+        "service_tier": _SERVICE_TIERS.get(request.get("service_tier") or ""),
+    }
+    body = {name: value for name, value in body.items() if value not in (None, [], {})}
+    _limit_breakpoints(chain(tools.tools, system, *(turn["content"] for turn in turns)))
+    return {**body, "stream": call.stream}
+
+
+def _refuse(request: ChatRequest) -> None:
+    if (request.get("n") or 1) > 1:
+        raise unsupported("n", "Anthropic models give one answer at a time")
+    if "audio" in (request.get("modalities") or ()):
+        raise unsupported("modalities", "Anthropic models do not speak")
+    if request.get("functions"):
+        raise unsupported("functions", "functions are deprecated: use tools")
+
+
+def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
+    """Required by Anthropic, and refused beyond the model's own limit."""
+    asked = request.get("max_completion_tokens") or request.get("max_tokens")
+    limit = rules.max_output
+    if asked is None:
+        return limit or _UNKNOWN_MAX_OUTPUT
+    return min(asked, limit) if limit else asked
+
+
+def _sampling(request: ChatRequest, rules: ModelRules, thinks: bool) -> dict[str, Any]:
+    if thinks or not rules.takes_sampling(request.get("reasoning_effort")):
+        return {}
+    temperature = request.get("temperature")
+    if temperature is not None:
+        return {"temperature": max(rules.min_temperature, min(temperature, 1))}
+    return {"top_p": request.get("top_p")}
+
+
+def _thinking(
+    request: ChatRequest,
+    rules: ModelRules,
+    max_tokens: int,
+    turns: Sequence[Mapping[str, Any]],
+    forced_tool: bool,
+) -> tuple[dict[str, Any] | None, str | None]:
+    """The `thinking` object and the effort; neither where the API would refuse to think."""
+    asked = request.get("reasoning_effort")
+    if asked is None or rules.thinking not in ("adaptive", "budget"):
+        return None, None
+    if asked == "none":
+        return {"type": "disabled"}, None
+    if forced_tool or turns[-1]["role"] == "assistant":
+        return None, None
+    if rules.thinking == "adaptive":
+        # newest models leave the thinking's text out unless asked for it
+        return {"type": "adaptive", "display": "summarized"}, fit_effort(asked, rules.efforts or _EFFORTS)
+    share = _BUDGET_SHARES.get(asked)
+    if share is None or max_tokens <= _MIN_BUDGET or not takes_budget_thinking(turns):
+        return None, None
+    return {
+        "type": "enabled",
+        "budget_tokens": min(max(int(max_tokens * share), _MIN_BUDGET), max_tokens - 1, _MAX_BUDGET),
+    }, None
+
+
+def _write_tools(request: ChatRequest) -> _Tools:
+    choice = request.get("tool_choice") or "auto"
+    only: set[str] | None = None
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        allowed = choice.get("allowed_tools") or {}
+        only = {_name(tool, "tool_choice") for tool in allowed.get("tools") or ()}
+        choice = allowed.get("mode") or "auto"
+    tools = [_write_tool(tool, f"tools[{number}]") for number, tool in enumerate(request.get("tools") or ())]
+    tools = [tool for tool in tools if only is None or tool["name"] in only]
+    if not tools:
+        return _Tools([], None)
+    if isinstance(choice, Mapping):
+        written = {"type": "tool", "name": _name(choice, "tool_choice")}
+    else:
+        written = {"type": _TOOL_MODES.get(choice, "auto")}
+    if request.get("parallel_tool_calls") is False and written["type"] != "none":
+        return _Tools(tools, {**written, "disable_parallel_tool_use": True})
+    return _Tools(tools, written if request.get("tool_choice") else None)
+
+
+def _write_tool(tool: Mapping[str, Any], at: str) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": _name(tool, at)}
+    function = tool["function"]
+    if function.get("description"):
+        written["description"] = function["description"]
+    # `strict` is dropped: Anthropic's is limited to few tools and simple schemas, and refuses the rest
+    written["input_schema"] = _input_schema(function.get("parameters"))
+    mark_breakpoint([written], tool)
+    mark_breakpoint([written], function)
+    return written
+
+
+def _name(tool: Mapping[str, Any], at: str) -> str:
+    """The function's name, of a tool or of a choice among tools."""
+    function = tool.get("function")
+    if tool.get("type") != "function" or not isinstance(function, Mapping) or not function.get("name"):
+        raise unsupported(at, "Anthropic models know only function tools, by name")
+    return short_name(str(function["name"]))
+
+
+def _input_schema(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"type": "object", **(parameters or {"properties": {}})}
+
+
+def _add_answer_tool(tools: _Tools, form: Mapping[str, Any]) -> _Tools:
+    """The tools with the one that takes the answer; nothing to add where another must be called anyway."""
+    if tools.forced:
+        return tools
+    answer = {
+        "name": ANSWER_TOOL,
+        "description": form.get("description") or "Gives the final answer. Call it to answer.",
+        "input_schema": _input_schema(form.get("schema")),
+    }
+    if not tools.tools or (tools.choice and tools.choice["type"] == "none"):
+        return _Tools([*tools.tools, answer], {"type": "tool", "name": ANSWER_TOOL})
+    return _Tools([*tools.tools, answer], {"type": "any", "disable_parallel_tool_use": True})
+
+
+def _stop_sequences(request: ChatRequest) -> list[str]:
+    stop = request.get("stop") or []
+    return [text for text in ([stop] if isinstance(stop, str) else stop) if text.strip()]
+
+
+def _metadata(request: ChatRequest) -> dict[str, str] | None:
+    user = (request.get("metadata") or {}).get("user_id") or request.get("user")
+    return {"user_id": str(user)} if user else None
+
+
+def _limit_breakpoints(blocks: Any) -> None:
+    """Keeps the last breakpoints: what a later one caches includes what the earlier ones do."""
+    marked = [block for block in blocks if "cache_control" in block]
+    for block in marked[:-_MAX_CACHE_BREAKPOINTS]:
+        del block["cache_control"]

@@ -1,0 +1,321 @@
+"""Anthropic's event stream → the hub's events (Anthropic Messages streaming docs).
+
+::
+
+    message_start
+    ( content_block_start content_block_delta* content_block_stop )*
+    message_delta+            the stop reason, and usage, which is cumulative
+    message_stop
+    ping                      anywhere
+    error                     anywhere, ends the stream
+
+Events, blocks and deltas of unknown types are skipped, and with them what server-side tools do. Gateways
+repeat message_start or splice a second message in: blocks that were not finished are then forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.anthropic.answer import (
+    FINISH_REASONS,
+    broken,
+    read_failure,
+    read_usage,
+    url_citation,
+)
+from smart_router.dialects.anthropic.messages import detail_format
+from smart_router.dialects.anthropic.request import ANSWER_TOOL
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.sse import SseParser
+from smart_router.dialects.tool_names import long_names
+from smart_router.errors import UpstreamError
+
+
+class AnthropicStream:
+    """Reads one stream; see `StreamReader`."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._format = detail_format(call.provider)
+        self._long_names = long_names(call.tool_names)
+        self._parser = SseParser()
+        self._handlers = _BEFORE_START
+        self._events: list[Event] = []  # read but not given out yet
+        self._ended = False
+        self._blocks: dict[int, _Block] = {}  # open ones, by Anthropic's index
+        self._text: list[str] = []
+        self._length = 0  # of the text so far, in characters
+        self._details = 0
+        self._tool_calls = 0
+        self._annotations: list[dict[str, Any]] = []
+        self._usage: dict[str, Any] = {}
+        self._stop: Mapping[str, Any] = {}
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete; none after End or Failure."""
+        for event in self._parser.feed(data):
+            self._parse(event.data)
+        if self._parser.overflowed:
+            self._fail(broken("has an event that is too large"))
+        return self._take()
+
+    def close(self) -> list[Event]:
+        """The rest, and a Failure where message_stop is missing."""
+        for event in self._parser.close():
+            self._parse(event.data)
+        self._fail(broken("ended early"))
+        return self._take()
+
+    def read(self, event: Mapping[str, Any]) -> list[Event]:
+        """What one of Anthropic's events says, already parsed."""
+        self._handle(event)
+        return self._take()
+
+    def _take(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            event = from_json(data, allow_inf_nan=False)
+        except ValueError:
+            # gateways send blank events and OpenAI's end marker
+            if data.strip() not in (b"", b"[DONE]"):
+                self._fail(broken("has an event that is not JSON"))
+            return
+        if isinstance(event, dict):
+            self._handle(event)
+
+    def _handle(self, event: Mapping[str, Any]) -> None:
+        if self._ended:
+            return
+        handler = _by_type(self._handlers, event)
+        if (handler is None or "base_resp" in event) and (failure := read_failure(event, self._call)):
+            self._fail(failure)
+        elif handler is not None:
+            handler(self, event)
+
+    def _fail(self, error: UpstreamError) -> None:
+        if not self._ended:
+            self._ended = True
+            self._events.append(Failure(error))
+
+    def _message_start(self, event: Mapping[str, Any]) -> None:
+        message = _object(event, "message")
+        if self._handlers is _BEFORE_START:
+            self._handlers = _EVENTS
+            id_ = _string(message, "id") or self._call.mint("msg", 0)
+            model = _string(message, "model") or self._call.model
+            self._events.append(Start(id_, model, self._call.now))
+        self._blocks.clear()
+        self._note_usage(message)
+
+    def _message_delta(self, event: Mapping[str, Any]) -> None:
+        delta = _object(event, "delta")
+        if delta.get("stop_reason"):
+            self._stop = delta
+        self._note_usage(event)
+
+    def _message_stop(self, event: Mapping[str, Any]) -> None:
+        for block in self._blocks.values():
+            self._end_block(block)
+        if self._annotations:
+            # all at once: OpenAI's package fails on a second delta with a list that has no indexes
+            self._emit({"annotations": self._annotations})
+        stop_reason = _string(self._stop, "stop_reason")
+        if stop_reason == "refusal":
+            explanation = _string(_object(self._stop, "stop_details"), "explanation")
+            if refusal := "".join(self._text) or explanation:
+                self._emit({"refusal": refusal})
+        reason = FINISH_REASONS.get(stop_reason, "stop")
+        if reason == "tool_calls" and not self._tool_calls:  # the only tool called was the answer's
+            reason = "stop"
+        self._events.append(Finish(reason))
+        if usage := read_usage(self._usage):
+            self._events.append(Used(usage))
+        self._events.append(End())
+        self._ended = True
+
+    def _block_start(self, event: Mapping[str, Any]) -> None:
+        content, index = _object(event, "content_block"), event.get("index")
+        kind = _by_type(_BLOCKS, content)
+        if kind and type(index) is int:
+            begin, deltas = kind
+            self._blocks[index] = block = _Block(deltas)
+            begin(self, block, content)
+
+    def _block_delta(self, event: Mapping[str, Any]) -> None:
+        index = event.get("index")
+        block = self._blocks.get(index) if type(index) is int else None
+        delta = event.get("delta")
+        if block is not None and isinstance(delta, dict) and (handler := _by_type(block.deltas, delta)):
+            handler(self, block, delta)
+
+    def _block_stop(self, event: Mapping[str, Any]) -> None:
+        index = event.get("index")
+        if type(index) is int and (block := self._blocks.pop(index, None)):
+            self._end_block(block)
+
+    def _end_block(self, block: _Block) -> None:
+        if block.input is not None and not block.begun:
+            self._write_arguments(block, to_json(block.input).decode())
+        for citation in block.citations:
+            if annotation := url_citation(citation, block.number, self._length):
+                self._annotations.append(annotation)
+
+    def _begin_text(self, block: _Block, content: Mapping[str, Any]) -> None:
+        block.number = self._length
+        self._text_delta(block, content)
+        citations = content.get("citations")
+        for citation in citations if isinstance(citations, list) else ():
+            self._citations_delta(block, {"citation": citation})
+
+    def _text_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
+        if text := _string(delta, "text"):
+            self._say(text)
+
+    def _citations_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
+        block.citations.append(_object(delta, "citation"))
+
+    def _begin_thinking(self, block: _Block, content: Mapping[str, Any]) -> None:
+        block.number = self._details
+        self._details += 1
+        self._thinking_delta(block, content)
+        self._signature_delta(block, content)
+
+    def _thinking_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
+        if text := _string(delta, "thinking"):
+            detail = self._detail(block, "reasoning.text", "text", text)
+            self._emit({"reasoning_content": text, "reasoning_details": [detail]})
+
+    def _signature_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
+        if signature := _string(delta, "signature"):
+            detail = self._detail(block, "reasoning.text", "signature", signature)
+            self._emit({"reasoning_details": [detail]})
+
+    def _begin_redacted(self, block: _Block, content: Mapping[str, Any]) -> None:
+        if data := _string(content, "data"):
+            block.number = self._details
+            self._details += 1
+            self._emit({"reasoning_details": [self._detail(block, "reasoning.encrypted", "data", data)]})
+
+    def _detail(self, block: _Block, type_: str, field: str, value: str) -> dict[str, Any]:
+        """A fragment of a reasoning detail. Only the first says the format: clients join texts by field."""
+        detail = {"type": type_, field: value, "index": block.number}
+        if not block.begun:
+            block.begun = True
+            detail["format"] = self._format
+        return detail
+
+    def _begin_tool(self, block: _Block, content: Mapping[str, Any]) -> None:
+        block.input = _object(content, "input")
+        name = _string(content, "name")
+        if name == ANSWER_TOOL:
+            return
+        block.number = self._tool_calls
+        self._tool_calls += 1
+        tool_call = {
+            "index": block.number,
+            "id": _string(content, "id") or self._call.mint("call", block.number),
+            "type": "function",
+            "function": {"name": self._long_names.get(name, name), "arguments": ""},
+        }
+        self._emit({"tool_calls": [tool_call]})
+
+    def _input_json_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
+        if fragment := _string(delta, "partial_json"):
+            block.begun = True
+            self._write_arguments(block, fragment)
+
+    def _write_arguments(self, block: _Block, arguments: str) -> None:
+        if block.number == _ANSWER:
+            self._say(arguments)
+        else:
+            fragment = {"index": block.number, "function": {"arguments": arguments}}
+            self._emit({"tool_calls": [fragment]})
+
+    def _say(self, text: str) -> None:
+        self._text.append(text)
+        self._length += len(text)
+        self._emit({"content": text})
+
+    def _emit(self, delta: dict[str, Any]) -> None:
+        self._events.append(Delta(delta))
+
+    def _note_usage(self, holder: Mapping[str, Any]) -> None:
+        """Usage is cumulative, and any event may leave some of it out: the latest stated count is true."""
+        usage = _object(holder, "usage")
+        self._usage.update({name: count for name, count in usage.items() if count is not None})
+
+
+_ANSWER = -1
+
+
+class _Block:
+    """An open block.
+
+    `number` counts tool calls and reasoning details, each from 0 (`_ANSWER` for the call that is the
+    answer); a text's is where it starts. `begun` is whether a fragment was sent; `input` is a tool call's
+    whole input, as far as the block's start had it.
+    """
+
+    __slots__ = ("begun", "citations", "deltas", "input", "number")
+
+    def __init__(self, deltas: Mapping[str, _DeltaHandler]) -> None:
+        self.deltas = deltas
+        self.number = _ANSWER
+        self.begun = False
+        self.citations: list[Mapping[str, Any]] = []
+        self.input: Mapping[str, Any] | None = None
+
+
+def _by_type[T](table: Mapping[str, T], data: Mapping[str, Any]) -> T | None:
+    type_ = data.get("type")
+    return table.get(type_) if isinstance(type_, str) else None
+
+
+def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _string(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+_DeltaHandler = Callable[[AnthropicStream, _Block, Mapping[str, Any]], None]
+_EventHandler = Callable[[AnthropicStream, Mapping[str, Any]], None]
+
+_BEFORE_START: dict[str, _EventHandler] = {"message_start": AnthropicStream._message_start}
+_EVENTS: dict[str, _EventHandler] = {
+    **_BEFORE_START,
+    "content_block_start": AnthropicStream._block_start,
+    "content_block_delta": AnthropicStream._block_delta,
+    "content_block_stop": AnthropicStream._block_stop,
+    "message_delta": AnthropicStream._message_delta,
+    "message_stop": AnthropicStream._message_stop,
+}
+_BLOCKS: dict[str, tuple[_DeltaHandler, dict[str, _DeltaHandler]]] = {
+    "text": (
+        AnthropicStream._begin_text,
+        {
+            "text_delta": AnthropicStream._text_delta,
+            "citations_delta": AnthropicStream._citations_delta,
+        },
+    ),
+    "thinking": (
+        AnthropicStream._begin_thinking,
+        {
+            "thinking_delta": AnthropicStream._thinking_delta,
+            "signature_delta": AnthropicStream._signature_delta,
+        },
+    ),
+    "redacted_thinking": (AnthropicStream._begin_redacted, {}),
+    "tool_use": (AnthropicStream._begin_tool, {"input_json_delta": AnthropicStream._input_json_delta}),
+}

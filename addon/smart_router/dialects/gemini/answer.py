@@ -1,0 +1,276 @@
+"""Gemini's answers: `GenerateContentResponse` objects in, hub events out (Gemini API reference).
+
+A stream is a sequence of such objects, a whole answer is one, so one reader serves both. Token counts are
+cumulative and may come after the finish reason: what ends an answer is held until no more can come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.gemini.metadata import read_annotations, read_logprobs, read_usage
+from smart_router.dialects.gemini.partial_calls import PartialCall
+from smart_router.dialects.gemini.signatures import (
+    GEMINI_FORMAT,
+    detail_of_call,
+    detail_of_text,
+    extra_content,
+)
+from smart_router.dialects.hub import (
+    MAX_CHOICES,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    Start,
+    Usage,
+    Used,
+    is_content,
+)
+from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
+from smart_router.dialects.tool_names import long_names
+from smart_router.errors import UpstreamError
+
+_FINISH: dict[str, FinishReason] = {
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "MODEL_ARMOR",
+        ),
+        "content_filter",
+    ),
+}
+"""Finish reasons; any other is "stop", or "tool_calls" where tools were called."""
+
+_FAILED = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    }
+)
+"""Finish reasons that say the model broke down: a failure, unless something was said before."""
+
+_BLOCKED = "SAFETY"
+"""The finish reason that a blocked prompt stands for."""
+
+
+class _Candidate:
+    """What is known of one candidate so far."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.calls = 0
+        self.details = 0
+        self.partial: PartialCall | None = None
+        self.cited: set[str] = set()
+        self.finish: str | None = None
+        self.message = ""
+
+
+class AnswerReader:
+    """Reads one answer. Nothing follows a Failure or End; `ended` says that one of them was given."""
+
+    def __init__(self, call: Call, signature_format: str = GEMINI_FORMAT) -> None:
+        self.ended = False
+        self._call = call
+        self._format = signature_format
+        self._names = long_names(call.tool_names)
+        self._candidates: dict[int, _Candidate] = {}
+        self._call_ids: set[str] = set()
+        self._minted = 0
+        self._started = False
+        self._spoke = False
+        self._blocked = False
+        self._usage: Usage | None = None
+
+    def read(self, answer: Any) -> list[Event]:
+        """The events of one response object, or of a list of them."""
+        events: list[Event] = []
+        for part in answer if isinstance(answer, list) else [answer]:
+            if self.ended:
+                break
+            if not isinstance(part, Mapping):
+                events += self.fail("the provider's answer is not in Gemini's format")
+            elif part.get("error"):
+                events += self._fail(_read_error(part, self._call))
+            else:
+                events += self._read_response(part)
+        self._spoke = self._spoke or any(is_content(event) for event in events)
+        return events
+
+    def close(self) -> list[Event]:
+        """No more will come: how the answer ended."""
+        if self.ended:
+            return []
+        if self._blocked and not self._candidates:
+            self._candidates[0] = _Candidate()
+        events: list[Event] = []
+        for index, candidate in self._candidates.items():
+            if candidate.finish is None and self._blocked:
+                candidate.finish = _BLOCKED
+            if candidate.finish is not None and candidate.partial is not None:
+                events.append(self._end_call(index, candidate, candidate.partial))
+        finishes = [candidate.finish for candidate in self._candidates.values()]
+        if not finishes or None in finishes:
+            return [*events, *self.fail("the provider's stream ended early")]
+        if not (self._spoke or events) and (broken := self._broken()):
+            return self._fail(broken)
+        self.ended = True
+        events += [
+            Finish(_finish_reason(candidate), index) for index, candidate in sorted(self._candidates.items())
+        ]
+        if self._usage is not None:
+            events.append(Used(self._usage))
+        return [*events, End()]
+
+    def fail(self, message: str) -> list[Event]:
+        """The answer cannot be read on."""
+        return self._fail(UpstreamError("server", "model", 502, message))
+
+    def _fail(self, error: UpstreamError) -> list[Event]:
+        if self.ended:
+            return []
+        self.ended = True
+        return [Failure(error)]
+
+    def _broken(self) -> UpstreamError | None:
+        """The failure that the finish reasons speak of."""
+        for candidate in self._candidates.values():
+            if (reason := candidate.finish) in _FAILED and reason is not None:
+                message = candidate.message or f"the model's answer failed: {reason}"
+                return UpstreamError("server", "none", 502, message, code=reason.lower())
+        return None
+
+    def _read_response(self, response: Mapping[str, Any]) -> Iterator[Event]:
+        if not self._started:
+            self._started = True
+            id_, model = response.get("responseId"), response.get("modelVersion")
+            yield Start(
+                id_ if isinstance(id_, str) and id_ else self._call.mint("chatcmpl", 0),
+                model if isinstance(model, str) and model else self._call.model,
+                self._call.now,
+            )
+        self._usage = read_usage(response.get("usageMetadata")) or self._usage
+        if as_object(response.get("promptFeedback")).get("blockReason"):
+            self._blocked = True
+        for position, candidate in enumerate(as_list(response.get("candidates"))):
+            if isinstance(candidate, Mapping):
+                index = as_count(candidate.get("index"), position)
+                if index < MAX_CHOICES:
+                    yield from self._read_candidate(index, candidate)
+
+    def _read_candidate(self, index: int, answer: Mapping[str, Any]) -> Iterator[Event]:
+        candidate = self._candidates.setdefault(index, _Candidate())
+        for part in as_list(as_object(answer.get("content")).get("parts")):
+            if isinstance(part, Mapping):
+                yield from self._read_part(index, candidate, part)
+        if logprobs := read_logprobs(answer.get("logprobsResult")):
+            yield Delta({}, index, {"logprobs": logprobs})
+        if found := read_annotations(answer.get("groundingMetadata"), candidate.text, candidate.cited):
+            yield Delta({"annotations": found}, index)
+        if isinstance(reason := answer.get("finishReason"), str):
+            candidate.finish = reason
+            candidate.message = as_text(answer.get("finishMessage"))
+
+    def _read_part(self, index: int, candidate: _Candidate, part: Mapping[str, Any]) -> Iterator[Event]:
+        """One part; those that a server-side tool wrote (code and its output) have no place in a chat."""
+        if isinstance(called := part.get("functionCall"), Mapping):
+            yield from self._read_call(index, candidate, part, called)
+        elif isinstance(text := part.get("text"), str):
+            thought = part.get("thought") is True
+            delta: dict[str, Any] = {"reasoning_content" if thought else "content": text} if text else {}
+            if detail := detail_of_text(part, self._format, candidate.details):
+                delta["reasoning_details"] = [detail]
+                candidate.details += "data" in detail or "signature" in detail
+            if not thought:
+                candidate.text.append(text)
+            if delta:
+                yield Delta(delta, index)
+        elif part.get("thought") is not True and (media := self._media(part.get("inlineData"))):
+            yield Delta(media, index)
+
+    def _media(self, blob: Any) -> dict[str, Any] | None:
+        """An image or a sound of the answer, as a delta."""
+        mime_type, data = as_text(as_object(blob).get("mimeType")), as_text(as_object(blob).get("data"))
+        if mime_type.startswith("image/"):
+            url = {"url": f"data:{mime_type};base64,{data}"}
+            return {"images": [{"type": "image_url", "image_url": url}]}
+        if mime_type.startswith("audio/"):
+            id_ = self._call.mint("audio", 0)
+            return {"audio": {"id": id_, "data": data, "transcript": "", "expires_at": self._call.now}}
+        return None
+
+    def _read_call(
+        self, index: int, candidate: _Candidate, part: Mapping[str, Any], called: Mapping[str, Any]
+    ) -> Iterator[Event]:
+        """A call: whole, or the beginning or a piece of one that comes in pieces (then without a name)."""
+        if as_text(called.get("name")):
+            if candidate.partial is not None:
+                yield self._end_call(index, candidate, candidate.partial)
+            candidate.partial = PartialCall(part)
+            candidate.partial.args.update(as_object(called.get("args")))
+        if candidate.partial is None:
+            return
+        candidate.partial.add(called.get("partialArgs"))
+        if called.get("willContinue") is not True:
+            yield self._end_call(index, candidate, candidate.partial)
+
+    def _end_call(self, index: int, candidate: _Candidate, partial: PartialCall) -> Event:
+        """The call, now whole, as a delta."""
+        candidate.partial = None
+        called = as_object(partial.part.get("functionCall"))
+        name = as_text(called.get("name"))
+        id_ = self._call_id(called.get("id"))
+        tool_call: dict[str, Any] = {
+            "index": candidate.calls,
+            "id": id_,
+            "type": "function",
+            "function": {
+                "name": self._names.get(name, name),
+                "arguments": to_json(partial.args, inf_nan_mode="null").decode(),
+            },
+        }
+        candidate.calls += 1
+        delta: dict[str, Any] = {"tool_calls": [tool_call]}
+        if detail := detail_of_call(partial.part, id_, self._format, candidate.details):
+            tool_call["extra_content"] = extra_content(detail["data"])
+            delta["reasoning_details"] = [detail]
+            candidate.details += 1
+        return Delta(delta, index)
+
+    def _call_id(self, given: Any) -> str:
+        """The call's id, or a minted one where there is none of its own."""
+        id_ = as_text(given)
+        while not id_ or id_ in self._call_ids:
+            id_ = self._call.mint("call", self._minted)
+            self._minted += 1
+        self._call_ids.add(id_)
+        return id_
+
+
+def _finish_reason(candidate: _Candidate) -> FinishReason:
+    return _FINISH.get(candidate.finish or "") or ("tool_calls" if candidate.calls else "stop")
+
+
+def _read_error(answer: Mapping[str, Any], call: Call) -> UpstreamError:
+    """An error inside a 200, with the status it would have had."""
+    code = as_count(as_object(answer["error"]).get("code"))
+    return read_error(code if 400 <= code <= 599 else 500, {}, answer, call.error_rules, call.now)

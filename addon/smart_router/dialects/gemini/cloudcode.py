@@ -1,0 +1,179 @@
+"""Google's Cloud Code backend (antigravity): Gemini's format in an envelope, for Gemini and Claude models.
+
+Google documents none of it; what is here follows other clients of the same backend (CLIProxyAPI,
+opencode-antigravity-auth).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.fold import fold
+from smart_router.dialects.gemini.answer import AnswerReader
+from smart_router.dialects.gemini.dialect import METHODS
+from smart_router.dialects.gemini.request import Endpoint, write_body
+from smart_router.dialects.gemini.schema import to_openapi_subset
+from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
+from smart_router.dialects.gemini.stream import GeminiStream
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.json_values import as_list, as_object
+from smart_router.errors import ClientError, UpstreamError, unsupported
+
+USER_AGENT = "antigravity/hub/2.9.1 darwin/arm64"
+"""Sent unless the profile's extras hold a `user_agent`: the backend refuses new models to old clients."""
+
+_TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
+_MIN_CLAUDE_BUDGET = 1024
+"""Claude thinks with no fewer tokens (Anthropic extended thinking docs)."""
+
+PLACEHOLDER = "_placeholder"
+"""The parameter that tools without a required one get for Claude models; taken out of the answers."""
+
+_PLACEHOLDER_SCHEMA = {"type": "BOOLEAN", "description": "Unused. Always true."}
+
+
+def _write_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return to_openapi_subset(schema, flat=True)
+
+
+def _write_claude_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The backend refuses Claude tools of which no parameter is required."""
+    written = _write_parameters(schema) or {"type": "OBJECT"}
+    if written.get("type") != "OBJECT" or written.get("required"):
+        return written
+    properties = {**written.get("properties", {}), PLACEHOLDER: _PLACEHOLDER_SCHEMA}
+    return {**written, "properties": properties, "required": [PLACEHOLDER]}
+
+
+_GEMINI = Endpoint("parameters", "responseSchema", _write_parameters, to_openapi_subset, GEMINI_FORMAT)
+_CLAUDE = Endpoint("parameters", "responseSchema", _write_claude_parameters, to_openapi_subset, CLAUDE_FORMAT)
+
+
+class CloudCodeDialect:
+    """The wire format of Cloud Code. `call.extras` holds the profile's `project`."""
+
+    name = "cloudcode"
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """`generateContent` in Cloud Code's envelope.
+
+        Raises ClientError (400) for what the model cannot do, and for a profile without a project.
+        """
+        project = call.extras.get("project")
+        if not project:
+            raise ClientError(
+                400,
+                f"the login of {call.provider} names no Cloud Code project: log in again, or set one",
+                code="missing_project",
+            )
+        body = write_body(request, call, _CLAUDE if _is_claude(call) else _GEMINI)
+        _check_names(body)
+        if _is_claude(call):
+            _fit_claude(body, call)
+        else:
+            body.get("generationConfig", {}).pop("maxOutputTokens", None)
+        if "systemInstruction" in body:
+            body["systemInstruction"]["role"] = "user"
+        envelope = {
+            "project": project,
+            "model": call.model,
+            "userAgent": "antigravity",
+            "requestType": "image_gen" if "image" in call.model else "agent",
+            "requestId": f"agent-{call.request_id}",
+            "request": {**body, "sessionId": _session_id(body)},
+        }
+        headers = {
+            "content-type": "application/json",
+            "user-agent": call.extras.get("user_agent", USER_AGENT),
+        }
+        return Outgoing(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """As the client wants it."""
+        return bool(request.get("stream"))
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole answer: a stream of one object."""
+        stream = self.open_stream(call)
+        return fold([*stream.feed(body), *stream.close()])
+
+    def open_stream(self, call: Call) -> StreamReader:
+        """A reader for the objects of a stream."""
+        if _is_claude(call):
+            return GeminiStream(AnswerReader(call, CLAUDE_FORMAT), _unwrap_claude)
+        return GeminiStream(AnswerReader(call), _unwrap)
+
+
+def _is_claude(call: Call) -> bool:
+    return "claude" in call.model
+
+
+def _check_names(body: Mapping[str, Any]) -> None:
+    for number, tool in enumerate(body["tools"][0]["functionDeclarations"] if "tools" in body else ()):
+        if not _TOOL_NAME.fullmatch(tool["name"]):
+            why = "the backend takes names of up to 64 letters, digits, _ . : - that begin with a letter or _"
+            raise unsupported(f"tools[{number}].function.name", why)
+
+
+def _fit_claude(body: dict[str, Any], call: Call) -> None:
+    """What Claude models want otherwise: checked calls, room to answer after thinking, ids of their shape."""
+    if "tools" in body:
+        choice = body.setdefault("toolConfig", {}).setdefault("functionCallingConfig", {"mode": "AUTO"})
+        choice["mode"] = "VALIDATED" if choice["mode"] == "AUTO" else choice["mode"]
+    config = body.setdefault("generationConfig", {})
+    if limit := config.get("maxOutputTokens") or call.rules.max_output:
+        config["maxOutputTokens"] = limit
+        thinking = config.get("thinkingConfig", {})
+        if thinking.get("thinkingBudget", 0) >= limit:
+            thinking["thinkingBudget"] = limit // 2
+        if 0 < thinking.get("thinkingBudget", 0) < _MIN_CLAUDE_BUDGET:
+            del config["thinkingConfig"]
+    if not _may_think(body["contents"]):
+        config.pop("thinkingConfig", None)
+    for part in (part for turn in body["contents"] for part in turn["parts"]):
+        for called in (part.get("functionCall"), part.get("functionResponse")):
+            if called:
+                called["id"] = re.sub(r"[^A-Za-z0-9_-]", "_", called["id"])
+
+
+def _may_think(turns: Sequence[Mapping[str, Any]]) -> bool:
+    """Not if results come in for a turn whose thoughts are lost: Claude refuses to think on from there."""
+    if "functionResponse" not in turns[-1]["parts"][0]:
+        return True
+    return any("thought" in turn["parts"][0] for turn in turns[-2:-1])
+
+
+def _session_id(body: Mapping[str, Any]) -> str:
+    """The same for all requests of one conversation: made of the first text in it."""
+    texts = (part["text"] for turn in body["contents"] for part in turn["parts"] if "text" in part)
+    digest = sha256(next(texts, "").encode()).digest()
+    return f"-{int.from_bytes(digest[:8]) >> 1}"
+
+
+def _unwrap(answer: Any) -> Any:
+    """The response in its envelope; errors come without one, or all in a list."""
+    if isinstance(answer, list):
+        return [_unwrap(item) for item in answer]
+    return answer["response"] if isinstance(answer, Mapping) and "response" in answer else answer
+
+
+def _unwrap_claude(answer: Any) -> Any:
+    """The same without the placeholder parameters that Claude filled in."""
+    response = _unwrap(answer)
+    for called in _function_calls(response):
+        if isinstance(args := called.get("args"), dict):
+            args.pop(PLACEHOLDER, None)
+    return response
+
+
+def _function_calls(response: Any) -> Iterator[Mapping[str, Any]]:
+    for item in as_list(response) or [response]:
+        for candidate in as_list(as_object(item).get("candidates")):
+            for part in as_list(as_object(as_object(candidate).get("content")).get("parts")):
+                yield as_object(as_object(part).get("functionCall"))

@@ -1,0 +1,258 @@
+"""The conversation: OpenAI's messages → Gemini's system instruction and turns.
+
+The rules of the far side (Gemini API reference, recorded requests): the first turn is the user's; the
+results of one turn's calls stand together in one user turn, in the order of the calls and each with the
+function's name; a call and its result carry the same id; a turn has at least one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic_core import from_json
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.gemini.signatures import (
+    GEMINI_FORMAT,
+    SKIP_VALIDATION,
+    call_signature,
+    signature_parts,
+    thought_parts,
+)
+from smart_router.dialects.hub import Message
+from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.media import read_data_url
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import ClientError, unsupported
+
+Part = dict[str, Any]
+
+_OPENING = " "
+"""Said for the user where the conversation starts without one; an empty text is refused."""
+
+_FILE_API_HOST = "generativelanguage.googleapis.com"
+_VIDEO_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
+"""The addresses that Gemini itself reads: its File API's and YouTube's."""
+
+
+class Conversation(NamedTuple):
+    """`system` are the system instruction's parts, `turns` objects with `role` (user, model) and `parts`."""
+
+    system: list[Part]
+    turns: list[dict[str, Any]]
+
+
+def write_conversation(messages: Sequence[Message], call: Call, signature_format: str) -> Conversation:
+    """The messages as system parts and turns; ClientError for what Gemini models cannot read.
+
+    `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
+    """
+    writer = _Writer(call, signature_format)
+    for number, message in enumerate(messages):
+        writer.add(message, f"messages[{number}]")
+    return writer.finish()
+
+
+class _Result(NamedTuple):
+    """A tool's result: the place of its call, the response, and what else the tool returned."""
+
+    place: int
+    response: Part
+    media: list[Part]
+
+
+class _Writer:
+    """Turns so far, and the tool results that still wait for others of the same turn."""
+
+    def __init__(self, call: Call, signature_format: str) -> None:
+        self._call = call
+        self._format = signature_format
+        self._system: list[Part] = []
+        self._turns: list[dict[str, Any]] = []
+        self._calls: dict[str, tuple[int, str]] = {}  # tool call id → place in the conversation, name
+        self._called = 0
+        self._results: list[_Result] = []
+        self._after_results = False
+
+    def add(self, message: Message, where: str) -> None:
+        role = str(message.get("role"))
+        if role == "tool":
+            self._results.append(self._result(message, where))
+            return
+        self._flush_results()
+        if role in ("system", "developer"):
+            self._system += _texts(message, where)
+        elif role == "user":
+            self._add_turn("user", _parts(message, where))
+        elif role == "assistant":
+            self._add_turn("model", self._assistant(message, where))
+        else:
+            raise unsupported(f"{where}.role", f"Gemini models have no role {role!r}")
+
+    def finish(self) -> Conversation:
+        self._flush_results()
+        if not self._turns or self._turns[0]["role"] != "user":
+            self._turns.insert(0, {"role": "user", "parts": [{"text": _OPENING}]})
+        return Conversation(self._system, self._turns)
+
+    def _add_turn(self, role: str, parts: list[Part]) -> None:
+        """A turn, joined to the one before if the same side speaks on; tool results stay by themselves."""
+        if parts and self._turns and self._turns[-1]["role"] == role and not self._after_results:
+            self._turns[-1]["parts"] += parts
+        elif parts:
+            self._turns.append({"role": role, "parts": parts})
+            self._after_results = False
+
+    def _flush_results(self) -> None:
+        if self._results:
+            results = sorted(self._results, key=lambda result: result.place)
+            responses = [result.response for result in results]
+            media = [part for result in results for part in result.media]
+            self._turns.append({"role": "user", "parts": responses + media})
+            self._results = []
+            self._after_results = True
+
+    def _result(self, message: Message, where: str) -> _Result:
+        id_ = str(message.get("tool_call_id"))
+        place, name = self._calls.get(id_, (self._called, as_text(message.get("name"))))
+        if not name:
+            raise ClientError(
+                400,
+                f"no tool call before this message has the id {id_!r}",
+                param=f"{where}.tool_call_id",
+            )
+        parts = _parts(message, where)
+        text = "".join(part["text"] for part in parts if "text" in part)
+        media = [part for part in parts if "text" not in part]
+        response = {"id": id_, "name": short_name(name), "response": _response(text)}
+        return _Result(place, {"functionResponse": response}, media)
+
+    def _assistant(self, message: Message, where: str) -> list[Part]:
+        if message.get("audio"):
+            raise unsupported(f"{where}.audio", "Gemini models cannot hear an earlier spoken answer")
+        parts = _parts(message, where)
+        if not parts and (refusal := message.get("refusal")):
+            parts.append({"text": refusal})
+        if self._format == GEMINI_FORMAT:
+            parts += signature_parts(message)
+        elif parts or message.get("tool_calls"):
+            parts = thought_parts(message) + parts
+        return parts + self._tool_calls(message, where)
+
+    def _tool_calls(self, message: Message, where: str) -> list[Part]:
+        parts: list[Part] = []
+        for number, tool_call in enumerate(message.get("tool_calls") or ()):
+            function = tool_call.get("function")
+            if function is None:
+                raise unsupported(f"{where}.tool_calls[{number}]", "Gemini models know only function tools")
+            id_, name = tool_call["id"], function["name"]
+            self._calls[id_] = (self._called, name)
+            self._called += 1
+            called = {
+                "id": id_,
+                "name": short_name(name),
+                "args": _arguments(function.get("arguments") or ""),
+            }
+            part: Part = {"functionCall": called}
+            if self._format == GEMINI_FORMAT and (signature := call_signature(tool_call, message)):
+                part["thoughtSignature"] = signature
+            parts.append(part)
+        if parts and self._format == GEMINI_FORMAT and self._call.rules.thinking == "level":
+            parts[0].setdefault("thoughtSignature", SKIP_VALIDATION)
+        return parts
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object that `text` is, if it is one."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        parsed: dict[str, Any] = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return parsed
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """A call's arguments; text that is no JSON object is wrapped, so that the model sees what it wrote."""
+    parsed = _object(text)
+    return parsed if parsed is not None else {"arguments": text} if text.strip() else {}
+
+
+def _response(text: str) -> dict[str, Any]:
+    """A tool's result as the object that Gemini wants."""
+    parsed = _object(text)
+    return parsed if parsed is not None else {"result": text}
+
+
+def _texts(message: Message, where: str) -> list[Part]:
+    parts = _parts(message, where)
+    if any("text" not in part for part in parts):
+        raise unsupported(f"{where}.content", "system messages hold only text")
+    return parts
+
+
+def _parts(message: Message, where: str) -> list[Part]:
+    """A message's content as parts; empty texts, which say nothing, stay out."""
+    content = message.get("content") or []
+    if isinstance(content, str):
+        return [{"text": content}]
+    parts = []
+    for number, part in enumerate(content):
+        at = f"{where}.content[{number}]"
+        kind = str(part.get("type"))
+        if kind not in _PARTS:
+            raise unsupported(at, f"Gemini models cannot read content of type {kind!r}")
+        parts.append(_PARTS[kind](part, at))
+    return [part for part in parts if part != {"text": ""}]
+
+
+def _text(part: Mapping[str, Any], at: str) -> Part:
+    return {"text": part.get("text") or part.get("refusal") or ""}
+
+
+def _linked(part: Mapping[str, Any], at: str) -> Part:
+    """An image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
+    kind = str(part["type"])
+    return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url")
+
+
+def _audio(part: Mapping[str, Any], at: str) -> Part:
+    audio = part["input_audio"]
+    return {"inlineData": {"mimeType": f"audio/{audio['format']}", "data": audio["data"]}}
+
+
+def _file(part: Mapping[str, Any], at: str) -> Part:
+    file: Mapping[str, Any] = part.get("file") or {}
+    field = "file_data" if file.get("file_data") else "file_id"
+    return _media(as_text(file.get(field)), f"{at}.file.{field}")
+
+
+def _media(url: str, param: str) -> Part:
+    """A data URL's content, or the address of what Gemini can read by itself. We fetch nothing."""
+    if media := read_data_url(url):
+        return {"inlineData": {"mimeType": media.type, "data": media.data}}
+    if _is_readable(url):
+        return {"fileData": {"fileUri": url}}
+    raise unsupported(param, "Gemini models read data URLs, File API addresses and YouTube links, no others")
+
+
+def _is_readable(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        return False
+    is_file = address.hostname == _FILE_API_HOST and address.path.startswith("/v1beta/files/")
+    return address.scheme == "https" and (is_file or address.hostname in _VIDEO_HOSTS)
+
+
+_PARTS: dict[str, Callable[[Mapping[str, Any], str], Part]] = {
+    "text": _text,
+    "refusal": _text,
+    "image_url": _linked,
+    "video_url": _linked,
+    "input_audio": _audio,
+    "file": _file,
+}

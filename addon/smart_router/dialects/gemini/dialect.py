@@ -1,0 +1,44 @@
+"""Google's Gemini API: `generateContent` and `streamGenerateContent` (Gemini API reference)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.fold import fold
+from smart_router.dialects.gemini.answer import AnswerReader
+from smart_router.dialects.gemini.request import GEMINI_API, write_body
+from smart_router.dialects.gemini.stream import GeminiStream
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.errors import UpstreamError
+
+METHODS = {False: "generateContent", True: "streamGenerateContent?alt=sse"}
+"""The method's name in the path, by whether the provider is to stream."""
+
+
+class GeminiDialect:
+    """Gemini's wire format. The path names the model and the method, the body is the same for both."""
+
+    name = "gemini"
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""
+        model = quote(call.model, safe="")
+        path = f"/models/{model}:{METHODS[call.stream]}"
+        body = write_body(request, call, GEMINI_API)
+        return Outgoing(path, {"content-type": "application/json"}, to_json(body))
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """As the client wants it."""
+        return bool(request.get("stream"))
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole answer: a stream of one object."""
+        stream = self.open_stream(call)
+        return fold([*stream.feed(body), *stream.close()])
+
+    def open_stream(self, call: Call) -> StreamReader:
+        """A reader for the objects of a stream."""
+        return GeminiStream(AnswerReader(call))

@@ -1,0 +1,88 @@
+"""What Gemini says about its answer: token counts, log probabilities, sources (Gemini API reference)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from smart_router.dialects.hub import Usage, make_usage
+from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
+
+_LEAST_LOGPROB = -9999
+"""What OpenAI gives for tokens that are out of the question."""
+
+
+def read_usage(metadata: Any) -> Usage | None:
+    """`usageMetadata` in OpenAI's convention: thinking is part of the completion, and what server-side
+    tools read is part of the prompt. None if it counts nothing (early fragments name only the traffic type).
+    """
+    counts = as_object(metadata)
+    if "promptTokenCount" not in counts and "totalTokenCount" not in counts:
+        return None
+    thoughts = as_count(counts.get("thoughtsTokenCount"))
+    return make_usage(
+        as_count(counts.get("promptTokenCount")) + as_count(counts.get("toolUsePromptTokenCount")),
+        as_count(counts.get("candidatesTokenCount")) + thoughts,
+        total=as_count(counts.get("totalTokenCount")) or None,
+        cached=as_count(counts.get("cachedContentTokenCount")) or None,
+        reasoning=thoughts or None,
+    )
+
+
+def read_logprobs(result: Any) -> dict[str, Any] | None:
+    """`logprobsResult` as OpenAI's `logprobs`: the chosen tokens, each with its rivals."""
+    steps = as_list(as_object(result).get("topCandidates"))
+    content = []
+    for number, chosen in enumerate(as_list(as_object(result).get("chosenCandidates"))):
+        if token := _read_token(chosen):
+            rivals = as_list(as_object(steps[number]).get("candidates")) if number < len(steps) else []
+            tops = [top for rival in rivals if (top := _read_token(rival))]
+            content.append({**token, "top_logprobs": tops})
+    return {"content": content, "refusal": None} if content else None
+
+
+def _read_token(candidate: Any) -> dict[str, Any] | None:
+    token, value = as_object(candidate).get("token"), as_object(candidate).get("logProbability")
+    if not isinstance(token, str) or not isinstance(value, (int, float)):
+        return None
+    return {
+        "token": token,
+        "logprob": float(max(_LEAST_LOGPROB, min(value, 0))),
+        "bytes": list(token.encode()),
+    }
+
+
+def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> list[dict[str, Any]]:
+    """The web sources of `groundingMetadata` that are not in `cited` yet, which they are added to.
+
+    `said` are the pieces of the answer's text so far. Each source carries the first stretch of it that
+    rests on that source, in characters; Gemini counts UTF-8 bytes.
+    """
+    grounding = as_object(metadata)
+    if not grounding:
+        return []
+    text = "".join(said).encode()
+    stretches: dict[int, Mapping[str, Any]] = {}
+    for support in as_list(grounding.get("groundingSupports")):
+        for number in as_list(as_object(support).get("groundingChunkIndices")):
+            stretches.setdefault(as_count(number), as_object(as_object(support).get("segment")))
+    annotations = []
+    for number, chunk in enumerate(as_list(grounding.get("groundingChunks"))):
+        web = as_object(as_object(chunk).get("web"))
+        if not (url := as_text(web.get("uri"))) or url in cited:
+            continue
+        cited.add(url)
+        stretch = stretches.get(number, {})
+        citation = {
+            "url": url,
+            "title": as_text(web.get("title")),
+            "start_index": _characters(text, as_count(stretch.get("startIndex"))),
+            "end_index": _characters(text, as_count(stretch.get("endIndex"))),
+        }
+        annotations.append({"type": "url_citation", "url_citation": citation})
+    return annotations
+
+
+def _characters(text: bytes, size: int) -> int:
+    """How many characters the first `size` bytes are."""
+    return len(text[:size].decode("utf-8", "ignore"))

@@ -1,0 +1,208 @@
+"""The request: OpenAI's parameters → `GenerateContentRequest` (Gemini API reference).
+
+What only tunes the answer and has no counterpart (parallel_tool_calls, logit_bias, user, metadata, store,
+service_tier) is dropped; what would change its meaning is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import EFFORTS, fit_effort
+from smart_router.dialects.gemini.contents import write_conversation
+from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.json_values import as_list, as_object, as_text
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import unsupported
+
+Schema = Mapping[str, Any]
+
+
+class Endpoint(NamedTuple):
+    """Where the two users of this request format differ.
+
+    `parameters_field` and `response_field` are where a tool's and the answer's schema go, `write_parameters`
+    and `write_response` what has to be done to them; `signature_format` says whose signatures go back.
+    """
+
+    parameters_field: str
+    response_field: str
+    write_parameters: Callable[[Schema], Schema]
+    write_response: Callable[[Schema], Schema]
+    signature_format: str
+
+
+def _unchanged(schema: Schema) -> Schema:
+    return schema
+
+
+GEMINI_API = Endpoint(
+    # the fields that take JSON Schema whole: `parameters` and `responseSchema` know only a subset
+    "parametersJsonSchema",
+    "responseJsonSchema",
+    _unchanged,
+    _unchanged,
+    GEMINI_FORMAT,
+)
+
+_SAMPLING = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
+_TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+
+_LEVELS = ("minimal", "low", "medium", "high")
+_BUDGETS = {
+    "none": 0,
+    "minimal": 1024,
+    "low": 1024,
+    "medium": 8192,
+    "high": 24_576,
+    "xhigh": 24_576,
+    "max": 24_576,
+}
+"""Tokens to think with, as Google's own OpenAI-compatible endpoint divides them (Gemini OpenAI docs)."""
+
+_JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
+_TO_SCHEMA = "It must match this JSON schema:"
+
+_NO_SYSTEM = ("gemma-",)
+"""Beginnings of the models' names that take no system instruction."""
+
+
+def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
+    """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
+    system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
+    format_config, format_words = _write_response_format(request, call.rules, endpoint)
+    system += [{"text": text} for text in format_words]
+    if system and call.model.startswith(_NO_SYSTEM):
+        turns[0]["parts"] = system + turns[0]["parts"]
+        system = []
+    tools = _write_tools(request, endpoint)
+    body = {
+        "contents": turns,
+        "systemInstruction": {"parts": system} if system else None,
+        "tools": [{"functionDeclarations": tools}] if tools else None,
+        "toolConfig": _write_tool_choice(request) if tools else None,
+        "generationConfig": {**_write_config(request, call), **format_config},
+    }
+    return {name: value for name, value in body.items() if value}
+
+
+def _write_config(request: ChatRequest, call: Call) -> dict[str, Any]:
+    stop = request.get("stop")
+    config = {
+        "maxOutputTokens": _max_tokens(request, call.rules),
+        **_write_sampling(request, call.rules),
+        "stopSequences": [stop] if isinstance(stop, str) else stop or None,
+        "seed": request.get("seed"),
+        "candidateCount": request.get("n"),
+        "responseLogprobs": request.get("logprobs") or None,
+        "logprobs": request.get("top_logprobs") if request.get("logprobs") else None,
+        "responseModalities": [name.upper() for name in request.get("modalities") or ()] or None,
+        "thinkingConfig": _write_thinking(request, call),
+    }
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
+    asked = request.get("max_completion_tokens") or request.get("max_tokens")
+    return min(asked, rules.max_output) if asked and rules.max_output else asked
+
+
+def _write_sampling(request: ChatRequest, rules: ModelRules) -> dict[str, Any]:
+    if not rules.takes_sampling(request.get("reasoning_effort")):
+        return {}
+    return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
+
+
+def _write_thinking(request: ChatRequest, call: Call) -> dict[str, Any] | None:
+    rules = call.rules
+    if rules.thinking not in ("budget", "level"):
+        return None
+    taken = rules.efforts or (_LEVELS if rules.thinking == "level" else EFFORTS)
+    effort = fit_effort(request.get("reasoning_effort"), taken)
+    if effort is None:
+        return None
+    if rules.thinking == "level":
+        return {"thinkingLevel": effort.upper(), "includeThoughts": True}
+    budget = _BUDGETS[effort]
+    # thoughts cannot be asked for where there are none
+    return {"thinkingBudget": budget, "includeThoughts": True} if budget else {"thinkingBudget": 0}
+
+
+def _write_response_format(
+    request: ChatRequest, rules: ModelRules, endpoint: Endpoint
+) -> tuple[dict[str, Any], list[str]]:
+    """The response format as configuration, or in words for models that cannot be made to keep to it."""
+    form = request.get("response_format") or {"type": "text"}
+    kind = form.get("type")
+    if kind == "text":
+        return {}, []
+    if kind not in ("json_object", "json_schema"):
+        raise unsupported("response_format", f"Gemini models have no response format {kind!r}")
+    schema = form["json_schema"].get("schema") if kind == "json_schema" else None
+    if not rules.json_schema:
+        return {}, [_JSON_ONLY + (f" {_TO_SCHEMA}\n{to_json(schema).decode()}" if schema else "")]
+    config = {"responseMimeType": "application/json"}
+    return {**config, endpoint.response_field: endpoint.write_response(schema)} if schema else config, []
+
+
+def _write_tools(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
+    declarations = []
+    for number, tool in enumerate(request.get("tools") or ()):
+        function = tool.get("function")
+        if tool.get("type") != "function" or not isinstance(function, Mapping):
+            raise unsupported(f"tools[{number}]", "Gemini models know only function tools")
+        declaration = {
+            "name": short_name(function["name"]),
+            "description": function.get("description"),
+            endpoint.parameters_field: _write_parameters(function.get("parameters"), endpoint),
+        }
+        declarations.append({name: value for name, value in declaration.items() if value is not None})
+    return declarations
+
+
+def _write_parameters(schema: Schema | None, endpoint: Endpoint) -> Schema | None:
+    """A tool's schema; none for an object without properties, which is refused at the root."""
+    if not schema or (schema.get("type") == "object" and not schema.get("properties")):
+        schema = {}
+    return endpoint.write_parameters(schema) or None
+
+
+def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
+    choice = request.get("tool_choice")
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        if choice not in _TOOL_MODES:
+            raise unsupported("tool_choice", f"tool_choice is one of {', '.join(_TOOL_MODES)}")
+        return {"functionCallingConfig": {"mode": _TOOL_MODES[choice]}}
+    match choice.get("type"):
+        case "function":
+            config = _allow("ANY", [choice])
+        case "allowed_tools":
+            allowed = as_object(choice.get("allowed_tools"))
+            # AUTO takes no names; VALIDATED is AUTO with names
+            mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
+            config = _allow(mode, as_list(allowed.get("tools")))
+        case kind:
+            raise unsupported(
+                "tool_choice", f"Gemini models cannot be made to choose a tool of type {kind!r}"
+            )
+    return {"functionCallingConfig": config}
+
+
+def _allow(mode: str, tools: list[Any]) -> dict[str, Any]:
+    names = [as_text(as_object(as_object(tool).get("function")).get("name")) for tool in tools]
+    if not all(names) or not names:
+        raise unsupported("tool_choice", "Gemini models can only be made to choose among named functions")
+    return {"mode": mode, "allowedFunctionNames": [short_name(name) for name in names]}

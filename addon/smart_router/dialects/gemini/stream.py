@@ -1,0 +1,67 @@
+"""The bytes of a streamed Gemini answer: server-sent events, or JSON where an endpoint sends that instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic_core import from_json
+
+from smart_router.dialects.gemini.answer import AnswerReader
+from smart_router.dialects.hub import Event
+from smart_router.dialects.sse import SseParser
+
+MAX_JSON_BYTES = 32 * 1024 * 1024
+"""Largest answer that is read as one JSON text."""
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_UNREADABLE = "the provider's answer is not JSON"
+_TOO_LARGE = "the provider's answer is too large to read"
+
+
+class GeminiStream:
+    """Reads one streamed answer: a response object per event, the end is the connection's close.
+
+    An endpoint that was not asked for `alt=sse` sends a JSON array of the same objects, and errors come as
+    an array of one or as an object: such a body is read when it is whole. `unwrap` takes the response out
+    of what an endpoint wraps round it.
+    """
+
+    def __init__(self, reader: AnswerReader, unwrap: Callable[[Any], Any] | None = None) -> None:
+        self._reader = reader
+        self._unwrap = unwrap
+        self._sse = SseParser()
+        self._begun = False
+        self._is_json = False
+        self._json = bytearray()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete; none after End or Failure."""
+        if self._reader.ended:
+            return []
+        if not self._begun:
+            data = data.lstrip(_BLANK)
+            self._begun = bool(data)
+            self._is_json = data.startswith((b"[", b"{"))
+        if self._is_json:
+            self._json += data
+            return self._reader.fail(_TOO_LARGE) if len(self._json) > MAX_JSON_BYTES else []
+        events = [event for item in self._sse.feed(data) for event in self._read(item.data)]
+        return events + self._reader.fail(_TOO_LARGE) if self._sse.overflowed else events
+
+    def close(self) -> list[Event]:
+        """The provider closed: the remaining events and how the answer ended."""
+        if self._is_json:
+            events = self._read(self._json)
+        else:
+            events = [event for item in self._sse.close() for event in self._read(item.data)]
+        return events + self._reader.close()
+
+    def _read(self, data: bytes | bytearray) -> list[Event]:
+        if self._reader.ended:
+            return []
+        try:
+            answer = from_json(data, allow_inf_nan=False)
+        except ValueError:
+            return self._reader.fail(_UNREADABLE)
+        return self._reader.read(answer if self._unwrap is None else self._unwrap(answer))

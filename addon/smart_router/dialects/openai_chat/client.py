@@ -1,0 +1,179 @@
+"""The client's side of the hub for clients that speak OpenAI chat: requests in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from smart_router.dialects.hub import (
+    ChatCompletion,
+    ChatRequest,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    Start,
+    Used,
+)
+from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
+from smart_router.dialects.sse import sse_event
+from smart_router.errors import ClientError
+
+_NOTHING: Mapping[str, Any] = {}
+_PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """A client's request, checked. Unknown fields are kept.
+
+    Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
+    completion request.
+    """
+    try:
+        parsed = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ClientError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    try:
+        request = CHAT_REQUEST.validate_python(parsed)
+    except ValidationError as error:
+        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+    for message in request["messages"]:
+        if None in message.values() or [] in message.values():
+            _drop_empty(message)
+    return cast(ChatRequest, request)
+
+
+def _drop_empty(message: dict[str, Any]) -> None:
+    """Clients that dump their objects send null, or no tool calls as [], for what a message does not have."""
+    for name in [name for name, value in message.items() if value is None and name != "content"]:
+        del message[name]
+    if message.get("tool_calls") == []:
+        del message["tool_calls"]
+
+
+def _invalid(error: ErrorDetails) -> ClientError:
+    """OpenAI's error for a wrong field."""
+    steps = [step for step in error["loc"] if not str(step).startswith("<")]
+    param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+    if error["type"] == "missing":
+        message = f"Missing required parameter: '{param}'."
+        return ClientError(400, message, code="missing_required_parameter", param=param)
+    code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
+    where = f"Invalid '{param}'" if param else "Invalid request body"
+    reason = error["msg"].replace("valid dictionary", "JSON object")
+    return ClientError(400, f"{where}: {reason}.", code=code, param=param or None)
+
+
+class ChatStreamWriter:
+    """Events in, `chat.completion.chunk` events as bytes out.
+
+    `include_usage` is the client's `stream_options.include_usage`; `model` replaces the model's name of the
+    answer. `extension` may be set at any time before the answer ends and is told in the finishing chunk as
+    `x_router`, for what was not known yet when the head was sent.
+    """
+
+    def __init__(self, include_usage: bool, model: str | None = None) -> None:
+        self.extension: dict[str, Any] | None = None
+        self._include_usage = include_usage
+        self._model = model
+        self._prefix = b""  # all of a chunk before its choices: the same each time
+        self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        self._choices_begun = 0
+        self._listed: dict[tuple[int, str], int] = {}
+
+    def write(self, events: Sequence[Event]) -> bytes:
+        """What the client gets for these events; may be empty, and then nothing is to be sent."""
+        return b"".join([self._write(event) for event in events])
+
+    def write_error(self, body: Mapping[str, Any]) -> bytes:
+        """An error object, in place of the rest of the answer."""
+        return sse_event(_json(body))
+
+    def _write(self, event: Event) -> bytes:
+        match event:
+            case Delta():
+                delta, choice, extra = event  # in half the time that a pattern takes
+                if not delta.keys() <= _PLAIN:
+                    delta = self._number(delta, choice)
+                if choice >= self._choices_begun:
+                    return self._begin(choice, delta, extra)
+                return self._chunk(choice, _json(delta), b"null", extra)
+            case Start():
+                self._prefix = self._envelope(event)
+                return b""
+            case Finish(reason, choice, extra):
+                begun = self._begin(choice) if choice >= self._choices_begun else b""
+                return begun + self._chunk(choice, b"{}", _json(reason), extra, self.extension)
+            case Used(usage):
+                return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
+            case Failure(error):
+                return self.write_error(error.body())
+            case End():
+                return sse_event(b"[DONE]")
+
+    def _begin(
+        self, choice: int, delta: Mapping[str, Any] = _NOTHING, extra: Mapping[str, Any] = _NOTHING
+    ) -> bytes:
+        """The choice's first chunk. Clients append choices as they come: the lower ones must come first."""
+        skipped = range(self._choices_begun, choice)
+        self._choices_begun = choice + 1
+        chunks = [self._chunk(index, b'{"role":"assistant"}', b"null", _NOTHING) for index in skipped]
+        first = _json({"role": "assistant", **delta})
+        return b"".join([*chunks, self._chunk(choice, first, b"null", extra)])
+
+    def _number(self, delta: Mapping[str, Any], choice: int) -> dict[str, Any]:
+        """Gives the items of lists an index: the openai package cannot join lists whose items have none."""
+        numbered = dict(delta)
+        for name, items in delta.items():
+            if isinstance(items, list) and any(
+                "index" not in item for item in items if isinstance(item, dict)
+            ):
+                start = self._listed.get((choice, name), 0)
+                self._listed[choice, name] = start + len(items)
+                numbered[name] = [
+                    {"index": n, **item} if isinstance(item, dict) else item
+                    for n, item in enumerate(items, start)
+                ]
+        return numbered
+
+    def _chunk(
+        self,
+        choice: int,
+        delta: bytes,
+        reason: bytes,
+        extra: Mapping[str, Any],
+        extension: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return b'%b[{"index":%d,"delta":%b%b,"finish_reason":%b}]%b%b' % (
+            self._prefix,
+            choice,
+            delta,
+            b"," + _json(extra)[1:-1] if extra else b"",
+            reason,
+            b',"x_router":' + _json(extension) if extension else b"",
+            self._suffix,
+        )
+
+    def _envelope(self, start: Start) -> bytes:
+        fields = {
+            **start.extra,
+            "id": start.id,
+            "object": "chat.completion.chunk",
+            "created": start.created,
+            "model": self._model or start.model,
+        }
+        return b"data: " + _json(fields)[:-1] + b',"choices":'
+
+
+def write_completion(completion: ChatCompletion) -> bytes:
+    """A whole answer as the body of a response."""
+    return _json(completion)
+
+
+def _json(value: Any) -> bytes:
+    """Compact JSON; an infinity, which 1e999 in a provider's JSON is read as, becomes null."""
+    return to_json(value, inf_nan_mode="null")

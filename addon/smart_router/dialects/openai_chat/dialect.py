@@ -1,0 +1,57 @@
+"""The OpenAI chat dialect: providers that speak the hub's own format, with their differences as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.base import Call, Outgoing
+from smart_router.dialects.fold import fold
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.openai_chat.request import write_body
+from smart_router.dialects.openai_chat.stream import ChatStream
+from smart_router.dialects.openai_chat.whole_answer import read_plain
+from smart_router.errors import UpstreamError
+
+
+class ChatDialect:
+    """`POST /chat/completions` (openai, deepseek, xai, groq, openrouter, qwen, declared); see `Dialect`."""
+
+    name = "openai-chat"
+    path = "/chat/completions"
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """The request as this provider takes it; ClientError for what it cannot be asked."""
+        headers = {"content-type": "application/json"}
+        session = call.extras.get("session")
+        if session and call.quirks.session_header:
+            headers[call.quirks.session_header] = session
+        return Outgoing(self.path, headers, to_json(write_body(request, call)))
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """As the client asked, except for models that think in streams only."""
+        return bool(request.get("stream")) or (call.quirks.thinks_in_streams and call.rules.reasoning)
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole answer, or the failure it holds."""
+        try:
+            answer = from_json(body, allow_inf_nan=False)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            return UpstreamError(
+                "server", "model", 502, f"{call.provider} sent an answer that is no JSON object."
+            )
+        return read_plain(answer, call) or read_any(answer, call)
+
+    def open_stream(self, call: Call) -> ChatStream:
+        """A reader for a streamed answer."""
+        return ChatStream(call)
+
+
+def read_any(answer: Mapping[str, Any], call: Call) -> ChatCompletion | UpstreamError:
+    """Any whole answer, read as a stream of one chunk."""
+    stream = ChatStream(call)
+    return fold([*stream.read(answer), *stream.end()])

@@ -1,0 +1,247 @@
+"""Answers on OpenAI's chat wire, read into the hub's events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.hub import (
+    MAX_CHOICES,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    Start,
+    Used,
+)
+from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
+from smart_router.dialects.openai_chat.usage import find_usage, read_usage
+from smart_router.dialects.sse import SseParser
+from smart_router.errors import UpstreamError
+
+FINISH_REASONS: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "function_call": "function_call",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_use": "tool_calls",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "sensitive": "content_filter",
+}
+"""Finish reasons seen on this wire; any other that is not a failure means `stop`."""
+
+_GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
+"""Finish reasons that say that the provider failed (OpenRouter, vLLM, DeepSeek)."""
+
+_TOP_FIELDS = ("system_fingerprint", "provider")
+_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority"})
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+_TYPES = {"annotations": list, "images": list, "audio": dict, "function_call": dict}
+_READ_APART = frozenset(
+    {"role", "index", "content", "refusal", "tool_calls", "reasoning_details", "channel", *_REASONING_FIELDS}
+)
+
+
+class _ChoiceReader:
+    """One choice of the answer. `reason` is the last finish reason seen."""
+
+    def __init__(self, call: Call, index: int) -> None:
+        self.reason: FinishReason | None = None
+        self._index = index
+        self._tools = ToolCallReader(call, index)
+        self._spoken = False
+
+    def read(self, delta: Mapping[str, Any], logprobs: Any) -> list[Event]:
+        """The event of a delta or of a whole message; none where it says nothing."""
+        out: dict[str, Any] = {}
+        content = delta.get("content")
+        if text := content if isinstance(content, str) else _text(content):
+            out["content"] = text
+        if len(delta) > 1 or not out:
+            self._read_others(delta, out)
+        self._spoken |= "content" in out or "refusal" in out
+        extra = {"logprobs": logprobs} if isinstance(logprobs, dict) else {}
+        return [Delta(out, self._index, extra)] if out or extra else []
+
+    def finish(self) -> tuple[list[Event], Finish]:
+        """The choice's last words, and its end.
+
+        Content is null only where tool calls or a refusal stand for it.
+        """
+        reason = self.reason or ("tool_calls" if self._tools else "stop")
+        last: list[Event] = []
+        if rest := self._tools.finish(reason):
+            last.append(Delta({"tool_calls": rest}, self._index))
+        elif not self._spoken and not self._tools:
+            last.append(Delta({"content": ""}, self._index))
+        return last, Finish(reason, self._index)
+
+    def _read_others(self, delta: Mapping[str, Any], out: dict[str, Any]) -> None:
+        details = [piece for piece in _list(delta.get("reasoning_details")) if isinstance(piece, dict)]
+        reasoning = next((text for name in _REASONING_FIELDS if (text := _text(delta.get(name)))), "")
+        if reasoning := reasoning or "".join(map(_detail_text, details)):
+            out["reasoning_content"] = reasoning
+        if details:
+            out["reasoning_details"] = details
+        if refusal := _text(delta.get("refusal")):
+            out["refusal"] = refusal
+        if "tool_calls" in delta and (calls := self._tools.read(delta["tool_calls"])):
+            out["tool_calls"] = calls
+        out |= {
+            name: value
+            for name, value in delta.items()
+            if value and name not in _READ_APART and isinstance(value, _TYPES.get(name, object))
+        }
+
+
+class ChatStream:
+    """Reads one answer: a stream by `feed` and `close` (`StreamReader`), a whole one by `read`, `end`."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._sse = SseParser()
+        self._choices: dict[int, _ChoiceReader] = {}
+        self._done = False
+        self._usage: Mapping[str, Any] | None = None
+        self._citations: list[dict[str, Any]] = []
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete."""
+        if self._done:
+            return []
+        events: list[Event] = []
+        for event in self._sse.feed(data):
+            events += self._read_data(event.data)
+            if self._done:
+                return events
+        if self._sse.overflowed:
+            events += self._fail("sent an event that is too large")
+        return events
+
+    def close(self) -> list[Event]:
+        """The provider closed. A stream whose choices all finished is complete without `[DONE]`."""
+        events: list[Event] = []
+        for event in [] if self._done else self._sse.close():
+            events += self._read_data(event.data, cut_off=True)
+        if self._done:
+            return events
+        if self._choices and all(choice.reason for choice in self._choices.values()):
+            return events + self.end()
+        return events + self._fail("ended its stream early")
+
+    def read(self, chunk: Mapping[str, Any]) -> list[Event]:
+        """The events of one chunk, or of a whole answer."""
+        if self._done:
+            return []
+        if chunk.get("error") or chunk.get("object") == "error":
+            return self._refuse(chunk)
+        if usage := find_usage(chunk):
+            self._usage = usage
+        if "citations" in chunk and (links := _list(chunk["citations"])):
+            self._citations = [_citation(url) for url in links if isinstance(url, str)]
+        events: list[Event] = []
+        for choice in _list(chunk.get("choices")):
+            if not self._done and isinstance(choice, dict):
+                events += self._read_choice(choice, chunk)
+        return events
+
+    def end(self) -> list[Event]:
+        """The answer is complete: what was held until now."""
+        if self._done:
+            return []
+        if not self._choices:
+            return self._fail("sent an answer without choices")
+        self._done = True
+        ends = [self._choices[index].finish() for index in sorted(self._choices)]
+        events: list[Event] = [event for last, _ in ends for event in last]
+        if self._citations:
+            events.append(Delta({"annotations": self._citations}))
+        events += [finish for _, finish in ends]
+        if self._usage and (usage := read_usage(self._usage, self._call.quirks.reasoning_apart)):
+            events.append(Used(usage))
+        return [*events, End()]
+
+    def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
+        try:
+            chunk = from_json(data, allow_inf_nan=False)
+        except ValueError:
+            text = data.strip()
+            if text == b"[DONE]":
+                return self.end()
+            return [] if cut_off or not text else self._fail("sent a chunk that is not JSON")
+        return self.read(chunk) if isinstance(chunk, dict) else self._fail("sent a chunk that is no object")
+
+    def _read_choice(self, choice: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[Event]:
+        index = choice.get("index", 0)
+        if type(index) is not int or not 0 <= index < MAX_CHOICES:
+            return []
+        events: list[Event] = []
+        reader = self._choices.get(index)
+        if reader is None:
+            if not self._choices:
+                events.append(read_start(chunk, self._call))
+            reader = self._choices[index] = _ChoiceReader(self._call, index)
+        said = choice.get("delta") or choice.get("message")
+        if isinstance(said, dict):
+            events += reader.read(said, choice.get("logprobs"))
+        reason = choice.get("finish_reason")
+        if choice.get("error"):
+            return events + self._refuse(choice)
+        if isinstance(reason, str) and reason:
+            if reason in _GAVE_UP:
+                return events + self._refuse({"error": {"code": reason, "message": f"gave up: {reason}"}})
+            reader.reason = FINISH_REASONS.get(reason.lower(), "stop")
+        return events
+
+    def _refuse(self, body: Mapping[str, Any]) -> list[Event]:
+        self._done = True
+        return [Failure(read_error(200, {}, body, self._call.error_rules, self._call.now))]
+
+    def _fail(self, what: str) -> list[Event]:
+        self._done = True
+        return [Failure(UpstreamError("server", "model", 502, f"{self._call.provider} {what}."))]
+
+
+def read_start(chunk: Mapping[str, Any], call: Call) -> Start:
+    """The answer's head, from its first chunk or the whole of it; what it leaves out is the attempt's."""
+    identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
+    extra = {name: value for name in _TOP_FIELDS if isinstance(value := chunk.get(name), str)}
+    if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
+        extra["service_tier"] = tier
+    return Start(
+        identity if isinstance(identity, str) and identity else call.mint("chatcmpl", 0),
+        model if isinstance(model, str) and model else call.model,
+        created if type(created) is int and created > 0 else call.now,
+        extra,
+    )
+
+
+def _text(value: Any) -> str:
+    """A text field; content may be a list of parts (Mistral)."""
+    if isinstance(value, str):
+        return value
+    return "".join(_text(part.get("text")) for part in _list(value) if isinstance(part, dict))
+
+
+def _detail_text(detail: Mapping[str, Any]) -> str:
+    return _text(detail.get("text")) or _text(detail.get("summary"))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _citation(url: str) -> dict[str, Any]:
+    """xAI's list of sources as OpenAI's annotation; it does not say which words they stand behind."""
+    place = {"url": url, "title": url, "start_index": 0, "end_index": 0}
+    return {"type": "url_citation", "url_citation": place}

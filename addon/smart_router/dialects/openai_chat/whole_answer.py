@@ -1,0 +1,76 @@
+"""The plain whole answer on OpenAI's chat wire, read the short way.
+
+Most answers are plain: one choice that says a text or calls functions, and the usage. `ChatStream` would make
+the same of them, at several times the cost; it reads all that is not plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import ChatCompletion, FunctionCall, Message, ToolCall
+from smart_router.dialects.openai_chat.stream import FINISH_REASONS, read_start
+from smart_router.dialects.openai_chat.usage import read_usage
+
+_TYPES = (int, dict, str, dict)
+_SAID = frozenset({"role", "content", "tool_calls"})
+
+
+def read_plain(answer: Mapping[str, Any], call: Call) -> ChatCompletion | None:
+    """The answer, or None where it is not plain."""
+    try:
+        [choice] = answer["choices"]
+        index, said, word = choice["index"], choice["message"], choice["finish_reason"]
+        counts = answer["usage"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    if (type(index), type(said), type(word), type(counts)) != _TYPES or index or not counts:
+        return None
+    if answer.get("object") != "chat.completion" or answer.get("error") or answer.get("citations"):
+        return None
+    if choice.get("delta") or choice.get("error") or choice.get("logprobs") is not None:
+        return None
+    message, reason = _read_message(said), FINISH_REASONS.get(word)
+    if message is None or reason is None:
+        return None
+    start = read_start(answer, call)
+    completion: dict[str, Any] = {
+        **start.extra,
+        "id": start.id,
+        "object": "chat.completion",
+        "created": start.created,
+        "model": start.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+    }
+    if usage := read_usage(counts, call.quirks.reasoning_apart):
+        completion["usage"] = usage
+    return cast(ChatCompletion, completion)
+
+
+def _read_message(said: Mapping[str, Any]) -> Message | None:
+    """A text, null only where calls stand for it, and the calls."""
+    if not _SAID.issuperset([name for name, value in said.items() if value]):
+        return None
+    content, called = said.get("content") or "", said.get("tool_calls")
+    if not isinstance(content, str):
+        return None
+    if not called:
+        return {"role": "assistant", "content": content}
+    if not isinstance(called, list):
+        return None
+    calls = [call for found in called if (call := _read_call(found))]
+    if len({call["id"] for call in calls}) != len(called):
+        return None
+    return {"role": "assistant", "content": content or None, "tool_calls": calls}
+
+
+def _read_call(call: Any) -> ToolCall | None:
+    """A function call with all that belongs to one."""
+    match call:
+        case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
+            if id_ and name and arguments.startswith("{") and not isinstance(call.get("custom"), dict):
+                function: FunctionCall = {"name": name, "arguments": arguments}
+                return {"id": id_, "type": "function", "function": function}
+    return None

@@ -1,0 +1,57 @@
+"""OpenAI Responses: the documented API and the ChatGPT backend that Codex logins speak to."""
+
+from __future__ import annotations
+
+from pydantic_core import to_json
+
+from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.fold import fold
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.openai_responses.request import write_body
+from smart_router.dialects.openai_responses.stream import ResponsesReader, broken, read_object
+from smart_router.dialects.openai_responses.variants import CODEX, PUBLIC, ResponsesFlavour
+from smart_router.errors import UpstreamError
+
+__all__ = ["CODEX", "PUBLIC", "ResponsesDialect", "ResponsesFlavour"]
+
+
+class ResponsesDialect:
+    """The dialect in one of its flavours.
+
+    Of `Call.extras` it uses `session` (the prompt cache key), `instructions` (Codex's instructions), and
+    those that the flavour sends as headers.
+    """
+
+    name = "responses"
+
+    def __init__(self, flavour: ResponsesFlavour) -> None:
+        self._flavour = flavour
+
+    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+        """The request in Responses' terms; raises ClientError for what the flavour cannot do."""
+        body = write_body(request, call, self._flavour)
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if body["stream"] else "application/json",
+        }
+        for extra, header in self._flavour.headers.items():
+            if value := call.extras.get(extra):
+                headers[header] = value
+        return Outgoing("/responses", headers, to_json(body))
+
+    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+        """Always for a flavour that only streams, else as the client asked."""
+        return self._flavour.stream_only or bool(request.get("stream"))
+
+    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+        """A whole answer, or the failure it holds."""
+        response = read_object(body)
+        if response is None:
+            return broken("The provider's answer is not a JSON object.")
+        if not isinstance(response.get("output"), list) and not response.get("error"):
+            return broken("The provider's answer has no output.")
+        return fold(ResponsesReader(call, self._flavour.reasoning_format).read_response(response))
+
+    def open_stream(self, call: Call) -> StreamReader:
+        """A reader for one streamed answer."""
+        return ResponsesReader(call, self._flavour.reasoning_format)

@@ -1,0 +1,151 @@
+"""Chat messages as the input items of OpenAI Responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import ChatRequest, Message, ReasoningDetail
+from smart_router.dialects.openai_responses.variants import ResponsesFlavour
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import unsupported
+
+_CALL_ITEMS = {"function": ("function_call", "arguments"), "custom": ("custom_tool_call", "input")}
+_IMAGE_FIELDS = {"url": "image_url", "detail": "detail"}
+_FILE_FIELDS = ("filename", "file_data", "file_id")
+
+
+def write_input(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+    """The conversation as items. Raises ClientError for parts that the flavour does not take."""
+    items: list[dict[str, Any]] = []
+    custom_calls: set[str] = set()
+    for number, message in enumerate(request.get("messages") or ()):
+        match message["role"]:
+            case "system" | "developer" as role:
+                items.append(_message(flavour.system_role or role, message, number, flavour))
+            case "user":
+                items.append(_message("user", message, number, flavour))
+            case "assistant":
+                items += _turn(message, number, call, flavour)
+                calls = message.get("tool_calls") or ()
+                custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
+            case "tool":
+                items.append(_result(message, number, custom_calls, flavour))
+            case role:
+                raise unsupported(f"messages[{number}].role", f"The role {role!r} is not supported.")
+    return items
+
+
+def _message(role: str, message: Message, number: int, flavour: ResponsesFlavour) -> dict[str, Any]:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = _parts(content, number, flavour)
+    else:
+        parts = [{"type": "input_text", "text": content or ""}]
+    return {"type": "message", "role": role, "content": parts}
+
+
+def _parts(
+    content: Iterable[Mapping[str, Any]], number: int, flavour: ResponsesFlavour
+) -> list[dict[str, Any]]:
+    where = f"messages[{number}].content"
+    return [_part(part, f"{where}[{place}]", flavour) for place, part in enumerate(content)]
+
+
+def _part(part: Mapping[str, Any], where: str, flavour: ResponsesFlavour) -> dict[str, Any]:
+    match part["type"]:
+        case "text":
+            return {"type": "input_text", "text": part["text"]}
+        case "image_url":
+            image = part["image_url"]
+            fields = {name: image[ours] for ours, name in _IMAGE_FIELDS.items() if image.get(ours)}
+            return {"type": "input_image", **fields}
+        case "file":
+            file = part["file"]
+            return {"type": "input_file", **{name: file[name] for name in _FILE_FIELDS if file.get(name)}}
+        case "input_audio" if flavour.audio:
+            return {"type": "input_audio", "input_audio": part["input_audio"]}
+        case kind:
+            raise unsupported(where, f"Content of type {kind!r} is not supported by this provider.")
+
+
+def _result(
+    message: Message, number: int, custom_calls: set[str], flavour: ResponsesFlavour
+) -> dict[str, Any]:
+    content, call_id = message.get("content"), message["tool_call_id"]
+    kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
+    output = _parts(content, number, flavour) if isinstance(content, list) else content or ""
+    return {"type": kind, "call_id": short_name(call_id), "output": output}
+
+
+def _turn(message: Message, number: int, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+    """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
+    if message.get("function_call"):
+        raise unsupported(f"messages[{number}].function_call", "This provider takes `tool_calls` only.")
+    items: list[dict[str, Any]] = []
+    if said := list(_said(message, number)):
+        items.append({"type": "message", "role": "assistant", "content": said})
+    for made in message.get("tool_calls") or ():
+        kind, field = _CALL_ITEMS[made["type"]]
+        details: Mapping[str, Any] = made["function"] if made["type"] == "function" else made["custom"]
+        name = short_name(details["name"])
+        items.append({"type": kind, "call_id": short_name(made["id"]), "name": name, field: details[field]})
+    return [*_reasoning(message, flavour), *items] if items else []
+
+
+def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
+    content = message.get("content")
+    for place, part in enumerate(content if isinstance(content, list) else ()):
+        match part["type"]:
+            case "text":
+                yield {"type": "output_text", "text": part["text"]}
+            case "refusal":
+                yield {"type": "refusal", "refusal": part["refusal"]}
+            case kind:
+                where = f"messages[{number}].content[{place}]"
+                raise unsupported(
+                    where, f"Content of type {kind!r} is not supported in the assistant's turn."
+                )
+    if isinstance(content, str) and content:
+        yield {"type": "output_text", "text": content}
+    if refusal := message.get("refusal"):
+        yield {"type": "refusal", "refusal": refusal}
+
+
+def _reasoning(message: Message, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+    """The turn's reasoning.
+
+    Nothing is stored at the provider, so an item without encrypted or plain content could only be looked
+    for there in vain: it stays out.
+    """
+    ours = [detail for detail in message.get("reasoning_details") or () if _is_ours(detail, flavour)]
+    return [item for item in _items(ours) if "encrypted_content" in item or "content" in item]
+
+
+def _is_ours(detail: object, flavour: ResponsesFlavour) -> bool:
+    return isinstance(detail, Mapping) and detail.get("format") == flavour.reasoning_format
+
+
+def _items(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
+    """Details put together again: an item is a run of one id that ends with its encrypted content."""
+    items: list[dict[str, Any]] = []
+    for detail in sorted(details, key=_index):
+        known = {"id": detail["id"]} if detail.get("id") else {}
+        item = items[-1] if items else None
+        if item is None or item.get("id") != known.get("id") or "encrypted_content" in item:
+            item = {"type": "reasoning", **known, "summary": []}
+            items.append(item)
+        match detail:
+            case {"type": "reasoning.summary", "summary": str(summary)}:
+                item["summary"].append({"type": "summary_text", "text": summary})
+            case {"type": "reasoning.text", "text": str(text)}:
+                item.setdefault("content", []).append({"type": "reasoning_text", "text": text})
+            case {"type": "reasoning.encrypted", "data": str(data)}:
+                item["encrypted_content"] = data
+    return items
+
+
+def _index(detail: ReasoningDetail) -> int:
+    index: object = detail.get("index")
+    return index if isinstance(index, int) else 0

@@ -1,0 +1,163 @@
+"""Chat completion requests as the body of an OpenAI Responses request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.openai_responses.input import write_input
+from smart_router.dialects.openai_responses.variants import ResponsesFlavour
+from smart_router.dialects.tool_names import short_name
+from smart_router.errors import unsupported
+
+_SAMPLING = ("temperature", "top_p", "top_logprobs")
+_NO_PARAMETERS = {"type": "object", "properties": {}}
+
+_REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "n": (lambda n: n > 1, "This provider gives one choice per request."),
+    "stop": (bool, "This provider has no stop sequences."),
+    "logit_bias": (bool, "This provider has no logit bias."),
+    "modalities": (lambda kinds: "audio" in kinds, "This provider answers in text only."),
+    "functions": (bool, "This provider takes `tools` only."),
+}
+"""Chat fields that Responses has no equivalent of and that change what the answer is.
+
+What only tunes it (seed, penalties, prediction) is left out without a word.
+"""
+
+
+def write_body(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> dict[str, Any]:
+    """The request's body. Raises ClientError for what the flavour cannot do."""
+    fields: Mapping[str, Any] = request
+    _refuse(fields, call, flavour)
+    body: dict[str, Any] = {
+        "model": call.model,
+        "input": write_input(request, call, flavour),
+        "stream": flavour.stream_only or call.stream,
+        "store": flavour.stores and fields.get("store") is True,
+    }
+    if flavour.needs_instructions:
+        body["instructions"] = call.extras.get("instructions", "")
+    if session := call.extras.get("session"):
+        body["prompt_cache_key"] = session
+    _pass_fields(body, fields, call.rules, flavour)
+    _add_reasoning(body, fields, call.rules, flavour)
+    _add_text(body, fields)
+    _add_tools(body, fields)
+    return body
+
+
+def _refuse(fields: Mapping[str, Any], call: Call, flavour: ResponsesFlavour) -> None:
+    for name, (asked, why) in _REFUSED.items():
+        if fields.get(name) is not None and asked(fields[name]):
+            raise unsupported(name, why)
+    samples = call.rules.takes_sampling(fields.get("reasoning_effort"))
+    if fields.get("logprobs") and not (flavour.logprobs and samples):
+        raise unsupported("logprobs", "This model gives no log probabilities.")
+    if fields.get("web_search_options") is not None and not flavour.web_search:
+        raise unsupported("web_search_options", "This provider does not search the web.")
+
+
+def _pass_fields(
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
+) -> None:
+    samples = rules.takes_sampling(fields.get("reasoning_effort"))
+    for name, theirs in flavour.fields.items():
+        if fields.get(name) is not None and (samples or name not in _SAMPLING):
+            body.setdefault(theirs, fields[name])
+    if "max_output_tokens" in body:
+        limit = min(body["max_output_tokens"], rules.max_output or body["max_output_tokens"])
+        body["max_output_tokens"] = max(limit, flavour.min_output_tokens)
+    tier = fields.get("service_tier")
+    if tier is not None and (flavour.service_tiers is None or tier in flavour.service_tiers):
+        body["service_tier"] = tier
+
+
+def _add_reasoning(
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
+) -> None:
+    include = []
+    if rules.reasoning or flavour.encrypted_reasoning == "always":
+        include.append("reasoning.encrypted_content")
+    if fields.get("logprobs"):
+        include.append("message.output_text.logprobs")
+    if include:
+        body["include"] = include
+    effort = fit_effort(fields.get("reasoning_effort"), rules.efforts) if rules.reasoning else None
+    if effort is not None:
+        body["reasoning"] = {"effort": effort} if effort == "none" else {"effort": effort, "summary": "auto"}
+
+
+def _add_text(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    text: dict[str, Any] = {}
+    match fields.get("response_format"):
+        case {"type": "json_schema", "json_schema": schema}:
+            text["format"] = {"type": "json_schema", **schema}
+        case {"type": "json_object"}:
+            text["format"] = {"type": "json_object"}
+    if fields.get("verbosity"):
+        text["verbosity"] = fields["verbosity"]
+    if text:
+        body["text"] = text
+
+
+def _add_tools(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    tools = [_tool(tool, number) for number, tool in enumerate(fields.get("tools") or ())]
+    if (search := fields.get("web_search_options")) is not None:
+        tools.append(_web_search(search))
+    if not tools:
+        return
+    body["tools"] = tools
+    if fields.get("parallel_tool_calls") is not None:
+        body["parallel_tool_calls"] = fields["parallel_tool_calls"]
+    if (choice := fields.get("tool_choice")) is not None:
+        body["tool_choice"] = _tool_choice(choice)
+
+
+def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
+    match tool:
+        case {"type": "function", "function": {"name": str(name), **rest}}:
+            # left out, `strict` is true here and false in chat completions
+            defaults = {"parameters": _NO_PARAMETERS, "strict": False}
+            return {"type": "function", "name": short_name(name), **defaults, **_stated(rest)}
+        case {"type": "custom", "custom": {"name": str(name), **rest}}:
+            match rest.get("format"):
+                case {"type": "grammar", "grammar": {**grammar}}:
+                    rest["format"] = {"type": "grammar", **grammar}
+            return {"type": "custom", "name": short_name(name), **_stated(rest)}
+        case _:
+            kind = tool.get("type")
+            raise unsupported(f"tools[{number}].type", f"Tools of type {kind!r} are not supported.")
+
+
+def _stated(fields: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _web_search(options: object) -> dict[str, Any]:
+    tool: dict[str, Any] = {"type": "web_search"}
+    match options:
+        case {"search_context_size": str(size)}:
+            tool["search_context_size"] = size
+    match options:
+        case {"user_location": {"approximate": {**place}}}:
+            tool["user_location"] = {"type": "approximate", **place}
+    return tool
+
+
+def _tool_choice(choice: object) -> str | dict[str, Any]:
+    """A choice among tools, or a tool as it is named in one."""
+    match choice:
+        case str():
+            return choice
+        case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [*tools]}}:
+            return {"type": "allowed_tools", "mode": mode, "tools": [_tool_choice(tool) for tool in tools]}
+        case {"type": "function" as kind, "function": {"name": str(name)}}:
+            return {"type": kind, "name": short_name(name)}
+        case {"type": "custom" as kind, "custom": {"name": str(name)}}:
+            return {"type": kind, "name": short_name(name)}
+        case _:
+            raise unsupported("tool_choice", "Only functions and custom tools can be chosen.")

@@ -1,0 +1,223 @@
+"""Streamed OpenAI Responses answers as hub events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.hub import (
+    End,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    Start,
+    Usage,
+    Used,
+    make_usage,
+)
+from smart_router.dialects.openai_responses.items import ItemReader
+from smart_router.dialects.sse import SseEvent, SseParser
+from smart_router.errors import UpstreamError
+
+
+class _Piece(NamedTuple):
+    """What a pair of `.delta` and `.done` events speaks of, where its part number is, and its whole text."""
+
+    kind: str
+    part: str
+    whole: str
+
+
+_PIECES = {
+    "response.output_text": _Piece("content", "content_index", "text"),
+    "response.refusal": _Piece("refusal", "content_index", "refusal"),
+    "response.reasoning_summary_text": _Piece("summary", "summary_index", "text"),
+    "response.reasoning_text": _Piece("reasoning", "content_index", "text"),
+    "response.function_call_arguments": _Piece("arguments", "", "arguments"),
+    "response.custom_tool_call_input": _Piece("input", "", "input"),
+}
+_DELTAS = {f"{name}.delta": piece for name, piece in _PIECES.items()}
+_WHOLES = {f"{name}.done": piece for name, piece in _PIECES.items()}
+
+_INCOMPLETE: dict[object, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+_SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+"""Those of chat completions; services have names of their own, which strict clients would stumble over."""
+
+
+class ResponsesReader:
+    """Reads one streamed answer; a `StreamReader` (OpenAI Responses streaming events)::
+
+        response.created  [response.queued]  response.in_progress
+        ( output_item.added  (content, refusal, reasoning, arguments: .delta* .done)*  output_item.done )*
+        response.completed | response.incomplete | response.failed | error
+
+    The `type` within the data is what counts, and events it does not know are passed over.
+    `reasoning_format` is the format that reasoning details are marked with.
+    """
+
+    def __init__(self, call: Call, reasoning_format: str) -> None:
+        self._call = call
+        self._parser = SseParser()
+        self._items = ItemReader(call, reasoning_format)
+        self._places: dict[str, int] = {}
+        self._started = False
+        self._ended = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete; none after End or Failure."""
+        return self._read_all(self._parser.feed(data))
+
+    def close(self) -> list[Event]:
+        """The provider closed: the remaining events, a Failure if the terminal event is missing."""
+        events = self._read_all(self._parser.close())
+        return events if self._ended else [*events, self._fail("The provider's stream ended early.")]
+
+    def read_response(self, response: Mapping[str, Any]) -> list[Event]:
+        """The events of a whole answer, as the terminal event of a stream holds it."""
+        status = response.get("status", "completed")
+        error = response.get("error")
+        if status == "failed" or error:
+            return [self._refuse({"error": error or {"message": "The provider's answer failed."}})]
+        if status not in ("completed", "incomplete"):
+            return [self._fail(f"The provider's answer ended as {status!r}.")]
+        self._ended = True
+        begun = self._start(response)
+        output = response.get("output")
+        for place, item in enumerate(output if isinstance(output, list) else ()):
+            self._items.finish(place, item)
+        self._items.close()
+        usage = _usage(response.get("usage"))
+        used = [] if usage is None else [Used(usage)]
+        return [*begun, *self._take(), Finish(self._reason(response)), *used, End()]
+
+    def _read_all(self, stream: Iterable[SseEvent]) -> list[Event]:
+        events: list[Event] = []
+        for sse in stream:
+            if not self._ended and sse.data and sse.data != b"[DONE]":
+                events += self._read(sse)
+        if self._parser.overflowed and not self._ended:
+            events.append(self._fail("The provider sent an event that is too large."))
+        return events
+
+    def _read(self, sse: SseEvent) -> list[Event]:
+        data = read_object(sse.data)
+        if data is None:
+            return [self._fail("The provider sent an event that is not a JSON object.")]
+        name = data.get("type", sse.event)
+        if not isinstance(name, str):
+            return []
+        if piece := _DELTAS.get(name):
+            self._items.piece(*self._key(piece, data), data.get("delta"), data.get("logprobs"))
+            return self._take()
+        if piece := _WHOLES.get(name):
+            self._items.whole(*self._key(piece, data), data.get(piece.whole), data.get("logprobs"))
+            return self._take()
+        return self._read_other(name, data)
+
+    def _read_other(self, name: str, data: dict[str, Any]) -> list[Event]:
+        """The events that are not of a text: of the answer and of its items."""
+        response, item = _object(data.get("response")), _object(data.get("item"))
+        match name:
+            case "response.created" | "response.queued" | "response.in_progress":
+                return self._start(response)
+            case "response.output_item.added":
+                self._items.begin(self._place(data, item.get("id") or item.get("call_id")), item)
+            case "response.output_item.done":
+                self._items.finish(self._place(data, item.get("id") or item.get("call_id")), item)
+            case "response.output_text.annotation.added":
+                place = self._place(data, data.get("item_id"))
+                part, number = _count(data.get("content_index")), _count(data.get("annotation_index"))
+                self._items.annotation(place, part or 0, number or 0, data.get("annotation"))
+            case "response.completed" | "response.incomplete" | "response.failed":
+                return self.read_response({**response, "status": name.removeprefix("response.")})
+            case "response.done":  # the older name of all three
+                return self.read_response(response)
+            case _ if name == "error" or ("type" not in data and data.get("error")):
+                return [self._refuse(data if data.get("error") else {"error": {**data, "type": None}})]
+        return self._take()
+
+    def _key(self, piece: _Piece, data: Mapping[str, Any]) -> tuple[int, str, int]:
+        return self._place(data, data.get("item_id")), piece.kind, _count(data.get(piece.part)) or 0
+
+    def _place(self, data: Mapping[str, Any], item_id: object) -> int:
+        """Which item of the answer an event speaks of: as stated, else known by its id."""
+        stated = _count(data.get("output_index"))
+        if stated is not None or not isinstance(item_id, str):
+            return stated or 0
+        return self._places.setdefault(item_id, len(self._places))
+
+    def _take(self) -> list[Event]:
+        events, self._items.events = self._items.events, []
+        return [*self._start({}), *events] if events else events
+
+    def _start(self, response: Mapping[str, Any]) -> list[Event]:
+        if self._started:
+            return []
+        self._started = True
+        answer_id, model = response.get("id"), response.get("model")
+        created, tier = response.get("created_at"), response.get("service_tier")
+        start = Start(
+            answer_id if isinstance(answer_id, str) else self._call.mint("resp", 0),
+            model if isinstance(model, str) else self._call.model,
+            int(created) if isinstance(created, int | float) and 0 <= created < 2**53 else self._call.now,
+            {"service_tier": tier} if isinstance(tier, str) and tier in _SERVICE_TIERS else {},
+        )
+        return [start]
+
+    def _reason(self, response: Mapping[str, Any]) -> FinishReason:
+        if response.get("status") == "incomplete":
+            reason = _object(response.get("incomplete_details")).get("reason")
+            return _INCOMPLETE.get(reason, "length") if isinstance(reason, str) else "length"
+        return "tool_calls" if self._items.has_calls else "stop"
+
+    def _fail(self, message: str) -> Failure:
+        self._ended = True
+        return Failure(broken(message))
+
+    def _refuse(self, body: Mapping[str, Any]) -> Failure:
+        """The provider reported an error, within its 200."""
+        self._ended = True
+        return Failure(read_error(200, {}, body, self._call.error_rules, self._call.now))
+
+
+def read_object(data: bytes) -> dict[str, Any] | None:
+    """A JSON object; None if it is anything else."""
+    try:
+        value = from_json(data, allow_inf_nan=False)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def broken(message: str) -> UpstreamError:
+    """The failure of a provider whose answer cannot be read."""
+    return UpstreamError("server", "model", 502, message)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _usage(usage: object) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    read = _object(usage.get("input_tokens_details"))
+    written = _object(usage.get("output_tokens_details"))
+    return make_usage(
+        _count(usage.get("input_tokens")) or 0,
+        _count(usage.get("output_tokens")) or 0,
+        total=_count(usage.get("total_tokens")),
+        cached=_count(read.get("cached_tokens")),
+        cache_write=_count(read.get("cache_write_tokens")),
+        reasoning=_count(written.get("reasoning_tokens")),
+    )

@@ -1,0 +1,38 @@
+"""Streams on OpenAI's chat wire, written and read, for the tests of the chat dialect."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from smart_router.dialects.base import Call
+from smart_router.dialects.hub import Event
+from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.providers.catalogue import rules_for
+from smart_router.providers.registry import PROVIDERS
+
+CHAT = ChatDialect()
+CALL = Call("acme", "m", True, 1_700_000_000, "r1")
+
+
+def call_to(provider_id: str, model: str, **fields: Any) -> Call:
+    provider = PROVIDERS.get(provider_id)
+    if provider is not None:
+        fields |= {"quirks": provider.quirks, "error_rules": provider.error_rules}
+    return replace(CALL, provider=provider_id, model=model, rules=rules_for(provider_id, model), **fields)
+
+
+def read(call: Call, *chunks: bytes) -> list[Event]:
+    stream = CHAT.open_stream(call)
+    return [event for chunk in chunks for event in stream.feed(chunk)] + stream.close()
+
+
+def sse(*chunks: Any, done: bool = True) -> bytes:
+    data = [chunk if isinstance(chunk, str) else json.dumps(chunk) for chunk in chunks]
+    return "".join(f"data: {line}\n\n" for line in [*data, *(["[DONE]"] if done else [])]).encode()
+
+
+def says(delta: dict[str, Any], reason: str | None = None, index: int = 0, **top: Any) -> dict[str, Any]:
+    head = {"id": "c1", "model": "m", "created": 7}
+    return {**head, **top, "choices": [{"index": index, "delta": delta, "finish_reason": reason}]}
