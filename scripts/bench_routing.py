@@ -23,8 +23,8 @@ from routing_against import read_scores, show_against
 from routing_corpus import OWN, Corpus, apgr, auroc, read, read_probes
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
-from smart_router.routing.rules import Scored, score_prompt
-from smart_router.routing.text import plain
+from smart_router.routing.prompt_text import plain
+from smart_router.routing.scoring import Scored, score_prompt
 
 
 def measure(corpus: Corpus) -> tuple[list[Scored], np.ndarray]:

@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from routing_corpus import BROKEN, OWN, Array, Corpus, apgr, family_of, read
 from smart_router.routing.config import load_defaults
 from smart_router.routing.decision import TIERS
-from smart_router.routing.rules import FOLLOW_UP
+from smart_router.routing.prompt_text import plain
+from smart_router.routing.scoring import FOLLOW_UP
 from smart_router.routing.signals import Reading, counted_words, measure
-from smart_router.routing.text import plain
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "addon" / "smart_router" / "routing"

@@ -16,7 +16,7 @@ from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing import Candidate, Decision, StickyTable, route
-from smart_router.routing.needs import prompt_tokens
+from smart_router.routing.requirements import prompt_tokens
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import Tokens
 

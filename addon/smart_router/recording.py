@@ -19,7 +19,7 @@ from smart_router.dry_run import estimate_cost
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
-from smart_router.routing.needs import CHARACTERS_PER_TOKEN, prompt_tokens
+from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, prompt_tokens
 from smart_router.stats.database import reading
 from smart_router.stats.formatting import dollars
 from smart_router.stats.prices import PriceBook

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.routing.config import load_defaults
+from smart_router.routing.prompt_text import Prompt, plain
 from smart_router.routing.signals import Reading, counted_words, measure
-from smart_router.routing.text import Prompt, plain
 
 CONFIG = load_defaults()
 CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"

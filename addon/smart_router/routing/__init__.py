@@ -11,9 +11,9 @@ from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig, VirtualModel
 from smart_router.routing.decision import Candidate, Decision, Signal, Tier, rank
-from smart_router.routing.needs import lacks, needs_of
+from smart_router.routing.requirements import lacks, needs_of
 from smart_router.routing.resolve import resolve
-from smart_router.routing.rules import Scored, score_request
+from smart_router.routing.scoring import Scored, score_request
 from smart_router.routing.selector import rules_of, select
 from smart_router.routing.sticky import Kept, StickyTable, session_keys
 

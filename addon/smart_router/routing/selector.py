@@ -9,7 +9,7 @@ from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig
 from smart_router.routing.decision import Candidate, Tier
-from smart_router.routing.needs import Needs, cannot_serve, lacks
+from smart_router.routing.requirements import Needs, cannot_serve, lacks
 from smart_router.routing.resolve import add_at_once, how_to_configure
 
 _UNKNOWN = ModelRules(vision=True, audio=True, files=True)

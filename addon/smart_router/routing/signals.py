@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import log1p
 
 from smart_router.routing.lexicon import Lexicon, Words, words_of
-from smart_router.routing.text import Prompt, window
+from smart_router.routing.prompt_text import Prompt, window
 
 _KEYWORD_WINDOW = 500
 """Characters at either end of the text in which keywords count: a pasted document is not the user's words."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.routing.text import HEAD, TAIL, plain, prompt_of, window
+from smart_router.routing.prompt_text import HEAD, TAIL, plain, prompt_of, window
 from tests.routing.fakes import chat
 
 

@@ -16,8 +16,8 @@ from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
 from smart_router.routing.decision import TIERS, Signal, Tier, rank
 from smart_router.routing.lexicon import Words
+from smart_router.routing.prompt_text import Prompt, counting, plain, prompt_of, without
 from smart_router.routing.signals import counted_words, measure
-from smart_router.routing.text import Prompt, counting, plain, prompt_of, without
 
 FOLLOW_UP = "follow_up"
 """The keyword group of words that carry on with what was asked before."""

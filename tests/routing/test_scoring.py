@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smart_router.routing.config import load, load_defaults
 from smart_router.routing.decision import TIERS, rank
-from smart_router.routing.rules import score, score_request, tier
+from smart_router.routing.scoring import score, score_request, tier
 from tests.routing.fakes import chat
 
 CONFIG = load_defaults()
