@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.mitm.tools import free_port, run
+from tests.end_to_end.tools import free_port, run
 from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import CHAT, ask_body, chains_config

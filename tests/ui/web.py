@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.mitm.tools import free_port
+from tests.end_to_end.tools import free_port
 from tests.testbed.harness import MITMWEB, Router
 from tests.testbed.talk import Reply
 

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.harness import Router
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import Connection as Frames
 from wsproto.events import AcceptConnection, Message, Request
+
+from tests.testbed.harness import Router
 
 LIMIT = 30.0
 """Seconds that a program may take on a busy machine."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.conftest import StartRouter
-from tests.mitm.tools import (
+from tests.end_to_end.tools import (
     CorporateProxy,
     RefusedError,
     echo_websocket,

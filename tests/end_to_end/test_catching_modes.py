@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.mitm.namespace import ADDRESS, UNSUPPORTED
-from tests.mitm.tools import LIMIT, free_port, run
+
+from tests.end_to_end.namespace import ADDRESS, UNSUPPORTED
+from tests.end_to_end.tools import LIMIT, free_port, run
 from tests.testbed.harness import ROOT, Router, RouterError, provider_env
 from tests.testbed.provider import Provider
 

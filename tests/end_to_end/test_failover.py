@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-from tests.attempts.triggers import SILENCES, TRIGGERS, Case, cases
+from tests.end_to_end.triggers import SILENCES, TRIGGERS, Case, cases
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.talk import Clients, Reply, chains_config, clients_of, providers_config, talk

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.mitm.tools import free_port, run
+from tests.end_to_end.tools import free_port, run
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts.triggers import STATUSES, TRIGGERS, Case, cases
+from tests.end_to_end.triggers import STATUSES, TRIGGERS, Case, cases
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.talk import Clients, clients_of, providers_config, talk

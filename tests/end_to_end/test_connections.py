@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts import inspect_addon
+from tests.end_to_end import inspect_addon
 from tests.testbed.answers import Answer, Fault, Framing
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.attempts import inspect_addon, slow_hooks_addon
-from tests.attempts.leavers import LEAVERS, Http2Leaver, Leaver
+from tests.end_to_end import inspect_addon, slow_hooks_addon
+from tests.end_to_end.leavers import LEAVERS, Http2Leaver, Leaver
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router

@@ -8,13 +8,14 @@ import os
 import sys
 
 import pytest
-from scripts import bench_gateway
 from scripts.gateway_bench import answers, gateways, proc, report
 from scripts.gateway_bench.client import Connection, Reader, StreamConnection
 from scripts.gateway_bench.gateways import Start
 from scripts.gateway_bench.load import poisson
 from scripts.gateway_bench.measures import Plan
 from scripts.gateway_bench.results import Cell, Results
+
+from scripts import bench_gateway
 
 TINY = Plan(
     rounds=1,

@@ -9,7 +9,6 @@ from collections import Counter
 
 import httpx
 import pytest
-from scripts import soak
 from scripts.gateway_soak.faults import STREAM_FAULTS, draw, planned
 from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER, Ask, answer_text, asks
 from scripts.gateway_soak.report import as_json
@@ -27,6 +26,7 @@ from scripts.gateway_soak.verdicts import (
     read,
 )
 
+from scripts import soak
 from tests.testbed.harness import ROOT
 from tests.testbed.record import Request
 from tests.testbed.talk import Reply

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripts import demo
 
+from scripts import demo
 from tests.testbed.harness import ROOT
 
 
