@@ -17,16 +17,12 @@ from itertools import chain
 from typing import Any
 
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance, ServerInstance
 from mitmproxy.proxy.mode_specs import (
-    LocalMode,
     RegularMode,
     ReverseMode,
     Socks5Mode,
-    TransparentMode,
     UpstreamMode,
-    WireGuardMode,
 )
 
 from smart_router.workers.sockets import BACKLOG, Shared
@@ -53,30 +49,6 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-def counts_as_local(client: Client) -> bool:
-    """Whether a client is on this machine though its address is not loopback's, or known as WireGuard's.
-
-    Local mode catches this machine's own programs, and transparent mode may, under the address of its
-    network card.
-    """
-    mode = client.proxy_mode
-    kind = type(mode)  # to ask whether it is an instance costs ten times as much
-    if kind is TransparentMode:
-        return _is_own_address(client.peername[0])
-    return kind is LocalMode or kind is WireGuardMode
-
-
-def _is_own_address(host: str) -> bool:
-    """Whether one of this machine's network cards has the address: the kernel would reach it from itself."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((host, 9))  # sends nothing
-        except OSError:
-            return False
-        return bool(probe.getsockname()[0] == host)
 
 
 def start_on_loopback() -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hmac
 import re
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from mitmproxy.connection import Client
+from mitmproxy.proxy.mode_specs import LocalMode, TransparentMode, WireGuardMode
 from pydantic import SecretStr
 
 from smart_router.errors import ClientError
@@ -148,3 +151,27 @@ def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterab
             raise ClientError(
                 400, f"the header {shown!r} has a control character in it", code="invalid_header"
             )
+
+
+def counts_as_local(client: Client) -> bool:
+    """Whether a client is on this machine though its address is not loopback's, or known as WireGuard's.
+
+    Local mode catches this machine's own programs, and transparent mode may, under the address of its
+    network card.
+    """
+    mode = client.proxy_mode
+    kind = type(mode)  # to ask whether it is an instance costs ten times as much
+    if kind is TransparentMode:
+        return _is_own_address(client.peername[0])
+    return kind is LocalMode or kind is WireGuardMode
+
+
+def _is_own_address(host: str) -> bool:
+    """Whether one of this machine's network cards has the address: the kernel would reach it from itself."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # sends nothing
+        except OSError:
+            return False
+        return bool(probe.getsockname()[0] == host)

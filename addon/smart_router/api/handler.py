@@ -23,6 +23,7 @@ from smart_router.api.access import (
     check_client,
     check_header_characters,
     check_origin,
+    counts_as_local,
     host_refused,
     own_origin,
     shown_keys,
@@ -34,7 +35,7 @@ from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
-from smart_router.listening import LOOPBACK, counts_as_local, is_loopback
+from smart_router.listening import LOOPBACK, is_loopback
 from smart_router.proxy import replay
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.requests_in_progress import count_running, running
