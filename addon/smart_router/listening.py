@@ -25,7 +25,7 @@ from mitmproxy.proxy.mode_specs import (
 )
 
 from smart_router.proxy.fixes.loopback import move_to_loopback
-from smart_router.workers.sockets import BACKLOG, Shared
+from smart_router.proxy.shared_socket import BACKLOG, Shared
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 
-from smart_router.workers.sockets import Shared, address
+from smart_router.proxy.shared_socket import Shared
+from smart_router.workers.sockets import address
 
 EMPTY_WITHIN = 1.0
 """Seconds for which a worker that leaves goes on accepting what waits already."""

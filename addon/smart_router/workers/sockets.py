@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,8 +10,7 @@ from contextlib import ExitStack
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils.human import format_address
 
-BACKLOG = 1024
-"""Connections that wait for a worker; the kernel may allow fewer."""
+from smart_router.proxy.shared_socket import BACKLOG
 
 SHARED_MODES = ("reverse", "regular", "upstream", "socks5", "transparent")
 """Modes that listen on TCP alone. The others take their traffic by ways that one process has to itself."""
@@ -77,17 +75,3 @@ def addresses(sockets: Sockets) -> list[str]:
 def numbers(sockets: Sockets) -> dict[str, list[int]]:
     """Their file descriptors, for a worker's command line."""
     return {named: [own.fileno() for own in owned] for named, owned in sockets.items()}
-
-
-class Shared(socket.socket):
-    """A worker's handle of a listening socket. It listens already, and asyncio would make its backlog that
-    of the number of connections to be accepted at once, which is one: so an idle worker gets the next."""
-
-    def listen(self, backlog: int = 0) -> None:
-        """Leave it as it is."""
-
-    @classmethod
-    def handle(cls, number: int) -> Shared:
-        """A handle of its own for an inherited descriptor, so that closing it leaves that open."""
-        # asyncio sends at once (TCP_NODELAY) only where it is told that this is TCP
-        return cls(proto=socket.IPPROTO_TCP, fileno=os.dup(number))
