@@ -23,7 +23,7 @@ from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.token_refresh import next_step
 from smart_router.auth.storage.writer import StoreError
 from smart_router.config_errors import ConfigError
-from smart_router.listening import LOOPBACK, settle
+from smart_router.listening import LOOPBACK
 from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
     add_options,
@@ -40,7 +40,7 @@ from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
 from smart_router.proxy.fixes.loopback import start_on_loopback
 from smart_router.proxy.gate import Gate
-from smart_router.proxy.install import adopt, handler_of, widen
+from smart_router.proxy.install import adopt, handler_of, settle, widen
 from smart_router.proxy.tls_sessions import Sessions
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running

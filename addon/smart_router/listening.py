@@ -10,16 +10,12 @@ import ipaddress
 import logging
 from functools import lru_cache
 
-from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy.mode_specs import (
     RegularMode,
     ReverseMode,
     Socks5Mode,
     UpstreamMode,
 )
-
-from smart_router.proxy.fast.accept import accept_few_at_once
-from smart_router.proxy.fixes.loopback import move_to_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +35,3 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-async def settle(proxyserver: Proxyserver, *, on_loopback: bool) -> None:
-    """Listen where a router does, and as it does, once all servers run."""
-    if on_loopback:
-        await move_to_loopback(proxyserver)
-    await accept_few_at_once(proxyserver)

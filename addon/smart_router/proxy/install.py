@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from mitmproxy import ctx
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
@@ -16,7 +17,9 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.http_messages import twin
 from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.accept import accept_few_at_once
 from smart_router.proxy.fast.reader import shorten
+from smart_router.proxy.fixes.loopback import move_to_loopback
 from smart_router.proxy.layer import RoutedLayer
 
 CONNECTIONS_PER_PROVIDER = 1_000
@@ -90,3 +93,10 @@ def handler_of(client: Client) -> ConnectionHandler | None:
 def widen(handler: ConnectionHandler) -> None:
     """Let one client connection have as many provider connections as it has streams."""
     handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))
+
+
+async def settle(proxyserver: Proxyserver, *, on_loopback: bool) -> None:
+    """Listen where a router does, and as it does, once all servers run."""
+    if on_loopback:
+        await move_to_loopback(proxyserver)
+    await accept_few_at_once(proxyserver)
