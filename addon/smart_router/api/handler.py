@@ -18,7 +18,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from smart_router.api import endpoints
+from smart_router.api import endpoints, local_answers
 from smart_router.api.access import (
     check_client,
     check_header_characters,
@@ -267,16 +267,16 @@ def running_requests(claims: Claims) -> dict[str, object]:
 
 def _health(router: Router, target: Target) -> tuple[int, object]:
     now = time.monotonic()
-    status, body = endpoints.health(router.config, router.auth, now, now - router.started)
+    status, body = local_answers.health(router.config, router.auth, now, now - router.started)
     return status, {**body, "config": router.config_status(), "trouble": router.troubles.current(now)}
 
 
 def _models(router: Router, target: Target) -> tuple[int, object]:
-    return 200, endpoints.list_models(router.config, router.auth, time.monotonic())
+    return 200, local_answers.list_models(router.config, router.auth, time.monotonic())
 
 
 def _model(router: Router, target: Target) -> tuple[int, object]:
-    return 200, endpoints.get_model(router.config, router.auth, time.monotonic(), target.name)
+    return 200, local_answers.get_model(router.config, router.auth, time.monotonic(), target.name)
 
 
 _LOCAL: dict[endpoints.Endpoint, Callable[[Router, Target], tuple[int, object]]] = {

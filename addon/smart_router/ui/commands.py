@@ -13,7 +13,7 @@ from mitmproxy.types import Data
 from pydantic_core import from_json, to_json
 from rich.cells import cell_len, set_cell_size
 
-from smart_router.api import endpoints
+from smart_router.api import local_answers
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import UnknownProfileError
 from smart_router.dialects.openai_chat.client import read_request
@@ -132,7 +132,7 @@ class Commands:
         The models that a client may ask for.
         """
         router = self._router()
-        listed = endpoints.list_models(router.config, router.auth, time.monotonic())
+        listed = local_answers.list_models(router.config, router.auth, time.monotonic())
         return [model["id"] for model in listed["data"]]
 
     @command.command("router.profiles")  # type: ignore[untyped-decorator]

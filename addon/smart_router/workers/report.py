@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router import __version__
-from smart_router.api import endpoints
+from smart_router.api import local_answers
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import running
 from smart_router.runtime import Router
@@ -33,7 +33,7 @@ def report(router: Router, connections: int, claims: Claims) -> dict[str, Any]:
     """
     now, wall = time.monotonic(), time.time()
     in_progress = running(claims, now)
-    status, _ = endpoints.health(router.config, router.auth, now, 0.0)
+    status, _ = local_answers.health(router.config, router.auth, now, 0.0)
     return {
         "version": __version__,
         "usable": status == 200,
