@@ -11,10 +11,10 @@ import pytest
 from mitmproxy.test import tflow
 from pydantic import SecretStr
 
+from smart_router.api.replay_credential import lend
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
-from smart_router.proxy.replay import lend
 from smart_router.runtime import Router
 from tests.auth.file_keyring import BACKEND
 from tests.conftest import StartRouter

@@ -18,7 +18,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from smart_router.api import endpoints, local_answers
+from smart_router.api import endpoints, local_answers, replay_credential
 from smart_router.api.access import (
     check_client,
     check_header_characters,
@@ -36,7 +36,6 @@ from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, is_loopback
-from smart_router.proxy import replay
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Router, request_id
@@ -123,7 +122,7 @@ class Serving:
         _tidy(flow)
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
-        if replay.is_attempt(flow):
+        if replay_credential.is_attempt(flow):
             return True
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
             return endpoints.resolve(flow.request.path) is not None
@@ -180,7 +179,7 @@ class Serving:
         router = self.router
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
-        if replay.is_attempt(flow):
+        if replay_credential.is_attempt(flow):
             return _lend(router, flow, claim)
         found = self._intercepted(flow)
         target = found.target if found else endpoints.resolve(flow.request.path)
@@ -251,7 +250,7 @@ def _own_origin(flow: http.HTTPFlow) -> str:
 
 
 async def _lend(router: Router, flow: http.HTTPFlow, claim: Claim) -> None:
-    claim.credential = await replay.lend(router, flow)
+    claim.credential = await replay_credential.lend(router, flow)
 
 
 async def _report(router: Router, flow: http.HTTPFlow) -> None:
