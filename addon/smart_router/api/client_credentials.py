@@ -17,8 +17,14 @@ from pydantic import SecretStr
 from smart_router.api.access import same_key
 from smart_router.providers.registry import PROVIDERS
 
+HIDDEN = b"(not kept)"
+
+
 KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy-authorization")
 """Headers in which clients send a key."""
+
+_SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
+"""Where tools send a key of their own, which the router needs no longer once it knows the client."""
 
 _KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 
@@ -110,3 +116,11 @@ def _owners(key: str) -> frozenset[str]:
 
 def _is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
     return any(same_key(key, known) for known in clients.values())
+
+
+def hide_keys(flow: http.HTTPFlow) -> None:
+    """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
+    headers = flow.request.headers
+    headers.fields = tuple(
+        [(name, HIDDEN if name.lower() in _SECRET_HEADERS else value) for name, value in headers.fields]
+    )

@@ -18,7 +18,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 from pydantic_core import to_json
 
-from smart_router.api import endpoints, local_answers, replay_credential
+from smart_router.api import client_credentials, endpoints, local_answers, replay_credential
 from smart_router.api.access import (
     check_client,
     check_header_characters,
@@ -304,7 +304,7 @@ def _address(flow: http.HTTPFlow) -> str:
 
 def _tidy(flow: http.HTTPFlow) -> None:
     """Leave in the flow what may be seen of it."""
-    flow_marks.hide_keys(flow)
+    client_credentials.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":
         flow.response.data.content = b""  # past the setter, which would change the content-length
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from mitmproxy import http
 from mitmproxy.flow import Flow
 
-from smart_router.api.client_credentials import KEY_HEADERS
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import KeptBody
 from smart_router.attempts.exchange import Exchange
@@ -28,21 +27,9 @@ REFUSED = ":no_entry:"
 _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED, REFUSED)
 """Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
 
-_SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
-"""Where tools send a key of their own, which the router needs no longer once it knows the client."""
-
-HIDDEN = b"(not kept)"
 
 SHORTEST_KEY = 8
 """Characters of a key that is worth hiding; shorter ones are words that errors are made of."""
-
-
-def hide_keys(flow: http.HTTPFlow) -> None:
-    """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
-    headers = flow.request.headers
-    headers.fields = tuple(
-        [(name, HIDDEN if name.lower() in _SECRET_HEADERS else value) for name, value in headers.fields]
-    )
 
 
 def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
