@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import h11
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
@@ -21,6 +20,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Htt
 
 from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
 from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
+from smart_router.proxy.fixes.trailers import _WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
 
@@ -185,23 +185,6 @@ class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
         else:
             for part in event.parts():
                 yield from super().send(part)
-
-
-class _WithoutTrailers:
-    """An h11 body reader whose end of message is bare."""
-
-    def __init__(self, reader: Any) -> None:
-        self.wrapped = reader
-        self.read_eof = reader.read_eof
-
-    def between_chunks(self) -> bool:
-        """Whether the next byte begins a chunk."""
-        reader = self.wrapped
-        return not (reader._bytes_in_chunk or reader._bytes_to_discard or reader._reading_trailer)
-
-    def __call__(self, buffer: Any) -> h11.Event | None:
-        event: h11.Event | None = self.wrapped(buffer)
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
 
 
 _QUICK: dict[type[layer.Layer], type[QuickHttp1]] = {
