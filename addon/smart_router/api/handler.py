@@ -37,11 +37,11 @@ from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
 from smart_router.listening import LOOPBACK, is_loopback
 from smart_router.proxy.claims import Claim, Claims
+from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Router, request_id
 from smart_router.stats.metrics import exposition
 from smart_router.ui import flow_marks
-from smart_router.ui.commands import REPLAYED
 
 logger = logging.getLogger(__name__)
 

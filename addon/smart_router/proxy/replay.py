@@ -17,6 +17,10 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.install import adopt
 
+REPLAYED = "router_replay_of"
+"""Metadata of a copy whose model was chosen by hand: the id of the client flow that it is a copy of."""
+
+
 _Original = clientplayback.ReplayHandler
 
 

@@ -19,14 +19,12 @@ from smart_router.auth.store import UnknownProfileError
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
+from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import Running
 from smart_router.runtime import Router
 from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 
 logger = logging.getLogger(__name__)
-
-REPLAYED = "router_replay_of"
-"""Metadata of a copy whose model was chosen by hand: the id of the client flow that it is a copy of."""
 
 
 class Model(str):
