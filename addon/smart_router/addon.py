@@ -14,6 +14,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router.access_log import Journal
+from smart_router.addresses import LOOPBACK
 from smart_router.api.access import allowed_names
 from smart_router.api.handler import INTERNAL, Rules, Serving, cors
 from smart_router.api.intercept import read_interception
@@ -23,7 +24,6 @@ from smart_router.attempts.exchange import Exchange, Spent, Step
 from smart_router.attempts.token_refresh import next_step
 from smart_router.auth.storage.writer import StoreError
 from smart_router.config_errors import ConfigError
-from smart_router.listening import LOOPBACK
 from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
     add_options,

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from mitmproxy.utils.human import format_address
 
 from smart_router import __version__
+from smart_router.addresses import is_loopback
 from smart_router.auth.status import ProfileStatus
-from smart_router.listening import is_loopback
 from smart_router.providers.base import Provider
 
 Address = tuple[str, int]

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from smart_router.addresses import is_loopback
 from smart_router.api.access import allowed_names, check_client, check_origin, names_router, own_origin
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
 from smart_router.errors import ClientError
-from smart_router.listening import is_loopback
 from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env

@@ -17,8 +17,8 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import LocalMode, TransparentMode, WireGuardMode
 from pydantic import SecretStr
 
+from smart_router.addresses import is_loopback
 from smart_router.errors import ClientError
-from smart_router.listening import is_loopback
 
 _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)

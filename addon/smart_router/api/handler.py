@@ -18,6 +18,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 from pydantic_core import to_json
 
+from smart_router.addresses import LOOPBACK, is_loopback
 from smart_router.api import client_credentials, endpoints, local_answers, replay_credential
 from smart_router.api.access import (
     check_client,
@@ -35,7 +36,6 @@ from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.errors import ClientError
-from smart_router.listening import LOOPBACK, is_loopback
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import count_running, running

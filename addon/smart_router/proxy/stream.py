@@ -30,6 +30,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
+from smart_router.addresses import is_loopback
 from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Spent, Wait
@@ -37,7 +38,6 @@ from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
-from smart_router.listening import is_loopback
 from smart_router.proxy.fast.complete_messages import WholeResponse
 from smart_router.proxy.fast.streams import QuickStream
 from smart_router.proxy.messages import (

@@ -18,7 +18,7 @@ from typing import Any
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance, ServerInstance
 
-from smart_router.listening import LOCAL_MODES, LOOPBACK
+from smart_router.addresses import LOCAL_MODES, LOOPBACK
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from threading import Event
 
 import pytest
 
-from smart_router.listening import is_loopback
+from smart_router.addresses import is_loopback
 from tests.conftest import StartRouter
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider

@@ -1,13 +1,8 @@
-"""Listening on loopback only, unless the user chose an address.
-
-mitmproxy listens on all interfaces by default, and begins to start its servers a moment before it loads a
-script: they have read `listen_host` by then, but bind only after it (asyncio resolves the address first).
-"""
+"""Addresses of this machine."""
 
 from __future__ import annotations
 
 import ipaddress
-import logging
 from functools import lru_cache
 
 from mitmproxy.proxy.mode_specs import (
@@ -16,8 +11,6 @@ from mitmproxy.proxy.mode_specs import (
     Socks5Mode,
     UpstreamMode,
 )
-
-logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 
