@@ -24,7 +24,7 @@ from mitmproxy.test import tflow
 from tests.stats.records import many
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.builder import Builder
+from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
@@ -62,13 +62,13 @@ def ended_exchange() -> Exchange:
         sticky_keys=("s",),
         now=now,
     )
-    services = Services(auth, sticky, ReasoningCache(), Builder(config.providers, ENV))
+    services = Services(auth, sticky, ReasoningCache(), AttemptBuilder(config.providers, ENV))
     flow = tflow.tflow(resp=True)
     exchange = Exchange("r1", now, Limits(), request, decision, "s", flow, services)  # type: ignore[arg-type]
     attempt = exchange.next_step(now)
     assert isinstance(attempt, Attempt)
-    attempt.seen.usage = make_usage(1_000, 200, cached=400, reasoning=50)
-    attempt.seen.first_content = now + 0.5
+    attempt.measurements.usage = make_usage(1_000, 200, cached=400, reasoning=50)
+    attempt.measurements.first_content = now + 0.5
     attempt.close(now + 1.0)
     exchange.succeeded(now + 1.0)
     return exchange

@@ -54,7 +54,7 @@ def _opened(at: float) -> Exchange:
 def _streaming(at: float) -> Exchange:
     started, attempt = running(at)
     attempt.head(STREAM)
-    attempt.kept(CONTENT)
+    attempt.captured(CONTENT)
     attempt.feed(CONTENT)
     attempt.extend(at)
     return started

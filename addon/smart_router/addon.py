@@ -19,8 +19,8 @@ from smart_router.api.access import allowed_names
 from smart_router.api.handler import INTERNAL, Rules, Serving, cors
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.captured_body import KeptBody
-from smart_router.attempts.exchange import Exchange, Spent, Step
+from smart_router.attempts.captured_body import CapturedBody
+from smart_router.attempts.exchange import Exchange, Exhausted, Step
 from smart_router.attempts.token_refresh import next_step
 from smart_router.auth.storage.writer import StoreError
 from smart_router.config_errors import ConfigError
@@ -286,12 +286,12 @@ class SmartRouter:
         assert flow.response is not None
         if attempt := self.attempts.get(flow.id):
             self._sessions.keep(flow.server_conn)
-            flow.response.stream = attempt.kept if _is_event_stream(flow.response.headers) else False
+            flow.response.stream = attempt.captured if _is_event_stream(flow.response.headers) else False
         elif claim := self.claims.get(flow):
             if claim.origin:
                 flow.response.headers.update(cors(claim.origin))
         elif _is_event_stream(flow.response.headers):
-            flow.response.stream = KeptBody(read_limits(ctx.options).keep_body)
+            flow.response.stream = CapturedBody(read_limits(ctx.options).keep_body)
         elif _may_be_large(flow.response.headers):
             flow.response.stream = True
 
@@ -305,19 +305,19 @@ class SmartRouter:
 
     def _ended(self, flow: http.HTTPFlow) -> None:
         if attempt := self.attempts.pop(flow.id, None):
-            flow_marks.show_body(flow, attempt.kept)
+            flow_marks.show_body(flow, attempt.captured)
             flow_marks.hide_credential(flow, attempt)
             flow_marks.presume(attempt)
             return
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
-            flow_marks.show_body(flow, claim.exchange.sent)
+            flow_marks.show_body(flow, claim.exchange.client_body)
             if self._router is not None:
                 content = ctx.options.router_audit_content
                 self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
             _refresh(flow_marks.finish(claim.exchange))
             self._journal.add(comments.log_line(claim.exchange))
-        elif flow.response is not None and isinstance(flow.response.stream, KeptBody):
+        elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):
             flow_marks.show_body(flow, flow.response.stream)
 
 
@@ -331,7 +331,7 @@ async def _step_later(exchange: Exchange, coming: Awaitable[Step]) -> None:
 
 def _no_step(exchange: Exchange) -> Step:
     logger.exception("smart-router: %s: no next attempt", exchange.id)
-    return Spent(INTERNAL)
+    return Exhausted(INTERNAL)
 
 
 def _take_step(exchange: Exchange, step: Step) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.exchange import Exchange, Exhausted
 from smart_router.config import Config
 from smart_router.dry_run import estimate_cost
 from smart_router.errors import ClientError
@@ -149,7 +149,7 @@ def request_record(
     duration = now - exchange.started
     failures = {failed.number: failed.error.kind for failed in exchange.failures}
     attempts = tuple(_attempt(exchange, attempt, failures, now) for attempt in exchange.attempts)
-    answer = exchange.answered.seen if exchange.answered else None
+    answer = exchange.winner.measurements if exchange.winner else None
     began = answer.first_content - exchange.started if answer and answer.first_content else None
     waited = sum(attempt.duration for attempt in attempts) + exchange.paused
     return RequestRecord(
@@ -172,9 +172,9 @@ def request_record(
 
 
 def _attempt(exchange: Exchange, attempt: Attempt, failures: Mapping[int, str], now: float) -> AttemptRecord:
-    seen, response = attempt.seen, attempt.flow.response
+    seen, response = attempt.measurements, attempt.flow.response
     ended = attempt.ended if attempt.ended is not None else now
-    answered = attempt is exchange.answered
+    answered = attempt is exchange.winner
     return AttemptRecord(
         number=attempt.number,
         candidate=attempt.candidate,
@@ -191,7 +191,7 @@ def _attempt(exchange: Exchange, attempt: Attempt, failures: Mapping[int, str], 
 
 
 def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens | None:
-    seen = attempt.seen
+    seen = attempt.measurements
     if seen.usage is not None:
         return Tokens.of(seen.usage, seen.service_tier)
     if not seen.characters:
@@ -206,10 +206,10 @@ def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens | None:
 
 
 def _failure(flow: http.HTTPFlow, exchange: Exchange) -> str | None:
-    if exchange.answered:
+    if exchange.winner:
         return None
     if flow.error or flow.response is None:
         return CLIENT_LEFT
     if exchange.failures:
         return exchange.failures[-1].error.kind
-    return (isinstance(exchange.step, Spent) and exchange.step.error.code) or "no_attempt"
+    return (isinstance(exchange.step, Exhausted) and exchange.step.error.code) or "no_attempt"

@@ -120,14 +120,14 @@ def observe(exchange: Exchange, client: str | None, now: float) -> Running:
         started=exchange.started,
         since=since,
         deadline=min(deadline, latest),
-        received=known.kept.size if known else 0,
+        received=known.captured.size if known else 0,
     )
 
 
 def phase_of(exchange: Exchange) -> Phase:
     """The phase that an exchange is in."""
     attempt = exchange.attempt
-    if exchange.answered:
+    if exchange.winner:
         return "finishing"
     if attempt is None:
         return "waiting to retry" if isinstance(exchange.step, Wait) else "preparing"
@@ -142,7 +142,7 @@ def _attempt_phase(attempt: Attempt) -> Phase:
             return "waiting for head"
     if attempt.form != "stream":
         return "receiving"
-    return "waiting for first content" if attempt.seen.first_content is None else "streaming"
+    return "waiting for first content" if attempt.measurements.first_content is None else "streaming"
 
 
 def running(claims: Claims, now: float) -> list[Running]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from smart_router.attempts.builder import Builder
+from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
@@ -91,7 +91,7 @@ class Router:
         self.auth.retry()
 
     def _services(self) -> Services:
-        build = Builder(self.config.providers, self.env)
+        build = AttemptBuilder(self.config.providers, self.env)
         return Services(
             self.auth, self.sticky, self.reasoning, build, self.refresher, self.budget, self.troubles
         )

@@ -94,7 +94,7 @@ def test_a_whole_answer(whole: bool) -> None:
     if whole:
         message: Any = {"role": "assistant", "content": "Hello."}
         choice: Any = {"index": 0, "message": message, "finish_reason": "stop"}
-        one.take_whole(
+        one.take_complete(
             {"id": "id-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
         )
     else:

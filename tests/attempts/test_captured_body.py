@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.attempts.captured_body import NOTE, KeptBody
+from smart_router.attempts.captured_body import NOTE, CapturedBody
 from smart_router.dialects.sse import SseParser
 
 EVENTS = b"".join(b"data: %d\n\n" % number for number in range(1000))
 
 
 def keep(body: bytes, limit: int, size: int = 100) -> bytes:
-    kept = KeptBody(limit)
+    kept = CapturedBody(limit)
     for at in range(0, len(body), size):
         assert kept(body[at : at + size]) == body[at : at + size]
     return kept.body()
@@ -46,7 +46,7 @@ def test_it_is_cut_between_events() -> None:
 
 
 def test_memory_stays_within_bounds() -> None:
-    kept = KeptBody(1000)
+    kept = CapturedBody(1000)
     for _ in range(1000):
         kept.add(bytes(333))
         assert len(kept._head) + len(kept._tail) <= 2000

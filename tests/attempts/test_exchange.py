@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Spent, Wait
+from smart_router.attempts.exchange import Exhausted, Wait
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.retries import MOST, PER_SECOND, RetryBudget
 from smart_router.attempts.router_headers import extension, router_headers
@@ -52,17 +52,17 @@ AUTO: list[tuple[list[ErrorClass], list[str]]] = [
     (["quota", "quota", "server"], [A1, A2, B, "Wait", B]),
     (
         ["model_not_found", "model_not_found", "quota", "quota", "model_not_found"],
-        [A1, A2, OTHER2, OTHER, B, "Spent"],
+        [A1, A2, OTHER2, OTHER, B, "Exhausted"],
     ),
     # of the request's length: the next candidate, and never the same again
-    (["context_length", "context_length", "context_length"], [A1, OTHER, B, "Spent"]),
+    (["context_length", "context_length", "context_length"], [A1, OTHER, B, "Exhausted"]),
     (["context_length", "server", "server"], [A1, OTHER, B, "Wait", OTHER2]),
     # of the router itself: nobody's fault
     (["local", "local", "local"], [A1, OTHER, B, "Wait", A1]),
     # the request's own
-    (["bad_request"], [A1, "Spent"]),
-    (["content_filter"], [A1, "Spent"]),
-    (["server", "bad_request"], [A1, B, "Spent"]),
+    (["bad_request"], [A1, "Exhausted"]),
+    (["content_filter"], [A1, "Exhausted"]),
+    (["server", "bad_request"], [A1, B, "Exhausted"]),
 ]
 
 
@@ -73,13 +73,13 @@ def test_the_next_attempt_of_a_chain(kinds: list[ErrorClass], steps: list[str]) 
 
 EXPLICIT: list[tuple[list[ErrorClass], list[str]]] = [
     (["rate_limit", "rate_limit"], [A1, A2, "Wait", A1]),
-    (["server", "server", "server", "server", "server"], [A1, A2, "Wait", A2, A1, "Wait", A2, "Spent"]),
+    (["server", "server", "server", "server", "server"], [A1, A2, "Wait", A2, A1, "Wait", A2, "Exhausted"]),
     (["timeout", "overloaded"], [A1, A2, "Wait", A2]),
     (["server", "quota", "server"], [A1, A2, "Wait", A1, "Wait", A1]),
-    (["model_not_found", "auth"], [A1, A2, "Spent"]),
+    (["model_not_found", "auth"], [A1, A2, "Exhausted"]),
     (["local", "local"], [A1, A2, "Wait", A2]),
-    (["bad_request"], [A1, "Spent"]),
-    (["content_filter"], [A1, "Spent"]),
+    (["bad_request"], [A1, "Exhausted"]),
+    (["content_filter"], [A1, "Exhausted"]),
 ]
 
 
@@ -90,12 +90,12 @@ def test_an_explicit_model_stays_with_its_provider(kinds: list[ErrorClass], step
 
 def test_so_many_attempts() -> None:
     limits = Limits(max_attempts=2)
-    assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Spent"]
+    assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Exhausted"]
 
 
 @pytest.mark.parametrize("limits", [Limits(failover=0.2), Limits(total=0.2)], ids=["failover", "total"])
 def test_no_attempt_begins_too_late(limits: Limits) -> None:
-    assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Spent"]
+    assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Exhausted"]
 
 
 # stated delay, limits, how long is waited, None if not at all
@@ -124,7 +124,7 @@ def test_a_short_limit_is_waited_for(
     one = first if own else exchange("b/m", "c/m", limits=limits, auth=auth)
     step = one.next_step(1.0)
     if waited is None:
-        assert isinstance(step, Spent) or not own
+        assert isinstance(step, Exhausted) or not own
         return
     assert step == Wait(waited)
     assert one.paused == waited
@@ -134,7 +134,7 @@ def test_a_short_limit_is_waited_for(
 def test_waiting_for_limits_has_one_bound_in_all() -> None:
     one, now = exchange("b/m"), 0.0
     waits: list[float] = []
-    while not isinstance(step := one.next_step(now), Spent):
+    while not isinstance(step := one.next_step(now), Exhausted):
         if isinstance(step, Wait):
             waits.append(step.seconds)
             now += step.seconds
@@ -160,7 +160,7 @@ def test_the_requests_own_error_is_not_waited_out() -> None:
     one.next_step(0.0)
     one.failed(error("bad_request", status=400), 0.0)
     step = one.next_step(0.0)
-    assert isinstance(step, Spent)
+    assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.headers) == (400, {"x-should-retry": "false"})
 
 
@@ -178,7 +178,7 @@ def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
     assert tried(first.next_step(PROBE_GAP)) == C  # it ends sooner
     assert tried(second.next_step(PROBE_GAP)) == B
     first.failed(error("rate_limit", 40.0, 429), 1.6)
-    assert tried(first.next_step(1.6)) == "Spent"
+    assert tried(first.next_step(1.6)) == "Exhausted"
     assert tried(third.next_step(1.6)) == "Wait"  # for what the second finds out
     second.answers(second.attempts[0], 2.0)
     assert tried(third.next_step(2.1)) == B
@@ -191,7 +191,7 @@ def test_a_probe_is_not_waited_for_for_ever() -> None:
     while isinstance(step := one.next_step(now), Wait):
         now += step.seconds
     assert now == pytest.approx(3.0)
-    assert isinstance(step, Spent)
+    assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.code) == (429, "all_cooled")
     assert step.error.headers == {"retry-after": "47"}
     assert step.error.details == {"profiles": {"b:env": "rate_limit (429)"}}
@@ -259,7 +259,7 @@ def test_retries_at_what_keeps_failing_have_a_budget_and_first_attempts_have_not
     auth, budget, attempts = ejected("b", "c"), RetryBudget(), 0
     for number in range(500):
         one, now = exchange("b/m", "c/m", auth=auth, budget=budget, started=0.5, seed=number), 0.5
-        while not isinstance(step := one.next_step(now), Spent):
+        while not isinstance(step := one.next_step(now), Exhausted):
             if isinstance(step, Attempt):
                 one.failed(error("server"), now)
             else:
@@ -272,7 +272,7 @@ def test_retries_at_what_keeps_failing_have_a_budget_and_first_attempts_have_not
 def test_a_request_says_that_it_is_not_to_be_repeated_only_if_the_router_has_repeated_it() -> None:
     for limits, headers in ((Limits(max_attempts=1), {}), (Limits(), {"x-should-retry": "false"})):
         one = exchange("b/m", explicit=True, limits=limits)
-        while not isinstance(step := one.next_step(0.0), Spent):
+        while not isinstance(step := one.next_step(0.0), Exhausted):
             if isinstance(step, Attempt):
                 one.failed(error("server"), 0.0)
         assert step.error.headers == headers
@@ -293,7 +293,7 @@ def test_429_is_told_for_limits_alone(first: ErrorClass, second: ErrorClass, sta
         one.next_step(0.0)
         one.failed(error(kind, status=429 if kind == "rate_limit" else 503), 0.0)
     step = one.next_step(0.0)
-    assert isinstance(step, Spent) and step.error.status == status
+    assert isinstance(step, Exhausted) and step.error.status == status
 
 
 @pytest.mark.parametrize(("kind", "status"), [("auth", 503), ("model_not_found", 503), ("quota", 429)])
@@ -301,7 +301,7 @@ def test_what_is_refused_for_long_is_not_tried(kind: ErrorClass, status: int) ->
     auth = AuthStore(ENV, PROVIDERS)
     auth.mark_profile_failure("b:env", "m", error(kind, status=401), 0.0)
     step = exchange("b/m", auth=auth, explicit=True).next_step(10.0)
-    assert isinstance(step, Spent)
+    assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.code) == (status, "all_cooled")
 
 
@@ -310,7 +310,7 @@ def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
     for name in ("env", "env2"):
         auth.disable(f"a:{name}")
     step = exchange("a/m", auth=auth).next_step(0.0)
-    assert isinstance(step, Spent)
+    assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.code) == (503, "no_usable_profile")
     assert step.error.headers == {}
     assert "smart-router profiles list" in step.error.message
@@ -327,7 +327,7 @@ def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
     one.succeeded(2.0)
     kept = one.services.sticky.get(("session-1",), "auto", 3.0)
     assert kept is not None and str(kept.candidate) == "c/m"
-    assert one.answered is one.attempt
+    assert one.winner is one.attempt
 
 
 def test_failures_of_the_request_cool_nothing() -> None:
@@ -344,13 +344,13 @@ def test_a_candidate_that_cannot_be_asked_is_passed_over() -> None:
             raise ClientError(400, "not with b", param="n")
         return real(one, candidate, profile)
 
-    for names, step in ((("b/m", "c/m"), C), (("b/m",), "Spent")):
+    for names, step in ((("b/m", "c/m"), C), (("b/m",), "Exhausted")):
         one = exchange(*names)
         real = one.services.build
         object.__setattr__(one.services, "build", build)
         found = one.next_step(0.0)
         assert tried(found) == step
-    assert isinstance(found, Spent)
+    assert isinstance(found, Exhausted)
     assert (found.error.status, found.error.param) == (400, "n")
 
 
@@ -361,7 +361,7 @@ def test_what_a_spent_chain_says() -> None:
     one.next_step(0.0)
     one.failed(error("overloaded", 30.4, 503), 0.0)
     step = one.next_step(0.0)
-    assert isinstance(step, Spent)
+    assert isinstance(step, Exhausted)
     told = step.error
     assert (told.status, told.headers) == (503, {"x-should-retry": "false", "retry-after": "30"})
     assert told.message == (

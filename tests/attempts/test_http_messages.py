@@ -9,7 +9,7 @@ import pytest
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.attempts.http_messages import fields_of, make_request, make_response, with_secrets
+from smart_router.attempts.http_messages import encode_headers, make_request, make_response, with_secrets
 
 HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "x-title": "Caf\udcc3\udca9"}
 RAW = [(b"content-type", b"application/json"), (b"x-title", b"Caf\xc3\xa9")]
@@ -33,7 +33,7 @@ def parts(message: http.Message) -> dict[str, Any]:
 @pytest.mark.parametrize("body", [b"{}", b""])
 def test_a_request(url: str, body: bytes) -> None:
     own = http.Request.make("POST", url, body, http.Headers(RAW))
-    assert parts(make_request(url, fields_of(HEADERS).values(), body)) == parts(own)
+    assert parts(make_request(url, encode_headers(HEADERS).values(), body)) == parts(own)
 
 
 def test_a_bad_url() -> None:
@@ -49,7 +49,7 @@ def test_a_response(status: int) -> None:
 
 
 def test_secrets_are_on_the_copy_alone() -> None:
-    request = make_request("http://x/", fields_of(HEADERS).values(), b"body")
+    request = make_request("http://x/", encode_headers(HEADERS).values(), b"body")
     before = request.get_state()
     copied = with_secrets(request, {"authorization": SecretStr("Bearer canary")})
     assert copied.headers["authorization"] == "Bearer canary"

@@ -8,7 +8,7 @@ from typing import Any
 from mitmproxy.test import tflow
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.builder import Builder
+from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
@@ -62,7 +62,7 @@ def exchange(
 ) -> Exchange:
     """An exchange with candidates of these names, whose random numbers are all 0."""
     auth = auth or AuthStore(ENV, PROVIDERS)
-    build = Builder(PROVIDERS, ENV, lambda: 1_700_000_000.0)
+    build = AttemptBuilder(PROVIDERS, ENV, lambda: 1_700_000_000.0)
     services = Services(
         auth, StickyTable(), ReasoningCache(), build, budget=budget or RetryBudget(), jitter=lambda: 0.0
     )

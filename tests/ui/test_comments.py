@@ -7,7 +7,7 @@ from mitmproxy import flow as mflow
 from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.exchange import Exchange, Exhausted
 from smart_router.errors import ClientError
 from smart_router.ui import comments, flow_marks
 from tests.testbed.exchanges import error, exchange
@@ -124,7 +124,7 @@ def test_when_all_failed_that_comes_first() -> None:
 
 def test_without_an_attempt_the_reason_comes_first() -> None:
     found = started("b/m")
-    found.step = Spent(ClientError(503, "nothing is usable", code="no_usable_profile"))
+    found.step = Exhausted(ClientError(503, "nothing is usable", code="no_usable_profile"))
     assert ended(found, http.Response.make(503, b"{}")).startswith(
         "no attempt was made: 503 no_usable_profile; SIMPLE → b/m; "
     )
@@ -141,7 +141,7 @@ def test_without_an_attempt_the_reason_comes_first() -> None:
 def test_a_client_that_leaves_is_not_the_providers_doing(why: str, begun: bool, text: str) -> None:
     found = started("b/m")
     attempt = begin(found)
-    attempt.seen.first_content = 2.0 if begun else None
+    attempt.measurements.first_content = 2.0 if begun else None
     attempt.close(3.0)
     found.client_flow.error = mflow.Error(why)
     assert ended(found, None).startswith(f"{text}; SIMPLE → b/m; ")

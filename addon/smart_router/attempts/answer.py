@@ -64,7 +64,7 @@ class Answer:
             exchange = self.exchange
             self._reasoning.store(exchange.services.reasoning, exchange.history, self._scope)
 
-    def take_whole(self, completion: ChatCompletion) -> None:
+    def take_complete(self, completion: ChatCompletion) -> None:
         """Hold an answer that came in one piece."""
         if self.exchange.streams:
             self.take(unfold(completion))

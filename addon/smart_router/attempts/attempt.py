@@ -13,9 +13,9 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
-from smart_router.attempts.captured_body import KeptBody
+from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
-from smart_router.attempts.measurements import Seen
+from smart_router.attempts.measurements import Measurements
 from smart_router.decompression import (
     ENCODINGS,
     DecodeError,
@@ -43,7 +43,7 @@ class Attempt:
 
     `credential` are the headers that hold the secret, put on a copy at send time and only for `origin`, the
     scheme, host and port that it is for. Times are monotonic
-    seconds; `deadline` is when the present phase has lasted too long. `kept` is what the flow shows of a
+    seconds; `deadline` is when the present phase has lasted too long. `captured` is what the flow shows of a
     streamed answer. Answers that are held may have `max_answer` bytes; `received` counts those of a stream,
     decompressed, which is `held` until its client gets the first of it. `body` is a whole answer once it is
     decompressed, `damage` why it could not be.
@@ -61,7 +61,7 @@ class Attempt:
     head_timeout: float
     silence_timeout: float
     deadline: float
-    kept: KeptBody
+    captured: CapturedBody
     max_answer: int
     of_login: bool = False
     stream_id: int = 0
@@ -76,7 +76,7 @@ class Attempt:
     damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
-    seen: Seen = field(default_factory=Seen)
+    measurements: Measurements = field(default_factory=Measurements)
     origin: tuple[bytes, str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class Attempt:
         """Whether a person ended this attempt in the UI."""
         return self.flow.error is not None and self.flow.error.msg == mflow.Error.KILLED_MESSAGE
 
-    def let_go(self) -> None:
+    def resume_killed(self) -> None:
         """End the pause of a killed attempt: mitmproxy would leave it waiting for ever."""
         self.flow.intercept()
         self.flow.resume()
@@ -169,7 +169,7 @@ class Attempt:
                 events = self.reader.feed(data)
             if self.held and self.received > self.max_answer:
                 events = [Failure(self.too_large())]
-            self.seen.take(events, now)
+            self.measurements.take(events, now)
             return events
         except DecodeError as error:
             return [Failure(self._undecodable(error))]
@@ -195,11 +195,11 @@ class Attempt:
             if self.reader is not None:
                 rest = self._feed_compressed(self.decoder.close()) if self.decoder else []
                 events = [*rest, *self.reader.close()]
-                self.seen.take(events, time.monotonic())
+                self.measurements.take(events, time.monotonic())
                 return events
             answer = self._read_whole()
             if not isinstance(answer, UpstreamError):
-                self.seen.take_whole(answer)
+                self.measurements.take_complete(answer)
         except DecodeError as error:
             answer = self._undecodable(error)
         except Exception:

@@ -10,9 +10,9 @@ from mitmproxy import http
 
 from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.captured_body import KeptBody
+from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.http_messages import fields_of, make_request, make_server
+from smart_router.attempts.http_messages import encode_headers, make_request, make_server
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
@@ -29,7 +29,7 @@ CLIENT_HEADERS: Mapping[str, tuple[str, ...]] = {
 """The client's headers that go up, by provider; all others stay here, its Authorization above all."""
 
 
-class Builder:
+class AttemptBuilder:
     """Makes attempts. `env` holds the values of headers that come from the environment."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Builder:
         self._providers = providers
         self._wall = wall_clock
         self._fields = {
-            (id_, stream): fields_of(_headers(provider, env, stream=stream))
+            (id_, stream): encode_headers(_headers(provider, env, stream=stream))
             for id_, provider in providers.items()
             for stream in (False, True)
         }
@@ -54,9 +54,9 @@ class Builder:
         restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
         outgoing = provider.dialect.write_request(restored, call)
         fields = {
-            **fields_of(_passed_on(exchange.client_flow, provider.id)),
+            **encode_headers(_passed_on(exchange.client_flow, provider.id)),
             **self._fields[provider.id, call.stream],
-            **fields_of(outgoing.headers),
+            **encode_headers(outgoing.headers),
         }
         base_url = provider.address(profile.extras.get("resource_url"), exchange.hosts.get(profile.id, 0))
         request = make_request(base_url + outgoing.path, fields.values(), outgoing.body)
@@ -74,7 +74,7 @@ class Builder:
             head_timeout=limits.first_byte * slow,
             silence_timeout=limits.silence,
             deadline=now + limits.connect,
-            kept=KeptBody(limits.keep_body),
+            captured=CapturedBody(limits.keep_body),
             max_answer=limits.max_answer,
             of_login=profile.login is not None,
         )

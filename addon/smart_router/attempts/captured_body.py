@@ -15,7 +15,7 @@ _LONGEST_PIECE = 64 * 1024
 """Bytes in which the end of an event is looked for where the body is cut."""
 
 
-class KeptBody:
+class CapturedBody:
     """Takes a body as it passes and keeps at most `limit` bytes of it, half of them from its end.
 
     An instance is also what mitmproxy calls for each chunk of a streamed body: it passes them on unchanged.

@@ -16,10 +16,10 @@ from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.captured_body import KeptBody
+from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
-from smart_router.attempts.refusals import Failed, all_cooled, all_failed, not_usable
+from smart_router.attempts.refusals import FailedAttempt, all_cooled, all_failed, not_usable
 from smart_router.attempts.retries import (
     LOOK,
     RetryBudget,
@@ -63,13 +63,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Exhausted:
     """Nothing is left to try: what the client is told."""
 
     error: ClientError
 
 
-Step = Attempt | Wait | Spent
+Step = Attempt | Wait | Exhausted
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,16 @@ class Exchange:
 
     `client` is the name of the router key that was shown. `session` keeps a conversation with a profile,
     `sticky_keys` keep it with a model (see `SessionKeys`); `history` recognises its earlier turns.
-    `attempts` are all that were made, `answered` the one whose answer is complete, `proven` the one that has
+    `attempts` are all that were made, `winner` the one whose answer is complete, `proven` the one that has
     given content. Candidates are tried in rounds: `remaining` are those left in this one, `ruled_out` those
     that no later one tries either; `round_start` counts the failures before this round, `rounds` are the
     pauses for backing off, `paused` the seconds of waiting for others to find out or for a limit's end.
     `limited`: a rate limit or quota kept some away. `throttled`: the retry budget is used up; `hesitates`: it
     is, but other requests may show soon that a candidate works; `insists`: they were waited for long enough.
-    `again` is the failed attempt that its own profile makes once more, `refused_tokens` and `hosts` say why:
-    the tokens that were refused, and which of its provider's base URLs a profile has come to, by profile id.
-    `sent` is what the client's flow shows of a stream, `streams` whether the client asked for one.
+    `retry_of` is the failed attempt that its own profile makes once more, `refused_tokens` and `hosts` say
+    why: the tokens that were refused, and which of its provider's base URLs a profile has come to, by
+    profile id. `client_body` is what the client's flow shows of a stream, `streams` whether the client asked
+    for one.
     """
 
     id: str
@@ -120,10 +121,10 @@ class Exchange:
     step: Step | None = None
     attempt: Attempt | None = None
     number: int = 0
-    failures: list[Failed] = field(default_factory=list)
+    failures: list[FailedAttempt] = field(default_factory=list)
     cooled: dict[str, str] = field(default_factory=dict)
     cooled_until: float | None = None
-    refused: ClientError | None = None
+    unsupported: ClientError | None = None
     ruled_out: set[Candidate] = field(default_factory=set)
     round_start: int = 0
     rounds: int = 0
@@ -133,13 +134,13 @@ class Exchange:
     insists: bool = False
     fingerprint: bytes = b""
     attempts: list[Attempt] = field(default_factory=list)
-    answered: Attempt | None = None
+    winner: Attempt | None = None
     proven: Attempt | None = None
     paused: float = 0.0
-    again: Attempt | None = None
+    retry_of: Attempt | None = None
     refused_tokens: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict)
     hosts: dict[str, int] = field(default_factory=dict)
-    sent: KeptBody = field(init=False)
+    client_body: CapturedBody = field(init=False)
     streams: bool = field(init=False)
     history: History = field(init=False)
 
@@ -147,7 +148,7 @@ class Exchange:
         self.streams = bool(self.request.get("stream"))
         self.history = History(self.request["messages"])
         self.remaining = list(self.decision.candidates)
-        self.sent = KeptBody(self.limits.keep_body)
+        self.client_body = CapturedBody(self.limits.keep_body)
         self.services.budget.request(self.started)
 
     @property
@@ -180,19 +181,19 @@ class Exchange:
                     return attempt
             if step := self._later(now):
                 return step
-        return Spent(self._spent(now))
+        return Exhausted(self._spent(now))
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """The running attempt failed: remember why, and decide what it rules out."""
         attempt = self.attempt
         assert attempt is not None
         self.attempt = None
-        failed = Failed(attempt.number, attempt.candidate, attempt.profile_id, error)
+        failed = FailedAttempt(attempt.number, attempt.candidate, attempt.profile_id, error)
         self.failures.append(failed)
         # of its own troubles the router tells once
         logger.log(logging.DEBUG if error.kind == "local" else logging.INFO, "%s %s", self.id, failed)
         if not attempt.killed and self._is_worth_repeating(attempt, error):
-            self.again = attempt
+            self.retry_of = attempt
             return
         if error.kind == "local":
             self.services.troubles.arose(error.message, now)
@@ -226,7 +227,7 @@ class Exchange:
     def succeeded(self, now: float) -> None:
         """The running attempt's answer is complete."""
         assert self.attempt is not None
-        self.answered = self.attempt
+        self.winner = self.attempt
         candidate = self.attempt.candidate
         self.services.auth.mark_profile_used(self.attempt.profile_id, candidate.model, now)
         self.services.sticky.keep(self.sticky_keys, self.decision, candidate, now)
@@ -309,7 +310,7 @@ class Exchange:
         return False
 
     def _repeat(self) -> Attempt | None:
-        failed, self.again = self.again, None
+        failed, self.retry_of = self.retry_of, None
         profile = None if failed is None else self.services.auth.find(failed.profile_id)
         return None if failed is None or profile is None else self._make(failed.candidate, profile)
 
@@ -317,7 +318,7 @@ class Exchange:
         try:
             self.attempt = self.services.build(self, candidate, profile)
         except ClientError as error:
-            self.refused = error
+            self.unsupported = error
             self.ruled_out.add(candidate)
             return None
         self.number += 1
@@ -391,8 +392,8 @@ class Exchange:
     def _spent(self, now: float) -> ClientError:
         if self.failures:
             return all_failed(self.failures)
-        if self.refused is not None:
-            return self.refused
+        if self.unsupported is not None:
+            return self.unsupported
         if self.cooled_until is None:
             return not_usable(self.cooled)
         return all_cooled(self.cooled, self.cooled_until - now, limited=self.limited)

@@ -27,7 +27,7 @@ def parse_url(address: str) -> tuple[bytes, str, int, bytes]:
     return scheme, host.decode("idna"), port, path
 
 
-def fields_of(headers: Mapping[str, str]) -> dict[str, Field]:
+def encode_headers(headers: Mapping[str, str]) -> dict[str, Field]:
     """What headers are on the wire, by name; values passed on from a client have its very bytes."""
     return {name: (_lower(name), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()}
 
@@ -50,7 +50,7 @@ def make_response(status: int, headers: Mapping[str, str], body: bytes) -> http.
     response.data = data = object.__new__(http.ResponseData)
     data.http_version, data.status_code = b"HTTP/1.1", status
     data.reason = status_codes.RESPONSES.get(status, "").encode()
-    data.headers = _headers((*fields_of(headers).values(), (b"content-length", b"%d" % len(body))))
+    data.headers = _headers((*encode_headers(headers).values(), (b"content-length", b"%d" % len(body))))
     data.content, data.trailers = body, None
     data.timestamp_start = data.timestamp_end = time.time()
     return response
@@ -61,7 +61,7 @@ _SERVER = Server(address=("", 0))
 
 def make_server(id_: str, host: str, port: int) -> Server:
     """A server that is not connected; its constructor looks at each attribute that is set."""
-    server = twin(_SERVER)
+    server = shallow_copy(_SERVER)
     known = vars(server)
     known["id"], known["address"] = id_, (host, port)
     return server
@@ -72,14 +72,14 @@ def with_secrets(request: http.Request, secrets: Mapping[str, SecretStr]) -> htt
     added = [(_lower(name), secret.get_secret_value().encode()) for name, secret in secrets.items()]
     names = [name for name, _ in added]
     kept = [field for field in request.data.headers.fields if field[0].lower() not in names]
-    data = twin(request.data)
+    data = shallow_copy(request.data)
     data.headers = _headers((*kept, *added))
-    copied = twin(request)
+    copied = shallow_copy(request)
     copied.data = data
     return copied
 
 
-def twin[T](original: T) -> T:
+def shallow_copy[T](original: T) -> T:
     """A shallow copy, without asking the original how it wants to be copied."""
     twin: T = object.__new__(type(original))
     object.__setattr__(twin, "__dict__", vars(original).copy())  # connections look at what is set

@@ -10,7 +10,7 @@ from smart_router.dialects.hub import ChatCompletion, Delta, Event, Start, Usage
 
 
 @dataclass(slots=True)
-class Seen:
+class Measurements:
     """Filled in as the answer is read. `first_content` is in monotonic seconds, for streams alone;
     `characters` are those of the texts and tool calls, to estimate tokens from when `usage` never came.
     """
@@ -34,7 +34,7 @@ class Seen:
             elif type(event) is Used:
                 self.usage = event.usage
 
-    def take_whole(self, answer: ChatCompletion) -> None:
+    def take_complete(self, answer: ChatCompletion) -> None:
         """A whole answer came."""
         self.model = answer.get("model")
         self.usage = answer.get("usage")

@@ -16,7 +16,7 @@ _DO_NOT_RETRY = {"x-should-retry": "false"}
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedAttempt:
     """An attempt that failed, for the records and the error's details."""
 
     number: int
@@ -65,7 +65,7 @@ def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> 
     )
 
 
-def all_failed(failures: Sequence[Failed]) -> ClientError:
+def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
     """These attempts were made. A fault is told rather than a limit that came after it."""
     told = failures[-1].error
     if told.kind == "rate_limit":

@@ -21,12 +21,12 @@ def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
     before the attempt begins, which is to be waited for; if there is none to be had, that attempt has failed.
     """
     step = exchange.next_step(time.monotonic())
-    return _fresh(exchange, step) if isinstance(step, Attempt) and step.of_login else step
+    return _with_fresh_token(exchange, step) if isinstance(step, Attempt) and step.of_login else step
 
 
-async def _fresh(exchange: Exchange, step: Step) -> Step:
+async def _with_fresh_token(exchange: Exchange, step: Step) -> Step:
     while isinstance(step, Attempt):
-        error = await _freshen(exchange, step)
+        error = await _refresh_token(exchange, step)
         if error is None:
             break
         step.close(time.monotonic())
@@ -35,7 +35,7 @@ async def _fresh(exchange: Exchange, step: Step) -> Step:
     return step
 
 
-async def _freshen(exchange: Exchange, attempt: Attempt) -> UpstreamError | None:
+async def _refresh_token(exchange: Exchange, attempt: Attempt) -> UpstreamError | None:
     refresher, id_ = exchange.services.refresher, attempt.profile_id
     profile = exchange.services.auth.find(id_)
     if refresher is None or profile is None or profile.login is None:

@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
 )
 
-from smart_router.attempts.captured_body import KeptBody
+from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.proxy.fast.complete_messages import WholeRequest
 from smart_router.proxy.fast.streams import QuickStream
@@ -102,7 +102,7 @@ class AttemptStream(QuickStream):
         event = RequestProtocolError(self.stream_id, why, ErrorCode.CANCEL)
         yield SendHttp(event, self.context.server)
 
-    def passes_on(self, kept: KeptBody) -> bool:
+    def passes_on(self, kept: CapturedBody) -> bool:
         """Whether all that is done with more of the answer is that it is kept and passed on."""
         return (
             self._paused is None

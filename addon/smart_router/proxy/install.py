@@ -15,7 +15,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.attempts.http_messages import twin
+from smart_router.attempts.http_messages import shallow_copy
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.accept import accept_few_at_once
 from smart_router.proxy.fast.reader import shorten
@@ -78,7 +78,7 @@ def adopt(
 
 def _nobody(client: Client) -> Client:
     """Stands for the client of attempts: like the real one, and another connection."""
-    stand_in = twin(client)
+    stand_in = shallow_copy(client)
     stand_in.id = f"{client.id}-attempts"
     stand_in.state = ConnectionState.OPEN
     return stand_in

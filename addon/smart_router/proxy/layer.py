@@ -191,9 +191,11 @@ class RoutedLayer(HttpLayer):
         if running is None or type(stream) is not AttemptStream:
             return None
         attempt, owner = running.attempt, self.streams.get(running.owner)
-        if not (stream.passes_on(attempt.kept) and type(owner) is RoutedStream and owner.passes_on(attempt)):
+        if not (
+            stream.passes_on(attempt.captured) and type(owner) is RoutedStream and owner.passes_on(attempt)
+        ):
             return None
-        attempt.kept.add(data)
+        attempt.captured.add(data)
         arrived = attempt.feed(data)
         if arrived and type(arrived[-1]) in (End, Failure):
             return self.event_to_child(owner, Arrived(running.owner, attempt, arrived))

@@ -33,7 +33,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeader
 from smart_router.addresses import is_loopback
 from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Exchange, Spent, Wait
+from smart_router.attempts.exchange import Exchange, Exhausted, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
@@ -133,7 +133,7 @@ class RoutedStream(QuickStream):
         elif isinstance(step, Wait):
             self.wait_until = time.monotonic() + step.seconds
             yield ArmTimer(self._deadline())
-        elif isinstance(step, Spent):
+        elif isinstance(step, Exhausted):
             yield from self._give_up(step.error)
 
     def _attempt_context(self, attempt: Attempt) -> Context:
@@ -204,7 +204,7 @@ class RoutedStream(QuickStream):
             if isinstance(rest, list):
                 yield from self._take(attempt, rest)
             else:
-                self.answer.take_whole(rest)
+                self.answer.take_complete(rest)
                 yield from self._advance(attempt)
         if self.attempt is attempt:  # it did not fail meanwhile
             yield from self._finish()
@@ -237,7 +237,7 @@ class RoutedStream(QuickStream):
         """More of the answer, and neither its end nor a failure: what the client is to get."""
         self.answer.take(arrived)
         data = self.answer.stream_bytes(early_head=False)
-        self.exchange.sent.add(data)
+        self.exchange.client_body.add(data)
         return data
 
     def _advance(self, attempt: Attempt) -> Commands:
@@ -275,7 +275,7 @@ class RoutedStream(QuickStream):
     def _send(self, data: bytes) -> Commands:
         if not data:
             return  # an empty chunk would end an HTTP/1.1 response
-        self.exchange.sent.add(data)
+        self.exchange.client_body.add(data)
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
     def _finish(self) -> Commands:
@@ -323,7 +323,7 @@ class RoutedStream(QuickStream):
         if (yield from self._stopped()):
             return
         if self.attempt is not None and self.attempt.killed:
-            self.attempt.let_go()
+            self.attempt.resume_killed()
         if now >= self.exchange.started + self.exchange.limits.total:
             yield from self._out_of_time()
         elif self.attempt is not None and self.attempt.killed and not self.answer.complete:

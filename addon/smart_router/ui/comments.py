@@ -8,7 +8,7 @@ from __future__ import annotations
 from mitmproxy import flow as mflow
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Exchange, Spent
+from smart_router.attempts.exchange import Exchange, Exhausted
 from smart_router.errors import ClientError
 from smart_router.stats.formatting import dollars
 
@@ -30,7 +30,7 @@ def in_progress(exchange: Exchange, doing: str = "") -> str:
 def ended(exchange: Exchange) -> str:
     """The same for a request that has ended; it begins with what is unusual about it."""
     known, tier = exchange.client_flow.metadata, _tier(exchange)
-    if (winner := exchange.answered) is None:
+    if (winner := exchange.winner) is None:
         head = f"{failure(exchange)}; {tier} → {exchange.decision.candidates[0].name}"
     elif exchange.number > 1:
         head = f"answered by {winner.candidate.name} after {exchange.number} attempts, {tier}"
@@ -51,7 +51,7 @@ def failure(exchange: Exchange) -> str:
         error = exchange.failures[-1].error
         number = exchange.number
         return f"failed after {number} attempt{'s' if number > 1 else ''}: {error.status} {error.kind}"
-    if isinstance(exchange.step, Spent):
+    if isinstance(exchange.step, Exhausted):
         spent = exchange.step.error
         return f"no attempt was made: {spent.status} {spent.code or spent.type}"
     return f"failed: {flow.response.status_code}"
@@ -63,7 +63,7 @@ def _departure(exchange: Exchange) -> str:
     text = f"{'killed' if killed else 'client left'} after {flow.metadata['router_seconds']} s"
     if attempt is None:
         return text
-    began = attempt.seen.first_content is not None
+    began = attempt.measurements.first_content is not None
     provider = attempt.candidate.provider
     return f"{text}, in the middle of {provider}'s answer" if began else f"{text}, waiting for {provider}"
 
@@ -83,14 +83,14 @@ def outcome_of(exchange: Exchange, attempt: Attempt) -> str:
     for failed in exchange.failures:
         if failed.number == attempt.number:
             return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"
-    if attempt is exchange.answered:
+    if attempt is exchange.winner:
         return ANSWERED
     return "given up" if attempt.over else ""
 
 
 def log_line(exchange: Exchange) -> str:
     """One line for a request that has ended: what was asked, how it ended, who answered and why."""
-    decision, winner, flow = exchange.decision, exchange.answered, exchange.client_flow
+    decision, winner, flow = exchange.decision, exchange.winner, exchange.client_flow
     if winner is None or flow.error or flow.response is None:
         outcome = failure(exchange)
     else:

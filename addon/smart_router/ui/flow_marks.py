@@ -13,7 +13,7 @@ from mitmproxy import http
 from mitmproxy.flow import Flow
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.captured_body import KeptBody
+from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange
 from smart_router.errors import ClientError
 from smart_router.ui import comments
@@ -112,7 +112,7 @@ def _mark(flow: http.HTTPFlow, mark: str) -> None:
         flow.marked = mark
 
 
-def show_body(flow: http.HTTPFlow, kept: KeptBody) -> None:
+def show_body(flow: http.HTTPFlow, kept: CapturedBody) -> None:
     """Give a flow what was kept of its streamed answer."""
     if flow.response is not None and kept.size and not flow.response.raw_content:
         flow.response.data.content = kept.body()
