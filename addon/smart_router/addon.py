@@ -40,8 +40,8 @@ from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
 from smart_router.proxy.fixes.loopback import start_on_loopback
 from smart_router.proxy.gate import Gate
-from smart_router.proxy.install import adopt, handler_of, settle, widen
-from smart_router.proxy.tls_sessions import Sessions
+from smart_router.proxy.install import handler_of, install_routing, raise_connection_limit, settle
+from smart_router.proxy.tls_sessions import TlsSessions
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
@@ -81,7 +81,7 @@ class SmartRouter:
         self.serving = Serving(self.claims)
         self._fast_hooks: FastHooks | None = None
         self._journal = Journal(logger)
-        self._sessions = Sessions()
+        self._sessions = TlsSessions()
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -241,9 +241,9 @@ class SmartRouter:
         if data.layer is None:
             ctx.master.addons.get("nextlayer").next_layer(data)
         handler = handler_of(data.context.client)
-        adopt(data.layer, self.claims, handler)
+        install_routing(data.layer, self.claims, handler)
         if handler:
-            widen(handler)
+            raise_connection_limit(handler)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Offer a provider its last TLS session; mitmproxy's own part comes after scripts, so ask for it."""

@@ -43,7 +43,7 @@ class Plan:
     """How long each gateway is tried before all else."""
 
 
-QUICK = Plan(
+FAST_HTTP1 = Plan(
     rounds=1, seconds=1.0, loads=(25, 50), streams=(1, 64), pieces=20, long_pieces=1000, requests=(200, 1_000)
 )
 

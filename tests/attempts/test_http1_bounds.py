@@ -17,8 +17,8 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED
-from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
-from smart_router.proxy.fast.http1 import quicken
+from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fast.http1 import use_fast_http1
 from tests.testbed.drive import make_context
 
 PIECE = 16 * 1024
@@ -29,7 +29,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 def made(connection: Http1Connection) -> Http1Connection:
     list(connection.handle_event(events.Start()))
-    quicken(connection)
+    use_fast_http1(connection)
     return connection
 
 
@@ -40,7 +40,7 @@ def server() -> Http1Connection:
 def client() -> Http1Connection:
     connection = made(Http1Client(make_context()))
     request = http.Request.make("POST", "http://x/", b"{}")
-    list(connection.handle_event(WholeRequest(1, request, b"{}")))
+    list(connection.handle_event(CompleteRequest(1, request, b"{}")))
     return connection
 
 
@@ -65,7 +65,7 @@ def received(found: Iterable[commands.Command]) -> list[object]:
     return [
         part
         for event in whole
-        for part in (event.parts() if isinstance(event, WholeRequest | WholeResponse) else [event])
+        for part in (event.parts() if isinstance(event, CompleteRequest | CompleteResponse) else [event])
     ]
 
 

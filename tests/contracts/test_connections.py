@@ -74,7 +74,7 @@ def test_a_closed_connection_is_kept() -> None:
 
 
 def test_an_http1_client_is_below_child_layer_when_it_is_registered() -> None:
-    """`quicken` looks for it there."""
+    """`use_fast_http1` looks for it there."""
 
     class Layer(HttpLayer):
         def register_connection(self, command: Any) -> layer.CommandGenerator[None]:
@@ -90,7 +90,7 @@ def test_an_http1_client_is_below_child_layer_when_it_is_registered() -> None:
 
 
 def test_trailers_are_not_implemented() -> None:
-    """When they are, QuickHttp1Client.read_body can go."""
+    """When they are, FastHttp1Client.read_body can go."""
     drive = asked()
     server_conn = upstream(drive)
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -14,7 +14,7 @@ from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.proxy.messages import Hold, HoldCompleted
+from smart_router.proxy.messages import Defer, DeferCompleted
 from tests.testbed.drive import asked, upstream
 
 COPIED = {
@@ -36,7 +36,7 @@ COPIED = {
     Http1Connection.read_body: "aece271029af36e4b7eaf84aa17ddcf4",
 }
 """Methods that ours do the work of without calling them, in the plain case: in layer.py `event_to_child`,
-`_handle_one` and `_standing`, in quick.py `_run` and `send_whole`, in attempt_stream.py `_begin` and
+`_handle_one` and `_standing`, in quick.py `_run` and `send_complete`, in attempt_stream.py `_begin` and
 `make_server_connection`, in http1.py `read_headers` and `_send_whole`, in push.py `_handle`. With the
 beginnings of their sources' digests."""
 
@@ -49,7 +49,7 @@ def test_what_ours_was_written_after_is_still_the_same(method: Any) -> None:
 
 
 def test_an_http1_connection_waits_for_nothing() -> None:
-    """QuickHttp1 hands out what it yields without looking whether it is to be waited for."""
+    """FastHttp1 hands out what it yields without looking whether it is to be waited for."""
     source = inspect.getsource(_http1)
     waited_for = [name for name, one in vars(commands).items() if getattr(one, "blocking", False) is True]
     assert "OpenConnection" in waited_for
@@ -68,16 +68,16 @@ def test_a_connection_that_stands_is_its_innermost_layer() -> None:
 
 
 def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
-    """`QuickStream.hold` keeps events back so, with a command that it never yields."""
+    """`FastStream.hold` keeps events back so, with a command that it never yields."""
     drive = asked(hold=True)
     top = drive.top
     assert isinstance(top, HttpLayer)
     stream = HttpStream(top.context.fork(), 5)
-    waited_for = Hold()
+    waited_for = Defer()
     stream._paused = layer.Paused(waited_for, (one for one in ()))
     assert list(stream.handle_event(events.Start())) == []
     assert stream.client_state == stream.state_uninitialized
-    assert list(stream.handle_event(HoldCompleted(waited_for))) == []
+    assert list(stream.handle_event(DeferCompleted(waited_for))) == []
     assert stream.client_state == stream.state_wait_for_request_headers
 
 

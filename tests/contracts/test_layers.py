@@ -37,8 +37,8 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 from mitmproxy.test import taddons
 
-from smart_router.proxy.fast.http1 import QuickHttp1, QuickHttp1Client
-from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.fast.http1 import FastHttp1, FastHttp1Client
+from smart_router.proxy.fast.streams import FastStream
 from smart_router.proxy.layer import RoutedLayer
 from smart_router.proxy.messages import AttemptEvent
 from smart_router.proxy.stream import RoutedStream
@@ -75,9 +75,9 @@ def test_what_the_routed_classes_override_is_there() -> None:
     for method in ("_handle_event", "make_server_connection", "state_consume_request_body"):
         assert callable(HttpStream.__dict__[method])
         assert callable(RoutedStream.__dict__[method])
-    for kind in (QuickStream, QuickHttp1):
+    for kind in (FastStream, FastHttp1):
         assert "handle_event" in kind.__dict__ and callable(layer.Layer.__dict__["handle_event"])
-    assert callable(Http1Client.read_body) and "read_body" in QuickHttp1Client.__dict__
+    assert callable(Http1Client.read_body) and "read_body" in FastHttp1Client.__dict__
 
 
 def test_streams_are_made_by_make_stream() -> None:
@@ -181,7 +181,7 @@ def test_wakeups_are_completed_commands() -> None:
 
 
 def test_commands_of_ones_own_pass_through_a_stream() -> None:
-    """StartAttempt, CancelAttempt and ArmTimer come out of HttpLayer.event_to_child as they are."""
+    """StartAttempt, CancelAttempt and SetTimer come out of HttpLayer.event_to_child as they are."""
 
     class Own(HttpCommand):
         pass

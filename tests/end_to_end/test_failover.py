@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CASES = list(cases(TRIGGERS))
 SILENT = list(cases(SILENCES))
 
-QUICK = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
+FAST_HTTP1 = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
 """For the silent: a whole answer may take five times as long."""
 
 
@@ -53,7 +53,7 @@ async def silences(
     """
     folder = tmp_path_factory.mktemp("silences") / "router"
     async with (
-        Router(folder, config=config(upstreams, SILENT), options=QUICK) as router,
+        Router(folder, config=config(upstreams, SILENT), options=FAST_HTTP1) as router,
         clients_of(router) as shared,
         AsyncExitStack() as stack,
     ):

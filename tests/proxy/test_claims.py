@@ -31,9 +31,9 @@ def test_bodies_of_claimed_flows_are_limited(sizes: list[int], admitted: list[bo
     """Once over the limit nothing more is kept, however small what comes then."""
     claims, flow = Claims(10), tflow.tflow()
     claim = claims.add(flow)
-    assert [claims.admits(flow, size) for size in sizes] == admitted
+    assert [claims.within_body_limit(flow, size) for size in sizes] == admitted
     assert claim.too_large == (not admitted[-1])
 
 
 def test_bodies_of_others_are_not() -> None:
-    assert Claims(10).admits(tflow.tflow(), 1 << 30)
+    assert Claims(10).within_body_limit(tflow.tflow(), 1 << 30)

@@ -11,7 +11,7 @@ from mitmproxy.connection import Server
 from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
-from smart_router.proxy.tls_sessions import Sessions
+from smart_router.proxy.tls_sessions import TlsSessions
 from tests.testbed.chat import chat_answer
 from tests.testbed.drive import make_context
 from tests.testbed.harness import Router
@@ -41,7 +41,7 @@ async def test_the_second_connection_takes_up_the_session_of_the_first(
             assert [one.session_reused for one in ssl_objects] == [False, True]
 
 
-def connect(sessions: Sessions, server: Server, context: SSL.Context) -> bool:
+def connect(sessions: TlsSessions, server: Server, context: SSL.Context) -> bool:
     """A handshake with a server in this process, and its first answer; whether a session was taken up."""
     arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
     near, far = SSL.Connection(context), FAR.wrap_bio(arriving, leaving, server_side=True)
@@ -63,7 +63,7 @@ def connect(sessions: Sessions, server: Server, context: SSL.Context) -> bool:
 
 
 def test_a_session_is_for_its_own_server_and_rules() -> None:
-    sessions = Sessions(most=2)
+    sessions = TlsSessions(most=2)
     checked, unchecked = SSL.Context(SSL.TLS_CLIENT_METHOD), SSL.Context(SSL.TLS_CLIENT_METHOD)
     one, two = Server(address=("one", 443)), Server(address=("two", 443))
     assert [connect(sessions, one.copy(), unchecked) for _ in range(3)] == [False, True, True]
@@ -75,7 +75,7 @@ def test_a_session_is_for_its_own_server_and_rules() -> None:
 
 
 def test_what_never_answered_leaves_nothing() -> None:
-    sessions = Sessions()
+    sessions = TlsSessions()
     server = Server(address=("provider.example", 443))
     sessions.offer(TlsData(server, make_context(), SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))))
     sessions.keep(server)
@@ -84,7 +84,7 @@ def test_what_never_answered_leaves_nothing() -> None:
 
 
 def test_plain_connections_and_clients_are_passed_over() -> None:
-    sessions = Sessions()
+    sessions = TlsSessions()
     context = make_context()
     sessions.offer(TlsData(context.client, context, SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))))
     sessions.offer(TlsData(context.server, context))

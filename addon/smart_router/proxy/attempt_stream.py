@@ -20,14 +20,14 @@ from mitmproxy.proxy.layers.http._hooks import (
 
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
-from smart_router.proxy.fast.complete_messages import WholeRequest
-from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.fast.complete_messages import CompleteRequest
+from smart_router.proxy.fast.streams import FastStream
 from smart_router.proxy.messages import BeginAttempt
 
 Commands = layer.CommandGenerator[None]
 
 
-class AttemptStream(QuickStream):
+class AttemptStream(FastStream):
     """An `HttpStream` that sends the flow's request at `BeginAttempt`; the rest is as ever.
 
     What an `HttpStream` makes sure of a client's request, the router has made so: form and size, host, and
@@ -125,12 +125,12 @@ class AttemptStream(QuickStream):
 
     def _send_request(self) -> Commands:
         request = self.flow.request
-        whole = WholeRequest(self.stream_id, request, request.raw_content or b"")
+        whole = CompleteRequest(self.stream_id, request, request.raw_content or b"")
         yield SendHttp(whole, self.context.server)
 
     def send_response(self, already_streamed: bool = False) -> Commands:
         """As ever, but in one piece what was not streamed."""
-        return super().send_response(already_streamed=True) if already_streamed else self.send_whole()
+        return super().send_response(already_streamed=True) if already_streamed else self.send_complete()
 
 
 def _stated_length(response: http.Response) -> int:

@@ -102,7 +102,7 @@ class Claims:
         """The Host that a client sent if it names another machine than this one, else None."""
         return self._strange_hosts.get(request) if self._strange_hosts else None
 
-    def admits(self, flow: http.HTTPFlow, size: int) -> bool:
+    def within_body_limit(self, flow: http.HTTPFlow, size: int) -> bool:
         """Whether the flow's request body may grow to `size` bytes; notes it if not."""
         claim = self._claims.get(flow.id)
         if claim is None:

@@ -18,7 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from smart_router.attempts.http_messages import shallow_copy
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.accept import accept_few_at_once
-from smart_router.proxy.fast.reader import shorten
+from smart_router.proxy.fast.reader import deliver_directly
 from smart_router.proxy.fixes.loopback import move_to_loopback
 from smart_router.proxy.layer import RoutedLayer
 
@@ -30,7 +30,7 @@ _MODE_AND_HTTP = 2
 """Layers of a plain connection: that of the proxy's mode, and HTTP's."""
 
 
-class _Gone:
+class _ClosedConnection:
     """Stands for a connection that was forgotten: what is still sent to it goes nowhere."""
 
     def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
@@ -40,43 +40,43 @@ class _Gone:
 class _Connections(dict[Connection, Any]):
     """A layer's connections, tolerant of late events for those that were forgotten."""
 
-    def __missing__(self, connection: Connection) -> _Gone:
+    def __missing__(self, connection: Connection) -> _ClosedConnection:
         if connection.state is not ConnectionState.CLOSED:
             raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
-        return _Gone()
+        return _ClosedConnection()
 
 
-def adopt(
+def install_routing(
     top: layer.Layer | None,
     claims: Claims,
     handler: ConnectionHandler | None = None,
     *,
-    hands_up_hooks: bool = False,
+    delegates_hooks: bool = False,
 ) -> None:
     """Make each HTTP layer of a stack that the `next_layer` hook was given able to route.
 
     What arrives at `handler` goes straight to it, if nothing but the layer of the proxy's mode is around it.
-    It runs hooks by itself unless it `hands_up_hooks` to a handler that has more to do with them.
+    It runs hooks by itself unless it `delegates_hooks` to a handler that has more to do with them.
     """
     while top is not None:
         if type(top) is HttpLayer:
             top.__class__ = RoutedLayer
             assert isinstance(top, RoutedLayer)
             top.claims = claims
-            top.attempts_client = _nobody(top.context.client)
+            top.attempts_client = _attempts_client(top.context.client)
             top.running = {}
             top.timers = {}
             top.hooks = deque()
-            top.held = deque()
-            top.may_begin = False
-            top.hands_up_hooks = hands_up_hooks
+            top.deferred = deque()
+            top.can_start = False
+            top.delegates_hooks = delegates_hooks
             top.connections = _Connections(top.connections)
             alone = len(top.context.layers) == _MODE_AND_HTTP and top.debug is None
-            top.at_start = partial(shorten, handler, top.receive) if handler and alone else None
+            top.at_start = partial(deliver_directly, handler, top.receive) if handler and alone else None
         top = getattr(top, "child_layer", None)
 
 
-def _nobody(client: Client) -> Client:
+def _attempts_client(client: Client) -> Client:
     """Stands for the client of attempts: like the real one, and another connection."""
     stand_in = shallow_copy(client)
     stand_in.id = f"{client.id}-attempts"
@@ -90,7 +90,7 @@ def handler_of(client: Client) -> ConnectionHandler | None:
     return handler
 
 
-def widen(handler: ConnectionHandler) -> None:
+def raise_connection_limit(handler: ConnectionHandler) -> None:
     """Let one client connection have as many provider connections as it has streams."""
     handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))
 

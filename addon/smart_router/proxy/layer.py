@@ -48,16 +48,16 @@ from smart_router.attempts.http_messages import with_secrets
 from smart_router.dialects.hub import End, Failure
 from smart_router.proxy.attempt_stream import AttemptStream
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
-from smart_router.proxy.fast.http1 import QUICK, QuickHttp1Client, QuickHttp1Server, quicken
-from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fast.http1 import FAST_HTTP1, FastHttp1Client, FastHttp1Server, use_fast_http1
+from smart_router.proxy.fast.streams import FastStream
 from smart_router.proxy.messages import (
-    ArmTimer,
-    Arrived,
+    AnswerEvents,
     AttemptEvent,
     BeginAttempt,
     CancelAttempt,
-    HoldCompleted,
+    DeferCompleted,
+    SetTimer,
     StartAttempt,
     Tick,
 )
@@ -65,11 +65,11 @@ from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
 
-_REQUEST_EVENTS = (WholeRequest, RequestHeaders, RequestData, RequestEndOfMessage)
-_RequestEvent = WholeRequest | RequestHeaders | RequestData | RequestEndOfMessage
-_Beginning = WholeRequest | RequestHeaders
-_BEGINNINGS = (WholeRequest, RequestHeaders)
-_WHOLE = (WholeRequest, WholeResponse)
+_REQUEST_EVENTS = (CompleteRequest, RequestHeaders, RequestData, RequestEndOfMessage)
+_RequestEvent = CompleteRequest | RequestHeaders | RequestData | RequestEndOfMessage
+_Beginning = CompleteRequest | RequestHeaders
+_BEGINNINGS = (CompleteRequest, RequestHeaders)
+_WHOLE = (CompleteRequest, CompleteResponse)
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
@@ -91,9 +91,9 @@ class RoutedLayer(HttpLayer):
     running: dict[int, _Running]
     timers: dict[commands.RequestWakeup, float]
     hooks: deque[commands.StartHook]
-    held: deque[tuple[RoutedStream, HoldCompleted]]
-    may_begin: bool
-    hands_up_hooks: bool
+    deferred: deque[tuple[RoutedStream, DeferCompleted]]
+    can_start: bool
+    delegates_hooks: bool
     at_start: Callable[[], None] | None
 
     def handle_event(self, event: events.Event) -> Commands:
@@ -101,33 +101,33 @@ class RoutedLayer(HttpLayer):
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> Commands:
-        self.may_begin = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
-        return _in_few_writes(self._settled(self._handle_one(event)))
+        self.can_start = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
+        return _in_few_writes(self._run_deferred(self._handle_one(event)))
 
     def receive(self, connection: Connection, data: bytes) -> Iterable[commands.Command]:
         """As `handle_event` for data that arrived; in the midst of a stream without all that is around it."""
         child = self.connections.get(connection)
-        if type(child) is QuickHttp1Client and (body := child.more(data)):
+        if type(child) is FastHttp1Client and (body := child.more(data)):
             assert child.stream_id is not None
-            straight = self._straight(child.stream_id, body)
+            straight = self._forward_chunk(child.stream_id, body)
             if straight is not None:
-                return straight if type(straight) is tuple else _in_few_writes(self._settled(straight))
-        self.may_begin = connection is self.context.client
+                return straight if type(straight) is tuple else _in_few_writes(self._run_deferred(straight))
+        self.can_start = connection is self.context.client
         event = events.DataReceived(connection, data)
         came_of_it = self.event_to_child(child, event) if child else self._handle_one(event)
-        return _in_few_writes(self._settled(came_of_it))
+        return _in_few_writes(self._run_deferred(came_of_it))
 
-    def _settled(self, came_of_it: Iterable[commands.Command]) -> Commands:
+    def _run_deferred(self, came_of_it: Iterable[commands.Command]) -> Commands:
         """All of it, and then the hooks and beginnings that wait, in their order."""
         yield from came_of_it
-        while self.hooks or self.held:
-            self.may_begin = False
-            if self.held:
-                stream, released = self.held.popleft()
+        while self.hooks or self.deferred:
+            self.can_start = False
+            if self.deferred:
+                stream, released = self.deferred.popleft()
                 yield from self.event_to_child(stream, released)
                 continue
             hook = self.hooks.popleft()
-            start = None if self.hands_up_hooks else self.claims.start_hook
+            start = None if self.delegates_hooks else self.claims.start_hook
             if start is None or not start(hook, False):
                 yield hook
             elif hook.blocking:
@@ -142,7 +142,7 @@ class RoutedLayer(HttpLayer):
             return
         yield from super()._handle_event(event)
         if type(event) is events.Start:
-            quicken(self.connections[self.context.client])
+            use_fast_http1(self.connections[self.context.client])
             if self.at_start:
                 self.at_start()
         elif isinstance(event, events.ConnectionClosed):
@@ -161,7 +161,7 @@ class RoutedLayer(HttpLayer):
                 if type(received) in _BEGINNINGS:
                     yield from self.make_stream(received.stream_id)
                 elif type(received) is ResponseData:
-                    straight = self._straight(received.stream_id, received.data)
+                    straight = self._forward_chunk(received.stream_id, received.data)
                     if straight is not None:
                         yield from straight
                         continue
@@ -179,13 +179,13 @@ class RoutedLayer(HttpLayer):
                 if command.blocking or kind is commands.RequestWakeup:
                     self.command_sources[command] = child
                 if isinstance(command, HttpCommand):
-                    yield from self._obey(command)
+                    yield from self._run_command(command)
                 else:
                     if isinstance(command, commands.OpenConnection):
                         self.connections[command.connection] = child
                     yield command
 
-    def _straight(self, stream_id: int, data: bytes) -> Iterable[commands.Command] | None:
+    def _forward_chunk(self, stream_id: int, data: bytes) -> Iterable[commands.Command] | None:
         """Bring more of an attempt's answer to its client, if that is all there is to do with it."""
         running, stream = self.running.get(stream_id), self.streams.get(stream_id)
         if running is None or type(stream) is not AttemptStream:
@@ -198,11 +198,11 @@ class RoutedLayer(HttpLayer):
         attempt.captured.add(data)
         arrived = attempt.feed(data)
         if arrived and type(arrived[-1]) in (End, Failure):
-            return self.event_to_child(owner, Arrived(running.owner, attempt, arrived))
+            return self.event_to_child(owner, AnswerEvents(running.owner, attempt, arrived))
         if not arrived or not (data := owner.pass_on(arrived)):
             return ()
         client = self.connections[self.context.client]
-        if type(client) is QuickHttp1Server and client.chunked:
+        if type(client) is FastHttp1Server and client.chunked:
             return (client.chunk(data),)
         return self.event_to_child(client, ResponseData(running.owner, data))
 
@@ -217,7 +217,7 @@ class RoutedLayer(HttpLayer):
                 return
             event = passed
         child = self.connections[to]
-        if type(event) in _WHOLE and type(child) not in QUICK:
+        if type(event) in _WHOLE and type(child) not in FAST_HTTP1:
             for part in event.parts():  # type: ignore[attr-defined]
                 yield from self.event_to_child(child, part)
         else:
@@ -228,23 +228,23 @@ class RoutedLayer(HttpLayer):
         running = self.running.get(event.stream_id)
         if running is None:
             return  # given up
-        if isinstance(event, WholeResponse | ResponseEndOfMessage | ResponseProtocolError):
+        if isinstance(event, CompleteResponse | ResponseEndOfMessage | ResponseProtocolError):
             del self.running[event.stream_id]
         if stream := self.streams.get(running.owner):
             yield from self.event_to_child(stream, AttemptEvent(running.owner, running.attempt, event))
 
-    def _obey(self, command: HttpCommand) -> Commands:
+    def _run_command(self, command: HttpCommand) -> Commands:
         """A stream's or connection's wish; the layer's own, and those of routed streams."""
         if isinstance(command, StartAttempt):
             yield from self._start(command)
         elif isinstance(command, CancelAttempt):
             yield from self._cancel(command)
-        elif isinstance(command, ArmTimer):
+        elif isinstance(command, SetTimer):
             if not self._is_armed(command.at):
                 yield from self._arm(command.at)
         elif isinstance(command, DropStream):
-            if isinstance(stream := self.streams.pop(command.stream_id, None), QuickStream):
-                stream.let_go()
+            if isinstance(stream := self.streams.pop(command.stream_id, None), FastStream):
+                stream.break_cycles()
         elif isinstance(command, GetHttpConnection):
             yield from self.get_connection(command)
         else:
@@ -272,22 +272,22 @@ class RoutedLayer(HttpLayer):
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         top = self.connections[command.connection]
-        quicken(top)
+        use_fast_http1(top)
         if type(top) is HttpClient and not command.err:
             self.connections[command.connection] = top.child_layer  # it has only passed on since it dialled
         yield from super().register_connection(command)
 
     def make_stream(self, stream_id: int) -> Commands:
-        context, hands_up = self.context.fork(), self.hands_up_hooks
-        stream = RoutedStream(context, stream_id, self.claims, hands_up_hooks=hands_up)
+        context, hands_up = self.context.fork(), self.delegates_hooks
+        stream = RoutedStream(context, stream_id, self.claims, delegates_hooks=hands_up)
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
-        if self.may_begin:
-            self.may_begin = False
+        if self.can_start:
+            self.can_start = False
         else:
             # The client sent it before it had its last answer. That may just be being read, from a connection
             # that this request will want; and of a thousand at once none is to be handled within another.
-            self.held.append((stream, stream.hold()))
+            self.deferred.append((stream, stream.defer()))
 
     def _start(self, command: StartAttempt) -> Commands:
         attempt, sid = command.attempt, next(_attempt_ids)
@@ -297,13 +297,13 @@ class RoutedLayer(HttpLayer):
         self.claims.attempts[attempt.flow.id] = attempt
         for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
-        hands_up = self.hands_up_hooks
-        stream = AttemptStream(command.context, sid, self.claims, hands_up_hooks=hands_up)
-        stream.standing = self._standing
+        hands_up = self.delegates_hooks
+        stream = AttemptStream(command.context, sid, self.claims, delegates_hooks=hands_up)
+        stream.standing = self._open_connection
         self.streams[sid] = stream
         yield from self.event_to_child(stream, BeginAttempt(sid, attempt.flow))
 
-    def _standing(self, wanted: GetHttpConnection) -> Connection | None:
+    def _open_connection(self, wanted: GetHttpConnection) -> Connection | None:
         """The connection that `get_connection` would give at once, if it would."""
         for connection in self.connections:
             if wanted.connection_spec_matches(connection):

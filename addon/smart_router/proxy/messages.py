@@ -37,17 +37,17 @@ class DecompressHook(commands.StartHook):
     attempt: Attempt
 
 
-class Hold(HttpCommand):
+class Defer(HttpCommand):
     """What a stream waits for that began in the midst of another one's event."""
 
     blocking = True
 
 
 @dataclass
-class HoldCompleted(events.CommandCompleted):
+class DeferCompleted(events.CommandCompleted):
     """That event is dealt with."""
 
-    command: Hold
+    command: Defer
     reply: None = None
 
 
@@ -69,7 +69,7 @@ class CancelAttempt(HttpCommand):
 
 
 @dataclass
-class ArmTimer(HttpCommand):
+class SetTimer(HttpCommand):
     """Have the routed streams of this connection ticked at `at` (monotonic seconds) or earlier."""
 
     at: float
@@ -83,7 +83,7 @@ class BeginAttempt(HttpEvent):
 
 
 @dataclass
-class Arrived(HttpEvent):
+class AnswerEvents(HttpEvent):
     """What was read of an attempt's answer, for the stream that owns it."""
 
     attempt: Attempt

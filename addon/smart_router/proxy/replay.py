@@ -15,7 +15,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.install import adopt
+from smart_router.proxy.install import install_routing
 
 REPLAYED = "router_replay_of"
 """Metadata of a copy whose model was chosen by hand: the id of the client flow that it is a copy of."""
@@ -29,7 +29,7 @@ class RoutedReplay(_Original):
 
     def __init__(self, claims: Claims, flow: http.HTTPFlow, options: Options) -> None:
         super().__init__(flow, options)
-        adopt(self.layer, claims, hands_up_hooks=True)
+        install_routing(self.layer, claims, delegates_hooks=True)
 
     async def replay(self) -> None:
         """Replay it, and leave no timers behind."""

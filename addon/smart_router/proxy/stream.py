@@ -38,15 +38,15 @@ from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
-from smart_router.proxy.fast.complete_messages import WholeResponse
-from smart_router.proxy.fast.streams import QuickStream
+from smart_router.proxy.fast.complete_messages import CompleteResponse
+from smart_router.proxy.fast.streams import FastStream
 from smart_router.proxy.messages import (
-    ArmTimer,
-    Arrived,
+    AnswerEvents,
     AttemptEvent,
     CancelAttempt,
     DecompressHook,
     NextAttemptHook,
+    SetTimer,
     StartAttempt,
     Tick,
 )
@@ -61,7 +61,7 @@ DRAIN = 1.0
 client's stream stays open too, so that its next request does not meet a busy provider connection."""
 
 
-class RoutedStream(QuickStream):
+class RoutedStream(FastStream):
     """An `HttpStream` whose claimed requests are answered through attempts."""
 
     routed: bool = False
@@ -88,7 +88,7 @@ class RoutedStream(QuickStream):
         """As mitmproxy does, but of a claimed request nothing is kept once it is over the limit."""
         if isinstance(event, RequestData):
             size = len(self.request_body_buf) + len(event.data)
-            if not self.claims.admits(self.flow, size):
+            if not self.claims.within_body_limit(self.flow, size):
                 self.request_body_buf.clear()
                 return
         yield from super().state_consume_request_body(event)
@@ -111,7 +111,7 @@ class RoutedStream(QuickStream):
         elif isinstance(event, AttemptEvent):
             if event.attempt is self.attempt:
                 yield from self._from_attempt(event.attempt, event.event)
-        elif isinstance(event, Arrived):
+        elif isinstance(event, AnswerEvents):
             yield from self._take(event.attempt, event.events)
         elif isinstance(event, Tick):
             yield from self._tick(time.monotonic())
@@ -128,11 +128,11 @@ class RoutedStream(QuickStream):
         step = self.exchange.step
         if isinstance(step, Attempt):
             self.attempt = step
-            yield ArmTimer(self._deadline())
+            yield SetTimer(self._deadline())
             yield StartAttempt(step, self.stream_id, self._attempt_context(step))
         elif isinstance(step, Wait):
             self.wait_until = time.monotonic() + step.seconds
-            yield ArmTimer(self._deadline())
+            yield SetTimer(self._deadline())
         elif isinstance(step, Exhausted):
             yield from self._give_up(step.error)
 
@@ -173,7 +173,7 @@ class RoutedStream(QuickStream):
     # What the attempt's provider sends.
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
-        if isinstance(event, WholeResponse):
+        if isinstance(event, CompleteResponse):
             attempt.head(event.response)
             attempt.close(time.monotonic())
             yield from self._take(attempt, attempt.feed(event.body))
@@ -181,7 +181,7 @@ class RoutedStream(QuickStream):
                 yield from self._attempt_ended(attempt)
         elif isinstance(event, ResponseHeaders):
             attempt.head(event.response)
-            yield ArmTimer(attempt.deadline)
+            yield SetTimer(attempt.deadline)
         elif isinstance(event, ResponseData):
             yield from self._take(attempt, attempt.feed(event.data))
         elif isinstance(event, ResponseEndOfMessage):
@@ -251,7 +251,7 @@ class RoutedStream(QuickStream):
             self.exchange.succeeded(time.monotonic())
             if not attempt.over:
                 attempt.deadline = time.monotonic() + DRAIN
-                yield ArmTimer(attempt.deadline)
+                yield SetTimer(attempt.deadline)
         if self.exchange.streams and self.answer.due:
             early_head = self.head_sent
             if not early_head and not (yield from self._send_head()):
@@ -301,7 +301,7 @@ class RoutedStream(QuickStream):
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         if not (yield from self._stopped()):
-            yield from self.send_whole()
+            yield from self.send_complete()
 
     # Time, and the client leaving.
 
@@ -337,13 +337,13 @@ class RoutedStream(QuickStream):
             if self.head_sent or (yield from self._send_head()):
                 yield from self._send(KEEP_ALIVE_COMMENT)
         if self.attempt is not None or self.wait_until is not None:
-            yield ArmTimer(self._deadline())
+            yield SetTimer(self._deadline())
 
     def _out_of_time(self) -> Commands:
         if self.attempt is None:
             yield from self._next_step()
         elif self.answer.complete:
-            yield from self._let_go()
+            yield from self._finish_without_provider()
         else:
             limit = self.exchange.limits.total
             yield from self._failed(
@@ -354,11 +354,11 @@ class RoutedStream(QuickStream):
         if attempt.flow.intercepted:  # a person is looking at it
             attempt.extend(now)
         elif self.answer.complete:
-            yield from self._let_go()
+            yield from self._finish_without_provider()
         else:
             yield from self._failed(attempt.late())
 
-    def _let_go(self) -> Commands:
+    def _finish_without_provider(self) -> Commands:
         """The answer is complete, but its provider does not end the response."""
         yield from self._cancel("the answer is complete")
         yield from self._finish()

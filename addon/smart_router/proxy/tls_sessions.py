@@ -18,7 +18,7 @@ MOST = 100
 Key = tuple[object, ...]
 
 
-class Sessions:
+class TlsSessions:
     """Sessions by where they were made and under which rules: a session made where no certificate is checked
     is of no use where one is.
     """

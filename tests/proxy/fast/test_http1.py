@@ -13,8 +13,8 @@ from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
-from smart_router.proxy.fast.http1 import QuickHttp1, quicken
+from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fast.http1 import FastHttp1, use_fast_http1
 from tests.testbed.drive import make_context
 
 Seen = list[tuple[str, object]]
@@ -37,7 +37,7 @@ def started[T: Http1Connection](connection: T) -> T:
 def note(seen: Seen, command: commands.Command) -> None:
     if isinstance(command, ReceiveHttp):
         whole = command.event
-        parts = whole.parts() if isinstance(whole, WholeRequest | WholeResponse) else [whole]
+        parts = whole.parts() if isinstance(whole, CompleteRequest | CompleteResponse) else [whole]
         for part in parts:
             note_event(seen, part)
     elif isinstance(command, commands.SendData):
@@ -82,8 +82,8 @@ def both(
     before: Sequence[HttpEvent] = (),
 ) -> tuple[Seen, Seen]:
     own, quick = make(), make()
-    quicken(quick)
-    assert isinstance(quick, QuickHttp1)
+    use_fast_http1(quick)
+    assert isinstance(quick, FastHttp1)
     for connection in (own, quick):
         for event in before:
             list(connection.handle_event(event))
@@ -171,7 +171,7 @@ def test_requests_are_received_as_ever(pieces: list[bytes]) -> None:
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
 def test_answers_are_received_as_ever(pieces: list[bytes], method: str) -> None:
     """Trailers are another matter, and mitmproxy's own raises."""
-    asked = WholeRequest(7, http.Request.make(method, "http://a/"), b"").parts()
+    asked = CompleteRequest(7, http.Request.make(method, "http://a/"), b"").parts()
     own, quick = both(client, pieces, asked)
     assert quick == own
 
@@ -193,7 +193,7 @@ WIRE: dict[bytes, Callable[[], Http1Connection]] = {
 @pytest.mark.parametrize("data", WIRE)
 def test_wherever_it_is_cut_it_is_received_as_ever(data: bytes) -> None:
     make = WIRE[data]
-    before = [] if make is server else WholeRequest(7, http.Request.make("POST", "http://a/"), b"").parts()
+    before = [] if make is server else CompleteRequest(7, http.Request.make("POST", "http://a/"), b"").parts()
     for cut in range(len(data)):
         for second in (cut, min(cut + 2, len(data))):
             pieces = [piece for piece in (data[:cut], data[cut:second], data[second:]) if piece]
@@ -204,10 +204,10 @@ def test_wherever_it_is_cut_it_is_received_as_ever(data: bytes) -> None:
 def test_a_message_in_one_piece_is_handed_on_in_one_piece() -> None:
     """Or nothing above compares anything."""
     quick = server()
-    quicken(quick)
+    use_fast_http1(quick)
     data = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
     (command,) = quick.handle_event(events.DataReceived(quick.conn, data))
-    assert isinstance(command, ReceiveHttp) and isinstance(command.event, WholeRequest)
+    assert isinstance(command, ReceiveHttp) and isinstance(command.event, CompleteRequest)
     assert command.event.body == b"{}"
     assert quick.state == quick.wait
 
@@ -224,7 +224,7 @@ MESSAGES = {
 def test_requests_are_sent_as_ever(name: str) -> None:
     request = http.Request.make("POST", "http://a/b", b"{}", {"x": "y"})
     change(request, MESSAGES[name])
-    whole = WholeRequest(7, request, request.raw_content or b"")
+    whole = CompleteRequest(7, request, request.raw_content or b"")
     assert sent_by(client(), whole.parts()) == sent_by(quickened(client()), [whole])
 
 
@@ -236,7 +236,7 @@ def test_answers_are_sent_as_ever(name: str) -> None:
     """An addon may have put anything into their heads."""
     response = http.Response.make(200, b"{}", {"x": "y"})
     change(response, ANSWERS[name])
-    whole = WholeResponse(1, response, response.raw_content or b"")
+    whole = CompleteResponse(1, response, response.raw_content or b"")
     asked = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 
     def answering(connection: Http1Server) -> Http1Server:
@@ -257,7 +257,7 @@ def change(message: http.Message, attributes: dict[str, object]) -> None:
 
 
 def quickened[T: Http1Connection](connection: T) -> T:
-    quicken(connection)
+    use_fast_http1(connection)
     return connection
 
 

@@ -16,7 +16,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
-from smart_router.proxy.fast.reader import PushReader, shorten
+from smart_router.proxy.fast.reader import InlineReader, deliver_directly
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -94,7 +94,7 @@ async def test_pieces_are_answered_in_their_order() -> None:
             assert await read(other, len(piece)) == piece
         assert echo.seen == [b"one", b"two", b"three"]
         reader = handler.transports[handler.client].reader
-        assert isinstance(reader, PushReader)
+        assert isinstance(reader, InlineReader)
 
 
 async def test_what_came_before_anybody_waited_is_not_lost() -> None:
@@ -140,7 +140,7 @@ async def test_a_handler_that_is_busy_gets_it_in_its_turn() -> None:
         async with handler._server_event_lock:
             other.send(b"second")
             reader = handler.transports[handler.client].reader
-            assert isinstance(reader, PushReader)
+            assert isinstance(reader, InlineReader)
             async with asyncio.timeout(LIMIT):
                 while reader._waiter is not None:  # noqa: ASYNC110  # there is no event for it
                     await asyncio.sleep(0)
@@ -154,7 +154,7 @@ async def test_what_others_wait_for_comes_first() -> None:
         other.send(b"first")
         assert await read(other, 5) == b"first"
         reader = handler.transports[handler.client].reader
-        assert isinstance(reader, PushReader)
+        assert isinstance(reader, InlineReader)
         async with handler._server_event_lock:
             waiting = asyncio.create_task(
                 handler.server_event(events.DataReceived(handler.client, b"waiting"))
@@ -249,7 +249,7 @@ async def test_what_arrives_can_go_straight_to_an_inner_layer() -> None:
 
         other.send(b"first")
         assert await read(other, 5) == b"first"
-        shorten(handler, receive)
+        deliver_directly(handler, receive)
         other.send(b"second")
         assert await read(other, 8) == b"straight"
         assert (straight, echo.seen) == ([b"second"], [b"first"])

@@ -12,8 +12,8 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode
 from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.fast.http1 import QuickHttp1Client, QuickHttp1Server
-from smart_router.proxy.install import adopt
+from smart_router.proxy.fast.http1 import FastHttp1Client, FastHttp1Server
+from smart_router.proxy.install import install_routing
 from smart_router.proxy.layer import RoutedLayer
 from tests.testbed.drive import REQUEST, RESPONSE, Drive, make_context, upstream
 
@@ -37,7 +37,7 @@ def routed(started: Started | None, **kwargs: Any) -> Drive:
     claims = Claims(1_000)
     claims.start_hook = started
     top = HttpLayer(make_context(), HTTPMode.transparent)
-    adopt(top, claims)
+    install_routing(top, claims)
     drive = Drive(top, **kwargs)
     drive(events.Start())
     return drive
@@ -149,8 +149,8 @@ def test_connections_are_of_the_quick_kinds() -> None:
     exchange(drive)
     top = drive.top
     assert isinstance(top, RoutedLayer)
-    assert type(top.connections[top.context.client]) is QuickHttp1Server
-    assert type(top.connections[upstream(drive)]) is QuickHttp1Client
+    assert type(top.connections[top.context.client]) is FastHttp1Server
+    assert type(top.connections[upstream(drive)]) is FastHttp1Client
 
 
 def test_a_connection_that_could_not_be_made_is_tried_again() -> None:

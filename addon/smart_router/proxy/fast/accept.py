@@ -13,14 +13,14 @@ from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 
 from smart_router.proxy.shared_socket import BACKLOG, Shared
 
-AT_ONCE = 4
+ACCEPT_BATCH = 4
 """Clients that are taken from the queue before those that are there have their turn again. One at a time the
 last of 256 streams wait long for what the first go on to say; with many at once the first wait for the last
 at every step, so that all get their first word when the last one does."""
 
 
 async def accept_few_at_once(proxyserver: Proxyserver) -> None:
-    """Let a long queue of clients wait in the kernel, and take them from it AT_ONCE.
+    """Let a long queue of clients wait in the kernel, and take them from it ACCEPT_BATCH.
 
     asyncio accepts a hundred at once, and turns more away for a second.
     """
@@ -39,7 +39,9 @@ async def _few_at_once(server: Any, handle_stream: Callable[..., Any]) -> list[A
     for handle in handles:
         socket.socket.listen(handle, BACKLOG)
         handle.setblocking(False)
-    return [await asyncio.start_server(handle_stream, sock=handle, backlog=AT_ONCE) for handle in handles]
+    return [
+        await asyncio.start_server(handle_stream, sock=handle, backlog=ACCEPT_BATCH) for handle in handles
+    ]
 
 
 def _is_shared(own: Any) -> bool:

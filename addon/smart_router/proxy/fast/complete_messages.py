@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._events import (
 
 
 @dataclass
-class WholeRequest(HttpEvent):
+class CompleteRequest(HttpEvent):
     """A request without trailers."""
 
     request: http.Request
@@ -37,7 +37,7 @@ class WholeRequest(HttpEvent):
 
 
 @dataclass
-class WholeResponse(HttpEvent):
+class CompleteResponse(HttpEvent):
     """A response; its trailers are where they always are."""
 
     response: http.Response

@@ -19,8 +19,8 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
-from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
-from smart_router.proxy.fixes.trailers import _WithoutTrailers
+from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
 
@@ -34,7 +34,7 @@ _NOTHING: Any = iter(())
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
-class QuickHttp1(Http1Connection):
+class FastHttp1(Http1Connection):
     """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
 
     def handle_event(self, event: events.Event) -> Commands:
@@ -77,8 +77,8 @@ class QuickHttp1(Http1Connection):
         self.stream_id = None
 
 
-class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
-    """The client's connection. Made by `quicken`, never constructed."""
+class FastHttp1Server(FastHttp1, BoundedHttp1Server):
+    """The client's connection. Made by `use_fast_http1`, never constructed."""
 
     chunked = False
 
@@ -93,7 +93,7 @@ class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
             if request := _request(lines, length):
                 self.request = request
                 body = _take(self.buf, end, length)
-                yield ReceiveHttp(WholeRequest(self.stream_id, request, body))
+                yield ReceiveHttp(CompleteRequest(self.stream_id, request, body))
                 yield from self.mark_done(request=True)
                 return
         yield from super().read_headers(event)
@@ -105,7 +105,7 @@ class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
             self.chunked = _is_chunked(event.response)  # type: ignore[attr-defined]
         elif kind is ResponseData and self.chunked:
             return self._send_chunk(event.data)  # type: ignore[attr-defined]
-        elif kind is WholeResponse:
+        elif kind is CompleteResponse:
             return self._send_whole(event)  # type: ignore[arg-type]
         return super().send(event)
 
@@ -116,7 +116,7 @@ class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
         """More of a chunked answer."""
         return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
 
-    def _send_whole(self, event: WholeResponse) -> Commands:
+    def _send_whole(self, event: CompleteResponse) -> Commands:
         response = event.response
         if _is_plain(response):
             assert event.stream_id == self.stream_id
@@ -128,8 +128,8 @@ class QuickHttp1Server(QuickHttp1, BoundedHttp1Server):
                 yield from self.send(part)
 
 
-class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
-    """A provider's connection. Made by `quicken`, never constructed.
+class FastHttp1Client(FastHttp1, BoundedHttp1Client):
+    """A provider's connection. Made by `use_fast_http1`, never constructed.
 
     It leaves trailers out: mitmproxy does not implement them in HTTP/1.1 answers and raises, so that the
     request would hang, and nothing that the router reads is ever in them.
@@ -143,7 +143,7 @@ class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
                 assert self.stream_id is not None
                 self.response = response
                 body = _take(self.buf, end, length)
-                yield ReceiveHttp(WholeResponse(self.stream_id, response, body))
+                yield ReceiveHttp(CompleteResponse(self.stream_id, response, body))
                 yield from self.mark_done(response=True)
                 return
         yield from super().read_headers(event)
@@ -152,9 +152,9 @@ class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
         """As ever, but for trailers; of chunks that are all there what they hold is taken at once."""
         reader: Any = self.body_reader
         if type(reader) is ChunkedReader:
-            reader = _WithoutTrailers(reader)
+            reader = WithoutTrailers(reader)
             self.body_reader = reader
-        if type(reader) is _WithoutTrailers and reader.between_chunks():
+        if type(reader) is WithoutTrailers and reader.between_chunks():
             data, end = _chunks(self.buf._data)
             if end:
                 assert self.stream_id is not None
@@ -167,16 +167,16 @@ class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
     def more(self, data: bytes) -> bytes:
         """What these bytes hold, if they are whole chunks in the midst of an answer; else nothing."""
         reader: Any = self.body_reader if self.state == self.read_body and not self.buf else None
-        if type(reader) is not _WithoutTrailers or not reader.between_chunks():
+        if type(reader) is not WithoutTrailers or not reader.between_chunks():
             return b""
         held, end = _chunks(data)
         return held if end == len(data) else b""
 
     def send(self, event: HttpEvent) -> Commands:
         """As ever, or a whole request."""
-        return self._send_whole(event) if type(event) is WholeRequest else super().send(event)
+        return self._send_whole(event) if type(event) is CompleteRequest else super().send(event)
 
-    def _send_whole(self, event: WholeRequest) -> Commands:
+    def _send_whole(self, event: CompleteRequest) -> Commands:
         request = event.request
         if self.stream_id is None and _is_plain(request):
             self.stream_id, self.request = event.stream_id, request
@@ -187,20 +187,20 @@ class QuickHttp1Client(QuickHttp1, BoundedHttp1Client):
                 yield from super().send(part)
 
 
-_QUICK: dict[type[layer.Layer], type[QuickHttp1]] = {
-    Http1Server: QuickHttp1Server,
-    Http1Client: QuickHttp1Client,
+_FAST_HTTP1: dict[type[layer.Layer], type[FastHttp1]] = {
+    Http1Server: FastHttp1Server,
+    Http1Client: FastHttp1Client,
 }
 
 
-QUICK = frozenset(_QUICK.values())
+FAST_HTTP1 = frozenset(_FAST_HTTP1.values())
 """The connections that know whole messages."""
 
 
-def quicken(top: layer.Layer | None) -> None:
+def use_fast_http1(top: layer.Layer | None) -> None:
     """Make the HTTP/1 connection of a stack of layers, which has just begun, a quick one, if it has one."""
     while top is not None:
-        if quick := _QUICK.get(type(top)):
+        if quick := _FAST_HTTP1.get(type(top)):
             top.__class__ = quick
             top.state = top.read_headers  # type: ignore[attr-defined]
         top = getattr(top, "child_layer", None)

@@ -28,7 +28,7 @@ Receive = Callable[[Connection, bytes], Iterable[commands.Command]]
 _own = ConnectionHandler.handle_connection
 
 
-class PushReader(asyncio.StreamReader):
+class InlineReader(asyncio.StreamReader):
     """A reader that offers what arrives to `push`, which says whether it took it, before it wakes who waits.
 
     Made by changing the class of a `StreamReader`, never constructed.
@@ -49,13 +49,13 @@ async def handle_connection(self: ConnectionHandler, connection: Connection) -> 
     """`ConnectionHandler.handle_connection`."""
     reader = self.transports[connection].reader
     if type(reader) is asyncio.StreamReader:
-        reader.__class__ = PushReader
-        assert isinstance(reader, PushReader)
+        reader.__class__ = InlineReader
+        assert isinstance(reader, InlineReader)
         reader.push = partial(_handle, self, connection)
     await _own(self, connection)
 
 
-def shorten(handler: ConnectionHandler, receive: Receive) -> None:
+def deliver_directly(handler: ConnectionHandler, receive: Receive) -> None:
     """From now on what arrives is for `receive`: of a layer around which others only pass it on."""
     vars(handler)["receive"] = receive
 
@@ -75,7 +75,7 @@ def _handle(handler: ConnectionHandler, connection: Connection, data: bytes) -> 
         else:
             came_of_it = handler.layer.handle_event(events.DataReceived(connection, data))
         if left := _write(handler, came_of_it):
-            _leave(handler, left)
+            _hand_over(handler, left)
     except Exception:
         handler.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
     finally:
@@ -107,7 +107,7 @@ def _write(
     return None
 
 
-class _Left:
+class _Remaining:
     """Stands for a layer that has handled an event; these commands are left of what came of it."""
 
     def __init__(self, left: Iterable[commands.Command]) -> None:
@@ -117,10 +117,10 @@ class _Left:
         return self._left
 
 
-def _leave(handler: ConnectionHandler, left: Iterable[commands.Command]) -> None:
+def _hand_over(handler: ConnectionHandler, left: Iterable[commands.Command]) -> None:
     """Have mitmproxy carry these out, which takes the lock for it: whoever waits for that waits on."""
     lock: Any = handler._server_event_lock
-    stand_in: Any = _Left(left)
+    stand_in: Any = _Remaining(left)
     handler.layer, own = stand_in, handler.layer
     lock._locked, lock._waiters, waiting = False, None, lock._waiters
     handling = handler.server_event(events.Start())

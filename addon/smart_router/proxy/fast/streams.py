@@ -21,8 +21,8 @@ from mitmproxy.proxy.layers.http._hooks import (
 )
 
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.fast.complete_messages import WholeRequest, WholeResponse
-from smart_router.proxy.messages import Hold, HoldCompleted
+from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.messages import Defer, DeferCompleted
 
 Commands = layer.CommandGenerator[None]
 
@@ -32,15 +32,15 @@ FLOW_HOOKS = frozenset(
 """mitmproxy's hooks of an HTTP flow: what may run in the midst of an event."""
 
 
-class QuickStream(HttpStream):
+class FastStream(HttpStream):
     """An `HttpStream` that runs its hooks on the spot, if `claims` says how."""
 
     def __init__(
-        self, context: Context, stream_id: int, claims: Claims, *, hands_up_hooks: bool = False
+        self, context: Context, stream_id: int, claims: Claims, *, delegates_hooks: bool = False
     ) -> None:
         super().__init__(context, stream_id)
         self.claims = claims
-        self.hands_up_hooks = hands_up_hooks
+        self.delegates_hooks = delegates_hooks
 
     def handle_event(self, event: events.Event) -> Commands:
         """As a layer's own; while it is paused or debugged that is what runs."""
@@ -50,16 +50,16 @@ class QuickStream(HttpStream):
 
     def _handle_event(self, event: events.Event) -> Commands:
         """As ever; the parts of a whole message come one after another, as if they had come by themselves."""
-        if type(event) is WholeRequest:
+        if type(event) is CompleteRequest:
             for part in event.parts():
                 yield from self.client_state(part)
-        elif type(event) is WholeResponse:
+        elif type(event) is CompleteResponse:
             for part in event.parts():
                 yield from self.server_state(part)
         else:
             yield from super()._handle_event(event)
 
-    def send_whole(self) -> Commands:
+    def send_complete(self) -> Commands:
         """As `send_response`, for an answer whose request is complete: head, body and end in one piece."""
         assert self.flow.response is not None
         self.flow.response.timestamp_end = time.time()
@@ -71,7 +71,7 @@ class QuickStream(HttpStream):
         yield DropStream(self.stream_id)
         response = self.flow.response
         yield SendHttp(
-            WholeResponse(self.stream_id, response, response.raw_content or b""), self.context.client
+            CompleteResponse(self.stream_id, response, response.raw_content or b""), self.context.client
         )
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
@@ -84,13 +84,13 @@ class QuickStream(HttpStream):
         """As ever; the options are looked at when they change."""
         return super().check_body_size(request) if self.claims.bodies_limited else _NO
 
-    def hold(self) -> HoldCompleted:
+    def defer(self) -> DeferCompleted:
         """Keep all events back, from now until the one that is returned."""
-        waited_for = Hold()
+        waited_for = Defer()
         self._paused = layer.Paused(waited_for, _nothing())
-        return HoldCompleted(waited_for)
+        return DeferCompleted(waited_for)
 
-    def let_go(self) -> None:
+    def break_cycles(self) -> None:
         """Nothing more comes. What holds itself would have to be found by the garbage collector."""
         self.client_state = self.server_state = _nothing_more
         self.context.layers.remove(self)
@@ -112,7 +112,7 @@ class QuickStream(HttpStream):
 
     def _is_over(self, command: commands.Command) -> bool:
         """Run a hook; whether there is nothing to wait for."""
-        start = None if self.hands_up_hooks else self.claims.start_hook
+        start = None if self.delegates_hooks else self.claims.start_hook
         if start is None or not (type(command) in FLOW_HOOKS or self.may_run(command)):
             return False
         return start(command, self.is_own())  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 import h11
 
 
-class _WithoutTrailers:
+class WithoutTrailers:
     """An h11 body reader whose end of message is bare."""
 
     def __init__(self, reader: Any) -> None:
