@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smart_router.access_log import GAP, Journal, stamp
+from smart_router.access_log import GAP, AccessLog, stamp
 
 logger = logging.getLogger("smart_router.test_journal")
 
@@ -43,7 +43,7 @@ def lines() -> Iterator[Lines]:
 
 
 async def test_the_first_is_written_at_once_and_what_follows_together(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     for line in "abcd":
         journal.add(line)
     assert lines.records == ["a"]
@@ -53,7 +53,7 @@ async def test_the_first_is_written_at_once_and_what_follows_together(lines: Lin
 
 
 async def test_after_a_pause_one_is_written_at_once_again(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     journal.add("a")
     pause = asyncio.Event()
     asyncio.get_running_loop().call_later(2 * GAP, pause.set)
@@ -64,7 +64,7 @@ async def test_after_a_pause_one_is_written_at_once_again(lines: Lines) -> None:
 
 
 async def test_what_is_left_is_written_at_the_end(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     for line in "abc":
         journal.add(line)
     journal.flush()
@@ -73,7 +73,7 @@ async def test_what_is_left_is_written_at_the_end(lines: Lines) -> None:
 
 
 async def test_each_line_has_its_own_time(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     raw: list[str] = []
     lines.emit = lambda record: raw.append(record.getMessage())  # type: ignore[method-assign]
     journal.add("a")
@@ -88,7 +88,7 @@ async def test_each_line_has_its_own_time(lines: Lines) -> None:
 
 
 async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     journal.add("a")
     before = time.time()
     journal.add("b")
@@ -99,7 +99,7 @@ async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
 
 
 async def test_what_waits_is_written_before_anything_else_that_the_router_logs(lines: Lines) -> None:
-    journal = Journal(logger)
+    journal = AccessLog(logger)
     journal.install()
     try:
         journal.add("a")

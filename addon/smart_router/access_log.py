@@ -15,7 +15,7 @@ PACKAGE = "smart_router"
 """The logger above all of the router's."""
 
 
-class Journal:
+class AccessLog:
     """Logs lines at once while they are few; those that follow closely are written together.
 
     Use from the event loop's thread.
@@ -72,7 +72,7 @@ class Journal:
 class _BeforeOthers(logging.Handler):
     """Has a journal write what waits, so that the log is in order."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: AccessLog) -> None:
         super().__init__()
         self._journal = journal
         self._thread = threading.get_ident()

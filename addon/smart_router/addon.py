@@ -13,10 +13,10 @@ from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
-from smart_router.access_log import Journal
+from smart_router.access_log import AccessLog
 from smart_router.addresses import LOOPBACK
 from smart_router.api.access import allowed_names
-from smart_router.api.handler import INTERNAL, Rules, Serving, cors
+from smart_router.api.handler import INTERNAL, RequestHandler, Rules, cors
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
@@ -45,11 +45,11 @@ from smart_router.proxy.tls_sessions import TlsSessions
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running
 from smart_router.routing import Candidate
-from smart_router.runtime import Router, open_router
+from smart_router.runtime import Runtime, open_router
 from smart_router.start_line import pointed_at_itself, start_line
 from smart_router.ui import comments, flow_marks, transcript_view
 from smart_router.ui.commands import Commands
-from smart_router.ui.flow_limit import Trim
+from smart_router.ui.flow_limit import FlowLimit
 from smart_router.ui.progress import Watch
 
 logger = logging.getLogger(__name__)
@@ -77,10 +77,10 @@ class SmartRouter:
         self.gate = Gate()
         self.claims = Claims(0)
         self.attempts = self.claims.attempts
-        self._router: Router | None = None
-        self.serving = Serving(self.claims)
+        self._router: Runtime | None = None
+        self.serving = RequestHandler(self.claims)
         self._fast_hooks: FastHooks | None = None
-        self._journal = Journal(logger)
+        self._journal = AccessLog(logger)
         self._sessions = TlsSessions()
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
@@ -221,7 +221,7 @@ class SmartRouter:
         """The requests in progress, the longest running first."""
         return running(self.claims, time.monotonic())
 
-    def router(self) -> Router | None:
+    def router(self) -> Runtime | None:
         """The router, None while it has no usable config."""
         return self._router
 
@@ -256,7 +256,7 @@ class SmartRouter:
         """Claim what is the router's; let large bodies of all else pass through as they come."""
         if flow.id in self.attempts:
             return
-        if self.serving.wants(flow):
+        if self.serving.should_claim(flow):
             self.claims.add(flow)
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
@@ -307,7 +307,7 @@ class SmartRouter:
         if attempt := self.attempts.pop(flow.id, None):
             flow_marks.show_body(flow, attempt.captured)
             flow_marks.hide_credential(flow, attempt)
-            flow_marks.presume(attempt)
+            flow_marks.mark_pending(attempt)
             return
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
@@ -338,7 +338,7 @@ def _take_step(exchange: Exchange, step: Step) -> None:
     exchange.step = step
     if isinstance(step, Attempt):
         flow_marks.link_attempt(exchange, step)
-    _refresh(flow_marks.conclude(exchange))
+    _refresh(flow_marks.mark_outcomes(exchange))
 
 
 def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
@@ -386,4 +386,4 @@ def _chosen(option: str) -> bool:
 
 
 _smart_router = SmartRouter()
-addons = [_smart_router, Trim(), Commands(_smart_router.router, _smart_router.running_requests)]
+addons = [_smart_router, FlowLimit(), Commands(_smart_router.router, _smart_router.running_requests)]

@@ -33,7 +33,7 @@ from smart_router.routing import Decision, StickyTable, route, session_keys
 logger = logging.getLogger(__name__)
 
 
-class Router:
+class Runtime:
     """Everything that lives longer than a request: config, credentials, conversations, signatures."""
 
     def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
@@ -147,12 +147,12 @@ def request_id(flow: http.HTTPFlow) -> str:
     return flow.id.replace("-", "")[:16]
 
 
-def open_router(options_config: str, options_state: str) -> Router:
+def open_router(options_config: str, options_state: str) -> Runtime:
     """The router as options and environment say. Raises ConfigError."""
     env = dict(os.environ)
     config = Path(options_config).expanduser() if options_config else config_path(env)
     state = Path(options_state).expanduser() if options_state else state_path(env)
-    return Router(env, config, state)
+    return Runtime(env, config, state)
 
 
 def _fingerprint(path: Path) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from smart_router.api.replay_credential import lend
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
-from smart_router.runtime import Router
+from smart_router.runtime import Runtime
 from tests.auth.file_keyring import BACKEND
 from tests.conftest import StartRouter
 from tests.testbed.chat import chat_answer
@@ -79,7 +79,7 @@ async def test_the_router_serves_without_its_keyring_and_takes_it_up(
 
 async def test_a_replayed_attempt_does_not_go_without_its_key(tmp_path: Path, ring: Path) -> None:
     (ring / "locked").touch()
-    router = Router({}, tmp_path / "config.toml", tmp_path / "state")
+    router = Runtime({}, tmp_path / "config.toml", tmp_path / "state")
     flow = tflow.tflow()
     flow.metadata["router_profile"] = "groq:mine"
     try:

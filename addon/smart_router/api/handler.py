@@ -39,7 +39,7 @@ from smart_router.errors import ClientError
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import count_running, running
-from smart_router.runtime import Router, request_id
+from smart_router.runtime import Runtime, request_id
 from smart_router.stats.metrics import exposition
 from smart_router.ui import flow_marks
 
@@ -60,19 +60,19 @@ class Rules:
     forward_credentials: tuple[str, ...] = ()
 
 
-class Serving:
+class RequestHandler:
     """Serves claimed flows. `router` is None while there is no usable config."""
 
     def __init__(self, claims: Claims) -> None:
         self.claims = claims
-        self.router: Router | None = None
+        self.router: Runtime | None = None
         self.rules = Rules()
         self._guesses = Guesses()
 
-    def wants(self, flow: http.HTTPFlow) -> bool:
+    def should_claim(self, flow: http.HTTPFlow) -> bool:
         """Whether a flow is to be claimed: it is the router's, or it may not pass."""
         try:
-            return self._is_ours(flow) or not self._passes(flow)
+            return self._is_ours(flow) or not self._may_pass_through(flow)
         except Exception:
             logger.exception("smart-router: %s: request not understood", request_id(flow))
             return True
@@ -87,7 +87,7 @@ class Serving:
             self._failed(flow, claim, error)
             return None
         if rest is None:
-            _tidy(flow)
+            _redact(flow)
             return None
         return self._end(flow, claim, rest)
 
@@ -104,13 +104,13 @@ class Serving:
         except Exception as error:
             self._failed(flow, claim, error)
         else:
-            _tidy(flow)
+            _redact(flow)
 
     def _failed(self, flow: http.HTTPFlow, claim: Claim, error: Exception) -> None:
         try:
             if not isinstance(error, ClientError):
                 raise error
-            if self._pass_on(flow, claim, error):
+            if self._pass_through(flow, claim, error):
                 return
             _refuse(flow, error)
             flow_marks.link_refused(flow, request_id(flow), error)
@@ -119,7 +119,7 @@ class Serving:
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             _refuse(flow, INTERNAL)
-        _tidy(flow)
+        _redact(flow)
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
         if replay_credential.is_attempt(flow):
@@ -137,7 +137,7 @@ class Serving:
             request.pretty_host, request.port, request.method, request.path, upgrade
         )
 
-    def _pass_on(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
+    def _pass_through(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
         """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
         if not self.rules.passthrough or claim.too_large or not self._intercepted(flow):
             return False
@@ -148,7 +148,7 @@ class Serving:
         logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
         return True
 
-    def _passes(self, flow: http.HTTPFlow) -> bool:
+    def _may_pass_through(self, flow: http.HTTPFlow) -> bool:
         """Whether a request that is not the router's may go on, without credentials that do not belong there.
 
         In reverse mode what may ask the router may ask its target, too.
@@ -180,7 +180,7 @@ class Serving:
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         if replay_credential.is_attempt(flow):
-            return _lend(router, flow, claim)
+            return _attach_credential(router, flow, claim)
         found = self._intercepted(flow)
         target = found.target if found else endpoints.resolve(flow.request.path)
         if not flow.is_replay:
@@ -202,7 +202,7 @@ class Serving:
         return self._answer(flow, claim, router, target, found)
 
     def _answer(
-        self, flow: http.HTTPFlow, claim: Claim, router: Router, target: Target, found: Found | None
+        self, flow: http.HTTPFlow, claim: Claim, router: Runtime, target: Target, found: Found | None
     ) -> Awaitable[None] | None:
         if target.endpoint == "chat":
             self._route(flow, claim, router, found)
@@ -219,7 +219,7 @@ class Serving:
             flow.response = _json(status, endpoints.status_alone(body) if claim.brief else body)
         return None
 
-    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Router, found: Found | None) -> None:
+    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Runtime, found: Found | None) -> None:
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
         rename = None
@@ -249,11 +249,11 @@ def _own_origin(flow: http.HTTPFlow) -> str:
     return own_origin(request.scheme, request.pretty_host, request.port)
 
 
-async def _lend(router: Router, flow: http.HTTPFlow, claim: Claim) -> None:
+async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:
     claim.credential = await replay_credential.lend(router, flow)
 
 
-async def _report(router: Router, flow: http.HTTPFlow) -> None:
+async def _report(router: Runtime, flow: http.HTTPFlow) -> None:
     since = flow.request.query.get("since", "")
     flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
 
@@ -264,21 +264,21 @@ def running_requests(claims: Claims) -> dict[str, object]:
     return {"running": [one.to_dict(now, wall) | {"pid": pid} for one in running(claims, now)]}
 
 
-def _health(router: Router, target: Target) -> tuple[int, object]:
+def _health(router: Runtime, target: Target) -> tuple[int, object]:
     now = time.monotonic()
     status, body = local_answers.health(router.config, router.auth, now, now - router.started)
     return status, {**body, "config": router.config_status(), "trouble": router.troubles.current(now)}
 
 
-def _models(router: Router, target: Target) -> tuple[int, object]:
+def _models(router: Runtime, target: Target) -> tuple[int, object]:
     return 200, local_answers.list_models(router.config, router.auth, time.monotonic())
 
 
-def _model(router: Router, target: Target) -> tuple[int, object]:
+def _model(router: Runtime, target: Target) -> tuple[int, object]:
     return 200, local_answers.get_model(router.config, router.auth, time.monotonic(), target.name)
 
 
-_LOCAL: dict[endpoints.Endpoint, Callable[[Router, Target], tuple[int, object]]] = {
+_LOCAL: dict[endpoints.Endpoint, Callable[[Runtime, Target], tuple[int, object]]] = {
     "health": _health,
     "models": _models,
     "model": _model,
@@ -302,7 +302,7 @@ def _address(flow: http.HTTPFlow) -> str:
     return peer[0] if peer else ""
 
 
-def _tidy(flow: http.HTTPFlow) -> None:
+def _redact(flow: http.HTTPFlow) -> None:
     """Leave in the flow what may be seen of it."""
     client_credentials.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":

@@ -12,7 +12,7 @@ from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_header
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
-from smart_router.runtime import Router
+from smart_router.runtime import Runtime
 
 
 def is_attempt(flow: http.HTTPFlow) -> bool:
@@ -20,7 +20,7 @@ def is_attempt(flow: http.HTTPFlow) -> bool:
     return bool(flow.is_replay) and "router_attempt" in flow.metadata
 
 
-async def lend(router: Router, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
+async def lend(router: Runtime, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
     """The credential headers for a replayed attempt, with a token that is fresh.
 
     Raises ClientError if its profile is gone, or if it now goes elsewhere than to its provider.

@@ -21,7 +21,7 @@ from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
 from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import Running
-from smart_router.runtime import Router
+from smart_router.runtime import Runtime
 from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 
 logger = logging.getLogger(__name__)
@@ -58,14 +58,14 @@ class Commands:
     name = "smart-router-commands"
 
     def __init__(
-        self, find_router: Callable[[], Router | None], list_running: Callable[[], Sequence[Running]]
+        self, find_router: Callable[[], Runtime | None], list_running: Callable[[], Sequence[Running]]
     ) -> None:
         self._find_router = find_router
         self._list_running = list_running
         for argument in (_ModelType, _ProfileType, RoutedRequestType):
             types.CommandTypes.typemap[argument.typ] = argument()
 
-    def _router(self) -> Router:
+    def _router(self) -> Runtime:
         router = self._find_router()
         if router is None:
             raise exceptions.CommandError("the router has no usable config; its log says why")

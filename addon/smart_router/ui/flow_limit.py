@@ -7,7 +7,7 @@ from mitmproxy import ctx, flow, http
 from smart_router.ui.flow_marks import is_own_mark
 
 
-class Trim:
+class FlowLimit:
     """Once more than `router_keep_flows` flows are listed, the oldest go.
 
     Flows that are under way, paused, changed or marked by the user stay, and so do all for 0.

@@ -76,14 +76,14 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
         client.comment = comments.in_progress(exchange)
 
 
-def presume(attempt: Attempt) -> None:
+def mark_pending(attempt: Attempt) -> None:
     """The attempt's flow ended, and is saved in this moment; what its answer was worth is found out after."""
     response = attempt.flow.response
     good = response is not None and response.status_code < 300 and attempt.flow.error is None
     _mark(attempt.flow, ANSWERED if good else FAILED)
 
 
-def conclude(exchange: Exchange) -> list[http.HTTPFlow]:
+def mark_outcomes(exchange: Exchange) -> list[http.HTTPFlow]:
     """Say on the flow of every attempt so far how it went; the flows that changed, and the client's."""
     changed = []
     for attempt in exchange.attempts:
@@ -102,7 +102,7 @@ def conclude(exchange: Exchange) -> list[http.HTTPFlow]:
 
 def finish(exchange: Exchange) -> list[http.HTTPFlow]:
     """The client's request has ended: say how; the flows that changed."""
-    changed = conclude(exchange)
+    changed = mark_outcomes(exchange)
     exchange.client_flow.comment = comments.ended(exchange)
     return changed or [exchange.client_flow]
 

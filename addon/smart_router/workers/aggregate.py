@@ -11,7 +11,7 @@ from mitmproxy import http
 from pydantic_core import from_json, to_json
 
 from smart_router.api import endpoints
-from smart_router.api.handler import Serving
+from smart_router.api.handler import RequestHandler
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.stats.metrics import exposition
 from smart_router.workers.channel import Message
@@ -26,7 +26,7 @@ LEAVING = "leaving"
 View = Callable[[], Awaitable[Message | None]]
 
 
-class SharedServing(Serving):
+class SharedRequestHandler(RequestHandler):
     """Serves as ever, but tells of all workers. `view` is what the supervisor says of them, None if it does
     not answer: then the worker that was asked tells of itself."""
 

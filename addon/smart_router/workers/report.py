@@ -12,7 +12,7 @@ from smart_router import __version__
 from smart_router.api import local_answers
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import running
-from smart_router.runtime import Router
+from smart_router.runtime import Runtime
 from smart_router.stats.totals import Histogram, Labels, Totals
 from smart_router.workers.counters import Tree
 
@@ -25,7 +25,7 @@ MOST_REPORTED = 100
 """Requests in progress that a worker describes in a report."""
 
 
-def report(router: Router, connections: int, claims: Claims) -> dict[str, Any]:
+def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
     """How this worker fares: whether it can use a profile, what it is doing, and its counts.
 
     `running` lists at most MOST_REPORTED requests in progress, the longest running; `running_requests` is

@@ -14,7 +14,7 @@ from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.dialects.hub import ReasoningDetail
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import Kept, StickyTable
-from smart_router.runtime import Router
+from smart_router.runtime import Runtime
 
 RETELL = 1 / 8
 """Share of the time for which a conversation is remembered, after which the others are told that it goes on:
@@ -75,7 +75,7 @@ class SharedSticky(StickyTable):
 class Sharing:
     """One worker's memory of conversations, in the place of the router's own."""
 
-    def __init__(self, router: Router, tell: Tell) -> None:
+    def __init__(self, router: Runtime, tell: Tell) -> None:
         self._reasoning = router.reasoning = SharedReasoning(tell)
         self._sticky = router.sticky = SharedSticky(router.config.routing.sticky_ttl, tell)
         router.apply(router.config)

@@ -12,8 +12,8 @@ from mitmproxy import ctx, http
 
 from smart_router.addon import SmartRouter, _smart_router
 from smart_router.recording import FLUSH_WITHIN
-from smart_router.runtime import Router
-from smart_router.workers.aggregate import SharedServing
+from smart_router.runtime import Runtime
+from smart_router.workers.aggregate import SharedRequestHandler
 from smart_router.workers.channel import Channel, Message
 from smart_router.workers.drain import leave
 from smart_router.workers.inherited_sockets import Inherited
@@ -54,7 +54,7 @@ class Member:
         """Be a worker of the supervisor at the other end of `control`, serving at the inherited sockets."""
         self._inherited = inherited
         self._control = control
-        self._addon.serving = SharedServing(self._addon.claims, self.view)
+        self._addon.serving = SharedRequestHandler(self._addon.claims, self.view)
 
     def running(self) -> None:
         """The router is ready, or mitmproxy is about to end on an error."""
@@ -89,7 +89,7 @@ class Member:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, control: socket.socket, router: Router) -> None:
+    async def _serve(self, control: socket.socket, router: Runtime) -> None:
         """Do what the supervisor says until it is gone."""
         try:
             self._channel = channel = await Channel.open(control)
