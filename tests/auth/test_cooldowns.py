@@ -21,10 +21,10 @@ from smart_router.auth.cooldowns import (
     after_failure,
     after_pick,
     after_success,
-    both,
-    clamped,
+    clamp_to,
+    combine,
+    on_clock,
     scope_of,
-    shifted,
     state,
 )
 from smart_router.errors import ErrorClass, Scope
@@ -214,7 +214,7 @@ _QUOTA = Cooled("quota", 0.5, "spent")
     ],
 )
 def test_the_stricter_of_two(one: State, other: State, expected: State) -> None:
-    assert both(one, other) == both(other, one) == expected
+    assert combine(one, other) == combine(other, one) == expected
 
 
 @pytest.mark.parametrize(
@@ -229,14 +229,14 @@ def test_the_stricter_of_two(one: State, other: State, expected: State) -> None:
     ],
 )
 def test_clamped(window: tuple[float, float], expected: tuple[float, float]) -> None:
-    health = clamped(Health(Window("quota", "", *window, probed=window[0]), last_used=window[0]), 1000.0)
+    health = clamp_to(Health(Window("quota", "", *window, probed=window[0]), last_used=window[0]), 1000.0)
     assert health.window and (health.window.since, health.window.until) == expected
     assert health.window.probed is not None and health.window.probed <= expected[0]
     assert health.last_used is not None and health.last_used <= expected[0]
-    assert clamped(health, 1000.0) == health
+    assert clamp_to(health, 1000.0) == health
 
 
 def test_shifted_moves_all_times() -> None:
     health = Health(Window("quota", "", 1.0, 2.0, probed=1.5), last_used=1.25)
-    assert shifted(health, 10.0) == Health(Window("quota", "", 11.0, 12.0, probed=11.5), last_used=11.25)
-    assert shifted(Health(), 10.0) == Health()
+    assert on_clock(health, 10.0) == Health(Window("quota", "", 11.0, 12.0, probed=11.5), last_used=11.25)
+    assert on_clock(Health(), 10.0) == Health()

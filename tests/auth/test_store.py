@@ -7,7 +7,7 @@ import pytest
 from smart_router.auth import session_affinity
 from smart_router.auth.cooldowns import PROBE_EVERY, PROBE_GAP, Disabled
 from smart_router.auth.profiles import Kind, Profile
-from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Harm, Picked, in_turn
+from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Harm, Picked, rotation_order
 from smart_router.auth.store import OFF, AuthStore, UnknownProfileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, WITHOUT_LOCAL, failure
 
@@ -40,7 +40,7 @@ def test_logins_take_turns_and_go_before_keys() -> None:
     last_used: dict[str, float | None] = {}
     firsts = []
     for now in range(30):
-        ordered = in_turn(profiles, last_used)
+        ordered = rotation_order(profiles, last_used)
         assert [one.id for one in ordered[3:]] == ["openai:k", "openai:s"]
         firsts.append(ordered[0].id[-1])
         last_used[ordered[0].id] = float(now)
@@ -128,7 +128,7 @@ def test_a_session_stays_while_its_profile_is_usable(store: AuthStore) -> None:
 
 def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_affinity, "MOST", 2)
-    kept = session_affinity.Sessions()
+    kept = session_affinity.SessionAffinity()
     for name in "abac":
         kept.keep(name, "openai", f"openai:{name}", 0.0)
     assert [kept.profile_of(name, "openai", 0.0) for name in "abc"] == ["openai:a", None, "openai:c"]

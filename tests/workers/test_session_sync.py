@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.routing.decision import Candidate
-from smart_router.routing.sticky import Kept
+from smart_router.routing.sticky import StickyEntry
 from smart_router.stats.metrics import exposition
 from smart_router.stats.totals import Histogram, Totals
 from smart_router.workers.channel import Channel
@@ -67,7 +67,7 @@ def test_another_worker_remembers_the_same() -> None:
     told: list[Any] = []
     reasoning, sticky = SharedReasoning(told.append), SharedSticky(60.0, told.append)
     reasoning.put(["key-1", "key-2"], [{"type": "reasoning.encrypted", "data": "x"}])
-    sticky.put(("session", "auto"), kept := Kept(Candidate("openai", "gpt-5.4"), "SIMPLE", 5.0))
+    sticky.put(("session", "auto"), kept := StickyEntry(Candidate("openai", "gpt-5.4"), "SIMPLE", 5.0))
 
     silent: list[Any] = []
     others: dict[str, Any] = {
@@ -117,12 +117,12 @@ def test_a_conversation_that_goes_on_as_before_is_told_seldom() -> None:
     luna, sol = Candidate("openai", "gpt-6-luna"), Candidate("openai", "gpt-6.1-sol")
     key = ("s", "auto")
     for at in (0.0, 1.0, 9.0, 11.0):
-        table.put(key, Kept(luna, "SIMPLE", at))
+        table.put(key, StickyEntry(luna, "SIMPLE", at))
     assert [one[-1] for one in told] == [0.0, 11.0]
-    table.put(key, Kept(sol, "SIMPLE", 12.0))
-    table.put(key, Kept(sol, "COMPLEX", 13.0))
+    table.put(key, StickyEntry(sol, "SIMPLE", 12.0))
+    table.put(key, StickyEntry(sol, "COMPLEX", 13.0))
     assert [one[-1] for one in told] == [0.0, 11.0, 12.0, 13.0]
-    table.put(("other", "auto"), Kept(luna, "SIMPLE", 14.0))
+    table.put(("other", "auto"), StickyEntry(luna, "SIMPLE", 14.0))
     assert len(told) == 5
 
 
@@ -130,7 +130,7 @@ def test_what_another_worker_has_told_is_not_told_again() -> None:
     told: list[Any] = []
     table = SharedSticky(80.0, told.append)
     table.learn(["s", "auto"], ["openai", "gpt-6-luna"], "SIMPLE", 0.0)
-    table.put(("s", "auto"), Kept(Candidate("openai", "gpt-6-luna"), "SIMPLE", 5.0))
+    table.put(("s", "auto"), StickyEntry(Candidate("openai", "gpt-6-luna"), "SIMPLE", 5.0))
     assert told == []
-    table.put(("s", "auto"), Kept(Candidate("openai", "gpt-6-luna"), "SIMPLE", 15.0))
+    table.put(("s", "auto"), StickyEntry(Candidate("openai", "gpt-6-luna"), "SIMPLE", 15.0))
     assert len(told) == 1

@@ -170,7 +170,7 @@ def scope_of(error: UpstreamError) -> Scope:
 def after_failure(health: Health, error: UpstreamError, now: float, *, found: str = "") -> Health:
     """The record that the failure concerns (`scope_of`), after it. `found` says what it means: that there
     were several faults, or what the user can do."""
-    health = counted(health, error.kind)
+    health = with_outcome(health, error.kind)
     # the provider's own words are left out: they can quote the credential
     why = found or f"{error.kind} ({error.status})"
     if error.kind == "auth_permanent":
@@ -194,7 +194,7 @@ def after_success(health: Health, now: float, *, over: bool = True) -> Health:
     return Health(window if outlived else None, health.disabled, health.last_used, counts)
 
 
-def counted(health: Health, outcome: Outcome) -> Health:
+def with_outcome(health: Health, outcome: Outcome) -> Health:
     """The record with one more of this outcome, and nothing else changed."""
     return replace(health, counts=_one_more(health, outcome))
 
@@ -226,7 +226,7 @@ def state(health: Health, now: float) -> State:
     return Cooled(hold, due if hold == "fault" else min(window.until, due), window.why, probe_at)
 
 
-def both(profile: State, model: State) -> State:
+def combine(profile: State, model: State) -> State:
     """The state of a model of a profile, out of the two that speak for it: the stricter, until both end."""
     strict, mild = sorted((profile, model), key=_strictness, reverse=True)
     if isinstance(strict, Cooled) and isinstance(mild, Cooled):
@@ -250,7 +250,7 @@ def _half_open(window: Window) -> float:
     return HALF_OPEN if window.kind in FAULTS else 0.0
 
 
-def shifted(health: Health, delta: float) -> Health:
+def on_clock(health: Health, delta: float) -> Health:
     """The record on a clock that is `delta` seconds ahead of this one."""
     window = health.window
     if window is not None:
@@ -260,7 +260,7 @@ def shifted(health: Health, delta: float) -> Health:
     return replace(health, window=window, last_used=last_used)
 
 
-def clamped(health: Health, now: float) -> Health:
+def clamp_to(health: Health, now: float) -> Health:
     """The record without what the clock's jumps made impossible: nothing past lies in the future (but for
     the SKEW between processes), and no window is longer than the longest."""
     latest = now + SKEW

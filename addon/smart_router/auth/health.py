@@ -15,14 +15,14 @@ from smart_router.auth.cooldowns import (
     after_failure,
     after_pick,
     after_success,
-    both,
-    counted,
+    combine,
     scope_of,
     state,
+    with_outcome,
 )
 from smart_router.auth.outliers import Outliers, Recent
 from smart_router.auth.profiles import Profile
-from smart_router.auth.storage.health_records import Change, Key, Ledger, both_keys
+from smart_router.auth.storage.health_records import Change, HealthRecords, Key, both_keys
 from smart_router.errors import UpstreamError
 
 OFF = "switched off by the user"
@@ -40,7 +40,7 @@ class HealthBook:
     Every `now` is seconds of `time.monotonic()`. Use from one thread, but for `require_login`.
     """
 
-    def __init__(self, ledger: Ledger, changed: Callable[[], None]) -> None:
+    def __init__(self, ledger: HealthRecords, changed: Callable[[], None]) -> None:
         self.ledger = ledger
         self._changed = changed
         self._outliers = Outliers()
@@ -81,7 +81,7 @@ class HealthBook:
 
     def _with_rest(self, held: State, profile: Profile, model: str, now: float) -> State:
         resting = self._outliers.resting(Key(profile.id, model, profile.fingerprint), now)
-        return held if resting is None else both(held, resting)
+        return held if resting is None else combine(held, resting)
 
     def _held(self, profile: Profile, now: float, model: str) -> State:
         switch = self.ledger.get(Key(profile.id, "", _SWITCH))
@@ -90,7 +90,7 @@ class HealthBook:
         if profile.missing is not None:
             return Disabled(profile.missing)
         own = state(self.of(profile), now)
-        return both(own, state(self.of(profile, model), now)) if model else own
+        return combine(own, state(self.of(profile, model), now)) if model else own
 
     def recent(self, profiles: Iterable[Profile], model: str, now: float) -> Mapping[str, Recent]:
         """How attempts with these profiles and this model fared lately, by profile id; empty if none has."""
@@ -139,7 +139,7 @@ class HealthBook:
             found = self._outliers.failed(key, error, now, request)
         elif error.kind == "rate_limit":
             self._outliers.limited(key, now)
-        count = partial(counted, outcome=error.kind)
+        count = partial(with_outcome, outcome=error.kind)
         cool = count if found is None else partial(after_failure, error=error, now=now, found=found)
         scope = scope_of(error)
         self.note(profile, "", cool if scope == "profile" else count)

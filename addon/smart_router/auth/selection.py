@@ -58,7 +58,7 @@ def harm_of(state: Cooled, run: int) -> Harm:
     return Harm(state.hold == "fault", run, state.until)
 
 
-def in_turn(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) -> list[Profile]:
+def rotation_order(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) -> list[Profile]:
     """The profiles in the order they are tried: logins round robin (the longest unused first, a subscription
     is paid for anyway), then keys, those of the environment before stored ones, each in their given order."""
     kinds = ("login", "key", "stored_key")
@@ -70,7 +70,7 @@ def in_turn(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) 
     return sorted(profiles, key=place)
 
 
-def choose(
+def select_profile(
     profiles: list[Profile],
     states: Mapping[str, State],
     now: float,

@@ -11,7 +11,7 @@ MOST = 10_000
 """Sessions remembered; the longest unused go first."""
 
 
-class Sessions:
+class SessionAffinity:
     """A bounded map (session, provider) → profile id. Times are seconds on the caller's clock."""
 
     def __init__(self) -> None:

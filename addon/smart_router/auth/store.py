@@ -15,12 +15,20 @@ from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold
 from smart_router.auth.health import OFF, HealthBook
 from smart_router.auth.logins.cli_files import advice_on
 from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
-from smart_router.auth.selection import AllCooled, Harm, Picked, choose, harm_of, in_turn, is_faulty
-from smart_router.auth.session_affinity import Sessions
+from smart_router.auth.selection import (
+    AllCooled,
+    Harm,
+    Picked,
+    harm_of,
+    is_faulty,
+    rotation_order,
+    select_profile,
+)
+from smart_router.auth.session_affinity import SessionAffinity
 from smart_router.auth.status import ModelStatus, ProfileStatus
-from smart_router.auth.storage.credentials import Keeper
+from smart_router.auth.storage.credentials import CredentialStorage
 from smart_router.auth.storage.database import FILE_NAME, Database
-from smart_router.auth.storage.health_records import Ledger
+from smart_router.auth.storage.health_records import HealthRecords
 from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.writer import StoreError
 from smart_router.errors import UpstreamError
@@ -50,18 +58,20 @@ class AuthStore:
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or Clock()
-        self._sessions = Sessions()
+        self._sessions = SessionAffinity()
         self._stored: Sequence[Profile] = ()
         self._env: Sequence[Profile] = ()
         self._by_provider: Mapping[str, list[Profile]] = {}
         self._by_id: Mapping[str, Profile] = {}
         self._holding = threading.Lock()
         self.reload_env(env, providers)
-        self._health = HealthBook(Ledger(durable=folder is not None), self._wake)
+        self._health = HealthBook(HealthRecords(durable=folder is not None), self._wake)
         self._file = None if folder is None else folder / FILE_NAME
-        self._keeper: Keeper | None = None
+        self._keeper: CredentialStorage | None = None
         if folder is not None:
-            self._keeper = Keeper(Database(folder, self._clock), self._health.ledger, self._receive)
+            self._keeper = CredentialStorage(
+                Database(folder, self._clock), self._health.ledger, self._receive
+            )
             self._keeper.start()
 
     def close(self) -> None:
@@ -132,12 +142,12 @@ class AuthStore:
         profiles = self._profiles(provider)
         if len(profiles) > 1:
             logins = (one for one in profiles if one.kind == "login")
-            profiles = in_turn(profiles, {one.id: self._health.of(one).last_used for one in logins})
+            profiles = rotation_order(profiles, {one.id: self._health.of(one).last_used for one in logins})
         states = {one.id: self._health.state(one, now, model) for one in profiles}
         recent = self._health.recent(profiles, model, now)
         preferred = None if session is None else self._sessions.profile_of(session, provider, now)
         while True:
-            picked = choose(
+            picked = select_profile(
                 profiles, states, now, preferred=preferred, exclude=exclude, also=also, recent=recent
             )
             if isinstance(picked, AllCooled) or accepts is None or accepts(picked):
@@ -300,7 +310,7 @@ class AuthStore:
             raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
         return f"{provider}:{name}"
 
-    def _on_disk(self) -> Keeper:
+    def _on_disk(self) -> CredentialStorage:
         if self._keeper is None:
             raise StoreError("there is no store: it was opened without a folder")
         return self._keeper

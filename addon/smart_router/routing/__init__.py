@@ -15,7 +15,7 @@ from smart_router.routing.requirements import lacks, needs_of
 from smart_router.routing.resolve import resolve
 from smart_router.routing.scoring import Scored, score_request
 from smart_router.routing.selector import rules_of, select
-from smart_router.routing.sticky import Kept, StickyTable, session_keys
+from smart_router.routing.sticky import StickyEntry, StickyTable, session_keys
 
 __all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "route", "session_keys"]
 
@@ -87,7 +87,9 @@ def route(
     )
 
 
-def _why(virtual: VirtualModel, scored: Scored, tier: Tier, kept: Kept | None, first: Candidate) -> str:
+def _why(
+    virtual: VirtualModel, scored: Scored, tier: Tier, kept: StickyEntry | None, first: Candidate
+) -> str:
     """One readable line: the tier and what it came from, then the first candidate."""
     if virtual.tier:
         reason = f"{tier} was asked for"

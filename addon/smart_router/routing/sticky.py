@@ -16,7 +16,7 @@ _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StickyEntry:
     """The candidate that last answered a conversation, the tier it was chosen for, and when (seconds)."""
 
     candidate: Candidate
@@ -33,12 +33,12 @@ class StickyTable:
     def __init__(self, ttl: float = 1800.0, size: int = 10_000) -> None:
         self.ttl = ttl
         self.size = size
-        self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], StickyEntry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, keys: Sequence[str], asked: str, now: float) -> Kept | None:
+    def get(self, keys: Sequence[str], asked: str, now: float) -> StickyEntry | None:
         """What is kept at `now` (seconds) under the first of these keys that has something."""
         for key in keys:
             kept = self._kept.get((key, asked))
@@ -50,11 +50,11 @@ class StickyTable:
         """Remember under these keys that `candidate` answered; explicit models are not remembered."""
         if decision.tier is None:
             return
-        kept = Kept(candidate, decision.tier, now)
+        kept = StickyEntry(candidate, decision.tier, now)
         for key in keys:
             self.put((key, decision.asked), kept)
 
-    def put(self, key: tuple[str, str], kept: Kept) -> None:
+    def put(self, key: tuple[str, str], kept: StickyEntry) -> None:
         """Remember an entry."""
         self._kept[key] = kept
         self._kept.move_to_end(key)

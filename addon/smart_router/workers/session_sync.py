@@ -13,7 +13,7 @@ from typing import Any
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.dialects.hub import ReasoningDetail
 from smart_router.routing.decision import Candidate
-from smart_router.routing.sticky import Kept, StickyTable
+from smart_router.routing.sticky import StickyEntry, StickyTable
 from smart_router.runtime import Runtime
 
 RETELL = 1 / 8
@@ -49,7 +49,7 @@ class SharedSticky(StickyTable):
         self._tell = tell
         self._told: dict[tuple[str, str], float] = {}
 
-    def put(self, key: tuple[str, str], kept: Kept) -> None:
+    def put(self, key: tuple[str, str], kept: StickyEntry) -> None:
         """Remember, and tell what the others cannot know: that it goes on as before they are told seldom."""
         known = self._kept.get(key)
         super().put(key, kept)
@@ -62,7 +62,7 @@ class SharedSticky(StickyTable):
     def learn(self, key: list[str], candidate: list[str], tier: Any, at: float) -> None:
         """Remember what another worker has told."""
         session, asked = key
-        super().put((session, asked), Kept(Candidate(*candidate), tier, at))
+        super().put((session, asked), StickyEntry(Candidate(*candidate), tier, at))
         self._note((session, asked), at)
 
     def _note(self, key: tuple[str, str], at: float) -> None:

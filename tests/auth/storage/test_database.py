@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from smart_router.auth.cooldowns import Health, after_success
 from smart_router.auth.storage import database, health_records, writer
 from smart_router.auth.storage.database import FILE_NAME, Database
-from smart_router.auth.storage.health_records import Change, Key, Ledger
+from smart_router.auth.storage.health_records import Change, HealthRecords, Key
 from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.schema import MIGRATIONS
 from smart_router.auth.storage.writer import StoreError
@@ -329,7 +329,7 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
     monkeypatch.setattr(database, "MOST_RECORDS", 10)
     monkeypatch.setattr(health_records, "MOST_RECORDS", 10)
     clocks = Clocks(0.0, 0.0)
-    db, book = Database(folder, clocks.clock), Ledger(durable=True)
+    db, book = Database(folder, clocks.clock), HealthRecords(durable=True)
     off = Key("openai:off", "", "f")
     changes = [Change((off,), lambda health: Health(disabled="off"))]
     changes += [Change((Key("openai:env", f"model-{number}", "f"),), succeed) for number in range(50)]
@@ -348,7 +348,7 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
 
 
 def test_what_happens_while_a_batch_is_written_is_kept() -> None:
-    book, key = Ledger(durable=True), Key("openai:env", "", "f")
+    book, key = HealthRecords(durable=True), Key("openai:env", "", "f")
     book.note(Change((key,), succeed))
     written = book.pending()
     book.note(Change((key,), succeed))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from smart_router.auth.cooldowns import Health, after_failure, after_pick, after_success
 from smart_router.auth.storage import health_records
-from smart_router.auth.storage.health_records import Change, Key, Ledger
+from smart_router.auth.storage.health_records import Change, HealthRecords, Key
 from smart_router.errors import UpstreamError
 
 KEYS = (Key("openai:env", "", "f"), Key("openai:env", "gpt", "f"))
@@ -25,7 +25,7 @@ HAPPENED = {
 def test_harmless_changes_come_to_the_same_later(happened: list[str], looks: set[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(health_records, "MOST_LATE", 5)
-        at_once, later = Ledger(durable=True), Ledger(durable=True)
+        at_once, later = HealthRecords(durable=True), HealthRecords(durable=True)
         for number, what in enumerate(happened):
             change = Change(KEYS, HAPPENED[what])
             at_once.note(change)
@@ -38,7 +38,7 @@ def test_harmless_changes_come_to_the_same_later(happened: list[str], looks: set
 
 
 def test_what_was_written_before_anyone_looked_is_not_applied_twice() -> None:
-    book, change = Ledger(durable=True), Change(KEYS, HAPPENED["succeeded"])
+    book, change = HealthRecords(durable=True), Change(KEYS, HAPPENED["succeeded"])
     book.note(change, harmless=True)
     book.adopt({KEYS[0]: Health(counts={"success": 7})}, book.pending())
     assert book.get(KEYS[0]).counts == {"success": 7}

@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.database import Database, Snapshot
-from smart_router.auth.storage.health_records import Ledger
+from smart_router.auth.storage.health_records import HealthRecords
 from smart_router.auth.storage.os_keyring import KeyringError, OsKeyring, new_entry
 from smart_router.auth.storage.rows import secret_text, with_secret
 from smart_router.auth.storage.writer import StoreError, Writer
@@ -50,7 +50,7 @@ _DAMAGED = "what the system's keyring holds for it is no login: log in again"
 _Job = Callable[[], None]
 
 
-class Keeper:
+class CredentialStorage:
     """Reads and writes the stored credentials; `received` is told all of them whenever they may have changed.
 
     One thread makes all calls to the keyring, since they can block for as long as the user is asked to
@@ -59,7 +59,7 @@ class Keeper:
     """
 
     def __init__(
-        self, database: Database, ledger: Ledger, received: Callable[[Sequence[Profile]], None]
+        self, database: Database, ledger: HealthRecords, received: Callable[[Sequence[Profile]], None]
     ) -> None:
         self.writer = Writer(database, ledger, self._take)
         self._received = received

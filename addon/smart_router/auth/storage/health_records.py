@@ -43,7 +43,7 @@ class Change(NamedTuple):
     apply: Callable[[Health], Health]
 
 
-class Ledger:
+class HealthRecords:
     """Health records in memory, first truth for this process; safe to use from several threads.
 
     Changes take effect here at once and queue up for the writer, which applies the same functions to the

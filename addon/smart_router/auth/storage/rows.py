@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from smart_router.auth.cooldowns import Health, clamped, shifted
+from smart_router.auth.cooldowns import Health, clamp_to, on_clock
 from smart_router.auth.profiles import Login, Profile, fingerprint
 
 Row = tuple[Any, ...]
@@ -45,7 +45,7 @@ class Clock:
 
 def health_to_json(health: Health, clock: Clock) -> str:
     """The record for the disk: wall time, which other processes and the next start understand."""
-    return _HEALTH.dump_json(shifted(health, clock.lead)).decode()
+    return _HEALTH.dump_json(on_clock(health, clock.lead)).decode()
 
 
 def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
@@ -54,10 +54,10 @@ def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
     A record that cannot be read is a fresh one: it only costs an attempt too many.
     """
     try:
-        health = shifted(_HEALTH.validate_python(from_json(record, allow_inf_nan=False)), -clock.lead)
+        health = on_clock(_HEALTH.validate_python(from_json(record, allow_inf_nan=False)), -clock.lead)
     except (ValueError, TypeError):
         return Health(), False
-    mended = clamped(health, clock.monotonic())
+    mended = clamp_to(health, clock.monotonic())
     return mended, mended != health
 
 

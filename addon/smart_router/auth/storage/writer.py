@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.database import Database, Snapshot
-from smart_router.auth.storage.health_records import Change, Ledger
+from smart_router.auth.storage.health_records import Change, HealthRecords
 from smart_router.storage.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,9 @@ class Writer:
     from memory; the changes wait. `received` is told what the file holds whenever that may have changed.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, received: Callable[[Snapshot], None]) -> None:
+    def __init__(
+        self, database: Database, ledger: HealthRecords, received: Callable[[Snapshot], None]
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._received = received
