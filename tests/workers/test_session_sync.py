@@ -15,10 +15,10 @@ from smart_router.routing.sticky import StickyEntry
 from smart_router.stats.metrics import exposition
 from smart_router.stats.totals import Histogram, Totals
 from smart_router.workers.channel import Channel
-from smart_router.workers.counters import add
+from smart_router.workers.counters import merge
 from smart_router.workers.report import from_tree, to_tree
 from smart_router.workers.session_sync import SharedReasoning, SharedSticky
-from smart_router.workers.sync_log import Passed
+from smart_router.workers.sync_log import SyncLog
 
 NAMES = st.sampled_from(["a", "b", "c"])
 # shapes are the same everywhere, as counts are: a name is a number or a list or a tree, never two of these
@@ -34,9 +34,9 @@ TREES = st.fixed_dictionaries(
 
 @given(TREES, TREES, TREES)
 def test_sums_do_not_depend_on_the_order(one: Any, two: Any, three: Any) -> None:
-    assert add(one, two) == add(two, one)
-    assert add(add(one, two), three) == add(one, add(two, three))
-    assert add({}, one) == one
+    assert merge(one, two) == merge(two, one)
+    assert merge(merge(one, two), three) == merge(one, merge(two, three))
+    assert merge({}, one) == one
 
 
 def totals(number: int) -> Totals:
@@ -54,7 +54,7 @@ def test_the_sum_is_what_one_process_would_have_counted() -> None:
     both.overhead = one.overhead.plus(two.overhead)
     both.durations.update({who: found.plus(two.durations[who]) for who, found in one.durations.items()})
     told = [json.loads(json.dumps(tree)) for tree in (to_tree(one, 3), to_tree(two, 4))]
-    assert exposition(*from_tree(add(*told))) == exposition(both, 7)
+    assert exposition(*from_tree(merge(*told))) == exposition(both, 7)
 
 
 def test_counts_of_a_worker_with_fewer_buckets() -> None:
@@ -82,7 +82,7 @@ def test_another_worker_remembers_the_same() -> None:
 
 
 def test_what_is_passed_on_is_bounded() -> None:
-    passed = Passed(10)
+    passed = SyncLog(10)
     for line in (b"aaaa", b"bbbb", b"cccc"):
         passed.add(line)
     assert list(passed) == [b"bbbb", b"cccc"]

@@ -4,12 +4,12 @@
 |---|---|---|
 | supervisor | `begin` | the worker may serve |
 | worker | `serving` | it accepts connections from now on |
-| worker | `tell` | what it has come to know of conversations: see `sharing` |
-| supervisor | `tell` | the same, from another worker; what is known already comes before `begin` |
+| worker | `sync` | what it has come to know of conversations: see `sharing` |
+| supervisor | `sync` | the same, from another worker; what is known already comes before `begin` |
 | worker | `report` | how it fares, see `report`; twice a second, and before it asks |
 | worker | `ask` | it wants the supervisor's `view` |
 | supervisor | `view` | the answer to `ask`: all workers, and the sum of their counts |
-| supervisor | `leave` | end the running requests within `grace` seconds, and go |
+| supervisor | `drain` | end the running requests within `grace` seconds, and go |
 
 A worker whose supervisor is gone reads the end of the stream, and leaves too.
 """

@@ -13,13 +13,13 @@ Tree = Mapping[str, Any]
 """Numbers, lists of numbers, and trees, by name."""
 
 
-def add(one: Any, other: Any) -> Any:
+def merge(one: Any, other: Any) -> Any:
     """The sum of two trees: of what both have, and what only one has."""
     if isinstance(one, Mapping):
         return {
-            key: add(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
+            key: merge(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))
             for key in [*one, *(key for key in other if key not in one)]
         }
     if isinstance(one, list):
-        return [add(mine, theirs) for mine, theirs in zip_longest(one, other, fillvalue=0)]
+        return [merge(mine, theirs) for mine, theirs in zip_longest(one, other, fillvalue=0)]
     return one + other

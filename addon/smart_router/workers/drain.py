@@ -29,7 +29,7 @@ CUT_WITHIN = 3 * KILL_LOOK
 """Seconds in which the requests that are cut off tell their clients so."""
 
 
-async def leave(proxyserver: Proxyserver, grace: float) -> None:
+async def drain(proxyserver: Proxyserver, grace: float) -> None:
     """Wait until all clients are gone, `grace` seconds at most; then end their requests with an error."""
     if not await _emptied(proxyserver, grace):
         if cut := _cut(proxyserver):

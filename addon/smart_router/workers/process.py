@@ -32,7 +32,7 @@ class Command:
     sockets: Sockets
 
 
-class Child:
+class WorkerProcess:
     """One worker. `short_lives` counts those before it that ended soon after they were started."""
 
     def __init__(self, process: asyncio.subprocess.Process, channel: Channel, short_lives: int) -> None:
@@ -40,13 +40,13 @@ class Child:
         self.short_lives = short_lives
         self.started = time.monotonic()
         self.state: State = "starting"
-        self.told: dict[str, Any] = {}
+        self.status: dict[str, Any] = {}
         self._channel = channel
         self._settled = asyncio.Event()
         self._reported_at = self.started
 
     @classmethod
-    async def start(cls, command: Command, short_lives: int = 0) -> Child:
+    async def start(cls, command: Command, short_lives: int = 0) -> WorkerProcess:
         """Start a process; `run` then has to be called."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -63,7 +63,9 @@ class Child:
         ours.setblocking(False)
         return cls(process, await Channel.open(ours), short_lives)
 
-    async def run(self, asked: Callable[[Child], None], told: Callable[[Child, Any], None]) -> int:
+    async def run(
+        self, asked: Callable[[WorkerProcess], None], told: Callable[[WorkerProcess, Any], None]
+    ) -> int:
         """Listen to it until it ends; `asked` is called when it wants a view, `told` with what the others
         are to know. Its exit code, or minus the signal that ended it."""
         self._channel.send("begin")
@@ -73,11 +75,11 @@ class Child:
                     self.state = "serving"
                     self._settled.set()
                 case "report":
-                    self.told = message
+                    self.status = message
                     self._reported_at = time.monotonic()
                 case "ask":
                     asked(self)
-                case "tell":
+                case "sync":
                     told(self, message["told"])
         code = await self.process.wait()
         self._channel.close()
@@ -104,17 +106,17 @@ class Child:
 
     def describe(self) -> dict[str, Any]:
         """What /health says of it."""
-        told = {name: value for name, value in self.told.items() if name != "counts"}
+        told = {name: value for name, value in self.status.items() if name != "counts"}
         silent = self.state != "starting" and time.monotonic() - self._reported_at > SILENT
         state = "not answering" if silent else self.state
         return {"pid": self.process.pid, "state": state, "uptime": round(self.age, 1), **told}
 
-    def leave(self, grace: float) -> None:
+    def drain(self, grace: float) -> None:
         """Have it end its requests within so many seconds, and go; at once if it has none yet."""
         if self.state == "starting":
             self.end(signal.SIGTERM)
         self.state = "leaving"
-        self._channel.send("leave", grace=grace)
+        self._channel.send("drain", grace=grace)
 
     def end(self, how: signal.Signals) -> None:
         """Send it a signal, if it is still there."""

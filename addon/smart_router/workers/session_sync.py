@@ -72,7 +72,7 @@ class SharedSticky(StickyTable):
         self._told[key] = at
 
 
-class Sharing:
+class SessionSync:
     """One worker's memory of conversations, in the place of the router's own."""
 
     def __init__(self, router: Runtime, tell: Tell) -> None:

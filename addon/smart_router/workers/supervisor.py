@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from smart_router.workers.channel import encode
-from smart_router.workers.counters import add
-from smart_router.workers.process import Child, Command
-from smart_router.workers.sync_log import Passed
+from smart_router.workers.counters import merge
+from smart_router.workers.process import Command, WorkerProcess
+from smart_router.workers.sync_log import SyncLog
 
 STDIN = 0
 
@@ -43,14 +43,14 @@ class Supervisor:
         self._count = count
         self._grace = grace
         self._say = say
-        self._alone = alone
+        self._exclusive = alone
         self._started = time.monotonic()
         self._had_terminal = os.isatty(STDIN)
-        self._children: list[Child] = []
-        self._kept: set[Child] = set()
-        self._coming = 0
-        self._gone: Any = {}
-        self._passed = Passed()
+        self._children: list[WorkerProcess] = []
+        self._persistent: set[WorkerProcess] = set()
+        self._starting = 0
+        self._exited_counts: Any = {}
+        self._passed = SyncLog()
         self._restarts = 0
         self._ending = asyncio.Event()
         self._over = asyncio.Event()
@@ -84,34 +84,34 @@ class Supervisor:
         child = await self._spawn(keep=False)
         served = await child.serves() and child in self._children
         if served:
-            self._kept.add(child)
+            self._persistent.add(child)
         return served
 
-    async def _spawn(self, *, keep: bool, short_lives: int = 0) -> Child:
-        child = await Child.start(self._command, short_lives)
+    async def _spawn(self, *, keep: bool, short_lives: int = 0) -> WorkerProcess:
+        child = await WorkerProcess.start(self._command, short_lives)
         for line in self._passed:
             child.pass_on(line)
         self._children.append(child)
         if keep:
-            self._kept.add(child)
+            self._persistent.add(child)
         self._start(self._watch(child))
         if self._ending.is_set():
-            child.leave(self._grace)
+            child.drain(self._grace)
         return child
 
-    async def _watch(self, child: Child) -> None:
+    async def _watch(self, child: WorkerProcess) -> None:
         """See a worker to its end, and have another take its place if it was to be kept."""
         code = await child.run(self._show, self._pass_on)
         self._children.remove(child)
-        self._gone = add(self._gone, child.told.get("counts", {}))
-        if child in self._kept and child.state != "leaving":
+        self._exited_counts = merge(self._exited_counts, child.status.get("counts", {}))
+        if child in self._persistent and child.state != "leaving":
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             self._say(f"worker {child.process.pid} {how} after {child.age:.0f} s")
             await self._restart(child)
-        self._kept.discard(child)
+        self._persistent.discard(child)
         self._look_whether_over()
 
-    async def _restart(self, child: Child) -> None:
+    async def _restart(self, child: WorkerProcess) -> None:
         short_lives = child.short_lives + 1 if child.age < SHORT_LIFE else 0
         if short_lives > MOST_SHORT_LIVES:
             self._say(f"{short_lives} workers in a row ended within {SHORT_LIFE:g} s: no other is started")
@@ -129,31 +129,31 @@ class Supervisor:
         """Put a new worker in the place of each, one by one; if one does not start, the others stay."""
         async with self._replacing:
             for old in list(self._children):
-                if old not in self._kept:
+                if old not in self._persistent:
                     continue
                 with self._one_coming():
-                    if self._alone:
-                        old.leave(self._grace)
+                    if self._exclusive:
+                        old.drain(self._grace)
                         await old.process.wait()
                     if not await self._begin_one():
                         if not self._ending.is_set():
                             self._say("the new worker did not start: the old ones go on")
                         return
-                old.leave(self._grace)
+                old.drain(self._grace)
             self._say("all workers are new")
 
     @contextmanager
     def _one_coming(self) -> Iterator[None]:
         """Having no worker for the moment is not the end."""
-        self._coming += 1
+        self._starting += 1
         try:
             yield
         finally:
-            self._coming -= 1
+            self._starting -= 1
             self._look_whether_over()
 
     def _look_whether_over(self) -> None:
-        if not self._children and not self._coming:
+        if not self._children and not self._starting:
             self._over.set()
 
     def _hang_up(self) -> None:
@@ -173,7 +173,7 @@ class Supervisor:
         for own in chain.from_iterable(self._command.sockets.values()):
             own.close()  # the workers close theirs when they have accepted what waits
         for child in self._children:
-            child.leave(self._grace)
+            child.drain(self._grace)
         asyncio.get_running_loop().call_later(self._grace + END_WITHIN, self._end_by, signal.SIGKILL)
 
     def _end_by(self, how: signal.Signals) -> None:
@@ -182,7 +182,7 @@ class Supervisor:
 
     # All of them as one.
 
-    def _show(self, asking: Child) -> None:
+    def _show(self, asking: WorkerProcess) -> None:
         """Tell a worker of all workers, as of their last reports."""
         asking.show(
             {
@@ -190,13 +190,15 @@ class Supervisor:
                 "restarts": self._restarts,
                 "leaving": self._ending.is_set(),
                 "workers": [child.describe() for child in self._children],
-                "counts": reduce(add, (child.told.get("counts", {}) for child in self._children), self._gone),
+                "counts": reduce(
+                    merge, (child.status.get("counts", {}) for child in self._children), self._exited_counts
+                ),
             }
         )
 
-    def _pass_on(self, teller: Child, told: Any) -> None:
+    def _pass_on(self, teller: WorkerProcess, told: Any) -> None:
         """What one worker has come to know of conversations is for the others and for those to come."""
-        self._passed.add(line := encode("tell", told=told))
+        self._passed.add(line := encode("sync", told=told))
         for child in self._children:
             if child is not teller:
                 child.pass_on(line)

@@ -9,7 +9,7 @@ MOST_BYTES = 64 << 20
 """What is kept; the oldest goes first."""
 
 
-class Passed:
+class SyncLog:
     """Lines of the channel, as they came."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:

@@ -15,10 +15,10 @@ from smart_router.recording import FLUSH_WITHIN
 from smart_router.runtime import Runtime
 from smart_router.workers.aggregate import SharedRequestHandler
 from smart_router.workers.channel import Channel, Message
-from smart_router.workers.drain import leave
+from smart_router.workers.drain import drain
 from smart_router.workers.inherited_sockets import Inherited
 from smart_router.workers.report import report
-from smart_router.workers.session_sync import Sharing
+from smart_router.workers.session_sync import SessionSync
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ VIEW_WITHIN = 3.0
 """Seconds that the supervisor may take to tell of all workers; it has nothing else to do."""
 
 
-class Member:
+class WorkerAddon:
     """One worker's part in `smart-router serve`, from `join` on."""
 
     name = "smart-router-worker"
@@ -93,10 +93,10 @@ class Member:
         """Do what the supervisor says until it is gone."""
         try:
             self._channel = channel = await Channel.open(control)
-            sharing = Sharing(router, self._tell)
+            sharing = SessionSync(router, self._tell)
             while message := await channel.receive():
                 match message["type"]:
-                    case "tell":
+                    case "sync":
                         sharing.learn(message["told"])
                     case "begin":
                         await self._inherited.open()
@@ -105,7 +105,7 @@ class Member:
                     case "view" if self._view is not None:
                         self._view.set_result(message)
                         self._view = None
-                    case "leave":
+                    case "drain":
                         self._leave(message["grace"])
             logger.error("the supervisor is gone: this worker leaves too")
             self._leave(ORPHANED)
@@ -122,7 +122,7 @@ class Member:
     def _tell_all(self) -> None:
         untold, self._untold = self._untold, []
         if self._channel is not None:
-            self._channel.send("tell", told=untold)
+            self._channel.send("sync", told=untold)
 
     async def _report_regularly(self) -> None:
         while True:
@@ -144,7 +144,7 @@ class Member:
         """Serve nobody new, see the others off, and say a last time how it went."""
         try:
             await self._inherited.close()
-            await leave(ctx.master.addons.get("proxyserver"), grace)
+            await drain(ctx.master.addons.get("proxyserver"), grace)
             if router := self._addon.router():
                 await asyncio.to_thread(router.recording.recorder.flush, FLUSH_WITHIN)
             self._report()
@@ -154,4 +154,4 @@ class Member:
             ctx.master.shutdown()
 
 
-member = Member(_smart_router)
+member = WorkerAddon(_smart_router)
