@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.testbed.cases import Case, load_cases
 
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import Call, Dialect
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
@@ -42,7 +42,7 @@ SECONDS = 1.0  # per measurement
 
 def translate(dialect: Dialect, case: Case) -> None:
     """One stream from the provider's bytes to the client's."""
-    reader = dialect.open_stream(Call(case.provider, case.model, True, 1_700_000_000, "bench"))
+    reader = dialect.open_stream(CallContext(case.provider, case.model, True, 1_700_000_000, "bench"))
     writer = ChatStreamWriter(include_usage=True)
     body = case.body
     for start in range(0, len(body), CHUNK):

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from smart_router.attempts.answer import Answer
-from smart_router.dialects.hub import Delta, End, Event, Finish, Start, Used, make_usage
+from smart_router.dialects.hub import Delta, End, Event, Finish, Start, UsageEvent, make_usage
 from smart_router.errors import ClientError, UpstreamError
 from tests.testbed.exchanges import exchange
 
 START = Start("id-1", "m", 1_700_000_000)
 ROLE = Delta({})
 HELLO: list[Event] = [START, Delta({"content": "Hel"}), Delta({"content": "lo."}), Finish("stop")]
-USED = Used(make_usage(3, 4))
+USED = UsageEvent(make_usage(3, 4))
 DETAILS = [{"type": "reasoning.encrypted", "data": "xyz", "format": "f", "index": 0}]
 CALL = {"index": 0, "id": "call-1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.fold import fold, unfold
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used, make_usage
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
 from smart_router.errors import UpstreamError
 
 START = Start("chatcmpl-1", "m", 7)
@@ -135,7 +135,7 @@ def test_whole_answer() -> None:
         Delta({"content": "a"}, 0, {"logprobs": {"content": logprobs[1], "refusal": None}}),
         Finish("length", 1),
         Finish("stop", 0, {"native_finish_reason": "STOP"}),
-        Used(make_usage(3, 4)),
+        UsageEvent(make_usage(3, 4)),
         End(),
     ]
     assert fold(events) == {

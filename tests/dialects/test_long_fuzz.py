@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import Call, Dialect
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
@@ -58,7 +58,7 @@ ODD: tuple[Any, ...] = (
     [None],
 )
 
-PLACES = {Start: 0, Delta: 1, Finish: 2, Used: 3, End: 4, Failure: 4}
+PLACES = {Start: 0, Delta: 1, Finish: 2, UsageEvent: 3, End: 4, Failure: 4}
 """An event's place in the order that readers promise."""
 
 
@@ -107,7 +107,7 @@ def put_somewhere(value: Any, chance: random.Random) -> Any:
 DAMAGE: tuple[Callable[[bytes, random.Random], bytes], ...] = (overwrite, splice, revalue)
 
 
-def read(dialect: Dialect, call: Call, body: bytes, chance: random.Random) -> list[Event]:
+def read(dialect: Dialect, call: CallContext, body: bytes, chance: random.Random) -> list[Event]:
     """The events of a body in random pieces."""
     reader = dialect.open_stream(call)
     events: list[Event] = []
@@ -135,7 +135,7 @@ def attack(case: Case, chance: random.Random) -> None:
     for _ in range(chance.randint(1, 3)):
         body = chance.choice(DAMAGE)(body, chance)
     dialect, rules = DIALECTS[case.wire], ERROR_RULES.get(case.provider, ())
-    call = Call(case.provider, case.model, True, 1_700_000_000, "fuzz", error_rules=rules)
+    call = CallContext(case.provider, case.model, True, 1_700_000_000, "fuzz", error_rules=rules)
     check(read(dialect, call, body, chance))
     dialect.read_answer(body, call)
     read_error(case.status, case.headers, body, rules, 1_700_000_000.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.dialects.base import ModelRules
+from smart_router.dialects.base import ModelCapabilities
 from smart_router.providers.catalogue import load_models, read_catalogue, rules_for
 from smart_router.providers.error_rules import ERROR_RULES
 from tests.testbed.cases import load_cases
@@ -130,7 +130,7 @@ def test_rules(provider: str, model: str, expected: dict[str, Any]) -> None:
 
 def test_unknown_providers_have_no_models_and_any_rules() -> None:
     assert load_models("nobody") == {}
-    assert rules_for("nobody", "anything") == ModelRules()
+    assert rules_for("nobody", "anything") == ModelCapabilities()
 
 
 @pytest.mark.skipif(not load_cases(), reason="recorded answers not found beside the checkout")
@@ -146,4 +146,4 @@ def test_recorded_reasoning_is_expected() -> None:
 
 @given(st.sampled_from(PROVIDERS), st.text(max_size=40))
 def test_any_id_has_rules(provider: str, model: str) -> None:
-    assert isinstance(rules_for(provider, model), ModelRules)
+    assert isinstance(rules_for(provider, model), ModelCapabilities)

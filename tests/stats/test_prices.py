@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from smart_router.config import parse_config
 from smart_router.config_errors import ConfigError
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import Call, ChatQuirks, Dialect
+from smart_router.dialects.base import CallContext, ChatQuirks, Dialect
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.hub import ChatCompletion, Usage, Used
+from smart_router.dialects.hub import ChatCompletion, Usage, UsageEvent
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
@@ -106,7 +106,7 @@ def answer_of(case: Case) -> ChatCompletion | UpstreamError:
     """Our reading of the answer."""
     dialect, provider = DIALECTS[case.wire], PROVIDERS.get(case.provider)
     quirks = provider.quirks if provider else ChatQuirks()
-    call = Call(case.provider, case.model, case.stream, int(NOON), "r", quirks=quirks)
+    call = CallContext(case.provider, case.model, case.stream, int(NOON), "r", quirks=quirks)
     if not case.stream:
         return dialect.read_answer(case.body, call)
     reader = dialect.open_stream(call)
@@ -127,7 +127,7 @@ def test_recorded_answers_cost_what_genai_prices_says(case: Case) -> None:
     expected = genai_cost(case)
     found = price(case, answer["usage"])
     assert found == (None if expected is None else pytest.approx(expected, rel=0.01))
-    streamed = [event.usage for event in unfold(answer) if isinstance(event, Used)]
+    streamed = [event.usage for event in unfold(answer) if isinstance(event, UsageEvent)]
     assert [price(case, usage) for usage in streamed] == [found]
 
 

@@ -25,7 +25,7 @@ from smart_router.decompression import (
     decompress_start,
     encoding_of,
 )
-from smart_router.dialects.base import Call, StreamReader
+from smart_router.dialects.base import CallContext, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
 from smart_router.dialects.sse import MAX_EVENT_BYTES
@@ -54,7 +54,7 @@ class Attempt:
     candidate: Candidate
     profile_id: str
     provider: Provider
-    call: Call
+    call: CallContext
     flow: http.HTTPFlow
     credential: Mapping[str, SecretStr]
     connect_timeout: float

@@ -16,7 +16,7 @@ from smart_router.attempts.http_messages import encode_headers, make_request, ma
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.tool_names import tool_names
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
@@ -79,8 +79,10 @@ class AttemptBuilder:
             of_login=profile.login is not None,
         )
 
-    def _call(self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile) -> Call:
-        call = Call(
+    def _call(
+        self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile
+    ) -> CallContext:
+        call = CallContext(
             provider=provider.id,
             model=candidate.model,
             stream=exchange.streams,  # for most; the dialect has the last word

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smart_router.dialects.hub import ChatCompletion, Delta, Event, Start, Usage, Used, is_content
+from smart_router.dialects.hub import ChatCompletion, Delta, Event, Start, Usage, UsageEvent, is_content
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Measurements:
             elif type(event) is Start:
                 self.model = event.model
                 self._serve(event.extra.get("service_tier"))
-            elif type(event) is Used:
+            elif type(event) is UsageEvent:
                 self.usage = event.usage
 
     def take_complete(self, answer: ChatCompletion) -> None:

@@ -1,7 +1,7 @@
 """What every dialect offers, and what it is told about the attempt it works for.
 
 A dialect is pure: same input, same output, no clock, no randomness, no socket. What would need them
-(the time, ids for tool calls that came without) is in `Call`.
+(the time, ids for tool calls that came without) is in `CallContext`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from smart_router.errors import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRules:
+class ModelCapabilities:
     """What one model accepts (vendors' model pages, AI SDK); a row of the model catalogue.
 
     `max_output` and `context` are tokens, None where unknown. `sampling` says whether temperature, top_p
@@ -85,7 +85,7 @@ class ChatQuirks:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallContext:
     """One attempt, as a dialect sees it.
 
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
@@ -99,7 +99,7 @@ class Call:
     stream: bool
     now: int
     request_id: str
-    rules: ModelRules = ModelRules()
+    rules: ModelCapabilities = ModelCapabilities()
     quirks: ChatQuirks = ChatQuirks()
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Call:
         return f"{kind}_{self.request_id}_{number}"
 
 
-class Outgoing(NamedTuple):
+class ProviderRequest(NamedTuple):
     """A request in the provider's terms. `path` is joined to the base URL; no header holds a secret."""
 
     path: str
@@ -138,7 +138,7 @@ class Dialect(Protocol):
         """The format's name, for records and messages."""
         ...
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request in the provider's terms.
 
         Raises ClientError (400, naming the field) for what the target cannot do and what would change
@@ -146,14 +146,14 @@ class Dialect(Protocol):
         """
         ...
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Whether the provider will be asked for a stream for this request (Codex always is)."""
         ...
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole 2xx answer, or the failure it holds; never raises."""
         ...
 
-    def open_stream(self, call: Call) -> StreamReader:
+    def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for a streamed 2xx answer."""
         ...

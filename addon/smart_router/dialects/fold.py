@@ -23,7 +23,7 @@ from smart_router.dialects.hub import (
     Start,
     ToolCall,
     Usage,
-    Used,
+    UsageEvent,
 )
 from smart_router.errors import UpstreamError
 
@@ -49,7 +49,7 @@ def fold(events: Iterable[Event]) -> ChatCompletion | UpstreamError:
                 extras.setdefault(choice, []).append(extra)
             case Start():
                 start = start or event
-            case Used(counted):
+            case UsageEvent(counted):
                 usage = counted
             case Failure(error):
                 return error
@@ -84,7 +84,7 @@ def unfold(completion: ChatCompletion) -> list[Event]:
         if reason := choice["finish_reason"]:
             events.append(Finish(reason, choice["index"], extra))
     if usage := completion.get("usage"):
-        events.append(Used(usage))
+        events.append(UsageEvent(usage))
     return [*events, End()]
 
 

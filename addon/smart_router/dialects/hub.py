@@ -164,7 +164,7 @@ class Finish(NamedTuple):
     extra: Mapping[str, Any] = {}
 
 
-class Used(NamedTuple):
+class UsageEvent(NamedTuple):
     """The answer's token counts, final."""
 
     usage: Usage
@@ -180,7 +180,7 @@ class End(NamedTuple):
     """The provider's terminal marker was seen: the answer is complete."""
 
 
-Event = Start | Delta | Finish | Used | Failure | End
+Event = Start | Delta | Finish | UsageEvent | Failure | End
 
 MAX_CHOICES = 128
 """OpenAI's highest `n`. Readers leave out a choice whose index is beyond it: whoever gets the answer makes

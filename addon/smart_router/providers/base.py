@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from smart_router.dialects.base import ChatQuirks, Dialect, ModelRules
+from smart_router.dialects.base import ChatQuirks, Dialect, ModelCapabilities
 from smart_router.dialects.errors import ErrorRule
 
-_ANY_RULES = ModelRules()
+_ANY_RULES = ModelCapabilities()
 _NO_QUIRKS = ChatQuirks()
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
@@ -21,7 +21,7 @@ class Model:
     """One model of one provider. `id` is the provider's own; `rules` what it accepts."""
 
     id: str
-    rules: ModelRules = _ANY_RULES
+    rules: ModelCapabilities = _ANY_RULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from smart_router.dialects.base import ModelRules
+from smart_router.dialects.base import ModelCapabilities
 from smart_router.providers.base import Model
 
 _FILE = Path(__file__).with_name("models.toml")
-_FIELDS = frozenset(field.name for field in fields(ModelRules))
-_RULES = TypeAdapter(ModelRules)
+_FIELDS = frozenset(field.name for field in fields(ModelCapabilities))
+_RULES = TypeAdapter(ModelCapabilities)
 
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$", re.ASCII)
 """What dated ids end in: gpt-5-2025-08-07, claude-sonnet-4-5-20250929, kimi-k2-instruct-0905."""
@@ -35,10 +35,10 @@ def load_models(provider_id: str) -> Mapping[str, Model]:
 
 
 @functools.lru_cache(maxsize=1024)
-def rules_for(provider_id: str, model_id: str) -> ModelRules:
+def rules_for(provider_id: str, model_id: str) -> ModelCapabilities:
     """What a model accepts: the rows that match its id put together, the most particular last.
 
-    A model or provider that the catalogue does not know gets what `ModelRules` assumes of any.
+    A model or provider that the catalogue does not know gets what `ModelCapabilities` assumes of any.
     """
     rows = _rows(provider_id)
     matching = sorted((row_id for row_id in rows if _matches(row_id, model_id)), key=_particularity)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.anthropic.answer import FINISH_REASONS
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import Call, Dialect, ModelRules
+from smart_router.dialects.base import CallContext, Dialect, ModelCapabilities
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Delta, Event, Failure, Message, ReasoningDetail
@@ -38,8 +38,8 @@ OWN_EXPECTATION = {
 """Cases with a test of their own below, and why."""
 
 
-def call_for(case: Case) -> Call:
-    return Call(case.provider, case.model, case.stream, now=1, request_id="r")
+def call_for(case: Case) -> CallContext:
+    return CallContext(case.provider, case.model, case.stream, now=1, request_id="r")
 
 
 def read_stream(case: Case) -> list[Event]:
@@ -66,7 +66,7 @@ def recorded(name: str) -> Case:
 def test_is_a_dialect() -> None:
     dialect: Dialect = DIALECT
     assert dialect.name == "anthropic"
-    call = Call("anthropic", "claude", stream=True, now=1, request_id="r")
+    call = CallContext("anthropic", "claude", stream=True, now=1, request_id="r")
     path, headers, body = dialect.write_request({"messages": [{"role": "user", "content": "Hi"}]}, call)
     assert path == "/v1/messages"
     assert headers == {"content-type": "application/json", "anthropic-version": "2023-06-01"}
@@ -152,7 +152,7 @@ DETAILS: list[ReasoningDetail] = [
 
 
 def test_every_kind_of_block() -> None:
-    call = Call("anthropic", "claude", stream=False, now=7, request_id="r")
+    call = CallContext("anthropic", "claude", stream=False, now=7, request_id="r")
     assert DIALECT.read_answer(json.dumps(WEB_ANSWER).encode(), call) == {
         "id": "msg_1",
         "object": "chat.completion",
@@ -202,13 +202,13 @@ def test_every_kind_of_block() -> None:
 
 def second_turn(provider: str, assistant: Message) -> list[dict[str, Any]]:
     """The assistant turn that Anthropic gets back in the second request of a tool loop."""
-    call = Call(
+    call = CallContext(
         provider,
         "claude",
         stream=False,
         now=1,
         request_id="r",
-        rules=ModelRules(thinking="budget", max_output=8000),
+        rules=ModelCapabilities(thinking="budget", max_output=8000),
     )
     results: list[Message] = [
         {"role": "tool", "tool_call_id": tool_call["id"], "content": "done"}
@@ -225,7 +225,7 @@ def second_turn(provider: str, assistant: Message) -> list[dict[str, Any]]:
 
 
 def test_thinking_survives_a_tool_loop() -> None:
-    call = Call("anthropic", "claude", stream=True, now=1, request_id="r")
+    call = CallContext("anthropic", "claude", stream=True, now=1, request_id="r")
     answer = DIALECT.read_answer(json.dumps(WEB_ANSWER).encode(), call)
     assert isinstance(answer, dict)
     message = answer["choices"][0]["message"]
@@ -252,7 +252,7 @@ def test_thinking_survives_a_tool_loop() -> None:
 
 
 def test_other_providers_thinking_goes_back_to_them() -> None:
-    call = Call("minimax-portal", "MiniMax-M2.7", stream=False, now=1, request_id="r")
+    call = CallContext("minimax-portal", "MiniMax-M2.7", stream=False, now=1, request_id="r")
     answer = DIALECT.read_answer(json.dumps(WEB_ANSWER).encode(), call)
     assert isinstance(answer, dict)
     turn = second_turn("minimax-portal", answer["choices"][0]["message"])
@@ -274,7 +274,7 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_whole_answers_that_are_failures(body: bytes) -> None:
     rules = (ErrorRule("rate_limit", "model", code=("1002",)),)
-    call = Call("minimax-portal", "m", stream=False, now=1, request_id="r", error_rules=rules)
+    call = CallContext("minimax-portal", "m", stream=False, now=1, request_id="r", error_rules=rules)
     error = DIALECT.read_answer(body, call)
     assert isinstance(error, UpstreamError)
     assert error.kind == ("rate_limit" if b"1002" in body else "server")
@@ -282,7 +282,7 @@ def test_whole_answers_that_are_failures(body: bytes) -> None:
 
 def test_a_good_code_of_minimax_is_no_failure() -> None:
     body = b'{"content": [{"type": "text", "text": "Hi"}], "base_resp": {"status_code": 0, "status_msg": ""}}'
-    call = Call("minimax-portal", "m", stream=False, now=1, request_id="r")
+    call = CallContext("minimax-portal", "m", stream=False, now=1, request_id="r")
     answer = DIALECT.read_answer(body, call)
     assert isinstance(answer, dict)
     assert answer["id"] == "msg_r_0"
@@ -310,7 +310,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(damaged())
 def test_damaged_answers_never_raise(body: bytes) -> None:
-    call = Call("anthropic", "claude", stream=True, now=1, request_id="r")
+    call = CallContext("anthropic", "claude", stream=True, now=1, request_id="r")
     DIALECT.read_answer(body, call)
     reader = DIALECT.open_stream(call)
     check_grammar([*reader.feed(body), *reader.close()])

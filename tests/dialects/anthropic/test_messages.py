@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.anthropic.messages import write_conversation
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 
-CALL = Call("anthropic", "claude", stream=False, now=1, request_id="r")
-NO_PREFILL = Call(
-    "anthropic", "claude", stream=False, now=1, request_id="r", rules=ModelRules(sampling="never")
+CALL = CallContext("anthropic", "claude", stream=False, now=1, request_id="r")
+NO_PREFILL = CallContext(
+    "anthropic", "claude", stream=False, now=1, request_id="r", rules=ModelCapabilities(sampling="never")
 )
 MARK = {"type": "ephemeral"}
 

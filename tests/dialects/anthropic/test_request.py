@@ -8,19 +8,21 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.anthropic.request import ANSWER_TOOL, write_body
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 from tests.dialects.anthropic.anthropic_to_hub import OutsideChatError, read_request
 from tests.testbed.cases import Case, case_params
 
-PLAIN = ModelRules(max_output=8000)
-BUDGET = ModelRules(max_output=64_000, thinking="budget")
-ADAPTIVE = ModelRules(max_output=128_000, thinking="adaptive", sampling="never")
-NO_XHIGH = ModelRules(max_output=128_000, thinking="adaptive", efforts=("low", "medium", "high", "max"))
-NO_SCHEMA = ModelRules(max_output=8000, json_schema=False)
-UNKNOWN = ModelRules()
+PLAIN = ModelCapabilities(max_output=8000)
+BUDGET = ModelCapabilities(max_output=64_000, thinking="budget")
+ADAPTIVE = ModelCapabilities(max_output=128_000, thinking="adaptive", sampling="never")
+NO_XHIGH = ModelCapabilities(
+    max_output=128_000, thinking="adaptive", efforts=("low", "medium", "high", "max")
+)
+NO_SCHEMA = ModelCapabilities(max_output=8000, json_schema=False)
+UNKNOWN = ModelCapabilities()
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"properties": {"at": {}}}}}
 NOW = {"type": "function", "function": {"name": "now", "description": "The time", "strict": True}}
@@ -41,12 +43,14 @@ HI: dict[str, Any] = {
 }
 
 
-def write(rules: ModelRules, **parameters: Any) -> dict[str, Any]:
+def write(rules: ModelCapabilities, **parameters: Any) -> dict[str, Any]:
     request: Any = {"messages": [{"role": "user", "content": "Hi"}], **parameters}
-    return write_body(request, Call("anthropic", "claude", stream=False, now=1, request_id="r", rules=rules))
+    return write_body(
+        request, CallContext("anthropic", "claude", stream=False, now=1, request_id="r", rules=rules)
+    )
 
 
-PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
+PARAMETERS: dict[str, tuple[ModelCapabilities, dict[str, Any], dict[str, Any]]] = {
     # rules, the request's parameters, what they add to the body (or change in it)
     "nothing": (PLAIN, {}, {}),
     "nulls": (PLAIN, dict.fromkeys(set(ChatRequest.__annotations__) - {"messages"}), {}),
@@ -62,17 +66,21 @@ PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
     "temperature": (PLAIN, {"temperature": 0.5}, {"temperature": 0.5}),
     "temperature 0": (PLAIN, {"temperature": 0}, {"temperature": 0}),
     "temperature of OpenAI's range": (PLAIN, {"temperature": 1.7}, {"temperature": 1}),
-    "lowest temperature": (ModelRules(8000, min_temperature=0.01), {"temperature": 0}, {"temperature": 0.01}),
+    "lowest temperature": (
+        ModelCapabilities(8000, min_temperature=0.01),
+        {"temperature": 0},
+        {"temperature": 0.01},
+    ),
     "top_p": (PLAIN, {"top_p": 0.5}, {"top_p": 0.5}),
     "top_p with temperature": (PLAIN, {"temperature": 1, "top_p": 0.5}, {"temperature": 1}),
-    "no sampling": (ModelRules(8000, sampling="never"), {"temperature": 1, "top_p": 0.5}, {}),
+    "no sampling": (ModelCapabilities(8000, sampling="never"), {"temperature": 1, "top_p": 0.5}, {}),
     "sampling with effort": (
-        ModelRules(8000, sampling="without_effort"),
+        ModelCapabilities(8000, sampling="without_effort"),
         {"temperature": 1, "reasoning_effort": "low"},
         {},
     ),
     "sampling without effort": (
-        ModelRules(8000, sampling="without_effort"),
+        ModelCapabilities(8000, sampling="without_effort"),
         {"temperature": 1, "reasoning_effort": "none"},
         {"temperature": 1},
     ),
@@ -131,12 +139,12 @@ PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "adaptive, lowest effort": (
-        ModelRules(8000, thinking="adaptive", efforts=("high",)),
+        ModelCapabilities(8000, thinking="adaptive", efforts=("high",)),
         {"reasoning_effort": "minimal"},
         {"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "high"}},
     ),
     "adaptive, efforts all unknown": (
-        ModelRules(8000, thinking="adaptive", efforts=("deep",)),
+        ModelCapabilities(8000, thinking="adaptive", efforts=("deep",)),
         {"reasoning_effort": "low"},
         {"thinking": {"type": "adaptive", "display": "summarized"}},
     ),
@@ -246,7 +254,7 @@ PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("rules", "parameters", "added"), PARAMETERS.values(), ids=PARAMETERS)
-def test_parameters(rules: ModelRules, parameters: dict[str, Any], added: dict[str, Any]) -> None:
+def test_parameters(rules: ModelCapabilities, parameters: dict[str, Any], added: dict[str, Any]) -> None:
     given = copy.deepcopy(parameters)
     assert write(rules, **parameters) == {**HI, **added}
     assert parameters == given
@@ -289,7 +297,7 @@ def test_the_last_four_cache_breakpoints_are_kept() -> None:
         ],
     }
     given = copy.deepcopy(request)
-    body = write_body(request, Call("anthropic", "claude", stream=False, now=1, request_id="r"))
+    body = write_body(request, CallContext("anthropic", "claude", stream=False, now=1, request_id="r"))
     blocks = [
         *body["tools"],
         *body["system"],
@@ -349,7 +357,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
     thinking = case.request.get("thinking", {}).get("type")
     rules = {"enabled": BUDGET, "adaptive": NO_XHIGH}.get(thinking, PLAIN)
     streams = case.request.get("stream", False)
-    call = Call("anthropic", case.request["model"], stream=streams, now=1, request_id="r", rules=rules)
+    call = CallContext("anthropic", case.request["model"], stream=streams, now=1, request_id="r", rules=rules)
     assert normalised(write_body(request, call)) == normalised(case.request)
 
 

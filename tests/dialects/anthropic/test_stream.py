@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.stream import AnthropicStream
-from smart_router.dialects.base import Call
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used, make_usage
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from smart_router.dialects.tool_names import short_name
 from tests.testbed.cases import Case, case_params, load_cases
 from tests.testbed.oracle import check_grammar
 
 LONG_NAME = "mcp__" + 20 * "long_"
-CALL = Call("anthropic", "claude", stream=True, now=7, request_id="r", tool_names=(LONG_NAME,))
+CALL = CallContext("anthropic", "claude", stream=True, now=7, request_id="r", tool_names=(LONG_NAME,))
 
 
-def read(*chunks: bytes, call: Call = CALL) -> list[Event]:
+def read(*chunks: bytes, call: CallContext = CALL) -> list[Event]:
     reader = AnthropicStream(call)
     return [event for chunk in chunks for event in reader.feed(chunk)] + reader.close()
 
@@ -256,7 +256,7 @@ def test_usage_is_the_latest_stated() -> None:
     )
     second = message_delta(None, output_tokens=7)
     third = message_delta("end_turn", input_tokens=90, output_tokens=9, cache_read_input_tokens=None)
-    [used] = [event for event in read(stream(first, second, third, STOP)) if isinstance(event, Used)]
+    [used] = [event for event in read(stream(first, second, third, STOP)) if isinstance(event, UsageEvent)]
     assert used.usage == make_usage(95, 9, cached=5)
 
 

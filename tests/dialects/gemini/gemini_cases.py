@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import Call, Dialect, ModelRules
+from smart_router.dialects.base import CallContext, Dialect, ModelCapabilities
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import Event
 from tests.testbed.cases import Case
@@ -25,22 +25,22 @@ USER = {"role": "user", "parts": [{"text": "hi"}]}
 """What Gemini gets of `HI`."""
 
 
-def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> Call:
+def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> CallContext:
     values: dict[str, Any] = {
         "provider": "google",
         "stream": False,
         "now": 1_700_000_000,
         "request_id": "req",
     }
-    return Call(**{**values, "model": model, **fields})
+    return CallContext(**{**values, "model": model, **fields})
 
 
-def case_call(case: Case, **fields: Any) -> Call:
-    rules = ModelRules(thinking="level" if case.model.startswith("gemini-3") else "budget")
+def case_call(case: Case, **fields: Any) -> CallContext:
+    rules = ModelCapabilities(thinking="level" if case.model.startswith("gemini-3") else "budget")
     return make_call(case.model, stream=case.stream, rules=rules, **fields)
 
 
-def read_chunks(dialect: Dialect, call: Call, chunks: Iterable[bytes]) -> list[Event]:
+def read_chunks(dialect: Dialect, call: CallContext, chunks: Iterable[bytes]) -> list[Event]:
     """All events of a stream that comes in these pieces."""
     reader = dialect.open_stream(call)
     events = [event for chunk in chunks for event in reader.feed(chunk)]
@@ -66,6 +66,6 @@ def answer(*parts: Mapping[str, Any], **candidate: Any) -> dict[str, Any]:
     }
 
 
-def write(request: Any, call: Call | None = None) -> Any:
+def write(request: Any, call: CallContext | None = None) -> Any:
     """The body that goes to Gemini, as data."""
     return from_json(GeminiDialect().write_request(request, call or make_call()).body)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used, make_usage
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import UpstreamError
@@ -127,7 +127,7 @@ def test_usage_may_follow_the_finish_and_the_last_counts() -> None:
         {"usageMetadata": counts},
         {"usageMetadata": {"trafficType": "ON_DEMAND"}},
     )
-    assert events[-2:] == [Used(make_usage(15, 7, total=22, cached=2, reasoning=4)), End()]
+    assert events[-2:] == [UsageEvent(make_usage(15, 7, total=22, cached=2, reasoning=4)), End()]
 
 
 def test_names_and_ids_of_the_answer() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.gemini.cloudcode import PLACEHOLDER, USER_AGENT, CloudCodeDialect
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
@@ -36,15 +36,15 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": TOOL_SCHEMA}
 PLACEHOLDER_PROPERTY = {"type": "BOOLEAN", "description": "Unused. Always true."}
 
 
-def gemini(**fields: Any) -> Call:
+def gemini(**fields: Any) -> CallContext:
     return make_call(**{"provider": "antigravity", "extras": EXTRAS, **fields})
 
 
-def claude(**fields: Any) -> Call:
+def claude(**fields: Any) -> CallContext:
     return gemini(model="claude-sonnet-4-6", **fields)
 
 
-def write(request: Any, call: Call) -> Any:
+def write(request: Any, call: CallContext) -> Any:
     """The inner request, as data."""
     return from_json(DIALECT.write_request(request, call).body)["request"]
 
@@ -95,7 +95,7 @@ def test_broken_bytes_never_raise(case: Case, model: str, edits: list[tuple[int,
     "item", [{"response": 1}, {"response": {"candidates": 1}}, [1], 1, {"response": [[]]}]
 )
 @pytest.mark.parametrize("call", [gemini(), claude()])
-def test_a_strange_envelope_is_a_failure(item: Any, call: Call) -> None:
+def test_a_strange_envelope_is_a_failure(item: Any, call: CallContext) -> None:
     events = read_chunks(DIALECT, call, [b"data: " + to_json(item) + b"\n\n"])
     assert isinstance(events[-1], Failure)
 
@@ -179,7 +179,7 @@ def test_a_login_without_project_is_refused() -> None:
         ),
     ],
 )
-def test_tool_schemas(call: Call, schema: Any, declared: Any) -> None:
+def test_tool_schemas(call: CallContext, schema: Any, declared: Any) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     (written,) = write({"messages": [HI], "tools": [tool]}, call)["tools"][0]["functionDeclarations"]
     assert written == {"name": "f", **({"parameters": declared} if declared else {})}
@@ -201,12 +201,12 @@ def test_tool_names_the_backend_refuses(name: str) -> None:
         (claude(), "none", "NONE"),
     ],
 )
-def test_claude_calls_are_validated(call: Call, choice: Any, mode: str | None) -> None:
+def test_claude_calls_are_validated(call: CallContext, choice: Any, mode: str | None) -> None:
     body = write({"messages": [HI], "tools": [TOOL], "tool_choice": choice}, call)
     assert body.get("toolConfig") == ({"functionCallingConfig": {"mode": mode}} if mode else None)
 
 
-BUDGET = ModelRules(thinking="budget", max_output=64_000)
+BUDGET = ModelCapabilities(thinking="budget", max_output=64_000)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ BUDGET = ModelRules(thinking="budget", max_output=64_000)
         (claude(rules=BUDGET), {"reasoning_effort": "high", "max_tokens": 1000}, {"maxOutputTokens": 1000}),
     ],
 )
-def test_room_to_think_and_to_answer(call: Call, fields: Any, config: Any) -> None:
+def test_room_to_think_and_to_answer(call: CallContext, fields: Any, config: Any) -> None:
     assert write({"messages": [HI], **fields}, call).get("generationConfig") == config
 
 
@@ -245,7 +245,7 @@ def claude_message() -> dict[str, Any]:
     return message
 
 
-def second_turn(message: dict[str, Any], call: Call) -> Any:
+def second_turn(message: dict[str, Any], call: CallContext) -> Any:
     results = [{"role": "tool", "tool_call_id": made["id"], "content": "r"} for made in message["tool_calls"]]
     return write({"messages": [HI, message, *results], "reasoning_effort": "low"}, call)
 
@@ -278,7 +278,7 @@ def test_claude_does_not_think_on_where_its_thoughts_are_lost() -> None:
 
 
 def test_gemini_gets_no_claude_signature() -> None:
-    body = second_turn(claude_message(), gemini(rules=ModelRules(thinking="level")))
+    body = second_turn(claude_message(), gemini(rules=ModelCapabilities(thinking="level")))
     (part,) = body["contents"][1]["parts"]
     assert part["thoughtSignature"] == SKIP_VALIDATION
     assert part["functionCall"]["id"] == "call.1:x"

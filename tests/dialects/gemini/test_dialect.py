@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.gemini.stream import MAX_JSON_BYTES
@@ -121,7 +121,7 @@ def test_nothing_follows_a_failure() -> None:
         (make_call("../x?y#z:w"), "/models/..%2Fx%3Fy%23z%3Aw:generateContent"),
     ],
 )
-def test_the_path_names_model_and_method(call: Call, path: str) -> None:
+def test_the_path_names_model_and_method(call: CallContext, path: str) -> None:
     request = DIALECT.write_request(QUESTION, call)
     assert request.path == path
     assert request.headers == {"content-type": "application/json"}

@@ -6,24 +6,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Event
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.catalogue import rules_for
 from smart_router.providers.registry import PROVIDERS
 
 CHAT = ChatDialect()
-CALL = Call("acme", "m", True, 1_700_000_000, "r1")
+CALL = CallContext("acme", "m", True, 1_700_000_000, "r1")
 
 
-def call_to(provider_id: str, model: str, **fields: Any) -> Call:
+def call_to(provider_id: str, model: str, **fields: Any) -> CallContext:
     provider = PROVIDERS.get(provider_id)
     if provider is not None:
         fields |= {"quirks": provider.quirks, "error_rules": provider.error_rules}
     return replace(CALL, provider=provider_id, model=model, rules=rules_for(provider_id, model), **fields)
 
 
-def read(call: Call, *chunks: bytes) -> list[Event]:
+def read(call: CallContext, *chunks: bytes) -> list[Event]:
     stream = CHAT.open_stream(call)
     return [event for chunk in chunks for event in stream.feed(chunk)] + stream.close()
 

@@ -18,7 +18,7 @@ from smart_router.dialects.hub import (
     Failure,
     Finish,
     Start,
-    Used,
+    UsageEvent,
     make_usage,
 )
 from smart_router.dialects.openai_chat.client import ChatStreamWriter, read_request, write_completion
@@ -231,7 +231,7 @@ ANSWER: list[Event] = [
     Delta({"content": "a"}),
     Delta({"content": "b"}),
     Finish("stop"),
-    Used(USAGE),
+    UsageEvent(USAGE),
     End(),
 ]
 
@@ -268,7 +268,7 @@ def test_nothing_to_say_yet() -> None:
     writer = ChatStreamWriter(include_usage=False)
     assert writer.write([]) == b""
     assert writer.write([START]) == b""
-    assert ChatStreamWriter(include_usage=False).write([START, Used(USAGE)]) == b""
+    assert ChatStreamWriter(include_usage=False).write([START, UsageEvent(USAGE)]) == b""
 
 
 def test_failure_is_the_last_word() -> None:

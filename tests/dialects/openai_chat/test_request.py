@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.registry import declared_provider
@@ -391,7 +391,7 @@ def test_whether_the_provider_streams(provider: str, model: str, asked: bool, st
 
 def test_declared_server_gets_plain_chat() -> None:
     quirks = declared_provider("local", "http://127.0.0.1:8000/v1").quirks
-    call = Call("local", "any", True, 1, "r", quirks=quirks)
+    call = CallContext("local", "any", True, 1, "r", quirks=quirks)
     request: Any = {
         "messages": [{"role": "developer", "content": "x"}],
         "max_tokens": 5,

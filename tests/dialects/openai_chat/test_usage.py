@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.hub import Used, make_usage
+from smart_router.dialects.hub import UsageEvent, make_usage
 from tests.dialects.openai_chat.chat_wire import call_to, read, says, sse
 
 USAGES: dict[str, tuple[str, dict[str, Any], Any]] = {
@@ -103,5 +103,7 @@ def test_usage(provider: str, given_usage: dict[str, Any], expected: Any, place:
             chunk["choices"][0]["usage"] = given_usage
         case "after":
             chunks.append({"id": "c1", "choices": [], "usage": given_usage})
-    used = [event.usage for event in read(call_to(provider, "m"), sse(*chunks)) if isinstance(event, Used)]
+    used = [
+        event.usage for event in read(call_to(provider, "m"), sse(*chunks)) if isinstance(event, UsageEvent)
+    ]
     assert used == ([] if expected is None else [expected])

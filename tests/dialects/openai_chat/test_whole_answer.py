@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import write_completion
 from smart_router.dialects.openai_chat.dialect import read_any
 from smart_router.dialects.openai_chat.whole_answer import read_plain
@@ -57,7 +57,7 @@ def answer(said: dict[str, Any], reason: str) -> dict[str, Any]:
 ANSWERS = [answer(*said) for said in SAID.values()]
 
 
-def same_both_ways(found: dict[str, Any], call: Call = CALL) -> bool:
+def same_both_ways(found: dict[str, Any], call: CallContext = CALL) -> bool:
     """Whether it is plain; if so, the long way must give the same."""
     plain = read_plain(found, call)
     if plain is None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.hub import (
     ChatRequest,
     Event,
@@ -15,14 +15,14 @@ from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDial
 from smart_router.dialects.sse import sse_event
 
 DIALECT = ResponsesDialect(PUBLIC)
-CALL = Call("openai", "gpt-x", stream=True, now=7, request_id="r")
+CALL = CallContext("openai", "gpt-x", stream=True, now=7, request_id="r")
 QUOTA = {"code": "insufficient_quota", "message": "You exceeded your current quota."}
-ANY = ModelRules()
-REASONING = ModelRules(reasoning=True)
+ANY = ModelCapabilities()
+REASONING = ModelCapabilities(reasoning=True)
 LONG = "mcp__" + "x" * 80
 
 
-def read_stream(body: bytes, call: Call = CALL, size: int | None = None) -> list[Event]:
+def read_stream(body: bytes, call: CallContext = CALL, size: int | None = None) -> list[Event]:
     """The events of a stream, fed in chunks of `size` bytes."""
     reader = DIALECT.open_stream(call)
     step = size or len(body) or 1
@@ -38,12 +38,12 @@ def stream(*events: Mapping[str, Any]) -> bytes:
 def write(
     request: Mapping[str, Any],
     flavour: ResponsesFlavour = PUBLIC,
-    rules: ModelRules = ANY,
+    rules: ModelCapabilities = ANY,
     extras: Mapping[str, str] | None = None,
     **call: Any,
 ) -> dict[str, Any]:
     """The body that the request becomes."""
-    told = Call("openai", "gpt-x", False, 1, "r", rules=rules, extras=extras or {}, **call)
+    told = CallContext("openai", "gpt-x", False, 1, "r", rules=rules, extras=extras or {}, **call)
     chat: ChatRequest = {"messages": [], **request}  # type: ignore[typeddict-item]
     body: dict[str, Any] = json.loads(ResponsesDialect(flavour).write_request(chat, told).body)
     return body

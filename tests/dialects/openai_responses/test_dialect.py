@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from smart_router.dialects.base import Call, Dialect
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Failure, Start
 from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
@@ -46,8 +46,8 @@ def recorded(name: str) -> Case:
     return found[0] if found else pytest.skip("recorded answers not found")
 
 
-def call_for(case: Case) -> Call:
-    return Call(case.provider, case.model, case.stream, now=1, request_id="r")
+def call_for(case: Case) -> CallContext:
+    return CallContext(case.provider, case.model, case.stream, now=1, request_id="r")
 
 
 def prepare(case: Case) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
@@ -151,7 +151,7 @@ SENT_BACK = [
 
 def answer_to_tools() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The assistant's turn that made two calls, and their results."""
-    call = Call("openai", "m", False, 1, "r")
+    call = CallContext("openai", "m", False, 1, "r")
     answer = ResponsesDialect(PUBLIC).read_answer(json.dumps(REASONED).encode(), call)
     assert isinstance(answer, dict)
     results = [{"role": "tool", "tool_call_id": f"call_{n}", "content": "ok"} for n in (1, 2)]
@@ -165,7 +165,7 @@ def test_reasoning_that_the_client_echoes(flavour: ResponsesFlavour) -> None:
 
 
 def test_reasoning_of_a_stream_is_sent_back_the_same() -> None:
-    reader = ResponsesDialect(CODEX).open_stream(Call("openai-codex", "m", True, 1, "r"))
+    reader = ResponsesDialect(CODEX).open_stream(CallContext("openai-codex", "m", True, 1, "r"))
     lines = [
         {"type": "response.output_item.done", "output_index": place, "item": made}
         for place, made in enumerate(REASONED["output"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
@@ -22,7 +22,7 @@ from tests.dialects.openai_responses.responses_helpers import (
     write,
 )
 
-SAMPLES_WITHOUT_EFFORT = ModelRules(reasoning=True, sampling="without_effort")
+SAMPLES_WITHOUT_EFFORT = ModelCapabilities(reasoning=True, sampling="without_effort")
 GRAMMAR = {"syntax": "lark", "definition": "start: A"}
 SCHEMA = {"name": "s", "schema": {"type": "object"}, "strict": True}
 TOOLS = {"tools": [function_tool("f")]}
@@ -34,7 +34,7 @@ FLAT_TOOL = {
 }
 
 NOTHING: dict[str, Any] = {"stream": False, "store": False}
-FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
+FIELDS: dict[str, tuple[dict[str, Any], ModelCapabilities, dict[str, Any]]] = {
     "nothing": ({}, ANY, NOTHING),
     "only null": (
         {"tools": None, "temperature": None, "stop": None, "n": None, "tool_choice": None},
@@ -71,11 +71,11 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
     "two limits": ({"max_tokens": 100, "max_completion_tokens": 50}, ANY, {"max_output_tokens": 50}),
     "limit too large": (
         {"max_tokens": 5000},
-        ModelRules(max_output=1000),
+        ModelCapabilities(max_output=1000),
         {"max_output_tokens": 1000},
     ),
     "limit too small": ({"max_tokens": 1}, ANY, {"max_output_tokens": 16}),
-    "no sampling": ({"temperature": 1}, ModelRules(sampling="never"), NOTHING),
+    "no sampling": ({"temperature": 1}, ModelCapabilities(sampling="never"), NOTHING),
     "no sampling with effort": (
         {"temperature": 1, "reasoning_effort": "low"},
         SAMPLES_WITHOUT_EFFORT,
@@ -89,7 +89,7 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
     "effort of a model that does not reason": ({"reasoning_effort": "low"}, ANY, NOTHING),
     "effort that the model lacks": (
         {"reasoning_effort": "max"},
-        ModelRules(reasoning=True, efforts=("low", "high")),
+        ModelCapabilities(reasoning=True, efforts=("low", "high")),
         {"reasoning": {"effort": "high", "summary": "auto"}, "include": ["reasoning.encrypted_content"]},
     ),
     "log probabilities": (
@@ -163,7 +163,7 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("request_fields", "rules", "expected"), FIELDS.values(), ids=FIELDS)
-def test_fields(request_fields: dict[str, Any], rules: ModelRules, expected: dict[str, Any]) -> None:
+def test_fields(request_fields: dict[str, Any], rules: ModelCapabilities, expected: dict[str, Any]) -> None:
     body = write(request_fields, PUBLIC, rules)
     assert body == {"model": "gpt-x", "input": [], **NOTHING, **expected}
 
@@ -237,11 +237,11 @@ def test_refused(request_fields: dict[str, Any], flavour: ResponsesFlavour, para
 
 def test_log_probabilities_of_a_model_that_does_not_sample() -> None:
     with pytest.raises(ClientError):
-        write({"logprobs": True}, PUBLIC, ModelRules(sampling="never"))
+        write({"logprobs": True}, PUBLIC, ModelCapabilities(sampling="never"))
 
 
 def test_path_and_headers() -> None:
-    call = Call("openai", "m", True, 1, "r", extras={"account_id": "acct"})
+    call = CallContext("openai", "m", True, 1, "r", extras={"account_id": "acct"})
     path, headers, body = ResponsesDialect(PUBLIC).write_request({"messages": []}, call)
     assert path == "/responses"
     assert headers == {"content-type": "application/json", "accept": "text/event-stream"}
@@ -308,7 +308,7 @@ def test_codex_headers() -> None:
         "session": "s",
         "x": "y",
     }
-    call = Call("openai-codex", "m", False, 1, "r", extras=extras)
+    call = CallContext("openai-codex", "m", False, 1, "r", extras=extras)
     headers = ResponsesDialect(CODEX).write_request({"messages": []}, call).headers
     assert headers == {
         "content-type": "application/json",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import read_request as read_chat
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.errors import ClientError
@@ -39,7 +39,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
     original = dict(case.request)
     extras = {"instructions": original.pop("instructions", "")} if flavour is CODEX else {}
     chat: Any = read_request(original, flavour.reasoning_format)
-    call = Call(
+    call = CallContext(
         case.provider,
         original["model"],
         chat.get("stream", False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import FinishReason, Usage, make_usage
 from smart_router.errors import UpstreamError
@@ -64,7 +64,7 @@ def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str,
     return {"type": "url_citation", "url_citation": details}
 
 
-def read_failure(data: Mapping[str, Any], call: Call) -> UpstreamError | None:
+def read_failure(data: Mapping[str, Any], call: CallContext) -> UpstreamError | None:
     """The failure that an object in a 200 tells of: an error, or MiniMax's `base_resp` with a code."""
     base = data.get("base_resp")
     failed = isinstance(base, Mapping) and base.get("status_code") not in (0, None)

@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.anthropic.answer import broken, read_failure
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
-from smart_router.dialects.base import Call, Outgoing
+from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.errors import UpstreamError
@@ -23,15 +23,15 @@ class AnthropicDialect:
     name = "anthropic"
     path = "/v1/messages"
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request as Anthropic takes it; ClientError for what it cannot be asked."""
-        return Outgoing(self.path, dict(_HEADERS), to_json(write_body(request, call)))
+        return ProviderRequest(self.path, dict(_HEADERS), to_json(write_body(request, call)))
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client asked."""
         return bool(request.get("stream"))
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, read as the stream of its blocks, or the failure it holds."""
         try:
             message = from_json(body, allow_inf_nan=False)
@@ -47,7 +47,7 @@ class AnthropicDialect:
         stream = AnthropicStream(call)
         return fold(event for step in _steps(message, blocks) for event in stream.read(step))
 
-    def open_stream(self, call: Call) -> AnthropicStream:
+    def open_stream(self, call: CallContext) -> AnthropicStream:
         """A reader for a streamed answer."""
         return AnthropicStream(call)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.media import Media, read_data_url
 from smart_router.dialects.tool_names import short_name
@@ -46,7 +46,7 @@ def detail_format(provider: str) -> str:
     return "anthropic-claude-v1" if provider == "anthropic" else f"anthropic-messages-{provider}"
 
 
-def write_conversation(messages: Sequence[Message], call: Call) -> Conversation:
+def write_conversation(messages: Sequence[Message], call: CallContext) -> Conversation:
     """The messages as system texts and turns; ClientError for what Anthropic models cannot read."""
     system: list[Block] = []
     turns: list[dict[str, Any]] = []
@@ -107,7 +107,7 @@ class _ToolIds:
         return self._written.get(original) or self.of_call(original)
 
 
-def _system(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block]:
+def _system(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
     blocks = _content(message, where)
     for number, block in enumerate(blocks):
         if block["type"] != "text":
@@ -115,11 +115,11 @@ def _system(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Blo
     return blocks
 
 
-def _user(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block]:
+def _user(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
     return _content(message, where)
 
 
-def _tool(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block]:
+def _tool(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
     result: Block = {
         "type": "tool_result",
         "tool_use_id": ids.of_result(str(message.get("tool_call_id") or "")),
@@ -135,7 +135,7 @@ def _tool(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block
     return [result]
 
 
-def _assistant(message: Message, where: str, ids: _ToolIds, call: Call) -> list[Block]:
+def _assistant(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
     for name, why in _UNREADABLE.items():
         if message.get(name):
             raise unsupported(f"{where}.{name}", why)
@@ -169,7 +169,7 @@ def _tool_input(arguments: str) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {"arguments": arguments}
 
 
-def _thinking(message: Message, call: Call) -> list[Block]:
+def _thinking(message: Message, call: CallContext) -> list[Block]:
     """The turn's thinking."""
     return _thinking_blocks(message.get("reasoning_details") or (), detail_format(call.provider))
 
@@ -286,7 +286,7 @@ def _say(text: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": text}]}
 
 
-_Writer = Callable[[Message, str, _ToolIds, Call], list[Block]]
+_Writer = Callable[[Message, str, _ToolIds, CallContext], list[Block]]
 _ROLES: dict[str, tuple[str, _Writer]] = {
     "system": ("system", _system),
     "developer": ("system", _system),

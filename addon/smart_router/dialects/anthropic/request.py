@@ -16,7 +16,7 @@ from smart_router.dialects.anthropic.messages import (
     write_conversation,
 )
 from smart_router.dialects.anthropic.schema import restrict_schema
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import short_name
@@ -53,7 +53,7 @@ class _Tools(NamedTuple):
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 
-def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
+def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The body of `POST /v1/messages`; ClientError for what cannot be asked of Anthropic models."""
     _refuse(request)
     rules = call.rules
@@ -102,7 +102,7 @@ def _refuse(request: ChatRequest) -> None:
         raise unsupported("functions", "functions are deprecated: use tools")
 
 
-def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
+def _max_tokens(request: ChatRequest, rules: ModelCapabilities) -> int:
     """Required by Anthropic, and refused beyond the model's own limit."""
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     limit = rules.max_output
@@ -111,7 +111,7 @@ def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
     return min(asked, limit) if limit else asked
 
 
-def _sampling(request: ChatRequest, rules: ModelRules, thinks: bool) -> dict[str, Any]:
+def _sampling(request: ChatRequest, rules: ModelCapabilities, thinks: bool) -> dict[str, Any]:
     if thinks or not rules.takes_sampling(request.get("reasoning_effort")):
         return {}
     temperature = request.get("temperature")
@@ -122,7 +122,7 @@ def _sampling(request: ChatRequest, rules: ModelRules, thinks: bool) -> dict[str
 
 def _thinking(
     request: ChatRequest,
-    rules: ModelRules,
+    rules: ModelCapabilities,
     max_tokens: int,
     turns: Sequence[Mapping[str, Any]],
     forced_tool: bool,

@@ -29,8 +29,8 @@ from smart_router.dialects.anthropic.answer import (
 )
 from smart_router.dialects.anthropic.messages import detail_format
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
-from smart_router.dialects.base import Call
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.sse import SseParser
 from smart_router.dialects.tool_names import long_names
 from smart_router.errors import UpstreamError
@@ -39,7 +39,7 @@ from smart_router.errors import UpstreamError
 class AnthropicStream:
     """Reads one stream; see `StreamReader`."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CallContext) -> None:
         self._call = call
         self._format = detail_format(call.provider)
         self._long_names = long_names(call.tool_names)
@@ -137,7 +137,7 @@ class AnthropicStream:
             reason = "stop"
         self._events.append(Finish(reason))
         if usage := read_usage(self._usage):
-            self._events.append(Used(usage))
+            self._events.append(UsageEvent(usage))
         self._events.append(End())
         self._ended = True
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.gemini.metadata import read_annotations, read_logprobs, read_usage
 from smart_router.dialects.gemini.partial_calls import PartialCall
@@ -31,7 +31,7 @@ from smart_router.dialects.hub import (
     FinishReason,
     Start,
     Usage,
-    Used,
+    UsageEvent,
     is_content,
 )
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
@@ -88,7 +88,7 @@ class _Candidate:
 class AnswerReader:
     """Reads one answer. Nothing follows a Failure or End; `ended` says that one of them was given."""
 
-    def __init__(self, call: Call, signature_format: str = GEMINI_FORMAT) -> None:
+    def __init__(self, call: CallContext, signature_format: str = GEMINI_FORMAT) -> None:
         self.ended = False
         self._call = call
         self._format = signature_format
@@ -138,7 +138,7 @@ class AnswerReader:
             Finish(_finish_reason(candidate), index) for index, candidate in sorted(self._candidates.items())
         ]
         if self._usage is not None:
-            events.append(Used(self._usage))
+            events.append(UsageEvent(self._usage))
         return [*events, End()]
 
     def fail(self, message: str) -> list[Event]:
@@ -270,7 +270,7 @@ def _finish_reason(candidate: _Candidate) -> FinishReason:
     return _FINISH.get(candidate.finish or "") or ("tool_calls" if candidate.calls else "stop")
 
 
-def _read_error(answer: Mapping[str, Any], call: Call) -> UpstreamError:
+def _read_error(answer: Mapping[str, Any], call: CallContext) -> UpstreamError:
     """An error inside a 200, with the status it would have had."""
     code = as_count(as_object(answer["error"]).get("code"))
     return read_error(code if 400 <= code <= 599 else 500, {}, answer, call.error_rules, call.now)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
@@ -60,7 +60,7 @@ class CloudCodeDialect:
 
     name = "cloudcode"
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent` in Cloud Code's envelope.
 
         Raises ClientError (400) for what the model cannot do, and for a profile without a project.
@@ -92,25 +92,25 @@ class CloudCodeDialect:
             "content-type": "application/json",
             "user-agent": call.extras.get("user_agent", USER_AGENT),
         }
-        return Outgoing(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
+        return ProviderRequest(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""
         return bool(request.get("stream"))
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer: a stream of one object."""
         stream = self.open_stream(call)
         return fold([*stream.feed(body), *stream.close()])
 
-    def open_stream(self, call: Call) -> StreamReader:
+    def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
         if _is_claude(call):
             return GeminiStream(AnswerReader(call, CLAUDE_FORMAT), _unwrap_claude)
         return GeminiStream(AnswerReader(call), _unwrap)
 
 
-def _is_claude(call: Call) -> bool:
+def _is_claude(call: CallContext) -> bool:
     return "claude" in call.model
 
 
@@ -121,7 +121,7 @@ def _check_names(body: Mapping[str, Any]) -> None:
             raise unsupported(f"tools[{number}].function.name", why)
 
 
-def _fit_claude(body: dict[str, Any], call: Call) -> None:
+def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
     """What Claude models want otherwise: checked calls, room to answer after thinking, ids of their shape."""
     if "tools" in body:
         choice = body.setdefault("toolConfig", {}).setdefault("functionCallingConfig", {"mode": "AUTO"})

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.gemini.signatures import (
     GEMINI_FORMAT,
     SKIP_VALIDATION,
@@ -44,7 +44,7 @@ class Conversation(NamedTuple):
     turns: list[dict[str, Any]]
 
 
-def write_conversation(messages: Sequence[Message], call: Call, signature_format: str) -> Conversation:
+def write_conversation(messages: Sequence[Message], call: CallContext, signature_format: str) -> Conversation:
     """The messages as system parts and turns; ClientError for what Gemini models cannot read.
 
     `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
@@ -66,7 +66,7 @@ class _Result(NamedTuple):
 class _Writer:
     """Turns so far, and the tool results that still wait for others of the same turn."""
 
-    def __init__(self, call: Call, signature_format: str) -> None:
+    def __init__(self, call: CallContext, signature_format: str) -> None:
         self._call = call
         self._format = signature_format
         self._system: list[Part] = []

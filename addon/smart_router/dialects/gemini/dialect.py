@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
@@ -23,22 +23,22 @@ class GeminiDialect:
 
     name = "gemini"
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""
         model = quote(call.model, safe="")
         path = f"/models/{model}:{METHODS[call.stream]}"
         body = write_body(request, call, GEMINI_API)
-        return Outgoing(path, {"content-type": "application/json"}, to_json(body))
+        return ProviderRequest(path, {"content-type": "application/json"}, to_json(body))
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""
         return bool(request.get("stream"))
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer: a stream of one object."""
         stream = self.open_stream(call)
         return fold([*stream.feed(body), *stream.close()])
 
-    def open_stream(self, call: Call) -> StreamReader:
+    def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
         return GeminiStream(AnswerReader(call))

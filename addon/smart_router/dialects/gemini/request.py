@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.effort import EFFORTS, fit_effort
 from smart_router.dialects.gemini.contents import write_conversation
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
@@ -78,7 +78,7 @@ _NO_SYSTEM = ("gemma-",)
 """Beginnings of the models' names that take no system instruction."""
 
 
-def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str, Any]:
+def write_body(request: ChatRequest, call: CallContext, endpoint: Endpoint) -> dict[str, Any]:
     """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
     system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
     format_config, format_words = _write_response_format(request, call.rules, endpoint)
@@ -97,7 +97,7 @@ def write_body(request: ChatRequest, call: Call, endpoint: Endpoint) -> dict[str
     return {name: value for name, value in body.items() if value}
 
 
-def _write_config(request: ChatRequest, call: Call) -> dict[str, Any]:
+def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     stop = request.get("stop")
     config = {
         "maxOutputTokens": _max_tokens(request, call.rules),
@@ -113,18 +113,18 @@ def _write_config(request: ChatRequest, call: Call) -> dict[str, Any]:
     return {name: value for name, value in config.items() if value is not None}
 
 
-def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
+def _max_tokens(request: ChatRequest, rules: ModelCapabilities) -> int | None:
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     return min(asked, rules.max_output) if asked and rules.max_output else asked
 
 
-def _write_sampling(request: ChatRequest, rules: ModelRules) -> dict[str, Any]:
+def _write_sampling(request: ChatRequest, rules: ModelCapabilities) -> dict[str, Any]:
     if not rules.takes_sampling(request.get("reasoning_effort")):
         return {}
     return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
 
 
-def _write_thinking(request: ChatRequest, call: Call) -> dict[str, Any] | None:
+def _write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:
     rules = call.rules
     if rules.thinking not in ("budget", "level"):
         return None
@@ -140,7 +140,7 @@ def _write_thinking(request: ChatRequest, call: Call) -> dict[str, Any] | None:
 
 
 def _write_response_format(
-    request: ChatRequest, rules: ModelRules, endpoint: Endpoint
+    request: ChatRequest, rules: ModelCapabilities, endpoint: Endpoint
 ) -> tuple[dict[str, Any], list[str]]:
     """The response format as configuration, or in words for models that cannot be made to keep to it."""
     form = request.get("response_format") or {"type": "text"}

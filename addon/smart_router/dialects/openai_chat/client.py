@@ -17,7 +17,7 @@ from smart_router.dialects.hub import (
     Failure,
     Finish,
     Start,
-    Used,
+    UsageEvent,
 )
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
@@ -108,7 +108,7 @@ class ChatStreamWriter:
             case Finish(reason, choice, extra):
                 begun = self._begin(choice) if choice >= self._choices_begun else b""
                 return begun + self._chunk(choice, b"{}", _json(reason), extra, self.extension)
-            case Used(usage):
+            case UsageEvent(usage):
                 return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
             case Failure(error):
                 return self.write_error(error.body())

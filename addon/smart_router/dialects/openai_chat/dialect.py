@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import Call, Outgoing
+from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.openai_chat.request import write_body
@@ -22,19 +22,19 @@ class ChatDialect:
     name = "openai-chat"
     path = "/chat/completions"
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request as this provider takes it; ClientError for what it cannot be asked."""
         headers = {"content-type": "application/json"}
         session = call.extras.get("session")
         if session and call.quirks.session_header:
             headers[call.quirks.session_header] = session
-        return Outgoing(self.path, headers, to_json(write_body(request, call)))
+        return ProviderRequest(self.path, headers, to_json(write_body(request, call)))
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client asked, except for models that think in streams only."""
         return bool(request.get("stream")) or (call.quirks.thinks_in_streams and call.rules.reasoning)
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""
         try:
             answer = from_json(body, allow_inf_nan=False)
@@ -46,12 +46,12 @@ class ChatDialect:
             )
         return read_plain(answer, call) or read_any(answer, call)
 
-    def open_stream(self, call: Call) -> ChatStream:
+    def open_stream(self, call: CallContext) -> ChatStream:
         """A reader for a streamed answer."""
         return ChatStream(call)
 
 
-def read_any(answer: Mapping[str, Any], call: Call) -> ChatCompletion | UpstreamError:
+def read_any(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion | UpstreamError:
     """Any whole answer, read as a stream of one chunk."""
     stream = ChatStream(call)
     return fold([*stream.read(answer), *stream.end()])

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import unsupported
@@ -22,10 +22,10 @@ _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _ANSWER_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "annotations", "images"})
 """What answers hold and requests must not: several providers refuse unknown message fields."""
 
-_UNKNOWN_MODEL = ModelRules()
+_UNKNOWN_MODEL = ModelCapabilities()
 
 
-def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
+def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The request's body. Raises ClientError for what the provider cannot do."""
     quirks, rules = call.quirks, call.rules
     if quirks.single_choice and (request.get("n") or 1) > 1:
@@ -44,7 +44,7 @@ def write_body(request: ChatRequest, call: Call) -> dict[str, Any]:
     return body
 
 
-def _parameters(request: ChatRequest, call: Call) -> dict[str, Any]:
+def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The parameters that go to the provider as they are, under its names for them."""
     quirks = call.quirks
     fields = {**quirks.fixed, **(quirks.fixed_reasoning if call.rules.reasoning else {}), **request}
@@ -57,7 +57,7 @@ def _parameters(request: ChatRequest, call: Call) -> dict[str, Any]:
     return {quirks.renamed.get(name, name): value for name, value in given.items() if name not in left_out}
 
 
-def _left_out(request: ChatRequest, call: Call) -> set[str]:
+def _left_out(request: ChatRequest, call: CallContext) -> set[str]:
     """The parameters that this model does not take."""
     quirks, rules = call.quirks, call.rules
     left_out = {*quirks.dropped}
@@ -73,7 +73,7 @@ def _left_out(request: ChatRequest, call: Call) -> set[str]:
     return left_out
 
 
-def _add_effort(body: dict[str, Any], effort: str | None, call: Call) -> None:
+def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
     """How much to reason, in the provider's form; what the client said in that form itself goes first."""
     quirks, rules = call.quirks, call.rules
     if rules.thinking == "none" and rules != _UNKNOWN_MODEL:
@@ -94,7 +94,7 @@ def _add_effort(body: dict[str, Any], effort: str | None, call: Call) -> None:
                 body["reasoning_effort"] = effort
 
 
-def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: Call) -> None:
+def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: CallContext) -> None:
     """The response format; where schemas are not taken, JSON mode and the schema in words."""
     if wanted is None:
         return
@@ -107,7 +107,7 @@ def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: Ca
     body["messages"] = [{"role": "system", "content": text}, *body["messages"]]
 
 
-def _messages(request: ChatRequest, call: Call) -> list[dict[str, Any]]:
+def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:
     quirks, roles = call.quirks, _other_roles(call)
     of_messages, of_answers = quirks.dropped_of_messages, quirks.dropped_of_messages | _ANSWER_FIELDS
     written = []
@@ -124,7 +124,7 @@ def _messages(request: ChatRequest, call: Call) -> list[dict[str, Any]]:
     return written
 
 
-def _other_roles(call: Call) -> Mapping[str, str]:
+def _other_roles(call: CallContext) -> Mapping[str, str]:
     """The roles that have another name at this provider."""
     match call.quirks.developer_role:
         case "never":
@@ -134,7 +134,7 @@ def _other_roles(call: Call) -> Mapping[str, str]:
     return {}
 
 
-def _refuse_parts(content: Any, index: int, call: Call) -> None:
+def _refuse_parts(content: Any, index: int, call: CallContext) -> None:
     if isinstance(content, list):
         for number, part in enumerate(content):
             if part["type"] in call.quirks.refused_parts:
@@ -142,7 +142,7 @@ def _refuse_parts(content: Any, index: int, call: Call) -> None:
                 raise unsupported(f"messages[{index}].content[{number}]", why)
 
 
-def _earlier_reasoning(message: Mapping[str, Any], call: Call) -> dict[str, Any]:
+def _earlier_reasoning(message: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
     """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
     calls = message.get("tool_calls") or []
     details = message.get("reasoning_details")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import (
     MAX_CHOICES,
@@ -18,7 +18,7 @@ from smart_router.dialects.hub import (
     Finish,
     FinishReason,
     Start,
-    Used,
+    UsageEvent,
 )
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
@@ -55,7 +55,7 @@ _READ_APART = frozenset(
 class _ChoiceReader:
     """One choice of the answer. `reason` is the last finish reason seen."""
 
-    def __init__(self, call: Call, index: int) -> None:
+    def __init__(self, call: CallContext, index: int) -> None:
         self.reason: FinishReason | None = None
         self._index = index
         self._tools = ToolCallReader(call, index)
@@ -107,7 +107,7 @@ class _ChoiceReader:
 class ChatStream:
     """Reads one answer: a stream by `feed` and `close` (`StreamReader`), a whole one by `read`, `end`."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CallContext) -> None:
         self._call = call
         self._sse = SseParser()
         self._choices: dict[int, _ChoiceReader] = {}
@@ -168,7 +168,7 @@ class ChatStream:
             events.append(Delta({"annotations": self._citations}))
         events += [finish for _, finish in ends]
         if self._usage and (usage := read_usage(self._usage, self._call.quirks.reasoning_apart)):
-            events.append(Used(usage))
+            events.append(UsageEvent(usage))
         return [*events, End()]
 
     def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
@@ -212,7 +212,7 @@ class ChatStream:
         return [Failure(UpstreamError("server", "model", 502, f"{self._call.provider} {what}."))]
 
 
-def read_start(chunk: Mapping[str, Any], call: Call) -> Start:
+def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:
     """The answer's head, from its first chunk or the whole of it; what it leaves out is the attempt's."""
     identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
     extra = {name: value for name in _TOP_FIELDS if isinstance(value := chunk.get(name), str)}

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import FinishReason
 
 _TEXT_FIELDS = {"function": "arguments", "custom": "input"}
@@ -34,7 +34,7 @@ class _OpenCall:
 class ToolCallReader:
     """Reads the tool call fragments of one choice. `choice` only tells minted ids apart."""
 
-    def __init__(self, call: Call, choice: int) -> None:
+    def __init__(self, call: CallContext, choice: int) -> None:
         self._call = call
         self._choice = choice
         self._open: dict[int, _OpenCall] = {}  # by the provider's index

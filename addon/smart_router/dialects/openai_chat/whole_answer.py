@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import ChatCompletion, FunctionCall, Message, ToolCall
 from smart_router.dialects.openai_chat.stream import FINISH_REASONS, read_start
 from smart_router.dialects.openai_chat.usage import read_usage
@@ -18,7 +18,7 @@ _TYPES = (int, dict, str, dict)
 _SAID = frozenset({"role", "content", "tool_calls"})
 
 
-def read_plain(answer: Mapping[str, Any], call: Call) -> ChatCompletion | None:
+def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion | None:
     """The answer, or None where it is not plain."""
     try:
         [choice] = answer["choices"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import Call, Outgoing, StreamReader
+from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.openai_responses.request import write_body
@@ -27,7 +27,7 @@ class ResponsesDialect:
     def __init__(self, flavour: ResponsesFlavour) -> None:
         self._flavour = flavour
 
-    def write_request(self, request: ChatRequest, call: Call) -> Outgoing:
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request in Responses' terms; raises ClientError for what the flavour cannot do."""
         body = write_body(request, call, self._flavour)
         headers = {
@@ -37,13 +37,13 @@ class ResponsesDialect:
         for extra, header in self._flavour.headers.items():
             if value := call.extras.get(extra):
                 headers[header] = value
-        return Outgoing("/responses", headers, to_json(body))
+        return ProviderRequest("/responses", headers, to_json(body))
 
-    def upstream_streams(self, request: ChatRequest, call: Call) -> bool:
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Always for a flavour that only streams, else as the client asked."""
         return self._flavour.stream_only or bool(request.get("stream"))
 
-    def read_answer(self, body: bytes, call: Call) -> ChatCompletion | UpstreamError:
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""
         response = read_object(body)
         if response is None:
@@ -52,6 +52,6 @@ class ResponsesDialect:
             return broken("The provider's answer has no output.")
         return fold(ResponsesReader(call, self._flavour.reasoning_format).read_response(response))
 
-    def open_stream(self, call: Call) -> StreamReader:
+    def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for one streamed answer."""
         return ResponsesReader(call, self._flavour.reasoning_format)

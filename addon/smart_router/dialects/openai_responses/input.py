@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import ChatRequest, Message, ReasoningDetail
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
@@ -16,7 +16,7 @@ _IMAGE_FIELDS = {"url": "image_url", "detail": "detail"}
 _FILE_FIELDS = ("filename", "file_data", "file_id")
 
 
-def write_input(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+def write_input(request: ChatRequest, call: CallContext, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
     """The conversation as items. Raises ClientError for parts that the flavour does not take."""
     items: list[dict[str, Any]] = []
     custom_calls: set[str] = set()
@@ -79,7 +79,9 @@ def _result(
     return {"type": kind, "call_id": short_name(call_id), "output": output}
 
 
-def _turn(message: Message, number: int, call: Call, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+def _turn(
+    message: Message, number: int, call: CallContext, flavour: ResponsesFlavour
+) -> list[dict[str, Any]]:
     """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
     if message.get("function_call"):
         raise unsupported(f"messages[{number}].function_call", "This provider takes `tool_calls` only.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, Event
 from smart_router.dialects.tool_names import long_names
 
@@ -23,7 +23,7 @@ class ItemReader:
     their events in `events`. Anything of a wrong type is passed over; nothing raises.
     """
 
-    def __init__(self, call: Call, reasoning_format: str) -> None:
+    def __init__(self, call: CallContext, reasoning_format: str) -> None:
         self.events: list[Event] = []
         self._call = call
         self._reasoning_format = reasoning_format

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from smart_router.dialects.base import Call, ModelRules
+from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.openai_responses.input import write_input
@@ -29,7 +29,7 @@ What only tunes it (seed, penalties, prediction) is left out without a word.
 """
 
 
-def write_body(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> dict[str, Any]:
+def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavour) -> dict[str, Any]:
     """The request's body. Raises ClientError for what the flavour cannot do."""
     fields: Mapping[str, Any] = request
     _refuse(fields, call, flavour)
@@ -50,7 +50,7 @@ def write_body(request: ChatRequest, call: Call, flavour: ResponsesFlavour) -> d
     return body
 
 
-def _refuse(fields: Mapping[str, Any], call: Call, flavour: ResponsesFlavour) -> None:
+def _refuse(fields: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour) -> None:
     for name, (asked, why) in _REFUSED.items():
         if fields.get(name) is not None and asked(fields[name]):
             raise unsupported(name, why)
@@ -62,7 +62,7 @@ def _refuse(fields: Mapping[str, Any], call: Call, flavour: ResponsesFlavour) ->
 
 
 def _pass_fields(
-    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelCapabilities, flavour: ResponsesFlavour
 ) -> None:
     samples = rules.takes_sampling(fields.get("reasoning_effort"))
     for name, theirs in flavour.fields.items():
@@ -77,7 +77,7 @@ def _pass_fields(
 
 
 def _add_reasoning(
-    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelCapabilities, flavour: ResponsesFlavour
 ) -> None:
     include = []
     if rules.reasoning or flavour.encrypted_reasoning == "always":

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import Call
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import (
     End,
@@ -17,7 +17,7 @@ from smart_router.dialects.hub import (
     FinishReason,
     Start,
     Usage,
-    Used,
+    UsageEvent,
     make_usage,
 )
 from smart_router.dialects.openai_responses.items import ItemReader
@@ -61,7 +61,7 @@ class ResponsesReader:
     `reasoning_format` is the format that reasoning details are marked with.
     """
 
-    def __init__(self, call: Call, reasoning_format: str) -> None:
+    def __init__(self, call: CallContext, reasoning_format: str) -> None:
         self._call = call
         self._parser = SseParser()
         self._items = ItemReader(call, reasoning_format)
@@ -93,7 +93,7 @@ class ResponsesReader:
             self._items.finish(place, item)
         self._items.close()
         usage = _usage(response.get("usage"))
-        used = [] if usage is None else [Used(usage)]
+        used = [] if usage is None else [UsageEvent(usage)]
         return [*begun, *self._take(), Finish(self._reason(response)), *used, End()]
 
     def _read_all(self, stream: Iterable[SseEvent]) -> list[Event]:

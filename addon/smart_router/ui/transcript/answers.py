@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import Call, Dialect
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, Used
+from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
@@ -40,7 +40,7 @@ def read_answer(wire: str, body: bytes, *, streamed: bool, provider: str = "", m
     dialect = DIALECTS.get(wire)
     if dialect is None:
         raise ValueError("not a chat answer")
-    call = Call(provider=provider, model=model, stream=streamed, now=0, request_id="")
+    call = CallContext(provider=provider, model=model, stream=streamed, now=0, request_id="")
     if streamed:
         stream = dialect.open_stream(call)
         return _page_of_stream([*stream.feed(body), *stream.close()])
@@ -53,7 +53,7 @@ def read_answer(wire: str, body: bytes, *, streamed: bool, provider: str = "", m
 def _page_of_stream(events: Sequence[Event]) -> Page:
     """A stream that fails or breaks off is shown up to there."""
     failure = next((event.error for event in events if isinstance(event, Failure)), None)
-    arrived = [event for event in events if isinstance(event, Delta | Finish | Used)]
+    arrived = [event for event in events if isinstance(event, Delta | Finish | UsageEvent)]
     start = next((event for event in events if isinstance(event, Start)), Start("", "", 0))
     answer = fold([start, *arrived, End()])
     page = _page(cast(ChatCompletion, answer))
