@@ -10,16 +10,16 @@ import click
 from smart_router import __version__
 
 COMMANDS = {
-    "audit": "smart_router.cli.main.stats:audit",
-    "certs": "smart_router.cli.main.certs:certs",
-    "env": "smart_router.cli.main.env:env",
-    "import": "smart_router.cli.main.logins:import_",
-    "login": "smart_router.cli.main.logins:login",
-    "profiles": "smart_router.cli.main.profiles:profiles",
-    "report": "smart_router.cli.main.stats:report",
-    "route": "smart_router.cli.main.route:route_command",
-    "serve": "smart_router.cli.main.serve:serve",
-    "stats": "smart_router.cli.main.stats:stats",
+    "audit": "smart_router.cli.stats:audit",
+    "certs": "smart_router.cli.certs:certs",
+    "env": "smart_router.cli.env:env",
+    "import": "smart_router.cli.logins:import_",
+    "login": "smart_router.cli.logins:login",
+    "profiles": "smart_router.cli.profiles:profiles",
+    "report": "smart_router.cli.stats:report",
+    "route": "smart_router.cli.route:route_command",
+    "serve": "smart_router.cli.serve:serve",
+    "stats": "smart_router.cli.stats:stats",
 }
 """Where each command is; a new one needs a line here."""
 
