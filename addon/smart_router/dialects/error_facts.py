@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from smart_router.dialects.json_values import as_list, as_object, as_objects
 from smart_router.dialects.masking import mask_secrets
 
 MESSAGE_LIMIT = 1000
@@ -116,7 +117,7 @@ def _json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
         found = found[0]
     if isinstance(found, str):
         found = {"message": found}
-    return found if isinstance(found, dict) else {}
+    return as_object(found)
 
 
 def _error_object(found: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,7 +141,7 @@ def _error_object(found: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _message_of(found: Mapping[str, Any], error: Mapping[str, Any]) -> str:
     message = _text(error.get("message"))
-    raw = _text(_mapping(error.get("metadata")).get("raw"))  # OpenRouter: what the provider behind it said
+    raw = _text(as_object(error.get("metadata")).get("raw"))  # OpenRouter: what the provider behind it said
     if raw and raw not in message:
         message = f"{message}: {raw}" if message else raw
     # an object without a message is quoted whole, unless its codes speak for it
@@ -152,8 +153,8 @@ _MINIMAX_CODE = re.compile(r"\((\d{4})\)\s*$")  # "usage limit exceeded (2056)" 
 
 def _names_in(found: Mapping[str, Any], error: Mapping[str, Any], message: str) -> list[str]:
     """Code, type, status word and reasons, each once."""
-    metadata = _mapping(error.get("metadata"))
-    details = [*_details(error), _mapping(error.get("details"))]
+    metadata = as_object(error.get("metadata"))
+    details = [*_details(error), as_object(error.get("details"))]
     values = [
         *(error.get(key) for key in ("code", "type", "status")),
         None if error is found else found.get("code"),
@@ -183,30 +184,30 @@ def _named_status(codes: frozenset[str]) -> int | None:
     return max(named | {_NAMED_STATUS[code] for code in codes if code in _NAMED_STATUS}, default=None)
 
 
-def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Google's `details[]`."""
-    return [item for item in _items(error.get("details")) if isinstance(item, Mapping)]
+    return as_objects(error.get("details"))[:_DETAILS_LIMIT]
 
 
 def _quota_ids(error: Mapping[str, Any]) -> Iterator[str]:
     """Names of the quotas in google.rpc.QuotaFailure; they say whether a day or a minute is used up."""
     for detail in _details(error):
-        for violation in _items(detail.get("violations")):
-            yield _text(_mapping(violation).get("quotaId"))
+        for violation in as_list(detail.get("violations"))[:_DETAILS_LIMIT]:
+            yield _text(as_object(violation).get("quotaId"))
 
 
 def _delays_in(error: Mapping[str, Any]) -> Iterator[object]:
     """What the body says on when to come back: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
     details = _details(error)
     yield from (detail.get("retryDelay") for detail in details)
-    yield from (_mapping(detail.get("metadata")).get("quotaResetDelay") for detail in details)
+    yield from (as_object(detail.get("metadata")).get("quotaResetDelay") for detail in details)
     yield error.get("resets_in_seconds")
     yield error.get("resets_at")
 
 
 def _forwarded_headers(error: Mapping[str, Any]) -> dict[str, str]:
     """The rate limit headers that OpenRouter repeats in its body."""
-    headers = _mapping(_mapping(error.get("metadata")).get("headers"))
+    headers = as_object(as_object(error.get("metadata")).get("headers"))
     return {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
 
 
@@ -240,11 +241,3 @@ def _text(value: object) -> str:
         return to_json(value).decode()
     except ValueError:
         return ""
-
-
-def _items(value: object) -> list[Any]:
-    return value[:_DETAILS_LIMIT] if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -16,6 +15,7 @@ from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply, claims, read_tokens, seconds
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Context, Grant, LoginError, Prompt, Request, Script
+from smart_router.dialects.json_values import as_object
 
 ORIGINATOR = "codex_cli_rs"
 """What the client says it is: the backend knows its clients by name."""
@@ -64,7 +64,7 @@ def device_login(context: Context) -> Script[Grant]:
 
 def account_of(*tokens: SecretStr | None) -> str | None:
     """The ChatGPT account that an id or access token is of."""
-    found = (_object(claims(token).get(_CLAIM)).get("chatgpt_account_id") for token in tokens)
+    found = (as_object(claims(token).get(_CLAIM)).get("chatgpt_account_id") for token in tokens)
     return next((one for one in found if isinstance(one, str) and _ACCOUNT.fullmatch(one)), None)
 
 
@@ -89,10 +89,6 @@ def _grant(reply: Reply, context: Context) -> Grant:
 def _extras(reply: Reply) -> Mapping[str, str]:
     account = account_of(reply.secret("id_token"), reply.secret("access_token"))
     return {"account_id": account} if account else {}
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 LOGIN = LoginProvider(

@@ -8,6 +8,7 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import FinishReason, Usage, make_usage
+from smart_router.dialects.json_values import as_count, as_object, as_text
 from smart_router.errors import UpstreamError
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -26,20 +27,21 @@ FINISH_REASONS: dict[str, FinishReason] = {
 
 def read_usage(usage: Mapping[str, Any]) -> Usage | None:
     """Usage in OpenAI's convention (Anthropic counts cached tokens beside the input); None if uncounted."""
-    prompt, completion = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    prompt, completion = as_count(usage.get("input_tokens"), None), as_count(usage.get("output_tokens"), None)
     if prompt is None and completion is None:
         return None
-    cached = _count(usage, "cache_read_input_tokens")
-    written = _count(usage, "cache_creation_input_tokens")
+    cached = as_count(usage.get("cache_read_input_tokens"), None)
+    written = as_count(usage.get("cache_creation_input_tokens"), None)
     counted = make_usage(
         (prompt or 0) + (cached or 0) + (written or 0),
         completion or 0,
         cached=cached,
         cache_write=written,
-        reasoning=_count(usage.get("output_tokens_details"), "thinking_tokens"),
+        reasoning=as_count(as_object(usage.get("output_tokens_details")).get("thinking_tokens"), None),
     )
+    creation = as_object(usage.get("cache_creation"))
     for lifetime in ("5m", "1h"):  # they differ in price
-        tokens = _count(usage.get("cache_creation"), f"ephemeral_{lifetime}_input_tokens")
+        tokens = as_count(creation.get(f"ephemeral_{lifetime}_input_tokens"), None)
         if tokens is not None:
             counted.setdefault("prompt_tokens_details", {})[f"cache_write_{lifetime}_tokens"] = tokens
     return counted
@@ -51,13 +53,12 @@ def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str,
     Chat completions know no other annotation. Citations of documents only come where documents were sent
     with citations switched on, which chat cannot ask for.
     """
-    url = citation.get("url") or citation.get("source")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    url = as_text(citation.get("url") or citation.get("source"))
+    if not url.startswith(("http://", "https://")):
         return None
-    title = citation.get("title")
     details = {
         "url": url,
-        "title": title if isinstance(title, str) else "",
+        "title": as_text(citation.get("title")),
         "start_index": start,
         "end_index": end,
     }
@@ -76,8 +77,3 @@ def read_failure(data: Mapping[str, Any], call: CallContext) -> UpstreamError | 
 def broken(what: str) -> UpstreamError:
     """The failure that an answer which cannot be read is."""
     return UpstreamError("server", "model", 502, f"the provider's answer {what}")
-
-
-def _count(counts: object, name: str) -> int | None:
-    value = counts.get(name) if isinstance(counts, Mapping) else None
-    return value if type(value) is int and value >= 0 else None

@@ -31,6 +31,7 @@ from smart_router.dialects.anthropic.messages import detail_format
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
+from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.dialects.sse import SseParser
 from smart_router.dialects.tool_names import long_names
 from smart_router.errors import UpstreamError
@@ -106,17 +107,17 @@ class AnthropicStream:
             self._events.append(Failure(error))
 
     def _message_start(self, event: Mapping[str, Any]) -> None:
-        message = _object(event, "message")
+        message = as_object(event.get("message"))
         if self._handlers is _BEFORE_START:
             self._handlers = _EVENTS
-            id_ = _string(message, "id") or self._call.mint("msg", 0)
-            model = _string(message, "model") or self._call.model
+            id_ = as_text(message.get("id")) or self._call.mint("msg", 0)
+            model = as_text(message.get("model")) or self._call.model
             self._events.append(Start(id_, model, self._call.now))
         self._blocks.clear()
         self._note_usage(message)
 
     def _message_delta(self, event: Mapping[str, Any]) -> None:
-        delta = _object(event, "delta")
+        delta = as_object(event.get("delta"))
         if delta.get("stop_reason"):
             self._stop = delta
         self._note_usage(event)
@@ -127,9 +128,9 @@ class AnthropicStream:
         if self._annotations:
             # all at once: OpenAI's package fails on a second delta with a list that has no indexes
             self._emit({"annotations": self._annotations})
-        stop_reason = _string(self._stop, "stop_reason")
+        stop_reason = as_text(self._stop.get("stop_reason"))
         if stop_reason == "refusal":
-            explanation = _string(_object(self._stop, "stop_details"), "explanation")
+            explanation = as_text(as_object(self._stop.get("stop_details")).get("explanation"))
             if refusal := "".join(self._text) or explanation:
                 self._emit({"refusal": refusal})
         reason = FINISH_REASONS.get(stop_reason, "stop")
@@ -142,7 +143,7 @@ class AnthropicStream:
         self._ended = True
 
     def _block_start(self, event: Mapping[str, Any]) -> None:
-        content, index = _object(event, "content_block"), event.get("index")
+        content, index = as_object(event.get("content_block")), event.get("index")
         kind = _by_type(_BLOCKS, content)
         if kind and type(index) is int:
             begin, deltas = kind
@@ -171,16 +172,15 @@ class AnthropicStream:
     def _begin_text(self, block: _Block, content: Mapping[str, Any]) -> None:
         block.number = self._length
         self._text_delta(block, content)
-        citations = content.get("citations")
-        for citation in citations if isinstance(citations, list) else ():
+        for citation in as_list(content.get("citations")):
             self._citations_delta(block, {"citation": citation})
 
     def _text_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
-        if text := _string(delta, "text"):
+        if text := as_text(delta.get("text")):
             self._say(text)
 
     def _citations_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
-        block.citations.append(_object(delta, "citation"))
+        block.citations.append(as_object(delta.get("citation")))
 
     def _begin_thinking(self, block: _Block, content: Mapping[str, Any]) -> None:
         block.number = self._details
@@ -189,17 +189,17 @@ class AnthropicStream:
         self._signature_delta(block, content)
 
     def _thinking_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
-        if text := _string(delta, "thinking"):
+        if text := as_text(delta.get("thinking")):
             detail = self._detail(block, "reasoning.text", "text", text)
             self._emit({"reasoning_content": text, "reasoning_details": [detail]})
 
     def _signature_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
-        if signature := _string(delta, "signature"):
+        if signature := as_text(delta.get("signature")):
             detail = self._detail(block, "reasoning.text", "signature", signature)
             self._emit({"reasoning_details": [detail]})
 
     def _begin_redacted(self, block: _Block, content: Mapping[str, Any]) -> None:
-        if data := _string(content, "data"):
+        if data := as_text(content.get("data")):
             block.number = self._details
             self._details += 1
             self._emit({"reasoning_details": [self._detail(block, "reasoning.encrypted", "data", data)]})
@@ -213,22 +213,22 @@ class AnthropicStream:
         return detail
 
     def _begin_tool(self, block: _Block, content: Mapping[str, Any]) -> None:
-        block.input = _object(content, "input")
-        name = _string(content, "name")
+        block.input = as_object(content.get("input"))
+        name = as_text(content.get("name"))
         if name == ANSWER_TOOL:
             return
         block.number = self._tool_calls
         self._tool_calls += 1
         tool_call = {
             "index": block.number,
-            "id": _string(content, "id") or self._call.mint("call", block.number),
+            "id": as_text(content.get("id")) or self._call.mint("call", block.number),
             "type": "function",
             "function": {"name": self._long_names.get(name, name), "arguments": ""},
         }
         self._emit({"tool_calls": [tool_call]})
 
     def _input_json_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
-        if fragment := _string(delta, "partial_json"):
+        if fragment := as_text(delta.get("partial_json")):
             block.begun = True
             self._write_arguments(block, fragment)
 
@@ -249,7 +249,7 @@ class AnthropicStream:
 
     def _note_usage(self, holder: Mapping[str, Any]) -> None:
         """Usage is cumulative, and any event may leave some of it out: the latest stated count is true."""
-        usage = _object(holder, "usage")
+        usage = as_object(holder.get("usage"))
         self._usage.update({name: count for name, count in usage.items() if count is not None})
 
 
@@ -277,16 +277,6 @@ class _Block:
 def _by_type[T](table: Mapping[str, T], data: Mapping[str, Any]) -> T | None:
     type_ = data.get("type")
     return table.get(type_) if isinstance(type_, str) else None
-
-
-def _object(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _string(data: Mapping[str, Any], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
 
 
 _DeltaHandler = Callable[[AnthropicStream, _Block, Mapping[str, Any]], None]

@@ -20,6 +20,7 @@ from smart_router.dialects.hub import (
     Start,
     UsageEvent,
 )
+from smart_router.dialects.json_values import as_list, as_objects
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
 from smart_router.dialects.sse import SseParser
@@ -87,7 +88,7 @@ class _ChoiceReader:
         return last, Finish(reason, self._index)
 
     def _read_others(self, delta: Mapping[str, Any], out: dict[str, Any]) -> None:
-        details = [piece for piece in _list(delta.get("reasoning_details")) if isinstance(piece, dict)]
+        details = as_objects(delta.get("reasoning_details"))
         reasoning = next((text for name in _REASONING_FIELDS if (text := _text(delta.get(name)))), "")
         if reasoning := reasoning or "".join(map(_detail_text, details)):
             out["reasoning_content"] = reasoning
@@ -147,10 +148,10 @@ class ChatStream:
             return self._refuse(chunk)
         if usage := find_usage(chunk):
             self._usage = usage
-        if "citations" in chunk and (links := _list(chunk["citations"])):
+        if "citations" in chunk and (links := as_list(chunk["citations"])):
             self._citations = [_citation(url) for url in links if isinstance(url, str)]
         events: list[Event] = []
-        for choice in _list(chunk.get("choices")):
+        for choice in as_list(chunk.get("choices")):
             if not self._done and isinstance(choice, dict):
                 events += self._read_choice(choice, chunk)
         return events
@@ -230,15 +231,11 @@ def _text(value: Any) -> str:
     """A text field; content may be a list of parts (Mistral)."""
     if isinstance(value, str):
         return value
-    return "".join(_text(part.get("text")) for part in _list(value) if isinstance(part, dict))
+    return "".join(_text(part.get("text")) for part in as_objects(value))
 
 
 def _detail_text(detail: Mapping[str, Any]) -> str:
     return _text(detail.get("text")) or _text(detail.get("summary"))
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _citation(url: str) -> dict[str, Any]:

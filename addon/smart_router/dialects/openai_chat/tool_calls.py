@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import FinishReason
+from smart_router.dialects.json_values import as_object, as_objects, as_text
 
 _TEXT_FIELDS = {"function": "arguments", "custom": "input"}
 
@@ -47,8 +48,7 @@ class ToolCallReader:
 
     def read(self, fragments: Any) -> list[dict[str, Any]]:
         """The fragments for the client that a delta's `tool_calls` make."""
-        found = [part for part in fragments if isinstance(part, dict)] if isinstance(fragments, list) else []
-        return [written for fragment in found if (written := self._read_fragment(fragment))]
+        return [written for fragment in as_objects(fragments) if (written := self._read_fragment(fragment))]
 
     def finish(self, reason: FinishReason) -> list[dict[str, Any]]:
         """What was held back: the empty arguments of calls that have none.
@@ -66,9 +66,8 @@ class ToolCallReader:
 
     def _read_fragment(self, fragment: dict[str, Any]) -> dict[str, Any] | None:
         kind = "custom" if isinstance(fragment.get("custom"), dict) else "function"
-        inner = fragment.get(kind)
-        inner = inner if isinstance(inner, dict) else {}
-        call = self._find(fragment, kind, _string(inner.get("name")))
+        inner = as_object(fragment.get(kind))
+        call = self._find(fragment, kind, as_text(inner.get("name")))
         field = _TEXT_FIELDS[call.kind]
         call.held += _argument_text(inner.get(field))
         if not call.name:
@@ -82,7 +81,7 @@ class ToolCallReader:
 
     def _find(self, fragment: dict[str, Any], kind: str, name: str) -> _OpenCall:
         """The call that a fragment belongs to, by its index; without one, each name or id begins a call."""
-        given, index = _string(fragment.get("id")), fragment.get("index")
+        given, index = as_text(fragment.get("id")), fragment.get("index")
         if type(index) is int:
             found = self._open.get(index)
             another = found is not None and bool(name and given and found.id and given != found.id)
@@ -115,10 +114,6 @@ class ToolCallReader:
         call.begun = True
         text, call.held = call.held, ""
         return text
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _argument_text(value: Any) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from smart_router.dialects.hub import Usage
+from smart_router.dialects.json_values import as_count, as_list, as_object
 
 
 def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The counts that a chunk or answer carries: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
-    choices = chunk.get("choices")
-    for holder in (chunk, chunk.get("x_groq"), *(choices if isinstance(choices, list) else ())):
+    for holder in (chunk, chunk.get("x_groq"), *as_list(chunk.get("choices"))):
         if isinstance(holder, dict) and (usage := holder.get("usage")) and isinstance(usage, dict):
             return usage
     return None
@@ -23,14 +23,17 @@ def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
 
     `reasoning_apart`: completion_tokens leave the reasoning out (xAI), seen by the total that has it.
     """
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    prompt, completion = (
+        as_count(usage.get("prompt_tokens"), None),
+        as_count(usage.get("completion_tokens"), None),
+    )
     if prompt is None and completion is None:
         return None
     prompt, completion = prompt or 0, completion or 0
-    total = _count(usage.get("total_tokens"))
+    total = as_count(usage.get("total_tokens"), None)
     prompt_details = _prompt_details(usage)
     completion_details = _counts(usage.get("completion_tokens_details"))
-    if "reasoning_tokens" not in completion_details and (apart := _count(usage.get("reasoning_tokens"))):
+    if "reasoning_tokens" not in completion_details and (apart := as_count(usage.get("reasoning_tokens"))):
         completion_details["reasoning_tokens"] = apart
     if reasoning_apart and total != prompt + completion:
         completion += completion_details.get("reasoning_tokens", 0)
@@ -57,7 +60,7 @@ def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
     details = _counts(usage.get("prompt_tokens_details"))
     # DeepSeek, then Moonshot
     for name in ("prompt_cache_hit_tokens", "cached_tokens"):
-        if "cached_tokens" not in details and (cached := _count(usage.get(name))) is not None:
+        if "cached_tokens" not in details and (cached := as_count(usage.get(name), None)) is not None:
             details["cached_tokens"] = cached
     if (written := details.pop("cache_creation_input_tokens", None)) is not None:  # DashScope
         details.setdefault("cache_write_tokens", written)
@@ -66,10 +69,4 @@ def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
 
 def _counts(value: Any) -> dict[str, int]:
     """The counts among a details object's fields; some providers put words and nulls there, too."""
-    if not isinstance(value, dict):
-        return {}
-    return {name: count for name, count in value.items() if type(count) is int and count >= 0}
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return {name: count for name, count in as_object(value).items() if type(count) is int and count >= 0}

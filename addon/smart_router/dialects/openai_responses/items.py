@@ -7,6 +7,7 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, Event
+from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.tool_names import long_names
 
 _TOOLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
@@ -53,10 +54,10 @@ class ItemReader:
         chat_type, field = tool
         number = len(self._calls)
         self._calls[place] = (number, chat_type, field)
-        name = _text(item.get("name"))
+        name = as_text(item.get("name"))
         call = {
             "index": number,
-            "id": _text(item.get("call_id")) or self._call.mint("call", number),
+            "id": as_text(item.get("call_id")) or self._call.mint("call", number),
             "type": chat_type,
             chat_type: {"name": self._names.get(name, name), field: ""},
         }
@@ -71,7 +72,7 @@ class ItemReader:
             case "content":
                 self._offsets.setdefault((place, part), self._length)
                 self._length += len(text)
-                extra = {"logprobs": {"content": logprobs, "refusal": None}} if _is_filled(logprobs) else {}
+                extra = {"logprobs": {"content": logprobs, "refusal": None}} if as_list(logprobs) else {}
                 self.events.append(Delta({"content": text}, extra=extra))
             case "refusal":
                 self.events.append(Delta({"refusal": text}))
@@ -98,12 +99,12 @@ class ItemReader:
             return
         self._begun.add(key)
         offset = self._offsets.get((place, part), 0)
-        url = _text(annotation.get("url"))
+        url = as_text(annotation.get("url"))
         citation = {
             "url": url,
-            "title": _text(annotation.get("title")) or url,
-            "start_index": offset + _count(annotation.get("start_index")),
-            "end_index": offset + _count(annotation.get("end_index")),
+            "title": as_text(annotation.get("title")) or url,
+            "start_index": offset + as_count(annotation.get("start_index")),
+            "end_index": offset + as_count(annotation.get("end_index")),
         }
         # clients put lists of several chunks together by `index`
         told = {"type": "url_citation", "url_citation": citation, "index": self._citations}
@@ -134,23 +135,23 @@ class ItemReader:
                 self.whole(place, field, 0, "{}")
 
     def _finish_message(self, place: int, item: Mapping[str, Any]) -> None:
-        for number, part in enumerate(_dicts(item.get("content"))):
+        for number, part in enumerate(_parts(item.get("content"))):
             if not isinstance(part.get("type"), str) or part["type"] not in _TEXTS:
                 continue
             kind, field = _TEXTS[part["type"]]
             self.whole(place, kind, number, part.get(field), part.get("logprobs"))
-            for count, annotation in enumerate(_dicts(part.get("annotations"))):
+            for count, annotation in enumerate(_parts(part.get("annotations"))):
                 self.annotation(place, number, count, annotation)
 
     def _finish_reasoning(self, place: int, item: Mapping[str, Any]) -> None:
-        for number, part in enumerate(_dicts(item.get("summary"))):
+        for number, part in enumerate(_parts(item.get("summary"))):
             self.whole(place, "summary", number, part.get("text"))
-        for number, part in enumerate(_dicts(item.get("content"))):
+        for number, part in enumerate(_parts(item.get("content"))):
             self.whole(place, "reasoning", number, part.get("text"))
         # a service that relays other vendors' reasoning says whose it is
         origin = {
-            "id": _text(item.get("id")) or None,
-            "format": _text(item.get("format")) or self._reasoning_format,
+            "id": as_text(item.get("id")) or None,
+            "format": as_text(item.get("format")) or self._reasoning_format,
         }
         details = [
             {**detail, **origin, "index": self._details + n} for n, detail in enumerate(_details(item))
@@ -160,9 +161,9 @@ class ItemReader:
             self.events.append(Delta({"reasoning_details": details}))
 
     def _finish_image(self, item: Mapping[str, Any]) -> None:
-        if not (data := _text(item.get("result"))):
+        if not (data := as_text(item.get("result"))):
             return
-        url = f"data:image/{_text(item.get('output_format')) or 'png'};base64,{data}"
+        url = f"data:image/{as_text(item.get('output_format')) or 'png'};base64,{data}"
         image = {"type": "image_url", "image_url": {"url": url}, "index": self._images}
         self._images += 1
         self.events.append(Delta({"images": [image]}))
@@ -170,26 +171,14 @@ class ItemReader:
 
 def _details(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What a later turn needs to send the item back unchanged."""
-    for part in _dicts(item.get("summary")):
-        yield {"type": "reasoning.summary", "summary": _text(part.get("text"))}
-    for part in _dicts(item.get("content")):
-        yield {"type": "reasoning.text", "text": _text(part.get("text"))}
-    if encrypted := _text(item.get("encrypted_content")):
+    for part in _parts(item.get("summary")):
+        yield {"type": "reasoning.summary", "summary": as_text(part.get("text"))}
+    for part in _parts(item.get("content")):
+        yield {"type": "reasoning.text", "text": as_text(part.get("text"))}
+    if encrypted := as_text(item.get("encrypted_content")):
         yield {"type": "reasoning.encrypted", "data": encrypted}
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int:
-    return value if type(value) is int else 0
-
-
-def _is_filled(value: object) -> bool:
-    return isinstance(value, list) and bool(value)
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
+def _parts(value: object) -> list[dict[str, Any]]:
     """The objects of a list; a place that holds something else counts as an empty object."""
-    return [part if isinstance(part, dict) else {} for part in value] if isinstance(value, list) else []
+    return [as_object(part) for part in as_list(value)]

@@ -20,6 +20,7 @@ from smart_router.dialects.hub import (
     UsageEvent,
     make_usage,
 )
+from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.openai_responses.items import ItemReader
 from smart_router.dialects.sse import SseEvent, SseParser
 from smart_router.errors import UpstreamError
@@ -88,8 +89,7 @@ class ResponsesReader:
             return [self._fail(f"The provider's answer ended as {status!r}.")]
         self._ended = True
         begun = self._start(response)
-        output = response.get("output")
-        for place, item in enumerate(output if isinstance(output, list) else ()):
+        for place, item in enumerate(as_list(response.get("output"))):
             self._items.finish(place, item)
         self._items.close()
         usage = _usage(response.get("usage"))
@@ -122,7 +122,7 @@ class ResponsesReader:
 
     def _read_other(self, name: str, data: dict[str, Any]) -> list[Event]:
         """The events that are not of a text: of the answer and of its items."""
-        response, item = _object(data.get("response")), _object(data.get("item"))
+        response, item = as_object(data.get("response")), as_object(data.get("item"))
         match name:
             case "response.created" | "response.queued" | "response.in_progress":
                 return self._start(response)
@@ -132,8 +132,8 @@ class ResponsesReader:
                 self._items.finish(self._place(data, item.get("id") or item.get("call_id")), item)
             case "response.output_text.annotation.added":
                 place = self._place(data, data.get("item_id"))
-                part, number = _count(data.get("content_index")), _count(data.get("annotation_index"))
-                self._items.annotation(place, part or 0, number or 0, data.get("annotation"))
+                part, number = as_count(data.get("content_index")), as_count(data.get("annotation_index"))
+                self._items.annotation(place, part, number, data.get("annotation"))
             case "response.completed" | "response.incomplete" | "response.failed":
                 return self.read_response({**response, "status": name.removeprefix("response.")})
             case "response.done":  # the older name of all three
@@ -143,11 +143,11 @@ class ResponsesReader:
         return self._take()
 
     def _key(self, piece: _Piece, data: Mapping[str, Any]) -> tuple[int, str, int]:
-        return self._place(data, data.get("item_id")), piece.kind, _count(data.get(piece.part)) or 0
+        return self._place(data, data.get("item_id")), piece.kind, as_count(data.get(piece.part))
 
     def _place(self, data: Mapping[str, Any], item_id: object) -> int:
         """Which item of the answer an event speaks of: as stated, else known by its id."""
-        stated = _count(data.get("output_index"))
+        stated = as_count(data.get("output_index"), None)
         if stated is not None or not isinstance(item_id, str):
             return stated or 0
         return self._places.setdefault(item_id, len(self._places))
@@ -172,8 +172,8 @@ class ResponsesReader:
 
     def _reason(self, response: Mapping[str, Any]) -> FinishReason:
         if response.get("status") == "incomplete":
-            reason = _object(response.get("incomplete_details")).get("reason")
-            return _INCOMPLETE.get(reason, "length") if isinstance(reason, str) else "length"
+            reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
+            return _INCOMPLETE.get(reason, "length")
         return "tool_calls" if self._items.has_calls else "stop"
 
     def _fail(self, message: str) -> Failure:
@@ -200,24 +200,16 @@ def broken(message: str) -> UpstreamError:
     return UpstreamError("server", "model", 502, message)
 
 
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int else None
-
-
 def _usage(usage: object) -> Usage | None:
     if not isinstance(usage, dict):
         return None
-    read = _object(usage.get("input_tokens_details"))
-    written = _object(usage.get("output_tokens_details"))
+    read = as_object(usage.get("input_tokens_details"))
+    written = as_object(usage.get("output_tokens_details"))
     return make_usage(
-        _count(usage.get("input_tokens")) or 0,
-        _count(usage.get("output_tokens")) or 0,
-        total=_count(usage.get("total_tokens")),
-        cached=_count(read.get("cached_tokens")),
-        cache_write=_count(read.get("cache_write_tokens")),
-        reasoning=_count(written.get("reasoning_tokens")),
+        as_count(usage.get("input_tokens")),
+        as_count(usage.get("output_tokens")),
+        total=as_count(usage.get("total_tokens"), None),
+        cached=as_count(read.get("cached_tokens"), None),
+        cache_write=as_count(read.get("cache_write_tokens"), None),
+        reasoning=as_count(written.get("reasoning_tokens"), None),
     )

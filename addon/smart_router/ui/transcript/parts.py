@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from smart_router.dialects.json_values import as_list, as_object
 from smart_router.ui.transcript.page import Block, compact, size
 
 Part = Mapping[str, Any]
@@ -68,12 +69,12 @@ def _tool_result(part: Part) -> Block:
 
 
 def _function_call(part: Part) -> Block:
-    call = _mapping(part.get("functionCall"))
+    call = as_object(part.get("functionCall"))
     return Block("call", compact(call.get("args") or {}), _string(call.get("name")))
 
 
 def _function_response(part: Part) -> Block:
-    answer = _mapping(part.get("functionResponse"))
+    answer = as_object(part.get("functionResponse"))
     return Block("result", compact(answer.get("response")), _string(answer.get("name")))
 
 
@@ -87,7 +88,7 @@ def _item_output(part: Part) -> Block:
 
 
 def _item_reasoning(part: Part) -> Block:
-    shown = text_of([*_list(part.get("summary")), *_list(part.get("content"))])
+    shown = text_of([*as_list(part.get("summary")), *as_list(part.get("content"))])
     return Block("reasoning", shown or f"(encrypted, {size(len(_string(part.get('encrypted_content'))))})")
 
 
@@ -150,11 +151,3 @@ _READERS: Mapping[str, Callable[[Part], Block]] = {
 
 def _string(value: Any) -> str:
     return "" if value is None else compact(value)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _mapping(value: Any) -> Part:
-    return value if isinstance(value, Mapping) else {}

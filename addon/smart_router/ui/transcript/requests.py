@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from smart_router.dialects.json_values import as_object, as_objects
 from smart_router.ui.transcript.page import Block, Page, Turn, compact, turns_of
 from smart_router.ui.transcript.parts import blocks_of, text_of
 
@@ -22,13 +23,12 @@ def read_request(wire: str, body: bytes) -> Page:
     if wire not in _TURNS or not isinstance(parsed, dict):
         raise ValueError("not a chat request")
     if wire == "cloudcode":
-        inner = parsed.get("request")
-        parsed = {"model": parsed.get("model"), **(inner if isinstance(inner, dict) else {})}
+        parsed = {"model": parsed.get("model"), **as_object(parsed.get("request"))}
     return Page(_facts(parsed), _TURNS[wire](parsed))
 
 
 def _chat(body: Body) -> list[Turn]:
-    return turns_of((_role(message), _chat_message(message)) for message in _dicts(body.get("messages")))
+    return turns_of((_role(message), _chat_message(message)) for message in as_objects(body.get("messages")))
 
 
 def _chat_message(message: Body) -> list[Block]:
@@ -46,25 +46,25 @@ def _chat_message(message: Body) -> list[Block]:
 def calls_of(calls: Any) -> list[Block]:
     """The blocks of chat's `tool_calls`, functions and custom tools."""
     blocks = []
-    for call in _dicts(calls):
-        called = call.get("function") or call.get("custom")
-        called = called if isinstance(called, Mapping) else {}
+    for call in as_objects(calls):
+        called = as_object(call.get("function") or call.get("custom"))
         text = called.get("arguments", called.get("input"))
         blocks.append(Block("call", compact(text or ""), compact(called.get("name") or "")))
     return blocks
 
 
 def _messages(body: Body) -> list[Turn]:
-    said = ((_role(message), blocks_of(message.get("content"))) for message in _dicts(body.get("messages")))
+    messages = as_objects(body.get("messages"))
+    said = ((_role(message), blocks_of(message.get("content"))) for message in messages)
     return turns_of([("system", blocks_of(body.get("system"))), *said])
 
 
 def _contents(body: Body) -> list[Turn]:
     system = body.get("systemInstruction") or body.get("system_instruction")
     contents = body.get("contents")
-    turns = _dicts(contents if isinstance(contents, list) else [contents])
+    turns = as_objects(contents if isinstance(contents, list) else [contents])
     said = ((_role(turn), blocks_of(turn.get("parts"))) for turn in turns)
-    return turns_of([("system", blocks_of(_dict(system).get("parts"))), *said])
+    return turns_of([("system", blocks_of(as_object(system).get("parts"))), *said])
 
 
 def _items(body: Body) -> list[Turn]:
@@ -72,7 +72,7 @@ def _items(body: Body) -> list[Turn]:
     given = body.get("input")
     if isinstance(given, str):
         said.append(("user", blocks_of(given)))
-    for item in _dicts(given):
+    for item in as_objects(given):
         kind = item.get("type", "message")
         if kind == "message":
             said.append((_role(item), blocks_of(item.get("content"))))
@@ -112,12 +112,12 @@ def _facts(body: Body) -> list[tuple[str, str]]:
 
 def _tool_names(tools: Any) -> list[str]:
     names = []
-    for tool in _dicts(tools):
+    for tool in as_objects(tools):
         declared = tool.get("functionDeclarations")
         if isinstance(declared, list):
             names += _tool_names(declared)
         else:
-            function = _dict(tool.get("function") or tool.get("custom"))
+            function = as_object(tool.get("function") or tool.get("custom"))
             names.append(
                 compact(function.get("name") or tool.get("name") or tool.get("type") or "/".join(tool))
             )
@@ -128,11 +128,3 @@ def _role(message: Body) -> str:
     role = compact(message.get("role") or "user")
     name = message.get("name")
     return f"{role} ({compact(name)})" if name else {"model": "assistant"}.get(role, role)
-
-
-def _dict(value: Any) -> Body:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _dicts(value: Any) -> list[Body]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
