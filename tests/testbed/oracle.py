@@ -21,7 +21,7 @@ from smart_router.dialects.openai_chat.client import ChatStreamWriter, write_com
 from smart_router.dialects.sse import SseParser
 from tests.testbed.cases import Case
 
-_GRAMMAR = re.compile(r"Start( Delta)*( Finish)+( Used)? End|(Start )?(Delta )*Failure")
+_GRAMMAR = re.compile(r"Start( Delta)*( Finish)+( UsageEvent)? End|(Start )?(Delta )*Failure")
 
 
 def accumulate(events: Sequence[Event], case: Case) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def check_answer(case: Case, completion: object, finish: Mapping[str, str]) -> N
 
 
 def check_grammar(events: Sequence[Event]) -> None:
-    """The order that the hub promises: Start Delta* Finish+ Used? End, or Start? Delta* Failure."""
+    """The order that the hub promises: Start Delta* Finish+ UsageEvent? End, or Start? Delta* Failure."""
     names = " ".join(type(event).__name__ for event in events)
     assert _GRAMMAR.fullmatch(names), names
     finished = [event.choice for event in events if isinstance(event, hub.Finish)]
