@@ -14,8 +14,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router.access_log import AccessLog
-from smart_router.addresses import LOOPBACK
-from smart_router.api.access import allowed_names
+from smart_router.addresses import LOOPBACK, allowed_names
 from smart_router.api.handler import INTERNAL, RequestHandler, Rules, cors
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
@@ -78,7 +77,7 @@ class SmartRouter:
         self.claims = Claims(0)
         self.attempts = self.claims.attempts
         self._router: Runtime | None = None
-        self.serving = RequestHandler(self.claims)
+        self.serving = RequestHandler(self.claims, flow_marks)
         self._fast_hooks: FastHooks | None = None
         self._journal = AccessLog(logger)
         self._sessions = TlsSessions()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import OptionsError
-from mitmproxy.optmanager import OptManager, _UnconvertedStrings
+from mitmproxy.optmanager import OptManager
 from mitmproxy.utils import human
 
 from smart_router.attempts.limits import Limits
@@ -203,8 +203,8 @@ def take_deferred(options: OptManager) -> None:
     given = {name: options.deferred.pop(name) for name in list(options.deferred) if name.startswith(PREFIX)}
     values, wrong = {}, []
     for name, raw in given.items():
-        try:
-            values[name] = read_value(name, raw.val if isinstance(raw, _UnconvertedStrings) else raw)
+        try:  # --set wraps its texts in an object with the attribute `val`
+            values[name] = read_value(name, getattr(raw, "val", raw))
         except ValueError as error:
             wrong.append(str(error))
     if wrong:

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from smart_router.addresses import is_loopback
-from smart_router.api.access import allowed_names, check_client, check_origin, names_router, own_origin
+from smart_router.addresses import allowed_names, is_loopback, names_router
+from smart_router.api.access import check_client, check_origin, own_origin
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
 from smart_router.errors import ClientError
 from tests.conftest import renewed

@@ -27,7 +27,7 @@ missing = [name for name in ("unshare", "ip", "iptables", "curl") if not shutil.
 )
 @pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 async def test_transparent(tmp_path: Path) -> None:
-    command = ["unshare", "--net", sys.executable, "-m", "tests.ui.namespace", str(tmp_path), BODY]
+    command = ["unshare", "--net", sys.executable, "-m", "tests.end_to_end.namespace", str(tmp_path), BODY]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -7,10 +7,8 @@ A web page reaches programs on the machine of whoever reads it. Its browser tell
 from __future__ import annotations
 
 import hmac
-import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from mitmproxy.connection import Client
@@ -20,7 +18,6 @@ from pydantic import SecretStr
 from smart_router.addresses import is_loopback
 from smart_router.errors import ClientError
 
-_HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
 
 
@@ -100,30 +97,6 @@ def own_origin(scheme: str, host: str, port: int) -> str:
     """The origin of the pages of a host, as browsers write it."""
     usual = {"https": 443, "http": 80}.get(scheme) == port
     return f"{scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
-
-
-@lru_cache(1024)
-def names_router(host: str, allowed: frozenset[str], listen_host: str = "") -> bool:
-    """Whether the value of a Host header names the router on this machine, with or without a port.
-
-    `allowed` are names besides loopback's, in lower case; `listen_host` is the address the mode listens on.
-    A request without a Host is accepted: browsers always send one.
-    """
-    name = _host_name(host)
-    known = name == "localhost" or name in allowed or is_loopback(name)
-    return known or not host or name == listen_host.lower()
-
-
-def _host_name(host: str) -> str:
-    """The name or address in a Host header or an option, in lower case; all of it if it is neither."""
-    host = host.strip().lower()
-    found = _HOST.fullmatch(host)
-    return (found[1] or found[2]).removesuffix(".") if found else host
-
-
-def allowed_names(listen_host: str, allow_hosts: Iterable[str]) -> frozenset[str]:
-    """Names that a Host header may have besides loopback's."""
-    return frozenset({listen_host.lower(), *map(_host_name, allow_hosts)} - {""})
 
 
 def host_refused(host: str) -> ClientError:

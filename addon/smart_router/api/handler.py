@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
@@ -35,13 +36,13 @@ from smart_router.api.endpoints import Target
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
 from smart_router.attempts.builder import CLIENT_HEADERS
+from smart_router.attempts.exchange import Exchange
 from smart_router.errors import ClientError
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Runtime, request_id
 from smart_router.stats.metrics import exposition
-from smart_router.ui import flow_marks
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,22 @@ class Rules:
     forward_credentials: tuple[str, ...] = ()
 
 
+class Marks(Protocol):
+    """Shows on client flows what became of them."""
+
+    def link_client(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Mark a routed request."""
+
+    def link_refused(self, flow: http.HTTPFlow, id_: str, error: ClientError) -> None:
+        """Mark a refused request."""
+
+
 class RequestHandler:
     """Serves claimed flows. `router` is None while there is no usable config."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: Claims, marks: Marks) -> None:
         self.claims = claims
+        self.marks = marks
         self.router: Runtime | None = None
         self.rules = Rules()
         self._guesses = Guesses()
@@ -113,7 +125,7 @@ class RequestHandler:
             if self._pass_through(flow, claim, error):
                 return
             _refuse(flow, error)
-            flow_marks.link_refused(flow, request_id(flow), error)
+            self.marks.link_refused(flow, request_id(flow), error)
             if self.router is not None:
                 self.router.recording.refused(flow, claim.client, error)
         except Exception:
@@ -226,7 +238,7 @@ class RequestHandler:
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
         claim.exchange = exchange = router.open_exchange(flow, body, rename, claim.client)
-        flow_marks.link_client(flow, exchange)
+        self.marks.link_client(flow, exchange)
 
 
 async def _raise_later(error: Exception, seconds: float) -> None:

@@ -30,7 +30,7 @@ _ENDPOINTS = ("chat", "models", "model")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class InterceptRule:
     """One entry of `router_intercept`. `host` is a pattern, `port` None for any, `base` a path prefix that
     comes before the router's own paths."""
 
@@ -78,7 +78,7 @@ class Found:
 class Interception:
     """The rules, and `(pattern, model)` pairs for those that map; the first that matches counts."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[InterceptRule, ...] = ()
     mapped: tuple[tuple[str, str], ...] = ()
 
     def find(self, host: str, port: int, method: str, path: str, upgrade: str) -> Found | None:
@@ -102,14 +102,14 @@ def read_interception(entries: Sequence[str], mapped: Sequence[str]) -> Intercep
     return Interception(tuple(map(_rule, entries)), tuple(map(_pair, mapped)))
 
 
-def _rule(entry: str) -> Rule:
+def _rule(entry: str) -> InterceptRule:
     found = _ENTRY.fullmatch(entry.strip())
     if found is None or (found["names"] or "keep") not in get_args(Names):
         raise ValueError(
             f"router_intercept: {entry!r} is not HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES"
         )
     port = int(found["port"]) if found["port"] else None
-    return Rule(found["host"].lower(), port, found["base"] or "", found["names"] or "keep")  # type: ignore[arg-type]
+    return InterceptRule(found["host"].lower(), port, found["base"] or "", found["names"] or "keep")  # type: ignore[arg-type]
 
 
 def _pair(entry: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ _LIMIT = 30.0
 """Seconds that a program may take."""
 
 
-class Probe(NamedTuple):
+class CertificateCheck(NamedTuple):
     """How a program is asked: arguments before the URL. `what` says which of its stores is asked."""
 
     what: str
@@ -43,12 +43,15 @@ httpx.Client(verify=context, mounts={"all://": None}).get(sys.argv[1])
 """
 _NODE = "fetch(process.argv[1]).catch((error) => { console.error(error.cause ?? error); process.exit(1); })"
 
-PROBES: Mapping[str, tuple[Probe, ...]] = {
-    "python": (Probe("ssl", ("-c", _URLLIB)), Probe("httpx, as openai uses it", ("-c", _HTTPX))),
-    "node": (Probe("fetch", ("-e", _NODE)),),
-    "curl": (Probe("", ("--silent", "--show-error", "--noproxy", "*", "--output", "-")),),
-    "wget": (Probe("", ("--quiet", "--no-proxy", "--output-document=-")),),
-    "ruby": (Probe("open-uri", ("-ropen-uri", "-e", "URI.open(ARGV[0], proxy: nil).read")),),
+PROBES: Mapping[str, tuple[CertificateCheck, ...]] = {
+    "python": (
+        CertificateCheck("ssl", ("-c", _URLLIB)),
+        CertificateCheck("httpx, as openai uses it", ("-c", _HTTPX)),
+    ),
+    "node": (CertificateCheck("fetch", ("-e", _NODE)),),
+    "curl": (CertificateCheck("", ("--silent", "--show-error", "--noproxy", "*", "--output", "-")),),
+    "wget": (CertificateCheck("", ("--quiet", "--no-proxy", "--output-document=-")),),
+    "ruby": (CertificateCheck("open-uri", ("-ropen-uri", "-e", "URI.open(ARGV[0], proxy: nil).read")),),
 }
 """By the beginning of the program's name."""
 
@@ -81,7 +84,7 @@ def check(programs: tuple[str, ...], confdir: Path) -> None:
         raise SystemExit(1)
 
 
-def _probes(program: str) -> Sequence[Probe]:
+def _probes(program: str) -> Sequence[CertificateCheck]:
     if shutil.which(program) is None:
         raise click.ClickException(f"{program} was not found")
     name = Path(program).name.lower()

@@ -12,7 +12,7 @@ from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 
-from smart_router.api.access import names_router
+from smart_router.addresses import names_router
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 

@@ -26,7 +26,7 @@ class Bar(NamedTuple):
     text: str
 
 
-class Column(NamedTuple):
+class MarkedColumn(NamedTuple):
     """One column, with the mark that it is compared with."""
 
     label: str
@@ -74,7 +74,7 @@ def ranges(rows: Sequence[Range], title: str) -> str:
     return _svg(parts(), len(rows) * _ROW, title)
 
 
-def columns(rows: Sequence[Column], title: str) -> str:
+def columns(rows: Sequence[MarkedColumn], title: str) -> str:
     """A column for each row and a line at what it is compared with; amounts in dollars."""
     top = _round_up(max((max(row.value, row.mark) for row in rows), default=0.0))
     step = (WIDTH - 70) / max(1, len(rows))

@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from smart_router.stats.charts import Bar, Column, Range, bars, columns, ranges
+from smart_router.stats.charts import Bar, MarkedColumn, Range, bars, columns, ranges
 from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.report import DIMENSIONS
 from smart_router.stats.tables import COLUMNS, summary
@@ -65,7 +65,7 @@ def _card(name: str, value: str, more: str = "") -> str:
 
 
 def _charts(by: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    days = [Column(day["name"][5:], day["compared_cost"], day["baseline"]) for day in by["day"]]
+    days = [MarkedColumn(day["name"][5:], day["compared_cost"], day["baseline"]) for day in by["day"]]
     models = [Bar(row["name"], row["cost"], dollars(row["cost"])) for row in by["model"] if row["cost"]]
     tiers = [Bar(row["name"], row["requests"], count(row["requests"])) for row in by["tier"]]
     waits = [

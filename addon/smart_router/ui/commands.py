@@ -27,12 +27,22 @@ from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, a
 logger = logging.getLogger(__name__)
 
 
-class Model(str):
-    """The type of an argument that takes any model and offers those that can be reached."""
+class _TextType:
+    """An argument of any text. mitmproxy's table of argument types needs these methods and no base class."""
+
+    def parse(self, manager: Any, t: type, s: str) -> str:
+        return s
+
+    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
+        return isinstance(val, str)
 
 
-class _ModelType(types._StrType):
-    typ = Model
+class ModelName(str):
+    """An argument that takes any model and completes to the available ones."""
+
+
+class _ModelType(_TextType):
+    typ = ModelName
     display = "model"
 
     def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
@@ -40,10 +50,10 @@ class _ModelType(types._StrType):
 
 
 class ProfileId(str):
-    """The type of an argument that takes a profile's id."""
+    """An argument that takes a profile's id."""
 
 
-class _ProfileType(types._StrType):
+class _ProfileType(_TextType):
     typ = ProfileId
     display = "profile"
 
@@ -94,7 +104,7 @@ class Commands:
         return _data(rows)
 
     @command.command("router.replay")  # type: ignore[untyped-decorator]
-    def replay(self, flow: RoutedRequest, model: Model) -> None:
+    def replay(self, flow: RoutedRequest, model: ModelName) -> None:
         """
         Send the same client request again through another model, as a flow of its own. The request is named
         as for router.explain.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mitmproxy import ctx, exceptions, flow, http, types
+from mitmproxy import ctx, exceptions, flow, http
 
 _ID = re.compile(r"[0-9a-f]{4,16}")
 """A request's id (`x-router-request-id`) or its beginning."""
@@ -18,7 +18,7 @@ class RoutedRequest:
     """The type of an argument that names a routed request; commands get its client flow."""
 
 
-class RoutedRequestType(types._BaseType):
+class RoutedRequestType:
     """Reads such arguments. Raises ValueError that says what to type instead."""
 
     typ = RoutedRequest

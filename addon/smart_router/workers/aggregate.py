@@ -11,7 +11,7 @@ from mitmproxy import http
 from pydantic_core import from_json, to_json
 
 from smart_router.api import endpoints
-from smart_router.api.handler import RequestHandler
+from smart_router.api.handler import Marks, RequestHandler
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.stats.metrics import exposition
 from smart_router.workers.channel import Message
@@ -30,8 +30,8 @@ class SharedRequestHandler(RequestHandler):
     """Serves as ever, but tells of all workers. `view` is what the supervisor says of them, None if it does
     not answer: then the worker that was asked tells of itself."""
 
-    def __init__(self, claims: Claims, view: View) -> None:
-        super().__init__(claims)
+    def __init__(self, claims: Claims, marks: Marks, view: View) -> None:
+        super().__init__(claims, marks)
         self._view = view
 
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
@@ -91,7 +91,7 @@ def metrics(view: Message) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # it is there, since there is text
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    class Collector:
+    class WorkersCollector:
         def collect(self) -> Iterator[Metric]:
             states = Counter(worker["state"] for worker in view["workers"])
             workers = GaugeMetricFamily("smart_router_workers", "Processes by state.", labels=["state"])
@@ -102,5 +102,5 @@ def metrics(view: Message) -> bytes:
             yield CounterMetricFamily("smart_router_restarts", restarts, value=view["restarts"])
 
     registry = CollectorRegistry()
-    registry.register(Collector())
+    registry.register(WorkersCollector())
     return text + generate_latest(registry)

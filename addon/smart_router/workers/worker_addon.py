@@ -13,6 +13,7 @@ from mitmproxy import ctx, http
 from smart_router.addon import SmartRouter, _smart_router
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.runtime import Runtime
+from smart_router.ui import flow_marks
 from smart_router.workers.aggregate import SharedRequestHandler
 from smart_router.workers.channel import Channel, Message
 from smart_router.workers.drain import drain
@@ -54,7 +55,7 @@ class WorkerAddon:
         """Be a worker of the supervisor at the other end of `control`, serving at the inherited sockets."""
         self._inherited = inherited
         self._control = control
-        self._addon.serving = SharedRequestHandler(self._addon.claims, self.view)
+        self._addon.serving = SharedRequestHandler(self._addon.claims, flow_marks, self.view)
 
     def running(self) -> None:
         """The router is ready, or mitmproxy is about to end on an error."""

@@ -18,8 +18,8 @@ from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fixes.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
 from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]

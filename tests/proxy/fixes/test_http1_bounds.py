@@ -16,9 +16,9 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
-from smart_router.attempts.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import use_fast_http1
+from smart_router.proxy.fixes.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED
 from tests.testbed.drive import make_context
 
 PIECE = 16 * 1024

@@ -1,0 +1,84 @@
+"""Limits on the size of files and functions, on class names and on how docstrings begin.
+
+The lists of exceptions only shrink: one that is no longer needed fails the test.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import smart_router
+
+PACKAGE = Path(smart_router.__file__).parent
+TREES = {
+    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")
+}
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 50
+
+LONG_FILES: set[str] = set()
+
+LONG_FUNCTIONS = {
+    "routing/__init__.py:route",  # the public entry point: a third is its contract, a third names arguments
+    "stats/metrics.py:_metrics",  # one statement for each metric family
+}
+"""As `module:name`, each with the reason."""
+
+SHARED_CLASS_NAMES = {"Prompt", "Tokens", "Conversation"}
+
+MAX_NOUN_CLAUSES = 227
+
+NOUN_CLAUSE = re.compile(r"(What|Whether|As ever)\b")
+
+
+def long_files() -> set[str]:
+    return {
+        module for module in TREES if len((PACKAGE / module).read_text("utf-8").splitlines()) > MAX_FILE_LINES
+    }
+
+
+def long_functions() -> set[str]:
+    return {
+        f"{module}:{node.name}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno >= MAX_FUNCTION_LINES
+    }
+
+
+def shared_class_names() -> set[str]:
+    names = [
+        node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    ]
+    return {name for name, count in Counter(names).items() if count > 1}
+
+
+@pytest.mark.parametrize(
+    ("find", "exceptions"),
+    [(long_files, LONG_FILES), (long_functions, LONG_FUNCTIONS), (shared_class_names, SHARED_CLASS_NAMES)],
+)
+def test_code_keeps_to_the_limits(find: Callable[[], set[str]], exceptions: set[str]) -> None:
+    found = find()
+    assert found - exceptions == set(), "over the limit"
+    assert exceptions - found == set(), "remove these exceptions: they are no longer needed"
+
+
+def test_few_docstrings_begin_with_a_noun_clause() -> None:
+    found = [
+        f"{module}: {doc.splitlines()[0]}"
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (doc := ast.get_docstring(node))
+        and NOUN_CLAUSE.match(doc)
+    ]
+    assert len(found) <= MAX_NOUN_CLAUSES, "\n".join(sorted(found))

@@ -1,0 +1,110 @@
+"""Which part of the package imports which, and which part may use mitmproxy's private names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import smart_router
+
+PACKAGE = Path(smart_router.__file__).parent
+PAGE = PACKAGE.parents[1] / "docs/architecture.md"
+
+_AFTER_HEADING = PAGE.read_text("utf-8").partition("## Who may import whom")[2]
+ORDER = re.findall(r"^\w+", _AFTER_HEADING.split("```")[1], re.MULTILINE)
+"""Folders and modules at the top of the package, as the page lists them: imports point down."""
+
+WITHOUT_MITMPROXY = {"auth", "routing", "stats", "providers", "dialects", "storage"}
+
+EXCEPTIONS = {
+    ("attempts/attempt.py", "mitmproxy.proxy.layers.http._events.ErrorCode"),  # why an attempt broke
+    ("workers/inherited_sockets.py", "AsyncioServerInstance.listen = "),  # gives a server an open socket
+}
+"""Module and import, private attribute, or replaced attribute. This list only shrinks."""
+
+PUBLIC_WITH_UNDERSCORE = {"_replace", "_asdict", "_fields", "_make"}
+"""Methods of named tuples."""
+
+
+def part_of(path: Path) -> str:
+    """The folder or module at the top of the package that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_WITH_UNDERSCORE
+
+
+def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Each imported name in full, and the name it has in the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((f"{node.module}.{alias.name}", alias.asname or alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
+
+
+def names_defined_in_package(trees: dict[Path, ast.Module]) -> set[str]:
+    """Functions, classes and attributes of the package's own objects."""
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    defined = {
+        one.name for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    attributes = [one for one in nodes if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "self"]
+    return defined | {one.attr for one in attributes}
+
+
+def upward_imports(part: str, tree: ast.Module) -> Iterator[str]:
+    for name, _ in imported_names(tree):
+        package, *names = name.split(".")
+        if package == "smart_router":
+            imported = names[0] if names and names[0] in ORDER else "__init__"
+            if imported != part and ORDER.index(imported) < ORDER.index(part):
+                yield name
+
+
+def uses_of_mitmproxy(part: str, tree: ast.Module, own_names: set[str]) -> Iterator[str]:
+    """Uses of mitmproxy that only `proxy/` may make, and any use in a part that must do without it."""
+    local_names = set()
+    for name, local_name in imported_names(tree):
+        package, *names = name.split(".")
+        if package in ("mitmproxy", "h11", "h2"):
+            local_names.add(local_name)
+            if part in WITHOUT_MITMPROXY or any(map(is_private, names)):
+                yield name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            if isinstance(node.ctx, ast.Store) and owner in local_names:
+                yield f"{owner}.{node.attr} = "
+            elif (
+                is_private(node.attr)
+                and node.attr not in own_names
+                and owner not in ("self", "cls", "super()")
+            ):
+                yield f".{node.attr}"
+
+
+def violations() -> set[tuple[str, str]]:
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+    own_names = names_defined_in_package(trees)
+    found = set()
+    for path, tree in trees.items():
+        module, part = path.relative_to(PACKAGE).as_posix(), part_of(path)
+        names = [*upward_imports(part, tree)]
+        if part != "proxy":
+            names += uses_of_mitmproxy(part, tree, own_names)
+        found |= {(module, name) for name in names}
+    return found
+
+
+def test_page_lists_every_part() -> None:
+    assert sorted({part_of(path) for path in PACKAGE.rglob("*.py")}) == sorted(ORDER)
+
+
+def test_imports_point_down_and_only_proxy_uses_private_parts() -> None:
+    found = violations()
+    assert found - EXCEPTIONS == set(), "docs/architecture.md does not allow these imports and uses"
+    assert EXCEPTIONS - found == set(), "remove these from EXCEPTIONS: they are no longer needed"
