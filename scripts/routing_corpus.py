@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,43 +17,31 @@ from smart_router.routing.decision import TIERS
 
 Array = NDArray[np.float64]
 
-# The tier that a task family needs, and how sure that is. The longest matching start counts.
-TASK_TIERS = {
-    "natural_qa": ("SIMPLE", 1.0), "commonsense_qa": ("SIMPLE", 1.0), "arc_challenge": ("SIMPLE", 0.4),
-    "miscellaneous": ("SIMPLE", 0.4), "gsm8k": ("MEDIUM", 1.0), "agentverse-mgsm": ("MEDIUM", 1.0),
-    "mbpp": ("MEDIUM", 1.0), "commongen": ("MEDIUM", 1.0), "high_school": ("MEDIUM", 1.0),
-    "elementary_mathematics": ("MEDIUM", 0.5), "professional": ("COMPLEX", 1.0), "college": ("COMPLEX", 0.4),
-    "electrical_engineering": ("COMPLEX", 0.4), "machine_learning": ("COMPLEX", 0.4),
-    "econometrics": ("COMPLEX", 0.4), "international_law": ("COMPLEX", 0.4),
-    "jurisprudence": ("COMPLEX", 0.4),
-    "math": ("REASONING", 1.0), "gpqa": ("REASONING", 1.0), "abstract_algebra": ("REASONING", 1.0),
-    "formal_logic": ("REASONING", 1.0),
-}  # fmt: skip
-
-# The strong model's recorded results on this task are broken (3 % right, below chance): it would teach noise.
-BROKEN = "high_school_mathematics"
+DATA = [Path(__file__).parents[2] / "shared" / "routing" / name for name in ("dev", "dev2")]
+"""Folders with sets of prompts, where they are kept beside the repository."""
 
 OWN = "own"
 """What our own prompts are called as a set."""
 
 
 class Results(NamedTuple):
-    """How well models did on a prompt, 0 to 1."""
+    """How well models did on a prompt, 0 to 1: a weak and a strong one, and either class on average."""
 
     weak: float
     strong: float
-    gain: float
+    weak_class: float
+    strong_class: float
 
 
-NO_RESULTS = Results(*[float("nan")] * 3)
+NO_RESULTS = Results(*[float("nan")] * 4)
 
 
 @dataclass
 class Corpus:
     """All prompts: parallel arrays. Results are nan where there are none, `tier` is -1 where none is known.
 
-    `gain` is what the strong model does better than all others of its set on average, for a weak model's
-    results are also chance and its own habits: measured is by that one pair, learned from the gain.
+    Measured is by the one pair, learned from the classes, where a set has them: a single model's results are
+    also chance and its own habits. `sure` says how sure a tier is.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -62,7 +51,8 @@ class Corpus:
     languages: Any = field(default_factory=list)
     weak: Any = field(default_factory=list)
     strong: Any = field(default_factory=list)
-    gain: Any = field(default_factory=list)
+    weak_class: Any = field(default_factory=list)
+    strong_class: Any = field(default_factory=list)
     tier: Any = field(default_factory=list)
     sure: Any = field(default_factory=list)
 
@@ -82,45 +72,37 @@ class Corpus:
     def scored_sets(self) -> list[str]:
         return sorted(set(self.sets[~np.isnan(self.weak)]))
 
-    @property
-    def needed(self) -> NDArray[np.bool_]:
-        """Whether the strong model did better; without results, whether the tier is COMPLEX or REASONING."""
-        gained = np.nan_to_num(self.strong - self.weak) >= 0.5
-        return np.asarray(np.where(np.isnan(self.weak), self.tier >= 2, gained))
 
-
-def read(folder: Path) -> Corpus:
-    """The sets, the labelled prompts and our own."""
+def read(folders: Sequence[Path]) -> Corpus:
+    """The sets, the prompts with tiers and our own."""
     corpus = Corpus()
-    for path in sorted(folder.glob("*.jsonl.gz")):
+    for path in (path for folder in folders for path in sorted(folder.glob("*.jsonl.gz"))):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
-            for row in map(json.loads, lines):
-                if path.name.startswith("tiers"):
-                    task = row["source"].partition(":")[2] or row["source"]
-                    set_, family, results = "labelled", family_of(task), NO_RESULTS
-                    tier, sure = TIERS.index(row["tier"]), 1.0
-                else:
-                    set_, family, results = row["dataset"], row["task"], _results(row)
-                    tier, sure = tier_of_task(row["task"])
-                corpus.add(
-                    row["id"],
-                    row["prompt"],
-                    results,
-                    sets=set_,
-                    families=family,
-                    languages=row["lang"],
-                    tier=tier,
-                    sure=sure,
-                )
+            for number, row in enumerate(map(json.loads, lines)):
+                _add_row(corpus, path.name.partition(".")[0], number, row)
     _read_own(corpus, OWN, "routing_prompts.toml")
     return corpus.freeze()
 
 
+def _add_row(corpus: Corpus, file: str, number: int, row: dict[str, Any]) -> None:
+    """Add a row of results, of a labelled prompt (`tiers`), or of one with its task's tier (`tiers2`)."""
+    columns = {"languages": row["lang"], "tier": -1, "sure": 0.0}
+    if not file.startswith("tiers"):
+        columns |= {"sets": row["dataset"], "families": row["task"]}
+        corpus.add(row["id"], row["prompt"], _results(row), **columns)
+        return
+    columns |= {"tier": TIERS.index(row["tier"]), "sure": row.get("weight", 1.0)}
+    if "family" in row:
+        columns |= {"sets": "tasks", "families": row["family"]}
+    else:
+        task = row["source"].partition(":")[2] or row["source"]
+        columns |= {"sets": "labelled", "families": family_of(task)}
+    corpus.add(row.get("id", f"{file}/{number}"), row["prompt"], **columns)
+
+
 def _results(row: dict[str, Any]) -> Results:
-    quality = {model: result["q"] for model, result in row["models"].items()}
-    strong = quality[row["strong"]]
-    others = [q for model, q in quality.items() if model != row["strong"]]
-    return Results(quality[row["weak"]], strong, strong - sum(others) / len(others))
+    weak, strong = (row["models"][row[one]]["q"] for one in ("weak", "strong"))
+    return Results(weak, strong, row.get("weak_class", weak), row.get("strong_class", strong))
 
 
 def read_probes() -> Corpus:
@@ -145,14 +127,9 @@ def _read_own(corpus: Corpus, set_: str, file: str) -> None:
                 )
 
 
-def tier_of_task(task: str) -> tuple[int, float]:
-    best = max((name for name in TASK_TIERS if task.startswith(name)), key=len, default="")
-    tier, sure = TASK_TIERS.get(best, (None, 0.0))
-    return (TIERS.index(tier), sure) if tier else (-1, 0.0)  # type: ignore[arg-type]
-
-
 def family_of(task: str) -> str:
     """Tasks that are alike, for leaving them out together."""
+    task = task.rstrip("/").rpartition("/")[2]
     for start, family in (
         ("high_school", "high_school"), ("professional", "professional"), ("college", "professional"),
         ("abstract_algebra", "logic"), ("formal_logic", "logic"), ("agentverse", "gsm8k"),
@@ -160,7 +137,7 @@ def family_of(task: str) -> str:
     ):  # fmt: skip
         if task.startswith(start):
             return family
-    return task
+    return "math" if "math" in task.lower() else task
 
 
 def auroc(score: Array, positive: NDArray[np.bool_]) -> float:

@@ -43,7 +43,8 @@ def test_help_and_version(run: Any) -> None:
 def test_prompt(run: Any) -> None:
     result = run("route", "Prove that there is no largest prime.")
     assert result.exit_code == 0
-    assert "tier REASONING" in result.output and "proof" in result.output and "1 openai/" in result.output
+    assert "REASONING: SIMPLE " in result.output and "difficulty 0." in result.output
+    assert "proof" in result.output and "1 openai/" in result.output
 
 
 def test_prompt_as_json_with_one_key(run: Any) -> None:
@@ -73,7 +74,7 @@ def test_jsonl(run: Any) -> None:
         (2, "REASONING", "auto"),
         (4, "SIMPLE", "auto:eco"),
     ]
-    assert {"score", "signals", "candidates", "why"} <= rows[0].keys()
+    assert {"score", "chances", "signals", "candidates", "why"} <= rows[0].keys()
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,13 @@ def test_prints_apgr_tiers_and_latency(data: Path) -> None:
         "one ",
         "two ",
         "labelled prompts: 24, ",
-        "not fitted on, English",
-        "others: ",
+        "not fitted on, English: ",
+        "other languages: ",
+        "other languages, weights before: ",
         "microseconds",
     ):
         assert f"\n{line}" in printed
+    assert printed.split()[:5] == ["APGR", "prompts", "ours", "length", "before"]
     assert "theirs" not in printed
 
 
@@ -84,7 +86,7 @@ def test_another_scorer_beside_ours(data: Path) -> None:
     rows = {line[:26].strip(): line[26:].split() for line in printed.splitlines()}
     theirs = [float(value) for value in rows["theirs"]]
     assert len(theirs) == 3 and max(theirs) < 0.5
-    for ours in ("ours as shipped", "whole sets left out", "task families left out", "tenths left out"):
+    for ours in ("ours", "ours, sources left out"):
         *_, mean, less, low, high = rows[ours]
         assert float(mean) > 0.6 and float(low.strip("[,")) <= float(less) <= float(high.strip("]"))
         assert float(low.strip("[,")) > 0
@@ -95,7 +97,7 @@ def test_scores_of_every_prompt_are_asked_for(data: Path, monkeypatch: pytest.Mo
     from routing_against import read_scores  # type: ignore[import-not-found]
     from routing_corpus import read  # type: ignore[import-not-found]
 
-    corpus = read(data)
+    corpus = read([data])
     theirs = read_scores(scores(data, len), corpus)
     assert [theirs[i] for i in range(3)] == [len(text) for text in PROMPTS[:3]]
     assert set(corpus.sets[theirs != theirs]) == {"labelled", "own"}
@@ -104,10 +106,12 @@ def test_scores_of_every_prompt_are_asked_for(data: Path, monkeypatch: pytest.Mo
         read_scores(str(data / "other_{}.jsonl"), corpus)
 
 
-def test_gain_is_over_all_others(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_target_is_the_gain_and_the_weak_models_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     from routing_corpus import read
+    from routing_fit.data import GAIN_SHARE, UNIT, measured  # type: ignore[import-not-found]
 
-    corpus = read(data)
-    assert (corpus.weak[1], corpus.strong[1], corpus.gain[1]) == (1, 1, 0.25)
-    assert corpus.scored_sets == list(SETS) and not corpus.needed[1] and corpus.needed[0]
+    target = measured(read([data])).target * UNIT
+    nobody_fails, only_the_weak_one, both_fail = target[1], target[0], target[3]
+    assert (nobody_fails, only_the_weak_one) == (0, 1)
+    assert both_fail == pytest.approx(1 - GAIN_SHARE)

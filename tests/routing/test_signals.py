@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.routing.config import load_defaults
+from smart_router.routing.decision import Reading
+from smart_router.routing.glossary import SIGNALS
 from smart_router.routing.prompt_text import Prompt, plain
-from smart_router.routing.signals import Reading, counted_words, measure
+from smart_router.routing.signals import counted_words, measure
 
 CONFIG = load_defaults()
 CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
@@ -43,6 +45,20 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
         ("Who was he, and when?", {"fact"}, set()),
         ("Ann, who lives in Rome, " + "walks and walks " * 9 + "when it rains.", set(), {"fact"}),
         ("The sky is ____ today", {"blank"}, set()),
+        ("prove it", {"points_elsewhere", "short_task"}, set()),
+        ("prove it to the whole class", set(), {"points_elsewhere"}),
+        (CHOICE, {"short_quiz", "options", "numeric_options"}, {"long_quiz", "short_task"}),
+        (CHOICE + "x" * 600, {"long_quiz"}, {"short_quiz"}),
+        ("Solve $x^2 + y^2 = z^2$ and $a = b$", {"formula_task", "equal_signs"}, {"code_task"}),
+        ("Why does this fail?\n```\nf()\n```", {"code_task"}, {"formula_task"}),
+        (
+            "Ann has 12 apples and gives 5 of them to each of her 2 friends. How many are left with her now?",
+            {"word_problem_task", "each_words", "digits"},
+            {"short_task"},
+        ),
+        ("If 1/2 is 50% of $1, say so...", {"if_words", "fractions", "percent_signs", "ellipsis"}, set()),
+        ("Compute it", {"opens_solving"}, {"opens_making"}),
+        ("Ärger", {"non_ascii"}, {"lines"}),
         ("word " * 400, {"long", "passage", "repetition"}, {"short"}),
     ],
 )
@@ -82,10 +98,9 @@ def test_every_signal_of_a_prompt_has_a_weight_and_every_weight_a_signal() -> No
         f"who are you {CHOICE} $x^2$ 1.5 ∀ def f():\n- one\n____ " + "word, 1 Name. " * 400 + "?",
         turns=2, tools=1, tool_turns=1, images=1, form="json_object",
     )  # fmt: skip
-    structure = seen(everything).keys() - CONFIG.keywords.keys()
-    assert structure <= CONFIG.weights.keys()
-    rare = {"short", "search_query"}
-    assert CONFIG.weights.keys() <= structure | CONFIG.keywords.keys() | rare
+    assert seen(everything).keys() <= CONFIG.weights.keys()
+    assert CONFIG.weights.keys() <= SIGNALS.keys() | CONFIG.keywords.keys()
+    assert SIGNALS.keys() <= CONFIG.weights.keys() | {"directive"}
 
 
 # how the signals that are counted quickly read when written plainly

@@ -23,7 +23,7 @@ CODEX = Candidate("openai-codex", "gpt-5.6-luna")
 def decision(asked: str = "auto", tier: Any = "SIMPLE", candidate: Candidate = LUNA) -> Decision:
     """A decision; one without a tier is explicit."""
     signals = (Signal("short", -0.6, "a secret word"), Signal("length", 0.2, "7 words"))
-    why = f"{tier} at score 0.12 (short -0.60); first {candidate}"
+    why = f"{tier}, short +0.60; difficulty 0.12; first {candidate}"
     return Decision(
         asked, tier is None, 0.12 if tier else None, tier, 0.9, signals, (candidate, SOL), False, why
     )

@@ -110,8 +110,9 @@ def test_after_a_failover_who_answered_comes_first() -> None:
 
 def test_the_first_candidate_is_not_said_twice() -> None:
     found = started("b/m")
-    object.__setattr__(found.decision, "why", "SIMPLE at score 0.20 (x +1.00); first b/m")
-    assert comments.in_progress(found) == "SIMPLE → b/m; SIMPLE at score 0.20 (x +1.00); request-1"
+    why = "SIMPLE (SIMPLE 90 %, MEDIUM 10 %), x +1.00; difficulty 0.20"
+    object.__setattr__(found.decision, "why", f"{why}; first b/m")
+    assert comments.in_progress(found) == f"SIMPLE → b/m; {why}; request-1"
 
 
 def test_when_all_failed_that_comes_first() -> None:

@@ -26,6 +26,7 @@ from smart_router.dry_run import (
 )
 from smart_router.errors import ClientError
 from smart_router.routing import Decision
+from smart_router.routing.explanation import chances_line, merged
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -152,13 +153,12 @@ def _brief(decision: Decision) -> dict[str, Any]:
 
 def _print_decision(decision: Decision) -> None:
     click.echo(decision.why)
-    if decision.score is not None and decision.confidence is not None:
-        click.echo(
-            f"\nscore {decision.score:.3f}  tier {decision.tier}  confidence {decision.confidence:.2f}\n"
-        )
-        table = Table("signal", "weight", "evidence", box=None, pad_edge=False)
-        for signal in decision.signals:
-            table.add_row(signal.name, f"{signal.weight:+.3f}", signal.evidence)
+    if decision.score is not None and decision.tier is not None:
+        click.echo(f"\n{decision.tier}: {chances_line(decision.chances, decision.tier)}")
+        click.echo(f"difficulty {decision.score:.3f}\n")
+        table = Table("signal", f"for {decision.tier}", "difficulty", "evidence", box=None, pad_edge=False)
+        for one in merged(decision.signals):
+            table.add_row(one.name, f"{one.for_tier:+.2f}", f"{one.weight:+.2f}", str(one.evidence))
         _console().print(table)
     click.echo("\ncandidates")
     for place, candidate in enumerate(decision.candidates, 1):

@@ -11,6 +11,7 @@ from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig, VirtualModel
 from smart_router.routing.decision import Candidate, Decision, Signal, Tier, rank
+from smart_router.routing.explanation import chances_line, tier_line
 from smart_router.routing.requirements import lacks, needs_of
 from smart_router.routing.resolve import resolve
 from smart_router.routing.scoring import Scored, score_request
@@ -83,6 +84,7 @@ def route(
         signals=scored.signals,
         candidates=chain,
         sticky=stays,
+        chances=scored.chances,
         why=_why(virtual, scored, tier, kept if stays else None, chain[0]),
     )
 
@@ -90,18 +92,13 @@ def route(
 def _why(
     virtual: VirtualModel, scored: Scored, tier: Tier, kept: StickyEntry | None, first: Candidate
 ) -> str:
-    """One readable line: the tier and what it came from, then the first candidate."""
+    """One readable line: the tier and its reasons, the difficulty, the first candidate."""
     if virtual.tier:
         reason = f"{tier} was asked for"
     elif tier != scored.tier:
-        reason = f"{tier} kept, though this turn alone is {scored.tier} (score {scored.score:.2f})"
+        chances = chances_line(scored.chances, scored.tier)
+        reason = f"{tier} kept, though this turn alone is {scored.tier} ({chances})"
     else:
-        reason = f"{tier} at score {scored.score:.2f} ({_strongest(scored.signals)})"
-    return f"{reason}; {'stays on' if kept else 'first'} {first.name}"
-
-
-def _strongest(signals: Sequence[Signal]) -> str:
-    """The three strongest signals, which come first, and what each added."""
-    if signals and not signals[0].weight:  # but for a directive, which adds nothing
-        signals = sorted(signals, key=lambda signal: -abs(signal.weight))
-    return ", ".join([f"{name} {weight:+.2f}" for name, weight, _ in signals[:3]]) or "nothing notable"
+        reason = tier_line(tier, scored.chances, scored.signals)
+    follows = f"{'stays on' if kept else 'first'} {first.name}"
+    return f"{reason}; difficulty {scored.score:.2f}; {follows}"

@@ -7,7 +7,7 @@ key by key. Reading the user's file is left to the caller: everything here works
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
@@ -93,8 +93,8 @@ class Directives(_Table):
 class RoutingConfig(_Table):
     """The `[routing]` table, defaults filled in.
 
-    `keywords` are per group and language; each group is a signal. `undershoot` says how much worse it is to
-    choose two tiers too low than to be wrong otherwise: with it, low confidence goes up.
+    `keywords` are per group and language; each group is a signal. `undershoot` is the extra cost of choosing
+    two or more tiers too low, a wrong tier costing 1: the tier of the least expected cost is chosen.
     """
 
     keywords: dict[str, dict[str, Texts]]
@@ -127,6 +127,16 @@ class RoutingConfig(_Table):
     def weights_of(self) -> Mapping[str, tuple[float, float, float, float, float]]:
         """By signal what it weighs for the score and for the tiers."""
         return {name: weights.all for name, weights in self.weights.items()}
+
+    @cached_property
+    def remembered(self) -> dict[Any, Any]:
+        """Prompts scored of late, and their scores under this configuration; for scoring alone to use."""
+        return {}
+
+    @cached_property
+    def columns(self) -> Sequence[tuple[float, Sequence[float]]]:
+        """For the score and for each tier the bias, and the weights of the signals in the table's order."""
+        return tuple(zip(self.bias.all, zip(*self.weights_of.values(), strict=True), strict=True))
 
     @field_validator("fallback")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args
 
 Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
@@ -16,12 +16,21 @@ def rank(tier: Tier) -> int:
     return TIERS.index(tier)
 
 
+Reading = tuple[float, object]
+"""A signal's strength (0: absent, about 1: clear, rarely over 3) and its evidence, for `str()`."""
+
+
 class Signal(NamedTuple):
-    """One thing seen in the request: `weight` is what it added to the score's log odds."""
+    """One thing seen in the request.
+
+    `weight` is what it added to the score's log odds, `for_tier` what it added to the chosen tier's logit,
+    less what it added to that of the likeliest other tier. `str(evidence)` is what it was seen in.
+    """
 
     name: str
     weight: float
-    evidence: str
+    evidence: object
+    for_tier: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,8 @@ class Decision:
     """The route of one request: candidates in the order in which to try them, and the reasons.
 
     `asked` is the request's `model`. For an explicit model score, tier, confidence and signals are empty.
-    `score` is 0..1, `confidence` the probability of `tier`. `sticky` says that the conversation's earlier
-    candidate comes first; `why` is one readable line.
+    `score` is the difficulty, 0..1, `confidence` the probability of `tier`, and `chances` those of all tiers,
+    in order. `sticky` says that the conversation's earlier candidate comes first; `why` is one readable line.
     """
 
     asked: str
@@ -60,10 +69,12 @@ class Decision:
     candidates: tuple[Candidate, ...]
     sticky: bool
     why: str
+    chances: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The decision for JSON; candidates as `provider/model`."""
-        return asdict(self) | {
-            "signals": [signal._asdict() for signal in self.signals],
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "chances": dict(zip(TIERS, self.chances, strict=False)),
+            "signals": [one._asdict() | {"evidence": str(one.evidence)} for one in self.signals],
             "candidates": [str(candidate) for candidate in self.candidates],
         }

@@ -34,9 +34,9 @@ _ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 class Prompt(NamedTuple):
     """The part of a request that is scored.
 
-    `text` is what counts of the last user turn, `before` the whole one before it. `turns` counts user turns,
-    `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is the
-    response format's type, `tools` the number of tools on offer.
+    `text` is what counts of the last user turn, `before` a window of the one before it. `turns` counts user
+    turns, `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is
+    the response format's type, `tools` the number of tools on offer.
     """
 
     text: str
@@ -62,7 +62,7 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
     kind = form.get("type") if isinstance(form, dict) else None
     return Prompt(
         text=counting(text),
-        before=_content(messages[users[-2]])[0] if len(users) > 1 else "",
+        before=window(_content(messages[users[-2]])[0]) if len(users) > 1 else "",
         turns=len(users),
         tools=len(_list(request.get("tools"))),
         tool_turns=sum([m.get("role") == "tool" for m in messages[users[-1] + 1 :]]) if users else 0,
@@ -82,10 +82,11 @@ def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
 
 
 def without(text: str, phrases: Iterable[str]) -> str:
-    """The text without these phrases, whatever their case and the punctuation within them."""
+    """The text without these phrases, whatever their case and the punctuation within and behind them."""
     for phrase in sorted(phrases, key=len, reverse=True):
-        text = re.sub(r"\W+".join(map(re.escape, phrase.split())), " ", text, flags=re.IGNORECASE)
-    return text
+        words = r"\W+".join(map(re.escape, phrase.split()))
+        text = re.sub(rf"{words}[.!,:]*", " ", text, flags=re.IGNORECASE)
+    return text.strip()
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str, int]:

@@ -1,37 +1,50 @@
 """Scoring: weighted signals of a request make a score in 0..1 and a tier with its confidence.
 
-Both are linear in the same signals. The score is a logistic regression, "how likely does a strong model
-do better here". The tiers are a softmax of their own, because a tier is also a kind of work: a proof and a
-long essay are not two places on one scale. Everything is data in the configuration, so each decision can be
-explained by its signals and changed by weights.
+Both are linear in the signals, of which the curves make one and the table of words another. The score is the
+chance that a strong model does better here. The tiers are a softmax of their own, because a tier is also a
+kind of work: a proof and a long essay are not two places on one scale. All weights are data in the
+configuration, so each decision can be explained by its signals and changed by weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from math import exp
+from math import exp, sumprod
 from typing import NamedTuple
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
-from smart_router.routing.decision import TIERS, Signal, Tier, rank
+from smart_router.routing.curves import pattern_of
+from smart_router.routing.decision import TIERS, Reading, Signal, Tier, rank
+from smart_router.routing.explanation import BIAS, DIRECTIVE
 from smart_router.routing.lexicon import Words
 from smart_router.routing.prompt_text import Prompt, counting, plain, prompt_of, without
-from smart_router.routing.signals import counted_words, measure
+from smart_router.routing.signals import counted_words, measure, points_elsewhere
+from smart_router.routing.wording import wording_of
+
+PATTERN, WORDING = "pattern", "wording"
+"""The signals that the curves and the table of words make."""
 
 FOLLOW_UP = "follow_up"
 """The keyword group of words that carry on with what was asked before."""
 
 _FOLLOW_UP_WORDS = 6
 
+REMEMBERED = 256
+"""The most prompts remembered with their score; a prompt and its signals take up to 20 kB."""
+
 
 class Scored(NamedTuple):
-    """A request's score (0..1), its tier, the tier's probability, and the signals, strongest first."""
+    """A request's score (0..1), its tier, the tier's probability, the signals, strongest first, and the
+    probabilities of all tiers.
+    """
 
     score: float
     tier: Tier
     confidence: float
     signals: tuple[Signal, ...]
+    chances: tuple[float, ...]
 
 
 def score(prompt: str) -> float:
@@ -47,15 +60,31 @@ def tier(prompt: str) -> Tier:
 def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
     """Score a chat request. Never raises on a request that passed validation.
 
-    A turn that only says "go on" is read together with the turn before it.
+    A turn that only says "go on" or "prove it" is read together with the turn before it. The last few hundred
+    prompts are remembered: clients ask again, and several requests of a conversation hold the same turn.
     """
     prompt = prompt_of(request)
+    known = config.remembered.get(prompt)
+    if known is None:
+        if len(config.remembered) >= REMEMBERED:
+            config.remembered.clear()
+        known = config.remembered[prompt] = _score_turn(prompt, config)
+    return known
+
+
+def _score_turn(prompt: Prompt, config: RoutingConfig) -> Scored:
     words = counted_words(prompt)
-    if prompt.before and words.number <= _FOLLOW_UP_WORDS and FOLLOW_UP in config.lexicon.find(words):
+    if prompt.before and _follows_up(words, config):
         before = counting(prompt.before)
         prompt = prompt._replace(text=f"{before}\n{prompt.text}" if before else prompt.text)
         words = counted_words(prompt)
     return _score(prompt, words, config)
+
+
+def _follows_up(words: Words, config: RoutingConfig) -> bool:
+    if words.number > _FOLLOW_UP_WORDS:
+        return False
+    return points_elsewhere(words) or FOLLOW_UP in config.lexicon.find(words)
 
 
 def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
@@ -69,44 +98,77 @@ def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
     if told:
         prompt = prompt._replace(text=without(prompt.text, chain(*told.values())))
         words = counted_words(prompt)
-    readings = measure(prompt, words, config.lexicon)
-    log_odds, simple, medium, complex_, reasoning = config.bias.all
-    weights_of = config.weights_of
-    signals = []
-    for name, (value, evidence) in readings.items():
-        if name in weights_of and value:
-            of_score, s, m, c, r = weights_of[name]
-            added = of_score * value
-            log_odds += added
-            simple += s * value
-            medium += m * value
-            complex_ += c * value
-            reasoning += r * value
-            signals.append(Signal(name, round(added, 3), evidence))
-    signals.sort(key=lambda signal: abs(signal[1]), reverse=True)
-    chosen, confidence = _choose(_softmax((simple, medium, complex_, reasoning)), config.undershoot)
+    readings = _readings(prompt, words, config)
+    strengths = [readings[name][0] if name in readings else 0.0 for name in config.weights]
+    log_odds, *logits = [bias + sumprod(strengths, weights) for bias, weights in config.columns]
+    chances = _softmax(logits)
+    chosen, rival = choose(chances, config.undershoot)
+    signals = _signals(readings, config, chosen, rival)
+    tier, confidence = TIERS[chosen], chances[chosen]
     if told and config.directives.honoured:
-        chosen, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
-        signals.insert(0, Signal("directive", 0.0, ", ".join(told[chosen])))
-    return Scored(_sigmoid(log_odds), chosen, confidence, tuple(signals))
+        tier, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
+        signals.insert(0, Signal(DIRECTIVE, 0.0, ", ".join(told[tier])))
+    return Scored(_sigmoid(log_odds), tier, confidence, tuple(signals), tuple(chances))
+
+
+def _readings(prompt: Prompt, words: Words, config: RoutingConfig) -> dict[str, Reading]:
+    """All signals, those of the curves and of the wording unless they weigh nothing."""
+    readings = measure(prompt, words, config.lexicon)
+    pattern, wording = _weighty(config, PATTERN), _weighty(config, WORDING)
+    if pattern:
+        seen = pattern_of(readings)
+        readings[PATTERN] = (seen.value, seen)
+    if wording:
+        found = wording_of(words)
+        readings[WORDING] = (found.value, found)
+    return readings
+
+
+def _weighty(config: RoutingConfig, name: str) -> bool:
+    return name in config.weights_of and any(config.weights_of[name])
+
+
+def _signals(readings: Mapping[str, Reading], config: RoutingConfig, chosen: int, rival: int) -> list[Signal]:
+    """What each signal added, strongest first, and the bias at last; together they are the log odds."""
+    weights_of, chosen, rival = config.weights_of, chosen + 1, rival + 1
+    signals = []
+    for name, (strength, evidence) in readings.items():
+        if name in weights_of and strength:
+            weights = weights_of[name]
+            signals.append(
+                Signal(name, weights[0] * strength, evidence, (weights[chosen] - weights[rival]) * strength)
+            )
+    signals.sort(key=_size, reverse=True)
+    bias = config.bias.all
+    signals.append(Signal(BIAS, bias[0], "of every prompt", bias[chosen] - bias[rival]))
+    return signals
+
+
+def _size(signal: Signal) -> float:
+    return abs(signal[1])
 
 
 def _sigmoid(x: float) -> float:
     return 1 / (1 + exp(-x)) if x > 0 else exp(x) / (1 + exp(x))
 
 
-def _softmax(logits: tuple[float, ...]) -> list[float]:
+def _softmax(logits: Sequence[float]) -> list[float]:
     top = max(logits)
     weights = [exp(logit - top) for logit in logits]
     total = sum(weights)
     return [weight / total for weight in weights]
 
 
-def _choose(probabilities: list[float], undershoot: float) -> tuple[Tier, float]:
-    """The likeliest tier, less likely ones above it preferred as far as choosing two too low is worse."""
-    simple, medium, complex_, reasoning = probabilities
+def choose(chances: list[float], undershoot: float) -> tuple[int, int]:
+    """The tier of the least expected cost, at most one above the likeliest, and the likeliest of the others.
+
+    A wrong tier costs 1, one that is two or more too low `undershoot` on top of that.
+    """
+    simple, medium, complex_, reasoning = chances
     worth = [
         simple - undershoot * (complex_ + reasoning), medium - undershoot * reasoning, complex_, reasoning
     ]  # fmt: skip
-    chosen = worth.index(max(worth))
-    return TIERS[chosen], probabilities[chosen]
+    likeliest = chances.index(max(chances))
+    chosen = min(worth.index(max(worth)), likeliest + 1)
+    others = [*chances[:chosen], -1.0, *chances[chosen + 1 :]]
+    return chosen, others.index(max(others))

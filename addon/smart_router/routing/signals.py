@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from math import log1p
 
+from smart_router.routing.decision import Reading
 from smart_router.routing.lexicon import Lexicon, Words, words_of
 from smart_router.routing.prompt_text import Prompt, window
+from smart_router.routing.shapes import kind_of, shapes_of
 
 _KEYWORD_WINDOW = 500
 """Characters at either end of the text in which keywords count: a pasted document is not the user's words."""
@@ -39,26 +41,43 @@ _TASKS = frozenset(
 _FACT, _FACT_WORDS = "fact", 25
 """Who asks for a fact takes few words: in a longer text "who" and "when" tell a story."""
 
+_POINTERS = frozenset(
+    ("it", "this", "that", "them", "these", "those", "das", "dies", "es", "ça", "cela", "esto", "eso", "это")
+)
+_POINTING_WORDS = 3
+"""Words for what was named elsewhere, and the most words of a text that has little else."""
+
 _NAME = re.compile(" [A-Z]")
 
 
-Reading = tuple[float, str]
-"""A signal's strength (0: absent, about 1: clear, rarely over 3) and what it was seen in."""
-
-
 def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading]:
-    """All signals present: keyword groups by name, structure, and the conversation's state.
+    """All signals present: keyword groups by name, structure, form, and the conversation's state.
 
     `words` are the prompt's `counted_words`.
     """
     hits = lexicon.find(words)
     if words.number > _FACT_WORDS:
         hits.pop(_FACT, None)
-    found = {group: (log1p(len(hits[group])), ", ".join(hits[group][:4])) for group in sorted(hits)}
+    found: dict[str, Reading] = {
+        group: (log1p(len(hits[group])), ", ".join(hits[group][:4])) for group in sorted(hits)
+    }
     structure = _structure(prompt.text, words)
     if not _TASKS.isdisjoint(hits):
         structure.pop("search_query", None)
-    return found | structure | _vocabulary(prompt.text, words) | _conversation(prompt)
+    found.update(structure)
+    found.update(_vocabulary(prompt.text, words))
+    found.update(shapes_of(prompt.text, words))
+    if kind := kind_of(prompt.text, words, found):
+        found[kind] = (1.0, "by its form")
+    if points_elsewhere(words):
+        found["points_elsewhere"] = (1.0, "nothing named")
+    found.update(_conversation(prompt))
+    return found
+
+
+def points_elsewhere(words: Words) -> bool:
+    """Whether a text is a word or two about something that is not in it: "prove it"."""
+    return words.number <= _POINTING_WORDS and not _POINTERS.isdisjoint(words.distinct)
 
 
 def counted_words(prompt: Prompt) -> Words:
@@ -69,7 +88,7 @@ def counted_words(prompt: Prompt) -> Words:
 def _structure(text: str, words: Words) -> dict[str, Reading]:
     """How much there is, and of what shape."""
     number = max(words.number, len(text) // 7)
-    found = {"length": (log1p(number) / 3, f"{number} words")}
+    found: dict[str, Reading] = {"length": (log1p(number) / 3, f"{number} words")}
     if number < 12:
         found["short"] = (1 - number / 12, f"{number} words")
     if number > 120:
@@ -109,7 +128,7 @@ def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
 
 def _traits(text: str) -> dict[str, Reading]:
     """What a text either is or is not."""
-    found = {}
+    found: dict[str, Reading] = {}
     if text.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"):
         found["question"] = (1.0, "ends in a question mark")
     if text[:1].islower() and "\n" not in text and text.rstrip()[-1:].isalnum():
@@ -125,7 +144,7 @@ def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
     """How the words are made: how long, how often repeated, how many names and numbers among them."""
     spaced, count = words.spaced, len(words.spaced)
     digits = len([word for word in spaced if word.isdigit()])
-    found = {"numbers": (log1p(digits), f"{digits} numbers")} if digits else {}
+    found: dict[str, Reading] = {"numbers": (log1p(digits), f"{digits} numbers")} if digits else {}
     if count < 4:
         return found
     long = len([word for word in spaced if len(word) > 8])

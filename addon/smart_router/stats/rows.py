@@ -80,7 +80,7 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.sticky,
         decision.why,
         # without their evidence, which has words of the prompt
-        to_json({name: weight for name, weight, _ in decision.signals}).decode(),
+        to_json({one.name: round(one.weight, 3) for one in decision.signals}).decode(),
         to_json([one.name for one in decision.candidates]).decode(),
         record.baseline.name if record.baseline else None,
     )

@@ -21,6 +21,7 @@ from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
 from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import Running
+from smart_router.routing.explanation import chances_line, merged
 from smart_router.runtime import Runtime
 from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
 
@@ -97,9 +98,13 @@ class Commands:
         rows = [["then", client.comment]]
         rows += [["", attempt.comment] for attempt in attempts_of(client)]
         rows.append(["now", decision.why])
-        if decision.score is not None:
-            rows.append(["score", f"{decision.score:.3f}, {decision.tier}"])
-        rows += [[f"{one.weight:+.3f}", f"{one.name}: {one.evidence}"] for one in decision.signals]
+        if decision.score is not None and decision.tier is not None:
+            rows.append(["tier", f"{decision.tier}: {chances_line(decision.chances, decision.tier)}"])
+            rows.append(["difficulty", f"{decision.score:.3f}"])
+        rows += [
+            [f"{one.for_tier:+.2f}", f"{one.name}: {one.evidence} (difficulty {one.weight:+.2f})"]
+            for one in merged(decision.signals)
+        ]
         rows += [[f"{place}.", str(candidate)] for place, candidate in enumerate(decision.candidates, 1)]
         return _data(rows)
 
