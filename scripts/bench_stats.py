@@ -31,6 +31,7 @@ from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.store import AuthStore
 from smart_router.config import parse_config
 from smart_router.dialects.hub import make_usage
+from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.recording import Recording
 from smart_router.routing import StickyTable, route
 from smart_router.stats.database import StatsDatabase
@@ -62,9 +63,9 @@ def ended_exchange() -> Exchange:
         sticky_keys=("s",),
         now=now,
     )
-    services = Services(auth, sticky, ReasoningCache(), AttemptBuilder(config.providers, ENV))
+    services = Services(auth, sticky, ReasoningCache(), AttemptBuilder(config.providers, ENV).build)
     flow = tflow.tflow(resp=True)
-    exchange = Exchange("r1", now, Limits(), request, decision, "s", flow, services)  # type: ignore[arg-type]
+    exchange = Exchange("r1", now, Limits(), request, decision, "s", flow, services, CHAT)  # type: ignore[arg-type]
     attempt = exchange.next_step(now)
     assert isinstance(attempt, Attempt)
     attempt.measurements.usage = make_usage(1_000, 200, cached=400, reasoning=50)

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 from pydantic_core import from_json, to_json
 
 from smart_router.config import Config
+from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.openai_chat.client import read_request
+from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing import Candidate, Decision, StickyTable, route
@@ -20,7 +21,6 @@ from smart_router.routing.requirements import prompt_tokens
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import Tokens
 
-_CHAT_PATH = "/chat/completions"
 _ATTEMPT_MARK = "router_client"
 """Metadata by which a saved flow is one of our attempts, whose client flow is in the file as well."""
 
@@ -78,18 +78,22 @@ def _request_in(row: Mapping[str, Any], number: int) -> ChatRequest | ClientErro
 
 
 def _checked(request: Mapping[str, Any]) -> ChatRequest | ClientError:
-    return _parsed(to_json(request))
+    return _parsed(CHAT, to_json(request), {})
 
 
-def _parsed(body: bytes) -> ChatRequest | ClientError:
+def _parsed(dialect: ClientDialect, body: bytes, parameters: Mapping[str, str]) -> ChatRequest | ClientError:
     try:
-        return read_request(body)
+        return dialect.read_request(body, parameters)
     except ClientError as error:
         return error
 
 
-def read_flows(file: BinaryIO) -> Iterator[Recorded]:
-    """The chat requests in a mitmproxy flow file (`mitmdump -w`), without the attempts made for them."""
+FindDialect = Callable[[str], tuple[ClientDialect, Mapping[str, str]] | None]
+"""Finds the client dialect of a request path, and the path's parameters."""
+
+
+def read_flows(file: BinaryIO, find_dialect: FindDialect) -> Iterator[Recorded]:
+    """The clients' requests in a mitmproxy flow file (`mitmdump -w`), without the attempts made for them."""
     from mitmproxy.exceptions import FlowReadException
     from mitmproxy.http import HTTPFlow
     from mitmproxy.io import FlowReader
@@ -98,9 +102,10 @@ def read_flows(file: BinaryIO) -> Iterator[Recorded]:
         for flow in FlowReader(file).stream():
             if not isinstance(flow, HTTPFlow) or _ATTEMPT_MARK in flow.metadata:
                 continue
-            path = flow.request.path.partition("?")[0]
-            if flow.request.method == "POST" and path.endswith(_CHAT_PATH):
-                yield Recorded(flow.id, _parsed(flow.request.get_content(strict=False) or b""))
+            found = find_dialect(flow.request.path)
+            if found and flow.request.method == "POST":
+                body = flow.request.get_content(strict=False) or b""
+                yield Recorded(flow.id, _parsed(found[0], body, found[1]))
     except FlowReadException as error:
         raise ClientError(400, f"not a flow file: {error}") from error
 

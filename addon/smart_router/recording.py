@@ -156,6 +156,7 @@ def request_record(
         id=exchange.id,
         time=time.time() - duration,
         session=exchange.session,
+        operation=exchange.dialect.operation,
         client=client,
         address=address_of(flow),
         decision=exchange.decision,

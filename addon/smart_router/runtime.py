@@ -24,8 +24,8 @@ from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
+from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.openai_chat.client import read_request
 from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_keys
@@ -91,24 +91,33 @@ class Runtime:
         self.auth.retry()
 
     def _services(self) -> Services:
-        build = AttemptBuilder(self.config.providers, self.env)
+        builder = AttemptBuilder(self.config.providers, self.env)
         return Services(
-            self.auth, self.sticky, self.reasoning, build, self.refresher, self.budget, self.troubles
+            self.auth,
+            self.sticky,
+            self.reasoning,
+            builder.build,
+            self.refresher,
+            self.budget,
+            self.troubles,
         )
 
     def open_exchange(
         self,
         flow: http.HTTPFlow,
+        dialect: ClientDialect,
         body: bytes,
+        parameters: Mapping[str, str],
         rename: Callable[[str], str] | None = None,
         client: str | None = None,
     ) -> Exchange:
-        """Read and route a chat request of `client` (its name under `[clients]`).
+        """Read and route a request of `client` (its name under `[clients]`).
 
-        `rename` says what its model means here. Raises ClientError.
+        `parameters` are those of the request's path and query. `rename` turns the requested model into the
+        router's name for it. Raises ClientError.
         """
         started = time.monotonic()
-        request = read_request(body)
+        request = dialect.read_request(body, parameters)
         if rename is not None:
             request["model"] = rename(request["model"])
         named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
@@ -124,6 +133,7 @@ class Runtime:
             client=client,
             client_flow=flow,
             services=self.services,
+            dialect=dialect,
         )
 
     def _decide(self, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:

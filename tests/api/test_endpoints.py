@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from smart_router import __version__
-from smart_router.api.endpoints import Target, resolve
+from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.errors import ClientError
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Framing
@@ -130,9 +130,9 @@ RESOLVED: list[tuple[str, str | None]] = [
 
 @pytest.mark.parametrize(("path", "expected"), RESOLVED)
 async def test_paths(path: str, expected: str | None) -> None:
-    found = resolve(path)
+    found = ENDPOINTS.resolve(path)
     if isinstance(found, Target):
-        assert f"{found.endpoint} {found.name}".strip() == expected
+        assert " ".join([found.endpoint.name, *found.parameters.values()]) == expected
     else:
         assert (str(found.status) if isinstance(found, ClientError) else None) == expected
 

@@ -42,7 +42,7 @@ CHAT = "/v1/chat/completions"
 )
 def test_what_is_claimed(host: str, port: int, method: str, path: str, found: tuple[str, str] | None) -> None:
     claimed = INTERCEPTION.find(host, port, method, path, "")
-    assert (claimed and (claimed.target.endpoint, claimed.names)) == found
+    assert (claimed and (claimed.target.endpoint.name, claimed.names)) == found
 
 
 def test_a_websocket_is_claimed_where_a_post_would_be() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from smart_router.attempts.answer import Answer
+from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.hub import Delta, End, Event, Finish, Start, UsageEvent, make_usage
 from smart_router.errors import ClientError, UpstreamError
 from tests.testbed.exchanges import exchange
@@ -129,14 +130,14 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS, ids=["upstream", "client"])
 def test_an_error_in_a_stream(error: UpstreamError | ClientError) -> None:
     (event,) = events(answer(stream=True).failure_bytes(error))
-    assert event == error.body()
+    assert event == openai_error(error)
     assert event["error"]["message"] == "Broken."
 
 
 def test_an_error_in_place_of_an_answer() -> None:
     error = ClientError(429, "Slow.", headers={"retry-after": "3", "x-should-retry": "false"})
     response = answer().error_response(error)
-    assert (response.status_code, response.json()) == (429, error.body())
+    assert (response.status_code, response.json()) == (429, openai_error(error))
     assert (response.headers["retry-after"], response.headers["x-should-retry"]) == ("3", "false")
     assert response.headers["x-router-request-id"] == "request-1"
 

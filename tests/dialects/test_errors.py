@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.errors import COMMON_RULES, ErrorRule, read_error
 from smart_router.errors import ErrorClass, UpstreamError
 
@@ -135,7 +136,7 @@ def test_an_error_inside_a_200_gets_its_class_status(error: dict[str, Any], stat
 def test_the_client_reads_openais_words(kind: ErrorClass, type_: str, code: str) -> None:
     error = read(418, {"message": "No", "code": "theirs", "param": "n"}, ErrorRule(kind, "none"))
     assert error.status == 418
-    assert error.body() == {"error": {"message": "No", "type": type_, "param": "n", "code": code}}
+    assert openai_error(error) == {"error": {"message": "No", "type": type_, "param": "n", "code": code}}
 
 
 def test_every_class_has_a_client_view() -> None:

@@ -51,6 +51,7 @@ def request(*attempts: AttemptRecord, id: str = "r1", **fields: Any) -> RequestR
     defaults: dict[str, Any] = {
         "time": NOON,
         "session": "s1",
+        "operation": "chat",
         "client": None,
         "address": "127.0.0.1",
         "decision": decision(candidate=made[-1].candidate),

@@ -14,6 +14,7 @@ from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.store import AuthStore
+from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 from smart_router.providers.registry import declared_provider
 from smart_router.routing.decision import Candidate, Decision
@@ -62,7 +63,7 @@ def exchange(
 ) -> Exchange:
     """An exchange with candidates of these names, whose random numbers are all 0."""
     auth = auth or AuthStore(ENV, PROVIDERS)
-    build = AttemptBuilder(PROVIDERS, ENV, lambda: 1_700_000_000.0)
+    build = AttemptBuilder(PROVIDERS, ENV, lambda: 1_700_000_000.0).build
     services = Services(
         auth, StickyTable(), ReasoningCache(), build, budget=budget or RetryBudget(), jitter=lambda: 0.0
     )
@@ -76,6 +77,7 @@ def exchange(
         session="session-1",
         client_flow=tflow.tflow(),
         services=services,
+        dialect=CHAT,
         sticky_keys=("session-1",),
     )
 

@@ -1,73 +1,154 @@
-"""Which paths are the router's, and the answers that it gives itself."""
+"""The paths that the router serves: one row for each endpoint.
+
+A row names its paths, its methods, and what answers: a client dialect, whose requests are routed, or a
+function of `local_answers`.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
-from smart_router.api.unserved_paths import unserved
-from smart_router.errors import Api, ClientError
+from smart_router.api import local_answers
+from smart_router.api.local_answers import LocalAnswer
+from smart_router.api.unserved_paths import UnservedPath, unserved
+from smart_router.dialects.base import ClientDialect, find_by_path
+from smart_router.dialects.client_errors import ErrorBody, openai_error
+from smart_router.dialects.openai_chat.client import CHAT
+from smart_router.errors import ClientError
 
-Endpoint = Literal["chat", "models", "model", "health", "stats", "running", "metrics"]
+READ = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row. `{name}` in a path stands for one or more characters and becomes a parameter.
+
+    Exactly one of `dialect` and `answer` is set. `intercepted` endpoints are also served for requests to
+    other hosts (option `router_intercept`). A `public` endpoint answers clients without a router key too,
+    with fewer details.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    methods: tuple[str, ...] = READ
+    dialect: ClientDialect | None = None
+    answer: LocalAnswer | None = None
+    intercepted: bool = False
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a claimed path asks for. `name` is the model id of `/v1/models/{id}`."""
+    """The endpoint that a request's path names, and the path's parameters."""
 
     endpoint: Endpoint
-    methods: tuple[str, ...]
-    name: str = ""
+    parameters: Mapping[str, str]
+
+    @property
+    def error_body(self) -> ErrorBody:
+        """The error objects that the endpoint's clients read."""
+        dialect = self.endpoint.dialect
+        return dialect.error_body if dialect else openai_error
 
 
-_CHAT = Target("chat", ("POST",))
-_MODELS = Target("models", ("GET", "HEAD"))
-_EXACT: Mapping[str, Target] = {
-    "/v1/chat/completions": _CHAT,
-    "/v1/models": _MODELS,
-    "/health": Target("health", ("GET", "HEAD")),
-    "/router/stats": Target("stats", ("GET", "HEAD")),
-    "/router/running": Target("running", ("GET", "HEAD")),
-    "/metrics": Target("metrics", ("GET", "HEAD")),
-}
-_CLAIMED = ("/v1/", "/chat/", "/models/", "/health/", "/router/", "/metrics/")
-"""Nothing below these paths is passed on."""
+ROWS = (
+    Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
+    Endpoint("models", ("/v1/models",), answer=local_answers.models, intercepted=True),
+    Endpoint("model", ("/v1/models/{model}",), answer=local_answers.model, intercepted=True),
+    Endpoint("health", ("/health",), answer=local_answers.health_check, public=True),
+    Endpoint("stats", ("/router/stats",), answer=local_answers.stats),
+    Endpoint("running", ("/router/running",), answer=local_answers.running_requests),
+    Endpoint("metrics", ("/metrics",), answer=local_answers.metrics),
+)
 
-_MODEL = re.compile(r"(?:/v1)?/models/(.+)", re.IGNORECASE)
+_PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 _V1 = re.compile(r"^(/v1)+(?=/|$)", re.IGNORECASE)
 
 
-def resolve(path: str) -> Target | ClientError | None:
-    """What a request path (with or without query) asks the router for.
+class Endpoints:
+    """Finds the endpoint of a path."""
 
-    Repeated slashes, letter case, percent-encoding, a slash at the end, and a missing or repeated /v1 make no
-    difference. None if the path is not the router's; a 404 for other APIs' paths, unknown paths under a
-    prefix that is the router's, and the root, which is what people open in a browser.
-    """
-    if target := _EXACT.get(path):
-        return target
-    spellings = _spellings(path)
-    for spelling in spellings:
-        if found := _look_up(spelling):
-            return found
-    if any(f"{spelling.lower()}/".startswith(_CLAIMED) or spelling == "/" for spelling in spellings):
-        served = ", ".join(sorted(_EXACT))
-        return ClientError(404, f"unknown path {path!r}; the router answers {served}", code="not_found")
+    def __init__(self, rows: Iterable[Endpoint]) -> None:
+        self._exact: dict[str, Target] = {}
+        self._formats: list[tuple[re.Pattern[str], Endpoint]] = []
+        self._local: list[tuple[re.Pattern[str], Endpoint]] = []
+        self._claimed: tuple[str, ...] = ()
+        self._dialects: tuple[ClientDialect, ...] = ()
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Endpoint) -> None:
+        """Serve another endpoint. Of two rows for one path the first is used."""
+        for path in row.paths:
+            if "{" not in path:
+                self._exact.setdefault(path, Target(row, {}))
+            else:
+                (self._formats if row.dialect else self._local).append((_compiled(path), row))
+            first, second = [*path.split("/")[1:3], ""][:2]
+            self._claimed += (f"/{first}/",) if first != "v1" else ("/v1/", f"/{second}/")
+        if row.dialect is not None:
+            self._dialects += (row.dialect,)
+
+    def resolve(self, path: str) -> Target | ClientError | None:
+        """Return the endpoint that a request path (with or without query) names.
+
+        Repeated slashes, letter case, percent-encoding, a slash at the end, and a missing or repeated /v1
+        make no difference. Returns None if the path is not the router's; a 404 for other APIs' paths, for
+        unknown paths under a prefix that is the router's, and for the root, which people open in a browser.
+        """
+        if target := self._exact.get(path):
+            return target
+        spellings = _spellings(path)
+        for spelling in spellings:
+            if found := self._look_up(spelling):
+                return found.refusal() if isinstance(found, UnservedPath) else found
+        if any(f"{one.lower()}/".startswith(self._claimed) or one == "/" for one in spellings):
+            served = ", ".join(sorted(self._exact))
+            return ClientError(404, f"unknown path {path!r}; the router answers {served}", code="not_found")
+        return None
+
+    def error_body(self, path: str) -> ErrorBody:
+        """Return what makes the error objects that clients of this path read."""
+        for spelling in _spellings(path):
+            if found := self._look_up(spelling):
+                return found.error_body
+        return openai_error
+
+    def find_dialect(self, path: str) -> tuple[ClientDialect, Mapping[str, str]] | None:
+        """Return the client dialect of a recorded request and its parameters, below any base path."""
+        target = self.resolve(path)
+        if isinstance(target, Target) and target.endpoint.dialect:
+            return target.endpoint.dialect, parameters_of(target, path)
+        return find_by_path(self._dialects, path)
+
+    def _look_up(self, path: str) -> Target | UnservedPath | None:
+        """Patterns of local answers come last: a model's name may look like another API's path."""
+        lower = path.lower()
+        for known in (lower, f"/v1{lower}", lower.removeprefix("/v1")):
+            if target := self._exact.get(known):
+                return target
+        return _match(self._formats, path) or unserved(lower) or _match(self._local, path)
+
+
+def _compiled(path: str) -> re.Pattern[str]:
+    """The pattern of a path with parameters; a leading /v1 may be missing."""
+    pattern = _PARAMETER.sub(r"(?P<\1>.+)", re.escape(path))
+    return re.compile(re.sub(r"^/v1(?=/)", "(?:/v1)?", pattern), re.IGNORECASE)
+
+
+def _match(patterns: Iterable[tuple[re.Pattern[str], Endpoint]], path: str) -> Target | None:
+    for pattern, row in patterns:
+        if found := pattern.fullmatch(path):
+            return Target(row, {name: unquote(value) for name, value in found.groupdict().items()})
     return None
 
 
-def api_of(path: str) -> Api:
-    """The API whose clients ask for this path, and so the shape of errors that they read."""
-    rows = [row for spelling in _spellings(path) if (row := unserved(spelling.lower()))]
-    return rows[0].api if rows else "openai"
-
-
 def _spellings(path: str) -> tuple[str, ...]:
-    """The path in the usual spelling: as it is, in which a model's name may hold %2F, and decoded."""
+    """The normalized path: as sent, in which a model's name may hold %2F, and decoded."""
     bare = path.partition("?")[0]
     return tuple(_plain(bare) for bare in dict.fromkeys((bare, unquote(bare))))
 
@@ -76,15 +157,10 @@ def _plain(path: str) -> str:
     return _V1.sub("/v1", posixpath.normpath("/" + path.lstrip("/")))
 
 
-def _look_up(path: str) -> Target | ClientError | None:
-    lower = path.lower()
-    for known in (lower, f"/v1{lower}", lower.removeprefix("/v1")):
-        if target := _EXACT.get(known):
-            return target
-    if row := unserved(lower):
-        return row.refusal()
-    name = _MODEL.match(path)
-    return Target("model", ("GET", "HEAD"), unquote(name[1])) if name else None
+def parameters_of(target: Target, path: str) -> Mapping[str, str]:
+    """Return the parameters of a request's query and path; those of the path override."""
+    query = path.partition("?")[2]
+    return {**dict(parse_qsl(query)), **target.parameters} if query else target.parameters
 
 
 def check_method(target: Target, method: str, upgrade: str = "") -> None:
@@ -96,8 +172,8 @@ def check_method(target: Target, method: str, upgrade: str = "") -> None:
             code="upgrade_required",
             headers={"upgrade": "HTTP/1.1"},
         )
-    if method not in target.methods:
-        allowed = ", ".join(target.methods)
+    if method not in target.endpoint.methods:
+        allowed = ", ".join(target.endpoint.methods)
         raise ClientError(
             405,
             f"{method} is not allowed here, only {allowed}",
@@ -106,6 +182,5 @@ def check_method(target: Target, method: str, upgrade: str = "") -> None:
         )
 
 
-def status_alone(health: Any) -> dict[str, Any]:
-    """What the body of /health says to those who may not see the rest."""
-    return {"status": health["status"]}
+ENDPOINTS = Endpoints(ROWS)
+"""What the router serves."""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -17,10 +16,9 @@ from typing import Protocol
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
-from pydantic_core import to_json
 
 from smart_router.addresses import LOOPBACK, is_loopback
-from smart_router.api import client_credentials, endpoints, local_answers, replay_credential
+from smart_router.api import client_credentials, endpoints, replay_credential
 from smart_router.api.access import (
     check_client,
     check_header_characters,
@@ -32,17 +30,17 @@ from smart_router.api.access import (
 )
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from smart_router.api.content_encoding import decode_body, too_large
-from smart_router.api.endpoints import Target
+from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
+from smart_router.api.local_answers import LocalRequest, json_response
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.attempts.exchange import Exchange
+from smart_router.dialects.base import ClientDialect
 from smart_router.errors import ClientError
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.replay import REPLAYED
-from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Runtime, request_id
-from smart_router.stats.metrics import exposition
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +135,7 @@ class RequestHandler:
         if replay_credential.is_attempt(flow):
             return True
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            return endpoints.resolve(flow.request.path) is not None
+            return ENDPOINTS.resolve(flow.request.path) is not None
         return self._intercepted(flow) is not None
 
     def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
@@ -194,7 +192,7 @@ class RequestHandler:
         if replay_credential.is_attempt(flow):
             return _attach_credential(router, flow, claim)
         found = self._intercepted(flow)
-        target = found.target if found else endpoints.resolve(flow.request.path)
+        target = found.target if found else ENDPOINTS.resolve(flow.request.path)
         if not flow.is_replay:
             own = _own_origin(flow) if found else None
             claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
@@ -216,28 +214,35 @@ class RequestHandler:
     def _answer(
         self, flow: http.HTTPFlow, claim: Claim, router: Runtime, target: Target, found: Found | None
     ) -> Awaitable[None] | None:
-        if target.endpoint == "chat":
-            self._route(flow, claim, router, found)
-        elif target.endpoint == "stats":
-            return _report(router, flow)
-        elif target.endpoint == "running":
-            flow.response = _json(200, running_requests(self.claims))
-        elif target.endpoint == "metrics":
-            recording, now_running = router.recording, count_running(self.claims)
-            exposed, content_type = exposition(recording.totals, recording.recorder.lost, now_running)
-            flow.response = http.Response.make(200, exposed, {"content-type": content_type})
-        else:
-            status, body = _LOCAL[target.endpoint](router, target)
-            flow.response = _json(status, endpoints.status_alone(body) if claim.brief else body)
+        endpoint = target.endpoint
+        parameters = endpoints.parameters_of(target, flow.request.path)
+        if endpoint.dialect is not None:
+            self._route(flow, claim, router, endpoint.dialect, parameters, found)
+            return None
+        assert endpoint.answer is not None
+        answer = endpoint.answer(LocalRequest(router, self.claims, parameters, claim.brief))
+        if not isinstance(answer, http.Response):
+            return _respond_later(flow, answer)
+        flow.response = answer
         return None
 
-    def _route(self, flow: http.HTTPFlow, claim: Claim, router: Runtime, found: Found | None) -> None:
+    def _route(
+        self,
+        flow: http.HTTPFlow,
+        claim: Claim,
+        router: Runtime,
+        dialect: ClientDialect,
+        parameters: Mapping[str, str],
+        found: Found | None,
+    ) -> None:
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
-        claim.exchange = exchange = router.open_exchange(flow, body, rename, claim.client)
+        claim.exchange = exchange = router.open_exchange(
+            flow, dialect, body, parameters, rename, claim.client
+        )
         self.marks.link_client(flow, exchange)
 
 
@@ -252,8 +257,8 @@ def _shows_key(headers: Mapping[str, str]) -> bool:
 
 def _is_public(flow: http.HTTPFlow, target: object) -> bool:
     """Whether it is a health check from beyond this machine, which may see the status without a key."""
-    health = isinstance(target, Target) and target.endpoint == "health"
-    return health and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
+    public = isinstance(target, Target) and target.endpoint.public
+    return public and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
 
 
 def _own_origin(flow: http.HTTPFlow) -> str:
@@ -265,36 +270,9 @@ async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim)
     claim.credential = await replay_credential.lend(router, flow)
 
 
-async def _report(router: Runtime, flow: http.HTTPFlow) -> None:
-    since = flow.request.query.get("since", "")
-    flow.response = _json(200, await asyncio.to_thread(router.recording.report, since))
+async def _respond_later(flow: http.HTTPFlow, answer: Awaitable[http.Response]) -> None:
+    flow.response = await answer
 
-
-def running_requests(claims: Claims) -> dict[str, object]:
-    """The body of /router/running: the requests in progress in this process, the longest running first."""
-    now, wall, pid = time.monotonic(), time.time(), os.getpid()
-    return {"running": [one.to_dict(now, wall) | {"pid": pid} for one in running(claims, now)]}
-
-
-def _health(router: Runtime, target: Target) -> tuple[int, object]:
-    now = time.monotonic()
-    status, body = local_answers.health(router.config, router.auth, now, now - router.started)
-    return status, {**body, "config": router.config_status(), "trouble": router.troubles.current(now)}
-
-
-def _models(router: Runtime, target: Target) -> tuple[int, object]:
-    return 200, local_answers.list_models(router.config, router.auth, time.monotonic())
-
-
-def _model(router: Runtime, target: Target) -> tuple[int, object]:
-    return 200, local_answers.get_model(router.config, router.auth, time.monotonic(), target.name)
-
-
-_LOCAL: dict[endpoints.Endpoint, Callable[[Runtime, Target], tuple[int, object]]] = {
-    "health": _health,
-    "models": _models,
-    "model": _model,
-}
 
 INTERNAL = ClientError(
     500,
@@ -324,8 +302,8 @@ def _redact(flow: http.HTTPFlow) -> None:
 def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
     """Answer with an error before any attempt was made."""
     id_ = request_id(flow)
-    body = error.body_for(endpoints.api_of(flow.request.path))
-    flow.response = _json(error.status, body, {**error.headers, "x-router-request-id": id_})
+    body = ENDPOINTS.error_body(flow.request.path)(error)
+    flow.response = json_response(error.status, body, {**error.headers, "x-router-request-id": id_})
     logger.info("%s refused: %d %r", id_, error.status, error.message)
 
 
@@ -339,12 +317,8 @@ def _preflight(target: Target) -> http.Response:
         204,
         b"",
         {
-            "access-control-allow-methods": ", ".join(target.methods),
+            "access-control-allow-methods": ", ".join(target.endpoint.methods),
             "access-control-allow-headers": "*, authorization",
             "access-control-max-age": "600",
         },
     )
-
-
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> http.Response:
-    return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from smart_router.api.endpoints import Target, resolve
+from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.providers.registry import PROVIDERS
@@ -26,7 +26,6 @@ from smart_router.providers.registry import PROVIDERS
 Names = Literal["keep", "map", "auto"]
 
 _ENTRY = re.compile(r"(?P<host>[^/:=\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
-_ENDPOINTS = ("chat", "models", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +88,10 @@ class Interception:
         rule = next((rule for rule in self.rules if rule.covers(host, port, path)), None)
         if rule is None:
             return None
-        target = resolve(path.removeprefix(rule.base))
-        if not isinstance(target, Target) or target.endpoint not in _ENDPOINTS:
+        target = ENDPOINTS.resolve(path.removeprefix(rule.base))
+        if not isinstance(target, Target) or not target.endpoint.intercepted:
             return None
-        if method not in target.methods and upgrade.lower() != "websocket":
+        if method not in target.endpoint.methods and upgrade.lower() != "websocket":
             return None
         return Found(target, rule.names, host, self.mapped)
 

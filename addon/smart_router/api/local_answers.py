@@ -1,14 +1,86 @@
-"""Answers that the router gives itself: its models, and its health."""
+"""Answers that the router gives without a provider: its models, its health, its figures."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from mitmproxy import http
+from pydantic_core import to_json
 
 from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config
 from smart_router.errors import ClientError
+from smart_router.proxy.claims import Claims
+from smart_router.requests_in_progress import count_running, running
+from smart_router.runtime import Runtime
+from smart_router.stats.metrics import exposition
+
+
+class LocalRequest(NamedTuple):
+    """A request for a local answer. `brief`: the client may see no details."""
+
+    runtime: Runtime
+    claims: Claims
+    parameters: Mapping[str, str]
+    brief: bool
+
+
+LocalAnswer = Callable[[LocalRequest], http.Response | Awaitable[http.Response]]
+"""Answers a request. Raises ClientError."""
+
+
+def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> http.Response:
+    """Return a response with a JSON body."""
+    return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
+
+
+def models(request: LocalRequest) -> http.Response:
+    """`/v1/models`"""
+    runtime = request.runtime
+    return json_response(200, list_models(runtime.config, runtime.auth, time.monotonic()))
+
+
+def model(request: LocalRequest) -> http.Response:
+    """`/v1/models/{model}`"""
+    runtime, name = request.runtime, request.parameters["model"]
+    return json_response(200, get_model(runtime.config, runtime.auth, time.monotonic(), name))
+
+
+def health_check(request: LocalRequest) -> http.Response:
+    """`/health`"""
+    runtime, now = request.runtime, time.monotonic()
+    status, body = health(runtime.config, runtime.auth, now, now - runtime.started)
+    body |= {"config": runtime.config_status(), "trouble": runtime.troubles.current(now)}
+    return json_response(status, status_alone(body) if request.brief else body)
+
+
+async def stats(request: LocalRequest) -> http.Response:
+    """`/router/stats`"""
+    since = request.parameters.get("since", "")
+    return json_response(200, await asyncio.to_thread(request.runtime.recording.report, since))
+
+
+def running_requests(request: LocalRequest) -> http.Response:
+    """`/router/running`: the requests in progress in this process, the longest running first."""
+    now, wall, pid = time.monotonic(), time.time(), os.getpid()
+    found = [one.to_dict(now, wall) | {"pid": pid} for one in running(request.claims, now)]
+    return json_response(200, {"running": found})
+
+
+def metrics(request: LocalRequest) -> http.Response:
+    """`/metrics`, for Prometheus"""
+    recording = request.runtime.recording
+    exposed, content_type = exposition(
+        recording.totals, recording.recorder.lost, count_running(request.claims)
+    )
+    return http.Response.make(200, exposed, {"content-type": content_type})
+
 
 _MODELS_CREATED = 0
 """OpenAI's list wants a creation time; the router knows none."""
@@ -67,3 +139,8 @@ def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[
         "providers": providers,
     }
     return (200 if usable else 503), body
+
+
+def status_alone(health: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a /health body that clients without a router key may see."""
+    return {"status": health["status"]}

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from smart_router.errors import Api, ClientError
+from smart_router.dialects.client_errors import (
+    ErrorBody,
+    anthropic_error,
+    gemini_error,
+    ollama_error,
+    openai_error,
+)
+from smart_router.errors import ClientError
 
 _CHAT = "POST /v1/chat/completions"
 
@@ -18,7 +25,7 @@ class UnservedPath(NamedTuple):
     """One row. `pattern` is in lower case and may hold `*`; `hint` says what to do."""
 
     pattern: str
-    api: Api
+    error_body: ErrorBody
     what: str
     hint: str
     status: int = 404
@@ -54,37 +61,39 @@ _GEMINI_ACTIONS = (
 )
 
 UNSERVED: Sequence[UnservedPath] = (
-    UnservedPath("/v1/messages", "anthropic", "Anthropic's Messages API", _ANTHROPIC_HINT),
-    UnservedPath("/v1/complete", "anthropic", "Anthropic's Text Completions API", _ANTHROPIC_HINT),
-    UnservedPath("/anthropic", "anthropic", "Anthropic's API", _ANTHROPIC_HINT),
+    UnservedPath("/v1/messages", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
+    UnservedPath("/v1/complete", anthropic_error, "Anthropic's Text Completions API", _ANTHROPIC_HINT),
+    UnservedPath("/anthropic", anthropic_error, "Anthropic's API", _ANTHROPIC_HINT),
     UnservedPath(
         "/v1/responses",
-        "openai",
+        openai_error,
         "OpenAI's Responses API",
         f'use Chat Completions: {_CHAT}, client.chat.completions in the SDK, wire_api = "chat" in Codex',
     ),
-    UnservedPath("/v1/completions", "openai", "OpenAI's legacy Completions API", f"use {_CHAT}"),
-    UnservedPath("/v1/embeddings", "openai", "The Embeddings API", _OPENAI_HINT),
-    UnservedPath("/v1/moderations", "openai", "The Moderations API", _OPENAI_HINT),
-    UnservedPath("/v1/images/generations", "openai", "The Images API", _OPENAI_HINT),
-    UnservedPath("/v1/images/edits", "openai", "The Images API", _OPENAI_HINT),
-    UnservedPath("/v1/images/variations", "openai", "The Images API", _OPENAI_HINT),
-    UnservedPath("/v1/audio", "openai", "The Audio API", _OPENAI_HINT),
-    UnservedPath("/v1/realtime", "openai", "The Realtime API", _OPENAI_HINT),
-    UnservedPath("/v1/files", "openai", "The Files API", _OPENAI_HINT),
-    UnservedPath("/v1/batches", "openai", "The Batch API", _OPENAI_HINT),
-    UnservedPath("/v1/rerank", "openai", "The Rerank API", _OPENAI_HINT),
-    UnservedPath("/v1beta/openai", "openai", "This path of Google's OpenAI-compatible API", _BASE_URL_HINT),
-    UnservedPath("/openai", "openai", "This path of an OpenAI-compatible API", _BASE_URL_HINT),
-    UnservedPath("/api/v1", "openai", "This path of an OpenAI-compatible API", _BASE_URL_HINT),
+    UnservedPath("/v1/completions", openai_error, "OpenAI's legacy Completions API", f"use {_CHAT}"),
+    UnservedPath("/v1/embeddings", openai_error, "The Embeddings API", _OPENAI_HINT),
+    UnservedPath("/v1/moderations", openai_error, "The Moderations API", _OPENAI_HINT),
+    UnservedPath("/v1/images/generations", openai_error, "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/images/edits", openai_error, "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/images/variations", openai_error, "The Images API", _OPENAI_HINT),
+    UnservedPath("/v1/audio", openai_error, "The Audio API", _OPENAI_HINT),
+    UnservedPath("/v1/realtime", openai_error, "The Realtime API", _OPENAI_HINT),
+    UnservedPath("/v1/files", openai_error, "The Files API", _OPENAI_HINT),
+    UnservedPath("/v1/batches", openai_error, "The Batch API", _OPENAI_HINT),
+    UnservedPath("/v1/rerank", openai_error, "The Rerank API", _OPENAI_HINT),
+    UnservedPath(
+        "/v1beta/openai", openai_error, "This path of Google's OpenAI-compatible API", _BASE_URL_HINT
+    ),
+    UnservedPath("/openai", openai_error, "This path of an OpenAI-compatible API", _BASE_URL_HINT),
+    UnservedPath("/api/v1", openai_error, "This path of an OpenAI-compatible API", _BASE_URL_HINT),
     *(
-        UnservedPath(f"/v1/models/*:{action}", "gemini", "The Gemini API", _GEMINI_HINT)
+        UnservedPath(f"/v1/models/*:{action}", gemini_error, "The Gemini API", _GEMINI_HINT)
         for action in _GEMINI_ACTIONS
     ),
-    UnservedPath("/v1beta", "gemini", "The Gemini API", _GEMINI_HINT),
-    UnservedPath("/v1alpha", "gemini", "The Gemini API", _GEMINI_HINT),
+    UnservedPath("/v1beta", gemini_error, "The Gemini API", _GEMINI_HINT),
+    UnservedPath("/v1alpha", gemini_error, "The Gemini API", _GEMINI_HINT),
     *(
-        UnservedPath(f"/api/{name}", "ollama", "Ollama's API", f"use an OpenAI client and {_CHAT}")
+        UnservedPath(f"/api/{name}", ollama_error, "Ollama's API", f"use an OpenAI client and {_CHAT}")
         for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "ps", "version")
     ),
 )

@@ -13,10 +13,7 @@ from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, sco
 from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
-from smart_router.dialects.openai_chat.client import ChatStreamWriter, write_completion
-from smart_router.errors import ClientError, UpstreamError
-
-KEEP_ALIVE_COMMENT = b": keep-alive\n\n"
+from smart_router.errors import ApiError, ClientError, UpstreamError
 
 _NONE: Mapping[str, str] = {}
 
@@ -36,7 +33,7 @@ class Answer:
         self._completion: ChatCompletion | None = None
         self._has_content = False
         self._reasoning = ReasoningCollector()
-        self._writer = ChatStreamWriter(exchange.include_usage)
+        self._writer = exchange.dialect.open_writer(exchange.request)
 
     @property
     def empty(self) -> bool:
@@ -92,14 +89,19 @@ class Answer:
         events, self._held = self._held, []
         return self._writer.write(events)
 
-    def failure_bytes(self, error: UpstreamError | ClientError) -> bytes:
-        """An error inside the stream: no finish reason, no [DONE]."""
-        return self._writer.write_error(error.body())
+    def failure_bytes(self, error: ApiError) -> bytes:
+        """An error inside the stream."""
+        return self._writer.write_error(error)
+
+    @property
+    def keep_alive(self) -> bytes:
+        """Sent to a waiting streaming client; may be empty."""
+        return self.exchange.dialect.keep_alive
 
     def stream_head(self, http_version: str) -> http.Response:
         """The head of a streamed answer."""
         headers = {
-            "content-type": "text/event-stream; charset=utf-8",
+            "content-type": self._writer.content_type,
             "cache-control": "no-cache",
             "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
             **router_headers(self.exchange, final=self.due),
@@ -115,12 +117,16 @@ class Answer:
         """The complete answer in one piece."""
         completion = self._completion or fold(self._held)
         if isinstance(completion, UpstreamError):
-            return self._json(completion.status, to_json(completion.body()))
-        return self._json(200, write_completion(completion))
+            return self._error(completion)
+        exchange = self.exchange
+        return self._json(200, exchange.dialect.write_answer(completion, exchange.request))
 
     def error_response(self, error: ClientError) -> http.Response:
         """An error for a client that has no head yet."""
-        return self._json(error.status, to_json(error.body()), error.headers)
+        return self._error(error, error.headers)
+
+    def _error(self, error: ApiError, headers: Mapping[str, str] = _NONE) -> http.Response:
+        return self._json(error.status, to_json(self.exchange.dialect.error_body(error)), headers)
 
     def _json(self, status: int, body: bytes, headers: Mapping[str, str] = _NONE) -> http.Response:
         known = {"content-type": "application/json", **router_headers(self.exchange), **headers}

@@ -46,7 +46,7 @@ class AttemptBuilder:
             for stream in (False, True)
         }
 
-    def __call__(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
+    def build(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
         """The attempt, ready to start. Raises ClientError if the provider cannot be asked this."""
         provider = self._providers[candidate.provider]
         call = self._call(exchange, candidate, provider, profile)

@@ -34,6 +34,7 @@ from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.store import AuthStore
+from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError, ErrorClass, UpstreamError
@@ -92,7 +93,8 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
-    `client` is the name of the router key that was shown. `session` keeps a conversation with a profile,
+    `dialect` is the format that the client speaks, `client` the name of the router key that was shown.
+    `session` keeps a conversation with a profile,
     `sticky_keys` keep it with a model (see `SessionKeys`); `history` recognises its earlier turns.
     `attempts` are all that were made, `winner` the one whose answer is complete, `proven` the one that has
     given content. Candidates are tried in rounds: `remaining` are those left in this one, `ruled_out` those
@@ -114,6 +116,7 @@ class Exchange:
     session: str | None
     client_flow: http.HTTPFlow
     services: Services
+    dialect: ClientDialect
     sticky_keys: tuple[str, ...] = ()
     client: str | None = None
 
@@ -150,12 +153,6 @@ class Exchange:
         self.remaining = list(self.decision.candidates)
         self.client_body = CapturedBody(self.limits.keep_body)
         self.services.budget.request(self.started)
-
-    @property
-    def include_usage(self) -> bool:
-        """Whether the client asked for the usage chunk."""
-        options = self.request.get("stream_options")
-        return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
     @property
     def _last_start(self) -> float:

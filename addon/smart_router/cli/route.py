@@ -13,7 +13,9 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
+from smart_router.api.endpoints import ENDPOINTS
 from smart_router.config import Config, config_path, load_config
+from smart_router.dialects.client_errors import openai_error
 from smart_router.dry_run import (
     ASSUMED_ANSWER,
     Comparison,
@@ -65,7 +67,9 @@ def route_command(
     if prompt is not None:
         recorded: Iterable[Recorded] = [Recorded("prompt", from_prompt(prompt))]
     else:
-        recorded = read_jsonl(jsonl) if jsonl is not None else read_flows(flows)  # type: ignore[arg-type]
+        recorded = (
+            read_jsonl(jsonl) if jsonl is not None else read_flows(flows, ENDPOINTS.find_dialect)  # type: ignore[arg-type]
+        )
     if other_file is not None:
         _compare(recorded, offline, _offline(load_config(other_file, os.environ)), model, as_json)
     elif prompt is not None and not as_json:
@@ -86,7 +90,7 @@ def _print_lines(recorded: Iterable[Recorded], offline: Offline, model: str) -> 
     for id_, decision in _decisions(recorded, offline, model):
         if isinstance(decision, ClientError):
             failed = True
-            click.echo(to_json({"id": id_, **decision.body()}))
+            click.echo(to_json({"id": id_, **openai_error(decision)}))
         else:
             click.echo(to_json({"id": id_, **decision.to_dict()}))
     if failed:

@@ -6,13 +6,14 @@ A dialect is pure: same input, same output, no clock, no randomness, no socket. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event
-from smart_router.errors import UpstreamError
+from smart_router.errors import ApiError, UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,11 @@ class Dialect(Protocol):
         """The format's name, for records and messages."""
         ...
 
+    @property
+    def request_path(self) -> re.Pattern[str]:
+        """Finds the format in the path of a request, without its query."""
+        ...
+
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request in the provider's terms.
 
@@ -157,3 +163,92 @@ class Dialect(Protocol):
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for a streamed 2xx answer."""
         ...
+
+
+class AnswerWriter(Protocol):
+    """Writes one streamed answer: events in, bytes out. Empty bytes mean that nothing is to be sent.
+
+    `extension` holds what an early head could not tell (the answering provider, the number of attempts). It
+    may be set at any time before the answer ends.
+    """
+
+    extension: Mapping[str, Any] | None
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the stream."""
+        ...
+
+    def write(self, events: Sequence[Event]) -> bytes:
+        """Write these events."""
+        ...
+
+    def write_error(self, error: ApiError) -> bytes:
+        """Write an error in place of the rest of the answer."""
+        ...
+
+
+class ClientDialect(Protocol):
+    """One wire format that clients speak. Implementations are stateless: one instance serves all requests.
+
+    The hub's request is the only thing that `open_writer` and `write_answer` know of the client's. Facts that
+    the hub has no field for go in its `x_router`, which no provider receives.
+    """
+
+    @property
+    def name(self) -> str:
+        """The format's name, for messages."""
+        ...
+
+    @property
+    def operation(self) -> str:
+        """OpenTelemetry's `gen_ai.operation.name`, for records and metrics."""
+        ...
+
+    @property
+    def request_path(self) -> re.Pattern[str]:
+        """Finds the format in the path of a recorded request, without its query; groups are parameters."""
+        ...
+
+    @property
+    def keep_alive(self) -> bytes:
+        """Sent to a waiting client of a stream; empty for clients that accept nothing of the kind."""
+        ...
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request.
+
+        `parameters` are those of the path and the query: in some formats they name the model and ask for a
+        stream. Raises ClientError (400, naming the field).
+        """
+        ...
+
+    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """Return path and body of the same request for another model. Raises ValueError."""
+        ...
+
+    def open_writer(self, request: ChatRequest) -> AnswerWriter:
+        """Return a writer for the streamed answer to this request."""
+        ...
+
+    def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
+        """Write a whole answer as the JSON body of a response."""
+        ...
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """Return the JSON object for an error response, whose status is `error.status`."""
+        ...
+
+
+class _HasPath(Protocol):
+    @property
+    def request_path(self) -> re.Pattern[str]: ...
+
+
+def find_by_path[D: _HasPath](dialects: Iterable[D], path: str) -> tuple[D, Mapping[str, str]] | None:
+    """Return the first dialect whose `request_path` is found in a path, and the path's parameters."""
+    bare = path.partition("?")[0]
+    for dialect in dialects:
+        if found := dialect.request_path.search(bare):
+            return dialect, found.groupdict("")
+    return None

@@ -31,7 +31,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
 from smart_router.addresses import is_loopback
-from smart_router.attempts.answer import KEEP_ALIVE_COMMENT, Answer
+from smart_router.attempts.answer import Answer
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
@@ -335,7 +335,7 @@ class RoutedStream(FastStream):
         elif self.exchange.streams and not self.answer.committed and now >= self.keep_alive_at:
             self.keep_alive_at = now + KEEP_ALIVE
             if self.head_sent or (yield from self._send_head()):
-                yield from self._send(KEEP_ALIVE_COMMENT)
+                yield from self._send(self.answer.keep_alive)
         if self.attempt is not None or self.wait_until is not None:
             yield SetTimer(self._deadline())
 

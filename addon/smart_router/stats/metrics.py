@@ -20,6 +20,9 @@ _PROVIDER_NAMES: Mapping[str, str] = {
 }
 """Well-known values of `gen_ai.provider.name` that differ from our ids."""
 
+_OPERATION = "chat"
+"""`gen_ai.operation.name` of attempts, whatever format the client speaks."""
+
 _WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 
@@ -109,7 +112,7 @@ def _named(rows: Mapping[Labels, Histogram]) -> dict[Labels, Histogram]:
     """The same with OpenTelemetry's words for operation and provider."""
     named: dict[Labels, Histogram] = {}
     for (provider, *rest), found in rows.items():
-        key = ("chat", _PROVIDER_NAMES.get(provider, provider), *rest)
+        key = (_OPERATION, _PROVIDER_NAMES.get(provider, provider), *rest)
         named[key] = named[key].plus(found) if key in named else found
     return named
 

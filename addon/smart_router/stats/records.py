@@ -94,8 +94,9 @@ class AttemptRecord:
 class RequestRecord:
     """One request that was routed. `time` is unix seconds at its start; times are seconds.
 
-    `client` is the name of the key that was shown, `address` where it came from. `status` is what the client
-    got, None if it left before; `failure` an ErrorClass, an error code of the router, CLIENT_LEFT, or None.
+    `operation` is the client dialect's. `client` is the name of the key that was shown, `address` where it
+    came from. `status` is what the client got, None if it left before; `failure` an ErrorClass, an error code
+    of the router, CLIENT_LEFT, or None.
     `ttft` counts from the request's start, attempts that failed included. `overhead` is `duration` without
     the time in which providers were waited for. `baseline` is the model whose cost the request's is compared
     with; `baseline_cost` is filled in off the request's path.
@@ -104,6 +105,7 @@ class RequestRecord:
     id: str
     time: float
     session: str | None
+    operation: str
     client: str | None
     address: str
     decision: Decision

@@ -115,7 +115,7 @@ def _audit(record: RequestRecord) -> Row:
         record.id,
         record.client,
         record.address,
-        "chat",
+        record.operation,
         record.decision.asked[:MOST_ASKED],
         last.candidate.provider if last else None,
         last.profile if last else None,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from mitmproxy import command, ctx, exceptions, http, types
 from mitmproxy.types import Data
-from pydantic_core import from_json, to_json
 from rich.cells import cell_len, set_cell_size
 
 from smart_router.api import local_answers
+from smart_router.api.endpoints import ENDPOINTS
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import UnknownProfileError
-from smart_router.dialects.openai_chat.client import read_request
+from smart_router.dialects.base import ClientDialect
 from smart_router.dry_run import Offline
 from smart_router.errors import ClientError
 from smart_router.proxy.replay import REPLAYED
@@ -91,7 +91,8 @@ class Commands:
         """
         client, router = _client(flow), self._router()
         try:
-            request = read_request(client.request.content or b"")
+            dialect, parameters = _dialect_of(client)
+            request = dialect.read_request(client.request.content or b"", parameters)
             decision = Offline(router.config, router.auth.has_profile).decide(request, request["model"])
         except ClientError as error:
             raise exceptions.CommandError(error.message) from error
@@ -118,10 +119,11 @@ class Commands:
         client = _client(flow)
         copy = client.copy()
         try:
-            body = from_json(client.request.content or b"", allow_inf_nan=False)
-            copy.request.content = to_json({**body, "model": str(model)})
-        except (ValueError, TypeError) as error:
+            dialect, _ = _dialect_of(client)
+            path, body = dialect.with_model(client.request.path, client.request.content or b"", str(model))
+        except ValueError as error:
             raise exceptions.CommandError(f"this request has no model to change: {error}") from error
+        copy.request.path, copy.request.content = path, body
         copy.metadata = {REPLAYED: client.id}
         copy.comment = f"again, with {model}; {client.metadata['router_request']}"
         if view := ctx.master.addons.get("view"):
@@ -193,6 +195,13 @@ def _client(named: RoutedRequest) -> http.HTTPFlow:
     if not isinstance(named, http.HTTPFlow):
         raise exceptions.CommandError("this is not a routed request")
     return named
+
+
+def _dialect_of(client: http.HTTPFlow) -> tuple[ClientDialect, Mapping[str, str]]:
+    """The format of a client flow, and its path's parameters."""
+    if found := ENDPOINTS.find_dialect(client.request.path):
+        return found
+    raise exceptions.CommandError("this is not a routed request")
 
 
 def _running_row(one: Running, now: float, wall: float) -> list[str]:

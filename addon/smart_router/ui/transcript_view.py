@@ -6,23 +6,15 @@ other flows too: what they hold is then told from their path.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 
 from smart_router.attempts.captured_body import NOTE
+from smart_router.dialects.base import find_by_path
+from smart_router.dialects.formats import DIALECTS
 from smart_router.ui.transcript import WIDTH, read_answer, read_request, render
-
-_WIRES = (
-    (re.compile(r"/chat/completions$"), "openai-chat"),
-    (re.compile(r"/messages$"), "anthropic"),
-    (re.compile(r"/v1internal:(stream)?generateContent$", re.IGNORECASE), "cloudcode"),
-    (re.compile(r":(stream)?generateContent$", re.IGNORECASE), "gemini"),
-    (re.compile(r"/responses$"), "responses"),
-)
-"""Wire formats by path, first match wins."""
 
 _ABOVE_ALL_OTHERS = 2.0
 """mitmproxy's own views say 1 for what they are made for."""
@@ -63,8 +55,8 @@ def wire_of(flow: http.HTTPFlow) -> str:
     """The wire format of a flow (`Dialect.name`), empty if it is none that is known."""
     if known := flow.metadata.get("router_dialect"):
         return str(known)
-    path = flow.request.path.partition("?")[0]
-    return next((wire for pattern, wire in _WIRES if pattern.search(path)), "")
+    found = find_by_path(DIALECTS.values(), flow.request.path)
+    return found[0].name if found else ""
 
 
 def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:

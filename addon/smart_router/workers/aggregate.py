@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy import http
 from pydantic_core import from_json, to_json
 
-from smart_router.api import endpoints
+from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.handler import Marks, RequestHandler
+from smart_router.api.local_answers import status_alone
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.stats.metrics import exposition
 from smart_router.workers.channel import Message
@@ -36,24 +37,24 @@ class SharedRequestHandler(RequestHandler):
 
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
         rest = super()._serve(flow, claim)
-        target = endpoints.resolve(flow.request.path)
-        if flow.response is None or not isinstance(target, endpoints.Target):
+        target = ENDPOINTS.resolve(flow.request.path)
+        if flow.response is None or not isinstance(target, Target):
             return rest
         if (
-            target.endpoint not in ("health", "metrics", "running")
-            or flow.request.method not in target.methods
+            target.endpoint.name not in ("health", "metrics", "running")
+            or flow.request.method not in target.endpoint.methods
         ):
             return rest
         return self._tell_of_all(flow, target, brief=claim.brief)
 
-    async def _tell_of_all(self, flow: http.HTTPFlow, target: endpoints.Target, *, brief: bool) -> None:
+    async def _tell_of_all(self, flow: http.HTTPFlow, target: Target, *, brief: bool) -> None:
         assert flow.response is not None
         view = await self._view()
-        if target.endpoint == "health":
+        if target.endpoint.name == "health":
             body = health(from_json(flow.response.content or b"{}"), view)
             flow.response.status_code = 200 if body["status"] == "ok" else 503
-            flow.response.content = to_json(endpoints.status_alone(body) if brief else body)
-        elif target.endpoint == "running":
+            flow.response.content = to_json(status_alone(body) if brief else body)
+        elif target.endpoint.name == "running":
             flow.response.content = to_json(running(from_json(flow.response.content or b"{}"), view))
         elif view is not None:
             flow.response.content = metrics(view)

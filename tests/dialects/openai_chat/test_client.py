@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
+from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.hub import (
     ChatCompletion,
     Delta,
@@ -174,7 +175,7 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
 def test_refused(body: Any, param: str | None) -> None:
     with pytest.raises(ClientError) as raised:
         read_request(body if isinstance(body, bytes) else json.dumps(body).encode())
-    error = raised.value.body()["error"]
+    error = openai_error(raised.value)["error"]
     assert raised.value.status == 400
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
@@ -275,7 +276,7 @@ def test_failure_is_the_last_word() -> None:
     error = UpstreamError("overloaded", "model", 503, "busy", code="slow_down")
     assert chunks_of([START, Delta({"content": "a"}), Failure(error)]) == [
         chunk({"role": "assistant", "content": "a"}),
-        error.body(),
+        openai_error(error),
     ]
 
 

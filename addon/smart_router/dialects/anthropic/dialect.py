@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -21,6 +22,7 @@ class AnthropicDialect:
     """`POST /v1/messages`; see `Dialect`."""
 
     name = "anthropic"
+    request_path = re.compile(r"/messages$")
     path = "/v1/messages"
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:

@@ -59,6 +59,7 @@ class CloudCodeDialect:
     """The wire format of Cloud Code. `call.extras` holds the profile's `project`."""
 
     name = "cloudcode"
+    request_path = re.compile(r"/v1internal:(stream)?generateContent$", re.IGNORECASE)
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent` in Cloud Code's envelope.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -22,6 +23,7 @@ class GeminiDialect:
     """Gemini's wire format. The path names the model and the method, the body is the same for both."""
 
     name = "gemini"
+    request_path = re.compile(r":(stream)?generateContent$", re.IGNORECASE)
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""

@@ -1,13 +1,15 @@
-"""The client's side of the hub for clients that speak OpenAI chat: requests in, answers out."""
+"""The client side of OpenAI chat completions: requests in, answers out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.hub import (
     ChatCompletion,
     ChatRequest,
@@ -21,7 +23,7 @@ from smart_router.dialects.hub import (
 )
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
-from smart_router.errors import ClientError
+from smart_router.errors import ApiError, ClientError
 
 _NOTHING: Mapping[str, Any] = {}
 _PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
@@ -69,15 +71,16 @@ def _invalid(error: ErrorDetails) -> ClientError:
 
 
 class ChatStreamWriter:
-    """Events in, `chat.completion.chunk` events as bytes out.
+    """Writes `chat.completion.chunk` events; see `AnswerWriter`.
 
-    `include_usage` is the client's `stream_options.include_usage`; `model` replaces the model's name of the
-    answer. `extension` may be set at any time before the answer ends and is told in the finishing chunk as
-    `x_router`, for what was not known yet when the head was sent.
+    `include_usage` is the client's `stream_options.include_usage`; `model` replaces the model's name in the
+    answer. The finishing chunk holds `extension` as `x_router`.
     """
 
+    content_type = "text/event-stream; charset=utf-8"
+
     def __init__(self, include_usage: bool, model: str | None = None) -> None:
-        self.extension: dict[str, Any] | None = None
+        self.extension: Mapping[str, Any] | None = None
         self._include_usage = include_usage
         self._model = model
         self._prefix = b""  # all of a chunk before its choices: the same each time
@@ -86,12 +89,12 @@ class ChatStreamWriter:
         self._listed: dict[tuple[int, str], int] = {}
 
     def write(self, events: Sequence[Event]) -> bytes:
-        """What the client gets for these events; may be empty, and then nothing is to be sent."""
+        """Write these events; the bytes may be empty."""
         return b"".join([self._write(event) for event in events])
 
-    def write_error(self, body: Mapping[str, Any]) -> bytes:
-        """An error object, in place of the rest of the answer."""
-        return sse_event(_json(body))
+    def write_error(self, error: ApiError) -> bytes:
+        """Write an error in place of the rest of the answer: no finish reason, no `[DONE]`."""
+        return sse_event(_json(openai_error(error)))
 
     def _write(self, event: Event) -> bytes:
         match event:
@@ -111,7 +114,7 @@ class ChatStreamWriter:
             case UsageEvent(usage):
                 return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
             case Failure(error):
-                return self.write_error(error.body())
+                return self.write_error(error)
             case End():
                 return sse_event(b"[DONE]")
 
@@ -170,10 +173,46 @@ class ChatStreamWriter:
 
 
 def write_completion(completion: ChatCompletion) -> bytes:
-    """A whole answer as the body of a response."""
+    """Write a whole answer as the body of a response."""
     return _json(completion)
 
 
 def _json(value: Any) -> bytes:
     """Compact JSON; an infinity, which 1e999 in a provider's JSON is read as, becomes null."""
     return to_json(value, inf_nan_mode="null")
+
+
+class ChatClient:
+    """`POST /v1/chat/completions`; see `ClientDialect`."""
+
+    name = "openai-chat"
+    operation = "chat"
+    request_path = re.compile(r"/chat/completions$")
+    keep_alive = b": keep-alive\n\n"
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request. Raises ClientError (400, naming the field)."""
+        return read_request(body)
+
+    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
+        request = from_json(body, allow_inf_nan=False)
+        if not isinstance(request, dict):
+            raise ValueError("the body is not a JSON object")
+        return path, to_json({**request, "model": model})
+
+    def open_writer(self, request: ChatRequest) -> ChatStreamWriter:
+        """Return a writer; it writes the usage chunk if the client asked for it."""
+        options = request.get("stream_options")
+        return ChatStreamWriter(isinstance(options, Mapping) and bool(options.get("include_usage")))
+
+    def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
+        """Write a whole answer as the body of a response."""
+        return write_completion(completion)
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """Return OpenAI's error object."""
+        return openai_error(error)
+
+
+CHAT = ChatClient()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ class ChatDialect:
     """`POST /chat/completions` (openai, deepseek, xai, groq, openrouter, qwen, declared); see `Dialect`."""
 
     name = "openai-chat"
+    request_path = re.compile(r"/chat/completions$")
     path = "/chat/completions"
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
@@ -23,6 +25,7 @@ class ResponsesDialect:
     """
 
     name = "responses"
+    request_path = re.compile(r"/responses$")
 
     def __init__(self, flavour: ResponsesFlavour) -> None:
         self._flavour = flavour

@@ -11,7 +11,8 @@ from mitmproxy.net.http import http1
 from mitmproxy.proxy.layers.http import _http1, _http2
 from pydantic_core import to_json
 
-from smart_router.errors import error_body
+from smart_router.dialects.client_errors import openai_error
+from smart_router.errors import ClientError
 
 
 def install() -> None:
@@ -29,4 +30,5 @@ def _whole(status_code: int, message: str = "") -> bytes:
 
 def _body(status_code: int, message: str) -> bytes:
     type_ = "invalid_request_error" if status_code < 500 else "server_error"
-    return to_json(error_body(message.encode(errors="replace").decode(), type_))
+    message = message.encode(errors="replace").decode()
+    return to_json(openai_error(ClientError(status_code, message, type=type_)))

@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import CallContext, Dialect
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold
-from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
-from smart_router.dialects.gemini.dialect import GeminiDialect
+from smart_router.dialects.formats import DIALECTS
 from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, UsageEvent
-from smart_router.dialects.openai_chat.dialect import ChatDialect
-from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.errors import UpstreamError
 from smart_router.ui.transcript.page import Block, Page, Turn, compact
 from smart_router.ui.transcript.parts import blocks_of
 from smart_router.ui.transcript.requests import calls_of
-
-DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        ChatDialect(),
-        AnthropicDialect(),
-        GeminiDialect(),
-        CloudCodeDialect(),
-        ResponsesDialect(PUBLIC),
-    )
-}
 
 _FURTHER_FACTS = ("service_tier", "system_fingerprint", "provider", "x_router")
 
