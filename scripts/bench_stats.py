@@ -1,7 +1,7 @@
 """What recording costs a request, and how long `smart-router stats` takes on 100,000 requests.
 
 `uv run python scripts/bench_stats.py`; with `--check` it fails when a limit is passed. Recording is measured
-on the request's path, from the end of a flow until the record is taken, beside a recorder that keeps nothing.
+on the request's path, from the end of a flow until the record is taken, beside a writer that keeps nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def ended_exchange() -> Exchange:
 
 
 def per_call(call: Callable[[], None], calls: int = 5_000) -> float:
-    """Seconds that one call takes while the recorder's thread writes: the median."""
+    """Seconds that one call takes while the writer's thread writes: the median."""
     times = []
     for _ in range(calls):
         start = time.perf_counter()
@@ -87,7 +87,7 @@ def per_call(call: Callable[[], None], calls: int = 5_000) -> float:
 
 
 async def recording_cost(folder: Path) -> tuple[float, float]:
-    """Seconds per request of an empty recorder and of the real one."""
+    """Seconds per request of an idle writer and of the real one."""
     exchange = ended_exchange()
     config = parse_config({}, ENV)
     recording = Recording(folder, config, exchange.services.auth.has_profile)
@@ -101,10 +101,10 @@ async def recording_cost(folder: Path) -> tuple[float, float]:
         flow.comment = exchange.decision.why
 
     end()
-    await asyncio.to_thread(recording.recorder.flush, 30.0)  # the prices are loaded
+    await asyncio.to_thread(recording.writer.flush, 30.0)  # the prices are loaded
     cost = per_call(end_empty), per_call(end)
-    await asyncio.to_thread(recording.recorder.flush, 60.0)
-    recording.recorder.close()
+    await asyncio.to_thread(recording.writer.flush, 60.0)
+    recording.writer.close()
     return cost
 
 
@@ -135,7 +135,7 @@ def main() -> int:
         took = stats_time(folder / "stats")
     finally:
         shutil.rmtree(folder)
-    print(f"recording a request: {real * 1e6:.1f} µs; with an empty recorder {empty * 1e6:.1f} µs")
+    print(f"recording a request: {real * 1e6:.1f} µs; with an idle writer {empty * 1e6:.1f} µs")
     print(f"smart-router stats on 100,000 requests: {took:.2f} s")
     return int(check and (real - empty > MOST_PER_REQUEST or took > MOST_FOR_STATS))
 

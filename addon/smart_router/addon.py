@@ -131,7 +131,7 @@ class SmartRouter:
         )
         if self._router is not None:
             self._router.limits = limits
-            self._router.recording.recorder.retention = retention
+            self._router.recording.writer.retention = retention
             if self._opened_at != _paths():  # a reload of the script names all options as updated
                 self._open()
 
@@ -175,7 +175,7 @@ class SmartRouter:
         if self._router is not None:
             with suppress(StoreError):  # which has said so in the log
                 self._router.auth.flush()
-            self._router.recording.recorder.flush(FLUSH_WITHIN)
+            self._router.recording.writer.flush(FLUSH_WITHIN)
 
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
@@ -194,11 +194,11 @@ class SmartRouter:
         except ConfigError as error:
             raise exceptions.OptionsError(str(error)) from error
         router.limits = read_limits(ctx.options)
-        router.recording.recorder.retention = read_retention(ctx.options)
+        router.recording.writer.retention = read_retention(ctx.options)
         router.recording.on_cost = _show_costs
         if self._router is not None:
             self._router.auth.close()
-            self._router.recording.recorder.close()
+            self._router.recording.writer.close()
         self._router = self.serving.router = router
         self._opened_at = _paths()
 

@@ -27,7 +27,7 @@ from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RefusalRecord
 from smart_router.stats.report import build_report
 from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
-from smart_router.stats.writer import Recorder
+from smart_router.stats.writer import RecordWriter
 from smart_router.storage.sqlite_file import NewerFileError
 
 BASELINE_MODEL = "auto"
@@ -50,7 +50,7 @@ class Recording:
     def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
         self.folder = folder
         self.totals = Totals()
-        self.recorder = Recorder(folder, PriceBook(), priced=self._priced)
+        self.writer = RecordWriter(folder, PriceBook(), priced=self._priced)
         self._configured = configured
         self.on_cost: Callable[[Sequence[Exchange]], None] = lambda exchanges: None
         self._unpriced: dict[str, Exchange] = {}
@@ -60,7 +60,7 @@ class Recording:
     def apply(self, config: Config) -> None:
         """Prices and names of this configuration from now on."""
         declared = {id_: one.base_url for id_, one in config.providers.items() if id_ not in PROVIDERS}
-        self.recorder.prices = PriceBook(config.prices, declared)
+        self.writer.prices = PriceBook(config.prices, declared)
         self.totals.known = frozenset(
             f"{provider.id}/{model}" for provider in config.providers.values() for model in provider.models
         )
@@ -81,20 +81,20 @@ class Recording:
             flow.metadata["router_tokens"] = f"{last.tokens.input}+{last.tokens.output}"
             self._unpriced[record.id] = exchange
         self._loop = asyncio.get_running_loop()
-        self.recorder.record(record)
+        self.writer.record(record)
 
     def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
         """A request was refused before it was routed."""
         action = f"{flow.request.method} {flow.request.path.partition('?')[0][:MOST_PATH]}"
         action = action.encode(errors="surrogateescape").decode(errors="replace")  # a path may be any bytes
         outcome = error.code or error.type
-        self.recorder.record(
+        self.writer.record(
             RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome)
         )
 
     def estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
         """What a candidate's answer is likely to cost, in words; None without a price. May take a second."""
-        usd = estimate_cost(self.recorder.prices, exchange.request, candidate, time.time())
+        usd = estimate_cost(self.writer.prices, exchange.request, candidate, time.time())
         return None if usd is None else dollars(usd)
 
     def report(self, since: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Recording:
             start = read_since(since, now)
         except ValueError as error:
             raise ClientError(400, str(error), param="since") from None
-        self.recorder.flush(FLUSH_WITHIN)
+        self.writer.flush(FLUSH_WITHIN)
         try:
             with reading(self.folder) as db:
                 return build_report(db, start, now)
@@ -112,7 +112,7 @@ class Recording:
             raise ClientError(503, f"the records cannot be read: {error}", type="server_error") from None
 
     def _priced(self, records: Sequence[RequestRecord]) -> None:
-        """In the recorder's thread: costs are known."""
+        """Called in the writer's thread: costs are known."""
         self.totals.add(records)
         with suppress(RuntimeError):  # the loop has ended, and nobody looks any more
             if self._loop is not None:

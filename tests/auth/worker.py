@@ -20,6 +20,7 @@ from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.selection import Picked
 from smart_router.auth.storage import writer
 from smart_router.auth.store import AuthStore
+from smart_router.storage.background_writer import Rhythm
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
 PROVIDER, MODEL = "openai", "gpt"
@@ -87,7 +88,7 @@ class Worker:
 def main() -> None:
     if os.environ.get("BECOME_NOBODY"):
         os.setuid(NOBODY)
-    writer.RETRY = 0.05
+    writer.RHYTHM = Rhythm(idle=0.25, retry=0.05)
     worker = Worker(Path(sys.argv[1]))
     for line in sys.stdin:
         command, *arguments = json.loads(line)

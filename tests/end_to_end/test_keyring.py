@@ -86,5 +86,5 @@ async def test_a_replayed_attempt_does_not_go_without_its_key(tmp_path: Path, ri
         with pytest.raises(ClientError, match="groq:mine: the system's keyring is locked: unlock it"):
             await lend(router, flow)
     finally:
-        router.recording.recorder.close()
+        router.recording.writer.close()
         router.auth.close()

@@ -22,11 +22,12 @@ from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import Cost, RequestRecord, Tokens
 from smart_router.stats.report import build_report
 from smart_router.stats.run_counter import leftovers
-from smart_router.stats.writer import Recorder
+from smart_router.stats.writer import RecordWriter
+from smart_router.storage.background_writer import Rhythm
 from tests.stats.records import HAIKU, LUNA, NOON, attempt, request
 from tests.testbed.harness import ROOT
 
-Open = Callable[..., Recorder]
+Open = Callable[..., RecordWriter]
 
 UNUSED = replace(attempt(), tokens=None)
 """An attempt that needs no price: loading those takes a second."""
@@ -38,16 +39,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_recorder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Opens recorders that are in a hurry; they are closed with the test."""
-    monkeypatch.setattr(writer, "REST", 0.0)
-    monkeypatch.setattr(writer, "RETRY", 0.02)
+def open_writer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Open writers that do not rest between batches; close them after the test."""
+    monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=writer.TIDY_EVERY, retry=0.02, rest=0.0))
     monkeypatch.setattr(writer, "CLOSE_WITHIN", 3.0)
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.02)
-    opened: list[Recorder] = []
+    opened: list[RecordWriter] = []
 
-    def open_(**kwargs: Any) -> Recorder:
-        opened.append(Recorder(folder, PriceBook(), **kwargs))
+    def open_(**kwargs: Any) -> RecordWriter:
+        opened.append(RecordWriter(folder, PriceBook(), **kwargs))
         return opened[-1]
 
     yield open_
@@ -62,14 +62,14 @@ def total(folder: Path) -> dict[str, Any]:
     return figures
 
 
-def test_records_are_priced_shown_and_written(folder: Path, open_recorder: Open) -> None:
+def test_records_are_priced_shown_and_written(folder: Path, open_writer: Open) -> None:
     shown: list[RequestRecord] = []
 
     def priced(records: Sequence[RequestRecord]) -> None:
         shown.extend(records)
         raise ValueError("whoever looks at them may fail")
 
-    recording = open_recorder(priced=priced)
+    recording = open_writer(priced=priced)
     recording.record(request())
     assert recording.flush()
     cost = Cost(pytest.approx((800 * 0.1 + 200 * 0.01 + 100 * 0.5) / 1e6), "measured")  # type: ignore[arg-type]
@@ -78,9 +78,9 @@ def test_records_are_priced_shown_and_written(folder: Path, open_recorder: Open)
     assert total(folder)["baseline"] == pytest.approx((800 * 2 + 200 * 0.1 + 100 * 10) / 1e6)
 
 
-def test_failed_attempts_cost_too(folder: Path, open_recorder: Open) -> None:
+def test_failed_attempts_cost_too(folder: Path, open_writer: Open) -> None:
     cut = attempt(HAIKU, 1, failure="server", tokens=Tokens(input=100, output=10, estimated=True))
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(cut, attempt(LUNA, 2)))
     assert recording.flush()
     figures = total(folder)
@@ -90,33 +90,33 @@ def test_failed_attempts_cost_too(folder: Path, open_recorder: Open) -> None:
     assert figures["cost_estimated"] == figures["cost"]
 
 
-def test_a_model_that_the_provider_picked_is_priced(folder: Path, open_recorder: Open) -> None:
+def test_a_model_that_the_provider_picked_is_priced(folder: Path, open_writer: Open) -> None:
     auto = replace(LUNA, provider="openrouter", model="openrouter/auto")
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(attempt(auto, answered_model="openai/gpt-5.4")))
     assert recording.flush()
     assert total(folder)["cost"] > 0
 
 
-def test_the_file_is_private(folder: Path, open_recorder: Open) -> None:
-    assert open_recorder().flush()
+def test_the_file_is_private(folder: Path, open_writer: Open) -> None:
+    assert open_writer().flush()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
-def test_several_processes_share_the_file(folder: Path, open_recorder: Open) -> None:
-    recorders = [open_recorder() for _ in range(3)]
-    for one in recorders:
+def test_several_processes_share_the_file(folder: Path, open_writer: Open) -> None:
+    writers = [open_writer() for _ in range(3)]
+    for one in writers:
         one.record(request(UNUSED))
-    assert all(one.flush() for one in recorders)
+    assert all(one.flush() for one in writers)
     assert total(folder)["requests"] == 3
 
 
 def test_a_locked_file_is_waited_for(
-    folder: Path, open_recorder: Open, caplog: pytest.LogCaptureFixture
+    folder: Path, open_writer: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(UNUSED))
     assert recording.flush()
     with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as other:
@@ -132,10 +132,10 @@ def test_a_locked_file_is_waited_for(
 
 
 def test_a_full_disk_loses_the_oldest_and_counts_them(
-    folder: Path, open_recorder: Open, monkeypatch: pytest.MonkeyPatch
+    folder: Path, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "MOST_WAITING", 10)
-    open_recorder().close()
+    open_writer().close()
     full = True
     connect = database.StatsDatabase._connect
 
@@ -145,7 +145,7 @@ def test_a_full_disk_loses_the_oldest_and_counts_them(
         self._db.execute(f"PRAGMA max_page_count = {1 if full else 1 << 30}")
 
     monkeypatch.setattr(database.StatsDatabase, "_connect", connect_limited)
-    recording = open_recorder()
+    recording = open_writer()
     big = replace(request(UNUSED), content="x" * 100_000)
     for _ in range(25):
         recording.record(big)
@@ -155,15 +155,15 @@ def test_a_full_disk_loses_the_oldest_and_counts_them(
     assert (total(folder)["requests"], recording.lost, total(folder)["lost"]) == (10, 15, 15)
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path, open_recorder: Open, folder: Path) -> None:
+def test_a_folder_that_cannot_be_written(tmp_path: Path, open_writer: Open, folder: Path) -> None:
     folder.write_text("not a folder")
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(UNUSED))
     assert not recording.flush(0.1)
 
 
-def test_a_record_that_no_disk_takes_is_lost_alone(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder()
+def test_a_record_that_no_disk_takes_is_lost_alone(folder: Path, open_writer: Open) -> None:
+    recording = open_writer()
     recording.record(request(UNUSED))
     recording.record(replace(request(UNUSED), id="\ud800"))
     recording.record(request(UNUSED))
@@ -172,12 +172,12 @@ def test_a_record_that_no_disk_takes_is_lost_alone(folder: Path, open_recorder: 
 
 
 def test_a_price_that_fails_keeps_the_record(
-    folder: Path, open_recorder: Open, monkeypatch: pytest.MonkeyPatch
+    folder: Path, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: object) -> None:
         raise ValueError("on purpose")
 
-    recording = open_recorder()
+    recording = open_writer()
     monkeypatch.setattr(recording.prices, "cost", fail)
     recording.record(request())
     assert recording.flush()
@@ -185,11 +185,11 @@ def test_a_price_that_fails_keeps_the_record(
 
 
 def test_a_damaged_file_is_set_aside(
-    folder: Path, open_recorder: Open, caplog: pytest.LogCaptureFixture
+    folder: Path, open_writer: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.mkdir()
     (folder / FILE_NAME).write_bytes(b"no database " * 1_000)
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(UNUSED))
     assert recording.flush()
     assert total(folder)["requests"] == 1
@@ -197,11 +197,11 @@ def test_a_damaged_file_is_set_aside(
     assert "was damaged" in caplog.text
 
 
-def test_a_newer_file_is_left_alone(folder: Path, open_recorder: Open) -> None:
-    assert open_recorder().flush()
+def test_a_newer_file_is_left_alone(folder: Path, open_writer: Open) -> None:
+    assert open_writer().flush()
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         db.execute("PRAGMA user_version = 99")
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(UNUSED))
     assert not recording.flush(0.1)
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
@@ -209,8 +209,8 @@ def test_a_newer_file_is_left_alone(folder: Path, open_recorder: Open) -> None:
         db.execute("PRAGMA user_version = 1")
 
 
-def test_closing_settles_the_run(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder()
+def test_closing_settles_the_run(folder: Path, open_writer: Open) -> None:
+    recording = open_writer()
     recording.record(request(UNUSED))
     recording.close()
     assert not list(leftovers(folder))
@@ -219,7 +219,7 @@ def test_closing_settles_the_run(folder: Path, open_recorder: Open) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="what a killed process lost is not counted on Windows")
-def test_what_a_killed_process_lost_is_counted(folder: Path, open_recorder: Open) -> None:
+def test_what_a_killed_process_lost_is_counted(folder: Path, open_writer: Open) -> None:
     command = [sys.executable, "-m", "tests.stats.writer", str(folder)]
     path = os.pathsep.join([str(ROOT), str(ROOT / "addon")])
     with subprocess.Popen(
@@ -231,7 +231,7 @@ def test_what_a_killed_process_lost_is_counted(folder: Path, open_recorder: Open
             taken = int(line)
             if taken == 1_500:
                 process.send_signal(signal.SIGKILL)
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(request(UNUSED))
     assert recording.flush()
     figures = total(folder)
@@ -240,12 +240,12 @@ def test_what_a_killed_process_lost_is_counted(folder: Path, open_recorder: Open
     # it may have been killed between taking a record and saying so
     assert taken <= written + figures["lost"] <= taken + 1
     assert figures["lost"] < 1_000  # a second of them
-    open_recorder().flush()
+    open_writer().flush()
     assert total(folder)["lost"] == figures["lost"]
 
 
-def test_old_records_go(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder(retention=writer.Retention(keep=3600.0))
+def test_old_records_go(folder: Path, open_writer: Open) -> None:
+    recording = open_writer(retention=writer.Retention(keep=3600.0))
     recording.record(replace(request(UNUSED), time=NOON))
     recording.record(replace(request(UNUSED), time=4e9))
     assert recording.flush()
@@ -256,39 +256,39 @@ def test_old_records_go(folder: Path, open_recorder: Open) -> None:
         assert db.execute("SELECT count(*) FROM decisions").fetchone() == (1,)
 
 
-def test_a_large_file_is_made_smaller(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder()
+def test_a_large_file_is_made_smaller(folder: Path, open_writer: Open) -> None:
+    recording = open_writer()
     for number in range(200):
         recording.record(replace(request(UNUSED), id=str(number), content="x" * 10_000, time=4e9 + number))
     assert recording.flush()
-    assert open_recorder(retention=writer.Retention(max_bytes=300_000)).flush()
+    assert open_writer(retention=writer.Retention(max_bytes=300_000)).flush()
     with reading(folder) as db:
         (left,) = db.execute("SELECT count(*) FROM requests").fetchone()
         assert db.execute("SELECT max(request_id + 0) FROM decisions").fetchone() == (199,)
     assert 10 < left < 30
 
 
-def test_content_is_cut(folder: Path, open_recorder: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_is_cut(folder: Path, open_writer: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MOST_CONTENT", 10)
-    recording = open_recorder()
+    recording = open_writer()
     recording.record(replace(request(UNUSED), content=["a long text"]))
     assert recording.flush()
     with reading(folder) as db:
         assert db.execute("SELECT content FROM audit").fetchone() == ('["a long t',)
 
 
-def test_nothing_of_a_prompt_is_kept(folder: Path, open_recorder: Open) -> None:
-    recording = open_recorder()
+def test_nothing_of_a_prompt_is_kept(folder: Path, open_writer: Open) -> None:
+    recording = open_writer()
     recording.record(request(UNUSED))  # the evidence of its decision has a word of the prompt
     recording.close()
     assert b"secret word" not in (folder / FILE_NAME).read_bytes()
 
 
 def test_a_disk_that_fails_is_logged_once(
-    folder: Path, open_recorder: Open, caplog: pytest.LogCaptureFixture
+    folder: Path, open_writer: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder.write_text("not a folder")
-    recording = open_recorder()
+    recording = open_writer()
     for _ in range(5):
         recording.record(request(UNUSED))
         recording.flush(0.05)

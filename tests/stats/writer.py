@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from smart_router.stats.prices import PriceBook
-from smart_router.stats.writer import Recorder
+from smart_router.stats.writer import RecordWriter
 from tests.stats.records import attempt, request
 
 
 def main(folder: str) -> None:
-    recorder = Recorder(Path(folder), PriceBook())
+    record_writer = RecordWriter(Path(folder), PriceBook())
     unpriced = request(replace(attempt(), tokens=None))
     for number in range(1_000_000):
-        recorder.record(replace(unpriced, id=str(number), time=time.time()))
+        record_writer.record(replace(unpriced, id=str(number), time=time.time()))
         print(number + 1, flush=True)
         time.sleep(0.001)
 

@@ -77,7 +77,7 @@ def metrics(request: LocalRequest) -> http.Response:
     """`/metrics`, for Prometheus"""
     recording = request.runtime.recording
     exposed, content_type = exposition(
-        recording.totals, recording.recorder.lost, count_running(request.claims)
+        recording.totals, recording.writer.lost, count_running(request.claims)
     )
     return http.Response.make(200, exposed, {"content-type": content_type})
 

@@ -45,7 +45,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class Totals:
-    """Filled by the recorder's thread, read by others under `lock`.
+    """Filled by the writer's thread, read by others under `lock`.
 
     Labels are (tier, outcome) for requests; (provider, model) and what more there is for attempts, tokens
     and costs. `known` are the `provider/model` names that get labels of their own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,18 +14,14 @@ from smart_router.stats.database import Item, StatsDatabase
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import AttemptRecord, Cost, RequestRecord
 from smart_router.stats.run_counter import Tally
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
 
 logger = logging.getLogger(__name__)
 
-REST = 0.25
-"""Seconds in which records gather before they are written: what a kill can lose."""
-
-RETRY = 2.0
-"""Seconds between attempts to use a file that could not be used."""
-
 TIDY_EVERY = 600.0
 """Seconds between looks for what is old, too much, or was lost by a killed process."""
+
+RHYTHM = Rhythm(idle=TIDY_EVERY, retry=2.0)
 
 MOST_WAITING = 20_000
 """Records kept for a disk that cannot be written; the oldest go first."""
@@ -43,11 +38,11 @@ class Retention:
     max_bytes: int = 512 << 20
 
 
-class Recorder:
+class RecordWriter:
     """Records requests in the `folder`'s file, whatever the disk does.
 
     `prices` and `retention` may be replaced at any time; `lost` counts this process's records that could not
-    be kept. `priced` is called by the recorder's thread with the records whose costs are now known, before
+    be kept. `priced` is called by the writer's thread with the records whose costs are now known, before
     they are written.
     """
 
@@ -69,12 +64,13 @@ class Recorder:
         self.lost = 0
         self._unreported = 0
         self._asked: list[threading.Event] = []
-        self._wake = threading.Event()
-        self._hurry = threading.Event()
-        self._stopping = False
-        self._warned = False
         self._tidy_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="stats", daemon=True)
+        messages = Messages(
+            "records cannot be written",
+            f"requests go on, up to {MOST_WAITING} records wait",
+            "records can be written again",
+        )
+        self._thread = BackgroundWriter("stats", self._write_batch, self._finish, RHYTHM, messages)
         self._thread.start()
 
     def record(self, item: Item) -> None:
@@ -82,60 +78,43 @@ class Recorder:
         with self._lock:
             self._tally.add()
             self._arrived.append(item)
-        if not self._wake.is_set():
-            self._wake.set()
+        self._thread.wake()
 
     def flush(self, within: float = CLOSE_WITHIN) -> bool:
         """Wait until the records so far are on disk; False if they are not by then (seconds)."""
         written = threading.Event()
         with self._lock:
             self._asked.append(written)
-        self._at_once()
+        self._thread.hurry()
         return written.wait(within)
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        self._stopping = True
-        self._at_once()
-        self._thread.join(CLOSE_WITHIN)
+        self._thread.close(CLOSE_WITHIN)
 
-    def _at_once(self) -> None:
-        self._hurry.set()
-        self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(RETRY if self._unwritten else TIDY_EVERY)
-            self._wake.clear()
-            self._hurry.wait(REST)
-            self._hurry.clear()
-            self._round()
-        settled = self._round()
-        if settled:
-            with suppress(sqlite3.Error, OSError, NewerFileError):
-                self._database.forget_run()
-        self._tally.close(settled=settled)
-        self._database.close()
-
-    def _round(self) -> bool:
-        """Price and write what has arrived; whether all of it is on disk."""
+    def _write_batch(self) -> bool:
+        """Price and write the records so far; True if there were any."""
         with self._lock:
             arrived, self._arrived = self._arrived, []
             asked, self._asked = self._asked, []
-        # whatever it is: the thread must live on, and requests never notice
         try:
             self._take(arrived)
-            self._write()
+            wrote = self._write()
             self._tidy()
-        except Exception as error:
-            self._without_file(error)
-        else:
-            for written in asked:
-                written.set()
-            return True
-        with self._lock:
-            self._asked += asked
-        return False
+        except Exception:
+            with self._lock:
+                self._asked += asked
+            raise
+        for written in asked:
+            written.set()
+        return wrote
+
+    def _finish(self, succeeded: bool) -> None:
+        if succeeded:
+            with suppress(*EXPECTED_ERRORS):
+                self._database.forget_run()
+        self._tally.close(settled=succeeded)
+        self._database.close()
 
     def _take(self, items: Sequence[Item]) -> None:
         """Put prices on them and show them to whoever wants to see."""
@@ -171,22 +150,20 @@ class Recorder:
             cost = self.prices.cost(candidate.provider, attempt.answered_model, attempt.tokens, at)
         return cost
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         if (excess := len(self._unwritten) - MOST_WAITING) > 0:
             del self._unwritten[:excess]
             self._lose(excess)
         if not self._unwritten and not self._unreported:
-            return
+            return False
         try:
             self._write_all(self._unwritten)
-        except (sqlite3.Error, OSError, NewerFileError):
+        except EXPECTED_ERRORS:
             raise
         except Exception:
             logger.exception("a record could not be written")
             self._write_one_by_one()
-        if self._warned:
-            self._warned = False
-            logger.info("records can be written again")
+        return True
 
     def _write_all(self, items: Sequence[Item]) -> None:
         self._database.write(items, len(items) + self._unreported, self._unreported)
@@ -198,7 +175,7 @@ class Recorder:
         while self._unwritten:
             try:
                 self._write_all(self._unwritten[:1])
-            except (sqlite3.Error, OSError, NewerFileError):
+            except EXPECTED_ERRORS:
                 raise
             except Exception:
                 del self._unwritten[:1]
@@ -212,13 +189,3 @@ class Recorder:
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + TIDY_EVERY
             self._database.tidy(self.retention.keep, self.retention.max_bytes)
-
-    def _without_file(self, error: Exception) -> None:
-        """Keep what is unwritten for later."""
-        if not self._warned:
-            self._warned = True
-            expected = isinstance(error, sqlite3.Error | OSError | NewerFileError)
-            logger.warning(
-                "records cannot be written (%s): requests go on, up to %d records wait", error, MOST_WAITING,
-                exc_info=not expected,
-            )  # fmt: skip

@@ -41,7 +41,7 @@ def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
         "requests": len(claims),
         "running_requests": len(in_progress),
         "running": [one.to_dict(now, wall) for one in in_progress[:MOST_REPORTED]],
-        "counts": to_tree(router.recording.totals, router.recording.recorder.lost),
+        "counts": to_tree(router.recording.totals, router.recording.writer.lost),
     }
 
 

@@ -147,7 +147,7 @@ class WorkerAddon:
             await self._inherited.close()
             await drain(ctx.master.addons.get("proxyserver"), grace)
             if router := self._addon.router():
-                await asyncio.to_thread(router.recording.recorder.flush, FLUSH_WITHIN)
+                await asyncio.to_thread(router.recording.writer.flush, FLUSH_WITHIN)
             self._report()
             if self._channel is not None:
                 await self._channel.flush()

@@ -24,6 +24,7 @@ from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.schema import MIGRATIONS
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
+from smart_router.storage.background_writer import Rhythm
 from smart_router.storage.sqlite_file import NewerFileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
 
@@ -248,7 +249,7 @@ def test_flipped_bits_never_reach_a_provider(folder: Path, open_store: Open) -> 
 def test_a_file_damaged_while_in_use_is_made_anew(
     folder: Path, open_store: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writer, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=0.25, retry=0.01))
     store = open_store()
     store.add_key("openai", "work", SecretStr("sk-stored"))
     for path in folder.iterdir():
@@ -266,7 +267,7 @@ def test_a_file_damaged_while_in_use_is_made_anew(
 def test_a_locked_file(
     folder: Path, open_store: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writer, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=0.25, retry=0.01))
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.02)
     store = open_store()
     with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:

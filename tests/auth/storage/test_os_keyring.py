@@ -30,6 +30,7 @@ from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
+from smart_router.storage.background_writer import Rhythm
 from tests.auth.file_keyring import BACKEND, passwords
 from tests.auth.logins.helpers import ok
 
@@ -228,7 +229,7 @@ def test_a_secret_that_somebody_deleted(open_store: Open, ring: Path) -> None:
 def test_a_damaged_file_keeps_what_is_in_the_keyring(
     open_store: Open, state: Path, ring: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "RETRY", 0.01)
+    monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=0.25, retry=0.01))
     store = open_store()
     store.move(to_keyring=True)
     fill(store)

@@ -22,6 +22,7 @@ from smart_router.auth.storage import database, writer
 from smart_router.auth.storage.database import FILE_NAME, Database
 from smart_router.auth.storage.rows import Clock, profile_to_row
 from smart_router.auth.store import AuthStore, UnknownProfileError
+from smart_router.storage.background_writer import Rhythm
 from tests.auth.helpers import PROVIDERS, failure
 
 ENV, STORED, REFUSED = "sk-canary-env", "sk-canary-stored", "sk canary refused"
@@ -29,7 +30,7 @@ ENV, STORED, REFUSED = "sk-canary-env", "sk-canary-stored", "sk canary refused"
 
 def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(writer, "RETRY", 0.0)
+    monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=0.25, retry=0.0))
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.0)
     said: list[str] = []
 

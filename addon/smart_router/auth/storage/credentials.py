@@ -29,7 +29,7 @@ from smart_router.auth.storage.database import Database, Snapshot
 from smart_router.auth.storage.health_records import HealthRecords
 from smart_router.auth.storage.os_keyring import KeyringError, OsKeyring, new_entry
 from smart_router.auth.storage.rows import secret_text, with_secret
-from smart_router.auth.storage.writer import StoreError, Writer
+from smart_router.auth.storage.writer import StoreError, StoreWriter
 from smart_router.storage.file_lock import locked
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class CredentialStorage:
     def __init__(
         self, database: Database, ledger: HealthRecords, received: Callable[[Sequence[Profile]], None]
     ) -> None:
-        self.writer = Writer(database, ledger, self._take)
+        self.writer = StoreWriter(database, ledger, self._take)
         self._received = received
         self._keyring = OsKeyring()
         self._lock_file = database.path.resolve().with_name("keyring.lock")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import queue
-import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,18 +11,10 @@ from contextlib import suppress
 from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.database import Database, Snapshot
 from smart_router.auth.storage.health_records import Change, HealthRecords
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 
-logger = logging.getLogger(__name__)
-
-POLL = 0.25
-"""Seconds between looks at what other processes have written."""
-
-REST = 0.25
-"""Seconds between two batches, in which changes gather: a busy router writes four times a second at most."""
-
-RETRY = 5.0
-"""Seconds between attempts to use a file that could not be used."""
+RHYTHM = Rhythm(idle=0.25, retry=5.0)
+"""An idle thread looks for what other processes have written; a busy router writes four times a second."""
 
 ANSWER_WITHIN = 15.0
 """Seconds that a caller waits for a job; a locked file makes the thread wait for some."""
@@ -37,7 +26,7 @@ class StoreError(Exception):
     """What was asked for could not be put on disk; the message says why."""
 
 
-class Writer:
+class StoreWriter:
     """Writes the ledger's changes in small batches and reads what others wrote.
 
     While the file cannot be used (no permission, full disk, locked) it says so once, and the process works
@@ -51,23 +40,20 @@ class Writer:
         self._ledger = ledger
         self._received = received
         self._jobs: queue.SimpleQueue[tuple[Job, Future[None]]] = queue.SimpleQueue()
-        self._wake = threading.Event()
-        self._hurry = threading.Event()
         self._ready = threading.Event()
-        self._stopping = False
-        self._warned = False
-        self._retry_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="auth-store", daemon=True)
+        messages = Messages(
+            f"the auth store {database.path} cannot be used",
+            "going on from memory and the environment",
+            f"the auth store {database.path} can be written again",
+        )
+        self._thread = BackgroundWriter("auth-store", self._write, self._finish, RHYTHM, messages)
+        self.wake = self._thread.wake
 
     def start(self) -> None:
         """Start the thread; returns when memory has what the file holds, or the file cannot be used."""
         self._thread.start()
+        self._thread.wake()
         self._ready.wait(ANSWER_WITHIN)
-
-    def wake(self) -> None:
-        """There is something to write."""
-        if not self._wake.is_set():
-            self._wake.set()
 
     def flush(self) -> None:
         """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""
@@ -111,86 +97,62 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left and end the thread."""
-        self._stopping = True
-        self._at_once()
-        self._thread.join(ANSWER_WITHIN)
+        self._thread.close(ANSWER_WITHIN)
 
     def _do(self, job: Job) -> None:
         done: Future[None] = Future()
         self._jobs.put((job, done))
-        self._at_once()
+        self._thread.hurry()
         try:
             done.result(ANSWER_WITHIN)
         except TimeoutError:
             raise StoreError(f"{self._database.path} does not answer") from None
 
-    def _at_once(self) -> None:
-        """Someone waits: no rest."""
-        self._hurry.set()
-        self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            self._round()
-            self._ready.set()
-            self._hurry.wait(REST)
-            self._hurry.clear()
-            self._wake.wait(POLL)
-            self._wake.clear()
-        self._retry_at = 0.0
-        self._round()
-        self._database.close()
-
-    def _round(self) -> None:
-        """Write what there is to write, read what there is to read, do what was asked for."""
+    def _write(self) -> bool:
+        """Write pending changes, read what other processes wrote, and run the jobs that callers wait for."""
         jobs = list(self._waiting())
-        if not jobs and time.monotonic() < self._retry_at:
-            return
         try:
-            self._sync()
+            wrote = self._sync()
             for job, done in jobs:
                 self._take(job(self._database))
                 done.set_result(None)
-        # whatever it is: the thread must live on, and requests never notice
         except Exception as error:
-            self._without_file(error)
+            self._work_from_memory()
             for _, done in jobs:
                 if not done.done():
                     done.set_exception(StoreError(f"{self._database.path}: {error}"))
+            raise
+        finally:
+            self._ready.set()
+        return wrote
+
+    def _finish(self, succeeded: bool) -> None:
+        self._database.close()
 
     def _waiting(self) -> Iterator[tuple[Job, Future[None]]]:
         with suppress(queue.Empty):
             while True:
                 yield self._jobs.get_nowait()
 
-    def _sync(self) -> None:
+    def _sync(self) -> bool:
+        """Bring file and memory into step; True if there were changes to write."""
         if not self._database.is_open:
             self._take(self._database.open())
         changes = self._ledger.pending()
         if not changes:
             self._take(self._database.news())
-            return
-        self._take(self._database.apply(changes), changes)
-        if self._warned:
-            self._warned = False
-            logger.info("the auth store %s can be written again", self._database.path)
+        else:
+            self._take(self._database.apply(changes), changes)
+        return bool(changes)
 
     def _take(self, snapshot: Snapshot | None, written: Sequence[Change] = ()) -> None:
         if snapshot is not None:
             self._ledger.adopt(snapshot.records, written)
             self._received(snapshot)
 
-    def _without_file(self, error: Exception) -> None:
-        """Go on from memory, and look at the file again later, from its opening on: it may be damaged."""
+    def _work_from_memory(self) -> None:
+        """Close the file, which may be damaged: the next batch opens it again."""
         self._database.close()
-        self._retry_at = time.monotonic() + RETRY
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "the auth store %s cannot be used (%s): going on from memory and the environment",
-                self._database.path, error,
-                exc_info=not isinstance(error, sqlite3.Error | OSError | NewerFileError),
-            )  # fmt: skip
         if not self._ready.is_set():
-            with suppress(Exception):  # that it cannot be read either is no news
+            with suppress(Exception):  # a file that cannot be read either was reported already
                 self._received(self._database.read_only())

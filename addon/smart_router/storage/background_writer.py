@@ -1,0 +1,119 @@
+"""A thread that writes to a file in small batches, so that no request waits for the disk."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from smart_router.storage.sqlite_file import NewerFileError
+
+logger = logging.getLogger(__name__)
+
+EXPECTED_ERRORS = (sqlite3.Error, OSError, NewerFileError)
+"""What a file that cannot be used raises; any other error is a bug and is logged with its traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Seconds between batches.
+
+    `idle` passes at most before the next batch when nothing wakes the writer, `retry` after a batch that
+    failed. `rest` follows every other batch: work gathers meanwhile, and a kill loses no more than that.
+    """
+
+    idle: float
+    retry: float
+    rest: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Log messages: "`failed` (reason): `consequence`" and, when a batch succeeds again, `recovered`."""
+
+    failed: str
+    consequence: str
+    recovered: str
+
+
+class BackgroundWriter:
+    """Calls `write` in a daemon thread, and `finish` at the end.
+
+    `write` writes everything that waits and returns whether there was anything; it may raise whatever it
+    likes. The first failure in a row is logged, and so is the first success after it. `finish` is told
+    whether the last batch succeeded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[], bool],
+        finish: Callable[[bool], None],
+        rhythm: Rhythm,
+        messages: Messages,
+    ) -> None:
+        self._write = write
+        self._finish = finish
+        self._rhythm = rhythm
+        self._messages = messages
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._stopping = False
+        self._warned = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread. The first batch follows the first wake-up or `idle` seconds."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Report that there is something to write. Cheap: called for each request."""
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def hurry(self) -> None:
+        """Start the next batch at once, because someone waits for it."""
+        self._hurry.set()
+        self._wake.set()
+
+    def close(self, within: float) -> None:
+        """Write a last batch and end the thread; return after `within` seconds even if it is still busy."""
+        self._stopping = True
+        self.hurry()
+        self._thread.join(within)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(self._rhythm.idle)
+            self._wake.clear()
+            succeeded = self._run_batch()
+            self._hurry.wait(self._rhythm.rest if succeeded else self._rhythm.retry)
+            self._hurry.clear()
+            if not succeeded:
+                self._wake.set()
+        self._finish(self._run_batch())
+
+    def _run_batch(self) -> bool:
+        # any error: the thread must survive it, and requests must not notice
+        try:
+            wrote = self._write()
+        except Exception as error:
+            self._warn(error)
+            return False
+        if wrote and self._warned:
+            self._warned = False
+            logger.info(self._messages.recovered)
+        return True
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s (%s): %s",
+                self._messages.failed,
+                error,
+                self._messages.consequence,
+                exc_info=not isinstance(error, EXPECTED_ERRORS),
+            )
