@@ -2,36 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic_core import from_json
 
+from smart_router.dialects.formats import DIALECTS
 from smart_router.dialects.json_values import as_object, as_objects
-from smart_router.ui.transcript.page import Block, Page, Turn, compact, turns_of
+from smart_router.ui.transcript.page import Block, Page, compact, turns_of
 from smart_router.ui.transcript.parts import blocks_of, text_of
 
 Body = Mapping[str, Any]
 
 
 def read_request(wire: str, body: bytes) -> Page:
-    """The page of a request in the wire format of that name (`Dialect.name`).
+    """Return the page of a request in the wire format of that name (`Dialect.name`).
 
-    Raises ValueError if it is no JSON object or the format is not known.
+    Raises ValueError if it is not a JSON object or the format is unknown.
     """
     parsed = from_json(body)
-    if wire not in _TURNS or not isinstance(parsed, dict):
+    if wire not in DIALECTS or not isinstance(parsed, dict):
         raise ValueError("not a chat request")
-    if wire == "cloudcode":
-        parsed = {"model": parsed.get("model"), **as_object(parsed.get("request"))}
-    return Page(_facts(parsed), _TURNS[wire](parsed))
+    if inner := as_object(parsed.get("request")):  # Cloud Code wraps Gemini's request
+        parsed = {"model": parsed.get("model"), **inner}
+    return Page(_facts(parsed), turns_of([*_system(parsed), *_conversation(parsed)]))
 
 
-def _chat(body: Body) -> list[Turn]:
-    return turns_of((_role(message), _chat_message(message)) for message in as_objects(body.get("messages")))
+def _system(body: Body) -> Iterator[tuple[str, list[Block]]]:
+    """The instructions that formats other than chat keep apart from the conversation."""
+    gemini = as_object(body.get("systemInstruction") or body.get("system_instruction")).get("parts")
+    for said in (body.get("system"), gemini, body.get("instructions")):
+        yield "system", blocks_of(said)
 
 
-def _chat_message(message: Body) -> list[Block]:
+def _conversation(body: Body) -> Iterator[tuple[str, list[Block]]]:
+    """The turns, in the field where a format has them: chat and Anthropic, Gemini, Responses."""
+    for message in as_objects(body.get("messages")):
+        yield _role(message), _message(message)
+    contents = body.get("contents")
+    for turn in as_objects(contents if isinstance(contents, list) else [contents]):
+        yield _role(turn), blocks_of(turn.get("parts"))
+    items = body.get("input")
+    if isinstance(items, str):
+        yield "user", blocks_of(items)
+    for item in as_objects(items):
+        kind = item.get("type", "message")
+        if kind == "message":
+            yield _role(item), blocks_of(item.get("content"))
+        else:
+            yield "tool" if str(kind).endswith("_output") else "assistant", blocks_of(item)
+
+
+def _message(message: Body) -> list[Block]:
     if message.get("role") == "tool":
         return [Block("result", text_of(message.get("content")), compact(message.get("tool_call_id") or ""))]
     blocks = []
@@ -52,42 +74,6 @@ def calls_of(calls: Any) -> list[Block]:
         blocks.append(Block("call", compact(text or ""), compact(called.get("name") or "")))
     return blocks
 
-
-def _messages(body: Body) -> list[Turn]:
-    messages = as_objects(body.get("messages"))
-    said = ((_role(message), blocks_of(message.get("content"))) for message in messages)
-    return turns_of([("system", blocks_of(body.get("system"))), *said])
-
-
-def _contents(body: Body) -> list[Turn]:
-    system = body.get("systemInstruction") or body.get("system_instruction")
-    contents = body.get("contents")
-    turns = as_objects(contents if isinstance(contents, list) else [contents])
-    said = ((_role(turn), blocks_of(turn.get("parts"))) for turn in turns)
-    return turns_of([("system", blocks_of(as_object(system).get("parts"))), *said])
-
-
-def _items(body: Body) -> list[Turn]:
-    said = [("system", blocks_of(body.get("instructions")))]
-    given = body.get("input")
-    if isinstance(given, str):
-        said.append(("user", blocks_of(given)))
-    for item in as_objects(given):
-        kind = item.get("type", "message")
-        if kind == "message":
-            said.append((_role(item), blocks_of(item.get("content"))))
-        else:
-            said.append(("tool" if str(kind).endswith("_output") else "assistant", blocks_of(item)))
-    return turns_of(said)
-
-
-_TURNS: Mapping[str, Callable[[Body], list[Turn]]] = {
-    "openai-chat": _chat,
-    "anthropic": _messages,
-    "gemini": _contents,
-    "cloudcode": _contents,
-    "responses": _items,
-}
 
 _CONVERSATION = frozenset(
     {"messages", "system", "contents", "systemInstruction", "system_instruction", "input", "instructions"}
