@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
-from collections.abc import Awaitable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server
 
 from smart_router.access_log import AccessLog
-from smart_router.addresses import LOOPBACK, allowed_names
+from smart_router.addresses import allowed_names
 from smart_router.api.handler import INTERNAL, RequestHandler, Rules, cors
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
 from smart_router.attempts.token_refresh import next_step
-from smart_router.auth.storage.writer import StoreError
-from smart_router.config_errors import ConfigError
+from smart_router.defaults import change_defaults
+from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
     add_options,
@@ -37,27 +35,20 @@ from smart_router.proxy.fast import functions
 from smart_router.proxy.fast.hook_dispatch import FastHooks
 from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
-from smart_router.proxy.fixes.loopback import start_on_loopback
 from smart_router.proxy.gate import Gate
-from smart_router.proxy.install import handler_of, install_routing, raise_connection_limit, settle
+from smart_router.proxy.install import handler_of, install_routing, raise_connection_limit
 from smart_router.proxy.tls_sessions import TlsSessions
-from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import Running, running
-from smart_router.routing import Candidate
-from smart_router.runtime import Runtime, open_router
-from smart_router.start_line import pointed_at_itself, start_line
+from smart_router.runtime import Runtime
 from smart_router.ui import comments, flow_marks, transcript_view
 from smart_router.ui.commands import Commands
 from smart_router.ui.flow_limit import FlowLimit
-from smart_router.ui.progress import Watch
+from smart_router.ui.refresh import refresh
 
 logger = logging.getLogger(__name__)
 
 connections = logging.getLogger(server.__name__)
 """What mitmproxy logs of connections."""
-
-RELOAD_EVERY = 1.0
-"""Seconds between looks at the config file."""
 
 _BODY_LIMITS = ("stream_large_bodies", "body_size_limit")
 """mitmproxy's options that its streams look at for each body."""
@@ -76,13 +67,11 @@ class SmartRouter:
         self.gate = Gate()
         self.claims = Claims(0)
         self.attempts = self.claims.attempts
-        self._router: Runtime | None = None
+        self._life = Lifecycle()
         self.serving = RequestHandler(self.claims, flow_marks)
         self._fast_hooks: FastHooks | None = None
         self._journal = AccessLog(logger)
         self._sessions = TlsSessions()
-        self._opened_at = ("", "")
-        self._tasks: list[asyncio.Task[None]] = []
 
     # Its life.
 
@@ -90,7 +79,7 @@ class SmartRouter:
         """Declare the options, and change those of mitmproxy's defaults that would harm a router."""
         with self.gate.guard():
             self.gate.close(self)
-            _change_defaults()
+            change_defaults()
             raise_file_limit()
             add_options(loader)
             take_deferred(ctx.options)
@@ -129,39 +118,14 @@ class SmartRouter:
             ctx.options.router_passthrough,
             tuple(ctx.options.router_forward_credentials),
         )
-        if self._router is not None:
-            self._router.limits = limits
-            self._router.recording.writer.retention = retention
-            if self._opened_at != _paths():  # a reload of the script names all options as updated
-                self._open()
+        self._life.apply(self.serving, limits, retention)
 
     def running(self) -> None:
         """Read config and credentials, watch the config file from now on, and serve."""
         if not self.gate.failed:
             with self.gate.guard():
-                self._run()
+                self._life.start(self.serving)
                 self.gate.open()
-
-    def _run(self) -> None:
-        if self._router is None:
-            self._open()
-        self._say_what_is_there()  # before `settle` opens the sockets anew, for then they have no address
-        self._tasks = [asyncio.create_task(self._watch())]
-        watch = Watch(self.claims, _refresh, self._estimate)
-        self._tasks.append(asyncio.create_task(watch.run()))
-        on_loopback = ctx.options.listen_host == LOOPBACK
-        proxyserver = ctx.master.addons.get("proxyserver")
-        self._tasks.append(asyncio.create_task(settle(proxyserver, on_loopback=on_loopback)))
-
-    def _say_what_is_there(self) -> None:
-        router, addresses = self._router, ctx.master.addons.get("proxyserver").listen_addrs()
-        assert router is not None
-        profiles = {id_: router.auth.statuses(id_, time.monotonic()) for id_ in router.config.providers}
-        status = router.config_status()
-        config = f"defaults (no {status['path']})" if status["defaults"] else status["path"]
-        logger.info("%s", start_line(addresses, config, profiles))
-        for warning in pointed_at_itself(addresses, router.config.providers, router.env):
-            logger.warning("smart-router: %s", warning)
 
     def done(self) -> None:
         """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
@@ -170,12 +134,7 @@ class SmartRouter:
         connections.setLevel(logging.NOTSET)
         self._journal.uninstall()
         replay.uninstall()
-        for task in self._tasks:
-            task.cancel()
-        if self._router is not None:
-            with suppress(StoreError):  # which has said so in the log
-                self._router.auth.flush()
-            self._router.recording.writer.flush(FLUSH_WITHIN)
+        self._life.stop()
 
     def _use_fast_hooks(self, wanted: bool) -> None:
         if self._fast_hooks is not None:
@@ -188,46 +147,19 @@ class SmartRouter:
             functions.install()
             self.claims.start_hook = self._fast_hooks.start
 
-    def _open(self) -> None:
-        try:
-            router = open_router(*_paths())
-        except ConfigError as error:
-            raise exceptions.OptionsError(str(error)) from error
-        router.limits = read_limits(ctx.options)
-        router.recording.writer.retention = read_retention(ctx.options)
-        router.recording.on_cost = _show_costs
-        if self._router is not None:
-            self._router.auth.close()
-            self._router.recording.writer.close()
-        self._router = self.serving.router = router
-        self._opened_at = _paths()
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(RELOAD_EVERY)
-            try:
-                if self._router is not None:
-                    self._router.reload()
-                    self._router.refresher.refresh_due()
-                    self._router.troubles.look(time.monotonic())
-            except Exception:  # whatever it is, the next edit is to be seen
-                logger.exception("smart-router: the config was not watched")
-
-    def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
-        return self._router.recording.estimate(exchange, candidate) if self._router else None
-
     def running_requests(self) -> list[Running]:
         """The requests in progress, the longest running first."""
         return running(self.claims, time.monotonic())
 
     def router(self) -> Runtime | None:
         """The router, None while it has no usable config."""
-        return self._router
+        return self._life.runtime
 
     @command.command("router.stats")  # type: ignore[untyped-decorator]  # it has no annotations
     def stats(self) -> str:
         """Requests, costs and savings since the router began."""
-        return self._router.recording.totals.line() if self._router else "the router has no usable config"
+        router = self.router()
+        return router.recording.totals.line() if router else "the router has no usable config"
 
     # Connections.
 
@@ -311,10 +243,10 @@ class SmartRouter:
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
             flow_marks.show_body(flow, claim.exchange.client_body)
-            if self._router is not None:
+            if router := self.router():
                 content = ctx.options.router_audit_content
-                self._router.recording.ended(flow, claim.exchange, claim.client, content=content)
-            _refresh(flow_marks.finish(claim.exchange))
+                router.recording.ended(flow, claim.exchange, claim.client, content=content)
+            refresh(flow_marks.finish(claim.exchange))
             self._journal.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):
             flow_marks.show_body(flow, flow.response.stream)
@@ -337,24 +269,7 @@ def _take_step(exchange: Exchange, step: Step) -> None:
     exchange.step = step
     if isinstance(step, Attempt):
         flow_marks.link_attempt(exchange, step)
-    _refresh(flow_marks.mark_outcomes(exchange))
-
-
-def _refresh(flows: Sequence[http.HTTPFlow]) -> None:
-    """Show in mitmweb or the console what was changed outside of these flows' own hooks."""
-    if flows and (view := ctx.master.addons.get("view")):
-        view.update(flows)
-
-
-def _show_costs(exchanges: Sequence[Exchange]) -> None:
-    for exchange in exchanges:
-        exchange.client_flow.comment = comments.ended(exchange)
-    _refresh([exchange.client_flow for exchange in exchanges])
-
-
-def _paths() -> tuple[str, str]:
-    """Where the options say that config and state are."""
-    return ctx.options.router_config, ctx.options.router_state
+    refresh(flow_marks.mark_outcomes(exchange))
 
 
 def _is_event_stream(headers: http.Headers) -> bool:
@@ -365,23 +280,6 @@ def _may_be_large(headers: http.Headers) -> bool:
     """Also when nothing is said of the length: chunked, HTTP/2, until the connection closes."""
     length = headers.get("content-length", "")
     return not length.isdigit() or int(length) > STREAM_ABOVE
-
-
-def _change_defaults() -> None:
-    """Change what would harm a router, unless the user chose it."""
-    if not ctx.options.listen_host:
-        ctx.options.update(listen_host=LOOPBACK)
-        start_on_loopback()
-    if not _chosen("connection_strategy"):
-        ctx.options.update(connection_strategy="lazy")
-    if "web_columns" in ctx.options and not _chosen("web_columns"):  # of mitmweb alone
-        ctx.options.update(web_columns=[*ctx.options.web_columns, "comment"])
-
-
-def _chosen(option: str) -> bool:
-    """Whether the user set an option of mitmproxy's; one equal to the default shows on the command line."""
-    changed: bool = ctx.options.has_changed(option)
-    return changed or any(option in argument for argument in sys.argv[1:])
 
 
 _smart_router = SmartRouter()

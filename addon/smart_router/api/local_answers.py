@@ -76,9 +76,7 @@ def running_requests(request: LocalRequest) -> http.Response:
 def metrics(request: LocalRequest) -> http.Response:
     """`/metrics`, for Prometheus"""
     recording = request.runtime.recording
-    exposed, content_type = exposition(
-        recording.totals, recording.writer.lost, count_running(request.claims)
-    )
+    exposed, content_type = exposition(recording.totals, recording.writer.lost, count_running(request.claims))
     return http.Response.make(200, exposed, {"content-type": content_type})
 
 

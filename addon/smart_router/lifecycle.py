@@ -1,0 +1,111 @@
+"""Opening the runtime, keeping it up to date, and closing it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from mitmproxy import ctx, exceptions
+
+from smart_router.addresses import LOOPBACK
+from smart_router.api.handler import RequestHandler
+from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.limits import Limits
+from smart_router.auth.storage.writer import StoreError
+from smart_router.config_errors import ConfigError
+from smart_router.options import read_limits, read_retention
+from smart_router.proxy.install import settle
+from smart_router.recording import FLUSH_WITHIN
+from smart_router.routing import Candidate
+from smart_router.runtime import Runtime, open_router
+from smart_router.start_line import pointed_at_itself, start_line
+from smart_router.stats.writer import Retention
+from smart_router.ui.progress import Watch
+from smart_router.ui.refresh import refresh, show_costs
+
+logger = logging.getLogger(__name__)
+
+RELOAD_EVERY = 1.0
+"""Seconds between checks of the config file."""
+
+
+class Lifecycle:
+    """Holds the runtime, None while there is no usable config. It outlives a reload of the script."""
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+        self._opened_at = ("", "")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, handler: RequestHandler) -> None:
+        """Read config and credentials, and watch the config file from now on. Raises OptionsError."""
+        runtime = self.runtime or self._open(handler)
+        _log_start(runtime)  # before `settle` reopens the sockets, which then have no address for a moment
+        watch = Watch(handler.claims, refresh, self._estimate)
+        on_loopback = ctx.options.listen_host == LOOPBACK
+        settling = settle(ctx.master.addons.get("proxyserver"), on_loopback=on_loopback)
+        self._tasks = [asyncio.create_task(work) for work in (self._watch(), watch.run(), settling)]
+
+    def apply(self, handler: RequestHandler, limits: Limits, retention: Retention) -> None:
+        """Use changed options. Reopens the runtime if its paths changed. Raises OptionsError."""
+        if self.runtime is None:
+            return
+        self.runtime.limits = limits
+        self.runtime.recording.writer.retention = retention
+        if self._opened_at != _paths():  # a reload of the script names all options as updated
+            self._open(handler)
+
+    def stop(self) -> None:
+        """Stop watching, and write what is not on disk yet."""
+        for task in self._tasks:
+            task.cancel()
+        if self.runtime is not None:
+            with suppress(StoreError):  # already logged
+                self.runtime.auth.flush()
+            self.runtime.recording.writer.flush(FLUSH_WITHIN)
+
+    def _open(self, handler: RequestHandler) -> Runtime:
+        try:
+            runtime = open_router(*_paths())
+        except ConfigError as error:
+            raise exceptions.OptionsError(str(error)) from error
+        runtime.limits = read_limits(ctx.options)
+        runtime.recording.writer.retention = read_retention(ctx.options)
+        runtime.recording.on_cost = show_costs
+        if self.runtime is not None:
+            self.runtime.auth.close()
+            self.runtime.recording.writer.close()
+        self.runtime = handler.router = runtime
+        self._opened_at = _paths()
+        return runtime
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_EVERY)
+            try:
+                if self.runtime is not None:
+                    self.runtime.reload()
+                    self.runtime.refresher.refresh_due()
+                    self.runtime.troubles.look(time.monotonic())
+            except Exception:  # the next edit must still be noticed
+                logger.exception("smart-router: the config could not be checked for changes")
+
+    def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
+        return self.runtime.recording.estimate(exchange, candidate) if self.runtime else None
+
+
+def _log_start(runtime: Runtime) -> None:
+    addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+    profiles = {id_: runtime.auth.statuses(id_, time.monotonic()) for id_ in runtime.config.providers}
+    status = runtime.config_status()
+    config = f"defaults (no {status['path']})" if status["defaults"] else status["path"]
+    logger.info("%s", start_line(addresses, config, profiles))
+    for warning in pointed_at_itself(addresses, runtime.config.providers, runtime.env):
+        logger.warning("smart-router: %s", warning)
+
+
+def _paths() -> tuple[str, str]:
+    """The options for the config file and the state folder."""
+    return ctx.options.router_config, ctx.options.router_state
