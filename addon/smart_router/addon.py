@@ -13,7 +13,9 @@ from mitmproxy.proxy import layer, server
 
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
-from smart_router.api.handler import INTERNAL, RequestHandler, Rules, cors
+from smart_router.api.cors import cors
+from smart_router.api.error_answers import INTERNAL
+from smart_router.api.handler import RequestHandler, Rules
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody

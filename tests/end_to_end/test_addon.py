@@ -33,8 +33,9 @@ HARD = (
 SABOTAGE = """
 import logging
 
-from smart_router import endpoints, router, serving
-from smart_router.attempts import build
+from smart_router import runtime
+from smart_router.api import endpoints, handler, local_answers
+from smart_router.attempts.builder import AttemptBuilder
 
 def sabotaged(function, when):
     def call(*args, **kwargs):
@@ -43,12 +44,12 @@ def sabotaged(function, when):
         return function(*args, **kwargs)
     return call
 
-router.route = sabotaged(router.route, lambda request: request["model"] == "boom/route")
-endpoints.health = sabotaged(endpoints.health, lambda *args: True)
-endpoints.resolve = sabotaged(endpoints.resolve, lambda path: "boom" in path)
-serving.check_client = sabotaged(serving.check_client, lambda peer, headers, clients: "boom" in headers)
-build.Builder.__call__ = sabotaged(
-    build.Builder.__call__, lambda self, exchange, candidate, profile: candidate.model == "build"
+runtime.route = sabotaged(runtime.route, lambda request: request["model"] == "boom/route")
+local_answers.health = sabotaged(local_answers.health, lambda *args: True)
+endpoints.ENDPOINTS.resolve = sabotaged(endpoints.ENDPOINTS.resolve, lambda path: "boom" in path)
+handler.check_client = sabotaged(handler.check_client, lambda peer, headers, clients: "boom" in headers)
+AttemptBuilder.build = sabotaged(
+    AttemptBuilder.build, lambda self, exchange, candidate, profile: candidate.model == "build"
 )
 """
 SABOTAGED: list[tuple[str, str, dict[str, str], Any]] = [

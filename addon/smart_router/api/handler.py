@@ -30,10 +30,12 @@ from smart_router.api.access import (
 )
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from smart_router.api.content_encoding import decode_body, too_large
+from smart_router.api.cors import preflight
 from smart_router.api.endpoints import ENDPOINTS, Target
+from smart_router.api.error_answers import INTERNAL, refuse
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
-from smart_router.api.local_answers import LocalRequest, json_response
+from smart_router.api.local_answers import LocalRequest
 from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.attempts.exchange import Exchange
 from smart_router.dialects.base import ClientDialect
@@ -122,13 +124,13 @@ class RequestHandler:
                 raise error
             if self._pass_through(flow, claim, error):
                 return
-            _refuse(flow, error)
+            refuse(flow, error)
             self.marks.link_refused(flow, request_id(flow), error)
             if self.router is not None:
                 self.router.recording.refused(flow, claim.client, error)
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
-            _refuse(flow, INTERNAL)
+            refuse(flow, INTERNAL)
         _redact(flow)
 
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
@@ -194,10 +196,14 @@ class RequestHandler:
         found = self._intercepted(flow)
         target = found.target if found else ENDPOINTS.resolve(flow.request.path)
         if not flow.is_replay:
-            own = _own_origin(flow) if found else None
+            own = (
+                own_origin(flow.request.scheme, flow.request.pretty_host, flow.request.port)
+                if found
+                else None
+            )
             claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
             if isinstance(target, Target) and flow.request.method == "OPTIONS" and claim.origin:
-                flow.response = _preflight(target)
+                flow.response = preflight(target.endpoint.methods)
                 return None
             claim.brief = _is_public(flow, target)
             if not claim.brief:
@@ -261,27 +267,12 @@ def _is_public(flow: http.HTTPFlow, target: object) -> bool:
     return public and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
 
 
-def _own_origin(flow: http.HTTPFlow) -> str:
-    request = flow.request
-    return own_origin(request.scheme, request.pretty_host, request.port)
-
-
 async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:
     claim.credential = await replay_credential.lend(router, flow)
 
 
 async def _respond_later(flow: http.HTTPFlow, answer: Awaitable[http.Response]) -> None:
     flow.response = await answer
-
-
-INTERNAL = ClientError(
-    500,
-    "the router failed on this request; its log says why",
-    type="server_error",
-    code="router_error",
-    headers={"x-should-retry": "false"},
-)
-"""For what is the router's own fault."""
 
 
 def _address(flow: http.HTTPFlow) -> str:
@@ -297,28 +288,3 @@ def _redact(flow: http.HTTPFlow) -> None:
     client_credentials.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":
         flow.response.data.content = b""  # past the setter, which would change the content-length
-
-
-def _refuse(flow: http.HTTPFlow, error: ClientError) -> None:
-    """Answer with an error before any attempt was made."""
-    id_ = request_id(flow)
-    body = ENDPOINTS.error_body(flow.request.path)(error)
-    flow.response = json_response(error.status, body, {**error.headers, "x-router-request-id": id_})
-    logger.info("%s refused: %d %r", id_, error.status, error.message)
-
-
-def cors(origin: str) -> dict[str, str]:
-    """What lets a web page of an allowed origin read the answer, its headers included."""
-    return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
-
-
-def _preflight(target: Target) -> http.Response:
-    return http.Response.make(
-        204,
-        b"",
-        {
-            "access-control-allow-methods": ", ".join(target.endpoint.methods),
-            "access-control-allow-headers": "*, authorization",
-            "access-control-max-age": "600",
-        },
-    )

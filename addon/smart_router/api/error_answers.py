@@ -1,0 +1,31 @@
+"""Errors before any attempt, in the shape of the client's API."""
+
+from __future__ import annotations
+
+import logging
+
+from mitmproxy import http
+
+from smart_router.api.endpoints import ENDPOINTS
+from smart_router.api.local_answers import json_response
+from smart_router.errors import ClientError
+from smart_router.runtime import request_id
+
+logger = logging.getLogger(__name__)
+
+INTERNAL = ClientError(
+    500,
+    "the router failed on this request; its log says why",
+    type="server_error",
+    code="router_error",
+    headers={"x-should-retry": "false"},
+)
+"""The answer to a request on which the router itself failed."""
+
+
+def refuse(flow: http.HTTPFlow, error: ClientError) -> None:
+    """Answer a flow with an error."""
+    id_ = request_id(flow)
+    body = ENDPOINTS.error_body(flow.request.path)(error)
+    flow.response = json_response(error.status, body, {**error.headers, "x-router-request-id": id_})
+    logger.info("%s refused: %d %r", id_, error.status, error.message)
