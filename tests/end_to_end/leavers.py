@@ -88,7 +88,7 @@ class Http2Leaver:
     def send(self, method: str, path: str, body: bytes = b"") -> None:
         """Send a request of any kind."""
         self.stream += 2
-        pseudo = {":method": method, ":scheme": "https", ":authority": "router", ":path": path}
+        pseudo = {":method": method, ":scheme": "https", ":authority": "localhost", ":path": path}
         self.h2.send_headers(self.stream, list(pseudo.items()), end_stream=not body)
         if body:
             self.h2.send_data(self.stream, body, end_stream=True)
