@@ -108,7 +108,8 @@ class Endpoints:
                 return found.refusal() if isinstance(found, UnservedPath) else found
         if any(f"{one.lower()}/".startswith(self._claimed) or one == "/" for one in spellings):
             served = ", ".join(sorted(self._exact))
-            return ClientError(404, f"unknown path {path!r}; the router answers {served}", code="not_found")
+            asked = path.partition("?")[0]  # a query may hold a key, and the log quotes this message
+            return ClientError(404, f"unknown path {asked!r}; the router answers {served}", code="not_found")
         return None
 
     def error_body(self, path: str) -> ErrorBody:
