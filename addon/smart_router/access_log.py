@@ -12,11 +12,11 @@ GAP = 0.05
 """Seconds between two writes: a line costs more than the routing of its request, most of it the write."""
 
 PACKAGE = "smart_router"
-"""The logger above all of the router's."""
+"""The parent of all the router's loggers."""
 
 
 class AccessLog:
-    """Logs lines at once while they are few; those that follow closely are written together.
+    """Logs single lines at once, and lines in quick succession together.
 
     Use from the event loop's thread.
     """
@@ -28,11 +28,11 @@ class AccessLog:
         self._before_others = _BeforeOthers(self)
 
     def install(self) -> None:
-        """From now on waiting lines are written before whatever else the router logs."""
+        """Write waiting lines before other log records of the router."""
         logging.getLogger(PACKAGE).addHandler(self._before_others)
 
     def uninstall(self) -> None:
-        """Write what is left, and go."""
+        """Write waiting lines and stop."""
         logging.getLogger(PACKAGE).removeHandler(self._before_others)
         self.flush()
 
@@ -44,7 +44,7 @@ class AccessLog:
             self._timer = asyncio.get_running_loop().call_later(GAP, self._again)
 
     def flush(self) -> None:
-        """Log what is left."""
+        """Write waiting lines now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -70,7 +70,7 @@ class AccessLog:
 
 
 class _BeforeOthers(logging.Handler):
-    """Has a journal write what waits, so that the log is in order."""
+    """Makes an access log write its waiting lines first, to keep the log in order."""
 
     def __init__(self, journal: AccessLog) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class _BeforeOthers(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """The router is about to log something else."""
+        """Write the waiting lines before another record."""
         if threading.get_ident() == self._thread:
             self._journal.write()
 
@@ -90,5 +90,5 @@ def stamp(at: float) -> str:
 
 @lru_cache(maxsize=4)
 def _clock(second: int) -> str:
-    """Many lines share a second, and formatting it takes longer than the rest."""
+    """Cached: many lines share a second, and formatting it is the slowest part."""
     return time.strftime("%H:%M:%S", time.localtime(second))

@@ -1,4 +1,4 @@
-"""The mitmproxy addon: options and hooks. What they do is elsewhere."""
+"""The mitmproxy addon: its hooks, which delegate to other modules."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from smart_router.ui.refresh import refresh
 logger = logging.getLogger(__name__)
 
 connections = logging.getLogger(server.__name__)
-"""What mitmproxy logs of connections."""
+"""mitmproxy's logger for connections."""
 
 _BODY_LIMITS = ("stream_large_bodies", "body_size_limit")
 """mitmproxy's options that its streams look at for each body."""
@@ -92,7 +92,7 @@ class SmartRouter:
             replay.install(self.claims)
 
     def configure(self, updated: set[str]) -> None:
-        """Check changed options and take them in. mitmproxy keeps the old ones after an OptionsError."""
+        """Check and apply changed options. mitmproxy keeps the old ones after an OptionsError."""
         if not self.gate.failed:
             with self.gate.guard():
                 self._configure(updated)
@@ -130,7 +130,7 @@ class SmartRouter:
                 self.gate.open()
 
     def done(self) -> None:
-        """The script is reloaded or mitmproxy ends; what the router knows outlives a reload."""
+        """Stop, at a reload of the script or mitmproxy's end. The runtime outlives a reload."""
         self.gate.close(self)
         self._use_fast_hooks(False)
         connections.setLevel(logging.NOTSET)
@@ -166,7 +166,7 @@ class SmartRouter:
     # Connections.
 
     async def client_disconnected(self, client: connection.Client) -> None:
-        """Have the attempts that this ends leave no connection behind."""
+        """Close the connections of attempts that this ends."""
         await let_connections_close(client.id)
 
     def next_layer(self, data: layer.NextLayer) -> None:
@@ -186,7 +186,7 @@ class SmartRouter:
     # Client flows.
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Claim what is the router's; let large bodies of all else pass through as they come."""
+        """Claim the router's requests; stream large bodies of all others."""
         if flow.id in self.attempts:
             return
         if self.serving.should_claim(flow):
@@ -195,12 +195,12 @@ class SmartRouter:
             flow.request.stream = True
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """Answer what is claimed, or have attempts answer it."""
+        """Answer a claimed request locally or through attempts."""
         claim = self.claims.get(flow)
         return self.serving.serve(flow, claim) if claim else None
 
     def router_next_attempt(self, exchange: Exchange) -> Awaitable[None] | None:
-        """What the exchange does next; see `attempts.messages.NextAttemptHook`."""
+        """Set the exchange's next step; see `proxy.messages.NextAttemptHook`."""
         try:
             step = next_step(exchange)
         except Exception:
@@ -211,11 +211,11 @@ class SmartRouter:
         return None
 
     async def router_decompress(self, attempt: Attempt) -> None:
-        """Decompress a large answer; see `attempts.messages.DecompressHook`."""
+        """Decompress a large answer; see `proxy.messages.DecompressHook`."""
         await asyncio.to_thread(attempt.decompress, attempt.max_answer)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Event streams and large bodies pass through as they come."""
+        """Stream event streams and large bodies."""
         assert flow.response is not None
         if attempt := self.attempts.get(flow.id):
             self._sessions.keep(flow.server_conn)
@@ -229,11 +229,11 @@ class SmartRouter:
             flow.response.stream = True
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """A flow ended: show what was streamed, and forget it."""
+        """Show what was streamed, and release the flow."""
         self._ended(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """A flow broke: show what had been streamed, and forget it."""
+        """Show what was streamed before the error, and release the flow."""
         self._ended(flow)
 
     def _ended(self, flow: http.HTTPFlow) -> None:
@@ -279,7 +279,7 @@ def _is_event_stream(headers: http.Headers) -> bool:
 
 
 def _may_be_large(headers: http.Headers) -> bool:
-    """Also when nothing is said of the length: chunked, HTTP/2, until the connection closes."""
+    """True also without a length: chunked, HTTP/2, until the connection closes."""
     length = headers.get("content-length", "")
     return not length.isdigit() or int(length) > STREAM_ABOVE
 

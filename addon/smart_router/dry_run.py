@@ -1,4 +1,4 @@
-"""Routing without a router: recorded or made-up requests in, decisions out. Nobody is called."""
+"""Routing without a running router: requests in, decisions out, no provider called."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Recorded(NamedTuple):
 
 
 def estimate_cost(prices: PriceBook, request: ChatRequest, candidate: Candidate, at: float) -> float | None:
-    """What a candidate's answer would cost in USD at a time (unix seconds); None without price.
+    """Return the estimated cost of a candidate's answer in USD at a time (unix seconds); None without price.
 
     The prompt is measured as for the context check, the answer taken to be ASSUMED_ANSWER tokens long.
     """
@@ -46,7 +46,7 @@ def estimate_cost(prices: PriceBook, request: ChatRequest, candidate: Candidate,
 
 
 def from_prompt(prompt: str) -> ChatRequest:
-    """The request that a bare prompt stands for."""
+    """Return a request with this prompt."""
     return {"messages": [{"role": "user", "content": prompt}]}
 
 
@@ -112,7 +112,7 @@ def read_flows(file: BinaryIO, find_dialect: FindDialect) -> Iterator[Recorded]:
 
 @dataclass(frozen=True)
 class Offline:
-    """A router's decisions under one configuration, every conversation on its own.
+    """A router's decisions under one configuration, without session affinity.
 
     `configured` says which providers have a credential.
     """
@@ -122,12 +122,12 @@ class Offline:
 
     @cached_property
     def prices(self) -> PriceBook:
-        """What models cost under this configuration."""
+        """The prices under this configuration."""
         base_urls = {name: provider.base_url for name, provider in self.config.providers.items()}
         return PriceBook(self.config.prices, base_urls)
 
     def decide(self, request: ChatRequest, model: str) -> Decision:
-        """Where the request would go if it asked for `model`, or the virtual model that it names itself.
+        """Route the request for `model`, or for the virtual model that it names.
 
         Raises ClientError as `route` does.
         """
@@ -145,12 +145,12 @@ class Offline:
         )
 
     def estimate(self, request: ChatRequest, decision: Decision, at: float) -> float | None:
-        """What the first candidate's answer would cost; see `estimate_cost`."""
+        """Return the estimated cost of the first candidate's answer; see `estimate_cost`."""
         return estimate_cost(self.prices, request, decision.candidates[0], at)
 
 
 def configured_in(env: Mapping[str, str], providers: Mapping[str, Provider]) -> Callable[[str], bool]:
-    """Which providers have a key in the environment; all of them if none has."""
+    """Return a predicate for providers with a key in the environment; all match if none has one."""
     keyed = {name for name, provider in providers.items() if any(env.get(key) for key in provider.key_env)}
     free = {name for name, provider in providers.items() if provider.key_optional}
     reachable = keyed | free if keyed else providers.keys()
@@ -159,7 +159,7 @@ def configured_in(env: Mapping[str, str], providers: Mapping[str, Provider]) -> 
 
 @dataclass
 class Comparison:
-    """What another configuration changes, gathered over many requests."""
+    """Differences between two configurations over many requests."""
 
     total: int = 0
     priced: int = 0

@@ -29,7 +29,7 @@ ErrorClass = Literal[
 is the router's own trouble: no file descriptors, no network, no name resolution."""
 
 Scope = Literal["model", "profile", "none"]
-"""What the failure speaks of: this model of the profile, the whole profile, or only this request."""
+"""The extent of a failure: this model of the profile, the whole profile, or only this request."""
 
 RETRYABLE: frozenset[ErrorClass] = frozenset(
     {

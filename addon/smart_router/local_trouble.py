@@ -1,4 +1,4 @@
-"""The router's own trouble: no file descriptors, no network, no name resolution. It is nobody else's fault.
+"""Failures of the router's own machine: no file descriptors, no network, no name resolution.
 
 An error number comes in the text of a failed connection, as Python words it: "[Errno 24] Too many open
 files".
@@ -29,14 +29,14 @@ ADVICE: Mapping[int, str] = {
     errno.ENETUNREACH: "the machine has no route to the network: check its connection",
     socket.EAI_AGAIN: "names cannot be resolved: check the machine's DNS servers (/etc/resolv.conf)",
 }
-"""What is wrong and what to do. An unreachable host (EHOSTUNREACH) is not among them: it may be down."""
+"""Causes and remedies. An unreachable host (EHOSTUNREACH) is not among them: it may be down."""
 
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _NUMBER = re.compile(r"\[Errno (-?\d+)\]")
 
 
 def local_trouble(why: str) -> str | None:
-    """What is wrong with the router or its machine, and what to do, if that is why a connection failed.
+    """Return cause and remedy if the router or its machine made a connection fail, else None.
 
     Of a host with several addresses all must have failed like that.
     """
@@ -47,29 +47,29 @@ def local_trouble(why: str) -> str | None:
 
 
 def names_no_host(why: str) -> bool:
-    """Whether a connection failed because the host does not exist."""
+    """Return whether a connection failed because the host does not exist."""
     return any(int(number) in _NO_SUCH_NAME for number in _NUMBER.findall(why))
 
 
 class Troubles:
-    """The present troubles: each is said once in the log when it begins, and when it is over."""
+    """The present failures: each is logged once when it begins and once when it is over."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
 
     def arose(self, advice: str, now: float) -> None:
-        """An attempt failed for this reason."""
+        """Note that an attempt failed for this reason."""
         if advice not in self._last:
             logger.warning("%s; requests fail meanwhile, which is held against no provider", advice)
         self._last[advice] = now
 
     def current(self, now: float) -> list[str]:
-        """What is wrong, and what to do."""
+        """Return the present causes and remedies."""
         self.look(now)
         return list(self._last)
 
     def look(self, now: float) -> None:
-        """Say what is over by now."""
+        """Log the failures that are over."""
         for advice, last in list(self._last.items()):
             if now - last >= OVER_AFTER:
                 del self._last[advice]
@@ -77,7 +77,7 @@ class Troubles:
 
 
 def raise_file_limit() -> None:
-    """Use as many file descriptors as the system lets us: each client and each attempt takes one."""
+    """Raise the limit of file descriptors to the maximum: each client and each attempt takes one."""
     try:
         import resource  # there is none on Windows
     except ImportError:

@@ -1,4 +1,4 @@
-"""The books of a running router: what a client flow and its exchange came to, recorded and shown."""
+"""Records of finished exchanges, and the figures shown on their flows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Recording:
         self.apply(config)
 
     def apply(self, config: Config) -> None:
-        """Prices and names of this configuration from now on."""
+        """Use this configuration's prices and model names."""
         declared = {id_: one.base_url for id_, one in config.providers.items() if id_ not in PROVIDERS}
         self.writer.prices = PriceBook(config.prices, declared)
         self.totals.known = frozenset(
@@ -84,7 +84,7 @@ class Recording:
         self.writer.record(record)
 
     def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
-        """A request was refused before it was routed."""
+        """Record a request that was refused before routing."""
         action = f"{flow.request.method} {flow.request.path.partition('?')[0][:MOST_PATH]}"
         action = action.encode(errors="surrogateescape").decode(errors="replace")  # a path may be any bytes
         outcome = error.code or error.type
@@ -93,12 +93,12 @@ class Recording:
         )
 
     def estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
-        """What a candidate's answer is likely to cost, in words; None without a price. May take a second."""
+        """Return an answer's estimated cost as text; None without price. May take a second."""
         usd = estimate_cost(self.writer.prices, exchange.request, candidate, time.time())
         return None if usd is None else dollars(usd)
 
     def report(self, since: str) -> dict[str, Any]:
-        """The figures so far, from the file; takes a while. Raises ClientError."""
+        """Return a report from the database; slow. Raises ClientError."""
         now = time.time()
         try:
             start = read_since(since, now)

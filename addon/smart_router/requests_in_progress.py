@@ -29,10 +29,10 @@ attempt. `receiving`: the body of an answer that is not streamed. `finishing`: t
 SILENT: frozenset[Phase] = frozenset(
     {"connecting", "waiting for head", "waiting for first content", "receiving", "streaming"}
 )
-"""Phases in which a provider that sends nothing is worth a word."""
+"""Phases in which a provider's silence is reported."""
 
 NOTICEABLE = 2.0
-"""Seconds of silence between two chunks that are nothing to report."""
+"""Seconds of silence between two chunks below which nothing is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Running:
 
 
 def observe(exchange: Exchange, client: str | None, now: float) -> Running:
-    """How far an exchange has got; `client` is the name of its router key."""
+    """Return the progress of an exchange; `client` is the name of its router key."""
     attempt, decision = exchange.attempt, exchange.decision
     known = attempt or (exchange.attempts[-1] if exchange.attempts else None)
     latest = exchange.started + exchange.limits.total
@@ -125,7 +125,7 @@ def observe(exchange: Exchange, client: str | None, now: float) -> Running:
 
 
 def phase_of(exchange: Exchange) -> Phase:
-    """The phase that an exchange is in."""
+    """Return an exchange's phase."""
     attempt = exchange.attempt
     if exchange.winner:
         return "finishing"
@@ -152,5 +152,5 @@ def running(claims: Claims, now: float) -> list[Running]:
 
 
 def count_running(claims: Iterable[Claim]) -> int:
-    """How many requests are in progress."""
+    """Return the number of requests in progress."""
     return sum(claim.exchange is not None for claim in claims)

@@ -1,6 +1,6 @@
-"""The router itself, between mitmproxy's hooks and the modules that know how: one instance a process.
+"""The state of the running router, one instance for each process.
 
-It outlives a reload of the script, so that cooldowns, conversations and signatures do too.
+It outlives a reload of the script, and so do cooldowns, session affinity and reasoning.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runtime:
-    """Everything that lives longer than a request: config, credentials, conversations, signatures."""
+    """State that outlives a request: config, credentials, session affinity, reasoning."""
 
     def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
         self.env = env
@@ -71,7 +71,7 @@ class Runtime:
         return True
 
     def config_status(self) -> dict[str, Any]:
-        """What /health says of the config: when it was last read, and what is wrong with the file since."""
+        """Return the config's part of /health: when it was last read, and the file's errors since."""
         return {
             "path": str(self.config_file),
             "loaded": datetime.fromtimestamp(self._loaded, UTC).isoformat(timespec="seconds"),
@@ -81,7 +81,7 @@ class Runtime:
         }
 
     def apply(self, config: Config) -> None:
-        """Run on this configuration from now on; requests under way keep theirs."""
+        """Use this configuration for new requests; running requests keep theirs."""
         self.config = config
         self.refresher.settings = config.logins
         self.sticky.ttl = config.routing.sticky_ttl
@@ -153,12 +153,12 @@ class Runtime:
 
 
 def request_id(flow: http.HTTPFlow) -> str:
-    """Names a request to its client and in the log: the beginning of the flow's own id."""
+    """Return a request's id for its client and the log: the beginning of the flow's id."""
     return flow.id.replace("-", "")[:16]
 
 
 def open_router(options_config: str, options_state: str) -> Runtime:
-    """The router as options and environment say. Raises ConfigError."""
+    """Open the runtime that options and environment describe. Raises ConfigError."""
     env = dict(os.environ)
     config = Path(options_config).expanduser() if options_config else config_path(env)
     state = Path(options_state).expanduser() if options_state else state_path(env)

@@ -1,4 +1,4 @@
-"""Who may use the router: clients on this machine, those beyond it with a key, and no web page unasked."""
+"""Access: local clients, remote clients with a key, and no web page unless allowed."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_clients(peer: str, headers: dict[str, str], expected: str | bool 
         assert check_client(peer, headers, CLIENTS) == expected
 
 
-async def test_no_key_is_no_way_in_when_there_are_no_clients() -> None:
+async def test_empty_key_matches_no_client() -> None:
     for shown in ("", "Bearer", "Bearer ", "Bearer x"):
         with pytest.raises(ClientError):
             check_client("192.0.2.9", {"authorization": shown}, {})
@@ -115,7 +115,7 @@ FETCHES: list[tuple[str | None, str | None, str | None, bool]] = [
 
 
 @pytest.mark.parametrize(("site", "origin", "own", "may"), FETCHES)
-async def test_what_a_browser_tells_of_a_request(
+async def test_browser_headers_decide_access(
     site: str | None, origin: str | None, own: str | None, may: bool
 ) -> None:
     told = {"sec-fetch-site": site, "origin": origin}
@@ -229,7 +229,7 @@ KEYLESS = [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "wrong"}, {"auth
 
 
 @pytest.mark.parametrize("headers", KEYLESS)
-async def test_from_elsewhere_without_a_key(
+async def test_remote_client_without_a_key_is_refused(
     provider: Provider, outside: httpx.AsyncClient, headers: dict[str, Any]
 ) -> None:
     asked = [outside.request(method, path, headers=headers, json=ASK) for method, path in PATHS]
@@ -244,7 +244,7 @@ async def test_from_elsewhere_without_a_key(
 
 
 @pytest.mark.parametrize("headers", [{"authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}])
-async def test_from_elsewhere_with_a_key(
+async def test_remote_client_with_a_key_is_served(
     provider: Provider, outside: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
     for method, path in PATHS[:5]:
@@ -259,7 +259,7 @@ async def test_from_elsewhere_with_a_key(
         assert KEY not in str(request.headers)
 
 
-async def test_on_this_machine_no_key_is_needed(provider: Provider, router: Router) -> None:
+async def test_local_client_needs_no_key(provider: Provider, router: Router) -> None:
     async with router.http() as http:
         for headers in ({}, {"authorization": "Bearer sk-unused"}):
             assert (await http.post(CHAT, headers=headers, json=ASK)).status_code == 200
@@ -276,7 +276,7 @@ LOCAL = [
 
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
 @pytest.mark.parametrize(("method", "path"), LOCAL)
-async def test_a_host_that_is_not_the_router_is_refused(
+async def test_unknown_host_header_is_refused(
     provider: Provider, router: Router, method: str, path: str, http2: bool
 ) -> None:
     async with router.http(http2=http2) as http:
@@ -288,14 +288,14 @@ async def test_a_host_that_is_not_the_router_is_refused(
 
 
 @pytest.mark.parametrize("host", ["localhost:1", "router.example", "ROUTER.example:8080", "[::1]:8080"])
-async def test_hosts_that_are_the_router(provider: Provider, router: Router, host: str) -> None:
+async def test_known_host_headers_are_accepted(provider: Provider, router: Router, host: str) -> None:
     provider.on(Answer(body=b"{}"), path="/upload")
     async with router.http(headers={"host": host}) as http:
         for method, path in [*LOCAL[:6], ("POST", "/upload")]:
             assert (await http.request(method, path, json=ASK)).status_code == 200
 
 
-async def test_a_key_makes_up_for_the_host(provider: Provider, router: Router) -> None:
+async def test_key_overrides_an_unknown_host_header(provider: Provider, router: Router) -> None:
     headers = {"host": "balancer.example", "x-api-key": KEY}
     async with router.http(headers=headers) as http:
         for method, path in LOCAL[:6]:
@@ -332,15 +332,13 @@ async def guess(http: httpx.AsyncClient, status: int = 401) -> float:
     return time.monotonic() - began
 
 
-async def test_wrong_keys_are_refused_ever_more_slowly(router: Router) -> None:
+async def test_refusals_of_wrong_keys_slow_down(router: Router) -> None:
     async with router.http(headers={"host": "evil.example"}) as http:
         took = [await guess(http, 403) for _ in range(FREE + 3)]
     assert [took[FREE] >= FIRST, took[FREE + 1] >= 2 * FIRST, took[FREE + 2] >= 4 * FIRST] == [True] * 3
 
 
-async def test_right_keys_overtake_the_refusals_of_wrong_ones(
-    router: Router, outside: httpx.AsyncClient
-) -> None:
+async def test_right_keys_are_not_delayed_by_wrong_ones(router: Router, outside: httpx.AsyncClient) -> None:
     waiting = asyncio.gather(*[guess(outside) for _ in range(FREE + 8)])
     async with router.http() as http:
         for client in (http, outside):

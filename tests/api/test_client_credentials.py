@@ -67,7 +67,7 @@ async def test_headers(url: str, header: str, value: str, may: bool) -> None:
     assert request.headers["x-other"] == value
 
 
-async def test_one_wrong_value_takes_all_of_a_header_away() -> None:
+async def test_one_foreign_value_removes_the_whole_header() -> None:
     request = http.Request.make("GET", "https://api.openai.com/x")
     request.headers.fields = ((b"Authorization", b"Bearer sk-1"), (b"authorization", b"Bearer sk-ant-1"))
     assert withhold_credentials(request, {}, []) == ["authorization"]
@@ -95,7 +95,7 @@ async def test_keys_in_the_query(path: str, at_google: str, elsewhere: str) -> N
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key", "x-goog-api-key"])
-async def test_router_keys_alone_are_withheld_where_all_else_stays(header: str) -> None:
+async def test_only_router_keys_are_withheld_from_trusted_hosts(header: str) -> None:
     request = http.Request.make(
         "GET", f"https://other.example/x?key={ROUTER_KEY}", headers={"cookie": "c", header: ROUTER_KEY}
     )
@@ -131,7 +131,7 @@ def provider(shared_provider: Provider) -> Provider:
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
-async def test_the_target_gets_no_credentials(provider: Provider, router: Router, http2: bool) -> None:
+async def test_target_gets_no_credentials(provider: Provider, router: Router, http2: bool) -> None:
     provider.on(Answer(body=b"{}"))
     headers = SENT | {"x-other": "stays"}
     async with router.http(http2=http2) as client:
@@ -143,7 +143,7 @@ async def test_the_target_gets_no_credentials(provider: Provider, router: Router
     assert not SENT.keys() & request.headers.keys()
 
 
-async def test_a_target_that_the_user_trusts_gets_them(start_router: StartRouter, provider: Provider) -> None:
+async def test_trusted_target_gets_credentials(start_router: StartRouter, provider: Provider) -> None:
     config = f'[clients]\nlaptop = "{ROUTER_KEY}"\n'
     router = await start_router(
         upstream=provider.url, config=config, options={"router_forward_credentials": "127.0.0.1"}
@@ -158,9 +158,7 @@ async def test_a_target_that_the_user_trusts_gets_them(start_router: StartRouter
     assert "authorization" not in second.headers
 
 
-async def test_a_request_through_the_proxy_is_not_touched(
-    start_router: StartRouter, provider: Provider
-) -> None:
+async def test_request_through_the_proxy_is_unchanged(start_router: StartRouter, provider: Provider) -> None:
     config = f'[clients]\nlaptop = "{ROUTER_KEY}"\n'
     options = {"router_intercept": "127.0.0.1"}
     router = await start_router(modes=["regular"], config=config, options=options)
@@ -177,7 +175,9 @@ async def test_a_request_through_the_proxy_is_not_touched(
     assert "authorization" not in last.headers, "router keys are for the router alone"
 
 
-async def test_pages_of_an_intercepted_host_may_ask_it(start_router: StartRouter, provider: Provider) -> None:
+async def test_pages_of_an_intercepted_host_may_call_it(
+    start_router: StartRouter, provider: Provider
+) -> None:
     """As a web application does whose browser goes through the proxy."""
     env = provider_env(provider.url, "openai")
     router = await start_router(modes=["regular"], env=env, options={"router_intercept": "127.0.0.1=auto"})

@@ -1,4 +1,4 @@
-"""The router's own endpoints, and everything else going on to the reverse target as it came."""
+"""The router's endpoints; all other requests reach the reverse target unchanged."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ async def test_health(provider: Provider, http: httpx.AsyncClient) -> None:
     assert providers["openai"] == {"configured": True, "profiles_usable": 1, **nothing}
 
 
-async def test_health_tells_cooldowns(provider: Provider, http: httpx.AsyncClient) -> None:
+async def test_health_shows_cooldowns(provider: Provider, http: httpx.AsyncClient) -> None:
     provider.on(chat_error(429, code="insufficient_quota", type="insufficient_quota"), path="/groq")
     answer = await http.post(
         "/v1/chat/completions", json={"model": "groq/openai/gpt-oss-20b", "messages": HI}
@@ -237,7 +237,7 @@ async def test_without_credentials(keyless: Router) -> None:
 # Everything else goes on.
 
 
-async def test_the_rest_goes_on_untouched(provider: Provider, http: httpx.AsyncClient) -> None:
+async def test_other_requests_reach_the_target_unchanged(provider: Provider, http: httpx.AsyncClient) -> None:
     body = b"\x00\xff binary \r\n"
     given = Answer(
         201, {"content-type": "application/octet-stream", "x-custom": "1, 2", "set-cookie": "a=b"}, body
@@ -286,7 +286,7 @@ STREAMS = [
 
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])
 @pytest.mark.parametrize("answer", STREAMS)
-async def test_streams_pass_as_they_come(
+async def test_streams_pass_through_without_buffering(
     provider: Provider, tls_target: Provider, router: Router, keyless: Router, answer: Answer, http2: bool
 ) -> None:
     target, front = (renewed(tls_target), keyless) if http2 else (provider, router)
@@ -329,7 +329,7 @@ async def test_large_uploads(
         assert ("transfer-encoding" in target.requests[0].headers) == chunked
 
 
-async def test_uploads_are_passed_on_while_they_come(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_uploads_are_streamed(tmp_path_factory: pytest.TempPathFactory) -> None:
     arrived = asyncio.Event()
 
     async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -351,7 +351,7 @@ async def test_uploads_are_passed_on_while_they_come(tmp_path_factory: pytest.Te
         assert (await http.post("/upload", content=parts())).status_code == 204
 
 
-async def test_a_target_that_is_down_is_told_in_json(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_unreachable_target_gives_a_json_error(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("down") / "router"
     with refused_port() as port:
         async with Router(folder, upstream=f"http://127.0.0.1:{port}") as router:

@@ -1,4 +1,4 @@
-"""Wrong router keys: ever longer delays for each peer by itself, in bounded memory."""
+"""Wrong router keys: growing delays for each peer, in bounded memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_peers_are_counted_apart() -> None:
     assert guesses.delay(OTHER, 0.0) == 0.0
 
 
-def test_a_peer_that_stops_is_forgotten() -> None:
+def test_peer_that_stops_is_forgotten() -> None:
     guesses = Guesses()
     delays(guesses, ATTACKER, FREE + 5)
     assert guesses.delay(ATTACKER, FORGET) == LONGEST or guesses.delay(ATTACKER, FORGET) > 0
@@ -48,7 +48,7 @@ def test_a_peer_that_stops_is_forgotten() -> None:
         ("", "", True),
     ],
 )
-def test_a_peer_is_an_address_or_a_network(one: str, another: str, same: bool) -> None:
+def test_peer_is_an_address_or_a_network(one: str, another: str, same: bool) -> None:
     guesses = Guesses()
     delays(guesses, one, FREE)
     assert (guesses.delay(another, 0.0) > 0) == same

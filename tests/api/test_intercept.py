@@ -1,4 +1,4 @@
-"""Which requests to other hosts are the router's, and what their model names mean."""
+"""Interception of requests to other hosts, and the meaning of their model names."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ CHAT = "/v1/chat/completions"
         ("127.0.0.1", 4000, "POST", "/chat/completions", ("chat", "keep")),
     ],
 )
-def test_what_is_claimed(host: str, port: int, method: str, path: str, found: tuple[str, str] | None) -> None:
+def test_claimed_requests(
+    host: str, port: int, method: str, path: str, found: tuple[str, str] | None
+) -> None:
     claimed = INTERCEPTION.find(host, port, method, path, "")
     assert (claimed and (claimed.target.endpoint.name, claimed.names)) == found
 
 
-def test_a_websocket_is_claimed_where_a_post_would_be() -> None:
+def test_websocket_is_claimed_where_a_post_would_be() -> None:
     assert isinstance(INTERCEPTION.find("api.openai.com", 443, "GET", CHAT, "WebSocket"), Found)
     assert INTERCEPTION.find("api.openai.com", 443, "GET", "/v1/realtime", "websocket") is None
 
@@ -62,7 +64,7 @@ def test_a_websocket_is_claimed_where_a_post_would_be() -> None:
         ("llm.corp.example", f"/llm{CHAT}", "o3", "auto:reasoning"),
     ],
 )
-def test_what_model_names_mean(host: str, path: str, model: str, name: str) -> None:
+def test_model_names_are_renamed(host: str, path: str, model: str, name: str) -> None:
     found = INTERCEPTION.find(host, 8443, "POST", path, "")
     assert found
     assert found.rename(model, PROVIDERS) == name
@@ -80,7 +82,7 @@ def test_kept_names_are_those_of_the_host(host: str, base: str, model: str, name
     assert found and found.rename(model, PROVIDERS) == name
 
 
-def test_a_name_without_a_mapping_is_an_error() -> None:
+def test_unmapped_name_is_an_error() -> None:
     found = INTERCEPTION.find("llm.corp.example", 8443, "POST", f"/llm{CHAT}", "")
     assert found
     with pytest.raises(ClientError, match="router_model_map") as caught:
@@ -89,12 +91,12 @@ def test_a_name_without_a_mapping_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("entry", ["", "=auto", "host=often", "https://api.openai.com", "host:x", "a b"])
-def test_wrong_entries_are_named(entry: str) -> None:
+def test_error_names_the_wrong_entry(entry: str) -> None:
     with pytest.raises(ValueError, match="router_intercept"):
         read_interception([entry], [])
 
 
 @pytest.mark.parametrize("entry", ["", "gpt-4o", "=auto", "gpt-4o="])
-def test_wrong_mappings_are_named(entry: str) -> None:
+def test_error_names_the_wrong_mapping(entry: str) -> None:
     with pytest.raises(ValueError, match="router_model_map"):
         read_interception([], [entry])

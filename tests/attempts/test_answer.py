@@ -1,4 +1,4 @@
-"""What the client gets of the hub's events, and when."""
+"""The client's answer: which hub events it holds, and when they are sent."""
 
 from __future__ import annotations
 
@@ -48,14 +48,16 @@ STATES: list[tuple[list[Event], bool, bool, bool]] = [
 
 
 @pytest.mark.parametrize(("taken", "due", "complete", "empty"), STATES)
-def test_held_until_there_is_content(taken: list[Event], due: bool, complete: bool, empty: bool) -> None:
+def test_events_are_held_until_there_is_content(
+    taken: list[Event], due: bool, complete: bool, empty: bool
+) -> None:
     one = answer(stream=True)
     for event in taken:
         one.take([event])
     assert (one.due, one.complete, one.empty, one.committed) == (due, complete, empty, False)
 
 
-def test_a_stream_is_written_as_it_comes() -> None:
+def test_stream_is_written_event_by_event() -> None:
     one = answer(stream=True)
     one.take(HELLO[:2])
     first = events(one.stream_bytes(early_head=False))
@@ -72,14 +74,14 @@ def test_a_stream_is_written_as_it_comes() -> None:
     assert one.stream_bytes(early_head=False) == b""
 
 
-def test_an_early_head_is_made_up_for_in_the_last_chunk() -> None:
+def test_last_chunk_holds_what_an_early_head_lacked() -> None:
     one = answer(stream=True)
     one.take([*HELLO, End()])
     *_, last, done = events(one.stream_bytes(early_head=True))
     assert (last["x_router"]["provider"], last["x_router"]["attempts"], done) == ("b", "1", "[DONE]")
 
 
-def test_nothing_of_a_discarded_attempt_is_left() -> None:
+def test_discarded_attempt_leaves_nothing() -> None:
     one = answer(stream=True)
     one.take([Start("id-0", "other", 1), Delta({"content": ""})])
     one.discard()
@@ -90,7 +92,7 @@ def test_nothing_of_a_discarded_attempt_is_left() -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["events", "whole"])
-def test_a_whole_answer(whole: bool) -> None:
+def test_whole_answer(whole: bool) -> None:
     one = answer()
     if whole:
         message: Any = {"role": "assistant", "content": "Hello."}
@@ -109,7 +111,7 @@ def test_a_whole_answer(whole: bool) -> None:
 @pytest.mark.parametrize(
     ("version", "chunked"), [("HTTP/1.1", True), ("HTTP/1.0", False), ("HTTP/2.0", False)]
 )
-def test_the_head_of_a_stream(version: str, chunked: bool) -> None:
+def test_head_of_a_stream(version: str, chunked: bool) -> None:
     one = answer(stream=True)
     early = one.stream_head(version)
     assert ("transfer-encoding" in early.headers) == chunked
@@ -128,13 +130,13 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=["upstream", "client"])
-def test_an_error_in_a_stream(error: UpstreamError | ClientError) -> None:
+def test_error_in_a_stream(error: UpstreamError | ClientError) -> None:
     (event,) = events(answer(stream=True).failure_bytes(error))
     assert event == openai_error(error)
     assert event["error"]["message"] == "Broken."
 
 
-def test_an_error_in_place_of_an_answer() -> None:
+def test_error_in_place_of_an_answer() -> None:
     error = ClientError(429, "Slow.", headers={"retry-after": "3", "x-should-retry": "false"})
     response = answer().error_response(error)
     assert (response.status_code, response.json()) == (429, openai_error(error))
@@ -142,7 +144,7 @@ def test_an_error_in_place_of_an_answer() -> None:
     assert response.headers["x-router-request-id"] == "request-1"
 
 
-def test_reasoning_is_kept_for_the_next_turn_once_the_answer_is_complete() -> None:
+def test_complete_answer_stores_its_reasoning() -> None:
     one = answer(stream=True)
     cache = one.exchange.services.reasoning
     one.take([START, Delta({"reasoning_details": DETAILS}), Delta({"tool_calls": [CALL]})])

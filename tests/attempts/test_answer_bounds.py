@@ -67,7 +67,7 @@ def packed(answer: Answer, coding: str) -> Answer:
 @BOTH
 @FORMS
 @CODINGS
-async def test_a_compressed_answer_is_read(
+async def test_compressed_answer_is_read(
     provider: Provider, clients: Clients, client: str, form: str, coding: str
 ) -> None:
     provider.on(packed(good(form, "Hello there."), coding))
@@ -103,7 +103,7 @@ TOO_LARGE: dict[str, Answer] = {
 
 @FORMS
 @pytest.mark.parametrize("answer", TOO_LARGE.values(), ids=TOO_LARGE)
-async def test_an_answer_over_the_limit_fails_its_attempt_and_the_next_candidate_answers(
+async def test_answer_over_the_limit_fails_over(
     provider: Provider, clients: Clients, answer: Answer, form: str
 ) -> None:
     provider.on(answer)
@@ -113,7 +113,7 @@ async def test_an_answer_over_the_limit_fails_its_attempt_and_the_next_candidate
     assert sorted(request.path.split("/")[1] for request in provider.requests) == ["p1", "p2"]
 
 
-async def test_the_error_names_the_option(provider: Provider, clients: Clients) -> None:
+async def test_error_names_the_option(provider: Provider, clients: Clients) -> None:
     provider.on(TOO_LARGE["stated"], always=True)
     reply = await talk(clients["h1"], "p1/m", stream=False)
     assert reply.status == 502
@@ -133,7 +133,7 @@ LONG_ERRORS = {
 
 @BOTH
 @pytest.mark.parametrize("answer", LONG_ERRORS.values(), ids=LONG_ERRORS)
-async def test_of_a_long_error_body_the_beginning_is_read(
+async def test_long_error_body_is_truncated(
     provider: Provider, clients: Clients, client: str, answer: Answer
 ) -> None:
     provider.on(answer)

@@ -1,4 +1,4 @@
-"""What is kept of a streamed body."""
+"""Captured bodies: complete, or head and tail."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def keep(body: bytes, limit: int, size: int = 100) -> bytes:
 
 
 @given(st.binary(max_size=300), st.integers(1, 50))
-def test_a_body_within_the_limit_is_kept_whole(body: bytes, size: int) -> None:
+def test_body_within_the_limit_is_kept_whole(body: bytes, size: int) -> None:
     assert keep(body, 300, size) == body
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000], ids=str)
 @pytest.mark.parametrize("limit", [0, 1, 40, 1000, 5000], ids=str)
-def test_of_a_larger_one_the_ends_are_and_the_note_counts_the_rest(limit: int, size: int) -> None:
+def test_large_body_keeps_both_ends_and_counts_the_rest(limit: int, size: int) -> None:
     kept = keep(EVENTS, limit, size)
     head, note, tail = kept.partition(b"\n\n: smart-router")
     found = NOTE.search(kept)
@@ -37,7 +37,7 @@ def test_of_a_larger_one_the_ends_are_and_the_note_counts_the_rest(limit: int, s
     assert len(head) + len(tail) <= limit
 
 
-def test_it_is_cut_between_events() -> None:
+def test_body_is_cut_between_events() -> None:
     parser = SseParser()
     numbers = [int(event.data) for event in parser.feed(keep(EVENTS, 1000))]
     assert numbers[:3] == [0, 1, 2]
@@ -45,7 +45,7 @@ def test_it_is_cut_between_events() -> None:
     assert parser.comments == 1
 
 
-def test_memory_stays_within_bounds() -> None:
+def test_memory_is_bounded() -> None:
     kept = CapturedBody(1000)
     for _ in range(1000):
         kept.add(bytes(333))

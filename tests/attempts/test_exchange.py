@@ -1,4 +1,4 @@
-"""Who is tried next, as tables."""
+"""The next candidate of an exchange, as tables."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ AUTO: list[tuple[list[ErrorClass], list[str]]] = [
 
 
 @pytest.mark.parametrize(("kinds", "steps"), AUTO, ids=["-".join(kinds) for kinds, _ in AUTO])
-def test_the_next_attempt_of_a_chain(kinds: list[ErrorClass], steps: list[str]) -> None:
+def test_next_attempt_after_each_failure(kinds: list[ErrorClass], steps: list[str]) -> None:
     assert walk(kinds, *CHAIN) == steps
 
 
@@ -84,17 +84,17 @@ EXPLICIT: list[tuple[list[ErrorClass], list[str]]] = [
 
 
 @pytest.mark.parametrize(("kinds", "steps"), EXPLICIT, ids=["-".join(kinds) for kinds, _ in EXPLICIT])
-def test_an_explicit_model_stays_with_its_provider(kinds: list[ErrorClass], steps: list[str]) -> None:
+def test_explicit_model_stays_with_its_provider(kinds: list[ErrorClass], steps: list[str]) -> None:
     assert walk(kinds, "a/m", explicit=True) == steps
 
 
-def test_so_many_attempts() -> None:
+def test_number_of_attempts_is_limited() -> None:
     limits = Limits(max_attempts=2)
     assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Exhausted"]
 
 
 @pytest.mark.parametrize("limits", [Limits(failover=0.2), Limits(total=0.2)], ids=["failover", "total"])
-def test_no_attempt_begins_too_late(limits: Limits) -> None:
+def test_no_attempt_starts_after_the_failover_limit(limits: Limits) -> None:
     assert walk(["server", "server"], "a/m", "b/m", "c/m", limits=limits) == [A1, B, "Exhausted"]
 
 
@@ -113,7 +113,7 @@ WAITS = [
 
 @pytest.mark.parametrize("own", [True, False], ids=["its own limit", "another request's"])
 @pytest.mark.parametrize(("delay", "limits", "waited"), WAITS)
-def test_a_short_limit_is_waited_for(
+def test_short_rate_limit_is_waited_for(
     delay: float | None, limits: Limits, waited: float | None, own: bool
 ) -> None:
     auth = AuthStore(ENV, PROVIDERS)
@@ -131,7 +131,7 @@ def test_a_short_limit_is_waited_for(
     assert tried(one.next_step(1.0 + waited)) == C
 
 
-def test_waiting_for_limits_has_one_bound_in_all() -> None:
+def test_total_wait_for_rate_limits_is_bounded() -> None:
     one, now = exchange("b/m"), 0.0
     waits: list[float] = []
     while not isinstance(step := one.next_step(now), Exhausted):
@@ -144,7 +144,7 @@ def test_waiting_for_limits_has_one_bound_in_all() -> None:
     assert step.error.status == 429
 
 
-def test_the_shortest_delay_is_waited_for() -> None:
+def test_shortest_delay_is_waited_for() -> None:
     one = exchange("b/m", "c/m")
     for delay in (2.0, 4.0):
         one.next_step(0.0)
@@ -153,7 +153,7 @@ def test_the_shortest_delay_is_waited_for() -> None:
     assert tried(one.next_step(2.0)) == B
 
 
-def test_the_requests_own_error_is_not_waited_out() -> None:
+def test_faulty_request_is_not_retried() -> None:
     one = exchange("b/m", "c/m")
     one.next_step(0.0)
     one.failed(error("rate_limit", 1.0), 0.0)
@@ -172,7 +172,7 @@ def limited(**delays: float) -> AuthStore:
     return auth
 
 
-def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
+def test_long_rate_limit_is_probed_by_one_request_at_a_time() -> None:
     auth = limited(b=50.0, c=40.0)
     first, second, third = (exchange("b/m", "c/m", auth=auth, started=1.5) for _ in range(3))
     assert tried(first.next_step(PROBE_GAP)) == C  # it ends sooner
@@ -184,7 +184,7 @@ def test_a_long_limit_is_probed_by_one_request_at_a_time() -> None:
     assert tried(third.next_step(2.1)) == B
 
 
-def test_a_probe_is_not_waited_for_for_ever() -> None:
+def test_wait_for_a_probe_is_bounded() -> None:
     auth = limited(b=50.0)
     assert tried(exchange("b/m", auth=auth).next_step(2.0)) == B
     one, now = exchange("b/m", auth=auth, limits=Limits(max_wait=1.0), started=2.0), 2.0
@@ -207,7 +207,7 @@ def ejected(*providers: str, at: float = 0.0) -> AuthStore:
     return auth
 
 
-def test_what_faults_keep_away_is_tried_last_the_least_harmful_first() -> None:
+def test_faulty_candidates_are_tried_last_least_harmful_first() -> None:
     auth = ejected("b", "c")
     auth.mark_profile_failure("b:env", "m", error("server"), 0.0, request=b"one more")
     one = exchange("b/m", "c/m", "a/m", auth=auth)
@@ -219,13 +219,13 @@ def test_what_faults_keep_away_is_tried_last_the_least_harmful_first() -> None:
 
 
 @pytest.mark.parametrize("names", [("b/m",), ("b/m", "c/m")])
-def test_a_request_that_could_be_tried_is_never_refused(names: tuple[str, ...]) -> None:
+def test_request_with_a_possible_candidate_is_never_refused(names: tuple[str, ...]) -> None:
     auth = ejected("b", "c")
     for _ in range(100):
         assert isinstance(exchange(*names, auth=auth, explicit=len(names) == 1).next_step(0.5), Attempt)
 
 
-def test_one_fault_costs_a_turn_and_no_more() -> None:
+def test_one_fault_costs_one_turn() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     auth.mark_profile_failure("b:env", "m", error("server"), 0.0, request=b"r")
     assert tried(exchange("b/m", "c/m", auth=auth).next_step(0.5)) == C
@@ -233,7 +233,7 @@ def test_one_fault_costs_a_turn_and_no_more() -> None:
     assert tried(exchange("b/m", "c/m", auth=auth).next_step(1.0)) == B
 
 
-def test_an_ejection_ends_with_a_probe_that_passes_at_its_first_content() -> None:
+def test_first_content_of_a_probe_ends_an_ejection() -> None:
     auth = ejected("b")
     first, second, third = (exchange("b/m", "c/m", auth=auth) for _ in range(3))
     assert [tried(one.next_step(2.0)) for one in (first, second)] == [B, C]
@@ -241,7 +241,7 @@ def test_an_ejection_ends_with_a_probe_that_passes_at_its_first_content() -> Non
     assert tried(third.next_step(2.1)) == B
 
 
-def test_a_poison_prompt_blocks_nobody() -> None:
+def test_prompt_that_always_fails_blocks_no_candidate() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     for now in range(20):
         poison = exchange("b/m", "c/m", auth=auth, messages=[{"role": "user", "content": "poison"}])
@@ -255,7 +255,7 @@ def test_a_poison_prompt_blocks_nobody() -> None:
     assert (counts["success"], auth.statuses("b", 20.0)[0].health.window) == (20, None)
 
 
-def test_retries_at_what_keeps_failing_have_a_budget_and_first_attempts_have_not() -> None:
+def test_retries_have_a_budget_and_first_attempts_do_not() -> None:
     auth, budget, attempts = ejected("b", "c"), RetryBudget(), 0
     for number in range(500):
         one, now = exchange("b/m", "c/m", auth=auth, budget=budget, started=0.5, seed=number), 0.5
@@ -269,7 +269,7 @@ def test_retries_at_what_keeps_failing_have_a_budget_and_first_attempts_have_not
     assert 500 <= attempts <= 1.2 * 500 + MOST + PER_SECOND
 
 
-def test_a_request_says_that_it_is_not_to_be_repeated_only_if_the_router_has_repeated_it() -> None:
+def test_only_retried_requests_forbid_retries() -> None:
     for limits, headers in ((Limits(max_attempts=1), {}), (Limits(), {"x-should-retry": "false"})):
         one = exchange("b/m", explicit=True, limits=limits)
         while not isinstance(step := one.next_step(0.0), Exhausted):
@@ -287,7 +287,7 @@ TOLD: list[tuple[ErrorClass, ErrorClass, int]] = [
 
 
 @pytest.mark.parametrize(("first", "second", "status"), TOLD)
-def test_429_is_told_for_limits_alone(first: ErrorClass, second: ErrorClass, status: int) -> None:
+def test_429_is_for_rate_limits_only(first: ErrorClass, second: ErrorClass, status: int) -> None:
     one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
     for kind in (first, second):
         one.next_step(0.0)
@@ -297,7 +297,7 @@ def test_429_is_told_for_limits_alone(first: ErrorClass, second: ErrorClass, sta
 
 
 @pytest.mark.parametrize(("kind", "status"), [("auth", 503), ("model_not_found", 503), ("quota", 429)])
-def test_what_is_refused_for_long_is_not_tried(kind: ErrorClass, status: int) -> None:
+def test_candidate_with_a_long_refusal_is_not_tried(kind: ErrorClass, status: int) -> None:
     auth = AuthStore(ENV, PROVIDERS)
     auth.mark_profile_failure("b:env", "m", error(kind, status=401), 0.0)
     step = exchange("b/m", auth=auth, explicit=True).next_step(10.0)
@@ -305,7 +305,7 @@ def test_what_is_refused_for_long_is_not_tried(kind: ErrorClass, status: int) ->
     assert (step.error.status, step.error.code) == (status, "all_cooled")
 
 
-def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
+def test_disabled_profile_is_not_waited_for() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     for name in ("env", "env2"):
         auth.disable(f"a:{name}")
@@ -317,7 +317,7 @@ def test_what_is_switched_off_does_not_come_back_by_waiting() -> None:
     assert set(step.error.details["profiles"]) == {"a:env", "a:env2"}
 
 
-def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
+def test_success_ends_the_cooldown_and_keeps_the_session() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     one = exchange("b/m", "c/m", auth=auth)
     one.next_step(0.0)
@@ -330,7 +330,7 @@ def test_a_success_ends_the_cooldown_and_keeps_the_conversation() -> None:
     assert one.winner is one.attempt
 
 
-def test_failures_of_the_request_cool_nothing() -> None:
+def test_faults_of_the_request_cool_nothing() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     one = exchange("b/m", "c/m", auth=auth)
     one.next_step(0.0)
@@ -338,7 +338,7 @@ def test_failures_of_the_request_cool_nothing() -> None:
     assert auth.usable("b", "m", 0.0)
 
 
-def test_a_candidate_that_cannot_be_asked_is_passed_over() -> None:
+def test_unsupported_candidate_is_skipped() -> None:
     def build(one: Any, candidate: Any, profile: Any) -> Any:
         if candidate.provider == "b":
             raise ClientError(400, "not with b", param="n")
@@ -354,7 +354,7 @@ def test_a_candidate_that_cannot_be_asked_is_passed_over() -> None:
     assert (found.error.status, found.error.param) == (400, "n")
 
 
-def test_what_a_spent_chain_says() -> None:
+def test_error_of_an_exhausted_chain() -> None:
     one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
     one.next_step(0.0)
     one.failed(error("rate_limit", 90.0, 429), 0.0)
@@ -401,7 +401,7 @@ def test_headers_are_one_line_of_ascii() -> None:
 
 
 @pytest.mark.parametrize(("explicit", "left"), [(False, True), (True, False)])
-def test_an_empty_answer_is_given_up_only_for_another_candidate(explicit: bool, left: bool) -> None:
+def test_empty_answer_is_abandoned_only_for_another_candidate(explicit: bool, left: bool) -> None:
     one = exchange("b/m", "c/m", explicit=explicit)
     one.next_step(0.0)
     assert one.another_left(0.0) == left

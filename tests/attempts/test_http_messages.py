@@ -31,24 +31,24 @@ def parts(message: http.Message) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("body", [b"{}", b""])
-def test_a_request(url: str, body: bytes) -> None:
+def test_request(url: str, body: bytes) -> None:
     own = http.Request.make("POST", url, body, http.Headers(RAW))
     assert parts(make_request(url, encode_headers(HEADERS).values(), body)) == parts(own)
 
 
-def test_a_bad_url() -> None:
+def test_bad_url() -> None:
     with pytest.raises(ValueError, match="hostname"):
         make_request("https:///v1", (), b"")
 
 
 @pytest.mark.parametrize("status", [200, 429, 503, 599])
-def test_a_response(status: int) -> None:
+def test_response(status: int) -> None:
     assert parts(make_response(status, HEADERS, b"body")) == parts(
         http.Response.make(status, b"body", http.Headers(RAW))
     )
 
 
-def test_secrets_are_on_the_copy_alone() -> None:
+def test_secrets_are_only_on_the_copy() -> None:
     request = make_request("http://x/", encode_headers(HEADERS).values(), b"body")
     before = request.get_state()
     copied = with_secrets(request, {"authorization": SecretStr("Bearer canary")})

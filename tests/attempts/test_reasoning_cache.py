@@ -1,4 +1,4 @@
-"""Reasoning of a turn is given back to the conversation that it belongs to, and the oldest is forgotten."""
+"""Cached reasoning returns to its own conversation, and the oldest is dropped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def restored(cache: ReasoningCache, messages: list[Any], scope: Any = SCOPE) -> 
     ]
 
 
-def test_each_call_of_a_turn_leads_to_its_details() -> None:
+def test_each_call_of_a_turn_finds_its_details() -> None:
     cache = stored(
         [
             START,
@@ -102,7 +102,7 @@ def test_choices_are_kept_apart() -> None:
     ],
     ids=["text", "no details", "no calls"],
 )
-def test_turns_without_both_leave_nothing(events: list[Event]) -> None:
+def test_turns_without_calls_or_details_store_nothing(events: list[Event]) -> None:
     assert len(stored(events)) == 0
 
 
@@ -120,7 +120,7 @@ def test_reasoning_stays_in_its_scope(scope: Any) -> None:
     assert restored(cache, [*ASKED, *turn(made("call"))], scope) == [None]
 
 
-def test_another_model_of_the_same_owner_gets_it() -> None:
+def test_another_model_of_the_same_owner_gets_reasoning() -> None:
     scope = scope_of("alice", Candidate("openrouter", "moonshotai/kimi-k3-thinking"))
     assert restored(stored(answer("A", "call")), [*ASKED, *turn(made("call"))], scope) == ["A"]
 
@@ -135,7 +135,7 @@ CHANGED: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("messages", CHANGED.values(), ids=CHANGED)
-def test_an_equal_call_of_another_turn_gets_nothing(messages: list[Any]) -> None:
+def test_equal_call_of_another_turn_gets_nothing(messages: list[Any]) -> None:
     assert set(restored(stored(answer("A", "call")), messages)) == {None}
 
 
@@ -148,12 +148,12 @@ def test_turns_of_one_conversation_with_equal_calls_are_kept_apart() -> None:
     assert restored(cache, [*longer, *turn(made("f:0"))]) == ["A", "B"]
 
 
-def test_what_the_client_sent_back_stays() -> None:
+def test_details_from_the_client_are_kept() -> None:
     echoed = turn(made("call"), reasoning_details=[detail("echoed")])
     assert restored(stored(answer("A", "call")), [*ASKED, *echoed]) == ["echoed"]
 
 
-def test_the_least_recently_used_are_forgotten() -> None:
+def test_least_recently_used_entries_are_dropped() -> None:
     cache = ReasoningCache(most_entries=2)
     for name in ("one", "two"):
         cache.put([name], [detail(name)])
@@ -163,7 +163,7 @@ def test_the_least_recently_used_are_forgotten() -> None:
     assert [cache.get(name)[0].get("text") for name in ("one", "three")] == ["one", "three"]
 
 
-def test_bytes_are_bounded() -> None:
+def test_size_is_bounded() -> None:
     cache = ReasoningCache(most_bytes=10_000)
     for number in range(20):
         cache.put([f"{number}"], [detail("x" * 2_000)])

@@ -1,4 +1,4 @@
-"""Who may use the router: this machine, and beyond it clients that show a key; no web page unasked.
+"""Access control: local clients, remote clients with a router key, and no web page unless allowed.
 
 A web page reaches programs on the machine of whoever reads it. Its browser tells on it: by `Origin` or
 `Sec-Fetch-Site`, or, where the page's own name was rebound to this machine (DNS rebinding), by `Host`.
@@ -29,7 +29,7 @@ class Shown(NamedTuple):
 
 
 def shown_keys(headers: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The keys in a request, by header, where OpenAI's and Anthropic's clients put theirs; empty for none."""
+    """Return a request's keys by header, as OpenAI's and Anthropic's clients send them; empty for none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     return ("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))
@@ -47,12 +47,12 @@ def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) ->
 
 
 def same_key(shown: str, known: SecretStr) -> bool:
-    """Whether a client showed this key; takes the same time whatever it showed."""
+    """Return whether a client sent this key; takes the same time for any value."""
     return hmac.compare_digest(shown.encode(errors="surrogateescape"), known.get_secret_value().encode())
 
 
 def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
-    """The name of the client whose key was shown, None for one on this machine without a key.
+    """Return the name of the client whose key was sent, None for a local client without a key.
 
     Raises a 401 for an address beyond loopback without a known key.
     """
@@ -70,7 +70,7 @@ def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, Se
 
 
 def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | None = None) -> str | None:
-    """The web origin to allow, None if no web page of another origin is asking.
+    """Return the web origin to allow, None if the request comes from no other origin's page.
 
     `own` is the origin of an intercepted request's host, whose pages may ask it. Raises a 403 for a page that
     is not allowed: any page could otherwise spend the user's money.
@@ -127,7 +127,7 @@ def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterab
 
 
 def counts_as_local(client: Client) -> bool:
-    """Whether a client is on this machine though its address is not loopback's, or known as WireGuard's.
+    """Return whether a client without a loopback address is on this machine, or comes through WireGuard.
 
     Local mode catches this machine's own programs, and transparent mode may, under the address of its
     network card.
@@ -140,7 +140,7 @@ def counts_as_local(client: Client) -> bool:
 
 
 def _is_own_address(host: str) -> bool:
-    """Whether one of this machine's network cards has the address: the kernel would reach it from itself."""
+    """Return whether one of this machine's network interfaces has the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

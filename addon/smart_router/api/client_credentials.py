@@ -24,7 +24,7 @@ KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy
 """Headers in which clients send a key."""
 
 _SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
-"""Where tools send a key of their own, which the router needs no longer once it knows the client."""
+"""Headers in which tools send a key, as bytes; hidden once the client is identified."""
 
 _KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 
@@ -119,7 +119,7 @@ def _is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
 
 
 def hide_keys(flow: http.HTTPFlow) -> None:
-    """Take the client's own key out of a flow that the router serves: saved flows hold no secret."""
+    """Remove the client's key from a flow that the router serves: saved flows hold no secret."""
     headers = flow.request.headers
     headers.fields = tuple(
         [(name, HIDDEN if name.lower() in _SECRET_HEADERS else value) for name, value in headers.fields]

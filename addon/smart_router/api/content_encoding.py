@@ -1,4 +1,4 @@
-"""The body of a client's request, decompressed within bounds."""
+"""Bounded decompression of request bodies."""
 
 from __future__ import annotations
 

@@ -184,4 +184,4 @@ def check_method(target: Target, method: str, upgrade: str = "") -> None:
 
 
 ENDPOINTS = Endpoints(ROWS)
-"""What the router serves."""
+"""The endpoints that the router serves."""

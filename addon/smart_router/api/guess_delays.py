@@ -1,4 +1,4 @@
-"""Slows down clients that try wrong router keys.
+"""Delays for clients that try wrong router keys.
 
 Only refusals are delayed, never right keys: one client's guesses cannot slow down another, not even one
 behind the same address.
@@ -47,7 +47,7 @@ class Guesses:
 
 
 def _network(peer: str) -> str:
-    """What one guesser can be assumed to have: with IPv6 that is a whole network."""
+    """Return the address range that one client can be assumed to control: with IPv6 a whole network."""
     if ":" not in peer:
         return peer
     address = ipaddress.IPv6Address(peer.partition("%")[0])

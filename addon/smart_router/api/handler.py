@@ -1,4 +1,4 @@
-"""What becomes of a request: answered here, routed, passed on, or refused.
+"""Request handling: answer locally, route, pass through, or refuse.
 
 Whatever goes wrong, a claimed request never goes on to the nominal upstream.
 """
@@ -62,7 +62,7 @@ class Rules:
 
 
 class Marks(Protocol):
-    """Shows on client flows what became of them."""
+    """Marks client flows in the UI."""
 
     def link_client(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Mark a routed request."""
@@ -82,7 +82,7 @@ class RequestHandler:
         self._guesses = Guesses()
 
     def should_claim(self, flow: http.HTTPFlow) -> bool:
-        """Whether a flow is to be claimed: it is the router's, or it may not pass."""
+        """Return whether to claim a flow: it is the router's, or it may not pass through."""
         try:
             return self._is_ours(flow) or not self._may_pass_through(flow)
         except Exception:
@@ -90,7 +90,7 @@ class RequestHandler:
             return True
 
     def serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
-        """Answer a claimed flow, or get its attempts ready; what is left to wait for, if anything is."""
+        """Answer a claimed flow or prepare its attempts; return an awaitable for remaining work, if any."""
         try:
             rest = self._serve(flow, claim)
         except Exception as error:
@@ -141,7 +141,7 @@ class RequestHandler:
         return self._intercepted(flow) is not None
 
     def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
-        """What a request that was meant for another host asks the router for."""
+        """Return the target of a request that was sent to another host, None if it is not routed."""
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
             return None
         request, upgrade = flow.request, flow.request.headers.get("upgrade", "")
@@ -150,7 +150,7 @@ class RequestHandler:
         )
 
     def _pass_through(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
-        """Whether an intercepted request that cannot be routed goes on to its own host, as it came."""
+        """Return whether an intercepted request that cannot be routed goes to its own host unchanged."""
         if not self.rules.passthrough or claim.too_large or not self._intercepted(flow):
             return False
         if self.router:
@@ -161,7 +161,7 @@ class RequestHandler:
         return True
 
     def _may_pass_through(self, flow: http.HTTPFlow) -> bool:
-        """Whether a request that is not the router's may go on, without credentials that do not belong there.
+        """Return whether a request that is not the router's may pass, without credentials of others.
 
         In reverse mode what may ask the router may ask its target, too.
         """
@@ -262,7 +262,7 @@ def _shows_key(headers: Mapping[str, str]) -> bool:
 
 
 def _is_public(flow: http.HTTPFlow, target: object) -> bool:
-    """Whether it is a health check from beyond this machine, which may see the status without a key."""
+    """Return whether this is a remote health check without a key, which may see the status only."""
     public = isinstance(target, Target) and target.endpoint.public
     return public and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
 
@@ -284,7 +284,7 @@ def _address(flow: http.HTTPFlow) -> str:
 
 
 def _redact(flow: http.HTTPFlow) -> None:
-    """Leave in the flow what may be seen of it."""
+    """Remove from the flow what must not be shown."""
     client_credentials.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":
         flow.response.data.content = b""  # past the setter, which would change the content-length

@@ -39,7 +39,7 @@ class InterceptRule:
     names: Names
 
     def covers(self, host: str, port: int, path: str) -> bool:
-        """Whether a request to this place is the rule's."""
+        """Return whether the rule applies to a request to this place."""
         if not fnmatchcase(host.lower(), self.host) or self.port not in (None, port):
             return False
         return path.startswith(f"{self.base}/")
@@ -81,7 +81,7 @@ class Interception:
     mapped: tuple[tuple[str, str], ...] = ()
 
     def find(self, host: str, port: int, method: str, path: str, upgrade: str) -> Found | None:
-        """What a request to another host asks the router for, None if it is not the router's.
+        """Return the target of a request to another host, None if the router does not handle it.
 
         A WebSocket is claimed to be refused where a POST would be routed: tools then fall back to it.
         """
@@ -97,7 +97,7 @@ class Interception:
 
 
 def read_interception(entries: Sequence[str], mapped: Sequence[str]) -> Interception:
-    """What the options say. Raises ValueError naming the option and the entry."""
+    """Parse the options. Raises ValueError naming the option and the entry."""
     return Interception(tuple(map(_rule, entries)), tuple(map(_pair, mapped)))
 
 
@@ -119,7 +119,7 @@ def _pair(entry: str) -> tuple[str, str]:
 
 
 def _provider_at(host: str, providers: Mapping[str, Provider]) -> Provider | None:
-    """The provider whose address has this host, as it is now or as its vendor has it."""
+    """Return the provider with this host in its configured base URL or in its vendor's."""
     for known in (providers, PROVIDERS):
         for id_, provider in known.items():
             if id_ in providers and urlsplit(provider.base_url).hostname == host.lower():

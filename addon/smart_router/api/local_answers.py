@@ -85,7 +85,7 @@ _MODELS_CREATED = 0
 
 
 def list_models(config: Config, auth: AuthStore, now: float) -> dict[str, Any]:
-    """OpenAI's model list: the virtual models, then what present credentials reach as `provider/model`."""
+    """Return OpenAI's model list: the virtual models, then `provider/model` for each usable credential."""
     ids = [(name, "smart-router") for name in config.routing.virtual_models]
     ids += [
         (f"{provider.id}/{model}", provider.id)

@@ -1,4 +1,4 @@
-"""The credential for an attempt that a person replays."""
+"""Credentials for attempts that the user replays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from smart_router.runtime import Runtime
 
 
 def is_attempt(flow: http.HTTPFlow) -> bool:
-    """Whether a flow is an attempt that a person replays."""
+    """Return whether a flow is an attempt that the user replays."""
     return bool(flow.is_replay) and "router_attempt" in flow.metadata
 
 

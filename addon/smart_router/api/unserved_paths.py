@@ -31,7 +31,7 @@ class UnservedPath(NamedTuple):
     status: int = 404
 
     def covers(self, path: str) -> bool:
-        """Whether a lower-case path is this one, or below it."""
+        """Return whether a lower-case path is this one, or below it."""
         return fnmatchcase(path, self.pattern) or fnmatchcase(path, f"{self.pattern}/*")
 
     def refusal(self) -> ClientError:

@@ -1,1 +1,1 @@
-"""Attempts inside a client flow: the only place that relies on mitmproxy's proxy internals."""
+"""The attempts of one client request, without mitmproxy's private parts."""

@@ -1,4 +1,4 @@
-"""What the client gets: hub events held back until there is content, then written in the client's terms."""
+"""The client's answer: holds hub events until there is content, then writes them in the client's format."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Answer:
 
     @property
     def empty(self) -> bool:
-        """The answer is complete and says nothing."""
+        """True if the answer is complete and has no content."""
         return self.complete and not self._has_content
 
     @property
     def due(self) -> bool:
-        """Whether a streaming client is to get what is held."""
+        """True if the held events may go to a streaming client."""
         return self._has_content or self.complete
 
     @property
@@ -52,7 +52,7 @@ class Answer:
         return scope_of(self.exchange.client, attempt.candidate)
 
     def take(self, events: Sequence[Event]) -> None:
-        """Hold these events; there is no Failure among them."""
+        """Hold these events, which contain no Failure."""
         self._held += events
         self._reasoning.take(events)
         self._has_content = self._has_content or any(map(is_content, events))
@@ -62,7 +62,7 @@ class Answer:
             self._reasoning.store(exchange.services.reasoning, exchange.history, self._scope)
 
     def take_complete(self, completion: ChatCompletion) -> None:
-        """Hold an answer that came in one piece."""
+        """Hold a complete answer."""
         if self.exchange.streams:
             self.take(unfold(completion))
             return
@@ -72,14 +72,14 @@ class Answer:
         self.exchange.services.reasoning.store(completion, self.exchange.history, self._scope)
 
     def discard(self) -> None:
-        """The attempt failed before anything of it was sent."""
+        """Drop the held events of an attempt that failed before any was sent."""
         self._held = []
         self._completion = None
         self._has_content = self.complete = False
         self._reasoning = ReasoningCollector()
 
     def stream_bytes(self, *, early_head: bool) -> bytes:
-        """What is held, for a streaming client; from here on the answer is committed.
+        """Return the held events for a streaming client; this commits the answer.
 
         A head that was sent before the answer began could not say who answers: the last chunk does.
         """
@@ -90,7 +90,7 @@ class Answer:
         return self._writer.write(events)
 
     def failure_bytes(self, error: ApiError) -> bytes:
-        """An error inside the stream."""
+        """Return an error for the rest of the stream."""
         return self._writer.write_error(error)
 
     @property
@@ -99,7 +99,7 @@ class Answer:
         return self.exchange.dialect.keep_alive
 
     def stream_head(self, http_version: str) -> http.Response:
-        """The head of a streamed answer."""
+        """Return the head of a streamed answer."""
         headers = {
             "content-type": self._writer.content_type,
             "cache-control": "no-cache",
@@ -114,7 +114,7 @@ class Answer:
         return response
 
     def whole_response(self) -> http.Response:
-        """The complete answer in one piece."""
+        """Return the complete answer."""
         completion = self._completion or fold(self._held)
         if isinstance(completion, UpstreamError):
             return self._error(completion)
@@ -122,7 +122,7 @@ class Answer:
         return self._json(200, exchange.dialect.write_answer(completion, exchange.request))
 
     def error_response(self, error: ClientError) -> http.Response:
-        """An error for a client that has no head yet."""
+        """Return an error for a client that has no head yet."""
         return self._error(error, error.headers)
 
     def _error(self, error: ApiError, headers: Mapping[str, str] = _NONE) -> http.Response:

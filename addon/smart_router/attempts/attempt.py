@@ -84,25 +84,25 @@ class Attempt:
 
     @property
     def killed(self) -> bool:
-        """Whether a person ended this attempt in the UI."""
+        """True if the user killed this attempt in the UI."""
         return self.flow.error is not None and self.flow.error.msg == mflow.Error.KILLED_MESSAGE
 
     def resume_killed(self) -> None:
-        """End the pause of a killed attempt: mitmproxy would leave it waiting for ever."""
+        """Resume a killed attempt: mitmproxy would leave it waiting forever."""
         self.flow.intercept()
         self.flow.resume()
 
     def trusts(self, request: http.Request) -> bool:
-        """Whether a request still goes to where it was meant to: elsewhere the credential does not go."""
+        """Return whether a request still goes to `origin`: only that gets the credential."""
         return _origin(request) == self.origin
 
     def sent(self, now: float) -> None:
-        """The connection stands and the request goes out: from here on the head is waited for."""
+        """Note that the request was sent: the head's time limit starts."""
         self.phase = "head"
         self.extend(now)
 
     def extend(self, now: float) -> None:
-        """The present phase starts over."""
+        """Restart the time limit of the present phase."""
         self.deadline = now + self._timeout()
 
     @property
@@ -111,7 +111,7 @@ class Attempt:
         return self.deadline - self._timeout()
 
     def close(self, now: float) -> None:
-        """The provider is done, or the attempt was given up."""
+        """Note that the provider has finished or the attempt was abandoned."""
         self.over = True
         self.ended = now
 
@@ -121,12 +121,12 @@ class Attempt:
         return self.head_timeout if self.phase == "head" else self.connect_timeout
 
     def late(self) -> UpstreamError:
-        """The present phase has lasted too long."""
+        """Return the error for a phase that exceeded its time limit."""
         waited_for = {"connect": "no connection", "head": "no answer", "body": "nothing more of the answer"}
         return self.failed_by(f"{waited_for[self.phase]} within {self._timeout():g} s", "timeout")
 
     def broken(self, why: str, code: ErrorCode) -> UpstreamError:
-        """The exchange with the provider broke, or a person killed it in the UI."""
+        """Return the error for a broken connection, or an attempt that the user killed in the UI."""
         if code is ErrorCode.KILL:
             return replace(self.failed_by("the attempt was killed"), scope="none")
         if code is ErrorCode.RESPONSE_TOO_LARGE:
@@ -141,7 +141,7 @@ class Attempt:
         return self.failed_by(why)
 
     def head(self, response: http.Response) -> None:
-        """The answer's head came: decide how its body is read."""
+        """Decide from the answer's head how to read its body."""
         self.phase = "body"
         self.extend(time.monotonic())
         content_type = response.headers.get("content-type", "").lower()
@@ -190,7 +190,7 @@ class Attempt:
         return events
 
     def end(self) -> list[Event] | ChatCompletion:
-        """The body ended: the stream's last events, the whole answer, or the failure it holds."""
+        """Return what the body's end completes: last events, the whole answer, or a failure."""
         try:
             if self.reader is not None:
                 rest = self._feed_compressed(self.decoder.close()) if self.decoder else []
@@ -207,7 +207,7 @@ class Attempt:
         return [Failure(answer)] if isinstance(answer, UpstreamError) else answer
 
     def _unreadable(self) -> UpstreamError:
-        """A dialect raised, which it never should: the request must not hang for it."""
+        """Return the error for a dialect that raised, which is a bug: the request must not hang."""
         logger.exception("%s: the answer could not be read", self.candidate)
         return self.failed_by("the answer could not be read")
 
@@ -229,7 +229,7 @@ class Attempt:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether decompressing the answer is left to do."""
+        """True if the answer has yet to be decompressed."""
         response = self.flow.response
         return (
             self.reader is None

@@ -1,4 +1,4 @@
-"""From a candidate and a profile to an attempt: the request in the provider's terms, without its secret."""
+"""Builds an attempt from a candidate and a profile: the provider's request, without its secret."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class AttemptBuilder:
         }
 
     def build(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
-        """The attempt, ready to start. Raises ClientError if the provider cannot be asked this."""
+        """Return the attempt. Raises ClientError for a request that the provider cannot serve."""
         provider = self._providers[candidate.provider]
         call = self._call(exchange, candidate, provider, profile)
         scope = scope_of(exchange.client, candidate)
@@ -103,7 +103,7 @@ class AttemptBuilder:
 
 
 def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:
-    """What all requests of a provider say that ask for a stream, or for a whole answer."""
+    """Return the headers common to a provider's requests for a stream, or for a whole answer."""
     return {
         "content-type": "application/json",
         "accept": "text/event-stream" if stream else "application/json",

@@ -1,4 +1,4 @@
-"""What the UI and saved files keep of a streamed body: all of it, or head, tail and a note between them."""
+"""A streamed body as the UI and saved files keep it: complete, or head and tail with a note between them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CapturedBody:
         return data
 
     def add(self, data: bytes) -> None:
-        """More of the body passes."""
+        """Capture another chunk."""
         self.size += len(data)
         if room := self._half - len(self._head):
             self._head += data[:room]
@@ -42,7 +42,7 @@ class CapturedBody:
             del self._tail[: len(self._tail) - self._half]
 
     def body(self) -> bytes:
-        """What was kept. A body that was cut is cut between events, where it has any nearby."""
+        """Return the kept bytes. A shortened body is cut between events if there is a boundary nearby."""
         if self.size <= 2 * self._half:
             return bytes(self._head + self._tail)
         head, tail = bytes(self._head), bytes(self._tail[-self._half :] if self._half else b"")

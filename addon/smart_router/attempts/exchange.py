@@ -1,4 +1,4 @@
-"""One client request on its way through attempts: who is tried next, and what the client is told.
+"""One client request and its attempts: selects the next candidate, and the error if none is left.
 
 Knows candidates, profiles and limits; knows nothing of mitmproxy's layers. The routed stream asks for a
 step, runs it, and reports how it went.
@@ -58,14 +58,14 @@ ANOTHER_HOST: frozenset[ErrorClass] = frozenset({"rate_limit", "quota", "overloa
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No candidate is left, but one asked for a short pause."""
+    """A pause before the next attempt."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nothing is left to try: what the client is told."""
+    """No candidate is left; `error` is for the client."""
 
     error: ClientError
 
@@ -75,8 +75,8 @@ Step = Attempt | Wait | Exhausted
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What outlives a request. `build` makes the attempt for a candidate and profile; it raises ClientError
-    when the request cannot be put in the provider's terms. `jitter` gives random numbers from 0 to 1.
+    """Services that outlive a request. `build` makes the attempt for a candidate and profile, and raises
+    ClientError for a request that the provider cannot serve. `jitter` gives random numbers from 0 to 1.
     """
 
     auth: AuthStore
@@ -156,7 +156,7 @@ class Exchange:
 
     @property
     def _last_start(self) -> float:
-        """From here on no attempt begins."""
+        """The time after which no attempt starts."""
         return self.started + min(self.limits.failover, self.limits.total)
 
     def next_step(self, now: float) -> Step:
@@ -181,7 +181,7 @@ class Exchange:
         return Exhausted(self._spent(now))
 
     def failed(self, error: UpstreamError, now: float) -> None:
-        """The running attempt failed: remember why, and decide what it rules out."""
+        """Record that the running attempt failed, and decide what this rules out."""
         attempt = self.attempt
         assert attempt is not None
         self.attempt = None
@@ -202,7 +202,7 @@ class Exchange:
         self._rule_out(attempt, error)
 
     def _rule_out(self, attempt: Attempt, error: UpstreamError) -> None:
-        """Decide who is not tried any more, in this round and in later ones."""
+        """Exclude candidates from this round and from later ones."""
         candidate = attempt.candidate
         if not error.retryable or (attempt.killed and self.decision.explicit):
             self.ruled_out.update(self.decision.candidates)
@@ -217,12 +217,12 @@ class Exchange:
             self.remaining.sort(key=lambda other: other.provider == candidate.provider)
 
     def answers(self, attempt: Attempt, now: float) -> None:
-        """The running attempt has given its first content, however long the rest takes."""
+        """Record the first content of the running attempt."""
         self.proven = attempt
         self.services.auth.mark_profile_answers(attempt.profile_id, attempt.candidate.model, now)
 
     def succeeded(self, now: float) -> None:
-        """The running attempt's answer is complete."""
+        """Record that the running attempt's answer is complete."""
         assert self.attempt is not None
         self.winner = self.attempt
         candidate = self.attempt.candidate
@@ -230,7 +230,7 @@ class Exchange:
         self.services.sticky.keep(self.sticky_keys, self.decision, candidate, now)
 
     def another_left(self, now: float) -> bool:
-        """Whether an answer that says nothing may be given up for another candidate's."""
+        """Return whether to abandon an empty answer for another candidate's."""
         assert self.attempt is not None
         return (
             not self.decision.explicit
@@ -242,7 +242,7 @@ class Exchange:
         )
 
     def _is_open(self, candidate: Candidate, now: float) -> bool:
-        """Whether it may be tried at once, if only for lack of a better one."""
+        """Return whether it may be tried now, at least as a last resort."""
         auth, provider, model = self.services.auth, candidate.provider, candidate.model
         return auth.usable(provider, model, now) or auth.least_harm(provider, model, now) is not None
 
@@ -253,7 +253,7 @@ class Exchange:
         return {one.profile_id for one in self.failures[self.round_start :] if one.candidate == candidate}
 
     def _by_harm(self, now: float) -> list[Candidate]:
-        """The candidates that recent faults keep away, least harmful first."""
+        """Return the candidates that are unavailable because of recent faults, least harmful first."""
         auth, harms = self.services.auth, []
         for place, one in enumerate(self.remaining):
             if harm := auth.least_harm(one.provider, one.model, now, self._tried(one)):
@@ -294,7 +294,7 @@ class Exchange:
         return False
 
     def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError) -> bool:
-        """Whether the same profile may do better: with a fresh token, or at its provider's next host."""
+        """Return whether to retry the same profile: with a fresh token, or at its provider's next host."""
         id_ = attempt.profile_id
         profile = self.services.auth.find(id_)
         if error.kind == "auth" and profile and profile.refreshable and id_ not in self.refused_tokens:
@@ -382,7 +382,7 @@ class Exchange:
         return self._look(patience) if limited else None
 
     def _cooled(self, candidate: Candidate, now: float) -> list[Cooled]:
-        """Of the candidate's profiles those under a rate limit."""
+        """Return those of the candidate's profiles that are rate limited."""
         cooled = self.services.auth.cooled(candidate.provider, candidate.model, now)
         return [one for one in cooled if one.hold in LIMITED]
 

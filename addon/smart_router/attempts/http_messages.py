@@ -28,7 +28,7 @@ def parse_url(address: str) -> tuple[bytes, str, int, bytes]:
 
 
 def encode_headers(headers: Mapping[str, str]) -> dict[str, Field]:
-    """What headers are on the wire, by name; values passed on from a client have its very bytes."""
+    """Return headers as bytes, by name; values passed on from a client keep their original bytes."""
     return {name: (_lower(name), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()}
 
 
@@ -80,7 +80,7 @@ def with_secrets(request: http.Request, secrets: Mapping[str, SecretStr]) -> htt
 
 
 def shallow_copy[T](original: T) -> T:
-    """A shallow copy, without asking the original how it wants to be copied."""
+    """Return a shallow copy without calling the original's copy methods."""
     twin: T = object.__new__(type(original))
     object.__setattr__(twin, "__dict__", vars(original).copy())  # connections look at what is set
     return twin

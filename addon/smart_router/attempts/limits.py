@@ -1,4 +1,4 @@
-"""How long things may take and how often they are tried: the values behind the `router_*` options."""
+"""Time, retry and size limits: the values of the `router_*` options."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ MAX_ERROR_BODY = 1024 * 1024
 """Bytes of a provider's error body that are read, compressed and decompressed; the rest is dropped."""
 
 SLOW_START = 5
-"""How many times longer than others whole answers and reasoning models may take to begin."""
+"""Factor for the time in which whole answers and reasoning models must begin."""
 
 KILL_LOOK = 1.0
-"""Seconds between looks whether a person killed an attempt under way: mitmproxy tells nobody of it."""
+"""Seconds between checks for attempts that the user killed, of which mitmproxy sends no event."""
 
 KEEP_ALIVE = 5.0
-"""Seconds between the SSE comments that a client gets while it waits for the first content."""
+"""Seconds between keep-alives for a client that waits for the first content."""

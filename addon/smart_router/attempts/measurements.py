@@ -1,4 +1,4 @@
-"""What of an attempt's answer is worth recording: when it began, what it used, which model it names."""
+"""Measurements of an attempt's answer: time of first content, usage, model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Measurements:
     service_tier: str | None = None
 
     def take(self, events: Sequence[Event], now: float) -> None:
-        """More of a stream came."""
+        """Measure more of a stream."""
         for event in events:
             if type(event) is Delta:
                 if self.first_content is None and is_content(event):

@@ -28,14 +28,14 @@ from smart_router.routing.decision import Candidate
 
 MOST_ENTRIES = 10_000
 MOST_BYTES = 32 << 20
-"""How much is kept, in entries (one for each tool call) and in bytes of JSON."""
+"""Limits of the cache, in entries (one for each tool call) and in bytes of JSON."""
 
 ENTRY_BYTES = 500
-"""What an entry takes beside its details, about."""
+"""Approximate bytes of an entry besides its details."""
 
 
 class Scope(NamedTuple):
-    """Who may get reasoning back: one client, at one provider, for models of one owner.
+    """Recipients of cached reasoning: one client, at one provider, for models of one owner.
 
     `client` is the name under `[clients]`, None without a key. `owner` is the vendor before the slash where a
     provider sells models of several: their signatures are not valid for each other's models.

@@ -12,12 +12,12 @@ from smart_router.errors import ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
 
 _DO_NOT_RETRY = {"x-should-retry": "false"}
-"""For clients that would try again on top of the router, which has done so."""
+"""Stops clients from retrying what the router has already retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """An attempt that failed, for the records and the error's details."""
+    """A failed attempt, for the records and the error's details."""
 
     number: int
     candidate: Candidate
@@ -41,7 +41,7 @@ class FailedAttempt:
 
 
 def not_usable(reasons: Mapping[str, str]) -> ClientError:
-    """Waiting does not help: the user has to do something."""
+    """Return the error for when no profile is usable until the user acts."""
     return ClientError(
         503,
         f"no profile that could answer is usable ({_joined(reasons)}): see `smart-router profiles list`",
@@ -52,7 +52,7 @@ def not_usable(reasons: Mapping[str, str]) -> ClientError:
 
 
 def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> ClientError:
-    """Nothing can be tried for so many seconds; whether that is because of limits."""
+    """Return the error for when nothing can be tried for this many seconds; `limited`: because of limits."""
     wait = max(1, round(seconds))
     return ClientError(
         429 if limited else 503,
@@ -66,7 +66,7 @@ def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> 
 
 
 def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
-    """These attempts were made. A fault is told rather than a limit that came after it."""
+    """Return the error after these attempts. A fault takes precedence over a later limit."""
     told = failures[-1].error
     if told.kind == "rate_limit":
         told = next((one.error for one in reversed(failures) if one.error.kind in FAULTS), told)

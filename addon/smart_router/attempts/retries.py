@@ -1,4 +1,4 @@
-"""When the router tries again by itself: how long it backs off, and how much of that it may do.
+"""Retries: the back-off before each, and the budget for all.
 
 The numbers are Envoy's where it has some (retry budget: 20 % of the requests, at least 3 at a time; back-off
 with full jitter).
@@ -20,7 +20,7 @@ FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 2.0
 """Seconds: the bound on the first pause, which doubles, and the bound on all."""
 
 LOOK = 0.2
-"""Seconds between looks whether another request's probe has passed."""
+"""Seconds between checks for the outcome of another request's probe."""
 
 PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
 """The retry budget: what each request and each second add to it, and what it holds at most."""
@@ -39,23 +39,23 @@ def backoff(round_: int, jitter: float, stated: float | None = None) -> float:
 
 
 def is_over_soon(error: UpstreamError, within: float) -> bool:
-    """Whether the same candidate may do better within so many seconds."""
+    """Return whether the same candidate may succeed within this many seconds."""
     return error.kind in AGAIN and (error.retry_after or 0.0) <= within
 
 
 def fingerprint(request: ChatRequest) -> bytes:
-    """What identifies a request's content, whatever model is asked and whoever asks."""
+    """Return a hash of a request's content, independent of the model and the client."""
     content = repr([item for item in sorted(request.items()) if item[0] not in VOLATILE])
     return blake2b(content.encode(errors="backslashreplace"), digest_size=8).digest()
 
 
 def is_failing(picked: Picked) -> bool:
-    """Whether it is known that attempts there fail."""
+    """Return whether attempts there are known to fail."""
     return picked.probe or picked.recent.run >= RUN
 
 
 def is_proven(picked: Picked) -> bool:
-    """Whether attempts there succeed, or at least too few wait for their outcome to tell."""
+    """Return whether attempts there succeed, or too few outcomes are pending to tell."""
     return not is_failing(picked) and picked.recent.run + picked.recent.retries < RUN
 
 
@@ -69,7 +69,7 @@ class RetryBudget:
         self._at = 0.0
 
     def request(self, now: float) -> None:
-        """A request has come."""
+        """Add a request's share to the budget."""
         self._refill(now, PER_REQUEST)
 
     def take(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""The `x-router-*` headers: what the client is told of the decision and of who answers."""
+"""The `x-router-*` headers: the decision and the answering provider."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from smart_router.attempts.exchange import Exchange
 
 
 def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
-    """The headers by name. Before the answer is `final`, who gives it is not known yet."""
+    """Return the headers by name. Until the answer is `final`, the answering provider is unknown."""
     decision = exchange.decision
     known = {"x-router-request-id": _header(exchange.id)}
     if decision.tier is not None:
@@ -26,12 +26,12 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
 
 
 def extension(exchange: Exchange) -> dict[str, Any]:
-    """What an early head could not say, for the last chunk."""
+    """Return the facts that an early head lacked, for the last chunk."""
     return {name.removeprefix("x-router-"): value for name, value in router_headers(exchange).items()}
 
 
 def _header(value: str) -> str:
-    """A value that is safe in a header: printable ASCII on one line."""
+    """Return the value made safe for a header: printable ASCII on one line."""
     if value.isascii() and value.isprintable():
         return value[:500]
     return "".join(c if " " <= c <= "~" else "?" for c in value)[:500]

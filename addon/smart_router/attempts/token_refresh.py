@@ -1,4 +1,4 @@
-"""The next step of an exchange, with access tokens that providers still take."""
+"""The next step of an exchange, with a valid access token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from smart_router.auth.profiles import auth_header
 from smart_router.errors import UpstreamError
 
 _TRY_AGAIN = 30.0
-"""Seconds for which a login is left alone whose token could not be refreshed."""
+"""Seconds before another attempt to use a login whose token could not be refreshed."""
 
 
 def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:

@@ -1,4 +1,4 @@
-"""What every dialect offers, and what it is told about the attempt it works for.
+"""Protocols of dialects for providers and clients, and the context of an attempt.
 
 A dialect is pure: same input, same output, no clock, no randomness, no socket. What would need them
 (the time, ids for tool calls that came without) is in `CallContext`.
@@ -18,7 +18,7 @@ from smart_router.errors import ApiError, UpstreamError
 
 @dataclass(frozen=True, slots=True)
 class ModelCapabilities:
-    """What one model accepts (vendors' model pages, AI SDK); a row of the model catalogue.
+    """One model's capabilities (vendors' model pages, AI SDK); a row of the model catalogue.
 
     `max_output` and `context` are tokens, None where unknown. `sampling` says whether temperature, top_p
     and the like are taken: always, never, or only with reasoning_effort "none". `thinking` is how the model
@@ -42,13 +42,13 @@ class ModelCapabilities:
     min_temperature: float = 0.0
 
     def takes_sampling(self, effort: str | None) -> bool:
-        """Whether temperature and the like may be sent together with this `reasoning_effort`."""
+        """Return whether sampling parameters may be sent with this `reasoning_effort`."""
         return self.sampling == "always" or (self.sampling == "without_effort" and effort == "none")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatQuirks:
-    """How a provider's reading of OpenAI's chat wire differs; filled in by provider rows.
+    """Deviations of a provider from OpenAI's chat wire; set by its provider module.
 
     Request: `dropped` parameters are left out, `dropped_reasoning` ones for reasoning models, `dropped_for`
     ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
@@ -87,7 +87,7 @@ class ChatQuirks:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """One attempt, as a dialect sees it.
+    """The facts of one attempt that a dialect needs.
 
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
     `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT
@@ -107,7 +107,7 @@ class CallContext:
     tool_names: tuple[str, ...] = ()
 
     def mint(self, kind: str, number: int) -> str:
-        """An id for what came without one: the same for the same attempt and number."""
+        """Return an id for an object without one: the same for the same attempt and number."""
         return f"{kind}_{self.request_id}_{number}"
 
 
@@ -123,11 +123,11 @@ class StreamReader(Protocol):
     """Reads one streamed answer. Any split of the bytes gives the same events; never raises."""
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete; none after End or Failure."""
+        """Return the events that these bytes complete; none after End or Failure."""
         ...
 
     def close(self) -> list[Event]:
-        """The provider closed: the remaining events, a Failure if the terminal marker is missing."""
+        """Return the remaining events at the end of the stream, a Failure if its end marker is missing."""
         ...
 
 
@@ -145,7 +145,7 @@ class Dialect(Protocol):
         ...
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
-        """The request in the provider's terms.
+        """Return the request in the provider's format.
 
         Raises ClientError (400, naming the field) for what the target cannot do and what would change
         the answer's meaning; what only tunes is dropped.
@@ -153,15 +153,15 @@ class Dialect(Protocol):
         ...
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """Whether the provider will be asked for a stream for this request (Codex always is)."""
+        """Return whether to ask the provider for a stream for this request (Codex: always)."""
         ...
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole 2xx answer, or the failure it holds; never raises."""
+        """Read a whole 2xx answer, or the failure it holds; never raises."""
         ...
 
     def open_stream(self, call: CallContext) -> StreamReader:
-        """A reader for a streamed 2xx answer."""
+        """Return a reader for a streamed 2xx answer."""
         ...
 
 

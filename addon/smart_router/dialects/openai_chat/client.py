@@ -30,7 +30,7 @@ _PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """A client's request, checked. Unknown fields are kept.
+    """Read and check a client's request. Unknown fields are kept.
 
     Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
     completion request.
@@ -50,7 +50,7 @@ def read_request(body: bytes) -> ChatRequest:
 
 
 def _drop_empty(message: dict[str, Any]) -> None:
-    """Clients that dump their objects send null, or no tool calls as [], for what a message does not have."""
+    """Drop empty fields: clients that dump objects send null or [] for absent ones."""
     for name in [name for name, value in message.items() if value is None and name != "content"]:
         del message[name]
     if message.get("tool_calls") == []:
@@ -58,7 +58,7 @@ def _drop_empty(message: dict[str, Any]) -> None:
 
 
 def _invalid(error: ErrorDetails) -> ClientError:
-    """OpenAI's error for a wrong field."""
+    """Return OpenAI's error for a wrong field."""
     steps = [step for step in error["loc"] if not str(step).startswith("<")]
     param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
     if error["type"] == "missing":
@@ -121,7 +121,7 @@ class ChatStreamWriter:
     def _begin(
         self, choice: int, delta: Mapping[str, Any] = _NOTHING, extra: Mapping[str, Any] = _NOTHING
     ) -> bytes:
-        """The choice's first chunk. Clients append choices as they come: the lower ones must come first."""
+        """Write the choice's first chunk, after those of lower ones: clients append choices as they come."""
         skipped = range(self._choices_begun, choice)
         self._choices_begun = choice + 1
         chunks = [self._chunk(index, b'{"role":"assistant"}', b"null", _NOTHING) for index in skipped]
@@ -129,7 +129,7 @@ class ChatStreamWriter:
         return b"".join([*chunks, self._chunk(choice, first, b"null", extra)])
 
     def _number(self, delta: Mapping[str, Any], choice: int) -> dict[str, Any]:
-        """Gives the items of lists an index: the openai package cannot join lists whose items have none."""
+        """Give list items an index: the openai package cannot join lists whose items have none."""
         numbered = dict(delta)
         for name, items in delta.items():
             if isinstance(items, list) and any(

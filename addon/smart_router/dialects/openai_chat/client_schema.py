@@ -1,4 +1,4 @@
-"""What a chat completion request must look like, for pydantic (OpenAI API reference, chat/create).
+"""The pydantic schema of chat completion requests (OpenAI API reference, chat/create).
 
 Only what the router or a dialect relies upon is named; every other field passes unseen. Unions are told
 apart by callables, so that an error names one field instead of one per alternative. Their tags are in angle
