@@ -22,7 +22,7 @@ MOST_WORDS = 14_000
 # Signals that prompts without a conversation never show: set by hand. An agent's turn is rarely trivial.
 BY_HAND = {
     "tools": {"score": 0.1, "SIMPLE": -0.5, "COMPLEX": 0.3},
-    "tool_turns": {"score": 0.05, "SIMPLE": -0.3, "COMPLEX": 0.2},
+    "tool_turns": {"score": 0.05},  # no tier: a tool loop keeps that of the user's turn
     "images": {"score": 0.1, "SIMPLE": -0.3, "MEDIUM": 0.2},
     "turns": {"score": 0.02},
     "output_format": {"score": 0.02, "MEDIUM": 0.2},

@@ -101,6 +101,28 @@ def test_system_prompts_and_tool_dumps_do_not_count() -> None:
     assert score_request(agent, CONFIG).score == pytest.approx(bare.score, abs=0.05)
 
 
+@pytest.mark.parametrize("results", [1, 5, 60])
+def test_a_tool_loop_keeps_the_tier_of_the_users_turn(results: int) -> None:
+    tools = [{"type": "function"}] * 24
+    for text in (
+        "Rename the file notes.txt.",
+        "Why does this test fail?",
+        "Plan the migration to Python 3.13.",
+    ):
+        asked = chat(text, tools=tools)
+        loop: Any = {**asked, "messages": [*asked["messages"], *[{"role": "tool", "content": "x"}] * results]}
+        assert score_request(loop, CONFIG).tier == score_request(asked, CONFIG).tier
+
+
+@pytest.mark.parametrize("tag", ["system", "system-reminder", "session_context", "environment_context"])
+def test_a_clients_own_words_are_no_turn_of_the_user(tag: str) -> None:
+    question, noise = "What is the capital of Peru?", f"<{tag}>Prove the theorem step by step.</{tag}>"
+    bare = score_request(chat(question), CONFIG)
+    assert score_request(chat(f"{noise}\n{question}"), CONFIG).tier == bare.tier
+    after: Any = {"messages": [*chat(question)["messages"], {"role": "user", "content": noise}]}
+    assert score_request(after, CONFIG) == bare
+
+
 def test_go_on_means_what_was_asked_before() -> None:
     hard = "Prove that the square root of 3 is irrational."
     assert score_request(chat(hard, "Well…", "go on"), CONFIG).tier == "REASONING"

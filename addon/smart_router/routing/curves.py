@@ -25,7 +25,7 @@ Curve = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Pattern(NamedTuple):
-    """What each signal's curve adds."""
+    """The addition of each signal's curve."""
 
     added: dict[str, float]
 

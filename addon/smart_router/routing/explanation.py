@@ -9,7 +9,7 @@ from smart_router.routing.decision import TIERS, Signal, Tier, rank
 MOST_NAMED = 3
 
 BIAS, DIRECTIVE = "bias", "directive"
-"""What is listed with the signals though no trait of the prompt: what all prompts share, and a phrase obeyed.
+"""Entries beside the signals that are no trait of the prompt: the intercept, and a phrase that was obeyed.
 """
 
 _SAME_FACT = {

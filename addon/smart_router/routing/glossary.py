@@ -1,4 +1,4 @@
-"""What each signal means, for whoever reads a decision or changes a weight."""
+"""The meaning of each signal, for readers of a decision and for those who change a weight."""
 
 from __future__ import annotations
 

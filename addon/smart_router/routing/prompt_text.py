@@ -12,7 +12,7 @@ TAIL = 1_000
 
 # What coding agents and chat clients wrap around the user's own words.
 _INJECTED = re.compile(
-    r"<(system-reminder|environment_details|environment_context|user_instructions|context|file_content|attachments?"
+    r"<(system-reminder|system|session_context|untrusted_context|environment_details|environment_context|user_instructions|context|file_content|attachments?"
     r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
     re.DOTALL,
 )
@@ -56,7 +56,7 @@ def plain(text: str) -> Prompt:
 def prompt_of(request: Mapping[str, Any]) -> Prompt:
     """The scored part of a request. Never raises: what is not text is passed over."""
     messages = [m for m in _list(request.get("messages")) if isinstance(m, dict)]
-    users = [i for i, m in enumerate(messages) if m.get("role") == "user"]
+    users = _user_turns(messages)
     text, images = _content(messages[users[-1]]) if users else ("", 0)
     form = request.get("response_format")
     kind = form.get("type") if isinstance(form, dict) else None
@@ -69,6 +69,20 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
         images=images,
         form=kind if isinstance(kind, str) else None,
     )
+
+
+def _user_turns(messages: list[dict[str, Any]]) -> list[int]:
+    """Places of the users' turns, without those at the end in which a client speaks to the model itself."""
+    users = [i for i, message in enumerate(messages) if message.get("role") == "user"]
+    while len(users) > 1 and _is_injected(messages[users[-1]]):
+        users.pop()
+    return users
+
+
+def _is_injected(message: Mapping[str, Any]) -> bool:
+    text, media = _content(message)
+    text = window(text).strip()
+    return not media and text.startswith("<") and not _INJECTED.sub("", text).strip()
 
 
 def counting(text: str) -> str:

@@ -129,7 +129,7 @@ def _weighty(config: RoutingConfig, name: str) -> bool:
 
 
 def _signals(readings: Mapping[str, Reading], config: RoutingConfig, chosen: int, rival: int) -> list[Signal]:
-    """What each signal added, strongest first, and the bias at last; together they are the log odds."""
+    """The signals, strongest first, and the bias last; their weights sum to the log odds."""
     weights_of, chosen, rival = config.weights_of, chosen + 1, rival + 1
     signals = []
     for name, (strength, evidence) in readings.items():

@@ -76,7 +76,7 @@ def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading
 
 
 def points_elsewhere(words: Words) -> bool:
-    """Whether a text is a word or two about something that is not in it: "prove it"."""
+    """True of a word or two about something that the text does not hold: "prove it"."""
     return words.number <= _POINTING_WORDS and not _POINTERS.isdisjoint(words.distinct)
 
 
@@ -86,7 +86,7 @@ def counted_words(prompt: Prompt) -> Words:
 
 
 def _structure(text: str, words: Words) -> dict[str, Reading]:
-    """How much there is, and of what shape."""
+    """Length and structure."""
     number = max(words.number, len(text) // 7)
     found: dict[str, Reading] = {"length": (log1p(number) / 3, f"{number} words")}
     if number < 12:
@@ -104,7 +104,7 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
 
 
 def _counts(text: str, lines: str) -> dict[str, int]:
-    """How often there is what; `lines` is the text after a line's end."""
+    """Counts of signs; `lines` is the text after a line's end."""
     formulas = sum(map(text.count, _FORMULA_SIGNS))
     if "$" in text:
         formulas -= len(_MONEY.findall(text))
@@ -127,7 +127,7 @@ def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
 
 
 def _traits(text: str) -> dict[str, Reading]:
-    """What a text either is or is not."""
+    """Traits that a text has or lacks."""
     found: dict[str, Reading] = {}
     if text.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"):
         found["question"] = (1.0, "ends in a question mark")
