@@ -137,6 +137,22 @@ async def test_paths(path: str, expected: str | None) -> None:
         assert (str(found.status) if isinstance(found, ClientError) else None) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/chat/completions?a=b", "openai-chat"),
+        ("/V1/Chat/Completions/", "openai-chat"),
+        ("/openai/v1/chat/completions", "openai-chat"),
+        ("/v1/messages", None),
+        ("/v1/models", None),
+        ("/chat/completions/x", None),
+    ],
+)
+async def test_dialect_of_a_recorded_request(path: str, name: str | None) -> None:
+    found = ENDPOINTS.find_dialect(path)
+    assert (found[0].name if found else None) == name
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/?limit=1"])
 async def test_model_list(provider: Provider, http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path)

@@ -52,8 +52,8 @@ _PASSED_ON = frozenset(name.encode() for names in CLIENT_HEADERS.values() for na
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the options say: which requests to other hosts are the router's, which web origins are allowed,
-    whether what cannot be routed goes on to its own host, and which hosts may have clients' credentials."""
+    """Options for requests: interception of other hosts, allowed web origins, whether requests that cannot
+    be routed pass to their own host, and the hosts that may get clients' credentials."""
 
     interception: Interception = field(default_factory=Interception)
     allow_origins: tuple[str, ...] = ()

@@ -39,15 +39,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One attempt and how far it got.
+    """One attempt and its progress. Times are monotonic seconds.
 
-    `credential` are the headers that hold the secret, put on a copy at send time and only for `origin`, the
-    scheme, host and port that it is for. Times are monotonic
-    seconds; `deadline` is when the present phase has lasted too long. `captured` is what the flow shows of a
-    streamed answer. Answers that are held may have `max_answer` bytes; `received` counts those of a stream,
-    decompressed, which is `held` until its client gets the first of it. `body` is a whole answer once it is
-    decompressed, `damage` why it could not be.
-    `of_login` says that the credential is an access token. `over`: no more events will come, since `ended`.
+    `credential` are the headers with the secret, added to a copy at send time and only for `origin` (scheme,
+    host and port). `deadline` ends the present phase. `captured` is the streamed answer for the flow. An
+    answer that is held in memory has at most `max_answer` bytes; `received` counts the decompressed bytes of
+    a stream, which is `held` until its client gets the first part. `body` is a whole answer after
+    decompression, `damage` the reason why that failed. `of_login`: the credential is an access token. `over`:
+    no more events follow, since `ended`.
     """
 
     number: int

@@ -1,7 +1,6 @@
 """One client request and its attempts: selects the next candidate, and the error if none is left.
 
-Knows candidates, profiles and limits; knows nothing of mitmproxy's layers. The routed stream asks for a
-step, runs it, and reports how it went.
+Independent of mitmproxy's layers: the routed stream asks for a step, runs it, and reports the outcome.
 """
 
 from __future__ import annotations
@@ -93,19 +92,17 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
-    `dialect` is the format that the client speaks, `client` the name of the router key that was shown.
-    `session` keeps a conversation with a profile,
-    `sticky_keys` keep it with a model (see `SessionKeys`); `history` recognises its earlier turns.
-    `attempts` are all that were made, `winner` the one whose answer is complete, `proven` the one that has
-    given content. Candidates are tried in rounds: `remaining` are those left in this one, `ruled_out` those
-    that no later one tries either; `round_start` counts the failures before this round, `rounds` are the
-    pauses for backing off, `paused` the seconds of waiting for others to find out or for a limit's end.
-    `limited`: a rate limit or quota kept some away. `throttled`: the retry budget is used up; `hesitates`: it
-    is, but other requests may show soon that a candidate works; `insists`: they were waited for long enough.
-    `retry_of` is the failed attempt that its own profile makes once more, `refused_tokens` and `hosts` say
-    why: the tokens that were refused, and which of its provider's base URLs a profile has come to, by
-    profile id. `client_body` is what the client's flow shows of a stream, `streams` whether the client asked
-    for one.
+    `dialect` is the client's format, `client` the name of its router key. `session` binds a session to a
+    profile, `sticky_keys` bind it to a model (see `SessionKeys`); `history` identifies its earlier turns.
+    `attempts` are all attempts so far, `winner` the one with a complete answer, `proven` the one that has
+    given content. Candidates are tried in rounds: `remaining` are those left in this round, `ruled_out` those
+    excluded from all later ones; `round_start` counts the failures before this round, `rounds` the back-off
+    pauses, `paused` the seconds spent waiting for other requests' probes or the end of a rate limit.
+    `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget is used up;
+    `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`: that wait is
+    over. `retry_of` is a failed attempt to repeat with its own profile. By profile id, `refused_tokens` are
+    the tokens that providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the
+    captured stream for the client's flow. `streams`: the client asked for a stream.
     """
 
     id: str

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, but for the counts and the sizes `keep_body` and `max_answer`, which are in bytes.
+    """Limits in seconds, except the count `max_attempts` and the sizes `keep_body` and `max_answer` in bytes.
 
-    `first_byte` is how long a streamed answer may take to begin. Whole answers and reasoning models send
-    nothing until they are done thinking, so they get `SLOW_START` times as long. After `failover` no new
-    attempt begins; after `total` the request ends whatever it is doing. `hold_head` is when a waiting
-    streaming client gets its head and keep-alives. A provider's Retry-After of up to `max_wait` is waited
-    for when no other candidate is left. After `silence_warning` of silence a log line says so. Of a streamed
-    body `keep_body` is kept for the UI and saved files.
-    `max_answer` bounds an answer that is held in memory, compressed and decompressed.
+    `first_byte` is the time in which a streamed answer must begin. Whole answers and reasoning models send
+    nothing while the model thinks, so they get `SLOW_START` times as long. After `failover` no attempt
+    starts; after `total` the request ends in any state. After `hold_head` a waiting streaming client gets its
+    head and keep-alives. If no other candidate is left, the router waits for a provider's Retry-After of up
+    to `max_wait`. After `silence_warning` of silence it logs a warning. The UI and saved files keep
+    `keep_body` of a streamed body. `max_answer` bounds an answer held in memory, compressed and decompressed.
     """
 
     max_attempts: int = 5
