@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from smart_router.routing.config import load, load_defaults
 from smart_router.routing.decision import TIERS, rank
-from smart_router.routing.scoring import REMEMBERED, score, score_request, tier
+from smart_router.routing.scoring import score, score_request, tier
 from tests.routing.fakes import chat
 
 CONFIG = load_defaults()
@@ -127,18 +127,6 @@ def test_go_on_means_what_was_asked_before() -> None:
     hard = "Prove that the square root of 3 is irrational."
     assert score_request(chat(hard, "Well…", "go on"), CONFIG).tier == "REASONING"
     assert score_request(chat(hard, "Done.", "thanks!"), CONFIG).tier == "SIMPLE"
-
-
-def test_a_prompt_asked_again_is_remembered_for_its_configuration_alone() -> None:
-    config = load({})
-    once = score_request(chat("What is the capital of Peru?"), config)
-    assert score_request(chat("What is the capital of Peru?"), config) is once
-    other = load({"weights": {"fact": {"REASONING": 99.0}}})
-    assert score_request(chat("What is the capital of Peru?"), other).tier == "REASONING"
-    for number in range(2 * REMEMBERED):
-        score_request(chat(f"prompt {number}", "x" * 100_000, "go on"), config)
-    assert len(config.remembered) <= REMEMBERED
-    assert all(len(prompt.text) + len(prompt.before) < 7000 for prompt in config.remembered)
 
 
 def test_tools_count_as_agentic() -> None:

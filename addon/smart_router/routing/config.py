@@ -129,11 +129,6 @@ class RoutingConfig(_Table):
         return {name: weights.all for name, weights in self.weights.items()}
 
     @cached_property
-    def remembered(self) -> dict[Any, Any]:
-        """Prompts scored of late, and their scores under this configuration; for scoring alone to use."""
-        return {}
-
-    @cached_property
     def columns(self) -> Sequence[tuple[float, Sequence[float]]]:
         """For the score and for each tier the bias, and the weights of the signals in the table's order."""
         return tuple(zip(self.bias.all, zip(*self.weights_of.values(), strict=True), strict=True))

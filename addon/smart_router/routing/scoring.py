@@ -31,9 +31,6 @@ FOLLOW_UP = "follow_up"
 
 _FOLLOW_UP_WORDS = 6
 
-REMEMBERED = 256
-"""The most prompts remembered with their score; a prompt and its signals take up to 20 kB."""
-
 
 class Scored(NamedTuple):
     """A request's score (0..1), its tier, the tier's probability, the signals, strongest first, and the
@@ -60,19 +57,9 @@ def tier(prompt: str) -> Tier:
 def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
     """Score a chat request. Never raises on a request that passed validation.
 
-    A turn that only says "go on" or "prove it" is read together with the turn before it. The last few hundred
-    prompts are remembered: clients ask again, and several requests of a conversation hold the same turn.
+    A turn that only says "go on" or "prove it" is read together with the turn before it.
     """
     prompt = prompt_of(request)
-    known = config.remembered.get(prompt)
-    if known is None:
-        if len(config.remembered) >= REMEMBERED:
-            config.remembered.clear()
-        known = config.remembered[prompt] = _score_turn(prompt, config)
-    return known
-
-
-def _score_turn(prompt: Prompt, config: RoutingConfig) -> Scored:
     words = counted_words(prompt)
     if prompt.before and _follows_up(words, config):
         before = counting(prompt.before)

@@ -288,6 +288,8 @@ def test_a_newer_file_is_left_alone(folder: Path, open_store: Open, caplog: pyte
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     store = open_store()
+    with pytest.raises(StoreError, match="this version of the router knows"):
+        store.flush()  # after the batch that failed first, and so after its warning
     assert "this version of the router knows" in caplog.text
     assert store.pick_next_profile("openai", "gpt", 0.0)
     assert not list(folder.glob("*.damaged-*"))

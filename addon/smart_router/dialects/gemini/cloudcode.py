@@ -17,7 +17,7 @@ from smart_router.dialects.base import CallContext, ProviderRequest, StreamReade
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
-from smart_router.dialects.gemini.request import Endpoint, write_body
+from smart_router.dialects.gemini.request import ApiMethod, write_body
 from smart_router.dialects.gemini.schema import to_openapi_subset
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.gemini.stream import GeminiStream
@@ -51,8 +51,10 @@ def _write_claude_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**written, "properties": properties, "required": [PLACEHOLDER]}
 
 
-_GEMINI = Endpoint("parameters", "responseSchema", _write_parameters, to_openapi_subset, GEMINI_FORMAT)
-_CLAUDE = Endpoint("parameters", "responseSchema", _write_claude_parameters, to_openapi_subset, CLAUDE_FORMAT)
+_GEMINI = ApiMethod("parameters", "responseSchema", _write_parameters, to_openapi_subset, GEMINI_FORMAT)
+_CLAUDE = ApiMethod(
+    "parameters", "responseSchema", _write_claude_parameters, to_openapi_subset, CLAUDE_FORMAT
+)
 
 
 class CloudCodeDialect:

@@ -23,7 +23,7 @@ from smart_router.errors import unsupported
 Schema = Mapping[str, Any]
 
 
-class Endpoint(NamedTuple):
+class ApiMethod(NamedTuple):
     """Where the two users of this request format differ.
 
     `parameters_field` and `response_field` are where a tool's and the answer's schema go, `write_parameters`
@@ -41,7 +41,7 @@ def _unchanged(schema: Schema) -> Schema:
     return schema
 
 
-GEMINI_API = Endpoint(
+GEMINI_API = ApiMethod(
     # the fields that take JSON Schema whole: `parameters` and `responseSchema` know only a subset
     "parametersJsonSchema",
     "responseJsonSchema",
@@ -78,7 +78,7 @@ _NO_SYSTEM = ("gemma-",)
 """Beginnings of the models' names that take no system instruction."""
 
 
-def write_body(request: ChatRequest, call: CallContext, endpoint: Endpoint) -> dict[str, Any]:
+def write_body(request: ChatRequest, call: CallContext, endpoint: ApiMethod) -> dict[str, Any]:
     """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
     system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
     format_config, format_words = _write_response_format(request, call.rules, endpoint)
@@ -140,7 +140,7 @@ def _write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] |
 
 
 def _write_response_format(
-    request: ChatRequest, rules: ModelCapabilities, endpoint: Endpoint
+    request: ChatRequest, rules: ModelCapabilities, endpoint: ApiMethod
 ) -> tuple[dict[str, Any], list[str]]:
     """The response format as configuration, or in words for models that cannot be made to keep to it."""
     form = request.get("response_format") or {"type": "text"}
@@ -156,7 +156,7 @@ def _write_response_format(
     return {**config, endpoint.response_field: endpoint.write_response(schema)} if schema else config, []
 
 
-def _write_tools(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any]]:
+def _write_tools(request: ChatRequest, endpoint: ApiMethod) -> list[dict[str, Any]]:
     declarations = []
     for number, tool in enumerate(request.get("tools") or ()):
         function = tool.get("function")
@@ -171,7 +171,7 @@ def _write_tools(request: ChatRequest, endpoint: Endpoint) -> list[dict[str, Any
     return declarations
 
 
-def _write_parameters(schema: Schema | None, endpoint: Endpoint) -> Schema | None:
+def _write_parameters(schema: Schema | None, endpoint: ApiMethod) -> Schema | None:
     """A tool's schema; none for an object without properties, which is refused at the root."""
     if not schema or (schema.get("type") == "object" and not schema.get("properties")):
         schema = {}
