@@ -64,7 +64,7 @@ def read_delay(status: int, facts: ErrorFacts, now: float) -> float | None:
 
 
 def _readings(status: int, facts: ErrorFacts, now: float) -> Iterator[float | None]:
-    """What each source says, the most trusted first."""
+    """Delays by source, the most trusted first."""
     milliseconds = facts.headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds):
         yield _bounded(float(milliseconds) / 1000)

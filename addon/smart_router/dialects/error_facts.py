@@ -1,4 +1,4 @@
-"""What a failed answer says, taken out of the shape that its provider says it in."""
+"""Facts extracted from a failed answer, whatever its provider's format."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fold_code(code: str) -> str:
 
 
 def read_facts(status: int, headers: Mapping[str, str], body: bytes | Mapping[str, Any]) -> ErrorFacts:
-    """What a failed answer says, whatever its shape; never raises. `status` may be 200."""
+    """Extract the facts from a failed answer of any shape; never raises. `status` may be 200."""
     lowered = {str(name).lower(): str(value) for name, value in headers.items()}
     stated = status if 400 <= status < 600 else None
     found = _json_object(body)
@@ -197,7 +197,7 @@ def _quota_ids(error: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _delays_in(error: Mapping[str, Any]) -> Iterator[object]:
-    """What the body says on when to come back: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
+    """Retry delay in the body, by source: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
     details = _details(error)
     yield from (detail.get("retryDelay") for detail in details)
     yield from (as_object(detail.get("metadata")).get("quotaResetDelay") for detail in details)

@@ -33,7 +33,7 @@ class ErrorRule:
     renewed_at: int | None = None
 
     def matches(self, facts: ErrorFacts) -> bool:
-        """Whether this row speaks of that failure."""
+        """True if this row matches the failure."""
         return (
             (not self.status or facts.status in self.status)
             and (not self.code or any(fold_code(code) in facts.codes for code in self.code))
@@ -159,7 +159,7 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule("bad_request", "none", status=tuple(range(400, 500))),
     ErrorRule("server", "model"),
 )
-"""What errors mean where a provider's own rules are silent: the first match counts, the last always does."""
+"""Rules for errors that match none of a provider's own: the first match counts, the last always matches."""
 
 
 class _ClientView(NamedTuple):
@@ -195,7 +195,7 @@ def read_error(
     rules: tuple[ErrorRule, ...],
     now: float,
 ) -> UpstreamError:
-    """What a failed answer means; never raises.
+    """Classify a failed answer; never raises.
 
     `body` is the raw body, or the object found inside a 200 (a stream event, `base_resp`); `rules` are the
     provider's own, tried before the common ones; `now` is unix seconds, for delays given as points in time.

@@ -201,12 +201,12 @@ _CONTENT_FIELDS = frozenset(
 
 
 def is_content(event: Event) -> bool:
-    """Whether the event gives the client something of the answer, so that failing over ends here."""
+    """True if the event gives the client part of the answer, which rules out a failover."""
     return type(event) is Delta and says_something(event.delta)
 
 
 def says_something(message: Mapping[str, Any]) -> bool:
-    """Whether a message, or a piece of one, gives the client something of the answer."""
+    """True if a message, or a piece of one, gives the client part of the answer."""
     return not _CONTENT_FIELDS.isdisjoint([name for name, value in message.items() if value])
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 
 class Media(NamedTuple):
-    """What a data URL holds: `type` is the media type in lower case, `data` the content as base64."""
+    """A data URL's content: `type` is the media type in lower case, `data` the content as base64."""
 
     type: str
     data: str

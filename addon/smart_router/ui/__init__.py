@@ -1,1 +1,1 @@
-"""What the router adds to mitmproxy's own tools: linked flows, views, commands, replays, fixed endpoints."""
+"""The router's additions to mitmproxy's tools: linked flows, views, commands, replays, fixed endpoints."""

@@ -79,7 +79,7 @@ def attempt_comment(exchange: Exchange, attempt: Attempt, outcome: str = "") -> 
 
 
 def outcome_of(exchange: Exchange, attempt: Attempt) -> str:
-    """How an attempt went; empty while it runs."""
+    """An attempt's outcome; empty while it runs."""
     for failed in exchange.failures:
         if failed.number == attempt.number:
             return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"

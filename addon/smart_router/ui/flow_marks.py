@@ -133,5 +133,5 @@ def hide_credential(flow: http.HTTPFlow, attempt: Attempt) -> None:
 
 
 def is_own_mark(flow: Flow) -> bool:
-    """Whether the flow has no mark but one of the router's."""
+    """True if the flow has no mark, or one of the router's."""
     return flow.marked in _MARKS

@@ -25,7 +25,7 @@ class RoutedRequestType:
     display = "request"
 
     def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        """What may be typed: the ids, and the focus where there is one."""
+        """Values that may be typed: the ids, and the focus where there is one."""
         ids = [flow.metadata["router_request"] for flow in _listed() if _is_client(flow)]
         return ids if in_mitmweb() else ["@focus", *ids]
 
@@ -34,7 +34,7 @@ class RoutedRequestType:
         return find_client(s)
 
     def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        """Whether a value is one that `parse` gives."""
+        """True if `parse` can return this value."""
         return isinstance(val, flow.Flow)
 
 
@@ -61,7 +61,7 @@ def find_client(spec: str) -> http.HTTPFlow:
 
 
 def in_mitmweb() -> bool:
-    """Whether this process is mitmweb, which alone has columns."""
+    """True if this process is mitmweb, the only tool with columns."""
     return "web_columns" in ctx.options
 
 

@@ -60,7 +60,7 @@ def wire_of(flow: http.HTTPFlow) -> str:
 
 
 def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:
-    """What the answer itself does not say."""
+    """Facts that the answer itself does not give."""
     if cost := flow.metadata.get("router_cost"):
         yield "cost", f"${cost}" if str(cost)[0].isdigit() else str(cost)
 

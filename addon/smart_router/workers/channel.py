@@ -1,4 +1,4 @@
-"""What supervisor and worker say to each other: one JSON object a line, over a pair of sockets.
+"""Messages between supervisor and worker: one JSON object a line, over a pair of sockets.
 
 | from | message | |
 |---|---|---|

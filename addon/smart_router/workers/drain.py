@@ -50,7 +50,7 @@ async def _emptied(proxyserver: Proxyserver, within: float) -> bool:
 
 
 def is_busy(top: layer.Layer | None) -> bool:
-    """Whether a client's connection is in the middle of something: a request, a tunnel, a WebSocket."""
+    """True if a client's connection is busy with something: a request, a tunnel, a WebSocket."""
     if isinstance(top, HttpLayer):
         return any(
             stream.child_layer is None or is_busy(stream.child_layer) for stream in top.streams.values()

@@ -25,7 +25,7 @@ SILENT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a worker runs: mitmdump or mitmweb, with these arguments, at these sockets."""
+    """A worker's command: mitmdump or mitmweb, with these arguments, at these sockets."""
 
     program: str
     arguments: Sequence[str]
@@ -87,7 +87,7 @@ class WorkerProcess:
         return code
 
     async def serves(self) -> bool:
-        """Whether it came to serve, once that is certain."""
+        """Return whether it began to serve, once that is certain."""
         await self._settled.wait()
         return self.state == "serving"
 
@@ -105,7 +105,7 @@ class WorkerProcess:
         self._channel.pass_on(line)
 
     def describe(self) -> dict[str, Any]:
-        """What /health says of it."""
+        """Its entry in /health."""
         told = {name: value for name, value in self.status.items() if name != "counts"}
         silent = self.state != "starting" and time.monotonic() - self._reported_at > SILENT
         state = "not answering" if silent else self.state

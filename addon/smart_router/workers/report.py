@@ -1,4 +1,4 @@
-"""What a worker tells of itself; its counts as a tree, to be added to those of others."""
+"""A worker's report; its counts form a tree, to be added to other workers'."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_REPORTED = 100
 
 
 def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
-    """How this worker fares: whether it can use a profile, what it is doing, and its counts.
+    """This worker's state: whether it can use a profile, what it is doing, and its counts.
 
     `running` lists at most MOST_REPORTED requests in progress, the longest running; `running_requests` is
     the number of all.

@@ -1,4 +1,4 @@
-"""What a worker remembers of conversations, told to the others: a client's next turn may come to any of them.
+"""Share a worker's data on conversations with the others: a client's next turn may come to any of them.
 
 The supervisor passes it on, and keeps the latest for workers that start later. Which login a conversation
 has been on is not told: all workers choose among the same ones.

@@ -20,7 +20,7 @@ Sockets = Mapping[str, Sequence[socket.socket]]
 
 
 def address(host: str, port: int) -> str:
-    """How an address that was asked for is written, here and in the workers."""
+    """Notation of a requested address, here and in the workers."""
     return f"{host}:{port}"
 
 
@@ -68,7 +68,7 @@ def _listen(host: str, port: int, undo: ExitStack) -> list[socket.socket]:
 
 
 def addresses(sockets: Sockets) -> list[str]:
-    """Where they listen in fact, to be read by people."""
+    """The actual listening addresses, for people to read."""
     return [format_address(own.getsockname()) for owned in sockets.values() for own in owned]
 
 

@@ -197,7 +197,7 @@ class Supervisor:
         )
 
     def _pass_on(self, teller: WorkerProcess, told: Any) -> None:
-        """What one worker has come to know of conversations is for the others and for those to come."""
+        """Forward one worker's data on conversations to the others, and keep it for later workers."""
         self._passed.add(line := encode("sync", told=told))
         for child in self._children:
             if child is not teller:

@@ -1,4 +1,4 @@
-"""What workers have told each other of conversations, kept by the supervisor for workers that start later."""
+"""Workers' shared messages about conversations, kept by the supervisor for workers that start later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 MOST_BYTES = 64 << 20
-"""What is kept; the oldest goes first."""
+"""Limit of the log; the oldest entry is dropped first."""
 
 
 class SyncLog:

@@ -72,7 +72,7 @@ class WorkerAddon:
             flow.response.headers["connection"] = "close"
 
     async def view(self) -> Message | None:
-        """What the supervisor knows of all workers, None if it does not answer."""
+        """Return the supervisor's data on all workers, None if it does not answer."""
         if self._channel is None:
             return None
         if self._view is None:

@@ -31,7 +31,7 @@ class CliFile:
     read_extras: Callable[[Reply], Mapping[str, str]] = field(default=lambda reply: {})
 
     def find(self, home: Path, env: Mapping[str, str]) -> Path:
-        """Where it is on this machine."""
+        """Its path on this machine."""
         moved = env.get(self.home_env or "")
         return Path(moved).expanduser() / Path(self.path).name if moved else home / self.path
 
@@ -56,14 +56,14 @@ CLI_FILES: Mapping[str, tuple[CliFile, ...]] = {
 
 
 def renewal_of(profile: Profile) -> str:
-    """What the user runs for a login that has no refresh token, once its token is of no more use."""
+    """The command that renews a login without a refresh token, once its token has become useless."""
     which = f"{profile.provider} --name {profile.id.partition(':')[2]}"
     again = f"`smart-router import {which}` again, or " if profile.provider in CLI_FILES else ""
     return f"run {again}`smart-router login {which}`"
 
 
 def advice_on(profile: Profile, error: UpstreamError) -> str:
-    """What the user does about a failure that does not pass by itself, and that nothing else tells."""
+    """The remedy for a lasting failure, where no other message gives one."""
     refused = error.kind in ("auth", "auth_permanent")
     return renewal_of(profile) if refused and profile.login and not profile.refreshable else ""
 

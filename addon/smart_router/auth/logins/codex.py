@@ -18,7 +18,7 @@ from smart_router.auth.logins.steps import Context, Grant, LoginError, Prompt, R
 from smart_router.dialects.json_values import as_object
 
 ORIGINATOR = "codex_cli_rs"
-"""What the client says it is: the backend knows its clients by name."""
+"""The client's name as sent: the backend knows its clients by name."""
 
 _SETTINGS = LoginSettings(
     client_id="app_EMoamEEZ73f0CkXaXp7hrann",

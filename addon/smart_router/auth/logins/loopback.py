@@ -1,4 +1,4 @@
-"""Where the browser comes back to at the end of a login: a web server on this machine, for one visit."""
+"""Target of the browser's redirect at the end of a login: a web server on this machine, for one visit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_QUERY = 8192
 
 
 def read_callback(target: str, path: str, state: str) -> Outcome | None:
-    """What the browser brought: the code, or the reason why there is none. None if it is not our login's:
+    """The redirect's result: the code, or the reason why there is none. None if it is not our login's:
     such a visit neither ends it nor logs anybody in."""
     visited, _, brought = target.partition("?")
     query = parse_qs(brought[:_LONGEST_QUERY])
@@ -59,7 +59,7 @@ class Loopback:
         self._state = state
 
     def outcome(self, within: float) -> Outcome | None:
-        """What the browser brought, None if it did not come within so many seconds."""
+        """Return the redirect's result, None if none came within this many seconds."""
         with suppress(queue.Empty):
             return self._outcomes.get(timeout=within)
         return None

@@ -1,4 +1,4 @@
-"""What login flows share: PKCE, the authorization code, polling, refreshing (RFC 6749, 7636, 8628)."""
+"""Common parts of login flows: PKCE, the authorization code, polling, refreshing (RFC 6749, 7636, 8628)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Browse, Context, Listen, LoginError, Pause, Request, Script
 
 Verdict = Literal["granted", "pending", "slow_down", "unclear"]
-"""What the answer to a poll means; `unclear` is trouble on the way, after which the pauses grow."""
+"""Meaning of the answer to a poll; `unclear` is a connection or server failure, after which pauses grow."""
 
 DEAD = ("invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated")
 """Error codes after which a refresh token is never tried again."""
@@ -100,7 +100,7 @@ def poll(
 
 
 def judge_device_poll(reply: Reply) -> Verdict:
-    """What the answer to an RFC 8628 poll means."""
+    """Classify the answer to an RFC 8628 poll."""
     if reply.ok and reply.secret("access_token"):
         return "granted"
     if reply.says("authorization_pending"):

@@ -1,4 +1,4 @@
-"""What is known of one provider's logins: a row of `table.py`."""
+"""Facts about one provider's logins: a row of `table.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def no_extras(reply: Reply) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What differs in one region: the settings, the same on the vendor's earlier hosts, and the extras that a
+    """Region-specific values: the settings, the same on the vendor's earlier hosts, and the extras that a
     profile of the region has."""
 
     settings: LoginSettings

@@ -18,7 +18,7 @@ from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import Tokens, refusal
 
 _ERROR_CODE = re.compile(r"[A-Za-z]+([_ .-][A-Za-z]+)*")
-"""What may be quoted of an answer: words; tokens have digits."""
+"""The part of an answer that may be quoted: words; tokens have digits."""
 
 _RELATIVE, _SECONDS, _LATEST = 1e9, 1e11, 1e15
 """Below the first a number of seconds from now; below the second unix seconds; then unix milliseconds."""
@@ -34,12 +34,12 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the request was granted, as far as the status tells."""
+        """True if the request was granted, judging by the status alone."""
         return 200 <= self.status < 300 and self.data is not None
 
     @property
     def unclear(self) -> bool:
-        """Whether it says nothing of the request: no answer, the server's own trouble, or some web page."""
+        """True if it says nothing about the request: no answer, a server error, or some web page."""
         return self.status == 0 or self.status >= 500 or (self.data is None and self.status < 300)
 
     def text(self, *names: str) -> str | None:
@@ -71,7 +71,7 @@ class Reply:
         return [code for code in (*found, base.text("status_msg")) if code]
 
     def says(self, *codes: str) -> bool:
-        """Whether one of these error codes is, or is in, one of the answer's."""
+        """True if one of these error codes equals, or is contained in, one of the answer's."""
         return any(code in found for code in codes for found in self.codes)
 
     def refused(self, what: str, *, final: bool = False) -> LoginError:
@@ -121,7 +121,7 @@ def seconds(value: object, default: float) -> float:
 
 
 def claims(token: SecretStr | None) -> Mapping[str, Any]:
-    """What a JSON web token says; empty for anything else. Not verified: it came straight from its issuer."""
+    """A JSON web token's claims; empty for anything else. Not verified: it came straight from its issuer."""
     parts = token.get_secret_value().split(".") if token else []
     if len(parts) != 3:
         return {}

@@ -33,7 +33,7 @@ TICK = 1.0
 
 
 class Screen(Protocol):
-    """What the user sees."""
+    """The messages that the user sees."""
 
     def show(self, url: str, code: str | None) -> None:
         """The user is to open `url` and, if there is a code, confirm it there."""

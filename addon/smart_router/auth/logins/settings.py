@@ -1,4 +1,4 @@
-"""Where a login goes and as which client: each provider's defaults, overridden by config and environment.
+"""A login's endpoints and client identity: each provider's defaults, overridden by config and environment.
 
 ```toml
 [providers.openai-codex.login]

@@ -1,4 +1,4 @@
-"""What a login flow asks for and what it ends with."""
+"""Requests and results of a login flow."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ type Script[T] = Generator[Step, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a login ends with. `account` is who logged in (an address), `notice` a message for the user."""
+    """The result of a login. `account` is the user's address, `notice` a message for the user."""
 
     tokens: Tokens
     account: str | None = None
@@ -85,7 +85,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a flow is given: `now` in unix seconds, `random` a URL-safe text of so many random bytes, and
+    """A flow's inputs: `now` in unix seconds, `random` a URL-safe text of so many random bytes, and
     the `extras` that the user configured for the provider, which beat those of a login."""
 
     settings: LoginSettings

@@ -69,7 +69,7 @@ def write_conversation(messages: Sequence[Message], call: CallContext) -> Conver
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether thinking with a budget may be asked for: not if the assistant's open turn lacks its thinking.
+    """True if thinking with a budget may be requested: not if the assistant's open turn lacks its thinking.
 
     A turn is open while its tool results are coming in, or if the answer is to continue it (Anthropic
     extended thinking docs: it must start with a thinking block; with adaptive thinking it need not).

@@ -37,7 +37,7 @@ _SERVICE_TIERS = {
 }
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _BUDGET_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
-"""How much of max_tokens may be thought, as OpenRouter divides it: effort knows no tokens."""
+"""Share of max_tokens for thinking, divided as OpenRouter does: effort levels give no token counts."""
 _MIN_BUDGET = 1024
 _MAX_BUDGET = 32_000
 """Beyond this Anthropic advises batches: such answers outlast connections."""
@@ -49,7 +49,7 @@ class _Tools(NamedTuple):
 
     @property
     def forced(self) -> bool:
-        """Whether the model must call a tool, which it cannot do while thinking."""
+        """True if the model must call a tool, which it cannot do while thinking."""
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 

@@ -73,7 +73,7 @@ class AnthropicStream:
         return self._take()
 
     def read(self, event: Mapping[str, Any]) -> list[Event]:
-        """What one of Anthropic's events says, already parsed."""
+        """Translate one of Anthropic's events, already parsed."""
         self._handle(event)
         return self._take()
 

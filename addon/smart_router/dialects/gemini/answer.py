@@ -69,11 +69,11 @@ _FAILED = frozenset(
 """Finish reasons that say the model broke down: a failure, unless something was said before."""
 
 _BLOCKED = "SAFETY"
-"""The finish reason that a blocked prompt stands for."""
+"""The finish reason reported for a blocked prompt."""
 
 
 class _Candidate:
-    """What is known of one candidate so far."""
+    """State of one candidate so far."""
 
     def __init__(self) -> None:
         self.text: list[str] = []

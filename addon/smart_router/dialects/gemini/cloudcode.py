@@ -125,7 +125,7 @@ def _check_names(body: Mapping[str, Any]) -> None:
 
 
 def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
-    """What Claude models want otherwise: checked calls, room to answer after thinking, ids of their shape."""
+    """Adapt a request to Claude models: checked calls, room to answer after thinking, ids of their shape."""
     if "tools" in body:
         choice = body.setdefault("toolConfig", {}).setdefault("functionCallingConfig", {"mode": "AUTO"})
         choice["mode"] = "VALIDATED" if choice["mode"] == "AUTO" else choice["mode"]

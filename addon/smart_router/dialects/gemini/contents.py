@@ -231,7 +231,7 @@ def _file(part: Mapping[str, Any], at: str) -> Part:
 
 
 def _media(url: str, param: str) -> Part:
-    """A data URL's content, or the address of what Gemini can read by itself. We fetch nothing."""
+    """A data URL's content, or the address of content that Gemini can fetch. We fetch nothing."""
     if media := read_data_url(url):
         return {"inlineData": {"mimeType": media.type, "data": media.data}}
     if _is_readable(url):

@@ -1,4 +1,4 @@
-"""What Gemini says about its answer: token counts, log probabilities, sources (Gemini API reference)."""
+"""Metadata of Gemini's answers: token counts, log probabilities, sources (Gemini API reference)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smart_router.dialects.hub import Usage, make_usage
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 
 _LEAST_LOGPROB = -9999
-"""What OpenAI gives for tokens that are out of the question."""
+"""OpenAI's value for extremely unlikely tokens."""
 
 
 def read_usage(metadata: Any) -> Usage | None:
@@ -84,5 +84,5 @@ def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> lis
 
 
 def _characters(text: bytes, size: int) -> int:
-    """How many characters the first `size` bytes are."""
+    """Return the number of characters in the first `size` bytes."""
     return len(text[:size].decode("utf-8", "ignore"))

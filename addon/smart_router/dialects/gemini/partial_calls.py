@@ -59,7 +59,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _child(node: Any, step: str | int, default: Any) -> Any:
-    """What is at `step`, put there if nothing is; None if `node` cannot have it."""
+    """Return the value at `step`, inserting it if missing; None if `node` cannot have it."""
     if isinstance(node, dict) and isinstance(step, str):
         return node.setdefault(step, default)
     if isinstance(node, list) and isinstance(step, int) and step <= len(node):

@@ -24,7 +24,7 @@ Schema = Mapping[str, Any]
 
 
 class ApiMethod(NamedTuple):
-    """Where the two users of this request format differ.
+    """Differences between the two users of this request format.
 
     `parameters_field` and `response_field` are where a tool's and the answer's schema go, `write_parameters`
     and `write_response` what has to be done to them; `signature_format` says whose signatures go back.

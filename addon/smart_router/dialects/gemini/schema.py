@@ -20,7 +20,7 @@ _KEYWORDS: dict[str, tuple[str, ...]] = {
     "ARRAY": ("items", "minItems", "maxItems"),
     "OBJECT": ("properties", "required", "propertyOrdering", "minProperties", "maxProperties"),
 }
-"""What each type may carry; `_COMMON` goes with any."""
+"""Keywords allowed for each type; `_COMMON` is allowed for all."""
 
 _COMMON = ("title", "description", "default", "example")
 
@@ -142,7 +142,7 @@ class _Conversion:
         return part if isinstance(part, Mapping) and not _is_reference(part) else {}
 
     def _resolve(self, reference: str) -> Mapping[str, Any] | None:
-        """What a JSON pointer into this schema points to; None for anything else."""
+        """Return the target of a JSON pointer into this schema; None for anything else."""
         if not reference.startswith("#"):
             return None
         node: Any = self._root
@@ -234,6 +234,6 @@ _SHAPES: dict[str, type | tuple[type, ...]] = {
 
 
 def _is_kept(name: str, value: Any) -> bool:
-    """Whether a keyword is there and of the shape its field takes."""
+    """True if a keyword is present and has the shape its field takes."""
     shape = _SHAPES.get(name)
     return value is not None if shape is None else isinstance(value, shape) and not isinstance(value, bool)

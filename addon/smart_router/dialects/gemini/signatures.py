@@ -19,7 +19,7 @@ CLAUDE_FORMAT = "cloudcode-claude-v1"
 """Whose signatures they are: one vendor's are refused by the other, and so are Claude's from elsewhere."""
 
 SKIP_VALIDATION = "skip_thought_signature_validator"
-"""Stands in for a signature that got lost; without one, Gemini 3 refuses a turn that calls functions."""
+"""Placeholder for a lost signature; without one, Gemini 3 refuses a turn that calls functions."""
 
 
 def detail_of_text(part: Mapping[str, Any], format_: str, index: int) -> ReasoningDetail | None:

@@ -20,7 +20,7 @@ _SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 _PENALTIES = frozenset({"presence_penalty", "frequency_penalty", "logit_bias"})
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _ANSWER_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "annotations", "images"})
-"""What answers hold and requests must not: several providers refuse unknown message fields."""
+"""Fields of answers to drop from requests: several providers refuse unknown message fields."""
 
 _UNKNOWN_MODEL = ModelCapabilities()
 
@@ -74,7 +74,7 @@ def _left_out(request: ChatRequest, call: CallContext) -> set[str]:
 
 
 def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
-    """How much to reason, in the provider's form; what the client said in that form itself goes first."""
+    """Reasoning effort in the provider's form; a value that the client gave in that form takes precedence."""
     quirks, rules = call.quirks, call.rules
     if rules.thinking == "none" and rules != _UNKNOWN_MODEL:
         return

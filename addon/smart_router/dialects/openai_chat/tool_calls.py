@@ -51,7 +51,7 @@ class ToolCallReader:
         return [written for fragment in as_objects(fragments) if (written := self._read_fragment(fragment))]
 
     def finish(self, reason: FinishReason) -> list[dict[str, Any]]:
-        """What was held back: the empty arguments of calls that have none.
+        """The data held back: the empty arguments of calls that have none.
 
         An answer cut off by its length keeps them unfinished, so that no tool runs without its arguments.
         """

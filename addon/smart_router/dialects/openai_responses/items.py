@@ -41,7 +41,7 @@ class ItemReader:
 
     @property
     def has_calls(self) -> bool:
-        """Whether the answer calls a tool."""
+        """True if the answer calls a tool."""
         return bool(self._calls)
 
     def begin(self, place: int, item: object) -> None:
@@ -170,7 +170,7 @@ class ItemReader:
 
 
 def _details(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What a later turn needs to send the item back unchanged."""
+    """The data that a later turn needs to send the item back unchanged."""
     for part in _parts(item.get("summary")):
         yield {"type": "reasoning.summary", "summary": as_text(part.get("text"))}
     for part in _parts(item.get("content")):

@@ -27,7 +27,7 @@ from smart_router.errors import UpstreamError
 
 
 class _Piece(NamedTuple):
-    """What a pair of `.delta` and `.done` events speaks of, where its part number is, and its whole text."""
+    """Content kind of a `.delta` and `.done` event pair, and the fields of its part number and full text."""
 
     kind: str
     part: str

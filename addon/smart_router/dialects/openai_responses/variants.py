@@ -1,4 +1,4 @@
-"""How the services that speak OpenAI Responses differ, as data."""
+"""Differences between the services that speak OpenAI Responses, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAMPLING = {name: name for name in ("temperature", "top_p", "top_logprobs")}
 
 @dataclass(frozen=True, slots=True)
 class ResponsesFlavour:
-    """What one service takes of a Responses request.
+    """The parts of a Responses request that one service accepts.
 
     `stream_only` services answer with a stream whatever is asked. `system_role` replaces the roles system
     and developer, None keeps them. `fields` are the chat fields that are passed on and their names here; of

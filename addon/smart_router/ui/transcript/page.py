@@ -1,4 +1,4 @@
-"""What a transcript consists of, and how it is laid out as text."""
+"""Parts of a transcript, and their layout as text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one role says at a time."""
+    """One role's turn."""
 
     role: str
     blocks: list[Block]

@@ -21,7 +21,7 @@ _CLOSING = "、。〉》」』】〕〗〙〛！），．：；？］｝"
 """Wide punctuation that does not begin a line."""
 
 _UNIT = re.compile(rf"^\s+\S?|[{_WIDE}][{_CLOSING}]*\s*|[^\s{_WIDE}]+\s*|\s+")
-"""What is kept together: a word, or a wide character, with the spaces after it."""
+"""Text kept together: a word, or a wide character, with the spaces after it."""
 
 _CLAUSE = re.compile(r"[^,]*,\s*|[^,]+")
 """Pieces of a word that is wider than a line: JSON without spaces breaks after its commas."""
