@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import nlargest
+from operator import itemgetter
 
 from smart_router.routing.decision import TIERS, Signal, Tier, rank
 
@@ -65,6 +67,16 @@ def tier_line(tier: Tier, chances: Sequence[float], signals: Sequence[Signal]) -
     """`MEDIUM (SIMPLE 31 %, …), code +1.51, length +0.77`: the tier, and what speaks for it most."""
     if signals and signals[0].name == DIRECTIVE:
         return f"{tier}, which the prompt asks for ({signals[0].evidence})"
-    speaking = [one for one in merged(signals) if one.for_tier > 0 and one.name != BIAS][:MOST_NAMED]
-    named = "".join([f", {one.name} {one.for_tier:+.2f}" for one in speaking])
+    sums: dict[str, float] = {}
+    for (
+        name,
+        _,
+        _,
+        for_tier,
+    ) in signals:  # not `merged`, which also picks the evidence: this is each request's
+        fact = _SAME_FACT.get(name, name)
+        sums[fact] = sums.get(fact, 0.0) + for_tier
+    sums.pop(BIAS, None)
+    speaking = nlargest(MOST_NAMED, sums.items(), key=itemgetter(1))
+    named = "".join([f", {fact} {for_tier:+.2f}" for fact, for_tier in speaking if for_tier > 0])
     return f"{tier} ({chances_line(chances, tier)}){named}"

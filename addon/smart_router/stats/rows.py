@@ -17,6 +17,8 @@ MOST_CONTENT = 1 << 20
 MOST_ASKED = 200
 """Characters of a model's name that are kept; clients can send any."""
 
+MOST_SIGNALS = 12
+"""Signals of one decision that are kept, the strongest: a prompt has some sixty, and each costs a write."""
 
 ROWS_AT_ONCE = 16
 """Rows that are written in one step."""
@@ -80,7 +82,7 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.sticky,
         decision.why,
         # without their evidence, which has words of the prompt
-        to_json({one.name: round(one.weight, 3) for one in decision.signals}).decode(),
+        to_json({one.name: round(one.weight, 3) for one in decision.signals[:MOST_SIGNALS]}).decode(),
         to_json([one.name for one in decision.candidates]).decode(),
         record.baseline.name if record.baseline else None,
     )
