@@ -59,7 +59,7 @@ class ErrorFacts:
     `stated` is the error status that the answer has or, inside a 200, gives as a number; `status` is the
     same or the one that a name stands for; None where neither. `codes` are the error's code, type, status
     word and reasons, folded. `text` is what rules search: the message and the names of used-up quotas, in
-    lower case. `delays` is what the body says on when to come back, the most trusted first. `headers` are
+    lower case. `delays` are the retry delays in the body, the most trusted first. `headers` are
     the answer's, names in lower case.
     """
 

@@ -163,7 +163,7 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
 
 
 class _ClientView(NamedTuple):
-    """How a class of failure looks to OpenAI clients. `status` is for errors that came without one.
+    """A class of failure, as OpenAI clients see it. `status` is for errors that came without one.
 
     `code` None leaves the provider's own: no name of OpenAI's says more.
     """

@@ -32,7 +32,7 @@ Estimate = Callable[[Exchange, Candidate], str | None]
 
 @dataclass(slots=True)
 class _Watched:
-    """What was said of a request: when its comment was last written (monotonic seconds), of which attempt a
+    """Output so far for a request: when its comment was last written (monotonic seconds), of which attempt a
     warning was logged, and for which candidate the cost was estimated."""
 
     commented: float = float("-inf")
