@@ -133,7 +133,6 @@ def test_unknown_providers_have_no_models_and_any_rules() -> None:
     assert rules_for("nobody", "anything") == ModelCapabilities()
 
 
-@pytest.mark.skipif(not load_cases(), reason="recorded answers not found beside the checkout")
 def test_recorded_reasoning_is_expected() -> None:
     """No model that was recorded thinking aloud is said not to reason."""
     thinking = [

@@ -1,4 +1,8 @@
-"""The recorded provider answers beside the checkout (`../shared/fixtures`), as test parameters."""
+"""Recorded provider answers as test parameters.
+
+They come from the collection beside the checkout (`../shared/fixtures`) or, where there is none, from the
+copies in `tests/fixtures`, whose licences permit copying.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,10 @@ from typing import Any
 
 import pytest
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+_ROOT = Path(__file__).resolve().parents[2]
+COPIES = _ROOT / "tests" / "fixtures"
+_COLLECTION = _ROOT.parent / "shared" / "fixtures"
+FIXTURES = _COLLECTION if _COLLECTION.is_dir() else COPIES
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Case:
 
 
 def load_cases(wire: str | None = None, provider: str | None = None, **meta: Any) -> list[Case]:
-    """The cases of a wire or provider whose meta fields equal `meta`, by id; none without the folder."""
+    """The cases of a wire or provider whose meta fields equal `meta`, by id."""
     found = []
     for path in sorted(FIXTURES.glob(f"{wire or '*'}/{provider or '*'}/*/meta.json")):
         data = json.loads(path.read_bytes())
@@ -70,10 +77,17 @@ def load_cases(wire: str | None = None, provider: str | None = None, **meta: Any
     return found
 
 
+def find_case(wire: str, name: str) -> Case:
+    """The case of that name; skips the test where it is absent because its licence forbids a copy."""
+    found = [case for case in load_cases(wire) if case.folder.name == name]
+    if not found and FIXTURES == COPIES:
+        pytest.skip(f"{name} cannot be copied into the repository")
+    [case] = found
+    return case
+
+
 def case_params(*args: Any, **kwargs: Any) -> Any:
-    """The same as pytest parameters; one skipped parameter that says why where the folder is absent."""
+    """The cases as pytest parameters. Fails if there is none: a test must not silently check nothing."""
     cases = load_cases(*args, **kwargs)
-    if cases:
-        return [pytest.param(case, id=case.id) for case in cases]
-    reason = f"recorded answers not found: {FIXTURES.name} is expected in shared/ beside the checkout"
-    return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="no-fixtures")]
+    assert cases, f"no recorded case matches {args} {kwargs}"
+    return [pytest.param(case, id=case.id) for case in cases]

@@ -16,7 +16,7 @@ from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Delta, Event, Failure, Message, ReasoningDetail
 from smart_router.errors import UpstreamError
-from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.cases import Case, case_params, find_case, load_cases
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = AnthropicDialect()
@@ -59,8 +59,7 @@ def prepare(case: Case) -> None:
 
 
 def recorded(name: str) -> Case:
-    found = [case for case in load_cases("anthropic-messages") if case.folder.name == name]
-    return found[0] if found else pytest.skip("recorded answers not found")
+    return find_case("anthropic-messages", name)
 
 
 def test_is_a_dialect() -> None:
@@ -290,9 +289,7 @@ def test_a_good_code_of_minimax_is_no_failure() -> None:
     assert "usage" not in answer
 
 
-ANSWERS = [case.body for case in load_cases("anthropic-messages") if len(case.body) < 20_000] or [
-    json.dumps(WEB_ANSWER).encode()
-]
+ANSWERS = [case.body for case in load_cases("anthropic-messages") if len(case.body) < 20_000]
 
 
 @st.composite

@@ -19,7 +19,7 @@ from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import UpstreamError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.openai_responses.responses_helpers import CALL, DIALECT, LONG, QUOTA, read_stream, write
-from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.cases import Case, case_params, find_case, load_cases
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 FINISH_REASONS = {"completed": "stop", "completed+tools": "tool_calls", "incomplete": "length"}
@@ -42,8 +42,7 @@ def cases(**meta: Any) -> Any:
 
 
 def recorded(name: str) -> Case:
-    found = [case for case in load_cases("openai-responses") if case.folder.name == name]
-    return found[0] if found else pytest.skip("recorded answers not found")
+    return find_case("openai-responses", name)
 
 
 def call_for(case: Case) -> CallContext:
@@ -181,7 +180,6 @@ def mutate(body: bytes, data: st.DataObject) -> bytes:
 RECORDED = [case for case in load_cases("openai-responses", status=200) if len(case.body) < 30_000]
 
 
-@pytest.mark.skipif(not RECORDED, reason="recorded answers not found")
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_broken_answers_never_raise(data: st.DataObject) -> None:

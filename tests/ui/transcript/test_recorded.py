@@ -17,7 +17,7 @@ WIRES = {
     "openai-responses": "responses",
 }
 
-WITH_REQUEST = [param for param in case_params() if param.marks or param.values[0].request]
+WITH_REQUEST = [param for param in case_params() if param.values[0].request]
 
 
 def answer_of(case: Case) -> str:
