@@ -1,9 +1,9 @@
-"""What `mitmdump -s addon/router.py` loads."""
+"""The script that `mitmdump -s addon/router.py` loads."""
 
 import sys
 from pathlib import Path
 
-# mitmproxy takes the folder off sys.path again after loading this file, and imports may come later
+# mitmproxy removes the folder from sys.path after loading this file, and some imports come later
 if (here := str(Path(__file__).resolve().parent)) not in sys.path:
     sys.path.append(here)
 
@@ -11,7 +11,7 @@ from smart_router.proxy.gate import Gate
 
 try:
     from smart_router.addon import addons
-except Exception as error:  # mitmproxy would go on as a plain proxy
+except Exception as error:  # mitmproxy would run on as a plain proxy
     addons = [Gate.refusing(error)]
 
 __all__ = ["addons"]

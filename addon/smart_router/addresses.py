@@ -1,4 +1,4 @@
-"""Addresses of this machine."""
+"""Loopback addresses, names of this machine, and modes that listen for local programs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LOOPBACK = "127.0.0.1"
 _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 
 LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
-"""Modes that a program on this machine is pointed at. The others (transparent, local, wireguard) are there to
-catch traffic, much of it from elsewhere."""
+"""Modes that local programs are configured to use. The others (transparent, local, wireguard) capture
+traffic, much of it from other machines."""
 
 
 @lru_cache(1024)
 def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own; a zone index and IPv4 mapped into IPv6 are seen through."""
+    """Return whether an address is loopback; accepts a zone index and IPv4-mapped IPv6."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -35,7 +35,7 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(1024)
 def names_router(host: str, allowed: frozenset[str], listen_host: str = "") -> bool:
-    """Whether the value of a Host header names the router on this machine, with or without a port.
+    """Return whether a Host header, with or without a port, names the router on this machine.
 
     `allowed` are names besides loopback's, in lower case; `listen_host` is the address the mode listens on.
     A request without a Host is accepted: browsers always send one.
@@ -46,12 +46,12 @@ def names_router(host: str, allowed: frozenset[str], listen_host: str = "") -> b
 
 
 def _host_name(host: str) -> str:
-    """The name or address in a Host header or an option, in lower case; all of it if it is neither."""
+    """Name or address in a Host header or an option, in lower case; the whole text if it has neither."""
     host = host.strip().lower()
     found = _HOST.fullmatch(host)
     return (found[1] or found[2]).removesuffix(".") if found else host
 
 
 def allowed_names(listen_host: str, allow_hosts: Iterable[str]) -> frozenset[str]:
-    """Names that a Host header may have besides loopback's."""
+    """Return the names that a Host header may have besides loopback's."""
     return frozenset({listen_host.lower(), *map(_host_name, allow_hosts)} - {""})

@@ -1,4 +1,4 @@
-"""The user's configuration: one TOML file, checked, merged over the defaults, and read again when it changes.
+"""The user's configuration: one TOML file, validated, merged over the defaults, and reloaded when it changes.
 
 ```toml
 [routing]                 # see routing/defaults.toml for every key
@@ -59,7 +59,7 @@ def _base_url(value: str) -> str:
     blank = any(character.isspace() for character in value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or blank:
         raise ValueError("must be an http(s) URL without query")
-    _ = parts.port  # raises ValueError for what is no port
+    _ = parts.port  # raises ValueError for an invalid port
     if parts.username or parts.password:
         raise ValueError("must not hold a user name or password: keys come from the environment")
     return value.rstrip("/")
@@ -69,9 +69,9 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class ProviderTable(BaseModel):
-    """`[providers.NAME]`: overrides of a known provider, or a server of the user's own.
+    """`[providers.NAME]`: overrides for a known provider, or a server declared by the user.
 
-    All from `more_base_urls` on (see Provider) is of providers that one logs in with.
+    `more_base_urls` (see Provider) and the keys after it are for providers with logins.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,7 +89,7 @@ _Price = Annotated[
     Annotated[PriceTable, Tag(TABLE)] | Annotated[Reference, Tag("name")],
     Discriminator(lambda value: TABLE if isinstance(value, Mapping) else "name"),
 ]
-"""So that an error is told of the one that was meant."""
+"""Tags make pydantic report errors only for the intended variant."""
 
 
 class _File(BaseModel):
@@ -103,8 +103,8 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the router runs on. `clients` are client keys by the client's name, `logins` the user's settings
-    for logging in, by provider. `warnings` are about names that lead nowhere."""
+    """The validated configuration. `clients` are client keys by name, `logins` the user's login settings by
+    provider, `warnings` concern names that match nothing."""
 
     routing: RoutingConfig
     providers: Mapping[str, Provider]
@@ -115,9 +115,9 @@ class Config:
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
-    """Read and check the file; a missing one means defaults.
+    """Read and validate the file; a missing file means defaults.
 
-    Raises ConfigError naming file, keys and reasons; what is odd but can be used is logged.
+    Raises ConfigError naming file, keys and reasons; warnings are logged.
     """
     try:
         text = path.read_text("utf-8")
@@ -143,7 +143,7 @@ def _unusable(reason: str, path: Path) -> ConfigError:
 
 
 def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
-    """The configuration in parsed tables. Raises ConfigError naming every key that is wrong."""
+    """Validate parsed tables. Raises ConfigError naming every invalid key."""
     wrong: list[Problem] = []
     routing, file, providers = routing_config.load_defaults(), _File(), {}
     try:
@@ -168,7 +168,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:
-    """The registry with base URLs from the file, else from the environment, and the declared servers."""
+    """The registry with base URLs from the file or else the environment, plus the declared servers."""
     providers: dict[str, Provider] = {}
     for id_, provider in PROVIDERS.items():
         table = tables.get(id_, ProviderTable())
@@ -191,7 +191,7 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
 
 
 def _login_changes(provider: Provider, table: ProviderTable) -> dict[str, Any]:
-    """What a table changes of a provider that one logs in with; base URLs of the user's leave no others."""
+    """Overrides for a provider with logins; base URLs of the user replace all built-in hosts."""
     changes: dict[str, Any] = {}
     if table.base_url or table.more_base_urls:
         changes |= {"more_base_urls": table.more_base_urls, "resource_hosts": ()}

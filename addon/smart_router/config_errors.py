@@ -1,6 +1,6 @@
-"""pydantic's validation errors in terms of the config file: the key, what is wrong, and what to write.
+"""Translates pydantic's validation errors into terms of the config file: the key and what to write there.
 
-No message holds a value of the file: it may be a secret.
+No message contains a value from the file: it may be a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from smart_router.suggestions import did_you_mean
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong. `key` is a dotted path, empty for the file as a whole."""
+    """One error. `key` is a dotted path, empty for the whole file."""
 
     key: str
     reason: str
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; `file` is set by whoever read it."""
+    """An unusable configuration. `file` is the path if it was read from a file."""
 
     def __init__(self, problems: Sequence[Problem], file: str | None = None) -> None:
         said = "; ".join(map(str, problems))
@@ -35,12 +35,12 @@ class ConfigError(ValueError):
 
     @property
     def key(self) -> str:
-        """The first key that is wrong."""
+        """First invalid key."""
         return self.problems[0].key
 
     @property
     def reason(self) -> str:
-        """What is wrong with it."""
+        """Error of the first invalid key."""
         return self.problems[0].reason
 
 
@@ -49,7 +49,7 @@ PATTERNS = {
     r"^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of an environment variable, not a key itself",
     r"^[^/]+/.+$": "must be of the form provider/model",
 }
-"""What the patterns in the config's models ask for, in words."""
+"""Patterns of the config's models in words."""
 
 _LIST = 'must be a list of texts, such as ["a", "b"]'
 _TEXT = "must be a text in quotes"
@@ -81,11 +81,11 @@ _REASONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     ),
     "value_error": lambda context: str(context["error"]),
 }
-"""By pydantic's error type; the context that pydantic gives has the bounds."""
+"""By pydantic's error type; pydantic's context has the bounds."""
 
 
 def problems(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
-    """All that is wrong. `model` is what was validated, `prefix` the key of its table."""
+    """Return all errors. `model` is the validated model, `prefix` the key of its table."""
     found = []
     for one in error.errors(include_url=False, include_input=False):
         path, table = _locate(model, one["loc"])
@@ -109,13 +109,13 @@ def _names(table: type[BaseModel] | None) -> list[str]:
 
 
 def _locate(model: type[BaseModel], place: Sequence[int | str]) -> tuple[list[str], type[BaseModel] | None]:
-    """The path in the file of pydantic's place, and the table that its last key belongs to."""
+    """Path in the file for a location of pydantic's, and the table of its last key."""
     path: list[str] = []
     table: type[BaseModel] | None = None
     annotation: Any = model
     for step in place:
         variants = list(_variants(annotation))
-        if len(variants) > 1:  # pydantic says which one it tried, which is no key of the file's
+        if len(variants) > 1:  # the step names the variant that pydantic tried, not a key of the file
             annotation = next((one for one in variants if _is_table(one) == (step == TABLE)), None)
             continue
         if step == "[key]":
@@ -128,11 +128,11 @@ def _locate(model: type[BaseModel], place: Sequence[int | str]) -> tuple[list[st
 
 
 TABLE = "table"
-"""The tag of the variant that is a table, where a key takes a table or something else."""
+"""Tag of the table variant of a key that takes a table or another type."""
 
 
 def _inner(annotation: Any, key: str) -> Any:
-    """What a key of an annotation's values holds."""
+    """Annotation of one key's value."""
     if _is_table(annotation):
         field = annotation.model_fields.get(key)
         return field.annotation if field else None
@@ -141,7 +141,7 @@ def _inner(annotation: Any, key: str) -> Any:
 
 
 def _variants(annotation: Any) -> Iterator[Any]:
-    """What is meant by an annotation, without its metadata, and without None."""
+    """The alternatives of an annotation, without metadata and None."""
     if get_origin(annotation) is Annotated:
         yield from _variants(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):

@@ -1,7 +1,7 @@
 """Incremental decompression with bounded output: gzip, deflate, br and zstd (RFC 9110, section 8.4.1).
 
-A few compressed bytes can unpack to gigabytes, so nothing here ever produces more than `PIECE` bytes at once,
-and the caller stops when it has enough.
+A few compressed bytes can expand to gigabytes: nothing here produces more than `PIECE` bytes at once, and the
+caller stops when it has enough.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ PIECE = 64 * 1024
 """Bytes of output produced at once."""
 
 _ZSTD_WINDOW_LOG = 23
-"""Largest zstd window, as a power of two: 8 MiB, which RFC 9659 sets for HTTP. The library allows 128 MiB."""
+"""Largest zstd window, as a power of two: 8 MiB, RFC 9659's limit for HTTP. The library allows 128 MiB."""
 
 
 class DecodeError(Exception):
-    """The data is damaged or cut off; the message says how."""
+    """Damaged or truncated data; the message says how."""
 
 
 class TooLargeError(DecodeError):
-    """The decompressed data exceeds the limit."""
+    """Decompressed data that exceeds the limit."""
 
 
 class _Member(Protocol):
@@ -96,7 +96,7 @@ class _Zstd:
 
 class _Brotli:
     repeats = False
-    rest = b""  # the library does not say; whatever follows the end is ignored
+    rest = b""  # the library does not expose it; data after the end is ignored
 
     def __init__(self) -> None:
         self._inner = brotli.Decompressor()
@@ -116,7 +116,7 @@ class _Brotli:
 
 
 class _Plain:
-    """Data that was sent uncompressed although the header names an encoding."""
+    """Uncompressed data under a header that names an encoding."""
 
     repeats = False
     finished = True
@@ -131,13 +131,13 @@ def _open_gzip(start: bytes) -> _Member | None:
 
 
 def _open_zlib(start: bytes) -> _Member | None:
-    """A zlib stream, if its two-byte header is one (RFC 1950)."""
+    """A zlib stream, if it begins with a zlib header (RFC 1950)."""
     is_zlib = len(start) >= 2 and start[0] & 15 == 8 and int.from_bytes(start[:2]) % 31 == 0
     return _Zlib(zlib.MAX_WBITS) if is_zlib else None
 
 
 def _open_deflate(start: bytes) -> _Member | None:
-    """Both forms in use: with the zlib header that the standard asks for, and the bare deflate data."""
+    """Accepts both forms in use: with the zlib header that the standard requires, and raw deflate data."""
     if start.startswith(b"\x1f\x8b"):
         return _open_gzip(start)
     return _open_zlib(start) or (None if _is_text(start) else _Zlib(-zlib.MAX_WBITS))
@@ -153,7 +153,8 @@ def _open_zstd(start: bytes) -> _Member | None:
 
 
 def _is_text(start: bytes) -> bool:
-    """Whether data without a signature of its own begins like a JSON object or an event stream."""
+    """Return whether data begins like a JSON object or an event stream: brotli and raw deflate have no
+    signature."""
     return start[:2] in (b"{}", b'{"', b"{\n", b"{\r", b"{ ", b"da", b"ev", b": ", b":\n", b"id")
 
 
@@ -166,17 +167,18 @@ _OPEN: dict[str, Callable[[bytes], _Member | None]] = {
 }
 
 ENCODINGS = tuple(_OPEN)
-"""The content codings that can be read."""
+"""Supported content codings."""
 
 _SIGNATURE = 4
-"""Bytes that tell whether data is compressed at all."""
+"""Bytes needed to recognize compressed data."""
 
 
 class Decoder:
-    """Compressed bytes in, pieces of at most `PIECE` bytes out; any split of the input gives the same data.
+    """Decompresses incrementally into pieces of at most `PIECE` bytes; any split of the input gives the same
+    data.
 
-    A body may consist of several gzip members or zstd frames. With `lenient`, data without the signature of
-    its encoding passes unchanged: some servers name an encoding and do not compress.
+    A body may consist of several gzip members or zstd frames. With `lenient`, data without its encoding's
+    signature passes unchanged: some servers name an encoding and do not compress.
     """
 
     def __init__(self, encoding: str, *, lenient: bool = False) -> None:
@@ -187,15 +189,16 @@ class Decoder:
 
     @property
     def finished(self) -> bool:
-        """Whether the data so far is complete; also true before the first byte."""
+        """True if the data so far is complete, and before the first byte."""
         return not self._start and (self._member is None or self._member.finished)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """More input. Raises DecodeError; the caller must exhaust the iterator before it feeds again."""
+        """Decompress more input. Raises DecodeError; exhaust the iterator before the next call."""
         return self._read(data, _SIGNATURE)
 
     def close(self) -> Iterator[bytes]:
-        """The end of the input, which may be shorter than a signature. Raises DecodeError."""
+        """Decompress the rest at the end of the input, which may be shorter than a signature. Raises
+        DecodeError."""
         return self._read(b"", 1)
 
     def _read(self, data: bytes, needed: int) -> Iterator[bytes]:
@@ -216,18 +219,18 @@ class Decoder:
     def _begin(self, data: bytes) -> None:
         member = self._open(data)
         if member is None and not (self._lenient and self._member is None):
-            raise DecodeError("it does not begin like one")
+            raise DecodeError("the data has no valid header")
         self._member = member or _Plain()
 
 
 def encoding_of(header: str) -> str | None:
-    """The content coding that a Content-Encoding header names, None for an uncompressed body."""
+    """Return the content coding of a Content-Encoding header, None for an uncompressed body."""
     encoding = header.strip().lower()
     return None if encoding in ("", "identity", "none") else encoding
 
 
 def decompress_start(data: bytes, encoding: str | None, limit: int) -> bytes:
-    """The first `limit` bytes of a body, as far as it is readable; in an unknown encoding as it is."""
+    """Return up to `limit` bytes of a body, as far as it is readable; unchanged for an unknown encoding."""
     if encoding not in _OPEN:
         return data[:limit]
     found: list[bytes] = []
@@ -244,7 +247,8 @@ def decompress_start(data: bytes, encoding: str | None, limit: int) -> bytes:
 
 
 def decompress(data: bytes, encoding: str, limit: int, *, lenient: bool = False) -> bytes:
-    """All of a body. Raises TooLargeError above `limit` bytes, DecodeError for damaged or truncated data."""
+    """Return the whole body. Raises TooLargeError above `limit` bytes, DecodeError for damaged or truncated
+    data."""
     decoder = Decoder(encoding, lenient=lenient)
     found: list[bytes] = []
     size = 0
@@ -252,8 +256,8 @@ def decompress(data: bytes, encoding: str, limit: int, *, lenient: bool = False)
         for piece in source:
             size += len(piece)
             if size > limit:
-                raise TooLargeError(f"it is larger than {limit} bytes when decompressed")
+                raise TooLargeError(f"the decompressed data exceeds {limit} bytes")
             found.append(piece)
     if not decoder.finished:
-        raise DecodeError("it is cut off")
+        raise DecodeError("the data is truncated")
     return b"".join(found)

@@ -17,7 +17,7 @@ from smart_router.suggestions import did_you_mean
 
 
 class Option(NamedTuple):
-    """One option: `typespec` is what mitmproxy checks values against."""
+    """One option; mitmproxy checks values against `typespec`."""
 
     name: str
     typespec: Any
@@ -44,93 +44,94 @@ OPTIONS: tuple[Option, ...] = (
         "router_max_body",
         str,
         "32m",
-        "Largest request body that is accepted; larger ones are answered with 413. Suffixes: k, m, g.",
+        "Largest accepted request body; larger ones get a 413. Suffixes: k, m, g.",
     ),
     Option(
         "router_max_answer",
         str,
         "32m",
-        "Largest answer of a provider that is held in memory, compressed or not: whole answers, and streams "
-        "until their first content. A larger one fails the attempt. Suffixes: k, m, g.",
+        "Largest answer of a provider held in memory, compressed or not: whole answers, and streams until "
+        "their first content. A larger one fails the attempt. Suffixes: k, m, g.",
     ),
-    Option("router_max_attempts", int, _LIMITS.max_attempts, "How many attempts one request may take."),
+    Option("router_max_attempts", int, _LIMITS.max_attempts, "Maximum number of attempts per request."),
     Option(
         "router_connect_timeout",
         str,
         f"{_LIMITS.connect:g}",
-        "Seconds in which a provider's connection must stand.",
+        "Seconds to connect to a provider.",
     ),
     Option(
         "router_first_byte_timeout",
         str,
         f"{_LIMITS.first_byte:g}",
-        "Seconds in which a streamed answer must begin; five times that for whole answers and reasoning.",
+        "Seconds until a streamed answer must begin; five times that for whole answers and reasoning.",
     ),
     Option(
         "router_silence_timeout",
         str,
         f"{_LIMITS.silence:g}",
-        "Seconds that a provider may be silent in mid-answer.",
+        "Seconds a provider may be silent in the middle of an answer.",
     ),
     Option(
         "router_silence_warning",
         str,
         f"{_LIMITS.silence_warning:g}",
-        "Seconds after which a line in the log says that a provider is silent; once per attempt.",
+        "Seconds of a provider's silence until a warning is logged; once per attempt.",
     ),
     Option(
         "router_failover_timeout",
         str,
         f"{_LIMITS.failover:g}",
-        "Seconds after which no new attempt is begun.",
+        "Seconds after which no new attempt is started.",
     ),
-    Option("router_total_timeout", str, f"{_LIMITS.total:g}", "Seconds that one request may take in all."),
+    Option("router_total_timeout", str, f"{_LIMITS.total:g}", "Seconds one request may take in total."),
     Option(
         "router_hold_head",
         str,
         f"{_LIMITS.hold_head:g}",
-        "Seconds after which a waiting streaming client gets head and keep-alives; failover goes on.",
+        "Seconds until a waiting streaming client gets the head and keep-alives; failover stays possible.",
     ),
     Option(
         "router_max_wait",
         str,
         f"{_LIMITS.max_wait:g}",
-        "When only rate-limited candidates are left, a request waits for so many seconds at most.",
+        "Seconds a request may wait when only rate-limited candidates are left.",
     ),
     Option(
         "router_keep_body",
         str,
         "10m",
-        "How much of a streamed body flows keep, in the UI and in saved files; of a larger one the head, the "
-        "tail and a note are kept. Suffixes: k, m, g.",
+        "Largest streamed body that flows keep whole, in the UI and in saved files; of a larger one they "
+        "keep the head, the tail and a note. Suffixes: k, m, g.",
     ),
     Option(
         "router_keep_flows",
         int,
         2000,
-        "How many flows mitmweb and the console list; older ones go, but for those that you marked, edited "
-        "or paused. 0 keeps all.",
+        "Most flows listed in mitmweb and the console. Older ones are removed, except those you marked, "
+        "edited or paused. 0 keeps all.",
     ),
-    Option("router_stats_days", int, 90, "How many days records and the audit log are kept."),
+    Option("router_stats_days", int, 90, "Days for which records and the audit log are kept."),
     Option(
         "router_stats_size",
         str,
         "512m",
-        "How large the file with records and audit log may become; the oldest go first. Suffixes: k, m, g.",
+        "Largest size of the file with records and audit log; the oldest are deleted. Suffixes: k, m, g.",
     ),
     Option(
         "router_audit_content",
         bool,
         False,
-        "Keep in the audit log what was asked, too. Without it no text of a prompt is kept anywhere.",
+        "Also keep prompts in the audit log. Without it no text of a prompt is stored anywhere.",
     ),
     Option(
         "router_intercept",
         Sequence[str],
         ["api.openai.com"],
         "In modes other than reverse: hosts whose chat requests are routed, as HOST[:PORT][/BASE][=NAMES]. "
-        "NAMES says what model names mean there: keep (what that host means, the default), map (see "
-        "router_model_map) or auto (nothing, the router chooses). HOST may hold *. Default: api.openai.com.",
+        "NAMES says how model names are read: keep (as that host reads them, the default), map (see "
+        "router_model_map) or auto (ignored: the router chooses). HOST may contain *. Default: "
+        "api.openai.com.",
     ),
     Option(
         "router_model_map",
@@ -142,8 +143,8 @@ OPTIONS: tuple[Option, ...] = (
         "router_passthrough",
         bool,
         False,
-        "An intercepted request that cannot be routed goes on to its own host, unchanged, with the key that "
-        "it came with. Otherwise it is answered with an error.",
+        "Pass an intercepted request that cannot be routed on to its own host, unchanged and with its own "
+        "key, instead of answering it with an error.",
     ),
     Option(
         "router_allow_origins",
@@ -155,24 +156,24 @@ OPTIONS: tuple[Option, ...] = (
         "router_allow_hosts",
         Sequence[str],
         [],
-        "In reverse mode: names by which clients on this machine may call the router, such as "
+        "In reverse mode: names that clients on this machine may use for the router, such as "
         "host.docker.internal, besides localhost and the listen address. Other names in the Host header are "
-        "refused, so that no web page can rebind its name to this machine; a router key makes up for it.",
+        "refused, against web pages that rebind their name to this machine, unless a router key is sent.",
     ),
     Option(
         "router_forward_credentials",
         Sequence[str],
         [],
-        "In reverse mode: hosts that get all credentials in requests that are passed on; * in a name stands "
-        "for anything. Other hosts get only keys that their own vendor issued: cookies and other keys are "
-        "removed. Router keys of [clients] go nowhere.",
+        "In reverse mode: hosts that get all credentials in requests that are passed on; names may contain "
+        "*. Other hosts get only keys issued by their own vendor: cookies and other keys are removed. "
+        "Router keys of [clients] are never passed on.",
     ),
     Option(
         "router_log_connections",
         bool,
         False,
-        "Log each connection that comes and goes, as mitmproxy does by itself: a fifth of what a connection "
-        "costs. What becomes of requests is logged in any case.",
+        "Log each opened and closed connection, as plain mitmproxy does: a fifth of a connection's cost. "
+        "Requests are always logged.",
     ),
     Option(
         "router_fast_hooks",
@@ -189,16 +190,16 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def add_options(loader: Loader) -> None:
-    """Declare every option to mitmproxy."""
+    """Declare all options to mitmproxy."""
     for option in OPTIONS:
         loader.add_option(*option)
 
 
 def take_deferred(options: OptManager) -> None:
-    """Set the router's options that --set and config.yaml gave before they were declared.
+    """Set the router's options that --set and config.yaml named before they were declared.
 
-    mitmproxy would do so itself, but drops the addon without a word where a value cannot be read, and keeps
-    silent about names that nobody declares. Raises OptionsError with all that is wrong.
+    mitmproxy would do so itself, but silently drops the addon for an invalid value, and ignores unknown
+    names. Raises OptionsError listing all errors.
     """
     given = {name: options.deferred.pop(name) for name in list(options.deferred) if name.startswith(PREFIX)}
     values, wrong = {}, []
@@ -213,7 +214,7 @@ def take_deferred(options: OptManager) -> None:
 
 
 def read_value(name: str, raw: Any) -> Any:
-    """An option's value: `raw` are the texts after --set, or what YAML gives. Raises ValueError."""
+    """Parse an option's value: `raw` is a list of texts from --set, or a YAML value. Raises ValueError."""
     option = _BY_NAME.get(name)
     if option is None:
         raise ValueError(f"there is no option {name}{did_you_mean(name, _BY_NAME)}")
@@ -232,7 +233,7 @@ def read_value(name: str, raw: Any) -> Any:
 def _read_bool(name: str, raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
-    if raw in (None, "", "true", "false"):  # mitmproxy takes the name alone as true
+    if raw in (None, "", "true", "false"):  # mitmproxy reads the name alone as true
         return bool(raw != "false")
     raise ValueError(f"{name} must be true or false, not {raw!r}")
 
@@ -254,12 +255,12 @@ _READERS: Mapping[Any, Callable[[str, Any], Any]] = {bool: _read_bool, int: _rea
 
 
 def read_max_body(options: Any) -> int:
-    """The largest request body in bytes. Raises ValueError naming the option."""
+    """Return the largest request body in bytes. Raises ValueError naming the option."""
     return _size(options, "router_max_body", least=1)
 
 
 def read_limits(options: Any) -> Limits:
-    """The limits that the options now say. Raises ValueError naming the option."""
+    """Return the limits set by the options. Raises ValueError naming the option."""
     return Limits(
         max_attempts=max(1, options.router_max_attempts),
         connect=_seconds(options, "router_connect_timeout"),
@@ -276,7 +277,7 @@ def read_limits(options: Any) -> Limits:
 
 
 def read_retention(options: Any) -> Retention:
-    """How long records are kept. Raises ValueError naming the option."""
+    """Return how long records are kept. Raises ValueError naming the option."""
     days = options.router_stats_days
     if days < 1:
         raise ValueError(f"router_stats_days must be 1 or more, not {days}")

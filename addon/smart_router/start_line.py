@@ -1,4 +1,4 @@
-"""The line in the log by which one sees that the router is there, and with what."""
+"""The log line at start: version, addresses, config and usable providers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from smart_router.providers.base import Provider
 Address = tuple[str, int]
 
 NOTHING_USABLE = (
-    "none (set a key such as OPENAI_API_KEY and start again, or `smart-router profiles add openai main`)"
+    "none (set a key such as OPENAI_API_KEY and restart, or run `smart-router profiles add openai main`)"
 )
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -26,7 +26,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 def start_line(
     addresses: Sequence[Address], config: str, profiles: Mapping[str, Sequence[ProfileStatus]]
 ) -> str:
-    """Version, address, config file, and which providers are usable. `profiles` are by provider."""
+    """Return the line with version, addresses, config file and usable providers. `profiles` are by
+    provider."""
     where = " and ".join(dict.fromkeys(format_address(address) for address in addresses)) or "no address"
     owned = list(chain.from_iterable(profiles.values()))
     usable = Counter(one.provider for one in owned if one.usable)
@@ -45,7 +46,7 @@ def _count(number: int) -> str:
 def pointed_at_itself(
     addresses: Sequence[Address], providers: Mapping[str, Provider], env: Mapping[str, str]
 ) -> Iterator[str]:
-    """Warnings about providers whose base URL is the router's own: their requests would go in circles."""
+    """Yield warnings for providers whose base URL is the router itself: their requests would loop."""
     ports = {address[1] for address in addresses}
     hosts = {address[0] for address in addresses} | {"localhost"}
     for name, provider in providers.items():
@@ -56,5 +57,5 @@ def pointed_at_itself(
             cause = variable if env.get(variable) else f"base_url of [providers.{name}]"
             yield (
                 f"{cause} is {provider.base_url}, which is this router itself, so requests to {name} fail: "
-                "unset it for the router, only its clients need it"
+                "unset it for the router; only clients need it"
             )

@@ -1,4 +1,4 @@
-"""The name that a misspelt one was probably meant to be."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` with the closest known name, to end a message with; empty if none is close."""
+    """Return `; did you mean X?` for the end of a message; empty if no known name is close."""
     by_lower = {one.lower(): one for one in known}
     found = get_close_matches(name.lower(), by_lower, 1)
     return f"; did you mean {by_lower[found[0]]}?" if found else ""

@@ -17,7 +17,7 @@ from smart_router.cli.env import SHELLS, TRUST, env
 
 @pytest.fixture(scope="module")
 def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as mitmproxy makes it, with a name that shells must quote."""
+    """A mitmproxy folder with a name that shells must quote."""
     folder = tmp_path_factory.mktemp("certs") / "it's mitmproxy"
     folder.mkdir()
     CertStore.from_store(str(folder), "mitmproxy", 2048)
@@ -77,7 +77,7 @@ def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("program", "why"), [("no-such-program", "not found"), ("sh", "don't know how to ask")]
+    ("program", "why"), [("no-such-program", "is not installed"), ("sh", "cannot check sh")]
 )
 def test_what_cannot_be_asked(program: str, why: str, confdir: Path) -> None:
     result = CliRunner().invoke(certs, ["check", program, "--confdir", str(confdir)])

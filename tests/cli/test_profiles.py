@@ -83,7 +83,7 @@ def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("add", "openai", "work", given="sk-canary-3\n").exit_code == 0
     (tmp_path / "state" / "auth.sqlite.damaged-1").touch()
     moved = run("move", "--to", "keyring").output
-    assert "openai:work is in the keyring now." in moved
+    assert "openai:work is now in the keyring." in moved
     assert "auth.sqlite.damaged-1: delete it" in moved
     assert passwords(tmp_path / "ring") == ["sk-canary-3"]
     assert json.loads(run("show", "openai:work", "--json").output)["in_keyring"] is True
@@ -109,9 +109,9 @@ def test_when_a_token_ends(tmp_path: Path) -> None:
         store.add_login("openai-codex", name, Tokens(SecretStr("canary-a"), refresh, now, at))
     store.close()
     listed = run("list", "--provider", "openai-codex").output
-    assert re.search(r"in 2 h( [0-9]+ s)?, refreshed by itself", listed)
-    assert "ended, for good" in listed
-    assert "unknown, refreshed by itself" in listed
+    assert re.search(r"in 2 h( [0-9]+ s)?, refreshed automatically", listed)
+    assert "expired, not refreshable" in listed
+    assert "unknown, refreshed automatically" in listed
     shown = json.loads(run("show", "openai-codex:a", "--json").output)
     assert shown["refreshable"] is True
     assert 7200 <= shown["expires_in"] <= 7230

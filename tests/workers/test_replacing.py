@@ -44,7 +44,7 @@ async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provi
         async with asking.clients(*((served.http, keep, pause) for keep, pause in kinds)):
             for _ in range(2):
                 served.send(signal.SIGHUP)
-                await asyncio.to_thread(served.wait_for_log, "all workers are new")
+                await asyncio.to_thread(served.wait_for_log, "all workers are replaced")
                 async with asyncio.timeout(30):
                     while {worker["pid"] for worker in await served.workers()} & old:
                         pass
@@ -63,7 +63,7 @@ async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Pro
         assert '"error"' in stream.lines[-1]
         assert "[DONE]" not in stream.lines[-1]
         assert await ended(served) == 0
-        assert "cut off after 0.2 s: 1 running" in served.log
+        assert "aborted after 0.2 s: 1 running" in served.log
 
 
 async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) -> None:
@@ -82,7 +82,7 @@ async def test_workers_without_a_supervisor_leave(tmp_path: Path, provider: Prov
         stream = Stream(served.http, provider)
         async with stream.running() as request:
             served.send(signal.SIGKILL)
-            await asyncio.to_thread(served.wait_for_log, "the supervisor is gone")
+            await asyncio.to_thread(served.wait_for_log, "the supervisor has exited")
             request.release(100)
         assert stream.lines[-1] == "data: [DONE]"
 
@@ -93,4 +93,4 @@ async def test_a_bad_option_ends_the_start(tmp_path: Path, provider: Provider) -
     assert await ended(served) == 1
     served.end()
     assert "router_max_body must be a size" in served.log
-    assert served.log.count("the worker ended before it served") == 1
+    assert served.log.count("the worker exited before it could serve") == 1

@@ -100,7 +100,7 @@ async def ends_whole(served: Served, provider: Provider) -> None:
     stream = Stream(served.http, provider)
     async with stream.running() as request:
         served.send(signal.SIGTERM)
-        await asyncio.to_thread(served.wait_for_log, "ending: running requests get 30 s")
+        await asyncio.to_thread(served.wait_for_log, "shutting down: running requests have 30 s")
         with pytest.raises(httpx.ConnectError):
             async with asyncio.timeout(PATIENCE):
                 while await served.workers():

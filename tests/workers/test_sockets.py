@@ -43,7 +43,7 @@ def test_everywhere_is_one_port() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--mode", "wireguard"], 2, "mode wireguard is not among those that serve has"),
+        (["--mode", "wireguard"], 2, "serve does not support the mode wireguard"),
         (["--mode", "nonsense"], 2, "unknown mode"),
         (["--mode", REVERSE, "--mode", "regular"], 2, "two modes cannot listen at"),
         (["--workers", "2", "--web"], 2, "it needs --workers 1"),

@@ -1,6 +1,6 @@
-"""`smart-router certs check`: whether an interpreter or a tool trusts mitmproxy's CA.
+"""`smart-router certs check`: checks that an interpreter or a tool trusts mitmproxy's CA.
 
-It is asked itself: a server on this machine shows it a certificate of that CA, and its handshake tells.
+The program itself connects to a local server with a certificate of that CA; the TLS handshake tells.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import click
 from smart_router.cli.env import confdir_option, find_ca
 
 _LIMIT = 30.0
-"""Seconds that a program may take."""
+"""Time limit of a program in seconds."""
 
 
 class CertificateCheck(NamedTuple):
-    """How a program is asked: arguments before the URL. `what` says which of its stores is asked."""
+    """A test of one trust store: `arguments` come before the URL, `what` names the store."""
 
     what: str
     arguments: tuple[str, ...]
@@ -53,22 +53,22 @@ PROBES: Mapping[str, tuple[CertificateCheck, ...]] = {
     "wget": (CertificateCheck("", ("--quiet", "--no-proxy", "--output-document=-")),),
     "ruby": (CertificateCheck("open-uri", ("-ropen-uri", "-e", "URI.open(ARGV[0], proxy: nil).read")),),
 }
-"""By the beginning of the program's name."""
+"""By prefix of the program's name."""
 
 
 @click.group()
 def certs() -> None:
-    """The CA with which mitmproxy signs, for tools with fixed endpoints. See certs/README.md."""
+    """Check the CA that mitmproxy signs with, for tools with fixed endpoints. See certs/README.md."""
 
 
 @certs.command()
 @click.argument("programs", nargs=-1)
 @confdir_option
 def check(programs: tuple[str, ...], confdir: Path) -> None:
-    """Ask PROGRAMS (python, node, curl, wget, ruby, or a path of one) whether they trust the CA.
+    """Check that PROGRAMS (python, node, curl, wget, ruby, or a path of one) trust the CA.
 
-    With the variables of this shell: run it after eval "$(smart-router env)" to see that they work. Without
-    PROGRAMS those are asked that are on the PATH. Exit code 1 if one does not trust it.
+    Programs run with this shell's environment: run it after eval "$(smart-router env)". Without PROGRAMS,
+    those on the PATH are checked. Exit code 1 if one does not trust the CA.
     """
     find_ca(confdir)
     asked = programs or tuple(name for name in PROBES if shutil.which(name))
@@ -86,16 +86,16 @@ def check(programs: tuple[str, ...], confdir: Path) -> None:
 
 def _probes(program: str) -> Sequence[CertificateCheck]:
     if shutil.which(program) is None:
-        raise click.ClickException(f"{program} was not found")
+        raise click.ClickException(f"{program} is not installed or not on the PATH")
     name = Path(program).name.lower()
     for known, probes in PROBES.items():
         if name.startswith(known):
             return probes
-    raise click.ClickException(f"don't know how to ask {program}; known are {', '.join(PROBES)}")
+    raise click.ClickException(f"cannot check {program}: use one of {', '.join(PROBES)}")
 
 
 def _refusal(command: Sequence[str]) -> str | None:
-    """Why the program did not get the page, in its own words; None if it did."""
+    """The program's own error message, None if it got the page."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -107,7 +107,7 @@ def _refusal(command: Sequence[str]) -> str | None:
 
 @contextlib.contextmanager
 def _server(confdir: Path) -> Iterator[str]:
-    """An HTTPS server for localhost with a certificate of the CA in this folder, at the URL it yields."""
+    """Run an HTTPS server for localhost with a certificate of this folder's CA; yield its URL."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from mitmproxy.certs import CertStore
@@ -116,7 +116,7 @@ def _server(confdir: Path) -> Iterator[str]:
     entry = store.get_cert("localhost", [x509.DNSName("localhost")])
     secret = entry.privatekey.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:  # the ssl module reads keys from files alone
+    with tempfile.TemporaryDirectory() as folder:  # the ssl module reads keys only from files
         key = Path(folder) / "key.pem"
         key.touch(0o600)
         key.write_bytes(secret + entry.cert.to_pem())

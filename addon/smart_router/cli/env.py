@@ -1,4 +1,5 @@
-"""`smart-router env`: the variables by which a shell's programs go through the router and trust its CA."""
+"""`smart-router env`: variables that send a shell's programs through the router and make them trust its
+CA."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from pathlib import Path
 import click
 
 CONFDIR = "~/.mitmproxy"
-"""mitmproxy's own folder, unless its option `confdir` says otherwise."""
+"""mitmproxy's default `confdir`."""
 
 CA_FILE = "mitmproxy-ca-cert.pem"
 
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
-"""OpenSSL, Go and httpx; requests; curl; git; Node. All but Node's take the place of the usual authorities,
-which is right behind a proxy that signs every certificate itself."""
+"""OpenSSL, Go and httpx; requests; curl; git; Node. All except Node's replace the usual authorities, which is
+right behind a proxy that signs every certificate itself."""
 
 SHELLS = {
     "sh": lambda name, value: f"export {name}={shlex.quote(value)}",
@@ -27,20 +28,20 @@ confdir_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=CONFDIR,
     show_default=True,
-    help="mitmproxy's folder, where its CA is.",
+    help="mitmproxy's folder, which has the CA.",
 )
 
 
 def find_ca(confdir: Path) -> Path:
-    """The CA's certificate. Raises ClickException where there is none yet."""
+    """Return the path of the CA's certificate. Raises ClickException if it does not exist."""
     path = confdir.expanduser().resolve() / CA_FILE
     if not path.is_file():
-        raise click.ClickException(f"{path} does not exist: mitmproxy makes it when it is first started")
+        raise click.ClickException(f"{path} does not exist: start mitmproxy once to create it")
     return path
 
 
 def variables(ca_file: Path, proxy: str) -> dict[str, str]:
-    """Names and values. Lower-case names too, since curl reads only those of http_proxy."""
+    """Return names and values. Lower-case names are included because curl reads only `http_proxy`."""
     proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), proxy)
     local = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
     return {**proxies, **local, "NODE_USE_ENV_PROXY": "1", **{name: str(ca_file) for name in TRUST}}
@@ -51,9 +52,9 @@ def variables(ca_file: Path, proxy: str) -> dict[str, str]:
 @click.option("--shell", type=click.Choice(list(SHELLS)), default="sh", show_default=True)
 @confdir_option
 def env(proxy: str, shell: str, confdir: Path) -> None:
-    """Print the lines that send a shell's programs through the router: eval "$(smart-router env)".
+    """Print variables that send a shell's programs through the router: eval "$(smart-router env)".
 
-    For a router in regular mode. They hold for this shell alone; nothing else on the machine trusts the CA.
+    For a router in regular mode. They affect only this shell; nothing else on the machine trusts the CA.
     """
     for name, value in variables(find_ca(confdir), proxy).items():
         click.echo(SHELLS[shell](name, value))

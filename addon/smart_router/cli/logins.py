@@ -1,4 +1,4 @@
-"""`smart-router login` and `smart-router import`: profiles from a login, or from a vendor's own CLI."""
+"""`smart-router login` and `smart-router import`: add profiles by a login or from a vendor's CLI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
 
 SINGLE_USE = (
-    "A refresh token works once: as soon as the router or the vendor's command line refreshes it, "
+    "A refresh token works once: when the router or the vendor's command line uses it, "
     "the other one is logged out"
 )
 
@@ -46,11 +46,13 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one
 @_name
 @_region
 @click.option(
-    "--device", is_flag=True, help="openai-codex: confirm a code on any device, without a browser here."
+    "--device", is_flag=True, help="openai-codex: confirm a code on any device; needs no browser here."
 )
-@click.option("--old-hosts", is_flag=True, help="minimax-portal: the addresses of before May 2026.")
-@click.option("--no-browser", is_flag=True, help="Show the address, do not open it.")
-@click.option("--accept-risk", is_flag=True, help="antigravity: the warning about its terms was read.")
+@click.option("--old-hosts", is_flag=True, help="minimax-portal: use the addresses from before May 2026.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening it.")
+@click.option(
+    "--accept-risk", is_flag=True, help="antigravity: confirm that you read the warning about its terms."
+)
 @_as_json
 def login(
     provider: str,
@@ -62,7 +64,7 @@ def login(
     accept_risk: bool,
     as_json: bool,
 ) -> None:
-    """Log in with PROVIDER, and keep the login as a profile."""
+    """Log in to PROVIDER and store the login as a profile."""
     row = LOGINS[provider]
     screen = _Screen(as_json=as_json, browser=not no_browser)
     _warn(row, screen, accepted=accept_risk)
@@ -86,11 +88,11 @@ def login(
 @click.argument("provider", type=click.Choice(list(CLI_FILES)))
 @_name
 @_region
-@click.option("--file", type=click.Path(path_type=Path), help="The file, if it is not where it usually is.")
+@click.option("--file", type=click.Path(path_type=Path), help="The file, if it is not in its usual place.")
 @click.option(
     "--with-refresh-token",
     is_flag=True,
-    help="Take over the login for good. Without it the profile lasts as long as the access token.",
+    help="Move the login here for good. Without it the profile lasts as long as the access token.",
 )
 @_as_json
 def import_(
@@ -101,15 +103,15 @@ def import_(
     with_refresh_token: bool,
     as_json: bool,
 ) -> None:
-    """Take over the login of PROVIDER's own command line from its file."""
+    """Import the login of PROVIDER's own command line from its file."""
     row, screen = LOGINS[provider], _Screen(as_json=as_json, browser=False)
     with _opened() as (_, store):
         grant = _read_file(provider, file, with_refresh=with_refresh_token)
         profile = _keep(store, row, grant, name, region)
     if with_refresh_token:
-        screen.warn(f"{SINGLE_USE}. Do not use the vendor's command line with this account any more.")
+        screen.warn(f"{SINGLE_USE}. Stop using the vendor's command line with this account.")
     else:
-        screen.warn(f"Only the access token was taken. {SINGLE_USE}.")
+        screen.warn(f"Only the access token was imported. {SINGLE_USE}.")
     screen.done(profile, grant)
 
 
@@ -122,7 +124,7 @@ def _read_file(provider: str, file: Path | None, *, with_refresh: bool) -> Grant
         try:
             return read_cli_file(known, path, time.time(), with_refresh=with_refresh)
         except LoginError as error:
-            missing = error  # with --file the other form may fit
+            missing = error  # --file may be in the other format
     raise missing
 
 
@@ -143,12 +145,12 @@ def _warn(row: LoginProvider, screen: _Screen, *, accepted: bool) -> None:
         return
     if screen.as_json or not sys.stdin.isatty():
         raise click.UsageError(f"{row.id} needs --accept-risk.")
-    click.confirm("Log in all the same?", abort=True, err=True)
+    click.confirm("Log in anyway?", abort=True, err=True)
 
 
 @contextmanager
 def _opened() -> Iterator[tuple[Config, AuthStore]]:
-    """Config and store; what goes wrong with a login becomes the command's error."""
+    """Open config and store; turn a login's errors into the command's error."""
     config = load_config(config_path(os.environ), os.environ)
     store = AuthStore(os.environ, config.providers, state_path(os.environ))
     try:
@@ -161,7 +163,7 @@ def _opened() -> Iterator[tuple[Config, AuthStore]]:
 
 
 class _Screen:
-    """What the user sees of a login: address, code and a countdown, or JSON lines."""
+    """Shows a login to the user: address, code and a countdown, or JSON lines."""
 
     def __init__(self, *, as_json: bool, browser: bool) -> None:
         self.as_json = as_json
@@ -177,7 +179,7 @@ class _Screen:
         self._live.stop()
 
     def warn(self, text: str) -> None:
-        """On standard error, whatever the form of the rest."""
+        """Print a warning to standard error, also with --json."""
         Console(stderr=True, highlight=False).print(Text(f"Warning: {text}", "yellow"))
 
     def show(self, url: str, code: str | None) -> None:
@@ -202,7 +204,7 @@ class _Screen:
             self._live.update(Text(f"Waiting for you … {minutes}:{rest:02d} left"), refresh=True)
 
     def done(self, profile: Profile, grant: Grant) -> None:
-        """The login is kept."""
+        """Report the stored login."""
         expires_at, refresh = grant.tokens.expires_at, grant.tokens.refresh
         seconds = None if expires_at is None else round(expires_at - time.time())
         if self.as_json:
@@ -212,7 +214,7 @@ class _Screen:
             return
         self._say(f"Logged in: profile {profile.id}.", grant.notice or "")
         if refresh is None and seconds is not None:
-            self._say(f"It ends in {seconds / 3600:.1f} hours and is not refreshed.")
+            self._say(f"It expires in {seconds / 3600:.1f} hours and cannot be refreshed.")
 
     def _say(self, *lines: str) -> None:
         for line in filter(None, lines):

@@ -1,4 +1,4 @@
-"""The command line: `smart-router COMMAND`. Each command is a module of its own, loaded when it is used."""
+"""The command line: `smart-router COMMAND`. Each command's module is imported when the command is run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ COMMANDS = {
     "serve": "smart_router.cli.serve:serve",
     "stats": "smart_router.cli.stats:stats",
 }
-"""Where each command is; a new one needs a line here."""
+"""Module and function of each command."""
 
 
 class _Commands(click.Group):
-    """Commands by name, and their errors in one line."""
+    """Loads commands by name, and prints errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -40,12 +40,12 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # `| head`: click leaves quietly
+        except BrokenPipeError:  # `| head`: click exits silently
             raise
         except OSError as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
         except Exception as error:
-            # imported here, since they bring half of the router along
+            # imported late: they import half of the router
             from smart_router.config_errors import ConfigError
             from smart_router.errors import ClientError
 
@@ -57,4 +57,4 @@ class _Commands(click.Group):
 @click.command(cls=_Commands)
 @click.version_option(__version__, prog_name="smart-router")
 def main() -> None:
-    """Run the router as a server, look at what it would do and has done, and at its credentials."""
+    """Run the router as a server, inspect its decisions and records, and manage credentials."""

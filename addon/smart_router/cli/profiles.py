@@ -1,4 +1,4 @@
-"""`smart-router profiles`: look at credentials and what keeps them away, switch them, forget them."""
+"""`smart-router profiles`: lists, adds, disables and removes credentials."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ one_profile = click.argument("profile_id", metavar="PROFILE")
 
 @click.group()
 def profiles() -> None:
-    """API keys and logins: which there are, how they fare, which are used.
+    """Manage API keys and logins.
 
     Environment keys are those of this shell; a router started elsewhere may have others.
     """
 
 
 @profiles.command("list")
-@click.option("--provider", help="Only this provider's.")
+@click.option("--provider", help="Only profiles of this provider.")
 @as_json
 def list_(provider: str | None, as_json: bool) -> None:
     """List all profiles."""
@@ -53,7 +53,7 @@ def list_(provider: str | None, as_json: bool) -> None:
 @one_profile
 @as_json
 def show(profile_id: str, as_json: bool) -> None:
-    """Show one profile and what is known of its models."""
+    """Show a profile and the state of its models."""
     with _store() as store:
         _print_one(_status(store, profile_id), as_json)
 
@@ -63,7 +63,7 @@ def show(profile_id: str, as_json: bool) -> None:
 @click.argument("name")
 @as_json
 def add(provider: str, name: str, as_json: bool) -> None:
-    """Store an API key as PROVIDER:NAME; it is asked for, or read from standard input."""
+    """Store an API key as PROVIDER:NAME; it is prompted for, or read from standard input."""
     asked = sys.stdin.isatty()
     secret = SecretStr(click.prompt("Key", hide_input=True) if asked else sys.stdin.readline().rstrip("\r\n"))
     with _store() as store:
@@ -74,7 +74,7 @@ def add(provider: str, name: str, as_json: bool) -> None:
 @one_profile
 @as_json
 def remove(profile_id: str, as_json: bool) -> None:
-    """Forget a stored key or login; environment keys can only be disabled."""
+    """Remove a stored key or login; environment keys can only be disabled."""
     with _store() as store:
         store.remove(profile_id)
     if as_json:
@@ -84,7 +84,7 @@ def remove(profile_id: str, as_json: bool) -> None:
 
 
 def _switch(name: str, help_: str) -> None:
-    """A command that calls the store's method of that name and shows the result."""
+    """Add a command that calls the store's method of that name and shows the result."""
 
     @profiles.command(name, help=help_)
     @one_profile
@@ -102,14 +102,14 @@ def _switch(name: str, help_: str) -> None:
     "place",
     type=click.Choice(["keyring", "database"]),
     required=True,
-    help="keyring: the system's. database: the state folder's auth.sqlite.",
+    help="keyring: the system's. database: auth.sqlite in the state folder.",
 )
 @as_json
 def move(place: str, as_json: bool) -> None:
-    """Bring all stored secrets into the system's keyring, or back; new ones will go there, too.
+    """Move all stored secrets to the system's keyring, or back; new secrets are stored there, too.
 
-    Each is written to its new place and read back before it leaves the old one. Routers that are running
-    notice by themselves. The keyring needs the extra `keyring`: pip install 'smart-router[keyring]'.
+    Each secret is written to its new place and read back before it is deleted from the old one. Running
+    routers notice the move. The keyring needs the extra `keyring`: pip install 'smart-router[keyring]'.
     """
     with _store() as store:
         found = store.move(to_keyring=place == "keyring")
@@ -122,7 +122,7 @@ def move(place: str, as_json: bool) -> None:
         _print_json({"place": place, "moved": moved, "left": left, "old_copies": old_copies})
     else:
         for profile_id in moved:
-            click.echo(f"{profile_id} is in the {place} now.")
+            click.echo(f"{profile_id} is now in the {place}.")
         click.echo(f"New secrets go to the {place}.")
         for name in old_copies:
             click.echo(f"Old secrets may still be in {name}: delete it if you do not need it.", err=True)
@@ -131,14 +131,14 @@ def move(place: str, as_json: bool) -> None:
         raise click.ClickException("\n".join(lines))
 
 
-_switch("enable", "Use a profile again, whoever disabled it.")
-_switch("disable", "Do not use a profile until it is enabled.")
-_switch("reset", "Forget cooldowns, counts and failures of a profile.")
+_switch("enable", "Enable a profile, even one that the router disabled.")
+_switch("disable", "Disable a profile until it is enabled again.")
+_switch("reset", "Clear the cooldowns, counts and failures of a profile.")
 
 
 @contextmanager
 def _store() -> Iterator[AuthStore]:
-    """The store of this configuration; its errors become the command's."""
+    """Open the store of this configuration; turn its errors into the command's error."""
     try:
         config = load_config(config_path(os.environ), os.environ)
         store = AuthStore(os.environ, config.providers, state_path(os.environ))
@@ -172,8 +172,8 @@ def _print_one(status: dict[str, Any], as_json: bool) -> None:
 
 
 def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) -> None:
-    """`rows` are described as by ProfileStatus.as_dict, by name."""
-    own = ("from", "token ends") if origin else ()
+    """Print a table; `rows` have the form of ProfileStatus.as_dict, by name."""
+    own = ("from", "token expires") if origin else ()
     columns = (what, *own, "state", "why", "cooled for", "used", "outcomes")
     table = Table(*columns, box=None, pad_edge=False)
     for name, one in rows.items():
@@ -186,7 +186,7 @@ def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) ->
             f"{_duration(one['used_ago'])} ago" if one["used_ago"] is not None else "",
             ", ".join(f"{count} {outcome}" for outcome, count in one["counts"].items()),
         )
-    # into a file or pipe nothing is folded
+    # do not wrap lines in files and pipes
     console = Console()
     console.print(table) if console.is_terminal else Console(width=250).print(table)
 
@@ -197,18 +197,18 @@ def _origin(status: dict[str, Any]) -> str:
 
 
 def _end(status: dict[str, Any]) -> str:
-    """When a login's token ends, and what happens then."""
+    """Expiry of a login's token, and what happens then."""
     seconds = status["expires_in"]
     if status["refreshable"] is None:
         return ""
-    after = "refreshed by itself" if status["refreshable"] else "for good"
+    after = "refreshed automatically" if status["refreshable"] else "not refreshable"
     if seconds is None:
         return f"unknown, {after}"
-    return f"in {_duration(seconds)}, {after}" if seconds > 0 else f"ended, {after}"
+    return f"in {_duration(seconds)}, {after}" if seconds > 0 else f"expired, {after}"
 
 
 def _duration(seconds: float | None) -> str:
-    """`95.0` as `1 min 35 s`; the two largest units do."""
+    """Format `95.0` as `1 min 35 s`, with the two largest units."""
     if seconds is None:
         return ""
     whole = round(seconds)

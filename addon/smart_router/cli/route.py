@@ -1,4 +1,4 @@
-"""`smart-router route`: what the router would decide, and why, without calling anyone."""
+"""`smart-router route`: shows routing decisions without calling a provider."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--jsonl", type=click.File("rb"), help='Lines of {"id", "prompt" | "messages" | "request"}; - for stdin.'
 )
-@click.option("--flows", type=click.File("rb"), help="A flow file of mitmproxy's -w: route yesterday again.")
+@click.option("--flows", type=click.File("rb"), help="A flow file written by mitmproxy's -w.")
 @click.option(
     "--model",
     default="auto",
     show_default=True,
-    help="The virtual model asked for, unless a request names one.",
+    help="The virtual model for requests that name none.",
 )
 @click.option("--config", "config_file", type=_FILE, help="Use this configuration file.")
 @click.option("--compare", "other_file", type=_FILE, help="Show what this other configuration would change.")
@@ -59,7 +59,7 @@ def route_command(
 ) -> None:
     """Show score, signals, tier and candidates for PROMPT, or for each request of a file, one JSON line each.
 
-    Providers count as usable that have a key in the environment; if none has, all of them do.
+    Providers with a key in the environment count as usable; without any key, all do.
     """
     if sum(source is not None for source in (prompt, jsonl, flows)) != 1:
         raise click.UsageError("Give one of PROMPT, --jsonl or --flows.")
@@ -85,7 +85,7 @@ def _offline(config: Config) -> Offline:
 
 
 def _print_lines(recorded: Iterable[Recorded], offline: Offline, model: str) -> None:
-    """A line of JSON for each request; exit code 1 if one could not be decided."""
+    """Print a line of JSON for each request; exit code 1 if one has no decision."""
     failed = False
     for id_, decision in _decisions(recorded, offline, model):
         if isinstance(decision, ClientError):
@@ -113,7 +113,7 @@ def _decisions(
 def _compare(
     recorded: Iterable[Recorded], before: Offline, after: Offline, model: str, as_json: bool
 ) -> None:
-    """Both decisions of each request that changes, then the counts. Unreadable requests are left out."""
+    """Print both decisions of each changed request, then the counts. Unreadable requests are skipped."""
     comparison, now = Comparison(), time.time()
     rows: list[tuple[Any, Decision, Decision]] = []
     for id_, request in recorded:
@@ -170,6 +170,6 @@ def _print_decision(decision: Decision) -> None:
 
 
 def _console() -> Console:
-    """Wide where nobody reads: nothing is folded into a file or pipe."""
+    """A console that does not wrap lines in files and pipes."""
     console = Console()
     return console if console.is_terminal else Console(width=250)

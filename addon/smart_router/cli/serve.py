@@ -1,4 +1,4 @@
-"""`smart-router serve`: the router as a server, in several processes."""
+"""`smart-router serve`: runs the router as a server with several processes."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ import click
 
 ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
 ONE_PROCESS_SHORT = ("-w", "-C", "-r")
-"""Arguments of mitmproxy's for files that one process has to itself."""
+"""mitmproxy's arguments for files that only one process can use."""
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 for a free one."
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one."
 )
-@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
-@click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; one worker only.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Number of processes."
+)
+@click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; needs one worker.")
 @click.option(
     "--mode",
     "modes",
     multiple=True,
     default=["reverse:https://api.openai.com"],
     show_default=True,
-    help="As mitmproxy's; several are served at once.",
+    help="A mode of mitmproxy; repeat for several.",
 )
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of mitmproxy's.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of mitmproxy or of the router."
+)
 @click.option(
     "--grace",
     type=click.FloatRange(0),
     default=30.0,
     show_default=True,
-    help="Seconds that running requests get when a worker is to end.",
+    help="Seconds for running requests to finish when a worker ends.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(
@@ -48,14 +52,14 @@ def serve(
     grace: float,
     arguments: Sequence[str],
 ) -> None:
-    """Serve with several processes at one address; further ARGUMENTS go to mitmproxy, after --.
+    """Serve with several processes at one address. ARGUMENTS after -- are passed to mitmproxy.
 
-    SIGTERM or Ctrl+C lets running requests end first; SIGHUP puts new workers in the place of the old ones
-    without a request failing.
+    SIGTERM or Ctrl+C ends the workers after their running requests; SIGHUP replaces the workers without
+    failing a request.
     """
     if sys.platform == "win32":
         raise click.ClickException("serve needs a Unix system; run mitmdump -s addon/router.py")
-    # imported here, since they bring mitmproxy along
+    # imported late: they import mitmproxy
     from smart_router.workers.process import Command
     from smart_router.workers.sockets import addresses, open_sockets
     from smart_router.workers.supervisor import Supervisor
@@ -70,7 +74,7 @@ def serve(
         raise click.BadParameter(str(error), param_hint="--mode") from None
     options = ["--listen-host", host, "--listen-port", str(port), *(f"--mode={mode}" for mode in modes)]
     if not web and not any("flow_detail" in one or "flow-detail" in one for one in passed_on):
-        options.append("--set=flow_detail=0")  # the log has a line for each request, and that is enough
+        options.append("--set=flow_detail=0")  # the router logs a line for each request
     command = Command("mitmweb" if web else "mitmdump", [*options, *passed_on], sockets)
     where = " and ".join(addresses(sockets))
     supervisor = Supervisor(command, workers, grace, _say, alone=why_alone is not None)
@@ -79,7 +83,7 @@ def serve(
 
 
 def _why_alone(web: bool, passed_on: Sequence[str]) -> str | None:
-    """What only one process at a time can do, None if nothing was asked for that is so."""
+    """Reason why only one worker can run, None if several can."""
     if web:
         return "--web shows the flows of one process"
     for argument in passed_on:
@@ -90,5 +94,5 @@ def _why_alone(web: bool, passed_on: Sequence[str]) -> str | None:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError):  # the terminal may be gone
+    with suppress(OSError):  # the terminal may be closed
         click.echo(f"smart-router: {text}")

@@ -1,4 +1,4 @@
-"""`smart-router stats`, `report` and `audit`: what was routed where, what it cost, who asked."""
+"""`smart-router stats`, `report` and `audit`: show recorded requests and their costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from smart_router.stats.since import read_since
 from smart_router.storage.sqlite_file import NewerFileError
 
 FOLLOW_EVERY = 0.5
-"""Seconds between looks for new rows."""
+"""Seconds between checks for new rows."""
 
 
 def _since(ctx: click.Context, param: click.Parameter, value: str) -> float:
@@ -37,7 +37,7 @@ since_option = click.option(
     default="",
     callback=_since,
     metavar="WHEN",
-    help="Look back 7d, 12h, 30m, or to 2026-11-01. Default: all.",
+    help="Start of the period: 7d, 12h, 30m, or 2026-11-01. Default: all.",
 )
 
 
@@ -50,7 +50,7 @@ def stats(since: float, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(report, indent=2))
         return
-    from smart_router.stats.tables import print_report  # rich takes its time
+    from smart_router.stats.tables import print_report  # rich is slow to import
 
     print_report(report)
 
@@ -66,7 +66,7 @@ def stats(since: float, as_json: bool) -> None:
     help="The file to write.",
 )
 def report(since: float, output: Path) -> None:
-    """Write the same as one HTML page with charts, which opens without network."""
+    """Write the statistics as one HTML page with charts that opens offline."""
     from smart_router.stats.page import report_page
 
     output.write_text(report_page(_report(since)), "utf-8")
@@ -75,12 +75,14 @@ def report(since: float, output: Path) -> None:
 
 @click.group()
 def audit() -> None:
-    """Who asked what, and how it ended: as JSON lines."""
+    """Print the audit log as JSON lines."""
 
 
 @audit.command()
-@click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="So many lines.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option(
+    "-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Number of lines."
+)
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 def tail(count: int, follow: bool) -> None:
     """Print the last lines."""
     with _reading() as db:
@@ -116,7 +118,7 @@ def _print_lines(entries: Iterable[dict[str, Any]]) -> None:
 
 @contextmanager
 def _reading() -> Iterator[sqlite3.Connection]:
-    """The records file of this configuration; its errors become the command's."""
+    """Open the records file of this configuration; turn its errors into the command's error."""
     folder = state_path(os.environ)
     try:
         with reading(folder) as db:

@@ -1,1 +1,1 @@
-"""The router's additions to mitmproxy's tools: linked flows, views, commands, replays, fixed endpoints."""
+"""Additions to mitmweb and the console: linked and marked flows, a transcript view, commands."""

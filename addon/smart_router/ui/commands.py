@@ -63,8 +63,8 @@ class _ProfileType(_TextType):
 
 
 class Commands:
-    """`router.*` commands. `find_router` gives the router, None while it has no usable config;
-    `list_running` the requests in progress."""
+    """The `router.*` commands. `find_router` returns the router, None while it has no usable config;
+    `list_running` returns the requests in progress."""
 
     name = "smart-router-commands"
 
@@ -85,9 +85,9 @@ class Commands:
     @command.command("router.explain")  # type: ignore[untyped-decorator]
     def explain(self, flow: RoutedRequest) -> Data:
         """
-        Why a request is routed as it is: what was decided, its attempts, and score, signals and candidates as
-        the present config sees them. The request is named by its id (x-router-request-id), or by a filter
-        that matches its flows alone; in the console @focus is the selected flow.
+        Explain how a request was routed: the decision, its attempts, and the score, signals and candidates
+        under the current config. Name the request by its id (x-router-request-id) or by a filter that matches
+        only its flows; in the console @focus is the selected flow.
         """
         client, router = _client(flow), self._router()
         try:
@@ -112,8 +112,8 @@ class Commands:
     @command.command("router.replay")  # type: ignore[untyped-decorator]
     def replay(self, flow: RoutedRequest, model: ModelName) -> None:
         """
-        Send the same client request again through another model, as a flow of its own. The request is named
-        as for router.explain.
+        Send a client request again with another model, as a new flow. Name the request as for
+        router.explain.
         """
         self._router()
         client = _client(flow)
@@ -122,7 +122,7 @@ class Commands:
             dialect, _ = _dialect_of(client)
             path, body = dialect.with_model(client.request.path, client.request.content or b"", str(model))
         except ValueError as error:
-            raise exceptions.CommandError(f"this request has no model to change: {error}") from error
+            raise exceptions.CommandError(f"the model of this request cannot be changed: {error}") from error
         copy.request.path, copy.request.content = path, body
         copy.metadata = {REPLAYED: client.id}
         copy.comment = f"again, with {model}; {client.metadata['router_request']}"
@@ -134,7 +134,7 @@ class Commands:
     @command.command("router.running")  # type: ignore[untyped-decorator]
     def running(self) -> Data:
         """
-        The requests in progress, and what each is waiting for.
+        List the requests in progress, with what each is waiting for.
         """
         now, wall = time.monotonic(), time.time()
         rows = [["id", "model", "tier", "attempt", "candidate", "running for", "now"]]
@@ -144,7 +144,7 @@ class Commands:
     @command.command("router.models")  # type: ignore[untyped-decorator]
     def models(self) -> Sequence[str]:
         """
-        The models that a client may ask for.
+        List the available models.
         """
         router = self._router()
         listed = local_answers.list_models(router.config, router.auth, time.monotonic())
@@ -153,7 +153,7 @@ class Commands:
     @command.command("router.profiles")  # type: ignore[untyped-decorator]
     def profiles(self) -> Data:
         """
-        Keys and logins, how they fare, and what keeps them away.
+        List keys and logins with their state, and why a profile is not used.
         """
         rows = [["profile", "state", "why", "cooled for"]]
         for status in self._router().auth.statuses(None, time.monotonic()):
@@ -169,7 +169,7 @@ class Commands:
     @command.command("router.cooldown.clear")  # type: ignore[untyped-decorator]
     def clear_cooldown(self, profile: ProfileId = ProfileId()) -> None:  # noqa: B008  # a constant
         """
-        Forget the cooldowns of a profile and its models, or of all.
+        Clear the cooldowns of a profile and its models, or of all profiles.
         """
         auth = self._router().auth
         known = [status.id for status in auth.statuses(None, time.monotonic())]
@@ -182,16 +182,16 @@ class Commands:
     @command.command("router.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> str:
         """
-        Read the router's config file again.
+        Reload the router's config file.
         """
         router = self._router()
         if router.reload(force=True):
             return f"reloaded {router.config_file}"
-        raise exceptions.CommandError("the config has an error, see the log; the old one stays")
+        raise exceptions.CommandError("the config has an error, see the log; the previous one stays in use")
 
 
 def _client(named: RoutedRequest) -> http.HTTPFlow:
-    """The client flow that mitmproxy found for an argument."""
+    """Check an argument that mitmproxy resolved."""
     if not isinstance(named, http.HTTPFlow):
         raise exceptions.CommandError("this is not a routed request")
     return named
@@ -216,8 +216,8 @@ def _profile_row(name: str, known: dict[str, Any]) -> list[str]:
 
 
 def _data(rows: list[list[str]]) -> Data:
-    """A table, as mitmproxy's types have it. mitmweb shows a command's result as JSON on one line, so there
-    the event log gets it laid out.
+    """Return a table in mitmproxy's type. mitmweb shows a command's result as JSON on one line, so the event
+    log there gets it as aligned text.
     """
     if in_mitmweb():
         logger.info("%s", aligned(rows))
@@ -225,7 +225,7 @@ def _data(rows: list[list[str]]) -> Data:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text, each column as wide as its widest cell."""
+    """Format rows as text with aligned columns."""
     widths = [max(map(cell_len, column)) for column in zip_longest(*rows, fillvalue="")]
     return "\n".join(
         "  ".join(set_cell_size(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip()

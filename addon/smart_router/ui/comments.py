@@ -1,6 +1,6 @@
-"""The comment of a client flow: what was decided and how it goes, in words, and the request's id at the end.
+"""Comments on flows: the decision, the progress and the outcome in words, and the request's id at the end.
 
-The list of flows shows the first few words only, so those tell most. Parts are separated by `; `.
+The flow list shows only the first few words, so these carry the most. Parts are separated by `; `.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def in_progress(exchange: Exchange, doing: str = "") -> str:
 
 
 def ended(exchange: Exchange) -> str:
-    """The same for a request that has ended; it begins with what is unusual about it."""
+    """Comment of a finished request. A failure or a failover comes first."""
     known, tier = exchange.client_flow.metadata, _tier(exchange)
     if (winner := exchange.winner) is None:
         head = f"{failure(exchange)}; {tier} → {exchange.decision.candidates[0].name}"
@@ -43,7 +43,7 @@ def ended(exchange: Exchange) -> str:
 
 
 def failure(exchange: Exchange) -> str:
-    """Why a request that has ended was not answered: `client left after 3.2 s, waiting for google`."""
+    """Reason why a finished request has no answer: `client left after 3.2 s, waiting for google`."""
     flow = exchange.client_flow
     if flow.error or flow.response is None:
         return _departure(exchange)
@@ -69,17 +69,17 @@ def _departure(exchange: Exchange) -> str:
 
 
 def refused(error: ClientError, id_: str) -> str:
-    """For a request that was refused before it was routed."""
+    """Comment of a request that was refused before routing."""
     return f"refused: {error.status} {error.code or error.type}: {error.message}; {id_}"
 
 
 def attempt_comment(exchange: Exchange, attempt: Attempt, outcome: str = "") -> str:
-    """For an attempt's own flow."""
+    """Comment of an attempt's flow."""
     return f"attempt {attempt.number}: {_with_outcome(attempt, outcome)}; {exchange.id}"
 
 
 def outcome_of(exchange: Exchange, attempt: Attempt) -> str:
-    """An attempt's outcome; empty while it runs."""
+    """Outcome of an attempt; empty while it runs."""
     for failed in exchange.failures:
         if failed.number == attempt.number:
             return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"
@@ -89,7 +89,7 @@ def outcome_of(exchange: Exchange, attempt: Attempt) -> str:
 
 
 def log_line(exchange: Exchange) -> str:
-    """One line for a request that has ended: what was asked, how it ended, who answered and why."""
+    """Log line of a finished request: requested model, outcome, answering profile and reason."""
     decision, winner, flow = exchange.decision, exchange.winner, exchange.client_flow
     if winner is None or flow.error or flow.response is None:
         outcome = failure(exchange)
@@ -104,7 +104,7 @@ def _tier(exchange: Exchange) -> str:
 
 
 def _price(cost: str) -> str:
-    """`0.000400 estimated`, as the flow's metadata has it, as `$0.0004 estimated`."""
+    """Format the metadata's `0.000400 estimated` as `$0.0004 estimated`."""
     amount, _, basis = cost.partition(" ")
     if not basis:
         return "of unknown price"

@@ -1,4 +1,4 @@
-"""Old flows leave mitmweb's and the console's list, which otherwise never forget one."""
+"""Removes old flows from mitmweb's and the console's lists, which otherwise keep every flow."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from smart_router.ui.flow_marks import is_own_mark
 
 
 class FlowLimit:
-    """Once more than `router_keep_flows` flows are listed, the oldest go.
+    """Removes the oldest flows above `router_keep_flows`; 0 keeps all.
 
-    Flows that are under way, paused, changed or marked by the user stay, and so do all for 0.
+    Flows in progress, and flows that the user paused, edited or marked, are never removed.
     """
 
     name = "smart-router-trim"
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """A flow ended, so there may be one too many."""
+        """Apply the limit after a finished flow."""
         self.trim()
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """A flow broke, so there may be one too many."""
+        """Apply the limit after a broken flow."""
         self.trim()
 
     def trim(self) -> None:
-        """Remove what is too many, the oldest first."""
+        """Remove the flows above the limit, oldest first."""
         view = ctx.master.addons.get("view")
         if view is None or not (most := ctx.options.router_keep_flows) or view.store_count() <= most:
             return
         flows = view.resolve("@all")
         for old in flows[: len(flows) - most]:
             if _may_go(old):
-                view.remove([old])  # one by one: mitmproxy logs it for more than one
+                view.remove([old])  # one by one: mitmproxy logs the removal of several
 
 
 def _may_go(old: flow.Flow) -> bool:

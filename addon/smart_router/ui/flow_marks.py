@@ -1,10 +1,10 @@
-"""A client flow and its attempts, linked both ways by what mitmproxy's filters see.
+"""Marks, comments and metadata that link a client flow and its attempts for mitmproxy's filters.
 
 `~meta ID` and `~comment ID` find all flows of a request by its id (`x-router-request-id`), `~meta
-router_attempt` finds attempts, `~marker white_check_mark` those that answered, `~marker :x:` those that
-failed, `~marker no_entry` refused requests. On a client flow `router_flows` are the ids of its attempts, on
-those `router_client` is the client's. All metadata are plain values, so that saved flows open in a mitmproxy
-without this addon.
+router_attempt` finds attempts, `~marker white_check_mark` successful ones, `~marker :x:` failed ones,
+`~marker no_entry` refused requests. A client flow lists the ids of its attempts in `router_flows`; an attempt
+has the client flow's id in `router_client`. All metadata are plain values: saved flows also open in a
+mitmproxy without this addon.
 """
 
 from __future__ import annotations
@@ -25,32 +25,31 @@ FAILED = ":x:"
 REFUSED = ":no_entry:"
 
 _MARKS = ("", CLIENT, RUNNING, ANSWERED, FAILED, REFUSED)
-"""Names of mitmproxy.utils.emoji; a mark of the user's own stays."""
-
+"""Names from mitmproxy.utils.emoji. A mark set by the user is never replaced."""
 
 SHORTEST_KEY = 8
-"""Characters of a key that is worth hiding; shorter ones are words that errors are made of."""
+"""Shortest key, in characters, that is masked: shorter ones may be ordinary words of an error."""
 
 
 def link_client(flow: http.HTTPFlow, exchange: Exchange) -> None:
-    """The client's request was routed."""
+    """Mark a client flow as routed."""
     flow.metadata.update(router_request=exchange.id, router_flows="")
     _mark(flow, CLIENT)
     flow.comment = comments.in_progress(exchange)
 
 
 def link_refused(flow: http.HTTPFlow, id_: str, error: ClientError) -> None:
-    """The client's request was refused before it was routed."""
+    """Mark a client flow as refused before routing."""
     flow.metadata["router_request"] = id_
     _mark(flow, REFUSED)
     flow.comment = comments.refused(error, id_)
 
 
 def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
-    """An attempt is about to begin.
+    """Link an attempt that is about to start to its client flow.
 
-    Only now does the client flow tell its tier: a filter that waits for one pauses the attempt, whose edits
-    are what is sent, and not the client flow before it.
+    The client flow gets its tier only now: an intercept filter on the tier must pause the attempt, which is
+    the flow whose edits are sent, and not the client flow before it.
     """
     client, flow, decision = exchange.client_flow, attempt.flow, exchange.decision
     candidate, tier = str(attempt.candidate), decision.tier or ""
@@ -71,20 +70,21 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
     flow.comment = comments.attempt_comment(exchange, attempt)
     _mark(flow, RUNNING)
     if attempt.candidate != decision.candidates[0]:
-        client.metadata.pop("router_estimate", None)  # it was for the first one
+        client.metadata.pop("router_estimate", None)  # it was for the first candidate
     if attempt.number > 1:
         client.comment = comments.in_progress(exchange)
 
 
 def mark_pending(attempt: Attempt) -> None:
-    """The attempt's flow ended, and is saved in this moment; what its answer was worth is found out after."""
+    """Set a preliminary mark when an attempt's flow ends: it is saved now, and its outcome is known later."""
     response = attempt.flow.response
     good = response is not None and response.status_code < 300 and attempt.flow.error is None
     _mark(attempt.flow, ANSWERED if good else FAILED)
 
 
 def mark_outcomes(exchange: Exchange) -> list[http.HTTPFlow]:
-    """Say on the flow of every attempt so far how it went; the flows that changed, and the client's."""
+    """Mark every attempt so far with its outcome. Return the changed flows, and the client flow if any
+    changed."""
     changed = []
     for attempt in exchange.attempts:
         outcome = comments.outcome_of(exchange, attempt)
@@ -101,7 +101,7 @@ def mark_outcomes(exchange: Exchange) -> list[http.HTTPFlow]:
 
 
 def finish(exchange: Exchange) -> list[http.HTTPFlow]:
-    """The client's request has ended: say how; the flows that changed."""
+    """Comment the outcome of a finished request. Return the changed flows."""
     changed = mark_outcomes(exchange)
     exchange.client_flow.comment = comments.ended(exchange)
     return changed or [exchange.client_flow]
@@ -113,15 +113,15 @@ def _mark(flow: http.HTTPFlow, mark: str) -> None:
 
 
 def show_body(flow: http.HTTPFlow, kept: CapturedBody) -> None:
-    """Give a flow what was kept of its streamed answer."""
+    """Give a flow the captured body of its streamed answer."""
     if flow.response is not None and kept.size and not flow.response.raw_content:
         flow.response.data.content = kept.body()
 
 
 def hide_credential(flow: http.HTTPFlow, attempt: Attempt) -> None:
-    """Blot out the attempt's own credential in an error: providers quote keys that they refuse.
+    """Mask the attempt's credential in an error body: providers quote keys that they refuse.
 
-    Answers stay as they came: a short key of a server of one's own may be an ordinary word.
+    Successful answers are not changed: a short key of a private server may be an ordinary word.
     """
     response = flow.response
     if response is None or response.status_code < 400:
@@ -133,5 +133,5 @@ def hide_credential(flow: http.HTTPFlow, attempt: Attempt) -> None:
 
 
 def is_own_mark(flow: Flow) -> bool:
-    """True if the flow has no mark, or one of the router's."""
+    """Return whether the flow has no mark, or one of the router's."""
     return flow.marked in _MARKS

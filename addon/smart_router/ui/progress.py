@@ -1,4 +1,4 @@
-"""Watches requests in progress: their comments follow what happens, and a silent provider gets a log line."""
+"""Watches requests in progress: updates their comments and logs a line about silent providers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from smart_router.ui import comments
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between looks."""
+"""Seconds between checks."""
 
 UNREMARKABLE = 1.0
-"""Seconds that a request may take without anything being said of it."""
+"""Seconds a request may take before it gets a progress comment."""
 
 COMMENT_EVERY = 3.0
 """Seconds between two changes of one flow's comment: mitmweb sends each change to every open page."""
@@ -32,8 +32,8 @@ Estimate = Callable[[Exchange, Candidate], str | None]
 
 @dataclass(slots=True)
 class _Watched:
-    """Output so far for a request: when its comment was last written (monotonic seconds), of which attempt a
-    warning was logged, and for which candidate the cost was estimated."""
+    """State of one watched request: `commented` is the time of its last comment (monotonic seconds), `warned`
+    the attempt a warning was logged for, `estimated` the candidate whose cost was estimated."""
 
     commented: float = float("-inf")
     warned: int = 0
@@ -41,10 +41,10 @@ class _Watched:
 
 
 class Watch:
-    """One task over all requests in progress, instead of a timer for each.
+    """One task for all requests in progress, instead of a timer for each.
 
-    `refresh` shows the given flows anew. `estimate` gives the cost of an answer in words; it may take a while
-    and is called in a thread of its own.
+    `refresh` redraws flows. `estimate` returns the cost of an answer in words; it may be slow and runs in a
+    thread.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class Watch:
         self._watched: dict[str, _Watched] = {}
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             try:
                 if ctx.master.addons.get("view"):
                     await asyncio.to_thread(self._estimate_costs, self.find(time.monotonic()))
                 self._refresh(self.look(time.monotonic(), time.time()))
-            except Exception:  # watching goes on, whatever one request did
-                logger.exception("smart-router: the requests in progress were not watched")
+            except Exception:  # one request must not end the watch
+                logger.exception("smart-router: a check of the requests in progress failed")
 
     def find(self, now: float) -> list[Exchange]:
-        """The requests that have taken long enough for a word."""
+        """Exchanges older than UNREMARKABLE."""
         return [
             claim.exchange
             for claim in self._claims
@@ -75,7 +75,7 @@ class Watch:
         ]
 
     def look(self, now: float, wall: float) -> list[http.HTTPFlow]:
-        """Write comments and warnings that are due; the flows that changed. `wall` is the unix time."""
+        """Write due comments and warnings; return the changed flows. `wall` is the unix time."""
         watched, changed = {}, []
         for exchange in self.find(now):
             known = watched[exchange.id] = self._watched.get(exchange.id, _Watched())
@@ -104,6 +104,6 @@ class Watch:
 
 
 def warning(seen: Running, now: float, wall: float) -> str:
-    """The log line for a request whose provider is silent."""
+    """Log line for a request with a silent provider."""
     who = f"{seen.candidate} ({seen.profile})" if seen.candidate else ""
     return f"{seen.id} {seen.model}: {seen.describe(now, wall)}; attempt {seen.attempt}, {who}"

@@ -1,4 +1,5 @@
-"""The request that a command is about: named by its id, by a flow, or by a filter that matches it alone."""
+"""Command argument that names a request: by its id, by a flow, or by a filter that matches only that
+request."""
 
 from __future__ import annotations
 
@@ -15,33 +16,34 @@ _HOW_TO_NAME = "the id ends the comment of its flow, and is its answer's x-route
 
 
 class RoutedRequest:
-    """The type of an argument that names a routed request; commands get its client flow."""
+    """Argument type for a routed request; commands get its client flow."""
 
 
 class RoutedRequestType:
-    """Reads such arguments. Raises ValueError that says what to type instead."""
+    """Parses and completes `RoutedRequest` arguments. Raises ValueError that says what to type."""
 
     typ = RoutedRequest
     display = "request"
 
     def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        """Values that may be typed: the ids, and the focus where there is one."""
+        """Return the completions: the ids and, in the console, `@focus`."""
         ids = [flow.metadata["router_request"] for flow in _listed() if _is_client(flow)]
         return ids if in_mitmweb() else ["@focus", *ids]
 
     def parse(self, manager: Any, t: type, s: str) -> http.HTTPFlow:
-        """The client flow that `s` means."""
+        """Return the client flow named by `s`."""
         return find_client(s)
 
     def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        """True if `parse` can return this value."""
+        """Return whether `parse` can return this value."""
         return isinstance(val, flow.Flow)
 
 
 def find_client(spec: str) -> http.HTTPFlow:
-    """The client flow of the one request that `spec` means.
+    """Return the client flow of the one request named by `spec`.
 
-    Raises ValueError if that is none or several, or if it is mitmweb's focus, which is not the selected flow.
+    Raises ValueError for no or several requests, and for `@focus` in mitmweb, where it is not the selected
+    flow.
     """
     if spec == "@focus" and in_mitmweb():
         raise ValueError(
@@ -61,12 +63,12 @@ def find_client(spec: str) -> http.HTTPFlow:
 
 
 def in_mitmweb() -> bool:
-    """True if this process is mitmweb, the only tool with columns."""
+    """Return whether this process is mitmweb: only mitmweb has columns."""
     return "web_columns" in ctx.options
 
 
 def attempts_of(client: http.HTTPFlow) -> list[flow.Flow]:
-    """The listed flows of a request's attempts, in order."""
+    """Return the listed flows of a request's attempts, in order."""
     view = ctx.master.addons.get("view")
     found = (
         [view.get_by_id(id_) for id_ in str(client.metadata.get("router_flows", "")).split()] if view else []
@@ -95,7 +97,7 @@ def _is_client(one: flow.Flow) -> bool:
 
 
 def _client_of(one: flow.Flow) -> http.HTTPFlow | None:
-    """The client flow that a routed flow belongs to, None if there is none or it is listed no more."""
+    """Client flow of a routed flow, None if there is none or it is no longer listed."""
     if "router_attempt" in one.metadata:
         one = ctx.master.addons.get("view").get_by_id(one.metadata.get("router_client", "")) or one
     return one if isinstance(one, http.HTTPFlow) and _is_client(one) else None

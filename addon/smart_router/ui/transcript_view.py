@@ -1,7 +1,7 @@
-"""The content view of chat requests and answers: a transcript, chosen by itself for the router's flows.
+"""Content view that shows chat requests and answers as a transcript; the default for the router's flows.
 
-Any other view, raw among them, is one key or click away, as mitmproxy has it. The view can be chosen for
-other flows too: what they hold is then told from their path.
+Other views, such as raw, can be selected as usual. For other flows the user can select this view; the path
+then determines the wire format.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from smart_router.dialects.formats import DIALECTS
 from smart_router.ui.transcript import WIDTH, read_answer, read_request, render
 
 _ABOVE_ALL_OTHERS = 2.0
-"""mitmproxy's own views say 1 for what they are made for."""
+"""mitmproxy's own views return 1 for the content they are made for."""
 
 
 class Transcript(contentviews.Contentview):
@@ -26,7 +26,7 @@ class Transcript(contentviews.Contentview):
     name = "Transcript"
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
-        """The transcript. Raises ValueError for what is none; mitmproxy then shows the raw bytes."""
+        """Return the transcript. Raises ValueError for other content; mitmproxy then shows the raw bytes."""
         flow, message = metadata.flow, metadata.http_message
         if not isinstance(flow, http.HTTPFlow) or not isinstance(message, http.Message):
             raise ValueError("not HTTP")
@@ -42,7 +42,7 @@ class Transcript(contentviews.Contentview):
         return render(page, WIDTH)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
-        """Above all others for requests and 2xx answers of the router's flows."""
+        """Return the highest priority for requests and 2xx answers of the router's flows."""
         flow, message = metadata.flow, metadata.http_message
         if not data or not isinstance(flow, http.HTTPFlow) or not wire_of(flow):
             return -1
@@ -52,7 +52,7 @@ class Transcript(contentviews.Contentview):
 
 
 def wire_of(flow: http.HTTPFlow) -> str:
-    """The wire format of a flow (`Dialect.name`), empty if it is none that is known."""
+    """Return the wire format of a flow (`Dialect.name`), empty if unknown."""
     if known := flow.metadata.get("router_dialect"):
         return str(known)
     found = find_by_path(DIALECTS.values(), flow.request.path)
@@ -60,7 +60,7 @@ def wire_of(flow: http.HTTPFlow) -> str:
 
 
 def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:
-    """Facts that the answer itself does not give."""
+    """Facts that are not in the answer itself."""
     if cost := flow.metadata.get("router_cost"):
         yield "cost", f"${cost}" if str(cost)[0].isdigit() else str(cost)
 

@@ -1,4 +1,4 @@
-"""/health, /metrics and /router/running of all workers, whichever of them is asked."""
+"""Answers /health, /metrics and /router/running for all workers, whichever worker gets the request."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 LEAVING = "leaving"
-"""The status of /health while all workers are ending their requests."""
+"""Status in /health while all workers are draining."""
 
 View = Callable[[], Awaitable[Message | None]]
 
 
 class SharedRequestHandler(RequestHandler):
-    """Serves as ever, but tells of all workers. `view` is what the supervisor says of them, None if it does
-    not answer: then the worker that was asked tells of itself."""
+    """Answers status endpoints for all workers. `view` asks the supervisor and returns None if it does not
+    answer; the answer then covers only this worker."""
 
     def __init__(self, claims: Claims, marks: Marks, view: View) -> None:
         super().__init__(claims, marks)
@@ -45,9 +45,9 @@ class SharedRequestHandler(RequestHandler):
             or flow.request.method not in target.endpoint.methods
         ):
             return rest
-        return self._tell_of_all(flow, target, brief=claim.brief)
+        return self._answer_for_all(flow, target, brief=claim.brief)
 
-    async def _tell_of_all(self, flow: http.HTTPFlow, target: Target, *, brief: bool) -> None:
+    async def _answer_for_all(self, flow: http.HTTPFlow, target: Target, *, brief: bool) -> None:
         assert flow.response is not None
         view = await self._view()
         if target.endpoint.name == "health":
@@ -61,7 +61,7 @@ class SharedRequestHandler(RequestHandler):
 
 
 def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
-    """The body of /health: well as long as one worker is. `pid` is of the one that was asked."""
+    """Return the body of /health: `ok` if at least one worker is usable. `pid` is the answering worker's."""
     own = {**own, "pid": os.getpid()}
     if view is None:
         return {**own, "supervisor": "not answering"}
@@ -77,7 +77,7 @@ def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
 
 
 def running(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
-    """The body of /router/running: of all workers, as of their last reports, the longest running first."""
+    """Return the body of /router/running for all workers as of their last reports, longest running first."""
     if view is None:
         return {**own, "supervisor": "not answering"}
     found = [one | {"pid": worker["pid"]} for worker in view["workers"] for one in worker.get("running", ())]
@@ -85,11 +85,11 @@ def running(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
 
 
 def metrics(view: Message) -> bytes:
-    """The sums over all workers since the supervisor began, and the workers themselves."""
+    """Return the sums over all workers since the supervisor's start, and the worker counts."""
     in_progress = sum(worker.get("running_requests", 0) for worker in view["workers"])
     text, _ = exposition(*from_tree(view["counts"]), in_progress)
 
-    from prometheus_client import CollectorRegistry, generate_latest  # it is there, since there is text
+    from prometheus_client import CollectorRegistry, generate_latest  # installed: `exposition` returned text
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     class WorkersCollector:
@@ -99,7 +99,7 @@ def metrics(view: Message) -> bytes:
             for state, count in states.items():
                 workers.add_metric([state], count)
             yield workers
-            restarts = "Processes started in the place of ones that died."
+            restarts = "Workers restarted after they died."
             yield CounterMetricFamily("smart_router_restarts", restarts, value=view["restarts"])
 
     registry = CollectorRegistry()

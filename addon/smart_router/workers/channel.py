@@ -1,17 +1,17 @@
-"""Messages between supervisor and worker: one JSON object a line, over a pair of sockets.
+"""Messages between supervisor and worker: one JSON object per line, over a socket pair.
 
 | from | message | |
 |---|---|---|
-| supervisor | `begin` | the worker may serve |
-| worker | `serving` | it accepts connections from now on |
-| worker | `sync` | what it has come to know of conversations: see `sharing` |
-| supervisor | `sync` | the same, from another worker; what is known already comes before `begin` |
-| worker | `report` | how it fares, see `report`; twice a second, and before it asks |
-| worker | `ask` | it wants the supervisor's `view` |
-| supervisor | `view` | the answer to `ask`: all workers, and the sum of their counts |
-| supervisor | `drain` | end the running requests within `grace` seconds, and go |
+| supervisor | `begin` | start to serve |
+| worker | `serving` | connections are accepted |
+| worker | `sync` | new session state: see `session_sync` |
+| supervisor | `sync` | the same, from another worker; earlier state is sent before `begin` |
+| worker | `report` | state and counts, see `report`; twice a second, and before `ask` |
+| worker | `ask` | request for a `view` |
+| supervisor | `view` | all workers, and the sum of their counts |
+| supervisor | `drain` | finish the running requests within `grace` seconds, then exit |
 
-A worker whose supervisor is gone reads the end of the stream, and leaves too.
+If the supervisor dies, the worker reads the end of the stream and drains.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import Any, Self
 from pydantic_core import from_json, to_json
 
 LONGEST = 1 << 24
-"""Bytes of a message at most; a report has some hundred for each model that is in use."""
+"""Largest message in bytes; a report takes some hundred for each model in use."""
 
 Message = dict[str, Any]
 
 
 def encode(type_: str, **fields: object) -> bytes:
-    """A message as it goes over the channel."""
+    """Encode a message."""
     return to_json({"type": type_, **fields}) + b"\n"
 
 
 class Channel:
-    """One end. Messages have a `type`."""
+    """One end of the socket pair. Every message has a `type`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -43,25 +43,25 @@ class Channel:
 
     @classmethod
     async def open(cls, own: socket.socket) -> Self:
-        """Take over this end of a pair."""
+        """Open this end of a socket pair."""
         return cls(*await asyncio.open_connection(sock=own, limit=LONGEST))
 
     def send(self, type_: str, **fields: object) -> None:
-        """Send a message; what the other end does not take any more is lost."""
+        """Send a message; it is dropped if the other end is closed."""
         self.pass_on(encode(type_, **fields))
 
     def pass_on(self, line: bytes) -> None:
-        """Send a message that is encoded already."""
+        """Send an encoded message."""
         if not self._writer.is_closing():
             self._writer.write(line)
 
     async def flush(self) -> None:
-        """Wait until what was sent is on its way."""
-        with suppress(OSError):  # nobody is there to read it
+        """Wait until the sent messages are written."""
+        with suppress(OSError):  # the other end is closed
             await self._writer.drain()
 
     async def receive(self) -> Message | None:
-        """The next message, None when the other end is gone."""
+        """Return the next message, None at the end of the stream."""
         try:
             line = await self._reader.readline()
         except OSError:
@@ -72,5 +72,5 @@ class Channel:
         return message
 
     def close(self) -> None:
-        """The other end reads the end of the stream."""
+        """Close this end; the other one reads the end of the stream."""
         self._writer.close()

@@ -1,6 +1,6 @@
-"""Counts on their way from workers to the supervisor: a tree of numbers.
+"""Counts that workers send to the supervisor: a tree of numbers.
 
-It can be added to another without knowing what is counted, so the supervisor may be older than its workers.
+Trees can be added without knowing what is counted, so the supervisor may be older than its workers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Tree = Mapping[str, Any]
 
 
 def merge(one: Any, other: Any) -> Any:
-    """The sum of two trees: of what both have, and what only one has."""
+    """Add two trees; a name that only one of them has keeps its value."""
     if isinstance(one, Mapping):
         return {
             key: merge(one[key], other[key]) if key in one and key in other else one.get(key, other.get(key))

@@ -1,4 +1,4 @@
-"""In a worker that leaves: running requests end first, idle connections are closed, what is left is cut."""
+"""Draining a worker: finish running requests, close idle connections, then abort what remains."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from smart_router.proxy.stream import RoutedStream
 logger = logging.getLogger(__name__)
 
 LOOK = 0.05
-"""Seconds between looks whether all connections are gone."""
+"""Seconds between checks for open connections."""
 
 IDLE = 1.0
-"""Seconds of silence after which a kept-alive connection is closed: a client that is about to use it gets an
-answer that says `connection: close`."""
+"""Seconds of silence after which a kept-alive connection is closed: a request that is just being sent still
+gets an answer, with `connection: close`."""
 
 CUT_WITHIN = 3 * KILL_LOOK
-"""Seconds in which the requests that are cut off tell their clients so."""
+"""Seconds for aborted requests to send their clients the error."""
 
 
 async def drain(proxyserver: Proxyserver, grace: float) -> None:
-    """Wait until all clients are gone, `grace` seconds at most; then end their requests with an error."""
+    """Wait at most `grace` seconds until all connections are closed; then end the requests with an error."""
     if not await _emptied(proxyserver, grace):
         if cut := _cut(proxyserver):
-            logger.warning("cut off after %g s: %d running", grace, cut)
+            logger.warning("aborted after %g s: %d running requests", grace, cut)
         await _emptied(proxyserver, CUT_WITHIN)
 
 
 async def _emptied(proxyserver: Proxyserver, within: float) -> bool:
-    """Close idle connections until none is left; False if some are, after so many seconds."""
+    """Close idle connections until none is left; False if some remain after `within` seconds."""
     until = time.monotonic() + within
     while proxyserver.connections and time.monotonic() < until:
         quiet_since = time.time() - IDLE
@@ -50,7 +50,7 @@ async def _emptied(proxyserver: Proxyserver, within: float) -> bool:
 
 
 def is_busy(top: layer.Layer | None) -> bool:
-    """True if a client's connection is busy with something: a request, a tunnel, a WebSocket."""
+    """Return whether a client's connection is in use: by a request, a tunnel or a WebSocket."""
     if isinstance(top, HttpLayer):
         return any(
             stream.child_layer is None or is_busy(stream.child_layer) for stream in top.streams.values()
@@ -64,11 +64,12 @@ def is_busy(top: layer.Layer | None) -> bool:
 def _close(handler: ConnectionHandler) -> None:
     transport = handler.transports.get(handler.client)
     if transport is not None and transport.handler is not None:
-        transport.handler.cancel("the router leaves")
+        transport.handler.cancel("the worker is draining")
 
 
 def _cut(proxyserver: Proxyserver) -> int:
-    """End every attempt as if a person had, which holds nothing against its provider, and allow no more."""
+    """Kill every running attempt, as a user would, and allow no further ones. Health is not affected by
+    kills."""
     running = [stream for handler in proxyserver.connections.values() for stream in _routed(handler.layer)]
     for stream in running:
         exchange = stream.exchange
@@ -79,7 +80,7 @@ def _cut(proxyserver: Proxyserver) -> int:
 
 
 def _routed(top: layer.Layer | None) -> Iterator[RoutedStream]:
-    """The requests of a client's connection that attempts answer."""
+    """Routed requests of a client's connection."""
     if isinstance(top, HttpLayer):
         for stream in top.streams.values():
             if isinstance(stream, RoutedStream) and stream.routed:

@@ -1,6 +1,6 @@
-"""In a worker: mitmproxy's servers accept from the supervisor's sockets, and only when the router is ready.
+"""Lets a worker's mitmproxy accept from the supervisor's sockets, and only once the router is ready.
 
-mitmproxy listens before it has loaded its scripts; a request that came by then would be refused.
+mitmproxy listens before it has loaded its scripts; requests received by then would be refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from smart_router.proxy.shared_socket import Shared
 from smart_router.workers.sockets import address
 
 EMPTY_WITHIN = 1.0
-"""Seconds for which a worker that leaves goes on accepting what waits already."""
+"""Seconds for which a draining worker still accepts waiting connections."""
 
 
 class Inherited:
-    """The supervisor's sockets, by address, and the servers that accept from them."""
+    """The supervisor's sockets by address, and the servers that accept from them."""
 
     def __init__(self, numbers: Mapping[str, Sequence[int]]) -> None:
         self._numbers = numbers
@@ -33,7 +33,7 @@ class Inherited:
         self._open = False
 
     def install(self) -> None:
-        """Have mitmproxy's servers listen by `listen` from now on."""
+        """Replace the method by which mitmproxy's servers listen."""
         inherited = self
 
         async def listen(instance: AsyncioServerInstance[Any], host: str, port: int) -> list[Any]:
@@ -44,7 +44,8 @@ class Inherited:
     async def listen(
         self, instance: AsyncioServerInstance[Any], host: str, port: int
     ) -> list[asyncio.Server]:
-        """In place of `AsyncioServerInstance.listen`. Raises OSError where no socket was handed over."""
+        """Replacement of `AsyncioServerInstance.listen`. Raises OSError for an address without an inherited
+        socket."""
         numbers = self._numbers.get(address(host, port))
         if numbers is None:
             why = "it was not given to `smart-router serve`: --host, --port and --mode go before the --"
@@ -62,21 +63,21 @@ class Inherited:
         return servers
 
     async def open(self) -> None:
-        """Accept connections from now on."""
+        """Start to accept connections."""
         self._open = True
         for server in self._servers:
             await server.start_serving()
 
     async def close(self) -> None:
-        """Accept what waits, which the kernel would reset if this were the last process, and no more."""
+        """Accept the waiting connections, then stop: the kernel resets them when the last process closes."""
         until = time.monotonic() + EMPTY_WITHIN
-        # the kernel tells nobody that nothing waits
+        # no event says that the queue is empty
         while any(self._waiting()) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(0)
         for server in self._servers:
             server.close()
         self._servers.clear()
-        # while anyone has it open, the kernel goes on letting clients in
+        # the kernel queues connections while any process has the socket open
         for number in chain.from_iterable(self._numbers.values()):
             os.close(number)
         self._numbers = {}

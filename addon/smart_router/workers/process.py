@@ -1,4 +1,4 @@
-"""A worker as the supervisor sees it: a child process, its channel, and what it has told of itself."""
+"""The supervisor's view of a worker: a child process, its channel and its last report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SILENT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A worker's command: mitmdump or mitmweb, with these arguments, at these sockets."""
+    """Command line of the workers: mitmdump or mitmweb, its arguments, and the sockets to inherit."""
 
     program: str
     arguments: Sequence[str]
@@ -33,7 +33,7 @@ class Command:
 
 
 class WorkerProcess:
-    """One worker. `short_lives` counts those before it that ended soon after they were started."""
+    """One worker. `short_lives` counts the predecessors in a row that ended soon after their start."""
 
     def __init__(self, process: asyncio.subprocess.Process, channel: Channel, short_lives: int) -> None:
         self.process = process
@@ -47,18 +47,18 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, command: Command, short_lives: int = 0) -> WorkerProcess:
-        """Start a process; `run` then has to be called."""
+        """Start a process; call `run` next."""
         ours, theirs = socket.socketpair()
         with theirs:
             sockets = numbers(command.sockets)
             task = {"program": command.program, "sockets": sockets, "control": theirs.fileno()}
             process = await asyncio.create_subprocess_exec(
-                # the current folder is no place to import from
+                # -P: do not import from the current folder
                 *(sys.executable, "-P", "-m", "smart_router.workers.worker"),
                 *(to_json(task).decode(), *command.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), *(number for owned in sockets.values() for number in owned)],
-                process_group=0,  # a Ctrl+C at the terminal is the supervisor's to deal with
+                process_group=0,  # Ctrl+C at the terminal reaches the supervisor only
             )
         ours.setblocking(False)
         return cls(process, await Channel.open(ours), short_lives)
@@ -66,8 +66,8 @@ class WorkerProcess:
     async def run(
         self, asked: Callable[[WorkerProcess], None], told: Callable[[WorkerProcess, Any], None]
     ) -> int:
-        """Listen to it until it ends; `asked` is called when it wants a view, `told` with what the others
-        are to know. Its exit code, or minus the signal that ended it."""
+        """Read its messages until it exits. `asked` is called when it requests a view, `told` with session
+        state for the other workers. Return the exit code, or minus the signal that ended it."""
         self._channel.send("begin")
         while message := await self._channel.receive():
             match message.pop("type"):
@@ -87,38 +87,38 @@ class WorkerProcess:
         return code
 
     async def serves(self) -> bool:
-        """Return whether it began to serve, once that is certain."""
+        """Wait until it serves or exits; return whether it serves."""
         await self._settled.wait()
         return self.state == "serving"
 
     @property
     def age(self) -> float:
-        """Seconds since it was started."""
+        """Seconds since its start."""
         return time.monotonic() - self.started
 
     def show(self, view: dict[str, Any]) -> None:
-        """Give it the view that it asked for."""
+        """Send the view that it requested."""
         self._channel.send("view", **view)
 
     def pass_on(self, line: bytes) -> None:
-        """Send it a message that is encoded already."""
+        """Send an encoded message."""
         self._channel.pass_on(line)
 
     def describe(self) -> dict[str, Any]:
-        """Its entry in /health."""
+        """Return its entry in /health."""
         told = {name: value for name, value in self.status.items() if name != "counts"}
         silent = self.state != "starting" and time.monotonic() - self._reported_at > SILENT
         state = "not answering" if silent else self.state
         return {"pid": self.process.pid, "state": state, "uptime": round(self.age, 1), **told}
 
     def drain(self, grace: float) -> None:
-        """Have it end its requests within so many seconds, and go; at once if it has none yet."""
+        """Make it finish its requests within `grace` seconds and exit; at once while it is starting."""
         if self.state == "starting":
             self.end(signal.SIGTERM)
         self.state = "leaving"
         self._channel.send("drain", grace=grace)
 
     def end(self, how: signal.Signals) -> None:
-        """Send it a signal, if it is still there."""
+        """Send a signal to the process if it still runs."""
         with suppress(ProcessLookupError):
             self.process.send_signal(how)

@@ -1,4 +1,4 @@
-"""A worker's report; its counts form a tree, to be added to other workers'."""
+"""A worker's reports: its state, and its counts as a tree that can be added to others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from smart_router.workers.counters import Tree
 COUNTERS = ("requests", "attempts", "costs")
 HISTOGRAMS = ("tokens", "durations", "ttft")
 NUMBERS = ("failovers", "baseline", "saved")
-"""The attributes of Totals that are counts, by their shape."""
+"""Attributes of Totals, by shape."""
 
 MOST_REPORTED = 100
-"""Requests in progress that a worker describes in a report."""
+"""Most requests in progress that one report describes."""
 
 
 def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
-    """This worker's state: whether it can use a profile, what it is doing, and its counts.
+    """Return this worker's state: whether a profile is usable, its requests, and its counts.
 
-    `running` lists at most MOST_REPORTED requests in progress, the longest running; `running_requests` is
-    the number of all.
+    `running` lists the MOST_REPORTED longest running requests; `running_requests` counts all.
     """
     now, wall = time.monotonic(), time.time()
     in_progress = running(claims, now)
@@ -46,7 +45,7 @@ def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
 
 
 def to_tree(totals: Totals, lost: int) -> dict[str, Any]:
-    """Counts as a tree; `lost` is how many records could not be kept."""
+    """Return counts as a tree; `lost` is the number of lost records."""
     with totals.lock:
         tree: dict[str, Any] = {"lost": lost, "overhead": _histogram(totals.overhead)}
         tree |= {name: getattr(totals, name) for name in NUMBERS}
@@ -58,7 +57,7 @@ def to_tree(totals: Totals, lost: int) -> dict[str, Any]:
 
 
 def from_tree(tree: Tree) -> tuple[Totals, int]:
-    """The counts of a tree, and how many records were lost."""
+    """Return a tree's counts, and its number of lost records."""
     totals = Totals()
     _fill(totals.overhead, tree.get("overhead", {}))
     for name in NUMBERS:

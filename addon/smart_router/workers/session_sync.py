@@ -1,7 +1,7 @@
-"""Share a worker's data on conversations with the others: a client's next turn may come to any of them.
+"""Shares session state (sticky models, reasoning) between workers: any of them may get a client's next turn.
 
-The supervisor passes it on, and keeps the latest for workers that start later. Which login a conversation
-has been on is not told: all workers choose among the same ones.
+The supervisor forwards it, and keeps the latest for workers that start later. Session affinity to a profile
+is not shared: all workers select among the same profiles by the same key.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from smart_router.routing.sticky import StickyEntry, StickyTable
 from smart_router.runtime import Runtime
 
 RETELL = 1 / 8
-"""Share of the time for which a conversation is remembered, after which the others are told that it goes on:
-so much earlier they may forget it."""
+"""Share of the sticky table's time to live after which an unchanged session is sent again. The other workers
+may forget a session earlier by this share."""
 
 Tell = Callable[[list[Any]], None]
-"""Passes on something to remember: its kind, and what `learn` of that kind takes."""
+"""Sends an entry: its kind, then the arguments of that kind's `learn`."""
 
 
 class SharedReasoning(ReasoningCache):
-    """Reasoning that tool loops need in their next turn."""
+    """A reasoning cache that sends its entries to the other workers."""
 
     def __init__(self, tell: Tell) -> None:
         super().__init__()
         self._tell = tell
 
     def put(self, keys: Sequence[str], details: Sequence[ReasoningDetail]) -> None:
-        """Keep a turn's details, and tell the others."""
+        """Store a turn's details and send them."""
         super().put(keys, details)
         self._tell(["reasoning", keys, details])
 
     def learn(self, keys: list[str], details: list[ReasoningDetail]) -> None:
-        """Keep what another worker has told."""
+        """Store details from another worker."""
         super().put(keys, details)
 
 
 class SharedSticky(StickyTable):
-    """Which candidate a conversation is on. Times are the system's monotonic clock, one for all processes."""
+    """A sticky table that sends its entries. Times are of the monotonic clock, which all processes share."""
 
     def __init__(self, ttl: float, tell: Tell) -> None:
         super().__init__(ttl)
@@ -50,7 +50,7 @@ class SharedSticky(StickyTable):
         self._told: dict[tuple[str, str], float] = {}
 
     def put(self, key: tuple[str, str], kept: StickyEntry) -> None:
-        """Remember, and tell what the others cannot know: that it goes on as before they are told seldom."""
+        """Store an entry and send it; an unchanged one is sent only after a share of its time to live."""
         known = self._kept.get(key)
         super().put(key, kept)
         as_before = known and (known.candidate, known.tier) == (kept.candidate, kept.tier)
@@ -60,20 +60,20 @@ class SharedSticky(StickyTable):
         self._tell(["sticky", key, [kept.candidate.provider, kept.candidate.model], kept.tier, kept.at])
 
     def learn(self, key: list[str], candidate: list[str], tier: Any, at: float) -> None:
-        """Remember what another worker has told."""
+        """Store an entry from another worker."""
         session, asked = key
         super().put((session, asked), StickyEntry(Candidate(*candidate), tier, at))
         self._note((session, asked), at)
 
     def _note(self, key: tuple[str, str], at: float) -> None:
-        """All workers know this."""
+        """Note the time at which all workers had this entry."""
         if len(self._told) >= self.size:
             self._told.clear()
         self._told[key] = at
 
 
 class SessionSync:
-    """One worker's memory of conversations, in the place of the router's own."""
+    """Replaces a router's session state by a shared one."""
 
     def __init__(self, router: Runtime, tell: Tell) -> None:
         self._reasoning = router.reasoning = SharedReasoning(tell)
@@ -81,7 +81,7 @@ class SessionSync:
         router.apply(router.config)
 
     def learn(self, told: Iterable[list[Any]]) -> None:
-        """Take in what other workers have told; kinds that only a newer version knows are left."""
+        """Store entries from other workers; unknown kinds, of newer versions, are skipped."""
         kinds: dict[str, Callable[..., None]] = {
             "reasoning": self._reasoning.learn,
             "sticky": self._sticky.learn,

@@ -1,4 +1,4 @@
-"""The listening sockets: opened once by the supervisor, accepted from by every worker."""
+"""The listening sockets, which the supervisor opens and all workers accept from."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from mitmproxy.utils.human import format_address
 from smart_router.proxy.shared_socket import BACKLOG
 
 SHARED_MODES = ("reverse", "regular", "upstream", "socks5", "transparent")
-"""Modes that listen on TCP alone. The others take their traffic by ways that one process has to itself."""
+"""Modes that only listen on TCP. The others use resources that only one process can hold."""
 
 Sockets = Mapping[str, Sequence[socket.socket]]
-"""By the address that a mode names, as `address` writes it; a name such as localhost can stand for two."""
+"""By the address that a mode names, in the form of `address`; a name such as localhost may have two
+sockets."""
 
 
 def address(host: str, port: int) -> str:
-    """Notation of a requested address, here and in the workers."""
+    """Format a configured address; supervisor and workers use it as a key."""
     return f"{host}:{port}"
 
 
 def open_sockets(modes: Iterable[str], host: str, port: int) -> Sockets:
-    """Listen where mitmproxy would for these modes, `host` and `port` being its options.
+    """Listen where mitmproxy would for these modes; `host` and `port` are its options.
 
-    Raises ValueError for a mode that cannot be shared or read, OSError naming an address that cannot be used.
+    Raises ValueError for a mode that is invalid or cannot be shared, OSError naming an address that cannot be
+    used.
     """
     opened: dict[str, list[socket.socket]] = {}
     with ExitStack() as undo:
@@ -35,12 +37,14 @@ def open_sockets(modes: Iterable[str], host: str, port: int) -> Sockets:
             mode = ProxyMode.parse(text)
             if mode.type_name not in SHARED_MODES:
                 served = ", ".join(SHARED_MODES)
-                raise ValueError(f"mode {mode.type_name} is not among those that serve has: {served}")
+                raise ValueError(f"serve does not support the mode {mode.type_name}; use one of {served}")
             at_host, at_port = mode.listen_host(host), mode.listen_port(port)
             assert at_port is not None, "modes that listen on TCP have a port"
             named = address(at_host, at_port)
             if named in opened:
-                raise ValueError(f"two modes cannot listen at {named}; give one of them another: MODE@PORT")
+                raise ValueError(
+                    f"two modes cannot listen at {named}: give one of them another port, as MODE@PORT"
+                )
             opened[named] = _listen(at_host, at_port, undo)
         undo.pop_all()
     return opened
@@ -55,7 +59,7 @@ def _listen(host: str, port: int, undo: ExitStack) -> list[socket.socket]:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            # a port that the system chose for the first is taken for the others too
+            # with port 0, all sockets share the port chosen for the first
             chosen = opened[0].getsockname()[1] if opened else port
             own.bind((bind_to[0], chosen, *bind_to[2:]))
             own.listen(BACKLOG)
@@ -68,10 +72,10 @@ def _listen(host: str, port: int, undo: ExitStack) -> list[socket.socket]:
 
 
 def addresses(sockets: Sockets) -> list[str]:
-    """The actual listening addresses, for people to read."""
+    """Return the actual addresses for messages."""
     return [format_address(own.getsockname()) for owned in sockets.values() for own in owned]
 
 
 def numbers(sockets: Sockets) -> dict[str, list[int]]:
-    """Their file descriptors, for a worker's command line."""
+    """Return the file descriptors, for a worker's command line."""
     return {named: [own.fileno() for own in owned] for named, owned in sockets.items()}

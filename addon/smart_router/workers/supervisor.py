@@ -1,4 +1,4 @@
-"""Keeps workers running: starts them, replaces those that die, and on SIGHUP all; ends them on SIGTERM."""
+"""Keeps workers running: restarts those that die, replaces all on SIGHUP, and ends them on SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from smart_router.workers.sync_log import SyncLog
 STDIN = 0
 
 SHORT_LIFE = 10.0
-"""Seconds; a worker that ends sooner counts as one that could not be kept running."""
+"""A worker that ends within this many seconds counts as a failed start."""
 
 MOST_SHORT_LIVES = 5
-"""After more than so many in a row no other is started."""
+"""No worker is restarted after more failed starts in a row."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a worker is started anew after a second short life; it doubles each time."""
+"""Seconds before a restart after the second failed start in a row; doubles each time."""
 
 END_WITHIN = 5.0
-"""Seconds beyond the grace that a worker may take to end."""
+"""Seconds beyond the grace period before workers are killed."""
 
 
 class Supervisor:
-    """`count` workers that run `command`. `alone` says that a worker cannot start before the one whose place
-    it takes has gone; `say` prints a line."""
+    """Runs `count` workers of `command`. With `alone` a worker is started only after the one it replaces has
+    exited. `grace` is in seconds; `say` prints a line."""
 
     def __init__(
         self, command: Command, count: int, grace: float, say: Callable[[str], None], *, alone: bool = False
@@ -58,11 +58,12 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, serving: str) -> int:
-        """Serve until a signal ends it, or no worker is left; the exit code. `serving` is said at start."""
+        """Run until a signal, or until no worker is left; return the exit code. `serving` is printed at
+        start."""
         loop = asyncio.get_running_loop()
         for ending in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(ending, self._end)
-        # the first one alone makes what all share: the CA, the databases
+        # the first worker alone creates the shared files: the CA and the databases
         if await self._begin_one():
             others = [
                 await self._spawn(keep=True) for _ in range(1, self._count) if not self._ending.is_set()
@@ -71,14 +72,14 @@ class Supervisor:
             await asyncio.gather(*(other.serves() for other in others))
             self._say(serving)
         elif not self._ending.is_set():
-            self._say("the worker ended before it served; what it said is above")
+            self._say("the worker exited before it could serve; see its messages above")
         await self._over.wait()
         return 0 if self._ending.is_set() else 1
 
-    # Workers come and go.
+    # Starting and replacing workers.
 
     async def _begin_one(self) -> bool:
-        """Start a worker that is only kept if it comes to serve; whether it does."""
+        """Start a worker and keep it if it serves; return whether it does."""
         if self._ending.is_set():
             return False
         child = await self._spawn(keep=False)
@@ -100,23 +101,23 @@ class Supervisor:
         return child
 
     async def _watch(self, child: WorkerProcess) -> None:
-        """See a worker to its end, and have another take its place if it was to be kept."""
+        """Run a worker until it exits; restart it if it was to be kept."""
         code = await child.run(self._show, self._pass_on)
         self._children.remove(child)
         self._exited_counts = merge(self._exited_counts, child.status.get("counts", {}))
         if child in self._persistent and child.state != "leaving":
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
             self._say(f"worker {child.process.pid} {how} after {child.age:.0f} s")
             await self._restart(child)
         self._persistent.discard(child)
-        self._look_whether_over()
+        self._finish_if_idle()
 
     async def _restart(self, child: WorkerProcess) -> None:
         short_lives = child.short_lives + 1 if child.age < SHORT_LIFE else 0
         if short_lives > MOST_SHORT_LIVES:
-            self._say(f"{short_lives} workers in a row ended within {SHORT_LIFE:g} s: no other is started")
+            self._say(f"{short_lives} workers in a row exited within {SHORT_LIFE:g} s: giving up")
             return
-        with self._one_coming():
+        with self._starting_one():
             if short_lives > 1:
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (short_lives - 2))
                 with suppress(TimeoutError):
@@ -126,52 +127,52 @@ class Supervisor:
                 await self._spawn(keep=True, short_lives=short_lives)
 
     async def _replace_all(self) -> None:
-        """Put a new worker in the place of each, one by one; if one does not start, the others stay."""
+        """Replace the workers one by one; if a new one does not start, the remaining old ones stay."""
         async with self._replacing:
             for old in list(self._children):
                 if old not in self._persistent:
                     continue
-                with self._one_coming():
+                with self._starting_one():
                     if self._exclusive:
                         old.drain(self._grace)
                         await old.process.wait()
                     if not await self._begin_one():
                         if not self._ending.is_set():
-                            self._say("the new worker did not start: the old ones go on")
+                            self._say("the new worker did not start: the old ones keep running")
                         return
                 old.drain(self._grace)
-            self._say("all workers are new")
+            self._say("all workers are replaced")
 
     @contextmanager
-    def _one_coming(self) -> Iterator[None]:
-        """Having no worker for the moment is not the end."""
+    def _starting_one(self) -> Iterator[None]:
+        """Note that a worker is about to start: having none at the moment does not end the supervisor."""
         self._starting += 1
         try:
             yield
         finally:
             self._starting -= 1
-            self._look_whether_over()
+            self._finish_if_idle()
 
-    def _look_whether_over(self) -> None:
+    def _finish_if_idle(self) -> None:
         if not self._children and not self._starting:
             self._over.set()
 
     def _hang_up(self) -> None:
-        """SIGHUP: somebody wants new workers, or the terminal that this was started from is gone."""
+        """Handle SIGHUP: replace the workers, or end if the supervisor's terminal was closed."""
         if self._had_terminal and not os.isatty(STDIN):
             self._end()
         else:
             self._start(self._replace_all())
 
     def _end(self) -> None:
-        """The first signal has the workers end their requests, the next one ends them."""
+        """Handle SIGTERM and SIGINT: the first one drains the workers, the next one terminates them."""
         if self._ending.is_set():
             self._end_by(signal.SIGTERM)
             return
         self._ending.set()
-        self._say(f"ending: running requests get {self._grace:g} s")
+        self._say(f"shutting down: running requests have {self._grace:g} s to finish")
         for own in chain.from_iterable(self._command.sockets.values()):
-            own.close()  # the workers close theirs when they have accepted what waits
+            own.close()  # workers close theirs after accepting the waiting connections
         for child in self._children:
             child.drain(self._grace)
         asyncio.get_running_loop().call_later(self._grace + END_WITHIN, self._end_by, signal.SIGKILL)
@@ -180,10 +181,10 @@ class Supervisor:
         for child in self._children:
             child.end(how)
 
-    # All of them as one.
+    # Views and session state.
 
     def _show(self, asking: WorkerProcess) -> None:
-        """Tell a worker of all workers, as of their last reports."""
+        """Send a worker the last reports of all workers."""
         asking.show(
             {
                 "uptime": round(time.monotonic() - self._started, 1),
@@ -197,7 +198,7 @@ class Supervisor:
         )
 
     def _pass_on(self, teller: WorkerProcess, told: Any) -> None:
-        """Forward one worker's data on conversations to the others, and keep it for later workers."""
+        """Forward session state to the other workers, and keep it for later ones."""
         self._passed.add(line := encode("sync", told=told))
         for child in self._children:
             if child is not teller:
@@ -211,6 +212,6 @@ class Supervisor:
 
 
 def _log_error(task: asyncio.Task[None]) -> None:
-    """Nobody waits for these tasks: raised here, an error of theirs is logged by asyncio."""
+    """Raise a task's error so that asyncio logs it: no one awaits these tasks."""
     if not task.cancelled():
         task.result()

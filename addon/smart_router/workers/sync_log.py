@@ -1,4 +1,4 @@
-"""Workers' shared messages about conversations, kept by the supervisor for workers that start later."""
+"""Session state that the supervisor keeps for workers that start later."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Iterator
 
 MOST_BYTES = 64 << 20
-"""Limit of the log; the oldest entry is dropped first."""
+"""Bytes kept; the oldest lines are dropped first."""
 
 
 class SyncLog:
-    """Lines of the channel, as they came."""
+    """A bounded queue of encoded `sync` messages."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class SyncLog:
         return iter(self._lines)
 
     def add(self, line: bytes) -> None:
-        """Keep this one too."""
+        """Append a line."""
         self._lines.append(line)
         self._size += len(line)
         while self._size > self._most:

@@ -21,10 +21,10 @@ SCRIPT = Path(__file__).with_name("script.py")
 
 
 def main() -> None:
-    """Become the program that the task names."""
+    """Run the program that the task names."""
     task = from_json(sys.argv[1])
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # several processes write there: whole lines only
+        sys.stdout.reconfigure(line_buffering=True)  # several processes share stdout: write whole lines
     sys.argv = [task["program"], "-s", str(SCRIPT), *sys.argv[2:]]
     inherited = Inherited(task["sockets"])
     inherited.install()

@@ -1,5 +1,4 @@
-"""The addon that makes a mitmproxy process a worker: it says when it serves and how it fares, and leaves
-when it is told to."""
+"""The addon that makes a mitmproxy process a worker: it reports to the supervisor and drains on command."""
 
 from __future__ import annotations
 
@@ -24,20 +23,21 @@ from smart_router.workers.session_sync import SessionSync
 logger = logging.getLogger(__name__)
 
 REPORT_EVERY = 0.5
-"""Seconds between reports: how old other workers' counts can be, and what a killed one's can lack."""
+"""Seconds between reports. Counts of other workers are at most this old; a killed worker loses at most this
+much."""
 
 ORPHANED = 30.0
-"""Seconds that running requests get when the supervisor is gone."""
+"""Grace period in seconds if the supervisor dies."""
 
 TELL_WITHIN = 0.01
-"""Seconds in which what is to be told gathers."""
+"""Seconds for which session state is collected before it is sent."""
 
 VIEW_WITHIN = 3.0
-"""Seconds that the supervisor may take to tell of all workers; it has nothing else to do."""
+"""Seconds the supervisor may take to answer; it has nothing else to do."""
 
 
 class WorkerAddon:
-    """One worker's part in `smart-router serve`, from `join` on."""
+    """Connects the router to its supervisor. Inactive until `join`."""
 
     name = "smart-router-worker"
 
@@ -52,27 +52,27 @@ class WorkerAddon:
         self.leaving = False
 
     def join(self, inherited: Inherited, control: socket.socket) -> None:
-        """Be a worker of the supervisor at the other end of `control`, serving at the inherited sockets."""
+        """Become a worker: `control` leads to the supervisor, `inherited` are the listening sockets."""
         self._inherited = inherited
         self._control = control
         self._addon.serving = SharedRequestHandler(self._addon.claims, flow_marks, self.view)
 
     def running(self) -> None:
-        """The router is ready, or mitmproxy is about to end on an error."""
+        """Start to serve. Without a router mitmproxy is about to exit on an error."""
         router = self._addon.router()
         if self._control is not None and router is not None:
             control, self._control = self._control, None
             self._start(self._serve(control, router))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """A client's next request is to go to another worker."""
+        """While draining, make HTTP/1 clients reconnect: their next request must reach another worker."""
         if not self.leaving or flow.id in self._addon.attempts or flow.request.is_http2:
             return
         if flow.response is not None and flow.response.status_code != 101:
             flow.response.headers["connection"] = "close"
 
     async def view(self) -> Message | None:
-        """Return the supervisor's data on all workers, None if it does not answer."""
+        """Ask the supervisor for the state of all workers; None if it does not answer."""
         if self._channel is None:
             return None
         if self._view is None:
@@ -91,7 +91,7 @@ class WorkerAddon:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, control: socket.socket, router: Runtime) -> None:
-        """Do what the supervisor says until it is gone."""
+        """Obey the supervisor's messages until the channel closes."""
         try:
             self._channel = channel = await Channel.open(control)
             sharing = SessionSync(router, self._tell)
@@ -108,14 +108,14 @@ class WorkerAddon:
                         self._view = None
                     case "drain":
                         self._leave(message["grace"])
-            logger.error("the supervisor is gone: this worker leaves too")
+            logger.error("the supervisor has exited; shutting down")
             self._leave(ORPHANED)
         except Exception:
-            logger.exception("this worker is of no more use")
+            logger.exception("worker failed; shutting down")
             ctx.master.shutdown()
 
     def _tell(self, what: list[Any]) -> None:
-        """Have the other workers know, with what else there is to tell at this moment."""
+        """Queue an entry for the other workers; entries are sent in batches."""
         if not self._untold:
             asyncio.get_running_loop().call_later(TELL_WITHIN, self._tell_all)
         self._untold.append(what)
@@ -142,7 +142,7 @@ class WorkerAddon:
             self._start(self._end(grace))
 
     async def _end(self, grace: float) -> None:
-        """Serve nobody new, see the others off, and say a last time how it went."""
+        """Stop accepting, drain, and send a last report."""
         try:
             await self._inherited.close()
             await drain(ctx.master.addons.get("proxyserver"), grace)

@@ -1,4 +1,4 @@
-"""Chat requests and answers as readable text, in any wire format: for people, and never raises. Pure."""
+"""Chat requests and answers of any wire format as readable text. Pure."""
 
 from smart_router.ui.transcript.answers import read_answer
 from smart_router.ui.transcript.page import WIDTH, Page, render

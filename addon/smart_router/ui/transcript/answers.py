@@ -1,4 +1,4 @@
-"""Answers in every wire format, whole or streamed, read for people by the dialects that the router uses."""
+"""Reads answers of every wire format, whole or streamed, into pages, with the router's own dialects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FURTHER_FACTS = ("service_tier", "system_fingerprint", "provider", "x_router")
 
 
 def read_answer(wire: str, body: bytes, *, streamed: bool, provider: str = "", model: str = "") -> Page:
-    """The page of a 2xx answer in the wire format of that name, as far as it goes.
+    """Return the page of a 2xx answer in the wire format `wire`, up to where it fails.
 
-    Raises ValueError if the format is not known.
+    Raises ValueError for an unknown format.
     """
     dialect = DIALECTS.get(wire)
     if dialect is None:
@@ -36,7 +36,7 @@ def read_answer(wire: str, body: bytes, *, streamed: bool, provider: str = "", m
 
 
 def _page_of_stream(events: Sequence[Event]) -> Page:
-    """A stream that fails or breaks off is shown up to there."""
+    """Page of a stream, up to the point where it fails or breaks off."""
     failure = next((event.error for event in events if isinstance(event, Failure)), None)
     arrived = [event for event in events if isinstance(event, Delta | Finish | UsageEvent)]
     start = next((event for event in events if isinstance(event, Start)), Start("", "", 0))
@@ -90,7 +90,7 @@ def _annotation(annotation: Mapping[str, Any]) -> str:
 
 
 def _usage(usage: Mapping[str, Any]) -> str:
-    """`11 in (3 cached) + 7 out (2 reasoning) = 18 tokens`, and the cost where the provider states it."""
+    """`11 in (3 cached) + 7 out (2 reasoning) = 18 tokens`, and the cost if the provider states it."""
     parts = [
         f"{usage['prompt_tokens']} in{_details(usage.get('prompt_tokens_details'))}",
         f"{usage['completion_tokens']} out{_details(usage.get('completion_tokens_details'))}",

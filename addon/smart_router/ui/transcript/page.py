@@ -1,4 +1,4 @@
-"""Parts of a transcript, and their layout as text."""
+"""The structure of a transcript and its layout as text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from smart_router.ui.transcript.wrap import wrap
 Kind = Literal["text", "reasoning", "call", "result", "other"]
 
 WIDTH = 78
-"""Columns of the rules between turns, and of a wrapped transcript."""
+"""Columns of a wrapped transcript and of the rules between turns."""
 
 _UNWRAPPED = 1 << 30
 _BAR = "│ "
 _HANG = 2
 _LONG_ARGUMENTS = 60
-"""Characters from which on a tool call's arguments get lines of their own."""
+"""Tool call arguments above this many characters get their own lines."""
 
 
 class Block(NamedTuple):
-    """One piece of a turn. `name` is that of a called tool, or the id of the call that a result is for."""
+    """One piece of a turn. `name` is the called tool, or the id of the call a result belongs to."""
 
     kind: Kind
     text: str
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One role's turn."""
+    """Consecutive blocks of one role."""
 
     role: str
     blocks: list[Block]
@@ -39,8 +39,8 @@ class Turn(NamedTuple):
 
 @dataclass(slots=True)
 class Page:
-    """A request or an answer: `facts` are names and values, `turns` the conversation in order, `notes` what
-    else there is to say."""
+    """A request or an answer: `facts` are names and values, `turns` the conversation in order, `notes`
+    further remarks."""
 
     facts: list[tuple[str, str]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Page:
 
 
 def render(page: Page, width: int = _UNWRAPPED) -> str:
-    """The page as text, with lines of at most `width` columns where they can be broken."""
+    """Lay out the page as text, in lines of at most `width` columns where they can be broken."""
     names = max((len(name) for name, _ in page.facts), default=0)
     facts = [wrap(f"{name:<{names}}  {value}", width, first=names + 2) for name, value in page.facts]
     turns = [_turn(turn, width) for turn in page.turns]
@@ -77,7 +77,7 @@ def _block(block: Block, width: int) -> str:
 
 
 def _arguments(text: str) -> str:
-    """JSON on one line if it is short; text that is no JSON stays as it is."""
+    """JSON on one line if it is short; other text unchanged."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -89,15 +89,15 @@ def _arguments(text: str) -> str:
 
 
 def compact(value: Any) -> str:
-    """Any JSON value on one line; text as it is."""
+    """Format any JSON value on one line; text is unchanged."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def size(count: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes."""
     return f"{count} bytes" if count < 1024 else f"{count / 1024:.0f} kB"
 
 
 def turns_of(pairs: Iterable[tuple[str, list[Block]]]) -> list[Turn]:
-    """Turns of these roles, without those that say nothing."""
+    """Make turns of these roles, without empty ones."""
     return [Turn(role, blocks) for role, blocks in pairs if blocks]

@@ -1,6 +1,6 @@
-"""Content parts of every wire format as blocks: one table by the part's type.
+"""Reads content parts of every wire format into blocks: one table by the part's type.
 
-Gemini's parts have no type; there the field that is present takes its place.
+Gemini's parts have no type; the field that is present takes its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BASE64_BYTES = 3 / 4
 
 
 def blocks_of(content: Any) -> list[Block]:
-    """The blocks of a message's content: text, a part, or a list of parts."""
+    """Return the blocks of a message's content: text, a part, or a list of parts."""
     if content is None or content == "":
         return []
     if isinstance(content, str):
@@ -30,7 +30,7 @@ def blocks_of(content: Any) -> list[Block]:
 
 
 def text_of(content: Any) -> str:
-    """Content whose blocks do not matter, such as a tool's result."""
+    """Join content into one text, such as a tool's result."""
     return "\n".join(
         block.text if block.kind == "text" else f"[{block.text}]" for block in blocks_of(content)
     )
@@ -79,7 +79,7 @@ def _function_response(part: Part) -> Block:
 
 
 def _item_call(part: Part) -> Block:
-    """Of OpenAI Responses; a custom tool's call has `input` in place of `arguments`."""
+    """A call in OpenAI Responses; a custom tool's call has `input` instead of `arguments`."""
     return Block("call", _string(part.get("arguments", part.get("input"))), _string(part.get("name")))
 
 
@@ -93,7 +93,7 @@ def _item_reasoning(part: Part) -> Block:
 
 
 def _attachment(part: Part) -> Block:
-    """A picture, sound or file: what it is and how large, or where it lies."""
+    """An image, sound or file: its type, and its size or location."""
     media, where = "", ""
     for found in _dictionaries(part):
         media = media or _string(found.get("media_type") or found.get("mimeType") or found.get("format"))

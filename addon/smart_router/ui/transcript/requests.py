@@ -1,4 +1,4 @@
-"""Requests in every wire format, read for people."""
+"""Reads requests of every wire format into pages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _message(message: Body) -> list[Block]:
 
 
 def calls_of(calls: Any) -> list[Block]:
-    """The blocks of chat's `tool_calls`, functions and custom tools."""
+    """Return the blocks of chat's `tool_calls`: functions and custom tools."""
     blocks = []
     for call in as_objects(calls):
         called = as_object(call.get("function") or call.get("custom"))
@@ -82,7 +82,7 @@ _FLATTENED = ("generationConfig", "generation_config")
 
 
 def _facts(body: Body) -> list[tuple[str, str]]:
-    """All but the conversation; of tools their names."""
+    """Everything except the conversation; tools are listed by name."""
     facts = []
     for name, value in body.items():
         if name in _CONVERSATION or value is None:

@@ -1,7 +1,7 @@
-"""Long lines broken for reading: by display width, at spaces, with an indent that suits lists and code.
+"""Wraps long lines by display width, at spaces, with an indent that suits lists and code.
 
-Only line breaks and indents are added; lines that fit, rows of tables, and words that are wider than a line
-(addresses, base64) stay as they are.
+Only line breaks and indents are added. Lines that fit, table rows, and words wider than a line (addresses,
+base64) are unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CLOSING = "、。〉》」』】〕〗〙〛！），．：；？］｝"
 """Wide punctuation that does not begin a line."""
 
 _UNIT = re.compile(rf"^\s+\S?|[{_WIDE}][{_CLOSING}]*\s*|[^\s{_WIDE}]+\s*|\s+")
-"""Text kept together: a word, or a wide character, with the spaces after it."""
+"""An unbreakable unit: a word, or a wide character, with the spaces after it."""
 
 _CLAUSE = re.compile(r"[^,]*,\s*|[^,]+")
 """Pieces of a word that is wider than a line: JSON without spaces breaks after its commas."""
@@ -34,9 +34,9 @@ _CODE_INDENT = 4
 
 
 def wrap(text: str, width: int, *, first: int = 0) -> str:
-    """The text in lines of at most `width` columns.
+    """Wrap a text at `width` columns.
 
-    `first` is by how many columns the continuation of its first line is indented at least.
+    `first` is the least indent, in columns, of the first line's continuation.
     """
     lines: list[str] = []
     in_code = False
@@ -49,7 +49,7 @@ def wrap(text: str, width: int, *, first: int = 0) -> str:
 
 
 def _indent(line: str, in_code: bool) -> int:
-    """Columns by which the continuation of a line is indented: below a list item's text, right of code."""
+    """Indent of a line's continuation, in columns: below a list item's text, right of code."""
     if item := _LIST_ITEM.match(line):
         return item.end()
     own = len(line) - len(line.lstrip())
