@@ -26,6 +26,7 @@ from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
     add_options,
+    read_client_limits,
     read_limits,
     read_max_body,
     read_retention,
@@ -37,6 +38,7 @@ from smart_router.proxy.fast import functions
 from smart_router.proxy.fast.hook_dispatch import FastHooks
 from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
+from smart_router.proxy.fixes.silent_clients import SilentClients
 from smart_router.proxy.gate import Gate
 from smart_router.proxy.install import handler_of, install_routing, raise_connection_limit
 from smart_router.proxy.tls_sessions import TlsSessions
@@ -74,6 +76,7 @@ class SmartRouter:
         self._fast_hooks: FastHooks | None = None
         self._journal = AccessLog(logger)
         self._sessions = TlsSessions()
+        self._silent = SilentClients(handler_of)
 
     # Its life.
 
@@ -108,6 +111,7 @@ class SmartRouter:
             connections.setLevel(logging.NOTSET if ctx.options.router_log_connections else logging.WARNING)
         try:
             self.claims.max_body = read_max_body(ctx.options)
+            self.claims.client_limits = read_client_limits(ctx.options)
             limits = read_limits(ctx.options)
             retention = read_retention(ctx.options)
             interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
@@ -165,14 +169,21 @@ class SmartRouter:
 
     # Connections.
 
+    def client_connected(self, client: connection.Client) -> None:
+        """Give a client a time for its first byte."""
+        self._silent.connected(client, self.claims.client_limits.silence)
+
     async def client_disconnected(self, client: connection.Client) -> None:
         """Close the connections of attempts that this ends."""
+        self._silent.heard(client)
         await let_connections_close(client.id)
 
     def next_layer(self, data: layer.NextLayer) -> None:
         """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
         if data.layer is None:
             ctx.master.addons.get("nextlayer").next_layer(data)
+        if data.data_client():
+            self._silent.heard(data.context.client)
         handler = handler_of(data.context.client)
         install_routing(data.layer, self.claims, handler)
         if handler:
@@ -190,7 +201,7 @@ class SmartRouter:
         if flow.id in self.attempts:
             return
         if self.serving.should_claim(flow):
-            self.claims.add(flow)
+            self.claims.add(flow).refusal = self.serving.early_refusal(flow)
         elif _may_be_large(flow.request.headers):
             flow.request.stream = True
 

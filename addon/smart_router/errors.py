@@ -105,6 +105,23 @@ ApiError = ClientError | UpstreamError
 """An error that a client is told."""
 
 
+def body_too_slow() -> ClientError:
+    """Return the 408 for a body that does not arrive."""
+    message = "the request body did not arrive in time (option router_body_timeout)"
+    return ClientError(408, message, code="request_timeout")
+
+
+def uploads_full() -> ClientError:
+    """Return the 503 for a body that exceeds the memory for unfinished bodies."""
+    return ClientError(
+        503,
+        "too many large requests are arriving at once (option router_max_uploads); try again",
+        type="server_error",
+        code="uploads_full",
+        headers={"retry-after": "1"},
+    )
+
+
 def unsupported(param: str, why: str) -> ClientError:
     """A 400 for a field that the target cannot honour and that changes the answer's meaning."""
     return ClientError(400, why, code="unsupported_parameter", param=param)

@@ -11,6 +11,7 @@ from mitmproxy.exceptions import OptionsError
 from mitmproxy.optmanager import OptManager
 from mitmproxy.utils import human
 
+from smart_router.attempts.client_limits import ClientLimits
 from smart_router.attempts.limits import Limits
 from smart_router.stats.writer import Retention
 from smart_router.suggestions import did_you_mean
@@ -26,6 +27,7 @@ class Option(NamedTuple):
 
 
 _LIMITS = Limits()
+_CLIENT_LIMITS = ClientLimits()
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -45,6 +47,27 @@ OPTIONS: tuple[Option, ...] = (
         str,
         "32m",
         "Largest accepted request body; larger ones get a 413. Suffixes: k, m, g.",
+    ),
+    Option(
+        "router_max_uploads",
+        str,
+        "48m",
+        "Memory for all request bodies that are still arriving, over 256k each; when it is used up, large "
+        "bodies are answered with 503. Suffixes: k, m, g.",
+    ),
+    Option(
+        "router_head_timeout",
+        str,
+        f"{_CLIENT_LIMITS.head:g}",
+        "Seconds in which a client must send the head of a request, once it has begun; a connection that "
+        "never sends anything is closed after twice that.",
+    ),
+    Option(
+        "router_body_timeout",
+        str,
+        f"{_CLIENT_LIMITS.body:g}",
+        "Seconds in which a request body must bring one KiB per second on average, or its end; else it is "
+        "answered with 408.",
     ),
     Option(
         "router_max_answer",
@@ -257,6 +280,15 @@ _READERS: Mapping[Any, Callable[[str, Any], Any]] = {bool: _read_bool, int: _rea
 def read_max_body(options: Any) -> int:
     """Return the largest request body in bytes. Raises ValueError naming the option."""
     return _size(options, "router_max_body", least=1)
+
+
+def read_client_limits(options: Any) -> ClientLimits:
+    """The bounds on what clients send. Raises ValueError naming the option."""
+    return ClientLimits(
+        head=_seconds(options, "router_head_timeout"),
+        body=_seconds(options, "router_body_timeout"),
+        uploads=_size(options, "router_max_uploads", least=1),
+    )
 
 
 def read_limits(options: Any) -> Limits:

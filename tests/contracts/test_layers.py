@@ -10,6 +10,8 @@ import collections
 from typing import Any
 
 import pytest
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import flow, http
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -34,13 +36,15 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Client
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.test import taddons
 
 from smart_router.proxy.fast.http1 import FastHttp1, FastHttp1Client
 from smart_router.proxy.fast.streams import FastStream
+from smart_router.proxy.fixes.http1_bounds import BoundedHttp1Server
 from smart_router.proxy.layer import RoutedLayer
 from smart_router.proxy.messages import AttemptEvent
+from smart_router.proxy.request_body import BoundedRequestStream
 from smart_router.proxy.stream import RoutedStream
 from tests.testbed.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
@@ -72,9 +76,15 @@ def test_what_the_routed_classes_override_is_there() -> None:
     for method in ("_handle_event", "event_to_child", "register_connection", "make_stream"):
         assert callable(HttpLayer.__dict__[method])
         assert callable(RoutedLayer.__dict__[method])
-    for method in ("_handle_event", "make_server_connection", "state_consume_request_body"):
+    for method in ("_handle_event", "make_server_connection", "state_wait_for_request_headers"):
         assert callable(HttpStream.__dict__[method])
         assert callable(RoutedStream.__dict__[method])
+    for method in ("_handle_event", "state_wait_for_request_headers", "state_consume_request_body"):
+        assert callable(HttpStream.__dict__[method])
+        assert callable(BoundedRequestStream.__dict__[method])
+    for method in ("read_headers", "read_body", "wait", "mark_done"):
+        assert callable(getattr(Http1Server, method))
+        assert callable(BoundedHttp1Server.__dict__[method])
     for kind in (FastStream, FastHttp1):
         assert "handle_event" in kind.__dict__ and callable(layer.Layer.__dict__["handle_event"])
     assert callable(Http1Client.read_body) and "read_body" in FastHttp1Client.__dict__
@@ -366,3 +376,15 @@ def test_events_for_a_dropped_stream_are_passed_over() -> None:
             yield ReceiveHttp(AttemptEvent(99, None, HttpEvent(1)))  # type: ignore[arg-type]
 
     assert list(top.event_to_child(Late(top.context.fork()), events.Start())) == []
+
+
+def test_h11_s_buffer_and_chunked_reader_say_how_far_they_are() -> None:
+    """`http1_bounds` looks at the bytes of an unfinished head, and at whether a chunk header is awaited."""
+    buffer = ReceiveBuffer()
+    buffer += b"GET / HTTP/1.1\r\nA: b"
+    assert buffer.maybe_extract_lines() is None
+    assert (bytes(buffer._data), buffer._multiple_lines_search) == (b"GET / HTTP/1.1\r\nA: b", 18)
+    reader, chunk = ChunkedReader(), ReceiveBuffer()
+    chunk += b"5\r\nab"
+    reader(chunk)
+    assert reader._bytes_in_chunk == 3

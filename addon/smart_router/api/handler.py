@@ -46,6 +46,8 @@ from smart_router.runtime import Runtime, request_id
 
 logger = logging.getLogger(__name__)
 
+_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
+
 _PASSED_ON = frozenset(name.encode() for names in CLIENT_HEADERS.values() for name in names)
 """Headers of chat requests that go on to a provider."""
 
@@ -88,6 +90,16 @@ class RequestHandler:
         except Exception:
             logger.exception("smart-router: %s: request not understood", request_id(flow))
             return True
+
+    def early_refusal(self, flow: http.HTTPFlow) -> ClientError | None:
+        """Return the error for a remote client without a valid key, whose request body is not read."""
+        if is_loopback(_address(flow)) or flow.request.method in _WITHOUT_BODY or flow.is_replay:
+            return None
+        try:
+            self._identify(flow, self.router.config.clients if self.router else {})
+        except ClientError as error:
+            return error
+        return None
 
     def serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
         """Answer a claimed flow or prepare its attempts; return an awaitable for remaining work, if any."""
@@ -151,7 +163,7 @@ class RequestHandler:
 
     def _pass_through(self, flow: http.HTTPFlow, claim: Claim, error: ClientError) -> bool:
         """Return whether an intercepted request that cannot be routed goes to its own host unchanged."""
-        if not self.rules.passthrough or claim.too_large or not self._intercepted(flow):
+        if not self.rules.passthrough or claim.too_large or claim.refusal or not self._intercepted(flow):
             return False
         if self.router:
             withhold_router_keys(flow.request, self.router.config.clients)
@@ -188,6 +200,8 @@ class RequestHandler:
         return client
 
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
+        if claim.refusal is not None:
+            raise claim.refusal
         router = self.router
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from smart_router.addresses import names_router
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.client_limits import ClientLimits, UploadBudget
 from smart_router.attempts.exchange import Exchange
+from smart_router.errors import ClientError
 
 StartNow = Callable[[StartHook, bool], bool]
 
@@ -26,12 +28,13 @@ class Claim:
     `exchange` is set once the request was read and routed; a claim without one is answered locally.
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
     the answer, `client` the name of the router key that was shown. `brief` says that the client may see
-    no details of the router. `credential` are headers that
-    a replayed attempt is lent at send time.
+    no details of the router. `credential` are headers that a replayed attempt is lent at send time.
+    `refusal` is the error for a request whose body is not read to its end.
     """
 
     exchange: Exchange | None = None
     too_large: bool = False
+    refusal: ClientError | None = None
     origin: str | None = None
     client: str | None = None
     brief: bool = False
@@ -50,6 +53,8 @@ class Claims:
 
     def __init__(self, max_body: int) -> None:
         self.max_body = max_body
+        self.client_limits = ClientLimits()
+        self.uploads = UploadBudget()
         self.attempts: dict[str, Attempt] = {}
         self.start_hook: StartNow | None = None
         self.bodies_limited = True

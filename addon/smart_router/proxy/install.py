@@ -15,6 +15,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
+from smart_router.attempts.client_limits import Deadlines
 from smart_router.attempts.http_messages import shallow_copy
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.accept import accept_few_at_once
@@ -66,6 +67,8 @@ def install_routing(
             top.attempts_client = _attempts_client(top.context.client)
             top.running = {}
             top.timers = {}
+            top.deadlines = Deadlines()
+            top.deadline_check = None
             top.hooks = deque()
             top.deferred = deque()
             top.can_start = False

@@ -26,7 +26,6 @@ from mitmproxy.proxy.layers.http import (
     DropStream,
     GetHttpConnection,
     HttpClient,
-    HttpLayer,
     RegisterHttpConnection,
     SendHttp,
 )
@@ -48,9 +47,11 @@ from smart_router.attempts.http_messages import with_secrets
 from smart_router.dialects.hub import End, Failure
 from smart_router.proxy.attempt_stream import AttemptStream
 from smart_router.proxy.claims import Claims
+from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import FAST_HTTP1, FastHttp1Client, FastHttp1Server, use_fast_http1
 from smart_router.proxy.fast.streams import FastStream
+from smart_router.proxy.fast.writes import in_few_writes
 from smart_router.proxy.messages import (
     AnswerEvents,
     AttemptEvent,
@@ -83,7 +84,7 @@ class _Running:
     owner: int
 
 
-class RoutedLayer(HttpLayer):
+class RoutedLayer(DeadlineLayer):
     """An `HttpLayer` whose streams may be routed. Made by `adopt`, never constructed."""
 
     claims: Claims
@@ -102,7 +103,7 @@ class RoutedLayer(HttpLayer):
 
     def _handle_event(self, event: events.Event) -> Commands:
         self.can_start = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
-        return _in_few_writes(self._run_deferred(self._handle_one(event)))
+        return in_few_writes(self._run_deferred(self._handle_one(event)))
 
     def receive(self, connection: Connection, data: bytes) -> Iterable[commands.Command]:
         """As `handle_event` for data that arrived; in the midst of a stream without all that is around it."""
@@ -111,11 +112,11 @@ class RoutedLayer(HttpLayer):
             assert child.stream_id is not None
             straight = self._forward_chunk(child.stream_id, body)
             if straight is not None:
-                return straight if type(straight) is tuple else _in_few_writes(self._run_deferred(straight))
+                return straight if type(straight) is tuple else in_few_writes(self._run_deferred(straight))
         self.can_start = connection is self.context.client
         event = events.DataReceived(connection, data)
         came_of_it = self.event_to_child(child, event) if child else self._handle_one(event)
-        return _in_few_writes(self._run_deferred(came_of_it))
+        return in_few_writes(self._run_deferred(came_of_it))
 
     def _run_deferred(self, came_of_it: Iterable[commands.Command]) -> Commands:
         """All of it, and then the hooks and beginnings that wait, in their order."""
@@ -341,36 +342,6 @@ class RoutedLayer(HttpLayer):
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup
-
-
-def _in_few_writes(all_commands: Iterable[commands.Command]) -> Commands:
-    """What is sent to one connection without anything in between goes out in one piece: head and body of a
-    message would otherwise be two writes here and two reads there.
-    """
-    held: commands.SendData | None = None
-    more: list[bytes] = []
-    for command in all_commands:
-        if not isinstance(command, commands.SendData):
-            if held:
-                yield _joined(held, more)
-                held = None
-            yield command
-        elif held and command.connection is held.connection:
-            more.append(command.data)
-        else:
-            if held:
-                yield _joined(held, more)
-            held = command
-    if held:
-        yield _joined(held, more)
-
-
-def _joined(first: commands.SendData, more: list[bytes]) -> commands.SendData:
-    """The command with all that is to be sent after it."""
-    if more:
-        first.data = b"".join((first.data, *more))
-        more.clear()
-    return first
 
 
 def _with_credential(event: _Beginning, attempt: Attempt) -> _Beginning:

@@ -99,5 +99,10 @@ class AttemptEvent(HttpEvent):
 
 
 @dataclass
+class BodyTooSlow(HttpEvent):
+    """Tells a stream that its client does not send the request's body."""
+
+
+@dataclass
 class Tick(HttpEvent):
     """A point in time that some stream of this connection asked for has come."""

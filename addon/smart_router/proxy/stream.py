@@ -20,7 +20,6 @@ from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
-    RequestData,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -39,7 +38,6 @@ from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.proxy.fast.complete_messages import CompleteResponse
-from smart_router.proxy.fast.streams import FastStream
 from smart_router.proxy.messages import (
     AnswerEvents,
     AttemptEvent,
@@ -50,6 +48,7 @@ from smart_router.proxy.messages import (
     StartAttempt,
     Tick,
 )
+from smart_router.proxy.request_body import BoundedRequestStream
 
 Commands = layer.CommandGenerator[None]
 
@@ -61,7 +60,7 @@ DRAIN = 1.0
 client's stream stays open too, so that its next request does not meet a busy provider connection."""
 
 
-class RoutedStream(FastStream):
+class RoutedStream(BoundedRequestStream):
     """An `HttpStream` whose claimed requests are answered through attempts."""
 
     routed: bool = False
@@ -83,15 +82,6 @@ class RoutedStream(FastStream):
         self.claims.note_host(self.context.client, event.request)
         rest: Commands = super().state_wait_for_request_headers(event)
         return rest
-
-    def state_consume_request_body(self, event: events.Event) -> Commands:
-        """As mitmproxy does, but of a claimed request nothing is kept once it is over the limit."""
-        if isinstance(event, RequestData):
-            size = len(self.request_body_buf) + len(event.data)
-            if not self.claims.within_body_limit(self.flow, size):
-                self.request_body_buf.clear()
-                return
-        yield from super().state_consume_request_body(event)
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         """The request is complete: a claimed one goes to attempts instead of to the nominal upstream."""

@@ -8,13 +8,18 @@ lists to 64 KiB, and h2 a header block to 64 frames.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
+from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+
+from smart_router.attempts.client_limits import LINGER, ClientLimits
 
 Commands = layer.CommandGenerator[None]
 
@@ -88,6 +93,32 @@ class BoundedHttp1Server(BoundedHttp1, Http1Server):
             yield commands.CloseConnection(self.conn)
             return
         yield from super().wait(event)
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """Like the base class; a request that was answered before its end is the connection's last."""
+        yield from super().mark_done(request=request, response=response)
+        early = self.response if response and self.response_done and not self.request_done else None
+        if early is not None and http1.connection_close(early.http_version, early.headers):
+            yield from self.leave()
+
+    def unfinished(self, limits: ClientLimits) -> dict[Hashable, float]:
+        """Return what the client must do next, and the seconds that it has for it."""
+        if self.state == self.discard:
+            return {"linger": LINGER}
+        if self.state != self.read_headers:
+            return {}
+        if self.buf:
+            return {("head", self.stream_id): limits.head}
+        return {"first byte": limits.silence} if self.stream_id == 1 else {}
+
+    def expire(self, what: Hashable) -> Commands:
+        """End the connection of a client that missed this deadline; a head that is late gets a 408."""
+        if isinstance(what, tuple):
+            yield from self.refuse(
+                408, "the head of the request did not arrive in time (option router_head_timeout)"
+            )
+        else:
+            yield commands.CloseConnection(self.conn)
 
     def refuse(self, status: int, message: str) -> Commands:
         """Answer with an error, if nothing was answered yet, and take no more requests."""
