@@ -44,7 +44,8 @@ from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.paths import config_path as config_path
 from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
-from smart_router.providers.registry import PROVIDERS, declared_provider
+from smart_router.providers.openai_compatible import declared_provider
+from smart_router.providers.registry import PROVIDERS
 from smart_router.routing import config as routing_config
 from smart_router.routing.config import RoutingConfig
 from smart_router.routing.unknown_names import unknown_names

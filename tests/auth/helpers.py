@@ -18,6 +18,7 @@ PROVIDERS = {
             "https://anthropic.test",
             key_env=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
             auth="x-api-key",
+            bearer_env=frozenset({"ANTHROPIC_AUTH_TOKEN"}),
         ),
         Provider("google", _CHAT, "https://google.test", key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY")),
         Provider("local", _CHAT, "http://localhost:1", key_env=("LOCAL_KEY",), key_optional=True),

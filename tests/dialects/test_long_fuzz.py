@@ -27,7 +27,7 @@ from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start,
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
-from smart_router.providers.error_rules import ERROR_RULES
+from smart_router.providers.registry import PROVIDERS
 from tests.testbed.cases import Case, load_cases
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
@@ -134,7 +134,8 @@ def attack(case: Case, chance: random.Random) -> None:
     body = case.body
     for _ in range(chance.randint(1, 3)):
         body = chance.choice(DAMAGE)(body, chance)
-    dialect, rules = DIALECTS[case.wire], ERROR_RULES.get(case.provider, ())
+    dialect, provider = DIALECTS[case.wire], PROVIDERS.get(case.provider)
+    rules = provider.error_rules if provider else ()
     call = CallContext(case.provider, case.model, True, 1_700_000_000, "fuzz", error_rules=rules)
     check(read(dialect, call, body, chance))
     dialect.read_answer(body, call)

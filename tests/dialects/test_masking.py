@@ -1,10 +1,12 @@
-"""What looks like a secret leaves no trace but its prefix."""
+"""Masking cuts everything that looks like a secret to its prefix."""
 
 from __future__ import annotations
 
 import pytest
 
 from smart_router.dialects.masking import mask_secrets
+from smart_router.providers.base import Provider
+from smart_router.providers.registry import PROVIDERS
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,11 @@ from smart_router.dialects.masking import mask_secrets
 )
 def test_masks(text: str, masked: str) -> None:
     assert mask_secrets(text) == masked
+
+
+@pytest.mark.parametrize("provider", [pytest.param(row, id=row.id) for row in PROVIDERS.values()])
+def test_masks_every_providers_keys(provider: Provider) -> None:
+    for prefix in provider.key_prefixes:
+        masked = mask_secrets(f"the key {prefix}0123456789abcdef is wrong.")
+        assert "0123456789" not in masked
+        assert masked.endswith("*** is wrong.")

@@ -9,7 +9,7 @@ import pytest
 
 from smart_router.dialects.errors import read_error
 from smart_router.errors import ErrorClass, Scope, UpstreamError
-from smart_router.providers.error_rules import ERROR_RULES
+from smart_router.providers.registry import PROVIDERS
 from tests.testbed.cases import COPIES, FIXTURES, Case, load_cases
 
 NOW = 1_787_023_080.0  # 173470 s before the recorded Codex reset
@@ -141,7 +141,7 @@ def said(case: Case) -> str:
 
 @pytest.mark.parametrize("case", recorded_params())
 def test_recorded(case: Case) -> None:
-    rules = ERROR_RULES[PROVIDER_OF.get(case.provider, case.provider)]
+    rules = PROVIDERS[PROVIDER_OF.get(case.provider, case.provider)].error_rules
     error = read_error(case.status, case.headers, failure_in(case), rules, NOW)
     kind, scope, code = RECORDED[case.id]
     assert (error.kind, error.scope) == (kind, scope)
@@ -363,12 +363,12 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
 
 @pytest.mark.parametrize(("provider", "status", "body", "expected"), DOCUMENTED)
 def test_documented(provider: str, status: int, body: dict[str, Any], expected: Reading) -> None:
-    error = read_error(status, {}, json.dumps(body).encode(), ERROR_RULES[provider], NOW)
+    error = read_error(status, {}, json.dumps(body).encode(), PROVIDERS[provider].error_rules, NOW)
     assert (error.kind, error.scope, error.code) == expected
 
 
 def read(provider: str, status: int, body: bytes | dict[str, Any], **headers: str) -> UpstreamError:
-    return read_error(status, headers, body, ERROR_RULES[provider], NOW)
+    return read_error(status, headers, body, PROVIDERS[provider].error_rules, NOW)
 
 
 def test_googles_daily_quota_waits_for_its_day_whatever_retry_info_says() -> None:
@@ -391,7 +391,3 @@ def test_a_cloudflare_challenge_blames_no_login() -> None:
 def test_a_gemini_stream_error_is_an_array() -> None:
     body = json.dumps([google("UNAVAILABLE", "The model is overloaded.")]).encode()
     assert read("google", 503, body).kind == "overloaded"
-
-
-def test_all_providers_have_rules() -> None:
-    assert len(ERROR_RULES) == 12

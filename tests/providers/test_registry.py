@@ -1,17 +1,21 @@
-"""The registry's rows: addresses, keys and headers of each provider."""
+"""The registry: each provider's facts, and the checks on all of them."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from smart_router import providers
 from smart_router.dialects.hub import ChatRequest
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
-from smart_router.providers.error_rules import ERROR_RULES
-from smart_router.providers.registry import PROVIDERS, declared_provider
+from smart_router.providers.openai_compatible import CHAT, declared_provider
+from smart_router.providers.registry import PROVIDERS, collect
 from smart_router.routing import config as routing_config
 from tests.dialects.openai_chat.chat_wire import call_to
 
@@ -21,9 +25,9 @@ ADDRESSES = {
     "openai": "https://api.openai.com/v1/chat/completions",
     "anthropic": "https://api.anthropic.com/v1/messages",
     "google": "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
-    "qwen-dashscope": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions",
     "deepseek": "https://api.deepseek.com/chat/completions",
     "xai": "https://api.x.ai/v1/chat/completions",
+    "qwen-dashscope": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions",
     "groq": "https://api.groq.com/openai/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "openai-codex": "https://chatgpt.com/backend-api/codex/responses",
@@ -43,21 +47,54 @@ def test_address(provider_id: str, address: str) -> None:
 
 @pytest.mark.parametrize("provider", ROWS)
 def test_row(provider: Provider) -> None:
-    url = urlsplit(provider.base_url)
     assert PROVIDERS[provider.id] is provider
-    assert url.scheme == "https"
-    assert not url.path.endswith("/")
-    assert provider.error_rules == ERROR_RULES[provider.id]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", provider.id)
+    for address in (provider.base_url, *provider.more_base_urls):
+        url = urlsplit(address)
+        assert url.scheme == "https"
+        assert url.hostname
+        assert not url.path.endswith("/")
     assert provider.models
+    assert provider.order
+    assert provider.bearer_env <= {*provider.key_env}
+    assert provider.client_headers == tuple(name.lower() for name in provider.client_headers)
+    assert provider.kind == "login" or provider.base_url_env
     for model in provider.models.values():
         assert model.rules == rules_for(provider.id, model.id)
     assert provider.kind == "login" or provider.key_env
 
 
-def test_variables_belong_to_one_provider() -> None:
-    keys = [name for provider in PROVIDERS.values() for name in provider.key_env]
-    addresses = [provider.base_url_env for provider in PROVIDERS.values() if provider.base_url_env]
-    assert len(keys + addresses) == len({*keys, *addresses})
+def test_one_module_and_one_file_of_models_per_provider() -> None:
+    folder = Path(providers.__path__[0])
+    modules = {file.stem.replace("_", "-") for file in folder.glob("*.py")}
+    assert modules >= PROVIDERS.keys()
+    assert {file.stem for file in (folder / "models").iterdir()} == PROVIDERS.keys()
+
+
+def test_order() -> None:
+    assert [id_ for id_ in PROVIDERS if id_ in ADDRESSES] == list(ADDRESSES)
+
+
+def _row(id_: str, **fields: Any) -> Provider:
+    return Provider(id_, CHAT, "https://x.test", **fields)
+
+
+def test_providers_with_a_key_come_first_then_order_counts() -> None:
+    rows = [_row("login", kind="login"), _row("b", order=2), _row("a", order=2), _row("c", order=1)]
+    assert list(collect(rows)) == ["c", "a", "b", "login"]
+
+
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        ({"id_": "a"}, "a and a have the same id a"),
+        ({"id_": "b", "key_env": ("KEY",)}, "a and b have the same KEY"),
+        ({"id_": "b", "base_url_env": "KEY"}, "a and b have the same KEY"),
+    ],
+)
+def test_ids_and_variables_belong_to_one_provider(second: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        collect([_row("a", key_env=("KEY",)), _row(**second)])
 
 
 def test_how_keys_travel() -> None:
@@ -66,7 +103,6 @@ def test_how_keys_travel() -> None:
 
 
 def test_headers() -> None:
-    assert PROVIDERS["anthropic"].headers == {"anthropic-version": "2023-06-01"}
     assert PROVIDERS["openai"].env_headers == {
         "OpenAI-Organization": "OPENAI_ORG_ID",
         "OpenAI-Project": "OPENAI_PROJECT_ID",

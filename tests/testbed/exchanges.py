@@ -16,7 +16,7 @@ from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.store import AuthStore
 from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.errors import ErrorClass, Scope, UpstreamError
-from smart_router.providers.registry import declared_provider
+from smart_router.providers.openai_compatible import declared_provider
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 

@@ -21,9 +21,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
+from smart_router.providers.registry import PROVIDERS
 from tests.testbed import ready_addon
 from tests.testbed.tls import ca_pem
 
@@ -42,18 +44,6 @@ _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "C
 _LISTENING = re.compile(r"listening at \S*?:(\d+)")
 _WEB_OPTIONS = {"web_open_browser": "false"}
 
-_ENV_PREFIX = {"qwen-dashscope": "DASHSCOPE"}
-_BASE_URLS = {
-    "openai": ("OPENAI_BASE_URL", "/v1"),
-    "anthropic": ("ANTHROPIC_BASE_URL", ""),
-    "google": ("GOOGLE_GEMINI_BASE_URL", "/v1beta"),
-    "deepseek": ("DEEPSEEK_BASE_URL", ""),
-    "xai": ("XAI_BASE_URL", "/v1"),
-    "groq": ("GROQ_BASE_URL", "/openai/v1"),
-    "openrouter": ("OPENROUTER_BASE_URL", "/api/v1"),
-    "qwen-dashscope": ("DASHSCOPE_BASE_URL", "/compatible-mode/v1"),
-}
-
 
 def provider_env(url: str, *providers: str) -> dict[str, str]:
     """Keys and base URLs that send these providers' requests to `url`, each under the path `/<provider>`.
@@ -61,10 +51,11 @@ def provider_env(url: str, *providers: str) -> dict[str, str]:
     Provider x gets the key `key-x`; the version path below is the one that its real base URL has.
     """
     env = {}
-    for provider in providers:
-        variable, path = _BASE_URLS[provider]
-        env[variable] = f"{url}/{provider}{path}"
-        env[f"{_ENV_PREFIX.get(provider, provider.upper())}_API_KEY"] = f"key-{provider}"
+    for id_ in providers:
+        provider = PROVIDERS[id_]
+        assert provider.base_url_env, f"{id_} has no variable for its base URL"
+        env[provider.base_url_env] = f"{url}/{id_}{urlsplit(provider.base_url).path}"
+        env[provider.key_env[0]] = f"key-{id_}"
     return env
 
 

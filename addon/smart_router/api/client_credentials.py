@@ -28,20 +28,6 @@ _SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
 
 _KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 
-_OWNERS: Sequence[tuple[str, frozenset[str]]] = (
-    ("sk-ant-", frozenset({"anthropic"})),
-    ("sk-or-", frozenset({"openrouter"})),
-    ("sk-proj-", frozenset({"openai"})),
-    ("sk-svcacct-", frozenset({"openai"})),
-    ("sk-admin-", frozenset({"openai"})),
-    ("sk-", frozenset({"openai", "deepseek", "qwen-dashscope"})),
-    ("AIza", frozenset({"google"})),
-    ("ya29.", frozenset({"google", "antigravity"})),
-    ("gsk_", frozenset({"groq"})),
-    ("xai-", frozenset({"xai"})),
-)
-"""Prefixes of keys, longer ones first, and the providers that issue them."""
-
 
 def _vendors() -> Mapping[str, frozenset[str]]:
     vendors: defaultdict[str, set[str]] = defaultdict(set)
@@ -50,6 +36,17 @@ def _vendors() -> Mapping[str, frozenset[str]]:
             vendors[urlsplit(url).hostname or ""].add(provider.id)
     return {host: frozenset(ids) for host, ids in vendors.items()}
 
+
+def _owners_by_prefix() -> Sequence[tuple[str, frozenset[str]]]:
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for provider in PROVIDERS.values():
+        for prefix in provider.key_prefixes:
+            owners[prefix].add(provider.id)
+    return [(prefix, frozenset(owners[prefix])) for prefix in sorted(owners, key=len, reverse=True)]
+
+
+_OWNERS = _owners_by_prefix()
+"""Prefixes of keys, longer ones first, and the providers that issue them."""
 
 _VENDORS = _vendors()
 """Providers by the vendor's own host; base URLs of the user's config are not the vendor's."""

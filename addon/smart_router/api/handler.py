@@ -36,10 +36,10 @@ from smart_router.api.error_answers import INTERNAL, refuse
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception
 from smart_router.api.local_answers import LocalRequest
-from smart_router.attempts.builder import CLIENT_HEADERS
 from smart_router.attempts.exchange import Exchange
 from smart_router.dialects.base import ClientDialect
 from smart_router.errors import ClientError
+from smart_router.providers.registry import PROVIDERS
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.replay import REPLAYED
 from smart_router.runtime import Runtime, request_id
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
-_PASSED_ON = frozenset(name.encode() for names in CLIENT_HEADERS.values() for name in names)
+_PASSED_ON = frozenset(name.encode() for one in PROVIDERS.values() for name in one.client_headers)
 """Headers of chat requests that go on to a provider."""
 
 

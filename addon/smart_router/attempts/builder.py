@@ -22,12 +22,6 @@ from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
 from smart_router.routing.decision import Candidate
 
-CLIENT_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("anthropic-beta",),
-    "openrouter": ("http-referer", "x-title"),
-}
-"""The client's headers that go up, by provider; all others stay here, its Authorization above all."""
-
 
 class AttemptBuilder:
     """Makes attempts. `env` holds the values of headers that come from the environment."""
@@ -54,7 +48,7 @@ class AttemptBuilder:
         restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
         outgoing = provider.dialect.write_request(restored, call)
         fields = {
-            **encode_headers(_passed_on(exchange.client_flow, provider.id)),
+            **encode_headers(_passed_on(exchange.client_flow, provider)),
             **self._fields[provider.id, call.stream],
             **encode_headers(outgoing.headers),
         }
@@ -110,12 +104,12 @@ def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dic
         "accept-encoding": "identity",  # a provider's server may flush compressed data late
         "user-agent": f"smart-router/{__version__}",
         **{name: env[var] for name, var in provider.env_headers.items() if var in env},
-        **provider.headers,
     }
 
 
-def _passed_on(client: http.HTTPFlow, provider_id: str) -> dict[str, str]:
-    names = CLIENT_HEADERS.get(provider_id)
+def _passed_on(client: http.HTTPFlow, provider: Provider) -> dict[str, str]:
+    """The client's headers that this provider gets; it never gets the others, such as Authorization."""
+    names = provider.client_headers
     if not names:
         return {}
     headers = client.request.headers

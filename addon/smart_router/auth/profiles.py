@@ -18,9 +18,6 @@ logger = logging.getLogger(__name__)
 Kind = Literal["key", "stored_key", "login"]
 """Where a credential comes from: an environment variable, the store, or an OAuth login in the store."""
 
-BEARER_VARIABLES = frozenset({"ANTHROPIC_AUTH_TOKEN"})
-"""Variables whose value travels as a bearer token although the provider's keys have a header of their own."""
-
 _PLACEHOLDER = re.compile(
     r"""
       (sk-)?([x*]{3,}|\.{3,}|…)             # sk-xxx, ***, sk-...
@@ -148,7 +145,7 @@ def _profiles_of(provider: Provider, name: str, env: Mapping[str, str]) -> list[
             continue
         seen.add(mark)
         profile_id = f"{provider.id}:env{number if number > 1 else ''}"
-        bearer = name in BEARER_VARIABLES
+        bearer = name in provider.bearer_env
         profiles.append(Profile(profile_id, provider.id, "key", secret, mark, variable, bearer))
     return profiles
 

@@ -1,4 +1,4 @@
-"""What a provider is: data, plus the dialect it speaks."""
+"""The description of a provider: data, plus the dialect that it speaks."""
 
 from __future__ import annotations
 
@@ -15,38 +15,82 @@ _ANY_RULES = ModelCapabilities()
 _NO_QUIRKS = ChatQuirks()
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
+Basis = Literal["measured", "estimated", "equivalent"]
+"""The basis of an amount: the provider's own token counts and a list price; an estimate of either; or the
+list price of work that a subscription has already paid for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of one provider. `id` is the provider's own; `rules` what it accepts."""
+    """One model of one provider. `id` is the provider's own; `rules` are its capabilities."""
 
     id: str
     rules: ModelCapabilities = _ANY_RULES
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """One provider: a row of the registry, or one declared in the user's config.
+class PriceNames:
+    """A provider's names in the data of genai-prices, where they differ from ours.
 
-    `base_url` has no trailing slash; it ends with the API version where the vendor's SDK has it there.
-    `key_env` are the environment variables that hold a key, the first one set wins. `auth` says how a key
-    travels: `Authorization: Bearer` or the vendor's own header. `headers` go on every request and hold no
-    secret; `extras` are for the dialect and beat the profile's. `more_base_urls` are tried in turn when the
-    first has trouble. `resource_hosts` are the domains in which a login's own API address, if it has one, may
-    lie: a token goes nowhere else. `listed` is False for providers that answer any model id (openrouter,
-    declared servers), so that ids outside the catalogue are let through.
+    `prefix` and a model's id make up the name `provider/model` there. `models` are exceptions by model id,
+    each a whole name, or None for a model whose price nobody has published. Without a prefix only `models`
+    have a price. `basis` is "equivalent" for subscriptions, and "estimated" where the vendor's own price
+    could not be confirmed.
+    """
+
+    prefix: str | None = None
+    models: Mapping[str, str | None] = field(default_factory=dict)
+    basis: Basis = "measured"
+
+    def name_of(self, model: str) -> str | None:
+        """The model's name in genai-prices; None if it has no price there."""
+        if model in self.models:
+            return self.models[model]
+        return None if self.prefix is None else self.prefix + model
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider: a module of this package, or a server declared in the user's config.
+
+    Place: a smaller `order` comes first in lists and when several providers have a model of the same id;
+    providers with a login follow those with a key. `listed` is False for providers that take any model id
+    (openrouter, declared servers), so that ids outside the catalogue are accepted.
+
+    Address: `base_url` has no trailing slash, and ends with the API version if the vendor's SDK has it there.
+    `base_url_env` is the environment variable that replaces it. `more_base_urls` are tried in turn when the
+    first fails. `resource_hosts` are the domains that a login's own API address may belong to: a token is
+    sent nowhere else.
+
+    Credential: the first set variable of `key_env` holds the key, `bearer_env` are those of them that hold a
+    bearer token instead. `auth` is "bearer" (`Authorization: Bearer`) or the name of the vendor's own header.
+    `key_prefixes` are the beginnings of the provider's keys: keys are masked in messages, and a client's own
+    key is forwarded only to a provider that issues such keys.
+
+    Request: `env_headers` are headers whose value is an environment variable's, `client_headers` (lower case)
+    are forwarded from the client's request. `extras` go to the dialect and override the profile's. `quirks`
+    are the differences from OpenAI's chat API.
+
+    Answer: the first matching row of `error_rules` classifies a failure; `dialects.errors.COMMON_RULES`
+    classify the others.
+
+    Names elsewhere: `prices` in genai-prices, `telemetry_name` is the value of OpenTelemetry's attribute
+    `gen_ai.provider.name`; both default to `id`.
     """
 
     id: str
     dialect: Dialect
     base_url: str
+    order: int = 0
     base_url_env: str | None = None
     key_env: tuple[str, ...] = ()
+    bearer_env: frozenset[str] = frozenset()
+    key_prefixes: tuple[str, ...] = ()
     key_optional: bool = False
     kind: Literal["key", "login"] = "key"
     auth: str = "bearer"
-    headers: Mapping[str, str] = field(default_factory=dict)
     env_headers: Mapping[str, str] = field(default_factory=dict)
+    client_headers: tuple[str, ...] = ()
     more_base_urls: tuple[str, ...] = ()
     resource_hosts: tuple[str, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
@@ -54,9 +98,11 @@ class Provider:
     error_rules: tuple[ErrorRule, ...] = ()
     models: Mapping[str, Model] = field(default_factory=dict)
     listed: bool = True
+    prices: PriceNames | None = None
+    telemetry_name: str | None = None
 
     def address(self, resource_url: str | None = None, place: int = 0) -> str:
-        """The base URL for a login whose own is `resource_url`; `place` counts those that had trouble."""
+        """Return the base URL for a login whose own is `resource_url`, after `place` failed addresses."""
         if resource_url and self._may_serve(resource_url):
             return resource_url.rstrip("/")
         urls = (self.base_url, *self.more_base_urls)

@@ -7,18 +7,14 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from smart_router.errors import ClientError
+from smart_router.providers.registry import PROVIDERS
 from smart_router.stats.totals import Histogram, Labels, Totals
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-_PROVIDER_NAMES: Mapping[str, str] = {
-    "google": "gcp.gemini",
-    "xai": "x_ai",
-    "antigravity": "gcp.gemini",
-    "openai-codex": "openai",
-}
-"""Well-known values of `gen_ai.provider.name` that differ from our ids."""
+_PROVIDER_NAMES = {id_: provider.telemetry_name or id_ for id_, provider in PROVIDERS.items()}
+"""Values of `gen_ai.provider.name` by provider id."""
 
 _OPERATION = "chat"
 """`gen_ai.operation.name` of attempts, whatever format the client speaks."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
-from smart_router.stats.records import Basis, Cost, Tokens
+from smart_router.providers.base import Basis
+from smart_router.providers.registry import PROVIDERS
+from smart_router.stats.records import Cost, Tokens
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -57,16 +56,6 @@ class PriceTable(_Rates):
 
 UserPrices = Mapping[str, PriceTable | Reference]
 """By `provider/model`, in which `*` stands for anything: prices, or the name of a model that has the same."""
-
-
-class _Alias(BaseModel):
-    """One provider of prices.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    as_: str | None = Field(default=None, alias="as")
-    basis: Basis = "measured"
-    models: Mapping[str, Reference] = {}
 
 
 class _PerToken(NamedTuple):
@@ -186,16 +175,10 @@ class PriceBook:
             if pattern == name or fnmatchcase(name, pattern):
                 mine = self._overrides[pattern]
                 return _look_up(mine, "measured") if isinstance(mine, str) else _own(name, mine)
-        if alias := _aliases().get(provider):
-            reference = alias.models.get(model) or (alias.as_ and alias.as_ + model)
-            return _look_up(reference, alias.basis) if reference else None
+        if (known := PROVIDERS.get(provider)) and (names := known.prices):
+            reference = names.name_of(model)
+            return _look_up(reference, names.basis) if reference else None
         return _look_up(name, "measured", self._base_urls.get(provider))
-
-
-@cache
-def _aliases() -> Mapping[str, _Alias]:
-    text = files("smart_router.stats").joinpath("prices.toml").read_text("utf-8")
-    return TypeAdapter(dict[str, _Alias]).validate_python(tomllib.loads(text))
 
 
 def _look_up(reference: str, basis: Basis, base_url: str | None = None) -> _Price | None:

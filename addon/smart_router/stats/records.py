@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from smart_router.providers.base import Basis
 
 if TYPE_CHECKING:
     from smart_router.routing.decision import Candidate, Decision
-
-Basis = Literal["measured", "estimated", "equivalent"]
-"""What an amount rests on: the provider's own token counts and a list price; an estimate of either; or the
-list price of what a subscription has already paid for."""
 
 CLIENT_LEFT = "client_left"
 """The failure of a request or attempt whose client did not wait for the end; no error of anyone's."""
@@ -146,7 +144,7 @@ class RequestRecord:
         return Saving(cost.usd, self.baseline_cost.usd)
 
 
-_BASES: tuple[Basis, ...] = ("measured", "estimated", "equivalent")
+_BASES: tuple[Basis, ...] = get_args(Basis)
 """Firmest first."""
 
 

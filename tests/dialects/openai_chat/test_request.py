@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
-from smart_router.providers.registry import declared_provider
+from smart_router.providers.openai_compatible import declared_provider
 from tests.dialects.openai_chat.chat_wire import CHAT, call_to
 from tests.testbed.cases import Case, case_params
 

@@ -1,0 +1,33 @@
+"""DeepSeek."""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.errors import ErrorRule
+from smart_router.providers.base import Provider
+from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
+
+_QUIRKS = ChatQuirks(
+    dropped=OPENAI_ONLY | {"user", "n", "seed", "parallel_tool_calls"},
+    renamed={"max_completion_tokens": "max_tokens"},
+    refused_parts=frozenset({"input_audio", "file"}),
+    developer_role="never",
+    json_schema=False,
+    effort_as="thinking",
+    efforts={"minimal": "low", "medium": "high", "xhigh": "high", "ultra": "max"},
+    history="tool_turns",
+)
+
+_ERROR_RULES = (ErrorRule("model_not_found", "model", status=(400,), text=("supported api model names",)),)
+
+PROVIDER = Provider(
+    "deepseek",
+    CHAT,
+    "https://api.deepseek.com",
+    order=40,
+    base_url_env="DEEPSEEK_BASE_URL",
+    key_env=("DEEPSEEK_API_KEY",),
+    quirks=_QUIRKS,
+    key_prefixes=("sk-",),
+    error_rules=_ERROR_RULES,
+)

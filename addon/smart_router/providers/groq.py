@@ -1,0 +1,40 @@
+"""Groq: open models on its own chips."""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.errors import ErrorRule
+from smart_router.providers.base import Provider
+from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
+
+_QUIRKS = ChatQuirks(
+    dropped=OPENAI_ONLY | {"logprobs", "top_logprobs", "logit_bias"},
+    # else thinking comes as <think> tags in the text; these models never write them and refuse the parameter
+    fixed_reasoning={"reasoning_format": "parsed"},
+    dropped_for=((r"openai/gpt-oss|groq/compound", frozenset({"reasoning_format"})),),
+    dropped_of_messages=frozenset({"name"}),
+    refused_parts=frozenset({"input_audio", "file"}),
+    single_choice=True,
+    developer_role="never",
+    lowest_temperature=1e-8,
+)
+
+_ERROR_RULES = (
+    # larger than the tier's tokens per minute: waiting does not help, another model may
+    ErrorRule("context_length", "none", status=(413,)),
+    ErrorRule("server", "model", status=(424, 499)),
+    # the model wrote a call that its own schema refuses; nothing is wrong with request or provider
+    ErrorRule("server", "none", code=("tool_use_failed", "json_validate_failed")),
+)
+
+PROVIDER = Provider(
+    "groq",
+    CHAT,
+    "https://api.groq.com/openai/v1",
+    order=110,
+    base_url_env="GROQ_BASE_URL",
+    key_env=("GROQ_API_KEY",),
+    quirks=_QUIRKS,
+    key_prefixes=("gsk_",),
+    error_rules=_ERROR_RULES,
+)

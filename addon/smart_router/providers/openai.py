@@ -1,0 +1,33 @@
+"""OpenAI: chat completions at api.openai.com."""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.errors import ErrorRule
+from smart_router.providers.base import PriceNames, Provider
+from smart_router.providers.openai_compatible import CHAT
+
+_QUIRKS = ChatQuirks(
+    renamed={"max_tokens": "max_completion_tokens"},
+    developer_role="reasoning",
+    dropped_for=((r"o\d", frozenset({"stop"})),),
+)
+
+_ERROR_RULES = (
+    # the model is there, but only for verified organizations
+    ErrorRule("model_not_found", "model", status=(400, 403, 404), text=("must be verified to",)),
+)
+
+PROVIDER = Provider(
+    "openai",
+    CHAT,
+    "https://api.openai.com/v1",
+    order=10,
+    base_url_env="OPENAI_BASE_URL",
+    key_env=("OPENAI_API_KEY",),
+    env_headers={"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"},
+    quirks=_QUIRKS,
+    key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-"),
+    error_rules=_ERROR_RULES,
+    prices=PriceNames("openai/", {"gpt-6.2-astra": None, "gpt-6.2-sol": None}),
+)

@@ -1,0 +1,38 @@
+"""OpenRouter: many providers' models behind one API."""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.errors import ErrorRule
+from smart_router.providers.base import PriceNames, Provider
+from smart_router.providers.openai_compatible import CHAT
+
+_QUIRKS = ChatQuirks(
+    dropped=frozenset({"n"}), fixed={"usage": {"include": True}}, effort_as="reasoning", history="details"
+)
+
+_ERROR_RULES = (
+    # too many requests at once for the balance, not an empty one
+    ErrorRule("rate_limit", "profile", code=("openrouter_in_flight_budget",)),
+    ErrorRule("quota", "profile", status=(403,), text=("key limit exceeded",)),
+    ErrorRule("content_filter", "none", status=(403,), code=("flagged_input",)),
+    ErrorRule("content_filter", "none", status=(403,), text=("moderation", "flagged")),
+    ErrorRule("model_not_found", "none", status=(404,), text=("no endpoints found that support",)),
+    ErrorRule("model_not_found", "model", status=(404,), text=("no endpoints", "no allowed providers")),
+)
+
+PROVIDER = Provider(
+    "openrouter",
+    CHAT,
+    "https://openrouter.ai/api/v1",
+    order=190,
+    base_url_env="OPENROUTER_BASE_URL",
+    key_env=("OPENROUTER_API_KEY",),
+    quirks=_QUIRKS,
+    listed=False,
+    key_prefixes=("sk-or-",),
+    client_headers=("http-referer", "x-title"),
+    error_rules=_ERROR_RULES,
+    # the answer states the cost of the model that it picked
+    prices=PriceNames("openrouter/", {"openrouter/auto": None}),
+)

@@ -1,0 +1,40 @@
+"""xAI: Grok."""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.errors import ErrorRule
+from smart_router.providers.base import PriceNames, Provider
+from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
+
+_QUIRKS = ChatQuirks(
+    dropped=OPENAI_ONLY,
+    dropped_reasoning=frozenset({"presence_penalty", "frequency_penalty", "stop"}),
+    renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
+    refused_parts=frozenset({"input_audio"}),
+    developer_role="never",
+    reasoning_apart=True,
+    session_header="x-grok-conv-id",
+)
+
+_ERROR_RULES = (
+    ErrorRule(
+        "quota", "profile", status=(402, 403, 429), text=("used all available credits", "spending limit")
+    ),
+    ErrorRule("overloaded", "model", text=("service is currently unavailable",)),
+    ErrorRule("overloaded", "model", code=("The service is currently unavailable",)),
+)
+
+PROVIDER = Provider(
+    "xai",
+    CHAT,
+    "https://api.x.ai/v1",
+    order=50,
+    base_url_env="XAI_BASE_URL",
+    key_env=("XAI_API_KEY", "GROK_API_KEY"),
+    quirks=_QUIRKS,
+    key_prefixes=("xai-",),
+    error_rules=_ERROR_RULES,
+    prices=PriceNames("x-ai/"),
+    telemetry_name="x_ai",
+)
