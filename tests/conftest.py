@@ -41,20 +41,20 @@ def installed() -> Iterator[None]:
 
 @pytest.fixture
 async def provider() -> AsyncIterator[Provider]:
-    """One scripted provider, over plain HTTP/1.1."""
+    """A scripted provider over plain HTTP/1.1."""
     async with Provider() as provider:
         yield provider
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_provider() -> AsyncIterator[Provider]:
-    """One scripted provider for all tests of a module and the router that they share; see `renewed`."""
+    """A scripted provider shared by the tests of a module and their router; see `renewed`."""
     async with Provider() as provider:
         yield provider
 
 
 def renewed(provider: Provider) -> Provider:
-    """The provider without the script and the records of earlier tests."""
+    """Reset the provider's script and records."""
     provider.script.rules.clear()
     provider.requests.clear()
     return provider
@@ -62,7 +62,7 @@ def renewed(provider: Provider) -> Provider:
 
 @pytest.fixture
 async def start_router(tmp_path: Path) -> AsyncIterator[StartRouter]:
-    """Starts routers, with the arguments of Router; they end with the test, their logs show if it fails."""
+    """Starts routers with the arguments of Router. They end with the test; a failure shows their logs."""
     routers: list[Router] = []
 
     async def start(**kwargs: Any) -> Router:

@@ -1,4 +1,4 @@
-"""A line for each request: at once while they are few, together when they are many, and none is lost."""
+"""The access log: single lines are written at once, many together, and none is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAMP = re.compile(r"\[\d\d:\d\d:\d\d\.\d{3}\] ")
 
 
 class Lines(logging.Handler):
-    """Keeps what is logged; `news` is set by each record."""
+    """Keeps log records; each one sets `news`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Lines(logging.Handler):
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """What reaches the root logger, where mitmproxy's own handlers are."""
+    """The records that reach the root logger, which has mitmproxy's handlers."""
     handler = Lines()
     logger.setLevel(logging.INFO)
     logging.getLogger().addHandler(handler)
@@ -42,7 +42,7 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
-async def test_the_first_is_written_at_once_and_what_follows_together(lines: Lines) -> None:
+async def test_first_line_is_written_at_once_and_later_ones_together(lines: Lines) -> None:
     journal = AccessLog(logger)
     for line in "abcd":
         journal.add(line)
@@ -52,7 +52,7 @@ async def test_the_first_is_written_at_once_and_what_follows_together(lines: Lin
     assert lines.records == ["a", "b\nc\nd"]
 
 
-async def test_after_a_pause_one_is_written_at_once_again(lines: Lines) -> None:
+async def test_line_after_a_pause_is_written_at_once(lines: Lines) -> None:
     journal = AccessLog(logger)
     journal.add("a")
     pause = asyncio.Event()
@@ -63,7 +63,7 @@ async def test_after_a_pause_one_is_written_at_once_again(lines: Lines) -> None:
     journal.flush()
 
 
-async def test_what_is_left_is_written_at_the_end(lines: Lines) -> None:
+async def test_waiting_lines_are_written_at_the_end(lines: Lines) -> None:
     journal = AccessLog(logger)
     for line in "abc":
         journal.add(line)
@@ -98,7 +98,7 @@ async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
     assert before <= lines.times[1] <= after
 
 
-async def test_what_waits_is_written_before_anything_else_that_the_router_logs(lines: Lines) -> None:
+async def test_waiting_lines_are_written_before_other_messages(lines: Lines) -> None:
     journal = AccessLog(logger)
     journal.install()
     try:

@@ -1,4 +1,4 @@
-"""The user's config file: merged over the defaults, its errors, and how a running router takes it up."""
+"""The user's config file: merging with defaults, errors, and reloading."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ PATHS: list[tuple[Callable[[dict[str, str]], Path], str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "variable", "last"), PATHS)
-def test_where_things_are(path: Callable[[dict[str, str]], Path], variable: str, last: str) -> None:
+def test_paths_of_config_and_state(path: Callable[[dict[str, str]], Path], variable: str, last: str) -> None:
     assert path({variable: "/a/b"}) == Path("/a/b")
     assert path({variable: "~/b"}) == Path.home() / "b"
     assert path({}).name == path({variable: ""}).name == last
@@ -167,7 +167,7 @@ def test_errors_name_file_key_and_reason(tmp_path: Path, text: str, key: str, re
     assert "sesame" not in str(error)
 
 
-def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(
         """
@@ -214,7 +214,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("text", "said"), ODD)
-def test_names_that_lead_nowhere_are_warned_of(
+def test_unknown_names_cause_warnings(
     tmp_path: Path, text: str, said: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "config.toml"
@@ -233,7 +233,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert load_config(tmp_path / "missing.toml", {}).routing == load_defaults()
 
 
-def test_a_wrong_base_url_of_the_environment_is_named() -> None:
+def test_invalid_base_url_in_the_environment_is_named() -> None:
     with pytest.raises(ConfigError, match=r"^OPENAI_BASE_URL: must be an http\(s\) URL"):
         parse_config({}, {"OPENAI_BASE_URL": "localhost:8000"})
 
@@ -252,7 +252,7 @@ async def ask(router: Router, model: str) -> tuple[int, str]:
 
 
 @pytest.mark.xdist_group("config")
-async def test_a_running_router_takes_up_edits(start_router: StartRouter, provider: Provider) -> None:
+async def test_running_router_applies_edits(start_router: StartRouter, provider: Provider) -> None:
     config = f"""
         [providers.free]
         base_url = "{provider.url}/free/v1"
@@ -295,7 +295,7 @@ async def test_a_running_router_takes_up_edits(start_router: StartRouter, provid
 
 
 @pytest.mark.xdist_group("config")
-async def test_no_file_at_all(start_router: StartRouter, provider: Provider, tmp_path: Path) -> None:
+async def test_missing_config_file(start_router: StartRouter, provider: Provider, tmp_path: Path) -> None:
     env = provider_env(provider.url, "openai") | {
         "SMART_ROUTER_CONFIG": str(tmp_path / "none" / "config.toml")
     }
@@ -304,7 +304,7 @@ async def test_no_file_at_all(start_router: StartRouter, provider: Provider, tmp
 
 
 @pytest.mark.xdist_group("config")
-def test_a_bad_file_at_start_ends_mitmdump(tmp_path: Path) -> None:
+def test_invalid_file_at_start_ends_mitmdump(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[routing]\nsticky_ttl = 'x'\n")
     env = {

@@ -29,7 +29,7 @@ def raw_deflate(data: bytes) -> bytes:
 
 
 def members(pack: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """Compress each half by itself, as servers do that flush whole members."""
+    """Compress each half separately, like servers that flush whole members."""
     return lambda data: pack(data[: len(data) // 2]) + pack(data[len(data) // 2 :])
 
 
@@ -47,7 +47,7 @@ CODINGS = pytest.mark.parametrize("coding", PACK)
 
 
 def unpack(encoding: str, pieces: Sequence[bytes], *, lenient: bool = False) -> tuple[bytes, bool]:
-    """The data, and whether it was complete."""
+    """Return the data, and whether it was complete."""
     decoder = Decoder(encoding, lenient=lenient)
     found = b"".join(piece for data in pieces for piece in decoder.feed(data))
     return found + b"".join(decoder.close()), decoder.finished
@@ -69,7 +69,7 @@ def test_any_split_gives_the_same_data(coding: str, data: bytes, cuts: list[int]
 
 
 @CODINGS
-def test_pieces_are_bounded_and_so_is_the_whole(coding: str) -> None:
+def test_pieces_and_total_are_bounded(coding: str) -> None:
     encoding, pack = PACK[coding]
     bomb = pack(b" " * (20 * MEGABYTE))
     decoder = Decoder(encoding)
@@ -81,7 +81,7 @@ def test_pieces_are_bounded_and_so_is_the_whole(coding: str) -> None:
 
 
 @CODINGS
-def test_a_truncated_body_is_an_error(coding: str) -> None:
+def test_truncated_body_is_an_error(coding: str) -> None:
     encoding, pack = PACK[coding]
     with pytest.raises(DecodeError, match="truncated"):
         decompress(pack(b"some text")[:-1], encoding, 100)
@@ -89,18 +89,18 @@ def test_a_truncated_body_is_an_error(coding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 @pytest.mark.parametrize("body", [b"{}", b'{"a": 1}', b"data: x\n\n", b": ping\n\n", b"event: a\n"])
-def test_uncompressed_data_under_a_coding_s_name(encoding: str, body: bytes) -> None:
-    """Servers do that, so a provider's answer is read; a client's request is not."""
+def test_uncompressed_data_with_content_encoding(encoding: str, body: bytes) -> None:
+    """Some servers send it, so it is accepted in a provider's answer, but not in a client's request."""
     assert unpack(encoding, [body[:1], body[1:]], lenient=True) == (body, True)
     with pytest.raises(DecodeError):
         decompress(body + b" " * 50, encoding, 100)
 
 
-def test_an_empty_body_is_complete() -> None:
+def test_empty_body_is_complete() -> None:
     assert decompress(b"", "gzip", 0) == b""
 
 
-def test_a_zstd_frame_that_asks_for_a_huge_window_is_refused() -> None:
+def test_zstd_frame_with_huge_window_is_refused() -> None:
     options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     packer = zstd.ZstdCompressor(options=options)
     with pytest.raises(DecodeError):

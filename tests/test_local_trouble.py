@@ -1,4 +1,4 @@
-"""What the router itself lacks is held against no provider, and is said where people look."""
+"""The router's own trouble: reported, and without effect on any provider."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("why", "advice"), FAILURES)
-def test_whose_fault_a_failed_connection_is(why: str, advice: str | None) -> None:
+def test_cause_of_a_failed_connection(why: str, advice: str | None) -> None:
     found = local_trouble(why)
     assert found is None if advice is None else found is not None and advice in found
 
 
 @pytest.mark.parametrize(("why", "advice"), FAILURES)
-def test_only_while_connecting(why: str, advice: str | None) -> None:
+def test_local_trouble_only_while_connecting(why: str, advice: str | None) -> None:
     attempt = exchange("b/m").next_step(0.0)
     error = attempt.broken(why, None)  # type: ignore[union-attr, arg-type]
     assert (error.kind, error.scope) == (("local", "none") if advice else ("server", "model"))
@@ -56,13 +56,13 @@ def test_only_while_connecting(why: str, advice: str | None) -> None:
     assert attempt.broken(why, None).kind == "server"  # type: ignore[union-attr, arg-type]
 
 
-def test_a_wrong_host_speaks_of_the_base_url() -> None:
+def test_unknown_host_error_names_the_base_url() -> None:
     attempt = exchange("b/m").next_step(0.0)
     error = attempt.broken(f"[Errno {socket.EAI_NONAME}] Name or service not known", None)  # type: ignore[union-attr, arg-type]
     assert error.message == "b/m: there is no host 'b.invalid': check the base URL of b"
 
 
-def test_a_trouble_is_said_once_and_again_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_trouble_is_logged_at_its_start_and_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     troubles = Troubles()
     for now in (0.0, 1.0, 20.0):
@@ -80,7 +80,7 @@ def _open_files(pid: int) -> set[int]:
 
 @contextmanager
 def no_more_files(router: Router) -> Iterator[None]:
-    """The router can open no file, and no connection."""
+    """Exhaust the router's file descriptors."""
     pid = router.process.pid
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     highest = max(_open_files(pid))

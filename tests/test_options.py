@@ -1,4 +1,4 @@
-"""The `router_*` options: their values read, and wrong ones refused by name."""
+"""The `router_*` options: valid values, and errors that name the option."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SECONDS = {
 }
 
 
-def test_every_option_is_named_and_helped() -> None:
+def test_every_option_has_a_prefix_and_a_help_text() -> None:
     assert all(option.name.startswith("router_") for option in OPTIONS)
     assert all(option.help.endswith(".") for option in OPTIONS)
     assert len(DEFAULTS) == len(OPTIONS)
 
 
-def test_defaults_are_the_limits() -> None:
+def test_defaults_equal_the_limits() -> None:
     options = SimpleNamespace(**DEFAULTS)
     assert read_limits(options) == Limits()
     assert read_max_body(options) == 32 * 1024 * 1024
@@ -96,13 +96,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "raw", "reason"), REFUSED)
-def test_values_that_cannot_be_read(name: str, raw: Any, reason: str) -> None:
+def test_invalid_values(name: str, raw: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(f'{name} {reason}')}$"):
         read_value(name, raw)
 
 
 @pytest.mark.xdist_group("config")
-def test_a_wrong_one_at_start_ends_mitmdump(tmp_path: Path) -> None:
+def test_invalid_option_at_start_ends_mitmdump(tmp_path: Path) -> None:
     command = [MITMDUMP, "-s", ROUTER, "--set", "router_hold_head=soon", "--listen-port", "0"]
     env = {"HOME": str(tmp_path)}
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
@@ -113,7 +113,7 @@ def test_a_wrong_one_at_start_ends_mitmdump(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("config")
-async def test_they_are_set_from_outside(start_router: StartRouter) -> None:
+async def test_options_are_set_by_config_yaml_and_command_line(start_router: StartRouter) -> None:
     router = await start_router(options={"router_max_body": "1k"})
     async with router.http() as http:
         answers = [await http.post("/v1/chat/completions", content=b" " * size) for size in (1024, 1025)]

@@ -1,4 +1,4 @@
-"""Requests in progress, in words and as JSON: for each phase what is waited for, since when, until when."""
+"""Requests in progress, in words and as JSON: each phase with its start and deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def clock(unix: float) -> str:
 
 
 def connecting(at: float) -> Exchange:
-    """An exchange whose first attempt is connecting since `at`."""
+    """Return an exchange whose first attempt has been connecting since `at`."""
     started = exchange("a/m", "b/m", limits=Limits(connect=10, first_byte=60, silence=120), stream=True)
     started.started = at
     started.step = started.next_step(at)
@@ -103,9 +103,7 @@ PHASES: list[tuple[Callable[[float], Exchange], str, str]] = [
 
 
 @pytest.mark.parametrize(("reach", "phase", "text"), PHASES, ids=[phase for _, phase, _ in PHASES])
-def test_each_phase_says_what_is_waited_for(
-    reach: Callable[[float], Exchange], phase: str, text: str
-) -> None:
+def test_each_phase_is_described(reach: Callable[[float], Exchange], phase: str, text: str) -> None:
     begun = time.monotonic()
     found = reach(begun)
     seen = observe(found, "laptop", begun + 5)
@@ -114,12 +112,12 @@ def test_each_phase_says_what_is_waited_for(
     assert seen.silent(begun + 5) == pytest.approx(5 if phase in SILENT else 0, abs=0.1)
 
 
-def test_a_stream_that_flows_is_not_called_silent() -> None:
+def test_flowing_stream_is_not_silent() -> None:
     begun = time.monotonic()
     assert observe(_streaming(begun), None, begun + 1).describe(begun + 1, WALL) == "streaming from a"
 
 
-def test_a_wait_says_how_long_it_is() -> None:
+def test_wait_states_its_length() -> None:
     begun = time.monotonic()
     asked, attempt = running(begun)
     asked.remaining = asked.remaining[:1]
@@ -135,7 +133,7 @@ def test_a_wait_says_how_long_it_is() -> None:
     assert seen.describe(begun, WALL) == "waiting 3 s before the next attempt"
 
 
-def test_the_total_limit_ends_a_phase_that_would_last_longer() -> None:
+def test_total_limit_bounds_every_phase() -> None:
     begun = time.monotonic()
     found, attempt = running(begun)
     found.limits = Limits(total=40)

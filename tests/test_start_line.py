@@ -1,4 +1,4 @@
-"""The log's line about what a router started with, and its warning of base URLs that lead back to it."""
+"""The log line at start, and the warning about base URLs of the router itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LINES = [
 
 
 @pytest.mark.parametrize(("addresses", "env", "disabled", "said"), LINES)
-def test_the_line_says_what_is_there(
+def test_start_line(
     tmp_path: Path,
     addresses: list[tuple[str, int]],
     env: dict[str, str],
@@ -65,7 +65,7 @@ ITSELF = [
 
 
 @pytest.mark.parametrize(("addresses", "env", "said"), ITSELF)
-def test_a_base_url_that_is_the_router_itself_is_named(
+def test_base_url_of_the_router_itself_is_named(
     addresses: list[tuple[str, int]], env: dict[str, str], said: str | None
 ) -> None:
     warnings = list(pointed_at_itself(addresses, parse_config({}, env).providers, env))
@@ -73,7 +73,7 @@ def test_a_base_url_that_is_the_router_itself_is_named(
     assert said or not warnings
 
 
-def test_a_base_url_of_the_config_is_named_by_its_key() -> None:
+def test_base_url_in_the_config_is_named_by_its_key() -> None:
     config = parse_config({"providers": {"mine": {"base_url": "http://localhost:8080/v1"}}}, {})
     (warning,) = pointed_at_itself(LOOPBACK, config.providers, {})
     assert warning.startswith(
@@ -81,7 +81,7 @@ def test_a_base_url_of_the_config_is_named_by_its_key() -> None:
     )
 
 
-async def test_a_router_says_it_once_and_keeps_health_current(
+async def test_start_line_is_logged_once_and_health_stays_current(
     start_router: StartRouter, provider: Provider
 ) -> None:
     config = "[routing]\nfallback = ['opnai/x']\n"

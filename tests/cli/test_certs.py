@@ -1,4 +1,4 @@
-"""`smart-router env` and `smart-router certs check`, with a CA of their own and real programs."""
+"""`smart-router env` and `smart-router certs check`, with a test CA and real programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_env_is_what_a_shell_reads(confdir: Path) -> None:
+def test_shell_reads_env(confdir: Path) -> None:
     lines = CliRunner().invoke(env, ["--confdir", str(confdir), "--proxy", "http://127.0.0.1:9"]).output
     script = f'{lines}\nprintf "%s\\n" "$HTTPS_PROXY" "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS"'
     shown = subprocess.run(
@@ -79,6 +79,6 @@ def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("program", "why"), [("no-such-program", "is not installed"), ("sh", "cannot check sh")]
 )
-def test_what_cannot_be_asked(program: str, why: str, confdir: Path) -> None:
+def test_unknown_programs_are_refused(program: str, why: str, confdir: Path) -> None:
     result = CliRunner().invoke(certs, ["check", program, "--confdir", str(confdir)])
     assert result.exit_code == 1 and why in result.output

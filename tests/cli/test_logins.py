@@ -1,4 +1,4 @@
-"""`smart-router login` and `smart-router import`, against the scripted provider and files of our own."""
+"""`smart-router login` and `smart-router import`, with the scripted provider and test files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def tokens(**fields: Any) -> Answer:
 
 
 def come_back(url: str) -> None:
-    """The browser, in which the user agrees at once."""
+    """A browser whose user agrees at once."""
     query = httpx.URL(url).params
     httpx.get(query["redirect_uri"], params={"code": "canary-code", "state": query["state"]})
 
@@ -146,7 +146,7 @@ def test_errors(args: list[str], exit_code: int, message: str) -> None:
     assert message in " ".join(result.stderr.split())
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_unreachable_server(tmp_path: Path) -> None:
     with refused_port() as port:
         configure(tmp_path, "qwen-portal", device_url=f"http://127.0.0.1:{port}/code")
         result = run("login", "qwen-portal")
@@ -204,7 +204,7 @@ def test_import(
     assert profile.extras == extras
 
 
-def test_import_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_from_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, content, _ = FILES[0]
     (tmp_path / "auth.json").write_text(json.dumps(content))
     monkeypatch.setenv("CODEX_HOME", str(tmp_path))
@@ -224,7 +224,7 @@ def test_import_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (json.dumps({"tokens": {"access_token": jwt(exp=1_700_000_000, **ACCOUNT)}}), "has ended"),
     ],
 )
-def test_files_that_do_not_help(tmp_path: Path, content: str, message: str) -> None:
+def test_unusable_files(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex" / "auth.json").write_text(content)
     result = run("import", "openai-codex")

@@ -30,7 +30,7 @@ def run(*args: str, given: str | None = None) -> Result:
     return result
 
 
-def test_a_move_to_a_missing_keyring_leaves_no_trace(
+def test_move_to_missing_keyring_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
@@ -100,7 +100,7 @@ def test_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert passwords(tmp_path / "ring") == []
 
 
-def test_when_a_token_ends(tmp_path: Path) -> None:
+def test_token_expiry_is_listed(tmp_path: Path) -> None:
     store = AuthStore({}, load_config(tmp_path / "config.toml", {}).providers, tmp_path / "state")
     now = time.time()
     ends = {"a": now + 7230, "b": now - 9, "c": None}
@@ -134,7 +134,7 @@ def test_errors(args: list[str], given: str | None, message: str) -> None:
     assert message in result.output
 
 
-def test_what_cannot_be_kept_is_an_error(tmp_path: Path) -> None:
+def test_unwritable_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     result = run("disable", "openai:env")
     assert result.exit_code == 1

@@ -19,7 +19,7 @@ CHEAP = '[routing.tier_models.standard]\nSIMPLE = ["groq/openai/gpt-oss-20b"]\n'
 
 @pytest.fixture
 def run(tmp_path: Path) -> Any:
-    """The command with no key and no configuration file."""
+    """Run the command without keys and configuration file."""
     env: dict[str, str | None] = dict.fromkeys(KEYS)
     env["SMART_ROUTER_CONFIG"] = str(tmp_path / "none.toml")
 
@@ -81,7 +81,7 @@ def test_jsonl(run: Any) -> None:
     "line",
     [b"{", b"[]", b"{}", b'{"messages": []}', b'{"prompt": 3}', b"\xff", b'{"messages": "x"}', b"[" * 9999],
 )
-def test_a_bad_line_is_reported_in_its_place(run: Any, line: bytes) -> None:
+def test_invalid_line_is_reported_in_order(run: Any, line: bytes) -> None:
     result = run("route", "--jsonl", "-", input=line + b'\n{"prompt": "hi"}\n')
     bad, good = lines(result)
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""README.md says what is so: its commands and code are run, its tables compared with the code."""
+"""README.md: its commands and code are run, and its tables compared with the code."""
 
 from __future__ import annotations
 

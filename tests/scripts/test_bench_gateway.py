@@ -1,4 +1,4 @@
-"""The gateway benchmark runs, and counts what is wrong."""
+"""The gateway benchmark and its checks of answers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_every_answer_is_checked(answer: bytes, pieces: int, wrong: str) -
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
-def test_chunks_are_put_together_however_they_come(size: int) -> None:
+def test_chunks_are_joined_for_any_split(size: int) -> None:
     reader = Reader()
     body = b"".join(reader.feed(STREAM[at : at + size]) for at in range(0, len(STREAM), size))
     assert reader.done
@@ -102,7 +102,7 @@ def test_chunks_are_put_together_however_they_come(size: int) -> None:
     assert len(answers.stamps(body)) == 3
 
 
-def test_arrivals_are_the_same_each_time_and_as_many_as_asked_for() -> None:
+def test_arrivals_are_reproducible_and_complete() -> None:
     arrivals = list(poisson(1_000.0, 10.0, 7))
     assert arrivals == list(poisson(1_000.0, 10.0, 7)) != list(poisson(1_000.0, 10.0, 8))
     assert len(arrivals) == pytest.approx(10_000, rel=0.05)
@@ -110,7 +110,7 @@ def test_arrivals_are_the_same_each_time_and_as_many_as_asked_for() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_a_process_uses() -> None:
+def test_process_usage() -> None:
     before = proc.cpu([os.getpid()])
     sum(range(1_000_000))
     assert 0.001 < proc.cpu([os.getpid()]) - before < 5
@@ -129,7 +129,7 @@ def test_the_median_of_the_rounds() -> None:
 
 
 def test_gateways_are_compared_round_by_round() -> None:
-    """The medians alone would say 0.30, which is so in one round only."""
+    """The ratio of the medians is 0.30, which holds in one round only."""
     results, cell = Results(), Cell("closed", "1 client", "router auto")
     for mine, bare in ((10.0, 20.0), (100.0, 200.0), (30.0, 100.0)):
         results.add(cell, {"rate": mine})
@@ -141,7 +141,7 @@ def test_gateways_are_compared_round_by_round() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--only", "speed"], ["--peers", "nobody"], ["--peers", "a=ftp://b"]])
-def test_says_in_a_line_what_it_cannot_do(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_misuse_is_reported_in_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert bench_gateway.main(arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("benchmark failed: ")

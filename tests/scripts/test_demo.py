@@ -1,4 +1,4 @@
-"""The demo runs as its reader would run it, and shows what it promises."""
+"""The demo, run by its documented command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_shows_decisions_a_stream_and_a_failover() -> None:
+def test_demo_shows_decisions_a_stream_and_a_failover() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     decisions, _, rest = done.stdout.partition("A stream, as it arrives\n")

@@ -1,4 +1,4 @@
-"""The soak judges answers rightly, plays its faults, and the router passes a short one."""
+"""The soak's verdicts and faults, and a short run with the router."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def test_answers_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices": [{}]}', b"{}"])
-def test_an_answer_that_is_not_in_the_format_is_wrong(body: bytes) -> None:
+def test_answer_in_another_format_is_wrong(body: bytes) -> None:
     assert judge(read(Reply(200, httpx.Headers({"content-type": JSON}), body)), WHOLE) is not Verdict.OK
 
 
-def test_a_seed_gives_the_same_requests_with_markers_of_their_own() -> None:
+def test_seed_gives_the_same_requests_with_distinct_markers() -> None:
     planned_asks = list(asks("router", 3, 1000))
     assert planned_asks == list(asks("router", 3, 1000))
     assert len({ask.marker for ask in planned_asks}) == 1000
@@ -117,7 +117,7 @@ def test_a_seed_gives_the_same_requests_with_markers_of_their_own() -> None:
     assert 700 < kinds[AUTO] < 840
 
 
-def test_faults_strike_at_their_rate_and_are_all_drawn() -> None:
+def test_faults_occur_at_their_rate() -> None:
     drawn = Counter(draw(1, 0.2, number, 1, streams=True) for number in range(5000))
     assert 900 < 5000 - drawn[None] < 1100
     assert drawn.keys() == {None, *STREAM_FAULTS}
@@ -165,14 +165,14 @@ def test_bounds_of_a_storm(attempts: int, recovery: float | None, broken: int) -
     assert len(list(Storm("silent", 2000, attempts, [], recovery).broken_bounds())) == broken
 
 
-def test_help_says_what_the_bounds_are() -> None:
+def test_help_lists_the_bounds() -> None:
     command = [sys.executable, "scripts/soak.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert "at most 0.1 % of the auto requests" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("args", [["--fault-rate", "2"], ["--requests", "0"], ["--seed", "x"]])
-def test_misuse_is_told(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_misuse_is_reported(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         soak.main(args)
     assert exit_.value.code == 2

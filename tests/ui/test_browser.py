@@ -41,7 +41,7 @@ async def page() -> AsyncIterator[Page]:
 
 
 async def type_command(page: Page, line: str) -> str:
-    """What the command bar shows for a command."""
+    """Return the output of a command in the command bar."""
     bar = page.locator(".command-input input")
     await bar.fill(line)
     await bar.press("Enter")

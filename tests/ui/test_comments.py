@@ -1,4 +1,4 @@
-"""What the comments of flows and the line in the log say of a request: most important first, its id last."""
+"""Comments of flows and the log line of a request: most important first, its id last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHY = "SIMPLE; first of the chain"
 
 
 def begin(found: Exchange) -> Attempt:
-    """The next attempt, as the addon begins it."""
+    """Start the next attempt as the addon does."""
     step = found.step = found.next_step(1.0)
     assert isinstance(step, Attempt)
     flow_marks.link_attempt(found, step)
@@ -36,25 +36,25 @@ def started(*names: str, explicit: bool = False) -> Exchange:
 
 
 def ended(found: Exchange, response: http.Response | None = OK, **known: str) -> str:
-    """The comment once the request has ended like this."""
+    """Return the comment of a request with this end."""
     found.client_flow.response = response
     found.client_flow.metadata |= {"router_seconds": "3.20", **known}
     flow_marks.finish(found)
     return found.client_flow.comment
 
 
-def test_a_request_begins_with_the_decision_in_words() -> None:
+def test_comment_begins_with_the_decision() -> None:
     found = started("a/m", "b/m")
     assert found.client_flow.comment == f"SIMPLE → a/m; {WHY}; request-1"
     begin(found)
     assert found.client_flow.comment == f"SIMPLE → a/m; {WHY}; request-1"
 
 
-def test_an_explicit_model_says_so() -> None:
+def test_explicit_model_is_named() -> None:
     assert started("a/m", explicit=True).client_flow.comment == "explicit → a/m; asked for a/m; request-1"
 
 
-def test_in_progress_the_phase_comes_second() -> None:
+def test_phase_of_running_request_comes_second() -> None:
     found = started("a/m")
     begin(found)
     found.client_flow.metadata["router_estimate"] = "$0.0004"
@@ -62,7 +62,7 @@ def test_in_progress_the_phase_comes_second() -> None:
     assert text == f"SIMPLE → a/m, $0.0004 estimated; waiting for a; {WHY}; request-1"
 
 
-def test_a_second_attempt_is_shown_when_it_begins() -> None:
+def test_second_attempt_is_shown_when_it_starts() -> None:
     found = started("b/m", "c/m")
     found.client_flow.metadata["router_estimate"] = "$0.0004"
     fail(found)
@@ -73,7 +73,7 @@ def test_a_second_attempt_is_shown_when_it_begins() -> None:
     ), "the estimate was for the first candidate"
 
 
-def test_an_answer_shows_cost_and_tokens() -> None:
+def test_finished_request_shows_cost_and_tokens() -> None:
     found = started("a/m")
     begin(found)
     found.succeeded(3.0)
@@ -90,14 +90,14 @@ def test_an_answer_shows_cost_and_tokens() -> None:
         ("unknown", "of unknown price"),
     ],
 )
-def test_costs_say_what_they_rest_on(cost: str, shown: str) -> None:
+def test_costs_name_their_basis(cost: str, shown: str) -> None:
     found = started("a/m")
     begin(found)
     found.succeeded(3.0)
     assert ended(found, router_cost=cost).startswith(f"SIMPLE → a/m, {shown}; ")
 
 
-def test_after_a_failover_who_answered_comes_first() -> None:
+def test_answering_candidate_comes_first_after_a_failover() -> None:
     found = started("b/m", "c/m")
     fail(found)
     begin(found)
@@ -108,14 +108,14 @@ def test_after_a_failover_who_answered_comes_first() -> None:
     )
 
 
-def test_the_first_candidate_is_not_said_twice() -> None:
+def test_first_candidate_is_not_repeated() -> None:
     found = started("b/m")
     why = "SIMPLE (SIMPLE 90 %, MEDIUM 10 %), x +1.00; difficulty 0.20"
     object.__setattr__(found.decision, "why", f"{why}; first b/m")
     assert comments.in_progress(found) == f"SIMPLE → b/m; {why}; request-1"
 
 
-def test_when_all_failed_that_comes_first() -> None:
+def test_failure_of_all_attempts_comes_first() -> None:
     found = started("b/m")
     fail(found)
     comment = ended(found, http.Response.make(429, b"{}"))
@@ -123,7 +123,7 @@ def test_when_all_failed_that_comes_first() -> None:
     assert comment.endswith("; request-1")
 
 
-def test_without_an_attempt_the_reason_comes_first() -> None:
+def test_reason_comes_first_without_an_attempt() -> None:
     found = started("b/m")
     found.step = Exhausted(ClientError(503, "nothing is usable", code="no_usable_profile"))
     assert ended(found, http.Response.make(503, b"{}")).startswith(
@@ -139,7 +139,7 @@ def test_without_an_attempt_the_reason_comes_first() -> None:
         (mflow.Error.KILLED_MESSAGE, False, "killed after 3.20 s, waiting for b"),
     ],
 )
-def test_a_client_that_leaves_is_not_the_providers_doing(why: str, begun: bool, text: str) -> None:
+def test_disconnect_is_not_a_provider_failure(why: str, begun: bool, text: str) -> None:
     found = started("b/m")
     attempt = begin(found)
     attempt.measurements.first_content = 2.0 if begun else None
@@ -149,7 +149,7 @@ def test_a_client_that_leaves_is_not_the_providers_doing(why: str, begun: bool, 
     assert comments.log_line(found) == f"request-1 auto: {text} ({WHY})"
 
 
-def test_the_log_line_of_an_answer() -> None:
+def test_log_line_of_an_answer() -> None:
     found = started("b/m", "c/m")
     fail(found)
     begin(found)
@@ -158,7 +158,7 @@ def test_the_log_line_of_an_answer() -> None:
     assert comments.log_line(found) == f"request-1 auto: 200 by c:env after 2 attempts ({WHY})"
 
 
-def test_a_refused_request_is_marked() -> None:
+def test_refused_request_is_marked() -> None:
     flow = started("a/m").client_flow
     flow_marks.link_refused(flow, "0123", ClientError(404, "no such model", code="model_not_found"))
     assert flow.marked == ":no_entry:" and flow_marks.is_own_mark(flow)

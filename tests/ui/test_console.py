@@ -1,4 +1,4 @@
-"""mitmproxy's console, driven through tmux: intercept, edit, resume, replay with another model."""
+"""mitmproxy's console in tmux: intercept, edit, resume, replay with another model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHAIN = ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]
 
 
 class Console:
-    """A mitmproxy with the router in a terminal of its own."""
+    """mitmproxy with the router in its own terminal."""
 
     def __init__(self, folder: Path, env: dict[str, str], config: str) -> None:
         self.port = free_port()

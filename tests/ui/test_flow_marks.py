@@ -23,7 +23,7 @@ LONG = [f"piece {number} " * 20 for number in range(200)]
 
 
 class Recorded:
-    """What one router did: a failover streamed and whole, an answer that is longer than what is kept."""
+    """Flows of one router: a failover streamed and whole, and an answer longer than the kept part."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "flows"
@@ -37,7 +37,7 @@ class Recorded:
 
 
 def reopened(file: Path, folder: Path, wanted: str) -> list[http.HTTPFlow]:
-    """What a mitmproxy without the addon reads of a file."""
+    """Return what a mitmproxy without the addon reads from a file."""
     copy = folder / "copy"
     command: list[str | Path] = [MITMDUMP, "--set", f"confdir={folder}", "-nr", file, "-w", copy, wanted]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -74,7 +74,7 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Re
     yield recorded
 
 
-async def test_the_client_flow_names_its_attempts_and_they_name_it(recorded: Recorded) -> None:
+async def test_client_flow_and_attempts_link_to_each_other(recorded: Recorded) -> None:
     client, attempts = recorded.flows("streamed")
     assert [a.metadata["router_candidate"] for a in attempts][-1] == CHAIN["chain"][-1]
     assert {a.metadata["router_client"] for a in attempts} == {client.id}
@@ -82,14 +82,14 @@ async def test_the_client_flow_names_its_attempts_and_they_name_it(recorded: Rec
     assert "rate_limit, 429" in client.comment and "(answered)" in client.comment
 
 
-async def test_markers_tell_how_it_went(recorded: Recorded) -> None:
+async def test_markers_show_the_outcome(recorded: Recorded) -> None:
     client, attempts = recorded.flows("streamed")
     marks = [flow.marked for flow in (client, *attempts)]
     assert marks == [":speech_balloon:", *[":x:"] * (len(attempts) - 1), ":white_check_mark:"]
 
 
 @pytest.mark.parametrize("wanted", ["~comment {}", "~meta {}", "~marked & ~meta {}"])
-async def test_filters_of_a_plain_mitmproxy_find_all_flows_of_a_request(
+async def test_filters_of_plain_mitmproxy_find_all_flows_of_a_request(
     recorded: Recorded, wanted: str, tmp_path: Path
 ) -> None:
     client, attempts = recorded.flows("streamed")
@@ -101,7 +101,7 @@ async def test_a_plain_mitmproxy_opens_the_file(recorded: Recorded, tmp_path: Pa
     assert len(reopened(recorded.file, tmp_path, "~marker white_check_mark")) == 3
 
 
-async def test_both_sides_keep_their_bytes(recorded: Recorded) -> None:
+async def test_flows_keep_the_bytes_of_both_sides(recorded: Recorded) -> None:
     client, attempts = recorded.flows("streamed")
     assert attempts[-1].response and attempts[-1].response.content
     assert b'"x_router"' not in attempts[-1].response.content
@@ -109,7 +109,7 @@ async def test_both_sides_keep_their_bytes(recorded: Recorded) -> None:
         assert flow.response and flow.response.content and flow.response.content.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_long_answer_is_kept_in_part(recorded: Recorded) -> None:
+async def test_long_answer_is_kept_in_part(recorded: Recorded) -> None:
     client, attempts = recorded.flows("long")
     for flow in (client, attempts[0]):
         assert flow.response and flow.response.content
@@ -118,6 +118,6 @@ async def test_a_long_answer_is_kept_in_part(recorded: Recorded) -> None:
         assert flow.response.content.endswith(b"data: [DONE]\n\n")
 
 
-async def test_the_file_holds_no_secret(recorded: Recorded) -> None:
+async def test_file_contains_no_secret(recorded: Recorded) -> None:
     saved = recorded.file.read_bytes()
     assert [key for key in (b"key-openai", b"key-groq", b"the-tool's-own-key") if key in saved] == []

@@ -1,4 +1,4 @@
-"""Long sessions in mitmweb: old flows go, and memory with them."""
+"""Long sessions in mitmweb: old flows are removed and their memory is freed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIECES = ["x" * 480] * 80
 
 KEPT = 500
 MOST_MORE = 100
-"""Mebibytes that the process may grow by: 500 flows of 100 KB (client flow and attempt) are 50."""
+"""Allowed growth of the process in MiB: 500 flows of 100 KB (client flow and attempt) are 50."""
 
 
 def memory(router: Router) -> float:

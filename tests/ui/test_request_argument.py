@@ -1,4 +1,4 @@
-"""Through mitmweb: commands name a request by its id; comments, markers and columns tell of each request."""
+"""mitmweb: naming a request in commands by its id; comments, markers and columns."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ async def ask(router: Router, model: str = "chain") -> Reply:
 
 
 async def refusal(web: Web, name: str, *arguments: str) -> str:
-    """Why a command is refused."""
+    """Return the error of a command."""
     answer = await web.http.post(f"/commands/{name}", json={"arguments": list(arguments)})
     return str(answer.json()["error"])
 
 
-async def test_a_request_is_named_by_its_id(router: Router, web: Web, provider: Provider) -> None:
+async def test_request_is_named_by_its_id(router: Router, web: Web, provider: Provider) -> None:
     provider.on(chat_error(500), chat_error(500), path="/openai")
     replies = []
     for _ in range(2):
@@ -82,7 +82,7 @@ async def test_a_request_is_named_by_its_id(router: Router, web: Web, provider: 
 
 
 @pytest.mark.parametrize("command", ["router.explain", "router.replay"])
-async def test_what_is_ambiguous_is_refused_with_what_to_type(
+async def test_ambiguous_argument_is_refused_with_advice(
     router: Router, web: Web, provider: Provider, command: str
 ) -> None:
     await ask(router)
@@ -98,7 +98,7 @@ async def test_what_is_ambiguous_is_refused_with_what_to_type(
     assert len(provider.requests) == sent
 
 
-async def test_a_refused_request_is_marked_and_says_why(router: Router, web: Web) -> None:
+async def test_refused_request_is_marked_with_the_reason(router: Router, web: Web) -> None:
     reply = await ask(router, "no-such-model")
     client = await web.client_of(reply)
     assert reply.status == 404 and client["marked"] == "⛔"
@@ -106,7 +106,7 @@ async def test_a_refused_request_is_marked_and_says_why(router: Router, web: Web
     assert "no-such-model" in await refusal(web, "router.explain", reply.router["request-id"])
 
 
-async def test_a_request_in_progress_says_what_it_waits_for(
+async def test_comment_of_running_request_says_what_it_waits_for(
     router: Router, web: Web, provider: Provider
 ) -> None:
     provider.on(chat_answer().but(fault=Fault.SILENT_BEFORE_HEAD), path="/openai")
@@ -126,7 +126,7 @@ async def test_a_request_in_progress_says_what_it_waits_for(
     assert await web.command("router.running") == [head]
 
 
-async def test_the_event_log_has_tables_laid_out(router: Router, web: Web) -> None:
+async def test_event_log_shows_aligned_tables(router: Router, web: Web) -> None:
     await web.command("router.profiles")
     events = json.dumps((await web.http.get("/events")).json())
     assert re.search(r"profile +state +why +cooled for\\ngroq:env +usable|\\nopenai:env +usable", events)
@@ -138,7 +138,7 @@ async def test_comments_are_listed(web: Web) -> None:
     assert options["web_columns"]["value"] == columns
 
 
-async def test_columns_that_the_user_chose_stay(start_router: StartRouter) -> None:
+async def test_columns_set_by_the_user_are_kept(start_router: StartRouter) -> None:
     router = await start_router(
         **web_arguments(), args=["--set", "web_columns=path", "--set", "web_columns=time"]
     )

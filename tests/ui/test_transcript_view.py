@@ -1,4 +1,4 @@
-"""The transcript view is chosen for the router's flows and for no others, in mitmproxy's own registry."""
+"""The transcript view in mitmproxy's registry: the default only for the router's flows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ATTEMPT = {
 
 @pytest.fixture
 def registry() -> Iterator[ContentviewRegistry]:
-    """mitmproxy's views and ours."""
+    """mitmproxy's views and the router's."""
     registry = ContentviewRegistry()
     for view in contentviews.registry.values():
         registry.register(view)
@@ -78,7 +78,7 @@ def make_flow(
         pytest.param({}, ANSWER, "/", 200, ("JSON", "JSON"), id="anything else"),
     ],
 )
-def test_which_view_is_chosen(
+def test_default_view(
     registry: ContentviewRegistry,
     metadata: Mapping[str, object],
     answer: object,
@@ -92,7 +92,7 @@ def test_which_view_is_chosen(
     assert tuple(one.view_name for one in shown) == views
 
 
-def test_what_it_shows(registry: ContentviewRegistry) -> None:
+def test_transcript_of_an_exchange(registry: ContentviewRegistry) -> None:
     flow = make_flow({**ATTEMPT, "router_cost": "0.0001 measured"}, CHAT, MESSAGE, "/v1/messages")
     assert flow.response
     text = contentviews.prettify_message(flow.response, flow, registry=registry).text
@@ -110,7 +110,7 @@ def test_long_lines_are_wrapped(registry: ContentviewRegistry) -> None:
     assert " ".join(lines[lines.index(rule) + 1 :]).rstrip() == prose.strip()
 
 
-def test_a_cut_body_says_so(registry: ContentviewRegistry) -> None:
+def test_truncated_body_has_a_note(registry: ContentviewRegistry) -> None:
     flow = make_flow(ROUTED, CHAT, {})
     assert flow.response
     flow.response.headers["content-type"] = "text/event-stream; charset=utf-8"
@@ -121,12 +121,12 @@ def test_a_cut_body_says_so(registry: ContentviewRegistry) -> None:
     assert "Hel" in text and "[12 bytes were not kept]" in text
 
 
-def test_it_can_be_chosen_for_other_flows(registry: ContentviewRegistry) -> None:
+def test_view_can_be_selected_for_other_flows(registry: ContentviewRegistry) -> None:
     flow = make_flow({}, CHAT, ANSWER, "/somewhere/v1/chat/completions")
     shown = contentviews.prettify_message(flow.request, flow, "transcript", registry)
     assert "Hi there" in shown.text and shown.view_name == "Transcript"
 
 
-def test_what_it_cannot_read_is_shown_raw(registry: ContentviewRegistry) -> None:
+def test_unreadable_content_is_shown_raw(registry: ContentviewRegistry) -> None:
     flow = make_flow(ROUTED, [], ANSWER)
     assert contentviews.prettify_message(flow.request, flow, registry=registry).view_name == "Raw"

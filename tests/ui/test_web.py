@@ -1,4 +1,4 @@
-"""Through mitmweb: attempts paused, edited, killed and replayed; commands; transcripts; old flows trimmed."""
+"""mitmweb: pausing, editing, killing and replaying attempts; commands; transcripts; the limit on flows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def ask(router: Router, model: str = "chain", *, stream: bool = False) -> 
 
 
 class TestPaused:
-    """`intercept` pauses attempts before they leave."""
+    """`intercept` pauses attempts before they are sent."""
 
     async def paused(self, web: Web) -> dict[str, Any]:
         flows = await web.wait_for(1, "^attempt 1: ", intercepted=True)
@@ -44,9 +44,7 @@ class TestPaused:
         return flows[0]
 
     @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-    async def test_an_edit_is_what_is_sent(
-        self, start_router: StartRouter, provider: Provider, stream: bool
-    ) -> None:
+    async def test_edit_is_sent(self, start_router: StartRouter, provider: Provider, stream: bool) -> None:
         router = await start(start_router, provider, {"intercept": INTERCEPT})
         async with Web(router) as web:
             asking = asyncio.create_task(ask(router, stream=stream))
@@ -60,9 +58,7 @@ class TestPaused:
         assert reply.status == 200 and reply.text == "You said: Changed by hand."
         assert provider.requests[0].headers["authorization"] == "Bearer key-openai"
 
-    async def test_an_edit_takes_no_key_to_another_host(
-        self, start_router: StartRouter, provider: Provider
-    ) -> None:
+    async def test_edited_host_gets_no_key(self, start_router: StartRouter, provider: Provider) -> None:
         router = await start(start_router, provider, {"intercept": INTERCEPT})
         async with Provider() as elsewhere, Web(router) as web:
             asking = asyncio.create_task(ask(router))
@@ -72,7 +68,7 @@ class TestPaused:
             assert (await asking).status == 200
             assert "authorization" not in elsewhere.requests[0].headers
 
-    async def test_a_kill_moves_on(self, start_router: StartRouter, provider: Provider) -> None:
+    async def test_kill_fails_over(self, start_router: StartRouter, provider: Provider) -> None:
         router = await start(start_router, provider, {"intercept": f"{INTERCEPT} & ~meta router_attempt:.1"})
         async with Web(router) as web:
             asking = asyncio.create_task(ask(router))
@@ -82,7 +78,7 @@ class TestPaused:
         assert (reply.router["provider"], reply.router["attempts"]) == ("groq", "2")
         assert [request.path.split("/")[1] for request in provider.requests] == ["groq"]
 
-    async def test_a_kill_ends_the_request_for_an_explicit_model(
+    async def test_kill_ends_request_for_explicit_model(
         self, start_router: StartRouter, provider: Provider
     ) -> None:
         more = {"OPENAI_API_KEY_2": "second-key"}
@@ -95,7 +91,7 @@ class TestPaused:
         assert not provider.requests
 
 
-async def test_a_kill_of_an_attempt_under_way_moves_on(start_router: StartRouter, provider: Provider) -> None:
+async def test_kill_of_running_attempt_fails_over(start_router: StartRouter, provider: Provider) -> None:
     provider.on(chat_answer().but(fault=Fault.SILENT_BEFORE_HEAD), path="/openai")
     router = await start(start_router, provider)
     async with Web(router) as web:
@@ -108,7 +104,8 @@ async def test_a_kill_of_an_attempt_under_way_moves_on(start_router: StartRouter
 
 
 async def test_replays(start_router: StartRouter, provider: Provider) -> None:
-    """A client flow is routed anew, an attempt gets its credential, and another model may be named."""
+    """A replayed client flow is routed again, an attempt gets its credential, and the model can be
+    changed."""
     router = await start(start_router, provider)
     async with Web(router) as web:
         reply = await ask(router)
@@ -174,7 +171,7 @@ async def test_transcripts(start_router: StartRouter, provider: Provider) -> Non
             assert raw["text"].startswith("data: {")
 
 
-async def test_old_flows_go(start_router: StartRouter, provider: Provider) -> None:
+async def test_old_flows_are_removed(start_router: StartRouter, provider: Provider) -> None:
     router = await start(start_router, provider, {"router_keep_flows": "6"})
     async with Web(router) as web:
         await ask(router)

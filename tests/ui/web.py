@@ -1,4 +1,4 @@
-"""mitmweb's own HTTP interface, as its pages use it."""
+"""A client of the HTTP interface that mitmweb's pages use."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.testbed.talk import Reply
 PASSWORD = "open sesame"
 XSRF = "0123456789abcdef" * 2
 PATIENCE = 15.0
-"""Seconds after which a wait for a flow is given up."""
+"""Seconds to wait for a flow."""
 
 
 def web_arguments(**options: str) -> dict[str, Any]:
-    """Arguments of a Router that runs mitmweb with these options."""
+    """Return the arguments of a Router that runs mitmweb with these options."""
     ports = {"web_port": str(free_port()), "web_password": PASSWORD}
     return {"program": MITMWEB, "options": ports | options}
 

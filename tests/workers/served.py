@@ -24,7 +24,7 @@ SMART_ROUTER = MITMDUMP.with_name("smart-router")
 
 
 class Served(Router):
-    """The server that `arguments` of the command start, at a free port; the rest is as Router's."""
+    """A server started by the command with `arguments`, at a free port; otherwise like Router."""
 
     def __init__(self, folder: Path, arguments: Sequence[str], **kwargs: Any) -> None:
         super().__init__(folder, options={}, **kwargs)
@@ -79,12 +79,12 @@ async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) ->
 
 
 async def ended(served: Served) -> int:
-    """Its exit code, once it has one."""
+    """Wait for its exit code."""
     return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)
 
 
 async def counted(served: Served) -> float:
-    """How many requests /metrics says there were."""
+    """Return the number of requests in /metrics."""
     async with served.http() as http:
         text = (await http.get("/metrics")).text
     return sum(
@@ -101,7 +101,7 @@ async def until_counted(served: Served, number: int) -> None:
 
 
 class Stream:
-    """A streamed request whose provider goes on when it is told to; `lines` are what the client gets."""
+    """A streamed request whose provider continues on command; `lines` are received by the client."""
 
     def __init__(self, client: Callable[[], httpx.AsyncClient], provider: Provider) -> None:
         self.lines: list[str] = []
@@ -138,7 +138,7 @@ class Stream:
 
 
 class Asking:
-    """Clients that ask until the block ends; `answers` are the status codes they got."""
+    """Clients that send requests until the block ends; `answers` are their status codes."""
 
     def __init__(self) -> None:
         self.answers: list[int] = []

@@ -1,4 +1,4 @@
-"""What /health and /metrics make of all workers."""
+"""/health and /metrics of all workers."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def view(*workers: dict[str, Any], leaving: bool = False) -> dict[str, Any]:
         ("ok", [worker()], True, "leaving"),
     ],
 )
-def test_the_whole_is_well_as_long_as_one_worker_is(
+def test_health_is_ok_while_one_worker_is_usable(
     own: str, workers: list[dict[str, Any]], leaving: bool, expected: str
 ) -> None:
     body = health({**OWN, "status": own}, view(*workers, leaving=leaving))
     assert (body["status"], body["uptime"], body["workers"]) == (expected, 9.0, workers)
 
 
-def test_without_a_supervisor_a_worker_tells_of_itself() -> None:
+def test_worker_reports_itself_without_a_supervisor() -> None:
     body = health(OWN, None)
     assert (body["status"], body["uptime"], body["supervisor"]) == ("ok", 1.0, "not answering")
 
 
-def test_requests_in_progress_are_those_of_all_workers_the_longest_first() -> None:
+def test_requests_of_all_workers_are_listed_longest_first() -> None:
     told = [
         worker() | {"pid": 1, "running": [{"id": "b", "started": 2.0, "pid": 1}]},
         worker("starting"),
@@ -53,7 +53,7 @@ def test_requests_in_progress_are_those_of_all_workers_the_longest_first() -> No
     assert running({"running": [1]}, None) == {"running": [1], "supervisor": "not answering"}
 
 
-def test_metrics_hold_the_sum_and_the_workers() -> None:
+def test_metrics_have_the_sum_and_the_workers() -> None:
     lines = (
         metrics(view(*(one | {"running_requests": 2} for one in (worker(), worker(), worker("leaving")))))
         .decode()

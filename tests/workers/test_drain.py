@@ -1,4 +1,4 @@
-"""Which client connections may be closed while a worker leaves."""
+"""Client connections that a draining worker may close."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def with_stream(context: Context, child: layer.Layer | None = None) -> HttpLayer
 
 
 def below(context: Context, child: layer.Layer) -> ReverseProxy:
-    """In the layers of a TLS connection in reverse mode."""
+    """Return the layers of a TLS connection in reverse mode."""
     top, tls, decided = ReverseProxy(context), ClientTLSLayer(context), undecided(context)
     top.child_layer, tls.child_layer, decided.layer = tls, decided, child
     return top
 
 
-def test_nothing_has_been_said(context: Context) -> None:
+def test_new_connection_is_busy(context: Context) -> None:
     assert not is_busy(undecided(context))
     assert not is_busy(below(context, undecided(context)))
 
@@ -48,11 +48,11 @@ def test_http_is_busy_during_a_request(context: Context) -> None:
     assert is_busy(below(context, with_stream(context)))
 
 
-def test_a_tunnel_is_as_busy_as_what_is_in_it(context: Context) -> None:
+def test_tunnel_is_busy_if_its_content_is(context: Context) -> None:
     assert not is_busy(with_stream(context, HttpLayer(context, HTTPMode.transparent)))
     assert is_busy(with_stream(context, with_stream(context)))
     assert is_busy(with_stream(context, TCPLayer(context)))
 
 
-def test_what_is_not_http_is_busy(context: Context) -> None:
+def test_other_protocols_are_busy(context: Context) -> None:
     assert is_busy(below(context, TCPLayer(context)))

@@ -1,4 +1,4 @@
-"""docs/haproxy.cfg in a real HAProxy before two real routers."""
+"""docs/haproxy.cfg in a real HAProxy with two real routers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_config_has_no_errors() -> None:
 
 @contextlib.asynccontextmanager
 async def balanced(folder: Path, addresses: Mapping[str, str]) -> AsyncIterator[str]:
-    """HAProxy with the addresses of the documented config replaced; yields its URL."""
+    """Run HAProxy with the documented config and other addresses; yield its URL."""
     inherited = folder / "clients.sock"
     text = CONFIG.read_text("utf-8").replace("bind 127.0.0.1:8000", f"bind unix@{inherited}")
     for documented, real in addresses.items():
@@ -52,8 +52,9 @@ async def balanced(folder: Path, addresses: Mapping[str, str]) -> AsyncIterator[
 
 
 @pytest.mark.slow
-async def test_one_of_two_routers_stops(tmp_path: Path, provider: Provider) -> None:
-    """No request fails, and a stream through HAProxy passes chunk by chunk and outlives its router's end."""
+async def test_one_of_two_routers_stops_without_failed_requests(tmp_path: Path, provider: Provider) -> None:
+    """No request fails; a stream through HAProxy arrives chunk by chunk and survives its router's
+    shutdown."""
     async with (
         serving(tmp_path / "1", provider, ["serve"]) as one,
         serving(tmp_path / "2", provider, ["serve"]) as other,

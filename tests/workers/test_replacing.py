@@ -1,4 +1,4 @@
-"""Real processes: workers replaced while clients ask, what is left after the grace, and starts that fail."""
+"""Real processes: replacement under load, the end of the grace period, and failed starts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.workers.served import ASK, PATIENCE, Asking, Served, Stream, ended, s
 pytestmark = pytest.mark.slow
 
 
-async def test_a_killed_worker_is_replaced(tmp_path: Path, provider: Provider) -> None:
-    """Requests go on meanwhile, and what it had counted is still there."""
+async def test_killed_worker_is_restarted(tmp_path: Path, provider: Provider) -> None:
+    """Requests succeed meanwhile, and its counts are kept."""
     provider.on(chat_answer(), always=True)
     async with serving(tmp_path, provider, ["serve", "--workers", "2"]) as served:
         async with served.http() as http:
@@ -35,7 +35,7 @@ async def test_a_killed_worker_is_replaced(tmp_path: Path, provider: Provider) -
 
 
 async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provider: Provider) -> None:
-    """Clients that keep their connection, new ones for each request, and ones that pause in between."""
+    """Clients with kept connections, with a new connection for each request, and with pauses."""
     provider.on(chat_answer(), always=True)
     asking = Asking()
     async with serving(tmp_path, provider, ["serve", "--workers", "2"]) as served:
@@ -54,7 +54,7 @@ async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provi
     assert set(asking.answers) == {200}
 
 
-async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Provider) -> None:
+async def test_requests_running_after_the_grace_are_aborted(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve", "--grace", "0.2"]) as served:
         stream = Stream(served.http, provider)
         async with stream.running() as request:
@@ -66,7 +66,7 @@ async def test_what_is_left_after_the_grace_is_cut(tmp_path: Path, provider: Pro
         assert "aborted after 0.2 s: 1 running" in served.log
 
 
-async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) -> None:
+async def test_second_signal_ends_at_once(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve"]) as served:
         stream = Stream(served.http, provider)
         with pytest.raises(Exception, match="peer closed connection"):
@@ -77,7 +77,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, provider: Provider) 
                 assert await ended(served) == 0
 
 
-async def test_workers_without_a_supervisor_leave(tmp_path: Path, provider: Provider) -> None:
+async def test_workers_without_a_supervisor_exit(tmp_path: Path, provider: Provider) -> None:
     async with serving(tmp_path, provider, ["serve"]) as served:
         stream = Stream(served.http, provider)
         async with stream.running() as request:
@@ -87,7 +87,7 @@ async def test_workers_without_a_supervisor_leave(tmp_path: Path, provider: Prov
         assert stream.lines[-1] == "data: [DONE]"
 
 
-async def test_a_bad_option_ends_the_start(tmp_path: Path, provider: Provider) -> None:
+async def test_bad_option_ends_the_start(tmp_path: Path, provider: Provider) -> None:
     served = Served(tmp_path / "served", ["serve", "--workers", "2", "--set", "router_max_body=much"])
     served.launch()
     assert await ended(served) == 1

@@ -1,4 +1,4 @@
-"""Real processes: workers that serve together, are replaced, and leave."""
+"""Real worker processes: serving together, replacement, shutdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.workers.served import ASK, PATIENCE, Served, Stream, ended, serving, 
 
 
 async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
-    """Keep connections open until every worker has one: whichever is idle accepts the next."""
+    """Open connections until every worker has one: an idle worker accepts the next."""
     clients, answered = [], set()
     for _ in range(100):
         clients.append(await stack.enter_async_context(served.http()))
@@ -31,7 +31,8 @@ async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> l
 
 
 async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:
-    """A conversation goes on at another worker, with the same model; how many requests that took to see."""
+    """Continue a session until another worker serves it with the same model; return the number of
+    requests."""
     for number in range(100):
         body = ASK | {"model": "auto", "user": f"conversation {number}"}
         await here.post("/v1/chat/completions", json=body)
@@ -43,7 +44,7 @@ async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:
 
 
 async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient, provider: Provider) -> int:
-    """A tool loop goes on at another worker, with its reasoning; how many requests that took to see."""
+    """Continue a tool loop until another worker has its reasoning; return the number of requests."""
     detail = {"type": "reasoning.text", "text": "Hm", "format": "unknown", "index": 0}
     provider.on(chat_answer(None, tool_calls=[("f", {})], reasoning_details=[detail]), path="/openrouter")
     first = ASK | {"model": "openrouter/moonshotai/kimi-k3"}
@@ -58,7 +59,7 @@ async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient
 
 
 async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
-    """README's command: both serve and are counted, tell each other, and a stream outlives SIGTERM."""
+    """README's command: both workers serve, are counted and share state, and a stream survives SIGTERM."""
     (command,) = re.findall(
         r"^uv run (smart-router serve .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
     )
@@ -80,7 +81,7 @@ async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
 
 
 async def both_tell_of_what_runs(served: Served, provider: Provider) -> None:
-    """Whichever worker is asked, it lists and counts the request that one of them serves."""
+    """Check that every worker lists and counts the request that one of them serves."""
     stream = Stream(served.http, provider)
     async with stream.running() as request, contextlib.AsyncExitStack() as stack:
         clients = await one_client_each(served, stack)
@@ -96,7 +97,7 @@ async def both_tell_of_what_runs(served: Served, provider: Provider) -> None:
 
 
 async def ends_whole(served: Served, provider: Provider) -> None:
-    """SIGTERM while a stream runs."""
+    """Send SIGTERM while a stream runs."""
     stream = Stream(served.http, provider)
     async with stream.running() as request:
         served.send(signal.SIGTERM)
@@ -111,7 +112,7 @@ async def ends_whole(served: Served, provider: Provider) -> None:
     assert "Traceback" not in served.log
 
 
-def test_a_mistyped_option_ends_it(tmp_path: Path) -> None:
+def test_unknown_option_ends_serve(tmp_path: Path) -> None:
     served = Served(tmp_path / "served", ["serve", "--workers", "2", "--set", "router_max_attempts=x"])
     served.launch()
     try:

@@ -1,4 +1,4 @@
-"""What workers tell each other: of conversations, and their counts."""
+"""State that workers share: sessions and counts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def totals(number: int) -> Totals:
     return counts
 
 
-def test_the_sum_is_what_one_process_would_have_counted() -> None:
+def test_sum_equals_the_counts_of_one_process() -> None:
     one, two, both = totals(1), totals(2), totals(3)
     both.overhead = one.overhead.plus(two.overhead)
     both.durations.update({who: found.plus(two.durations[who]) for who, found in one.durations.items()})
@@ -63,7 +63,7 @@ def test_counts_of_a_worker_with_fewer_buckets() -> None:
     assert sum(totals.overhead.counts) == 3
 
 
-def test_another_worker_remembers_the_same() -> None:
+def test_another_worker_gets_the_session_state() -> None:
     told: list[Any] = []
     reasoning, sticky = SharedReasoning(told.append), SharedSticky(60.0, told.append)
     reasoning.put(["key-1", "key-2"], [{"type": "reasoning.encrypted", "data": "x"}])
@@ -81,14 +81,14 @@ def test_another_worker_remembers_the_same() -> None:
     assert not silent
 
 
-def test_what_is_passed_on_is_bounded() -> None:
+def test_sync_log_is_bounded() -> None:
     passed = SyncLog(10)
     for line in (b"aaaa", b"bbbb", b"cccc"):
         passed.add(line)
     assert list(passed) == [b"bbbb", b"cccc"]
 
 
-async def test_the_channel_ends_with_either_end() -> None:
+async def test_channel_closes_with_either_end() -> None:
     one, other = [await Channel.open(end) for end in socket.socketpair()]
     one.send("ask", text="ä\n", number=1.5)
     assert await other.receive() == {"type": "ask", "text": "ä\n", "number": 1.5}
@@ -111,7 +111,7 @@ async def test_long_messages(count: int) -> None:
     other.close()
 
 
-def test_a_conversation_that_goes_on_as_before_is_told_seldom() -> None:
+def test_unchanged_session_is_sent_rarely() -> None:
     told: list[Any] = []
     table = SharedSticky(80.0, told.append)
     luna, sol = Candidate("openai", "gpt-6-luna"), Candidate("openai", "gpt-6.1-sol")
@@ -126,7 +126,7 @@ def test_a_conversation_that_goes_on_as_before_is_told_seldom() -> None:
     assert len(told) == 5
 
 
-def test_what_another_worker_has_told_is_not_told_again() -> None:
+def test_entry_from_another_worker_is_not_sent_again() -> None:
     told: list[Any] = []
     table = SharedSticky(80.0, told.append)
     table.learn(["s", "auto"], ["openai", "gpt-6-luna"], "SIMPLE", 0.0)

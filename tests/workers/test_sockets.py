@@ -1,4 +1,4 @@
-"""The sockets that the supervisor opens, and the errors that come before any process starts."""
+"""The supervisor's sockets, and errors before any process starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def opened(modes: Sequence[str], host: str = "127.0.0.1", port: int = 0) -> Iter
                 own.close()
 
 
-def test_each_mode_has_its_own() -> None:
+def test_each_mode_has_its_own_sockets() -> None:
     with opened([REVERSE, "regular@127.0.0.2:0", "socks5@127.0.0.3:0"]) as sockets:
         assert list(sockets) == ["127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"]
         assert [address.rpartition(":")[0] for address in addresses(sockets)] == [
@@ -35,7 +35,7 @@ def test_each_mode_has_its_own() -> None:
         assert all(len(owned) == 1 for owned in numbers(sockets).values())
 
 
-def test_everywhere_is_one_port() -> None:
+def test_wildcard_address_uses_one_port() -> None:
     with opened([REVERSE], host="") as sockets:
         assert len({own.getsockname()[1] for owned in sockets.values() for own in owned}) == 1
 

@@ -1,4 +1,4 @@
-"""Transcripts of hand-written exchanges, as people read them; and of what is none."""
+"""Transcripts of hand-written exchanges and of arbitrary data."""
 
 from __future__ import annotations
 
@@ -214,17 +214,17 @@ Hello.
 """
 
 
-def test_a_stream_is_put_together() -> None:
+def test_stream_is_joined_into_one_answer() -> None:
     assert render(read_answer("openai-chat", STREAM, streamed=True)) == ANSWER
 
 
-def test_a_stream_that_breaks_off_is_shown_up_to_there() -> None:
+def test_truncated_stream_is_shown_up_to_its_end() -> None:
     cut = STREAM[: STREAM.index(b"lo.")]
     shown = render(read_answer("openai-chat", cut, streamed=True))
     assert "\n│ Hm.\nHel\n" in shown and "[the stream fails here: " in shown
 
 
-def test_long_arguments_get_lines() -> None:
+def test_long_arguments_get_their_own_lines() -> None:
     call = {
         "type": "function",
         "function": {"name": "f", "arguments": json.dumps({"text": "x" * 80, "n": 1})},
@@ -235,7 +235,7 @@ def test_long_arguments_get_lines() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[]", b"3", b"\xff"], ids=repr)
-def test_what_is_no_request_is_refused(body: bytes) -> None:
+def test_other_bodies_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError):
         read_request("openai-chat", body)
 

@@ -1,4 +1,4 @@
-"""Transcripts of the recorded exchanges say what the vendor's own SDK made of them."""
+"""Transcripts of recorded exchanges, compared with the results of the vendors' SDKs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_requests_show_every_text(case: Case) -> None:
 
 
 def texts(node: object) -> list[str]:
-    """What people and models said: the text of all messages."""
+    """Return the text of all messages."""
     if isinstance(node, list):
         return [text for item in node for text in texts(item)]
     if not isinstance(node, dict):
@@ -65,6 +65,6 @@ def texts(node: object) -> list[str]:
 
 
 @pytest.mark.parametrize("case", case_params(status=200, stream=True))
-def test_a_stream_that_was_cut_is_shown_as_far_as_it_goes(case: Case) -> None:
+def test_truncated_recorded_stream_is_shown_up_to_its_end(case: Case) -> None:
     for part in range(0, len(case.body), max(1, len(case.body) // 7)):
         read_answer(WIRES[case.wire], case.body[:part], streamed=True)

@@ -1,4 +1,4 @@
-"""Long lines of transcripts are broken at 78 columns, and nothing but line breaks and indents is added."""
+"""Wrapping of long lines at 78 columns; only line breaks and indents are added."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ CASES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "wrapped"), CASES.values(), ids=CASES)
-def test_lines_are_broken_where_they_are_read_best(text: str, wrapped: str) -> None:
+def test_lines_break_at_readable_places(text: str, wrapped: str) -> None:
     assert wrap(text, 14) == wrapped
 
 
-def test_the_first_line_can_hang() -> None:
+def test_first_line_can_have_a_hanging_indent() -> None:
     assert wrap("← id: one two three\nfour", 14, first=2) == "← id: one two\n  three\nfour"
 
 
-def test_deep_indents_leave_room() -> None:
+def test_deep_indent_is_limited_to_half_the_width() -> None:
     lines = wrap(" " * 60 + "word " * 30, 78).split("\n")
     assert all(cell_len(line) <= 78 for line in lines) and len(lines) < 30
 
