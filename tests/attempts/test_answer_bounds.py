@@ -48,6 +48,7 @@ async def clients(
     folder = tmp_path_factory.mktemp("bounds") / "router"
     async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients
+        assert "crashed" not in router.log and "Traceback" not in router.log
 
 
 @pytest.fixture
@@ -111,6 +112,33 @@ async def test_answer_over_the_limit_fails_over(
     reply = await talk(clients["h1"], "two", stream=form == "stream")
     assert (reply.status, reply.text) == (200, "Good.")
     assert sorted(request.path.split("/")[1] for request in provider.requests) == ["p1", "p2"]
+
+
+EVENTS = {"content-type": "text/event-stream"}
+FAILS_IN_MID_EVENT: dict[str, Answer] = {
+    "an error event": Answer(
+        headers=EVENTS,
+        body=b'data: {"error": {"message": "Bad luck.", "code": 500}}\n\n' + b": x\n\n" * 200,
+        framing=Framing.CHUNKED,
+        cut=40,
+    ),
+    "too large": Answer(headers=EVENTS, body=b": x\n\n" * 230_000, framing=Framing.CHUNKED, cut=1000),
+}
+
+
+@BOTH
+@FORMS
+@pytest.mark.parametrize("answer", FAILS_IN_MID_EVENT.values(), ids=FAILS_IN_MID_EVENT)
+async def test_stream_that_fails_within_its_own_data_fails_over(
+    provider: Provider, clients: Clients, answer: Answer, client: str, form: str
+) -> None:
+    """More data and the end follow in the same read; the fixture checks that mitmproxy has not crashed."""
+    for _ in range(3):
+        provider.on(answer)
+        provider.on(good(form))
+        reply = await talk(clients[client], "two", stream=form == "stream")
+        assert (reply.status, reply.text) == (200, "Good.")
+        provider.script.rules.clear()
 
 
 async def test_error_names_the_option(provider: Provider, clients: Clients) -> None:
