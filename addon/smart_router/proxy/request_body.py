@@ -27,8 +27,8 @@ class BoundedRequestStream(FastStream):
     _in_one_piece: bool = False
 
     def handle_event(self, event: events.Event) -> Commands:
-        """Like the base class; drops the rest of a refused body, also while the stream is paused."""
-        if self.refused and isinstance(event, RequestData | RequestEndOfMessage):
+        """Like the base class; a paused stream does not queue the rest of a refused body."""
+        if self._is_refused(event):
             return iter(())  # type: ignore[return-value]
         return super().handle_event(event)
 
@@ -36,6 +36,8 @@ class BoundedRequestStream(FastStream):
         if isinstance(event, BodyTooSlow):
             if self.receiving:
                 yield from self._refuse_body(body_too_slow())
+            return
+        if self._is_refused(event):  # queued before the refusal
             return
         self._in_one_piece = type(event) is CompleteRequest
         yield from super()._handle_event(event)
@@ -70,6 +72,9 @@ class BoundedRequestStream(FastStream):
     def receiving(self) -> bool:
         """True while the request's body is unfinished."""
         return bool(self.client_state == self.state_consume_request_body)
+
+    def _is_refused(self, event: events.Event) -> bool:
+        return self.refused and isinstance(event, RequestData | RequestEndOfMessage)
 
     def _reserve(self, size: int) -> bool:
         """Return whether an unfinished body may grow to `size` bytes."""
