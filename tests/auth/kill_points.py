@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.storage.database import Database
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
@@ -33,9 +33,11 @@ STEPS: dict[type, tuple[str, ...]] = {
 ID = "openai-codex:me"
 
 
-def tokens(number: int) -> Tokens:
+def tokens(number: int) -> GrantedTokens:
     """Long enough for two passwords of the keyring."""
-    return Tokens(SecretStr(f"access-{number}-" + "t" * 1200), SecretStr(f"refresh-{number}"), 0.0, None)
+    return GrantedTokens(
+        SecretStr(f"access-{number}-" + "t" * 1200), SecretStr(f"refresh-{number}"), 0.0, None
+    )
 
 
 def renew(store: AuthStore) -> None:

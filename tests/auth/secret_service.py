@@ -15,7 +15,7 @@ from pathlib import Path
 import secretstorage
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.storage import credentials
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
@@ -66,7 +66,9 @@ def main() -> None:
         first = AuthStore({}, PROVIDERS, state)
         first.add_key("openai", "work", SecretStr(KEY))
         first.move(to_keyring=True)
-        first.add_login("openai-codex", "me", Tokens(SecretStr(ACCESS), SecretStr("canary-r"), None, None))
+        first.add_login(
+            "openai-codex", "me", GrantedTokens(SecretStr(ACCESS), SecretStr("canary-r"), None, None)
+        )
         assert not [path for path in state.iterdir() if b"canary" in path.read_bytes()]
         assert KEY in items()
         lock()

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from smart_router.auth import refresh as refresh_module
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import LoginError, Request
-from smart_router.auth.profiles import Profile, Tokens
+from smart_router.auth.profiles import GrantedTokens, Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
@@ -60,7 +60,7 @@ def login(
     provider: str = "openai-codex",
 ) -> Profile:
     """A login made an hour ago."""
-    tokens = Tokens(
+    tokens = GrantedTokens(
         SecretStr("a-0"),
         None if refresh is None else SecretStr(refresh),
         NOW - HOUR,
@@ -246,7 +246,7 @@ DUE = [
 async def test_refresh_in_the_background(
     store: AuthStore, provider: str, life: float, left: float, due: bool
 ) -> None:
-    tokens = Tokens(SecretStr("a-0"), SecretStr("r-0"), NOW + left - life, NOW + left)
+    tokens = GrantedTokens(SecretStr("a-0"), SecretStr("r-0"), NOW + left - life, NOW + left)
     profile = store.add_login(provider, "me", tokens)
     server = Server(FRESH)
     both = refresher(store, server)
@@ -276,7 +276,9 @@ async def test_what_has_ended_for_good_is_not_shown_as_fine(store: AuthStore) ->
 async def test_someone_else_was_quicker(store: AuthStore, tmp_path: Path) -> None:
     profile = login(store, ends_in=0)
     other = AuthStore({}, PROVIDERS, tmp_path)
-    renewed = other.replace_tokens(profile, Tokens(SecretStr("a-9"), SecretStr("r-9"), NOW, NOW + HOUR))
+    renewed = other.replace_tokens(
+        profile, GrantedTokens(SecretStr("a-9"), SecretStr("r-9"), NOW, NOW + HOUR)
+    )
     other.close()
     server = Server(FRESH)
     assert await refresher(store, server).usable(profile) == renewed
@@ -305,7 +307,7 @@ async def test_nothing_is_asked_for_that_cannot_be_kept(
 ) -> None:
     profile, server = login(store, ends_in=0), Server(FRESH)
 
-    def full(profile: Profile, tokens: Tokens) -> Profile:
+    def full(profile: Profile, tokens: GrantedTokens) -> Profile:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(store, "replace_tokens", full)
@@ -318,7 +320,7 @@ async def test_the_disk_is_insisted_on(store: AuthStore, monkeypatch: pytest.Mon
     profile, server = login(store, ends_in=0), Server(FRESH)
     replace, calls = store.replace_tokens, iter([False, True, False])
 
-    def locked_once(profile: Profile, tokens: Tokens) -> Profile | None:
+    def locked_once(profile: Profile, tokens: GrantedTokens) -> Profile | None:
         if next(calls):
             raise StoreError("database is locked")
         return replace(profile, tokens)
@@ -343,7 +345,7 @@ def test_a_lock_is_one_for_all_paths_to_a_store(tmp_path: Path) -> None:
 
 async def test_canaries(store: AuthStore, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    tokens = Tokens(SecretStr("canary-a"), SecretStr("canary-r"), NOW, NOW)
+    tokens = GrantedTokens(SecretStr("canary-a"), SecretStr("canary-r"), NOW, NOW)
     profile = store.add_login("openai-codex", "me", tokens)
     said = [repr(profile), repr(tokens), repr(store.logins())]
 

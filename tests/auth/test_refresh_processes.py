@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND
@@ -24,7 +24,7 @@ def expired_login(folder: Path) -> None:
     store = AuthStore({}, PROVIDERS, folder)
     now = time.time()
     store.add_login(
-        "openai-codex", "me", Tokens(SecretStr("access-0"), SecretStr("refresh-0"), now - 9, now - 1)
+        "openai-codex", "me", GrantedTokens(SecretStr("access-0"), SecretStr("refresh-0"), now - 9, now - 1)
     )
     store.close()
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.store import AuthStore
 from smart_router.cli.profiles import _duration, profiles
 from smart_router.config import load_config
@@ -106,7 +106,7 @@ def test_token_expiry_is_listed(tmp_path: Path) -> None:
     ends = {"a": now + 7230, "b": now - 9, "c": None}
     for name, at in ends.items():
         refresh = None if name == "b" else SecretStr("canary-r")
-        store.add_login("openai-codex", name, Tokens(SecretStr("canary-a"), refresh, now, at))
+        store.add_login("openai-codex", name, GrantedTokens(SecretStr("canary-a"), refresh, now, at))
     store.close()
     listed = run("list", "--provider", "openai-codex").output
     assert re.search(r"in 2 h( [0-9]+ s)?, refreshed automatically", listed)

@@ -15,7 +15,7 @@ import pytest_asyncio
 from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.conftest import renewed
@@ -76,7 +76,7 @@ def add_login(router: Router, login: str, name: str, access: str, ends_in: float
     now = time.time()
     extras = {"account_id": "acc-1", "project": "p-1"}
     store.add_login(
-        login, name, Tokens(SecretStr(access), SecretStr("refresh-0"), now - 60, now + ends_in, extras)
+        login, name, GrantedTokens(SecretStr(access), SecretStr("refresh-0"), now - 60, now + ends_in, extras)
     )
     store.close()
 

@@ -279,8 +279,8 @@ class Exchange:
         return self._make(candidate, picked.profile)
 
     def _accepts(self, picked: Picked, now: float) -> bool:
-        """Whether a further attempt may be made: one that is likely to succeed always, others within the
-        budget. Where that is not known yet, it is waited for a while until it is."""
+        """Return whether a further attempt may be made: one that is likely to succeed always, others within
+        the budget. Where that is not known yet, it is waited for a while until it is."""
         if is_proven(picked) or self.services.budget.take(now):
             return True
         failing = is_failing(picked)

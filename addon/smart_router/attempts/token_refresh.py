@@ -17,8 +17,9 @@ _TRY_AGAIN = 30.0
 
 
 def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
-    """What the exchange does next. A login whose token is about to end, or was refused, gets a new one
-    before the attempt begins, which is to be waited for; if there is none to be had, that attempt has failed.
+    """Return the next step of an exchange. A login whose token is about to end, or was refused, gets a new
+    one before the attempt begins, which is to be waited for; if there is none to be had, that attempt has
+    failed.
     """
     step = exchange.next_step(time.monotonic())
     return _with_fresh_token(exchange, step) if isinstance(step, Attempt) and step.of_login else step

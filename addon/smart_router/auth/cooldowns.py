@@ -1,4 +1,4 @@
-"""What is held against a profile, or one model of a profile, after failures, and for how long: pure rules.
+"""Cooldown rules: how failures restrict a profile, or one model of a profile, and for how long. Pure.
 
 Two `Health` records speak for every (profile, model): the profile's own and the model's. A failure opens
 a window on the one that it concerns. There are these kinds of window (`Hold`):
@@ -44,7 +44,7 @@ Hold = Literal["rest", "fault", "limit", "quota", "refused"]
 """Why a candidate is not picked, mildest first. `rest` is the moment after a single fault."""
 
 LIMITS: frozenset[Hold] = frozenset({"limit", "quota"})
-"""What speaks of the user's account having used up something."""
+"""Holds for an account that has used up something."""
 
 _HOLDS: tuple[Hold, ...] = get_args(Hold)
 
@@ -113,7 +113,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is remembered of one profile, or of one model of a profile.
+    """Health of one profile, or of one model of a profile.
 
     `window` stays after its end, for the ladder. `disabled` says why only the user can bring it back.
     `last_used` is when it was last picked, `counts` how its attempts ended.
@@ -212,7 +212,7 @@ def after_pick(health: Health, now: float) -> Health:
 
 
 def state(health: Health, now: float) -> State:
-    """Whether it can be used now."""
+    """Return whether it can be used now."""
     window = health.window
     if health.disabled is not None:
         return Disabled(health.disabled)

@@ -48,7 +48,7 @@ class HealthBook:
 
     @property
     def holds_anything(self) -> bool:
-        """Whether anything is held against anybody."""
+        """True if anything is held against anybody."""
         return bool(self.ledger.held or self._failing)
 
     def of(self, profile: Profile, model: str = "") -> Health:
@@ -64,7 +64,7 @@ class HealthBook:
         ]
 
     def is_off(self, profile: Profile) -> bool:
-        """Whether the user has switched the profile off."""
+        """Return whether the user has switched the profile off."""
         return self.ledger.get(Key(profile.id, "", _SWITCH)).disabled is not None
 
     def state(self, profile: Profile, now: float, model: str = "") -> State:

@@ -153,7 +153,7 @@ class Outliers:
         return record
 
     def _is_first_failure(self, request: bytes, now: float) -> bool:
-        """Whether the request has not failed anywhere lately, and note that it failed now."""
+        """Return whether the request has not failed anywhere lately, and note that it failed now."""
         before = self._failed_at.pop(request, -math.inf)
         self._failed_at[request] = now
         if len(self._failed_at) > MOST_REQUESTS:

@@ -1,4 +1,4 @@
-"""What a credential is, which ones the environment holds, and how one travels in a request."""
+"""Credentials: their kinds, those in the environment, and the request headers that carry them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a login has beside its access token. `id` is one login's own and stays when the token is renewed.
+    """Data of a login besides its access token. `id` identifies the login and stays when the token is
+    renewed.
 
     `refresh` is None for a token that cannot be refreshed. `obtained_at` and `expires_at` are unix seconds,
     of the access token; None where nobody said.
@@ -45,9 +46,9 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """What an authorization server granted. `refresh` is None where it sent none. Times are unix seconds;
-    `extras` as in Profile."""
+class GrantedTokens:
+    """Tokens granted by an authorization server. `refresh` is None where it sent none. Times are unix
+    seconds; `extras` as in Profile."""
 
     access: SecretStr
     refresh: SecretStr | None
@@ -83,7 +84,7 @@ class Profile:
 
     @property
     def refreshable(self) -> bool:
-        """Whether there is a refresh token."""
+        """True if there is a refresh token."""
         return self.login is not None and self.login.refresh is not None
 
 

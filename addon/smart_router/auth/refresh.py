@@ -26,7 +26,7 @@ from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import ANSWER_WITHIN, LoginError, Request
 from smart_router.auth.logins.table import LOGINS
-from smart_router.auth.profiles import Login, Profile, Tokens
+from smart_router.auth.profiles import GrantedTokens, Login, Profile
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.storage.file_lock import lock_file, locked
@@ -160,7 +160,7 @@ class Refresher:
             raise LoginError(f"{profile.id} was removed")
         return renewed
 
-    def _save(self, profile: Profile, tokens: Tokens) -> Profile | None:
+    def _save(self, profile: Profile, tokens: GrantedTokens) -> Profile | None:
         """Put the new tokens on disk, and insist: the old ones are used up."""
         for pause in (0.1, 1.0, 3.0):
             try:
@@ -229,6 +229,6 @@ def _ended_for_good(profile: Profile) -> str:
     return f"its token is of no more use and cannot be refreshed: {renewal_of(profile)}"
 
 
-def _tokens(profile: Profile, login: Login) -> Tokens:
+def _tokens(profile: Profile, login: Login) -> GrantedTokens:
     assert profile.secret is not None
-    return Tokens(profile.secret, login.refresh, login.obtained_at, login.expires_at)
+    return GrantedTokens(profile.secret, login.refresh, login.obtained_at, login.expires_at)

@@ -11,7 +11,7 @@ from smart_router.auth.outliers import NO_FAILURES, Recent
 from smart_router.auth.profiles import Profile
 
 FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
-"""What recent faults hold against a candidate: it is tried when there is no better one."""
+"""Holds that recent faults cause: the candidate is tried when there is no better one."""
 
 LIMITED: frozenset[Hold] = frozenset({"limit"})
 """A rate limit: it is waited for, or probed now and then."""
@@ -49,7 +49,7 @@ class AllCooled:
 
 
 def is_faulty(state: State) -> TypeGuard[Cooled]:
-    """Whether recent faults keep it away."""
+    """Return whether recent faults keep it away."""
     return isinstance(state, Cooled) and state.hold in FAULTY
 
 

@@ -1,4 +1,4 @@
-"""What is known of a profile, for people: /health, the command line, error bodies."""
+"""Status of a profile for users: /health, the command line, error bodies."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class ProfileStatus:
 
     @property
     def usable(self) -> bool:
-        """Whether a request may be sent through it now, if its model is not cooled. What only faults keep
+        """True if a request may be sent through it now, if its model is not cooled. What only faults keep
         away is tried when there is nothing better."""
         return isinstance(self.state, Usable | Probe) or is_faulty(self.state)
 
     @property
     def why(self) -> str | None:
-        """What keeps it away, or did until the probe that is due."""
+        """Reason why it is not used, or was not until the probe that is due."""
         return _why(self.state, self.lead)
 
     @property
     def held_models(self) -> dict[str, str]:
-        """What keeps models away, by model."""
+        """Reasons why models are not used, by model."""
         return {one.model: why for one in self.models if (why := _why(one.state, self.lead))}
 
     def as_dict(self) -> dict[str, Any]:

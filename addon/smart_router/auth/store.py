@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold
 from smart_router.auth.health import OFF, HealthBook
 from smart_router.auth.logins.cli_files import advice_on
-from smart_router.auth.profiles import Login, Profile, Tokens, env_profiles, fingerprint, refusal
+from smart_router.auth.profiles import GrantedTokens, Login, Profile, env_profiles, fingerprint, refusal
 from smart_router.auth.selection import (
     AllCooled,
     Harm,
@@ -111,11 +111,11 @@ class AuthStore:
         return self._by_provider.keys()
 
     def has_profile(self, provider: str) -> bool:
-        """Whether there is a credential for the provider, however it fares."""
+        """Return whether there is a credential for the provider, however it fares."""
         return bool(self._profiles(provider))
 
     def usable(self, provider: str, model: str, now: float) -> bool:
-        """Whether some profile may be used, or probed, for this model now; picks nothing."""
+        """Return whether some profile may be used, or probed, for this model now; picks nothing."""
         for one in self._by_provider.get(provider, ()):  # a generator would cost as much again
             if isinstance(self._health.state(one, now, model), PICKABLE):
                 return True
@@ -160,7 +160,7 @@ class AuthStore:
         return picked
 
     def cooled(self, provider: str, model: str, now: float) -> list[Cooled]:
-        """What keeps the provider's profiles from this model now, of those that come back by themselves."""
+        """Cooldowns of the provider's profiles for this model that end without the user."""
         states = (self._health.state(one, now, model) for one in self._profiles(provider))
         return [one for one in states if isinstance(one, Cooled)]
 
@@ -194,7 +194,7 @@ class AuthStore:
             self._health.failed(profile, model, error, now, request=request, advice=advice)
 
     def statuses(self, provider: str | None, now: float) -> list[ProfileStatus]:
-        """What is known of a provider's profiles, or of all."""
+        """Return the statuses of a provider's profiles, or of all."""
         return [self._status(profile, now) for profile in self._profiles(provider)]
 
     def enable(self, profile_id: str) -> None:
@@ -221,7 +221,7 @@ class AuthStore:
         self._on_disk().save(profile)
         return profile
 
-    def add_login(self, provider: str, name: str, tokens: Tokens) -> Profile:
+    def add_login(self, provider: str, name: str, tokens: GrantedTokens) -> Profile:
         """Store a login as profile `provider:name`, in place of one of that name, with a clean record.
 
         Returns when it is on disk. Raises ValueError for what cannot be a name, and StoreError.
@@ -234,7 +234,7 @@ class AuthStore:
         self._on_disk().save(profile)
         return profile
 
-    def replace_tokens(self, profile: Profile, tokens: Tokens) -> Profile | None:
+    def replace_tokens(self, profile: Profile, tokens: GrantedTokens) -> Profile | None:
         """Put a login's new tokens in the place of those it had, unless the file has others by now.
 
         Returns what the file then holds, None if the login is gone. May be called from any thread; returns

@@ -56,7 +56,7 @@ class VirtualModel(_Table):
 
 
 class Weights(_Table):
-    """What a signal of strength 1 adds to the score's log odds and to each tier's logit."""
+    """Amounts that a signal of strength 1 adds to the score's log odds and to each tier's logit."""
 
     score: float = 0.0
     SIMPLE: float = 0.0

@@ -1,4 +1,4 @@
-"""What the router chose and why, as plain values."""
+"""A routing decision and its reasons, as plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a request counts for scoring: the user's words, not what tools and harnesses put around them."""
+"""Text of a request that is scored: the user's words, without additions of tools and harnesses."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _is_injected(message: Mapping[str, Any]) -> bool:
 
 
 def counting(text: str) -> str:
-    """What of a turn counts, at most a window of it."""
+    """Scored text of a turn, at most a window of it."""
     return _without_examples(_without_injected(_last_turn(window(text))))
 
 
@@ -120,7 +120,8 @@ def _without_injected(text: str) -> str:
 
 
 def _last_turn(text: str) -> str:
-    """What a text asks that holds a whole conversation: of marked turns the user's last, of a list all."""
+    """Question in a text that contains a whole conversation: the user's last marked turn, or all of a
+    list."""
     if text.startswith(_TURNS_BEGIN) and text.rstrip().endswith(_TURNS_END):
         joined = _NEXT_TURN.sub("\n", text.rstrip()[2:-2])
         return _ESCAPED.sub(lambda match: _MEANT.get(match[1], match[1]), joined)
@@ -148,7 +149,7 @@ def _without_examples(text: str) -> str:
 
 
 def _after_answers(text: str, first: int, last: int) -> str:
-    """What stands after the last answer given, whose label ends at `last`, and before the first example."""
+    """Text after the last given answer, whose label ends at `last`, and before the first example."""
     preamble, blank, _ = text[:first].partition("\n\n")
     return (preamble + blank if blank else "") + text[last:].partition("\n")[2].lstrip()
 

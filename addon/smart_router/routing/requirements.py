@@ -1,4 +1,4 @@
-"""What a request needs from a model, and whether a model has it."""
+"""Requirements of a request, and the check that a model meets them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHARACTERS_PER_TOKEN = 4
 """A rough mean over English and code; only used to leave out models whose context is far too small."""
 
 MEDIA_TOKENS = 1_500
-"""What an image, sound or file is taken to cost, instead of the length of its base64 text."""
+"""Assumed cost of an image, sound or file, instead of the length of its base64 text."""
 
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
 
@@ -40,7 +40,7 @@ class Needs:
 
 
 def needs_of(request: ChatRequest) -> Needs:
-    """What the request asks of a model."""
+    """Return the requirements of a request."""
     fields: dict[str, str] = {}
     if request.get("tools"):
         fields["tools"] = "tools"

@@ -71,7 +71,7 @@ def add_at_once(provider: Provider) -> str:
 
 
 def how_to_configure(provider: Provider) -> str:
-    """What to do so that a provider gets a credential."""
+    """Advice on how to add a credential for a provider."""
     if provider.kind == "login" or not provider.key_env:
         return f"run `smart-router login {provider.id}`"
     return f"set {provider.key_env[0]}"

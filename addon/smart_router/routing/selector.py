@@ -53,7 +53,7 @@ def select(
 
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelCapabilities:
-    """What the catalogue says of a candidate; all abilities if it does not know the model."""
+    """Return the catalogue's capabilities of a candidate; all of them for an unknown model."""
     model = providers[candidate.provider].models.get(candidate.model)
     return model.rules if model else _UNKNOWN
 

@@ -39,7 +39,7 @@ class StickyTable:
         return len(self._kept)
 
     def get(self, keys: Sequence[str], asked: str, now: float) -> StickyEntry | None:
-        """What is kept at `now` (seconds) under the first of these keys that has something."""
+        """Return the entry at `now` (seconds) of the first of these keys that has one."""
         for key in keys:
             kept = self._kept.get((key, asked))
             if kept and now - kept.at < self.ttl:

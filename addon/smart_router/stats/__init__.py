@@ -1,1 +1,1 @@
-"""What was routed where, what it cost and what that saved: records, prices, reports, audit log, metrics."""
+"""Statistics of routing, costs and savings: records, prices, reports, audit log, metrics."""

@@ -1,4 +1,4 @@
-"""What tokens cost: the bundled data of genai-prices, names for what it lacks, and the user's own prices."""
+"""Prices of tokens: the bundled data of genai-prices, names that it lacks, and the user's prices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Rates(BaseModel):
 
 
 class RatesAbove(_Rates):
-    """What all tokens of a request cost whose input is above `tokens`."""
+    """Prices of all tokens of a request whose input is above `tokens`."""
 
     tokens: Annotated[int, Field(ge=0)]
 
@@ -149,7 +149,7 @@ class PriceBook:
         self._found: dict[tuple[str, str], _Price | None] = {}
 
     def cost(self, provider: str, model: str, tokens: Tokens, at: float) -> Cost | None:
-        """What these tokens cost at a time (unix seconds), None if no price is known."""
+        """Return the cost of these tokens at a time (unix seconds), None without a known price."""
         if tokens.stated:
             return Cost(tokens.stated, "measured")
         price = self._price(provider, model)

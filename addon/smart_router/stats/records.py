@@ -1,4 +1,4 @@
-"""What is recorded of a request and of each of its attempts. No text of prompts or answers is in a record,
+"""Records of requests and their attempts. No text of prompts or answers is in a record,
 but for `RequestRecord.content`, which is empty unless the user asked for it.
 """
 
@@ -58,7 +58,7 @@ class Cost:
 
 
 class Saving(NamedTuple):
-    """What a request cost, and what the most capable model would have cost for the same tokens (USD)."""
+    """Cost of a request, and cost of the most capable model for the same tokens (USD)."""
 
     cost: float
     baseline: float
@@ -125,7 +125,7 @@ class RequestRecord:
 
     @property
     def cost(self) -> Cost | None:
-        """What all attempts cost, None if the price of any is unknown or nothing was used."""
+        """Cost of all attempts, None if a price is unknown or nothing was used."""
         if len(self.attempts) == 1:  # nearly always
             only = self.attempts[0]
             return only.cost if only.tokens else None

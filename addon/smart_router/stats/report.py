@@ -10,7 +10,7 @@ from operator import add, itemgetter
 from typing import Any
 
 DIMENSIONS = ("tier", "provider", "model", "profile", "day")
-"""What figures are broken down by. A model is named with its provider."""
+"""Dimensions of the report. A model is named with its provider."""
 
 EXPLICIT = "(explicit)"
 """The tier of requests whose model the client named."""
@@ -36,7 +36,7 @@ _COUNTED: Mapping[str, str] = {
     "compared_cost": "iif(baseline IS NULL, 0, cost)",
     "baseline": "baseline",
 }
-"""What is summed up over requests, as SQL."""
+"""Sums over requests, as SQL."""
 
 _SUMS = ", ".join(f"total({sql})" for sql in _COUNTED.values())
 
@@ -56,7 +56,7 @@ _WHOLE = frozenset(_COUNTED) - {name for name in _COUNTED if "cost" in name or n
 
 @dataclass(slots=True)
 class _Group:
-    """What belongs to one value of a dimension."""
+    """Figures of one value of a dimension."""
 
     sums: list[float] = field(default_factory=lambda: [0.0] * len(_COUNTED))
     attempts: int = 0

@@ -19,7 +19,8 @@ _DIGITS = 20
 
 
 class Leftover(NamedTuple):
-    """What a process that is gone has left: its run's name, the records it took, and the file to delete."""
+    """Leftovers of an exited process: its run's name, the number of records it took, and the file to
+    delete."""
 
     run: str
     taken: int

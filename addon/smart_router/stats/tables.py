@@ -71,7 +71,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _notes(total: Figures) -> str:
-    """What an amount leaves out and what it rests on."""
+    """Omissions and basis of an amount."""
     notes = [
         f"{dollars(total[f'cost_{basis}'])} {word}"
         for basis, word in (("estimated", "estimated"), ("equivalent", "list price of subscriptions"))

@@ -13,7 +13,7 @@ from smart_router.storage.sqlite_file import NewerFileError
 logger = logging.getLogger(__name__)
 
 EXPECTED_ERRORS = (sqlite3.Error, OSError, NewerFileError)
-"""What a file that cannot be used raises; any other error is a bug and is logged with its traceback."""
+"""Errors of an unusable file; any other error is a bug and is logged with its traceback."""
 
 
 @dataclass(frozen=True, slots=True)

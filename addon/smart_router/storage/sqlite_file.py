@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Migration = Callable[[sqlite3.Connection], None]
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""What a damaged file gives. SQLITE_ERROR (no such table) is among them: our statements are fixed."""
+"""Errors of a damaged file. SQLITE_ERROR (no such table) is one: the statements are fixed."""
 
 
 class NewerFileError(Exception):
@@ -81,7 +81,7 @@ def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file is damaged, rather than locked, full or read-only."""
+    """Return whether the file is damaged, rather than locked, full or read-only."""
     # what has no code was raised by the Python module itself: text, or an error's message, is not UTF-8
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
 

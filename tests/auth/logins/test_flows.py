@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from smart_router.auth.logins import antigravity, codex, minimax, qwen
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Browse, Grant, Listen, LoginError, Pause, Prompt, Request
+from smart_router.auth.logins.steps import Browse, Grant, Listen, LoginError, LoginPrompt, Pause, Request
 from smart_router.auth.logins.table import LOGINS
 from tests.auth.logins.helpers import ACCOUNT, NOW, Played, context, jwt, ok, revealed
 
@@ -81,7 +81,7 @@ def test_codex_with_a_device_code(interval: object, first: float) -> None:
     assert played.request().url == "https://auth.openai.com/api/accounts/deviceauth/usercode"
     assert played.request().json == {"client_id": "app_EMoamEEZ73f0CkXaXp7hrann"}
     prompt = played.send(ok(device_auth_id="d", usercode="ABCD", interval=interval))
-    assert prompt == Prompt("https://auth.openai.com/codex/device", "ABCD", 900.0)
+    assert prompt == LoginPrompt("https://auth.openai.com/codex/device", "ABCD", 900.0)
     assert played.send(None) == Pause(first)
     for status in (403, 404):
         played.send(None)
@@ -134,7 +134,7 @@ def test_qwen() -> None:
             expires_in=300,
         )
     )
-    assert prompt == Prompt("https://chat.qwen.ai/a?user_code=U", "U", 300.0)
+    assert prompt == LoginPrompt("https://chat.qwen.ai/a?user_code=U", "U", 300.0)
     # slow_down is times 1.5 up to 10 here; trouble on the way is waited out
     pauses: list[tuple[Reply | None, float]] = [(None, 2.0)]
     pauses += [(Reply(400, {"error": "authorization_pending"}), 2.0)]
@@ -210,7 +210,7 @@ def test_minimax(region: str | None, old: bool, code_url: str, token_url: str) -
             state="random-2",
         )
     )
-    assert prompt == Prompt("https://platform.minimax.io/x", "U", 120.0)
+    assert prompt == LoginPrompt("https://platform.minimax.io/x", "U", 120.0)
     for reply in (None, ok(status="pending"), ok(status="whatever"), ok()):
         assert played.send(reply) == Pause(3.0)
         played.send(None)

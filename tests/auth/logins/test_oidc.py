@@ -13,7 +13,7 @@ from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Browse, Context, Grant, Listen, LoginError, Script
 from smart_router.auth.logins.table import LOGINS
 from smart_router.auth.logins.transport import Transport
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 from tests.auth.logins import oidc
 from tests.auth.logins.helpers import NOW, Played, User, log_in
 
@@ -37,7 +37,7 @@ def settings(pytestconfig: pytest.Config) -> Iterator[LoginSettings]:
         )
 
 
-def refresh(provider: str, settings: LoginSettings, tokens: Tokens) -> Tokens:
+def refresh(provider: str, settings: LoginSettings, tokens: GrantedTokens) -> GrantedTokens:
     assert tokens.refresh is not None
     row = LOGINS[provider]
     with Transport() as transport:

@@ -6,11 +6,20 @@ from pydantic import SecretStr
 from smart_router.auth.logins import run
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.run import run_login
-from smart_router.auth.logins.steps import Browse, Grant, Listen, LoginError, Pause, Prompt, Request, Script
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.logins.steps import (
+    Browse,
+    Grant,
+    Listen,
+    LoginError,
+    LoginPrompt,
+    Pause,
+    Request,
+    Script,
+)
+from smart_router.auth.profiles import GrantedTokens
 from tests.auth.logins.helpers import NOW, Time, User
 
-GRANT = Grant(Tokens(SecretStr("a"), None, NOW, None))
+GRANT = Grant(GrantedTokens(SecretStr("a"), None, NOW, None))
 
 
 def never(request: Request) -> Reply:
@@ -19,7 +28,7 @@ def never(request: Request) -> Reply:
 
 def test_a_countdown_until_the_code_expires() -> None:
     def script() -> Script[Grant]:
-        yield Prompt("https://a.example/device", "CODE", 10)
+        yield LoginPrompt("https://a.example/device", "CODE", 10)
         while True:
             yield Pause(4)
 
@@ -34,7 +43,7 @@ def test_a_countdown_until_the_code_expires() -> None:
 @pytest.mark.parametrize("url", ["http://a.example/device", "file:///etc/passwd", "javascript:alert(1)", ""])
 def test_only_safe_addresses_are_opened(url: str) -> None:
     def script() -> Script[Grant]:
-        yield Prompt(url, "CODE", 10)
+        yield LoginPrompt(url, "CODE", 10)
         return GRANT
 
     user = User()

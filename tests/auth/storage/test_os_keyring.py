@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.steps import LoginError, Request
-from smart_router.auth.profiles import Profile, Tokens
+from smart_router.auth.profiles import GrantedTokens, Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import Picked
 from smart_router.auth.storage import credentials, writer
@@ -69,8 +69,8 @@ def open_store(state: Path, ring: Path) -> Iterator[Open]:
         store.close()
 
 
-def tokens(access: str = LONG, refresh: str = "canary-refresh") -> Tokens:
-    return Tokens(SecretStr(access), SecretStr(refresh), 0.0, 4_000_000_000.0, {"account_id": "acc"})
+def tokens(access: str = LONG, refresh: str = "canary-refresh") -> GrantedTokens:
+    return GrantedTokens(SecretStr(access), SecretStr(refresh), 0.0, 4_000_000_000.0, {"account_id": "acc"})
 
 
 def fill(store: AuthStore) -> None:

@@ -14,7 +14,7 @@ from smart_router.auth.logins.oauth import Verdict, code_login, exchange_code, p
 from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply, claims, read_tokens, seconds
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Context, Grant, LoginError, Prompt, Request, Script
+from smart_router.auth.logins.steps import Context, Grant, LoginError, LoginPrompt, Request, Script
 from smart_router.dialects.json_values import as_object
 
 ORIGINATOR = "codex_cli_rs"
@@ -53,7 +53,7 @@ def device_login(context: Context) -> Script[Grant]:
     device_id, user_code = reply.text("device_auth_id"), reply.text("user_code", "usercode")
     if not reply.ok or not device_id or not user_code:
         raise reply.refused("asking for a code")
-    yield Prompt(settings.verification_url, user_code, _DEVICE_LIMIT)
+    yield LoginPrompt(settings.verification_url, user_code, _DEVICE_LIMIT)
     question = Request(settings.device_token_url, json={"device_auth_id": device_id, "user_code": user_code})
     reply = yield from poll(question, seconds(reply.field("interval"), 5), _judge)
     code, verifier = reply.secret("authorization_code"), reply.secret("code_verifier")

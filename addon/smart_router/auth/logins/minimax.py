@@ -11,7 +11,7 @@ from smart_router.auth.logins.provider import LoginProvider, Region
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds, unix_time
 from smart_router.auth.logins.resource import with_path
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Context, Grant, LoginError, Prompt, Request, Script
+from smart_router.auth.logins.steps import Context, Grant, LoginError, LoginPrompt, Request, Script
 
 _SETTINGS = LoginSettings(
     client_id="78257093-7e40-4613-99e0-527b14b39113",
@@ -47,7 +47,7 @@ def device_login(context: Context) -> Script[Grant]:
     expires_at = unix_time(reply.field("expired_in"), now) or now + 600
     if expires_at <= now:
         raise expired()
-    yield Prompt(url, user_code, expires_at - now)
+    yield LoginPrompt(url, user_code, expires_at - now)
     question = Request(
         settings.token_url,
         {

@@ -11,7 +11,7 @@ from smart_router.auth.logins.oauth import DEAD, refresh_request
 from smart_router.auth.logins.reply import Reply, read_tokens
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Flow, LoginError, Request
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 
 
 def no_extras(reply: Reply) -> Mapping[str, str]:
@@ -97,7 +97,7 @@ class LoginProvider:
         """The request for new tokens."""
         return refresh_request(settings, refresh)
 
-    def read_refresh(self, reply: Reply, now: float) -> Tokens:
+    def read_refresh(self, reply: Reply, now: float) -> GrantedTokens:
         """New tokens, without a refresh token where the old one goes on. Raises LoginError."""
         if not reply.unclear and (reply.status in self.dead_statuses or reply.says(*DEAD)):
             raise reply.refused("the refresh", final=True)

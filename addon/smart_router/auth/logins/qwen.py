@@ -10,7 +10,7 @@ from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds
 from smart_router.auth.logins.resource import with_path
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Context, Grant, Prompt, Request, Script
+from smart_router.auth.logins.steps import Context, Grant, LoginPrompt, Request, Script
 
 _SETTINGS = LoginSettings(
     client_id="f0304373b74a44d2b584a3fb70ca9e56",
@@ -42,7 +42,7 @@ def device_login(context: Context) -> Script[Grant]:
     url = reply.text("verification_uri_complete", "verification_uri")
     if not reply.ok or not device_code or not user_code or not url:
         raise reply.refused("asking for a code")
-    yield Prompt(url, user_code, seconds(reply.field("expires_in"), 900))
+    yield LoginPrompt(url, user_code, seconds(reply.field("expires_in"), 900))
     question = Request(
         settings.token_url,
         {

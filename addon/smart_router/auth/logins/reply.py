@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from smart_router.auth.logins.steps import LoginError
-from smart_router.auth.profiles import Tokens, refusal
+from smart_router.auth.profiles import GrantedTokens, refusal
 
 _ERROR_CODE = re.compile(r"[A-Za-z]+([_ .-][A-Za-z]+)*")
 """The part of an answer that may be quoted: words; tokens have digits."""
@@ -95,14 +95,14 @@ def read_reply(status: int, body: bytes) -> Reply:
     return Reply(status, None, f"was answered {status} with {kind} that is no JSON object")
 
 
-def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> Tokens:
+def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> GrantedTokens:
     """The tokens of a token endpoint's answer. Raises LoginError."""
     access = reply.secret("access_token") if reply.ok else None
     if access is None:
         raise reply.refused("the token request")
     stated = next((value for name in ("expires_in", "expired_in") if (value := reply.field(name))), None)
     expires_at = unix_time(stated, now) or unix_time(claims(access).get("exp"), now)
-    return Tokens(access, reply.secret("refresh_token"), now, expires_at, extras)
+    return GrantedTokens(access, reply.secret("refresh_token"), now, expires_at, extras)
 
 
 def unix_time(value: object, now: float) -> float | None:

@@ -18,8 +18,8 @@ from smart_router.auth.logins.steps import (
     Grant,
     Listen,
     LoginError,
+    LoginPrompt,
     Pause,
-    Prompt,
     Request,
     Script,
     Step,
@@ -92,7 +92,7 @@ class _Runner:
                 return self._loopback.redirect_uri
             case Browse():
                 return self._browse(step)
-            case Prompt():
+            case LoginPrompt():
                 self._prompt(step)
             case Pause(seconds):
                 self._pause(seconds)
@@ -112,7 +112,7 @@ class _Runner:
                 return outcome
         raise LoginError(f"the browser did not come back within {BROWSER_LIMIT / 60:g} minutes")
 
-    def _prompt(self, step: Prompt) -> None:
+    def _prompt(self, step: LoginPrompt) -> None:
         try:
             safe_url(step.url)
         except ValueError as error:

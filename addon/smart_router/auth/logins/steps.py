@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.profiles import Tokens
+from smart_router.auth.profiles import GrantedTokens
 
 ANSWER_WITHIN = 30.0
 """Seconds that a whole exchange with an authorization server may take."""
@@ -53,7 +53,7 @@ class Browse:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class LoginPrompt:
     """Have the user open `url` and confirm `code` there, in so many seconds from now; no result."""
 
     url: str
@@ -68,7 +68,7 @@ class Pause:
     seconds: float
 
 
-Step = Request | Listen | Browse | Prompt | Pause
+Step = Request | Listen | Browse | LoginPrompt | Pause
 
 type Script[T] = Generator[Step, Any, T]
 """A flow, or a part of one, that ends with a T; steps are sent their results."""
@@ -78,7 +78,7 @@ type Script[T] = Generator[Step, Any, T]
 class Grant:
     """The result of a login. `account` is the user's address, `notice` a message for the user."""
 
-    tokens: Tokens
+    tokens: GrantedTokens
     account: str | None = None
     notice: str | None = None
 

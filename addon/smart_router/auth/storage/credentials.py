@@ -182,7 +182,7 @@ class CredentialStorage:
         self._received([self._whole(row) for row in self._file.profiles.values()])
 
     def _whole(self, row: Profile) -> Profile:
-        """What a row stands for, with its secret or why that is missing."""
+        """Credential of a row, with its secret or the reason why that is missing."""
         if row.entry is None:
             return row
         return self._read.get(row.entry) or replace(row, missing=self._troubles.get(row.entry, UNANSWERED))

@@ -66,7 +66,7 @@ class Database:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection."""
+        """True if there is a connection."""
         return self._db is not None
 
     def open(self) -> Snapshot:
@@ -167,7 +167,7 @@ class Database:
         return not busy
 
     def read_only(self) -> Snapshot:
-        """What a file that cannot be written holds, as of now; for folders mounted read-only."""
+        """Current content of a file that cannot be written; for folders mounted read-only."""
         # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
         with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
             return Snapshot({one.id: one for one in _profiles(db)})
@@ -246,7 +246,7 @@ class Database:
         self._version = -1
 
     def _replaced(self) -> bool:
-        """Whether another process has set our file aside, or someone deleted it."""
+        """Return whether another process has set our file aside, or someone deleted it."""
         try:
             return self.path.stat().st_ino != self._inode
         except FileNotFoundError:
@@ -299,6 +299,6 @@ def _choose(db: sqlite3.Connection, to_keyring: bool) -> None:
 
 
 def _same(known: Profile, held: Profile) -> bool:
-    """Whether the file holds what is known. Every secret in the keyring has an entry of its own, so where
-    there is one its name tells them apart, and the secret, which the file does not hold, need not."""
+    """Return whether the file holds what is known. Every secret in the keyring has an entry of its own, so
+    where there is one its name tells them apart, and the secret, which the file does not hold, need not."""
     return (held.id, held.entry) == (known.id, known.entry) and (known.entry is not None or held == known)

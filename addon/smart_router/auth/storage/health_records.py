@@ -1,4 +1,4 @@
-"""What this process knows of every profile's health, and which of it the disk does not know yet."""
+"""Health of all profiles in this process, with a note of the changes not yet on disk."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Job = Callable[[Database], Snapshot | None]
 
 
 class StoreError(Exception):
-    """What was asked for could not be put on disk; the message says why."""
+    """A change that could not be written to disk; the message says why."""
 
 
 class StoreWriter:

@@ -34,7 +34,7 @@ _CONTINUE = "Your answer was cut off there. Go on exactly where it stops, withou
 """Asks for what a prefilled assistant turn asks for, where models refuse to be prefilled."""
 
 
-class Conversation(NamedTuple):
+class AnthropicConversation(NamedTuple):
     """`system` are text blocks, `turns` objects with `role` (user, assistant) and `content` (blocks)."""
 
     system: list[Block]
@@ -46,7 +46,7 @@ def detail_format(provider: str) -> str:
     return "anthropic-claude-v1" if provider == "anthropic" else f"anthropic-messages-{provider}"
 
 
-def write_conversation(messages: Sequence[Message], call: CallContext) -> Conversation:
+def write_conversation(messages: Sequence[Message], call: CallContext) -> AnthropicConversation:
     """The messages as system texts and turns; ClientError for what Anthropic models cannot read."""
     system: list[Block] = []
     turns: list[dict[str, Any]] = []
@@ -65,7 +65,7 @@ def write_conversation(messages: Sequence[Message], call: CallContext) -> Conver
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": side, "content": blocks})
-    return Conversation(system, _fit(turns, prefill=call.rules.sampling != "never"))
+    return AnthropicConversation(system, _fit(turns, prefill=call.rules.sampling != "never"))
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:

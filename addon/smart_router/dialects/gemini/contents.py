@@ -37,14 +37,16 @@ _VIDEO_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "yo
 """The addresses that Gemini itself reads: its File API's and YouTube's."""
 
 
-class Conversation(NamedTuple):
+class GeminiConversation(NamedTuple):
     """`system` are the system instruction's parts, `turns` objects with `role` (user, model) and `parts`."""
 
     system: list[Part]
     turns: list[dict[str, Any]]
 
 
-def write_conversation(messages: Sequence[Message], call: CallContext, signature_format: str) -> Conversation:
+def write_conversation(
+    messages: Sequence[Message], call: CallContext, signature_format: str
+) -> GeminiConversation:
     """The messages as system parts and turns; ClientError for what Gemini models cannot read.
 
     `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
@@ -91,11 +93,11 @@ class _Writer:
         else:
             raise unsupported(f"{where}.role", f"Gemini models have no role {role!r}")
 
-    def finish(self) -> Conversation:
+    def finish(self) -> GeminiConversation:
         self._flush_results()
         if not self._turns or self._turns[0]["role"] != "user":
             self._turns.insert(0, {"role": "user", "parts": [{"text": _OPENING}]})
-        return Conversation(self._system, self._turns)
+        return GeminiConversation(self._system, self._turns)
 
     def _add_turn(self, role: str, parts: list[Part]) -> None:
         """A turn, joined to the one before if the same side speaks on; tool results stay by themselves."""
