@@ -109,7 +109,9 @@ async def test_a_failed_start_serves_nothing(failing: tuple[Case, Router, int], 
     assert code == 1
     assert provider.requests == []
     assert [line for line in router.log.splitlines() if case.said in line], router.log
-    assert case.broken_import or "Traceback" not in router.log
+    # later ones are mitmproxy's own: it logs a client that has just connected after closing its loop
+    before_the_end = router.log.partition("exiting...")[0]
+    assert case.broken_import or "Traceback" not in before_the_end
 
 
 async def test_a_failed_reload_serves_nothing_until_one_works(
