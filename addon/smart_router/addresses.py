@@ -16,6 +16,9 @@ from mitmproxy.proxy.mode_specs import (
 
 LOOPBACK = "127.0.0.1"
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Ports that a URL may leave out, by scheme."""
+
 _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 
 LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)

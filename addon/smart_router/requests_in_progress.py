@@ -97,10 +97,10 @@ class Running:
         return f"waiting for {times} silent{after}, gives up at {limit:.0f} s"
 
 
-def observe(exchange: Exchange, client: str | None, now: float) -> Running:
-    """Return the progress of an exchange; `client` is the name of its router key."""
+def observe(exchange: Exchange, now: float) -> Running:
+    """Return the progress of an exchange."""
     attempt, decision = exchange.attempt, exchange.decision
-    known = attempt or (exchange.attempts[-1] if exchange.attempts else None)
+    known = exchange.latest
     latest = exchange.started + exchange.limits.total
     phase = phase_of(exchange)
     if attempt is not None:
@@ -110,7 +110,7 @@ def observe(exchange: Exchange, client: str | None, now: float) -> Running:
         deadline = since + exchange.step.seconds if isinstance(exchange.step, Wait) else latest
     return Running(
         id=exchange.id,
-        client=client,
+        client=exchange.client,
         model=decision.asked,
         tier=decision.tier,
         attempt=exchange.number,
@@ -147,7 +147,7 @@ def _attempt_phase(attempt: Attempt) -> Phase:
 
 def running(claims: Claims, now: float) -> list[Running]:
     """The requests in progress, the longest running first."""
-    found = [observe(claim.exchange, claim.client, now) for claim in claims if claim.exchange is not None]
+    found = [observe(claim.exchange, now) for claim in claims if claim.exchange is not None]
     return sorted(found, key=lambda one: one.started)
 
 

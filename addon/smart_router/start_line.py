@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mitmproxy.utils.human import format_address
 
 from smart_router import __version__
-from smart_router.addresses import is_loopback
+from smart_router.addresses import DEFAULT_PORTS, is_loopback
 from smart_router.auth.status import ProfileStatus
 from smart_router.providers.base import Provider
 
@@ -19,8 +19,6 @@ Address = tuple[str, int]
 NOTHING_USABLE = (
     "none (set a key such as OPENAI_API_KEY and restart, or run `smart-router profiles add openai main`)"
 )
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def start_line(

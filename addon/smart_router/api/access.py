@@ -15,7 +15,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import LocalMode, TransparentMode, WireGuardMode
 from pydantic import SecretStr
 
-from smart_router.addresses import is_loopback
+from smart_router.addresses import DEFAULT_PORTS, is_loopback
 from smart_router.errors import ClientError
 
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
@@ -95,7 +95,7 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | 
 
 def own_origin(scheme: str, host: str, port: int) -> str:
     """The origin of the pages of a host, as browsers write it."""
-    usual = {"https": 443, "http": 80}.get(scheme) == port
+    usual = DEFAULT_PORTS.get(scheme) == port
     return f"{scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
 
 

@@ -43,13 +43,13 @@ def json_response(status: int, body: object, headers: Mapping[str, str] | None =
 def models(request: LocalRequest) -> http.Response:
     """`/v1/models`"""
     runtime = request.runtime
-    return json_response(200, list_models(runtime.config, runtime.auth, time.monotonic()))
+    return json_response(200, list_models(runtime.config, runtime.auth))
 
 
 def model(request: LocalRequest) -> http.Response:
     """`/v1/models/{model}`"""
     runtime, name = request.runtime, request.parameters["model"]
-    return json_response(200, get_model(runtime.config, runtime.auth, time.monotonic(), name))
+    return json_response(200, get_model(runtime.config, runtime.auth, name))
 
 
 def health_check(request: LocalRequest) -> http.Response:
@@ -84,7 +84,7 @@ _MODELS_CREATED = 0
 """OpenAI's list wants a creation time; the router knows none."""
 
 
-def list_models(config: Config, auth: AuthStore, now: float) -> dict[str, Any]:
+def list_models(config: Config, auth: AuthStore) -> dict[str, Any]:
     """Return OpenAI's model list: the virtual models, then `provider/model` for each usable credential."""
     ids = [(name, "smart-router") for name in config.routing.virtual_models]
     ids += [
@@ -96,9 +96,9 @@ def list_models(config: Config, auth: AuthStore, now: float) -> dict[str, Any]:
     return {"object": "list", "data": [_model(name, owner) for name, owner in ids]}
 
 
-def get_model(config: Config, auth: AuthStore, now: float, name: str) -> dict[str, Any]:
+def get_model(config: Config, auth: AuthStore, name: str) -> dict[str, Any]:
     """One model of the list, by its full id or by a bare one. Raises a 404 `model_not_found`."""
-    listed = list_models(config, auth, now)["data"]
+    listed = list_models(config, auth)["data"]
     for model in listed:
         if name in (model["id"], model["id"].partition("/")[2]):
             return dict(model)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from mitmproxy import http
 from pydantic import SecretStr
 
+from smart_router.addresses import DEFAULT_PORTS
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_header
 from smart_router.errors import ClientError
@@ -51,5 +52,5 @@ def _goes_to(provider: Provider, resource_url: str | None, request: http.Request
 
 def _is_at(address: str, request: http.Request) -> bool:
     parts = urlsplit(address)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     return (parts.scheme, parts.hostname, port) == (request.scheme, request.host, request.port)

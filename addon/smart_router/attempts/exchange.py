@@ -28,7 +28,7 @@ from smart_router.attempts.retries import (
     is_over_soon,
     is_proven,
 )
-from smart_router.auth.cooldowns import LIMITS, Cooled, Hold
+from smart_router.auth.cooldowns import FAULTS, LIMITS, Cooled, Hold
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
@@ -48,10 +48,7 @@ ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
 )
 """Failures that speak of the account: another profile of the same provider may do better."""
 
-ANOTHER_PROVIDER: frozenset[ErrorClass] = frozenset({"overloaded", "server", "timeout"})
-"""Failures that speak of the provider: its other models are tried after those of other providers."""
-
-ANOTHER_HOST: frozenset[ErrorClass] = frozenset({"rate_limit", "quota", "overloaded", "server", "timeout"})
+ANOTHER_HOST: frozenset[ErrorClass] = FAULTS | {"rate_limit", "quota"}
 """Failures after which a provider with several hosts is asked at the next one."""
 
 
@@ -152,6 +149,11 @@ class Exchange:
         self.services.budget.request(self.started)
 
     @property
+    def latest(self) -> Attempt | None:
+        """The running attempt, else the last one, None before the first."""
+        return self.attempt or (self.attempts[-1] if self.attempts else None)
+
+    @property
     def _last_start(self) -> float:
         """The time after which no attempt starts."""
         return self.started + min(self.limits.failover, self.limits.total)
@@ -210,7 +212,7 @@ class Exchange:
         if self.decision.explicit or error.kind in ANOTHER_PROFILE:
             return  # the same candidate again, with a profile that was not tried
         self.remaining = [other for other in self.remaining if other != candidate]
-        if error.kind in ANOTHER_PROVIDER:
+        if error.kind in FAULTS:  # the provider's: its other models come after those of other providers
             self.remaining.sort(key=lambda other: other.provider == candidate.provider)
 
     def answers(self, attempt: Attempt, now: float) -> None:

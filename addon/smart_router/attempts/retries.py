@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from smart_router.auth.cooldowns import FAULTS
 from smart_router.auth.outliers import RUN
 from smart_router.auth.selection import Picked
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ErrorClass, UpstreamError
 
-AGAIN: frozenset[ErrorClass] = frozenset({"rate_limit", "overloaded", "server", "timeout", "local"})
+AGAIN: frozenset[ErrorClass] = FAULTS | {"rate_limit", "local"}
 """Failures that may be over a moment later: the same candidate is tried again."""
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 2.0

@@ -78,7 +78,7 @@ RULES: dict[ErrorClass, Rule] = {
 """The classes that cool. `auth_permanent` disables instead; the others are the request's own fault, or the
 router's."""
 
-FAULTS = frozenset(kind for kind, rule in RULES.items() if rule.hold == "fault")
+FAULTS: frozenset[ErrorClass] = frozenset(kind for kind, rule in RULES.items() if rule.hold == "fault")
 """The classes that count for outlier detection."""
 
 LONGEST = max(rule.cap for rule in RULES.values())

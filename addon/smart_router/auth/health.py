@@ -20,7 +20,7 @@ from smart_router.auth.cooldowns import (
     state,
     with_outcome,
 )
-from smart_router.auth.outliers import Outliers, Recent
+from smart_router.auth.outliers import NONE_FAILING, Outliers, Recent
 from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.health_records import Change, HealthRecords, Key, both_keys
 from smart_router.errors import UpstreamError
@@ -31,7 +31,6 @@ _SWITCH = "switch"
 """In place of a fingerprint: the user's own on and off, which outlives a change of the secret."""
 
 _USABLE: State = Usable()
-_NONE_FAILING: Mapping[str, Recent] = {}
 
 
 class HealthBook:
@@ -95,7 +94,7 @@ class HealthBook:
     def recent(self, profiles: Iterable[Profile], model: str, now: float) -> Mapping[str, Recent]:
         """How attempts with these profiles and this model fared lately, by profile id; empty if none has."""
         if not self._failing:
-            return _NONE_FAILING
+            return NONE_FAILING
         record = self._outliers.record
         return {one.id: record(Key(one.id, model, one.fingerprint), now) for one in profiles}
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -45,6 +46,9 @@ class Recent(NamedTuple):
 
 
 NO_FAILURES = Recent(0, 0)
+
+NONE_FAILING: Mapping[str, Recent] = {}
+"""By profile id, while no candidate has failed lately."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
 from smart_router.auth.cooldowns import Cooled, Hold, Probe, State, Usable
-from smart_router.auth.outliers import NO_FAILURES, Recent
+from smart_router.auth.outliers import NO_FAILURES, NONE_FAILING, Recent
 from smart_router.auth.profiles import Profile
 
 FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
@@ -15,9 +15,6 @@ FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
 
 LIMITED: frozenset[Hold] = frozenset({"limit"})
 """A rate limit: it is waited for, or probed now and then."""
-
-
-_NONE_FAILING: Mapping[str, Recent] = {}
 
 
 class Harm(NamedTuple):
@@ -78,7 +75,7 @@ def select_profile(
     preferred: str | None = None,
     exclude: Collection[str] = (),
     also: Collection[Hold] = (),
-    recent: Mapping[str, Recent] = _NONE_FAILING,
+    recent: Mapping[str, Recent] = NONE_FAILING,
 ) -> Picked | AllCooled:
     """The first profile, in the given order, that is usable or due for a probe.
 
@@ -87,17 +84,21 @@ def select_profile(
     faults keep away the least harmful is taken, of the others the first whose probe is due. `recent` says how
     attempts with profiles fared lately, by id.
     """
+
+    def pick(profile: Profile, *, probe: bool) -> Picked:
+        return Picked(profile, probe, recent.get(profile.id, NO_FAILURES))
+
     left = [profile for profile in profiles if profile.id not in exclude]
     if preferred is not None:
         for profile in left:
             if profile.id == preferred and isinstance(states[profile.id], Usable):
-                return Picked(profile, probe=False, recent=recent.get(profile.id, NO_FAILURES))
+                return pick(profile, probe=False)
     for profile in left:
         match states[profile.id]:
             case Usable():
-                return Picked(profile, probe=False, recent=recent.get(profile.id, NO_FAILURES))
+                return pick(profile, probe=False)
             case Probe():
-                return Picked(profile, probe=True, recent=recent.get(profile.id, NO_FAILURES))
+                return pick(profile, probe=True)
     spare = [
         (harm_of(state, recent.get(profile.id, NO_FAILURES).run), place, profile, state.hold)
         for place, profile in enumerate(left)
@@ -107,7 +108,7 @@ def select_profile(
     ]
     if spare:
         _, _, profile, hold = min(spare)
-        return Picked(profile, probe=hold not in FAULTY, recent=recent.get(profile.id, NO_FAILURES))
+        return pick(profile, probe=hold not in FAULTY)
     cooled = [state for state in states.values() if isinstance(state, Cooled)]
     return AllCooled(
         min((state.until for state in cooled), default=None),

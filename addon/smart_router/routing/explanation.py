@@ -68,13 +68,8 @@ def tier_line(tier: Tier, chances: Sequence[float], signals: Sequence[Signal]) -
     if signals and signals[0].name == DIRECTIVE:
         return f"{tier}, which the prompt asks for ({signals[0].evidence})"
     sums: dict[str, float] = {}
-    for (
-        name,
-        _,
-        _,
-        for_tier,
-    ) in signals:  # not `merged`, which also picks the evidence: this is each request's
-        fact = _SAME_FACT.get(name, name)
+    for name, _, _, for_tier in signals:  # `merged` also picks evidence, which no request needs
+        fact = shown_as(name)
         sums[fact] = sums.get(fact, 0.0) + for_tier
     sums.pop(BIAS, None)
     speaking = nlargest(MOST_NAMED, sums.items(), key=itemgetter(1))

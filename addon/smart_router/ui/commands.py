@@ -147,7 +147,7 @@ class Commands:
         List the available models.
         """
         router = self._router()
-        listed = local_answers.list_models(router.config, router.auth, time.monotonic())
+        listed = local_answers.list_models(router.config, router.auth)
         return [model["id"] for model in listed["data"]]
 
     @command.command("router.profiles")  # type: ignore[untyped-decorator]

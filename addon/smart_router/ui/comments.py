@@ -17,7 +17,7 @@ ANSWERED = "answered"
 
 def in_progress(exchange: Exchange, doing: str = "") -> str:
     """`MEDIUM → google/gemini-3.8-flash, $0.0004 estimated; DOING; attempts so far; why; ID`."""
-    attempt = exchange.attempt or (exchange.attempts[-1] if exchange.attempts else None)
+    attempt = exchange.latest
     candidate = attempt.candidate if attempt else exchange.decision.candidates[0]
     head = f"{_tier(exchange)} → {candidate.name}"
     if estimate := exchange.client_flow.metadata.get("router_estimate"):

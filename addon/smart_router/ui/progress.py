@@ -79,7 +79,7 @@ class Watch:
         watched, changed = {}, []
         for exchange in self.find(now):
             known = watched[exchange.id] = self._watched.get(exchange.id, _Watched())
-            seen = observe(exchange, None, now)
+            seen = observe(exchange, now)
             if seen.silent(now) >= exchange.limits.silence_warning and known.warned != seen.attempt:
                 known.warned = seen.attempt
                 logger.warning(warning(seen, now, wall))
