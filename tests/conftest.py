@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import openai
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
@@ -58,6 +60,20 @@ def renewed(provider: Provider) -> Provider:
     provider.script.rules.clear()
     provider.requests.clear()
     return provider
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http(router: Router) -> AsyncIterator[httpx.AsyncClient]:
+    """A plain client of the module's own `router`."""
+    async with router.http() as http:
+        yield http
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The openai SDK's client of the module's own `router`."""
+    async with router.client() as client:
+        yield client
 
 
 @pytest.fixture

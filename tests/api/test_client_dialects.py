@@ -43,12 +43,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def http(router: Router) -> AsyncIterator[httpx.AsyncClient]:
-    async with router.http() as http:
-        yield http
-
-
 def lines(answer: httpx.Response) -> list[Any]:
     return [json.loads(line) for line in answer.text.splitlines()]
 

@@ -71,12 +71,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def http(router: Router) -> AsyncIterator[httpx.AsyncClient]:
-    async with router.http() as http:
-        yield http
-
-
 RESOLVED: list[tuple[str, str | None]] = [
     ("/v1/chat/completions", "chat"),
     ("/v1/chat/completions/", "chat"),

@@ -201,12 +201,18 @@ def test_commands_of_ones_own_pass_through_a_stream() -> None:
             yield Own()
             return False
 
-    drive = http_layer()
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    top.make_stream = lambda stream_id: _make(top, Stream, stream_id)  # type: ignore[method-assign]
+    drive, top = _layer_of(Stream)
     drive(events.DataReceived(top.context.client, REQUEST))
     assert len(drive.all(Own)) == 1
+
+
+def _layer_of(kind: type[HttpStream], **kwargs: Any) -> tuple[Drive, HttpLayer]:
+    """An HttpLayer whose streams are of this kind; `kwargs` are those of `http_layer`."""
+    drive = http_layer(**kwargs)
+    top = drive.top
+    assert isinstance(top, HttpLayer)
+    top.make_stream = lambda stream_id: _make(top, kind, stream_id)  # type: ignore[method-assign]
+    return drive, top
 
 
 def _make(top: HttpLayer, kind: type[HttpStream], stream_id: int) -> layer.CommandGenerator[None]:
@@ -225,10 +231,7 @@ def test_a_stream_without_a_server_connection_is_left_alone() -> None:
             yield from ()
             return False
 
-    drive = http_layer()
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    top.make_stream = lambda stream_id: _make(top, Stream, stream_id)  # type: ignore[method-assign]
+    drive, top = _layer_of(Stream)
     drive(events.DataReceived(top.context.client, REQUEST))
     assert drive.hooks == ["requestheaders", "request"]
     assert drive.all(commands.SendData) == drive.all(commands.OpenConnection) == []
@@ -247,10 +250,7 @@ def test_the_request_is_complete_when_the_server_connection_is_made() -> None:
             return False
 
     bodies: list[bytes | None] = []
-    drive = http_layer()
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    top.make_stream = lambda stream_id: _make(top, Stream, stream_id)  # type: ignore[method-assign]
+    drive, top = _layer_of(Stream)
     drive(events.DataReceived(top.context.client, REQUEST[:-1]))
     assert bodies == []
     drive(events.DataReceived(top.context.client, REQUEST[-1:]))
@@ -268,10 +268,7 @@ def test_send_response_of_what_was_streamed_only_ends_it() -> None:
             yield from self.send_response(already_streamed=True)
             return False
 
-    drive = http_layer()
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    top.make_stream = lambda stream_id: _make(top, Stream, stream_id)  # type: ignore[method-assign]
+    drive, top = _layer_of(Stream)
     drive(events.DataReceived(top.context.client, REQUEST))
     got = drive.sent(top.context.client)
     assert got.count(b"HTTP/1.1 200") == 1
@@ -311,10 +308,7 @@ def test_a_killed_flow_is_told_by_its_message_and_code() -> None:
             return bool(codes)
 
     codes: list[ErrorCode] = []
-    drive = http_layer(handlers={"request": kill})
-    top = drive.top
-    assert isinstance(top, HttpLayer)
-    top.make_stream = lambda stream_id: _make(top, Stream, stream_id)  # type: ignore[method-assign]
+    drive, top = _layer_of(Stream, handlers={"request": kill})
     drive(events.DataReceived(top.context.client, REQUEST))
     assert codes[0] is ErrorCode.KILL
     assert killed[0].error and killed[0].error.msg == flow.Error.KILLED_MESSAGE

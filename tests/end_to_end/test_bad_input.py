@@ -49,12 +49,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def http(router: Router) -> AsyncIterator[httpx.AsyncClient]:
-    async with router.http() as http:
-        yield http
-
-
 def error_of(answer: httpx.Response) -> dict[str, Any]:
     """The error object of an answer in OpenAI's shape."""
     assert answer.headers["content-type"] == "application/json"

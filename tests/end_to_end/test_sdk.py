@@ -52,12 +52,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with router.client() as client:
-        yield client
-
-
 @pytest.mark.parametrize("connection", [{}, {"tls": True}, {"http2": True}], ids=["http1", "tls", "http2"])
 async def test_whole_and_streamed(provider: Provider, router: Router, connection: dict[str, bool]) -> None:
     async with router.client(**connection) as client:

@@ -71,12 +71,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with router.client() as client:
-        yield client
-
-
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("number", range(len(PROVIDER_ERRORS)))
 async def test_a_provider_error_of_an_explicit_model_is_passed_on(

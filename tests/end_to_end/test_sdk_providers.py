@@ -49,12 +49,6 @@ def provider(shared_provider: Provider) -> Provider:
     return renewed(shared_provider)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with router.client() as client:
-        yield client
-
-
 BEARER = "authorization"
 # model; path under the provider's; the header with the key; what becomes of max_tokens=50, seed=1, user="u"
 ROWS = [
