@@ -215,7 +215,7 @@ class Attempt:
         try:
             self.body = self._decompressed(limit)
         except DecodeError as error:
-            self.damage = error
+            self.damage = error.with_traceback(None)  # whose frames hold all that was decompressed
 
     def _decompressed(self, limit: int) -> bytes:
         response = self.flow.response
