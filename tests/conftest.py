@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from tests.testbed.provider import Provider
 with warnings.catch_warnings():
     # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors
     warnings.simplefilter("ignore")
-    importlib.import_module("mitmproxy.master")
-    speedups = importlib.import_module("smart_router.proxy.fast.functions")
+    master = importlib.import_module("mitmproxy.master")
+    options = importlib.import_module("mitmproxy.options")
+    switch = importlib.import_module("smart_router.proxy.fast.switch")
 
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,13 +33,20 @@ StartRouter = Callable[..., Awaitable[Router]]
 
 
 @pytest.fixture
-def installed() -> Iterator[None]:
-    """The shorter ways through mitmproxy are in the place of its own."""
-    speedups.install()
+async def enabled() -> AsyncIterator[None]:
+    """The fast path is enabled for a mitmproxy without addons."""
+    switch.enable(master.Master(options.Options()))
     try:
         yield
     finally:
-        speedups.uninstall()
+        switch.disable()
+
+
+@pytest.fixture(scope="module", params=["on", "off"], ids=["fast", "plain"])
+def fast_path(request: pytest.FixtureRequest) -> str:
+    """Both values of `router_fast_path`, for behaviour that must not depend on it."""
+    mode: str = request.param
+    return mode
 
 
 @pytest.fixture

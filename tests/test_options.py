@@ -60,9 +60,12 @@ def test_sizes() -> None:
 
 # an option, what --set (a list) or YAML gives for it, and its value
 GIVEN = [
-    ("router_fast_hooks", ["false"], False),
-    ("router_fast_hooks", [], True),
-    ("router_fast_hooks", False, False),
+    ("router_audit_content", ["false"], False),
+    ("router_audit_content", [], True),
+    ("router_audit_content", False, False),
+    ("router_fast_path", ["auto"], "auto"),
+    ("router_fast_path", "on", "on"),
+    ("router_fast_path", ["off"], "off"),
     ("router_max_attempts", ["7"], 7),
     ("router_max_attempts", 7, 7),
     ("router_connect_timeout", ["0.5"], "0.5"),
@@ -81,8 +84,12 @@ def test_values_given_before_the_option_was_declared(name: str, raw: Any, value:
 
 # the same with what its error says
 REFUSED = [
-    ("router_fast_hooks", ["maybe"], "must be true or false, not 'maybe'"),
-    ("router_fast_hooks", 1, "must be true or false, not 1"),
+    ("router_audit_content", ["maybe"], "must be true or false, not 'maybe'"),
+    ("router_audit_content", 1, "must be true or false, not 1"),
+    ("router_fast_path", ["maybe"], "must be auto, on or off, not 'maybe'"),
+    ("router_fast_path", [], "must be auto, on or off, not None"),
+    ("router_fast_path", True, "must be auto, on or off, not True"),
+    ("router_fast_path", ["on", "off"], "takes one value, not 2"),
     ("router_max_attempts", ["x"], "must be a whole number, not 'x'"),
     ("router_max_attempts", [], "must be a whole number, not None"),
     ("router_max_attempts", 1.5, "must be a whole number, not 1.5"),

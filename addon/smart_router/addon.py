@@ -27,6 +27,7 @@ from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
     add_options,
     read_client_limits,
+    read_fast_path,
     read_limits,
     read_max_body,
     read_retention,
@@ -34,8 +35,7 @@ from smart_router.options import (
 )
 from smart_router.proxy import replay
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.fast import functions
-from smart_router.proxy.fast.hook_dispatch import FastHooks
+from smart_router.proxy.fast import switch
 from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
 from smart_router.proxy.fixes.silent_clients import SilentClients
@@ -54,9 +54,6 @@ logger = logging.getLogger(__name__)
 connections = logging.getLogger(server.__name__)
 """mitmproxy's logger for connections."""
 
-_BODY_LIMITS = ("stream_large_bodies", "body_size_limit")
-"""mitmproxy's options that its streams look at for each body."""
-
 STREAM_ABOVE = 1 << 20
 """Bodies of requests that are not the router's are streamed through from this size on; small ones are cheaper
 whole, and the UI can show them."""
@@ -73,7 +70,6 @@ class SmartRouter:
         self.attempts = self.claims.attempts
         self._life = Lifecycle()
         self.serving = RequestHandler(self.claims, flow_marks)
-        self._fast_hooks: FastHooks | None = None
         self._journal = AccessLog(logger)
         self._sessions = TlsSessions()
         self._silent = SilentClients(handler_of)
@@ -101,15 +97,12 @@ class SmartRouter:
                 self._configure(updated)
 
     def _configure(self, updated: set[str]) -> None:
-        self.claims.bodies_limited = any(getattr(ctx.options, name, True) for name in _BODY_LIMITS)
-        self.claims.streams_stored = getattr(ctx.options, "store_streamed_bodies", True)
         if not any(name.startswith("router_") for name in updated):
             return
-        if "router_fast_hooks" in updated:
-            self._use_fast_hooks(ctx.options.router_fast_hooks)
         if "router_log_connections" in updated:
             connections.setLevel(logging.NOTSET if ctx.options.router_log_connections else logging.WARNING)
         try:
+            fast_path = read_fast_path(ctx.options)
             self.claims.max_body = read_max_body(ctx.options)
             self.claims.client_limits = read_client_limits(ctx.options)
             limits = read_limits(ctx.options)
@@ -117,6 +110,8 @@ class SmartRouter:
             interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
             raise exceptions.OptionsError(str(error)) from error
+        if "router_fast_path" in updated:
+            switch.set_to(fast_path, ctx.master)
         self.claims.hosts = allowed_names(ctx.options.listen_host, ctx.options.router_allow_hosts)
         self.serving.rules = Rules(
             interception,
@@ -136,22 +131,11 @@ class SmartRouter:
     def done(self) -> None:
         """Stop, at a reload of the script or mitmproxy's end. The runtime outlives a reload."""
         self.gate.close(self)
-        self._use_fast_hooks(False)
+        switch.disable()
         connections.setLevel(logging.NOTSET)
         self._journal.uninstall()
         replay.uninstall()
         self._life.stop()
-
-    def _use_fast_hooks(self, wanted: bool) -> None:
-        if self._fast_hooks is not None:
-            self._fast_hooks.uninstall()
-            functions.uninstall()
-            self._fast_hooks = self.claims.start_hook = None
-        if wanted:
-            self._fast_hooks = FastHooks(ctx.master.addons)
-            self._fast_hooks.install()
-            functions.install()
-            self.claims.start_hook = self._fast_hooks.start
 
     def running_requests(self) -> list[Running]:
         """The requests in progress, the longest running first."""

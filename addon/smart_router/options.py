@@ -18,12 +18,13 @@ from smart_router.suggestions import did_you_mean
 
 
 class Option(NamedTuple):
-    """One option; mitmproxy checks values against `typespec`."""
+    """One option; mitmproxy checks values against `typespec`. `choices` are all values of a text."""
 
     name: str
     typespec: Any
     default: Any
     help: str
+    choices: Sequence[str] | None = None
 
 
 _LIMITS = Limits()
@@ -199,10 +200,12 @@ OPTIONS: tuple[Option, ...] = (
         "Requests are always logged.",
     ),
     Option(
-        "router_fast_hooks",
-        bool,
-        True,
-        "Take shorter ways through mitmproxy: hooks and what runs many times for each message.",
+        "router_fast_path",
+        str,
+        "auto",
+        "Use the router's faster replacements for parts of mitmproxy: on, off, or auto, which is on for the "
+        "versions of mitmproxy that they were tested with.",
+        ("auto", "on", "off"),
     ),
 )
 
@@ -250,7 +253,15 @@ def read_value(name: str, raw: Any) -> Any:
         if len(raw) > 1:
             raise ValueError(f"{name} takes one value, not {len(raw)}")
         raw = raw[0] if raw else None
-    return _READERS[option.typespec](name, raw)
+    return _one_of(option, raw) if option.choices else _READERS[option.typespec](name, raw)
+
+
+def _one_of(option: Option, raw: Any) -> str:
+    assert option.choices is not None
+    if raw in option.choices:
+        return str(raw)
+    *others, last = option.choices
+    raise ValueError(f"{option.name} must be {', '.join(others)} or {last}, not {raw!r}")
 
 
 def _read_bool(name: str, raw: Any) -> bool:
@@ -275,6 +286,11 @@ def _read_text(name: str, raw: Any) -> str:
 
 
 _READERS: Mapping[Any, Callable[[str, Any], Any]] = {bool: _read_bool, int: _read_int, str: _read_text}
+
+
+def read_fast_path(options: Any) -> str:
+    """Return `auto`, `on` or `off`. Raises ValueError naming the option."""
+    return _one_of(_BY_NAME["router_fast_path"], options.router_fast_path)
 
 
 def read_max_body(options: Any) -> int:

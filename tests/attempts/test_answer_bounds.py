@@ -37,14 +37,14 @@ FORMS = pytest.mark.parametrize("form", ["stream", "whole"])
 CODINGS = pytest.mark.parametrize("coding", PACK)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["true", "false"], ids=["fast", "slow"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clients(
-    request: pytest.FixtureRequest, shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    fast_path: str, shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Clients]:
     """Two providers `p1` and `p2`, asked in this order for the model `two`."""
     urls = {name: f"{shared_provider.url}/{name}/v1" for name in ("p1", "p2")}
     config = chains_config({"two": ["p1/m", "p2/m"]}) + providers_config(urls)
-    options = {"router_max_answer": "1m", "router_fast_hooks": request.param}
+    options = {"router_max_answer": "1m", "router_fast_path": fast_path}
     folder = tmp_path_factory.mktemp("bounds") / "router"
     async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients

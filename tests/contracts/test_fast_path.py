@@ -14,7 +14,7 @@ from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.proxy.messages import Defer, DeferCompleted
+from smart_router.proxy.fast.streams import Defer, DeferCompleted
 from tests.testbed.drive import asked, upstream
 
 COPIED = {

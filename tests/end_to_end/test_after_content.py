@@ -51,7 +51,7 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 async def routers(
     upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Mapping[str, Router]]:
-    """`fast` has the default options, `plain` does without the shortcuts through mitmproxy.
+    """`fast` has the default options, `plain` has no fast path.
 
     The chain `<break>-<upstream>-<anything>` has that upstream first.
     """
@@ -68,7 +68,7 @@ async def routers(
     options = {"router_silence_timeout": "0.4"}
     async with (
         Router(folder / "fast", config=config, options=options) as fast,
-        Router(folder / "plain", config=config, options={**options, "router_fast_hooks": "false"}) as plain,
+        Router(folder / "plain", config=config, options={**options, "router_fast_path": "off"}) as plain,
     ):
         yield {"fast": fast, "plain": plain}
 

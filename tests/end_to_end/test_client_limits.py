@@ -25,12 +25,12 @@ OPTIONS = {"router_head_timeout": "0.6", "router_body_timeout": "0.6", "router_m
 CLIENTS = '[clients]\nalice = "key-of-alice-0123456789"\n'
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["true", "false"], ids=["fast", "slow"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
-    request: pytest.FixtureRequest, shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    fast_path: str, shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Router]:
     config = CLIENTS + providers_config({"p1": f"{shared_provider.url}/p1/v1"})
-    options = {**OPTIONS, "router_fast_hooks": request.param}
+    options = {**OPTIONS, "router_fast_path": fast_path}
     async with Router(
         tmp_path_factory.mktemp("client_limits") / "router",
         config=config,

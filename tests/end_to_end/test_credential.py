@@ -55,11 +55,16 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 
 
 @pytest.mark.parametrize("upstream", ["plain", "tls", "h2"])
-async def test_secrets_stay_where_they_belong(upstream: str, upstreams: Upstreams, tmp_path: Path) -> None:
+async def test_secrets_stay_where_they_belong(
+    upstream: str, upstreams: Upstreams, tmp_path: Path, fast_path: str
+) -> None:
     provider = upstreams.providers[upstream]
     before = len(provider.requests)
     saved = tmp_path / "flows.mitm"
-    arguments: dict[str, Any] = {"args": ["-w", str(saved)], "options": {"flow_detail": "4"}}
+    arguments: dict[str, Any] = {
+        "args": ["-w", str(saved)],
+        "options": {"flow_detail": "4", "router_fast_path": fast_path},
+    }
     async with Router(tmp_path / "router", env=provider_env(provider.url, *NAMES), **arguments) as router:
         for connection in ({}, {"http2": True}):
             async with router.http(**connection) as http:

@@ -33,7 +33,7 @@ PHASES = ("head", "second", "wait", "content", "drain", "slow_pick", "slow_head"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstreams() -> AsyncIterator[Upstreams]:
+async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
     async with Upstreams() as upstreams:
         yield upstreams
 
@@ -82,6 +82,7 @@ async def router(
     deaf: socket.socket,
     mute: tuple[int, asyncio.Queue[float], asyncio.Queue[float]],
     tmp_path_factory: pytest.TempPathFactory,
+    fast_path: str,
 ) -> AsyncIterator[Router]:
     """The chain `<phase>-<upstream>-...` has that upstream first and `next` second."""
     urls = {
@@ -100,7 +101,8 @@ async def router(
     config = chains_config({name: [one.format(name) for one in both] for name, both in chains.items()})
     folder = tmp_path_factory.mktemp("disconnects") / "router"
     args = ["-s", str(inspect_addon.__file__), "-s", str(slow_hooks_addon.__file__)]
-    async with Router(folder, config=config + providers_config(urls), args=args) as router:
+    config += providers_config(urls)
+    async with Router(folder, config=config, args=args, options={"router_fast_path": fast_path}) as router:
         yield router
 
 

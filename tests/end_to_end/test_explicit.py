@@ -23,29 +23,22 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["true", "false"], ids=["short ways", "mitmproxy's own"])
-def fast_hooks(request: pytest.FixtureRequest) -> str:
-    """All is the same with and without the shorter ways through mitmproxy."""
-    way: str = request.param
-    return way
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstreams(fast_hooks: str) -> AsyncIterator[Upstreams]:
+async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
     async with Upstreams() as upstreams:
         yield upstreams
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clients(
-    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_hooks: str
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Clients]:
     """`plain` has two profiles, `single` (at the same address) and the unreachable ones have one."""
     urls = {**upstreams.urls, "single": f"{upstreams.providers['plain'].url}/single/v1"}
     config = providers_config(urls, plain="PLAIN_KEY")
     env = {**TWO_KEYS, **provider_env(upstreams.providers["plain"].url, "openai", "groq")}
     folder = tmp_path_factory.mktemp("explicit") / "router"
-    options = {"router_fast_hooks": fast_hooks, "router_max_attempts": "2"}
+    options = {"router_fast_path": fast_path, "router_max_attempts": "2"}
     async with (
         Router(folder, config=config, env=env, options=options) as router,
         clients_of(router) as clients,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
@@ -17,15 +17,23 @@ from tests.testbed.upstreams import UNREACHABLE, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CASES = list(cases(TRIGGERS))
-SILENT = list(cases(SILENCES))
+# without the fast path each trigger has one upstream, in turn: the fast path is tested with all of them
+CASES = {"on": list(cases(TRIGGERS)), "off": list(cases(TRIGGERS, every_upstream=False))}
+SILENT = {"on": list(cases(SILENCES)), "off": list(cases(SILENCES, every_upstream=False))}
 
-FAST_HTTP1 = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
+
+def in_both_modes(table: Mapping[str, list[Case]]) -> pytest.MarkDecorator:
+    """Run the cases of each mode in a router with that mode."""
+    rows = [pytest.param(mode, case, id=f"{mode}-{case.id}") for mode, some in table.items() for case in some]
+    return pytest.mark.parametrize(("fast_path", "case"), rows, scope="module")
+
+
+SHORT_LIMITS = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
 """For the silent: a whole answer may take five times as long."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstreams() -> AsyncIterator[Upstreams]:
+async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
     async with Upstreams() as upstreams:
         yield upstreams
 
@@ -36,15 +44,21 @@ def config(upstreams: Upstreams, some: list[Case]) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def clients(upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clients]:
+async def clients(
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_path: str
+) -> AsyncIterator[Clients]:
     folder = tmp_path_factory.mktemp("failover") / "router"
-    async with Router(folder, config=config(upstreams, CASES)) as router, clients_of(router) as clients:
+    made_of = config(upstreams, CASES[fast_path])
+    async with (
+        Router(folder, config=made_of, options={"router_fast_path": fast_path}) as router,
+        clients_of(router) as clients,
+    ):
         yield clients
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def silences(
-    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
+    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[dict[str, asyncio.Task[Reply]]]:
     """All silent cases at once: each takes as long as its time limit.
 
@@ -52,13 +66,14 @@ async def silences(
     half a frame is garbage, and would end the others too.
     """
     folder = tmp_path_factory.mktemp("silences") / "router"
+    options = {**SHORT_LIMITS, "router_fast_path": fast_path}
     async with (
-        Router(folder, config=config(upstreams, SILENT), options=FAST_HTTP1) as router,
+        Router(folder, config=config(upstreams, SILENT[fast_path]), options=options) as router,
         clients_of(router) as shared,
         AsyncExitStack() as stack,
     ):
         replies: dict[str, asyncio.Task[Reply]] = {}
-        for case in SILENT:
+        for case in SILENT[fast_path]:
             clients = await stack.enter_async_context(clients_of(router)) if case.stalls else shared
             replies[case.id] = asyncio.create_task(run(case, upstreams, clients))
         yield replies
@@ -88,12 +103,12 @@ def check(case: Case, upstreams: Upstreams, reply: Reply) -> None:
     assert [request.path.split("/")[1] for request in upstreams.requests(case.id)] == expected
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@in_both_modes(CASES)
 async def test_the_next_candidate_answers(case: Case, upstreams: Upstreams, clients: Clients) -> None:
     check(case, upstreams, await run(case, upstreams, clients))
 
 
-@pytest.mark.parametrize("case", SILENT, ids=lambda case: case.id)
+@in_both_modes(SILENT)
 async def test_the_next_candidate_answers_after_silence(
     case: Case, upstreams: Upstreams, silences: dict[str, asyncio.Task[Reply]]
 ) -> None:

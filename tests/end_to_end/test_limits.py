@@ -34,7 +34,7 @@ BOTH = pytest.mark.parametrize("client", ["h1", "h2"])
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clients(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Clients]:
     """Six providers `p1` to `p6`; the chains `two-*` are of the first two, `six-*` of all."""
     urls = {f"p{number}": f"{shared_provider.url}/p{number}/v1" for number in range(1, 7)}
@@ -42,7 +42,8 @@ async def clients(
     chains |= {f"two-{name}": candidates[:2] for name, candidates in zip(NAMES, chains.values(), strict=True)}
     config = chains_config(chains) + providers_config(urls)
     folder = tmp_path_factory.mktemp("limits") / "router"
-    async with Router(folder, config=config, options=OPTIONS) as router, clients_of(router) as clients:
+    options = {**OPTIONS, "router_fast_path": fast_path}
+    async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients
 
 

@@ -40,10 +40,11 @@ CALLS = [("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Router]:
     env = provider_env(shared_provider.url, "openai", "groq")
-    async with Router(tmp_path_factory.mktemp("sdk") / "router", env=env) as router:
+    options = {"router_fast_path": fast_path}
+    async with Router(tmp_path_factory.mktemp("sdk") / "router", env=env, options=options) as router:
         yield router
 
 

@@ -54,7 +54,7 @@ OPTIONS = {"router_max_attempts": "2", "router_max_wait": "0.05"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Router]:
     """Each case has a provider of its own: failures cool the profile that they speak of."""
     names = [f"{form}{number}" for form in ("whole", "stream") for number in range(len(PROVIDER_ERRORS))]
@@ -62,7 +62,8 @@ async def router(
     config = "".join(f'[providers.{name}]\nbase_url = "{shared_provider.url}/{name}/v1"\n' for name in names)
     env = provider_env(shared_provider.url, "openai")
     folder = tmp_path_factory.mktemp("errors") / "router"
-    async with Router(folder, env=env, config=config, options=OPTIONS) as router:
+    options = {**OPTIONS, "router_fast_path": fast_path}
+    async with Router(folder, env=env, config=config, options=options) as router:
         yield router
 
 

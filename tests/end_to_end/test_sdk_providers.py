@@ -31,7 +31,7 @@ PROVIDERS = ("openai", "anthropic", "google", "deepseek", "xai", "groq", "openro
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
-    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Router]:
     url = shared_provider.url
     env = provider_env(url, *PROVIDERS) | {
@@ -40,7 +40,8 @@ async def router(
         "KEYS_2": "key-c",
     }
     config = f'[providers.keys]\nbase_url = "{url}/keys/v1"\nkey_env = "KEYS"\n'
-    async with Router(tmp_path_factory.mktemp("providers") / "router", env=env, config=config) as router:
+    folder, options = tmp_path_factory.mktemp("providers") / "router", {"router_fast_path": fast_path}
+    async with Router(folder, env=env, config=config, options=options) as router:
         yield router
 
 

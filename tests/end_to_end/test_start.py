@@ -51,13 +51,14 @@ class Case(NamedTuple):
 FAILURES = {
     "options": Case(
         "router_max_attempts must be a whole number, not 'x'; "
-        "there is no option router_max_atempts; did you mean router_max_attempts?",
-        options={"router_max_attempts": "x", "router_max_atempts": "3"},
+        "there is no option router_max_atempts; did you mean router_max_attempts?; "
+        "there is no option router_fast_hooks; did you mean router_fast_path?",
+        options={"router_max_attempts": "x", "router_max_atempts": "3", "router_fast_hooks": "false"},
     ),
     "config.yaml of mitmweb": Case(
         "router_stats_days must be a whole number, not 1.5; "
-        "router_fast_hooks must be true or false, not 'maybe'",
-        yaml="router_stats_days: 1.5\nrouter_fast_hooks: maybe\n",
+        "router_fast_path must be auto, on or off, not 'maybe'",
+        yaml="router_stats_days: 1.5\nrouter_fast_path: maybe\n",
         program=MITMWEB,
     ),
     "config that is a folder": Case("/: cannot be read", options={"router_config": "/"}),
@@ -140,7 +141,7 @@ import logging
 from mitmproxy import ctx
 
 WRONG = {
-    "router_max_attempts": "x", "router_stats_days": "0", "router_fast_hooks": "maybe",
+    "router_max_attempts": "x", "router_stats_days": "0", "router_fast_path": "maybe",
     "router_hold_head": "soon", "router_keep_body": "10q", "router_config": "/",
 }
 
@@ -171,5 +172,5 @@ async def test_a_running_router_refuses_wrong_values_and_keeps_the_old_ones(
         origin = {"origin": "http://localhost:3000"}
         answer = await http.post("/v1/chat/completions", content=BODY, headers=origin)
         assert answer.status_code == 200
-    for name in ("max_attempts", "stats_days", "fast_hooks", "hold_head", "keep_body", "config"):
+    for name in ("max_attempts", "stats_days", "fast_path", "hold_head", "keep_body", "config"):
         assert router.wait_for_log(rf"router_{name} kept=(\w+) (.*)")[1] == "True"

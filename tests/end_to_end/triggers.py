@@ -104,10 +104,11 @@ class Case(NamedTuple):
         return answer
 
 
-def cases(triggers: tuple[Trigger, ...]) -> Iterator[Case]:
-    """Triggers by upstreams by clients, streamed and whole."""
-    for trigger in triggers:
-        for upstream in trigger.upstreams:
+def cases(triggers: tuple[Trigger, ...], *, every_upstream: bool = True) -> Iterator[Case]:
+    """Triggers by upstreams by clients, streamed and whole; or each trigger with one upstream, in turn."""
+    for number, trigger in enumerate(triggers):
+        one = trigger.upstreams[number % len(trigger.upstreams)]
+        for upstream in trigger.upstreams if every_upstream else (one,):
             for client in ("h1", "h2"):
                 if trigger.streamed is not None:
                     yield Case(trigger, upstream, client, stream=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 from mitmproxy.connection import Client
-from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 
@@ -17,8 +16,6 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.client_limits import ClientLimits, UploadBudget
 from smart_router.attempts.exchange import Exchange
 from smart_router.errors import ClientError
-
-StartNow = Callable[[StartHook, bool], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -45,10 +42,7 @@ class Claims:
     """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes.
 
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
-    `start_hook` runs a hook at once and says whether it is over, given whether its flow is the router's own;
-    None leaves all hooks to mitmproxy. `bodies_limited` says that mitmproxy was told to stream or refuse
-    large bodies, `streams_stored` that it was told to store what is streamed. `hosts` are the names that
-    the router goes by besides loopback's, in lower case.
+    `hosts` are the names that the router goes by besides loopback's, in lower case.
     """
 
     def __init__(self, max_body: int) -> None:
@@ -56,9 +50,6 @@ class Claims:
         self.client_limits = ClientLimits()
         self.uploads = UploadBudget()
         self.attempts: dict[str, Attempt] = {}
-        self.start_hook: StartNow | None = None
-        self.bodies_limited = True
-        self.streams_stored = True
         self.hosts: frozenset[str] = frozenset()
         self._strange_hosts: WeakKeyDictionary[http.Request, str] = WeakKeyDictionary()
         self._claims: dict[str, Claim] = {}

@@ -1,140 +1,91 @@
 """Attempts run inside the client's own connection: mitmproxy's HTTP layer, extended.
 
-- `adopt` turns an `HttpLayer` into a `RoutedLayer`, whose client-facing streams are `RoutedStream`s.
-- Each attempt is an `HttpStream` in the same layer, with all of mitmproxy's hooks, so that it shows in the UI
-  like any flow. Its client is a connection that nobody has: what is sent there goes to the routed stream.
+- `install_routing` turns an `HttpLayer` into a `RoutedLayer`; the streams of its client are `RoutedStream`s.
+- Each attempt is an `HttpStream` in the same layer, with all of mitmproxy's hooks, so the UI shows it like
+  any flow. Its client is an `AttemptsClient`, which passes the response to the routed stream.
 - Events of an attempt that was given up are dropped by identity.
-- The credential is put in here, on a copy of the request on its way to the provider's connection: no flow
-  object ever holds it, so neither the UI nor a saved file can leak it.
+- The credential is put into a copy of the request that goes to the provider's connection: no flow object ever
+  holds it, so neither the UI nor a saved file can leak it.
 - Time limits are timers of the connection, not of the request: mitmproxy cannot cancel a wakeup.
 
-Commands that reach another stream (`StartAttempt`, `CancelAttempt`) are carried out by the layer, because a
-blocking command must be registered with the stream that yielded it.
+Commands that reach another stream (`StartAttempt`, `CancelAttempt`) are run by the layer, because a blocking
+command must be registered with the stream that yielded it.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    GetHttpConnection,
-    HttpClient,
-    RegisterHttpConnection,
-    SendHttp,
-)
-from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpStream, RegisterHttpConnection
+from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
-    ResponseData,
-    ResponseEndOfMessage,
-    ResponseProtocolError,
 )
+from mitmproxy.proxy.server import ConnectionHandler
 from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.http_messages import with_secrets
-from smart_router.dialects.hub import End, Failure
-from smart_router.proxy.attempt_stream import AttemptStream
+from smart_router.attempts.client_limits import Deadlines
+from smart_router.attempts.http_messages import shallow_copy, with_secrets
+from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, RunningAttempt
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.deadlines import DeadlineLayer
-from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
-from smart_router.proxy.fast.http1 import FAST_HTTP1, FastHttp1Client, FastHttp1Server, use_fast_http1
-from smart_router.proxy.fast.streams import FastStream
-from smart_router.proxy.fast.writes import in_few_writes
-from smart_router.proxy.messages import (
-    AnswerEvents,
-    AttemptEvent,
-    BeginAttempt,
-    CancelAttempt,
-    DeferCompleted,
-    SetTimer,
-    StartAttempt,
-    Tick,
-)
+from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
+from smart_router.proxy.messages import CancelAttempt, SetTimer, StartAttempt, Tick
 from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
-
-_REQUEST_EVENTS = (CompleteRequest, RequestHeaders, RequestData, RequestEndOfMessage)
-_RequestEvent = CompleteRequest | RequestHeaders | RequestData | RequestEndOfMessage
-_Beginning = CompleteRequest | RequestHeaders
-_BEGINNINGS = (CompleteRequest, RequestHeaders)
-_WHOLE = (CompleteRequest, CompleteResponse)
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
 
 _attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
 
-
-@dataclass(slots=True)
-class _Running:
-    attempt: Attempt
-    owner: int
+_OWN_COMMANDS = (StartAttempt, CancelAttempt, SetTimer)
 
 
 class RoutedLayer(DeadlineLayer):
-    """An `HttpLayer` whose streams may be routed. Made by `adopt`, never constructed."""
+    """An `HttpLayer` whose streams may be routed. Made by `install_routing`, never constructed."""
+
+    request_heads: ClassVar[tuple[type[HttpEvent], ...]] = (RequestHeaders,)
+    request_events: ClassVar[tuple[type[HttpEvent], ...]] = (RequestHeaders, RequestData, RequestEndOfMessage)
 
     claims: Claims
     attempts_client: Client
-    running: dict[int, _Running]
+    running: dict[int, RunningAttempt]
     timers: dict[commands.RequestWakeup, float]
-    hooks: deque[commands.StartHook]
-    deferred: deque[tuple[RoutedStream, DeferCompleted]]
-    can_start: bool
-    delegates_hooks: bool
-    at_start: Callable[[], None] | None
 
-    def handle_event(self, event: events.Event) -> Commands:
-        """As a layer's own; only this layer's streams and connections ever wait for something."""
-        return self._handle_event(event) if self.debug is None else super().handle_event(event)
+    def set_up(
+        self, claims: Claims, handler: ConnectionHandler | None, *, delegates_hooks: bool = False
+    ) -> None:
+        """Initialise a layer whose class was changed. `handler` runs the layer's connection, if mitmproxy
+        itself accepted it; a layer that `delegates_hooks` leaves all of them to its handler.
+        """
+        self.claims = claims
+        self.attempts_client = _attempts_client(self.context.client)
+        self.running = {}
+        self.timers = {}
+        self.deadlines = Deadlines()
+        self.deadline_check = None
+        self.connections = _Connections(self.connections)
+        self.connections[self.attempts_client] = self.attempts_end()
+
+    def attempts_end(self) -> AttemptsClient:
+        """The layer that receives the responses of attempts."""
+        return AttemptsClient(self.context.fork(), self.attempts_client, self.running)
 
     def _handle_event(self, event: events.Event) -> Commands:
-        self.can_start = isinstance(event, events.ConnectionEvent) and event.connection is self.context.client
-        return in_few_writes(self._run_deferred(self._handle_one(event)))
-
-    def receive(self, connection: Connection, data: bytes) -> Iterable[commands.Command]:
-        """As `handle_event` for data that arrived; in the midst of a stream without all that is around it."""
-        child = self.connections.get(connection)
-        if type(child) is FastHttp1Client and (body := child.more(data)):
-            assert child.stream_id is not None
-            straight = self._forward_chunk(child.stream_id, body)
-            if straight is not None:
-                return straight if type(straight) is tuple else in_few_writes(self._run_deferred(straight))
-        self.can_start = connection is self.context.client
-        event = events.DataReceived(connection, data)
-        came_of_it = self.event_to_child(child, event) if child else self._handle_one(event)
-        return in_few_writes(self._run_deferred(came_of_it))
-
-    def _run_deferred(self, came_of_it: Iterable[commands.Command]) -> Commands:
-        """All of it, and then the hooks and beginnings that wait, in their order."""
-        yield from came_of_it
-        while self.hooks or self.deferred:
-            self.can_start = False
-            if self.deferred:
-                stream, released = self.deferred.popleft()
-                yield from self.event_to_child(stream, released)
-                continue
-            hook = self.hooks.popleft()
-            start = None if self.delegates_hooks else self.claims.start_hook
-            if start is None or not start(hook, False):
-                yield hook
-            elif hook.blocking:
-                yield from self._handle_one(events.HookCompleted(hook))
-
-    def _handle_one(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup) and event.command in self.timers:
             del self.timers[event.command]
             for stream_id, stream in list(self.streams.items()):
@@ -143,177 +94,87 @@ class RoutedLayer(DeadlineLayer):
             return
         yield from super()._handle_event(event)
         if type(event) is events.Start:
-            use_fast_http1(self.connections[self.context.client])
-            if self.at_start:
-                self.at_start()
+            self.prepare_connection(self.connections[self.context.client])
         elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
                 self.connections.pop(connection, None)  # mitmproxy keeps it for the client connection's life
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
-        """As mitmproxy's own: each event of each chunk passes here several times, so it is not called for
-        them, which would double the generators, and looks for the most frequent commands first.
-        """
-        for command in child.handle_event(event):
-            kind = type(command)
-            if kind is ReceiveHttp:
-                received = command.event  # type: ignore[attr-defined]
-                if type(received) in _BEGINNINGS:
-                    yield from self.make_stream(received.stream_id)
-                elif type(received) is ResponseData:
-                    straight = self._forward_chunk(received.stream_id, received.data)
-                    if straight is not None:
-                        yield from straight
-                        continue
-                if stream := self.streams.get(received.stream_id):
-                    yield from self.event_to_child(stream, received)
-            elif kind is SendHttp:
-                yield from self._send(command.event, command.connection)  # type: ignore[attr-defined]
-            elif kind is commands.SendData:
-                yield command
-            elif isinstance(command, commands.StartHook):
-                if command.blocking:
-                    self.command_sources[command] = child
-                self.hooks.append(command)
-            else:
-                if command.blocking or kind is commands.RequestWakeup:
-                    self.command_sources[command] = child
-                if isinstance(command, HttpCommand):
-                    yield from self._run_command(command)
-                else:
-                    if isinstance(command, commands.OpenConnection):
-                        self.connections[command.connection] = child
-                    yield command
-
-    def _forward_chunk(self, stream_id: int, data: bytes) -> Iterable[commands.Command] | None:
-        """Bring more of an attempt's answer to its client, if that is all there is to do with it."""
-        running, stream = self.running.get(stream_id), self.streams.get(stream_id)
-        if running is None or type(stream) is not AttemptStream:
-            return None
-        attempt, owner = running.attempt, self.streams.get(running.owner)
-        if not (
-            stream.passes_on(attempt.captured) and type(owner) is RoutedStream and owner.passes_on(attempt)
-        ):
-            return None
-        attempt.captured.add(data)
-        arrived = attempt.feed(data)
-        if arrived and type(arrived[-1]) in (End, Failure):
-            return self.event_to_child(owner, AnswerEvents(running.owner, attempt, arrived))
-        if not arrived or not (data := owner.pass_on(arrived)):
-            return ()
-        client = self.connections[self.context.client]
-        if type(client) is FastHttp1Server and client.chunked:
-            return (client.chunk(data),)
-        return self.event_to_child(client, ResponseData(running.owner, data))
-
-    def _send(self, event: HttpEvent, to: Connection) -> Commands:
-        """Bring what a stream sends to where it goes."""
-        if to is self.attempts_client:
-            yield from self._to_owner(event)
-            return
-        if to is not self.context.client and isinstance(event, _REQUEST_EVENTS):
-            passed = yield from self._to_provider(event)
+        """Like the base class, for requests with their credential, and with the router's own commands."""
+        if isinstance(event, self.request_events) and not isinstance(child, HttpStream):
+            passed = yield from self.to_provider(event)
             if passed is None:
                 return
             event = passed
-        child = self.connections[to]
-        if type(event) in _WHOLE and type(child) not in FAST_HTTP1:
-            for part in event.parts():  # type: ignore[attr-defined]
-                yield from self.event_to_child(child, part)
-        else:
-            yield from self.event_to_child(child, event)
+        for command in super().event_to_child(child, event):
+            if isinstance(command, _OWN_COMMANDS):
+                yield from self.run_command(command)
+            else:
+                yield command
 
-    def _to_owner(self, event: HttpEvent) -> Commands:
-        """What an attempt answers, for the stream that it was made for."""
-        running = self.running.get(event.stream_id)
-        if running is None:
-            return  # given up
-        if isinstance(event, CompleteResponse | ResponseEndOfMessage | ResponseProtocolError):
-            del self.running[event.stream_id]
-        if stream := self.streams.get(running.owner):
-            yield from self.event_to_child(stream, AttemptEvent(running.owner, running.attempt, event))
-
-    def _run_command(self, command: HttpCommand) -> Commands:
-        """A stream's or connection's wish; the layer's own, and those of routed streams."""
+    def run_command(self, command: HttpCommand) -> Commands:
+        """Run a command that is the router's own."""
         if isinstance(command, StartAttempt):
             yield from self._start(command)
         elif isinstance(command, CancelAttempt):
             yield from self._cancel(command)
-        elif isinstance(command, SetTimer):
-            if not self._is_armed(command.at):
-                yield from self._arm(command.at)
-        elif isinstance(command, DropStream):
-            if isinstance(stream := self.streams.pop(command.stream_id, None), FastStream):
-                stream.break_cycles()
-        elif isinstance(command, GetHttpConnection):
-            yield from self.get_connection(command)
-        else:
-            assert isinstance(command, RegisterHttpConnection)
-            yield from self.register_connection(command)
+        elif isinstance(command, SetTimer) and not self._is_armed(command.at):
+            yield from self._arm(command.at)
 
-    def _to_provider(self, event: _RequestEvent) -> layer.CommandGenerator[_RequestEvent | None]:
-        """A request on its way to a server's connection, or None if nobody waits for its answer any more."""
+    def to_provider(self, event: HttpEvent) -> layer.CommandGenerator[HttpEvent | None]:
+        """Return a request's event as it is sent to a server, or None if its attempt was given up."""
         if event.stream_id < FIRST_ATTEMPT_ID:
-            return self._with_lent_credential(event) if isinstance(event, _BEGINNINGS) else event
+            return self._with_lent_credential(event) if isinstance(event, self.request_heads) else event
         running = self.running.get(event.stream_id)
         if running is None:
-            return None  # given up before it was sent
-        if isinstance(event, _BEGINNINGS):
+            return None
+        if isinstance(event, self.request_heads):
             event = _with_credential(event, running.attempt)
             if not self._is_armed(running.attempt.deadline):
                 yield from self._arm(running.attempt.deadline)
         return event
 
-    def _with_lent_credential(self, event: _Beginning) -> _Beginning:
-        """An attempt that a person replays is a stream like any other, but for this."""
+    def _with_lent_credential(self, event: HttpEvent) -> HttpEvent:
+        """Add the credential of an attempt that a user replays."""
         stream = self.streams.get(event.stream_id)
         lent = self.claims.credential(stream.flow) if stream else {}
         return _with_headers(event, lent) if lent else event
 
+    def prepare_connection(self, top: layer.Layer) -> None:
+        """Change the class of a new connection, the innermost of a stack of layers."""
+        use_bounded_http1(top)
+
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
-        top = self.connections[command.connection]
-        use_fast_http1(top)
-        if type(top) is HttpClient and not command.err:
-            self.connections[command.connection] = top.child_layer  # it has only passed on since it dialled
+        self.prepare_connection(self.connections[command.connection])
         yield from super().register_connection(command)
 
     def make_stream(self, stream_id: int) -> Commands:
-        context, hands_up = self.context.fork(), self.delegates_hooks
-        stream = RoutedStream(context, stream_id, self.claims, delegates_hooks=hands_up)
-        self.streams[stream_id] = stream
-        yield from self.event_to_child(stream, events.Start())
-        if self.can_start:
-            self.can_start = False
-        else:
-            # The client sent it before it had its last answer. That may just be being read, from a connection
-            # that this request will want; and of a thousand at once none is to be handled within another.
-            self.deferred.append((stream, stream.defer()))
+        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self.claims)
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _start(self, command: StartAttempt) -> Commands:
         attempt, sid = command.attempt, next(_attempt_ids)
         attempt.stream_id = sid
         command.context.client = self.attempts_client
-        self.running[sid] = _Running(attempt, command.owner)
+        self.running[sid] = RunningAttempt(attempt, command.owner)
         self.claims.attempts[attempt.flow.id] = attempt
         for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
-        hands_up = self.delegates_hooks
-        stream = AttemptStream(command.context, sid, self.claims, delegates_hooks=hands_up)
-        stream.standing = self._open_connection
-        self.streams[sid] = stream
-        yield from self.event_to_child(stream, BeginAttempt(sid, attempt.flow))
+        yield from self.start_stream(command.context, sid, attempt)
 
-    def _open_connection(self, wanted: GetHttpConnection) -> Connection | None:
-        """The connection that `get_connection` would give at once, if it would."""
-        for connection in self.connections:
-            if wanted.connection_spec_matches(connection):
-                if connection.error or connection in self.waiting_for_establishment:
-                    return None
-                h2_to_h1 = self.context.client.alpn == b"h2" and connection.alpn != b"h2"
-                if connection.connected and not h2_to_h1:
-                    return connection
-        return None
+    def start_stream(self, context: Context, stream_id: int, attempt: Attempt) -> Commands:
+        """Send an attempt's request through a stream of its own."""
+        stream = AttemptStream(context, stream_id, attempt)
+        self.streams[stream_id] = stream
+        request = attempt.flow.request
+        request.timestamp_start = time.time()
+        body = request.raw_content or b""
+        yield from self.event_to_child(stream, events.Start())
+        yield from self.event_to_child(stream, RequestHeaders(stream_id, request, not body, attempt.flow))
+        if body:
+            yield from self.event_to_child(stream, RequestData(stream_id, body))
+        yield from self.event_to_child(stream, RequestEndOfMessage(stream_id))
 
     def _cancel(self, command: CancelAttempt) -> Commands:
         sid = command.attempt.stream_id
@@ -335,7 +196,7 @@ class RoutedLayer(DeadlineLayer):
             yield from self.event_to_child(child, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
 
     def _is_armed(self, at: float) -> bool:
-        """Whether a timer goes off by then."""
+        """Return whether a timer goes off by then."""
         return bool(self.timers) and min(self.timers.values()) <= at
 
     def _arm(self, at: float) -> Commands:
@@ -344,11 +205,37 @@ class RoutedLayer(DeadlineLayer):
         yield wakeup
 
 
-def _with_credential(event: _Beginning, attempt: Attempt) -> _Beginning:
+class _ClosedConnection:
+    """Stands for a connection that was forgotten: drops what is still sent to it."""
+
+    def handle_event(self, event: events.Event) -> tuple[commands.Command, ...]:
+        return ()
+
+
+class _Connections(dict[Connection, Any]):
+    """A layer's connections, tolerant of late events for those that were forgotten."""
+
+    def __missing__(self, connection: Connection) -> _ClosedConnection:
+        if connection.state is not ConnectionState.CLOSED:
+            raise KeyError(connection)  # by which mitmproxy finds WebSockets behind an upstream proxy
+        return _ClosedConnection()
+
+
+def _attempts_client(client: Client) -> Client:
+    """Return a stand-in for the client of attempts: like the real one, and another connection."""
+    stand_in = shallow_copy(client)
+    stand_in.id = f"{client.id}-attempts"
+    stand_in.state = ConnectionState.OPEN
+    return stand_in
+
+
+def _with_credential(event: HttpEvent, attempt: Attempt) -> HttpEvent:
     attempt.sent(time.monotonic())
-    return _with_headers(event, attempt.credential if attempt.trusts(event.request) else {})
+    request = event.request  # type: ignore[attr-defined]  # a request's head
+    return _with_headers(event, attempt.credential if attempt.trusts(request) else {})
 
 
-def _with_headers(event: _Beginning, secrets: Mapping[str, SecretStr]) -> _Beginning:
-    """The event with a copy of its request that holds these headers."""
-    return replace(event, request=with_secrets(event.request, secrets))
+def _with_headers(event: HttpEvent, secrets: Mapping[str, SecretStr]) -> HttpEvent:
+    """Return the event with a copy of its request that holds these headers."""
+    request = event.request  # type: ignore[attr-defined]  # a request's head
+    return replace(event, request=with_secrets(request, secrets))  # type: ignore[call-arg]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mitmproxy import http
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
-from smart_router.dialects.hub import Event
 
 
 @dataclass
@@ -35,20 +32,6 @@ class DecompressHook(commands.StartHook):
     name: ClassVar[str] = "router_decompress"
 
     attempt: Attempt
-
-
-class Defer(HttpCommand):
-    """What a stream waits for that began in the midst of another one's event."""
-
-    blocking = True
-
-
-@dataclass
-class DeferCompleted(events.CommandCompleted):
-    """That event is dealt with."""
-
-    command: Defer
-    reply: None = None
 
 
 @dataclass
@@ -73,21 +56,6 @@ class SetTimer(HttpCommand):
     """Have the routed streams of this connection ticked at `at` (monotonic seconds) or earlier."""
 
     at: float
-
-
-@dataclass
-class BeginAttempt(HttpEvent):
-    """Tells the stream of an attempt to send its flow's request."""
-
-    flow: http.HTTPFlow
-
-
-@dataclass
-class AnswerEvents(HttpEvent):
-    """What was read of an attempt's answer, for the stream that owns it."""
-
-    attempt: Attempt
-    events: Sequence[Event]
 
 
 @dataclass

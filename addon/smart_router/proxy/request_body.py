@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.proxy.layers.http._events import RequestData, RequestEndOfMessage, RequestHeaders
 
 from smart_router.attempts.client_limits import FREE_BODY
 from smart_router.errors import ClientError, body_too_slow, uploads_full
-from smart_router.proxy.fast.complete_messages import CompleteRequest
-from smart_router.proxy.fast.streams import FastStream
+from smart_router.proxy.claims import Claims
 from smart_router.proxy.messages import BodyTooSlow
 
 Commands = layer.CommandGenerator[None]
 
 
-class BoundedRequestStream(FastStream):
+class BoundedRequestStream(HttpStream):
     """An `HttpStream` that bounds the bodies of claimed requests.
 
     `received` counts the bytes of the body so far, `reserved` those that the common budget holds for it.
-    `refused` is set once the request is answered before its body is complete.
+    `refused` is set once the request is answered before its body is complete, `in_one_piece` while head and
+    body are handled together.
     """
 
     received: int = 0
     reserved: int = 0
     refused: bool = False
-    _in_one_piece: bool = False
+    in_one_piece: bool = False
+
+    def __init__(self, context: Context, stream_id: int, claims: Claims) -> None:
+        super().__init__(context, stream_id)
+        self.claims = claims
 
     def handle_event(self, event: events.Event) -> Commands:
         """Like the base class; a paused stream does not queue the rest of a refused body."""
@@ -39,7 +45,6 @@ class BoundedRequestStream(FastStream):
             return
         if self._is_refused(event):  # queued before the refusal
             return
-        self._in_one_piece = type(event) is CompleteRequest
         yield from super()._handle_event(event)
         if self.reserved and not self.receiving:
             self._release()
@@ -47,7 +52,7 @@ class BoundedRequestStream(FastStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
         """Like the base class; reads no body of a request whose head is refused already."""
         yield from super().state_wait_for_request_headers(event)
-        if self.receiving and not event.end_stream and not self._in_one_piece:
+        if self.receiving and not event.end_stream and not self.in_one_piece:
             claim = self.claims.get(self.flow)
             if claim is not None and claim.refusal is not None:
                 yield from self._refuse_body(claim.refusal)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 
 from mitmproxy import flow as mflow
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
@@ -37,9 +37,7 @@ from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
-from smart_router.proxy.fast.complete_messages import CompleteResponse
 from smart_router.proxy.messages import (
-    AnswerEvents,
     AttemptEvent,
     CancelAttempt,
     DecompressHook,
@@ -71,10 +69,6 @@ class RoutedStream(BoundedRequestStream):
     head_sent: bool = False
     keep_alive_at: float = 0.0
 
-    def may_run(self, command: commands.Command) -> bool:
-        """The next attempt may want the connection on which the failed one's end is just being read."""
-        return type(command) is NextAttemptHook and not self.exchange.number
-
     # The request.
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
@@ -101,8 +95,6 @@ class RoutedStream(BoundedRequestStream):
         elif isinstance(event, AttemptEvent):
             if event.attempt is self.attempt:
                 yield from self._from_attempt(event.attempt, event.event)
-        elif isinstance(event, AnswerEvents):
-            yield from self._take(event.attempt, event.events)
         elif isinstance(event, Tick):
             yield from self._tick(time.monotonic())
         elif isinstance(event, RequestProtocolError):
@@ -163,13 +155,7 @@ class RoutedStream(BoundedRequestStream):
     # What the attempt's provider sends.
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
-        if isinstance(event, CompleteResponse):
-            attempt.head(event.response)
-            attempt.close(time.monotonic())
-            yield from self._take(attempt, attempt.feed(event.body))
-            if self.attempt is attempt:
-                yield from self._attempt_ended(attempt)
-        elif isinstance(event, ResponseHeaders):
+        if isinstance(event, ResponseHeaders):
             attempt.head(event.response)
             yield SetTimer(attempt.deadline)
         elif isinstance(event, ResponseData):
@@ -217,18 +203,6 @@ class RoutedStream(BoundedRequestStream):
             yield from self._advance(attempt)
         if failure and self.attempt is attempt:
             yield from self._failed(failure.error)
-
-    def passes_on(self, attempt: Attempt) -> bool:
-        """Whether more of this attempt's answer goes to the client as it comes, until its end."""
-        answer = self.answer if self.attempt is attempt else None
-        return answer is not None and answer.committed and not answer.complete and self._paused is None
-
-    def pass_on(self, arrived: Sequence[Event]) -> bytes:
-        """More of the answer, and neither its end nor a failure: what the client is to get."""
-        self.answer.take(arrived)
-        data = self.answer.stream_bytes(early_head=False)
-        self.exchange.client_body.add(data)
-        return data
 
     def _advance(self, attempt: Attempt) -> Commands:
         """More of the answer is there: send what is due, and note its end."""
@@ -291,7 +265,7 @@ class RoutedStream(BoundedRequestStream):
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         if not (yield from self._stopped()):
-            yield from self.send_complete()
+            yield from self.send_response()
 
     # Time, and the client leaving.
 

@@ -1,11 +1,13 @@
 """Chunks that go straight from the provider's connection to the client's: the client gets the same.
 
-Where mitmproxy was told to store what it streams, each chunk passes through its layers as ever.
+Where mitmproxy is told to store what it streams, and without the fast path, each chunk passes through all
+layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
@@ -18,7 +20,11 @@ from tests.testbed.upstreams import WORKING, Upstreams
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAYS: Mapping[str, Mapping[str, str]] = {"straight": {}, "through": {"store_streamed_bodies": "true"}}
+WAYS: Mapping[str, Mapping[str, str]] = {
+    "straight": {},
+    "through": {"store_streamed_bodies": "true"},
+    "plain": {"router_fast_path": "off"},
+}
 
 PIECES = [f"{number} " * (number % 7) for number in range(60)]
 
@@ -42,18 +48,17 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 async def clients(
     upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, Clients]]:
-    """Of a router of each way."""
+    """Clients of a router per way."""
     names = [f"{name}-{cut}-{upstream}" for name in STREAMS for cut in CUTS for upstream in WORKING]
     config = chains_config({name: [f"{name.split('-')[2]}/{name}"] for name in names})
     config += providers_config(upstreams.urls)
     folder = tmp_path_factory.mktemp("passing-on")
-    async with (
-        Router(folder / "straight", config=config, options=WAYS["straight"]) as straight,
-        Router(folder / "through", config=config, options=WAYS["through"]) as through,
-        clients_of(straight) as to_straight,
-        clients_of(through) as to_through,
-    ):
-        yield {"straight": to_straight, "through": to_through}
+    async with AsyncExitStack() as stack:
+        clients = {}
+        for way, options in WAYS.items():
+            router = await stack.enter_async_context(Router(folder / way, config=config, options=options))
+            clients[way] = await stack.enter_async_context(clients_of(router))
+        yield clients
 
 
 @pytest.mark.parametrize("client", ["h1", "h2"])
@@ -70,5 +75,5 @@ async def test_the_client_gets_the_same(
         reply = await post(clients[way][client], ask_body(model, stream=True))
         assert (reply.status, reply.done) == (200, name != "unended")
         got.append([event for event in reply.events if "error" not in event])
-    assert got[0] == got[1]
+    assert got[0] == got[1] == got[2]
     assert len(got[0]) > 50

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from mitmproxy import master, options
+from mitmproxy.addonmanager import AddonManager
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook
 from mitmproxy.test import tflow
 
 from smart_router.proxy.fast.hook_dispatch import FastHooks
+from smart_router.proxy.fast.patches import Patches
 
 Seen = list[str]
 
@@ -114,7 +116,7 @@ async def outcome(
     manager = master.Master(options.Options()).addons
     manager.add(*make(seen))
     if fast:
-        FastHooks(manager).install()
+        installed(manager)
     caplog.clear()
     with caplog.at_level(logging.ERROR):
         error = await trigger(manager.handle_lifecycle, data)
@@ -138,7 +140,7 @@ async def test_same_as_the_manager_itself_without_a_loop(make: Callable[[Seen], 
         manager = master.Master(options.Options()).addons
         manager.add(*make(seen))
         if fast:
-            FastHooks(manager).install()
+            installed(manager)
 
         async def how(hook: Hook) -> None:
             manager.trigger(hook)
@@ -209,20 +211,24 @@ async def test_what_fails_while_it_waits_is_logged_and_the_rest_is_called(
     assert "broken addon" in caplog.text
 
 
+def installed(manager: AddonManager) -> FastHooks:
+    """Hooks that stand in for the manager's own."""
+    hooks = FastHooks(manager)
+    Patches(hooks.replaced()).apply()
+    return hooks
+
+
 def make_hooks(*addons: Any) -> FastHooks:
     """Installed, with these addons."""
     manager = master.Master(options.Options()).addons
     manager.add(*addons)
-    hooks = FastHooks(manager)
-    hooks.install()
-    return hooks
+    return installed(manager)
 
 
 async def test_addons_that_come_and_go_are_noticed() -> None:
     seen: Seen = []
     manager = master.Master(options.Options()).addons
-    hooks = FastHooks(manager)
-    hooks.install()
+    installed(manager)
     outer, inner, other = Addon("outer", seen), Addon("inner", seen), Addon("other", seen)
     manager.add(outer)
     await manager.trigger_event(SampleHook(1))
@@ -253,10 +259,10 @@ async def test_addons_that_come_and_go_are_noticed() -> None:
 
 async def test_uninstalling_gives_the_manager_its_methods_back() -> None:
     manager = master.Master(options.Options()).addons
-    hooks = FastHooks(manager)
+    patches = Patches(FastHooks(manager).replaced())
     before = manager.trigger_event
-    hooks.install()
+    patches.apply()
     assert manager.trigger_event != before
-    hooks.uninstall()
+    patches.restore()
     assert manager.trigger_event == before
     assert not {"register", "remove", "clear", "handle_lifecycle"} & vars(manager).keys()

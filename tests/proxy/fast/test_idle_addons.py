@@ -15,6 +15,7 @@ from mitmproxy.tools.dump import DumpMaster
 
 from smart_router.proxy.fast.hook_dispatch import FastHooks
 from smart_router.proxy.fast.idle_addons import _BY_ATTRIBUTE, _BY_OPTION
+from smart_router.proxy.fast.patches import Patches
 
 HOOKS = (HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook)
 
@@ -54,7 +55,7 @@ async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> No
     master.options.update(flow_detail=0)  # with which it is not awake from the start
     assert name in {type(addon).__name__ for addon in traverse(master.addons.chain)}
     hooks = FastHooks(master.addons)
-    hooks.install()
+    Patches(hooks.replaced()).apply()
     asleep = {option: getattr(master.options, option) for option in WAKING[name]}
     assert called(hooks).isdisjoint(WAKING)
     master.options.update(**WAKING[name])
@@ -66,7 +67,7 @@ async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> No
 async def test_what_wakes_it_is_what_it_does() -> None:
     master = DumpMaster(options.Options(), with_termlog=False, with_dumper=False)
     hooks = FastHooks(master.addons)
-    hooks.install()
+    Patches(hooks.replaced()).apply()
     flow = tflow.tflow()
     await master.addons.trigger_event(HttpRequestHeadersHook(flow))
     assert "x-new" not in flow.request.headers

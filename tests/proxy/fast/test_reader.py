@@ -18,7 +18,7 @@ from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
 from smart_router.proxy.fast.reader import InlineReader, deliver_directly
 
-pytestmark = pytest.mark.usefixtures("installed")
+pytestmark = pytest.mark.usefixtures("enabled")
 
 LIMIT = 10.0
 

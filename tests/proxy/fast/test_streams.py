@@ -13,8 +13,8 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client
 
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.http1 import FastHttp1Client, FastHttp1Server
-from smart_router.proxy.install import install_routing
-from smart_router.proxy.layer import RoutedLayer
+from smart_router.proxy.fast.layer import FastRoutedLayer
+from smart_router.proxy.fast.streams import Shortcuts
 from tests.testbed.drive import REQUEST, RESPONSE, Drive, make_context, upstream
 
 HOOKS = ["requestheaders", "request", "responseheaders", "response"]
@@ -34,10 +34,11 @@ class Started:
 
 def routed(started: Started | None, **kwargs: Any) -> Drive:
     """A routed layer with an HTTP/1.1 client, started."""
-    claims = Claims(1_000)
-    claims.start_hook = started
     top = HttpLayer(make_context(), HTTPMode.transparent)
-    install_routing(top, claims)
+    top.__class__ = FastRoutedLayer
+    assert isinstance(top, FastRoutedLayer)
+    top.set_up(Claims(1_000), None)
+    top.shortcuts = Shortcuts(started)
     drive = Drive(top, **kwargs)
     drive(events.Start())
     return drive
@@ -148,7 +149,7 @@ def test_connections_are_of_the_quick_kinds() -> None:
     drive = routed(Started())
     exchange(drive)
     top = drive.top
-    assert isinstance(top, RoutedLayer)
+    assert isinstance(top, FastRoutedLayer)
     assert type(top.connections[top.context.client]) is FastHttp1Server
     assert type(top.connections[upstream(drive)]) is FastHttp1Client
 
@@ -166,7 +167,7 @@ def test_debugging_shows_what_the_layers_do() -> None:
     """mitmproxy's `proxy_debug` goes the long way."""
     drive = routed(Started())
     top = drive.top
-    assert isinstance(top, RoutedLayer)
+    assert isinstance(top, FastRoutedLayer)
     drive(events.DataReceived(top.context.client, REQUEST[:-1]))
     top.streams[1].debug = ""
     top.connections[top.context.client].debug = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from mitmproxy import http
@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Htt
 
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import use_fast_http1
-from smart_router.proxy.fixes.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED
+from smart_router.proxy.fixes.http1_bounds import MAX_FIELDS, MAX_HEAD, MAX_PIPELINED, use_bounded_http1
 from tests.testbed.drive import make_context
 
 PIECE = 16 * 1024
@@ -27,21 +27,44 @@ ANSWER = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def made(connection: Http1Connection) -> Http1Connection:
-    list(connection.handle_event(events.Start()))
-    use_fast_http1(connection)
-    return connection
+Use = Callable[[Http1Connection], None]
+Make = Callable[[], Http1Connection]
 
 
-def server() -> Http1Connection:
-    return made(Http1Server(make_context()))
+@pytest.fixture(params=[use_bounded_http1, use_fast_http1])
+def use(request: pytest.FixtureRequest) -> Use:
+    """Bound a connection, without or with the fast path."""
+    chosen: Use = request.param
+    return chosen
 
 
-def client() -> Http1Connection:
-    connection = made(Http1Client(make_context()))
-    request = http.Request.make("POST", "http://x/", b"{}")
-    list(connection.handle_event(CompleteRequest(1, request, b"{}")))
-    return connection
+@pytest.fixture
+def server(use: Use) -> Make:
+    """Makes clients' connections."""
+
+    def make() -> Http1Connection:
+        connection = Http1Server(make_context())
+        list(connection.handle_event(events.Start()))
+        use(connection)
+        return connection
+
+    return make
+
+
+@pytest.fixture
+def client(use: Use) -> Make:
+    """Makes providers' connections on which a request was sent."""
+
+    def make() -> Http1Connection:
+        connection = Http1Client(make_context())
+        list(connection.handle_event(events.Start()))
+        use(connection)
+        request = http.Request.make("POST", "http://x/", b"{}")
+        for part in CompleteRequest(1, request, b"{}").parts():
+            list(connection.handle_event(part))
+        return connection
+
+    return make
 
 
 def receive(connection: Http1Connection, data: Iterable[bytes]) -> list[commands.Command]:
@@ -82,7 +105,7 @@ HEADS = pytest.mark.parametrize("head", LARGE_HEADS.values(), ids=LARGE_HEADS)
 
 
 @HEADS
-def test_a_client_s_large_head_is_refused_while_it_arrives(head: list[bytes]) -> None:
+def test_a_client_s_large_head_is_refused_while_it_arrives(head: list[bytes], server: Make) -> None:
     connection = server()
     found = receive(connection, [ASK, *head])
     assert sent(found).startswith(b"HTTP/1.1 431 ")
@@ -95,7 +118,7 @@ def test_a_client_s_large_head_is_refused_while_it_arrives(head: list[bytes]) ->
 
 
 @HEADS
-def test_a_provider_s_large_head_fails_the_answer(head: list[bytes]) -> None:
+def test_a_provider_s_large_head_fails_the_answer(head: list[bytes], client: Make) -> None:
     connection = client()
     (error,) = received(receive(connection, [ANSWER, *head]))
     assert isinstance(error, ResponseProtocolError)
@@ -103,7 +126,7 @@ def test_a_provider_s_large_head_fails_the_answer(head: list[bytes]) -> None:
     assert len(connection.buf) <= MAX_HEAD + PIECE
 
 
-def test_heads_up_to_the_bounds_are_read() -> None:
+def test_heads_up_to_the_bounds_are_read(server: Make, client: Make) -> None:
     fields = b"A: b\r\n" * (MAX_FIELDS - 3) + b"X: " + b"a" * 60_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
     (asked,) = [one for one in received(receive(server(), [ASK + fields])) if isinstance(one, RequestHeaders)]
     (answered,) = [
@@ -121,7 +144,7 @@ BETWEEN = pytest.mark.parametrize("data", BETWEEN_CHUNKS.values(), ids=BETWEEN_C
 
 
 @BETWEEN
-def test_what_a_client_sends_between_chunks_is_bounded(data: list[bytes]) -> None:
+def test_what_a_client_sends_between_chunks_is_bounded(data: list[bytes], server: Make) -> None:
     connection = server()
     found = receive(connection, [ASK + CHUNKED, *data])
     assert any(isinstance(event, RequestProtocolError) for event in received(found))
@@ -130,20 +153,20 @@ def test_what_a_client_sends_between_chunks_is_bounded(data: list[bytes]) -> Non
 
 
 @BETWEEN
-def test_what_a_provider_sends_between_chunks_is_bounded(data: list[bytes]) -> None:
+def test_what_a_provider_sends_between_chunks_is_bounded(data: list[bytes], client: Make) -> None:
     connection = client()
     found = received(receive(connection, [ANSWER + CHUNKED, *data]))
     assert isinstance(found[-1], ResponseProtocolError)
     assert len(connection.buf) <= PIECE
 
 
-def test_blank_lines_before_a_request_are_not_kept() -> None:
+def test_blank_lines_before_a_request_are_not_kept(server: Make) -> None:
     connection = server()
     receive(connection, [b"\r\n" * 10_000] * 100)
     assert len(connection.buf) <= MAX_HEAD
 
 
-def test_what_is_sent_ahead_of_an_answer_is_bounded() -> None:
+def test_what_is_sent_ahead_of_an_answer_is_bounded(server: Make) -> None:
     connection = server()
     whole = ASK + b"Content-Length: 2\r\n\r\n{}"
     found = received(receive(connection, [whole, *[b"x" * PIECE] * (MAX_PIPELINED // PIECE + 2)]))
@@ -151,8 +174,23 @@ def test_what_is_sent_ahead_of_an_answer_is_bounded() -> None:
     assert len(connection.buf) <= PIECE
 
 
-def test_a_refused_client_s_connection_is_closed_once_it_has_left() -> None:
+def test_a_refused_client_s_connection_is_closed_once_it_has_left(server: Make) -> None:
     connection = server()
     receive(connection, [ASK, *LARGE_HEADS["endless fields"]])
     found = list(connection.handle_event(events.ConnectionClosed(connection.conn)))
     assert [type(command) for command in found] == [commands.CloseConnection]
+
+
+def test_a_request_s_trailers_are_dropped(server: Make) -> None:
+    """mitmproxy raises at them, and the client would wait for an answer for ever."""
+    found = received(receive(server(), [ASK + CHUNKED, b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"]))
+    assert [type(event).__name__ for event in found] == [
+        "RequestHeaders",
+        "RequestData",
+        "RequestEndOfMessage",
+    ]
+
+
+def test_a_response_s_trailers_are_dropped(client: Make) -> None:
+    found = received(receive(client(), [ANSWER + CHUNKED, b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"]))
+    assert [type(event).__name__ for event in found][-2:] == ["ResponseData", "ResponseEndOfMessage"]

@@ -1,12 +1,14 @@
-"""Accepts a few clients per turn of the event loop, where asyncio accepts a hundred."""
+"""Accepts a few clients per turn of the event loop, where asyncio accepts a hundred.
+
+With 1 the last of 256 clients waits too long for its first token, with 100 all of them wait for the last. The
+rest of a long queue waits in the kernel; asyncio would turn more than a hundred away for a second.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable
-from itertools import chain
 from typing import Any
+from weakref import WeakSet
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
@@ -14,35 +16,41 @@ from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from smart_router.proxy.shared_socket import BACKLOG, Shared
 
 ACCEPT_BATCH = 4
-"""Clients that are taken from the queue before those that are there have their turn again. One at a time the
-last of 256 streams wait long for what the first go on to say; with many at once the first wait for the last
-at every step, so that all get their first word when the last one does."""
+"""Connections accepted per turn of the event loop."""
+
+ASYNCIO_BATCH = 100
+"""The same, of asyncio's servers unless they are told otherwise; also their backlog."""
+
+_changed: WeakSet[asyncio.Server] = WeakSet()
 
 
-async def accept_few_at_once(proxyserver: Proxyserver) -> None:
-    """Let a long queue of clients wait in the kernel, and take them from it ACCEPT_BATCH.
-
-    asyncio accepts a hundred at once, and turns more away for a second.
-    """
-    for server in proxyserver.servers:
-        if isinstance(server, AsyncioServerInstance):
-            own = [await _few_at_once(one, server.handle_stream) for one in server._servers]
-            server._servers = list(chain(*own))
+def accept_in_batches(proxyserver: Proxyserver) -> None:
+    """Have mitmproxy's servers accept ACCEPT_BATCH clients per turn; those of `serve` go on accepting one."""
+    for instance in proxyserver.servers:
+        for server in instance._servers if isinstance(instance, AsyncioServerInstance) else ():
+            if isinstance(server, asyncio.Server) and server not in _changed and _is_own(server):
+                _accept(server, ACCEPT_BATCH, BACKLOG)
+                _changed.add(server)
 
 
-async def _few_at_once(server: Any, handle_stream: Callable[..., Any]) -> list[Any]:
-    """Servers for the same sockets in place of an asyncio server; those of `serve` are so already."""
-    if not isinstance(server, asyncio.Server) or any(_is_shared(own) for own in server.sockets):
-        return [server]
-    handles = [Shared.handle(own.fileno()) for own in server.sockets]
-    server.close()
-    for handle in handles:
-        socket.socket.listen(handle, BACKLOG)
-        handle.setblocking(False)
-    return [
-        await asyncio.start_server(handle_stream, sock=handle, backlog=ACCEPT_BATCH) for handle in handles
-    ]
+def restore() -> None:
+    """Have the changed servers accept as asyncio does."""
+    for server in _changed:
+        if server.is_serving():
+            _accept(server, ASYNCIO_BATCH, ASYNCIO_BATCH)
+    _changed.clear()
 
 
-def _is_shared(own: Any) -> bool:
-    return isinstance(own._sock, Shared)
+def _is_own(server: Any) -> bool:
+    """Return whether a server has sockets that no other process accepts from, in a loop that can change."""
+    selects = isinstance(server.get_loop(), asyncio.SelectorEventLoop)
+    return selects and not any(isinstance(one, Shared) for one in server._sockets or ())
+
+
+def _accept(server: Any, batch: int, backlog: int) -> None:
+    """Start serving anew, which replaces the callbacks that accept."""
+    server._backlog = batch
+    server._serving = False
+    server._start_serving()
+    for listening in server._sockets:
+        listening.listen(backlog)

@@ -1,7 +1,6 @@
 """Some functions of mitmproxy's that run many times for each message, made cheaper.
 
-Each takes what mitmproxy's own takes and gives what it gives; the tests compare the two. Together with the
-cached hooks they are switched off by `router_fast_hooks=false`.
+Each takes the arguments of mitmproxy's own and returns the same; the tests compare the two.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import copy
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -20,10 +19,9 @@ from mitmproxy.net.http import http1, url, validate
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as layers_http
-from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import typecheck
 
-from smart_router.proxy.fast import reader
+from smart_router.proxy.fast.patches import Patch
 from smart_router.proxy.fast.streams import FLOW_HOOKS
 
 _own_authority = url.parse_authority
@@ -235,7 +233,7 @@ def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((field.name, field.type) for field in dataclasses.fields(kind))
 
 
-REPLACED: tuple[tuple[Any, str, Any], ...] = (
+REPLACED: tuple[Patch, ...] = (
     (http.MessageData, "__post_init__", __post_init__),
     (http1, "expected_http_body_size", expected_http_body_size),
     (layers_http, "validate_headers", validate_headers),
@@ -250,28 +248,6 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (hooks.Hook, "args", args),
     (Context, "fork", fork),
     (optmanager._Option, "current", current),
-    (ConnectionHandler, "handle_connection", reader.handle_connection),
     (flow, "uuid", SimpleNamespace(uuid4=uuid4)),
     (connection, "uuid", SimpleNamespace(uuid4=uuid4)),
 )
-"""To what each belongs, its name there, and ours."""
-
-_INHERITED = object()
-
-ORIGINALS: Mapping[str, Any] = {name: vars(owner).get(name, _INHERITED) for owner, name, _ in REPLACED}
-"""mitmproxy's own, by their names; those that a class has from others are not its own."""
-
-
-def install() -> None:
-    """Put the functions in the place of mitmproxy's own."""
-    for owner, name, mine in REPLACED:
-        setattr(owner, name, mine)
-
-
-def uninstall() -> None:
-    """Give mitmproxy its own functions back."""
-    for owner, name, _ in REPLACED:
-        if ORIGINALS[name] is not _INHERITED:
-            setattr(owner, name, ORIGINALS[name])
-        elif name in vars(owner):
-            delattr(owner, name)

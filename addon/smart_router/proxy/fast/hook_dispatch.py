@@ -25,6 +25,7 @@ from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook, UpdateHook
 
 from smart_router.proxy.fast.idle_addons import FLOW_HOOKS, is_idle
+from smart_router.proxy.fast.patches import Patch
 
 Handler = Callable[..., Any]
 
@@ -43,24 +44,19 @@ _CHANGES = ("register", "remove", "clear")
 
 
 class FastHooks:
-    """Stands in for some methods of one AddonManager, from `install` to `uninstall`."""
+    """Stands in for some methods of one AddonManager, once `replaced` is applied."""
 
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
         self._handlers: dict[tuple[str, bool], tuple[Handlers, ...]] = {}
         self._begun: dict[Hook, asyncio.Future[None] | None] = {}
+        manager.master.options.changed.connect(self._options_changed)
 
-    def install(self) -> None:
-        """Put our methods before the manager's own."""
-        overrides: dict[str, Any] = {name: getattr(self, name) for name in _REPLACED}
-        overrides |= {name: self._forgetting(getattr(self._manager, name)) for name in _CHANGES}
-        vars(self._manager).update(overrides)
-        self._manager.master.options.changed.connect(self._options_changed)
-
-    def uninstall(self) -> None:
-        """Give the manager its own methods back."""
-        for name in (*_REPLACED, *_CHANGES):
-            vars(self._manager).pop(name, None)
+    def replaced(self) -> list[Patch]:
+        """Return the manager's methods to replace, and ours."""
+        ours: dict[str, Any] = {name: getattr(self, name) for name in _REPLACED}
+        ours |= {name: self._forgetting(getattr(self._manager, name)) for name in _CHANGES}
+        return [(self._manager, name, method) for name, method in ours.items()]
 
     def _options_changed(self, updated: set[str]) -> None:
         """Other addons may have something to do now."""

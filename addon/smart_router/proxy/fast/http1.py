@@ -9,17 +9,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy import http
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
-from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
-from smart_router.proxy.fixes.http1_bounds import MAX_FIELDS, MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
+from smart_router.proxy.fixes.http1_bounds import (
+    MAX_FIELDS,
+    MAX_HEAD,
+    BoundedHttp1,
+    BoundedHttp1Client,
+    BoundedHttp1Server,
+    Http1Classes,
+    use_bounded_http1,
+)
 from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
@@ -34,7 +41,7 @@ _NOTHING: Any = iter(())
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
-class FastHttp1(Http1Connection):
+class FastHttp1(BoundedHttp1):
     """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
 
     def handle_event(self, event: events.Event) -> Commands:
@@ -129,11 +136,7 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
 
 
 class FastHttp1Client(FastHttp1, BoundedHttp1Client):
-    """A provider's connection. Made by `use_fast_http1`, never constructed.
-
-    It leaves trailers out: mitmproxy does not implement them in HTTP/1.1 answers and raises, so that the
-    request would hang, and nothing that the router reads is ever in them.
-    """
+    """A provider's connection. Made by `use_fast_http1`, never constructed."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """As ever, but an answer that is all there is received whole."""
@@ -149,11 +152,9 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
-        """As ever, but for trailers; of chunks that are all there what they hold is taken at once."""
+        """As ever, but of chunks that are all there what they hold is taken at once."""
+        self.drop_trailers()
         reader: Any = self.body_reader
-        if type(reader) is ChunkedReader:
-            reader = WithoutTrailers(reader)
-            self.body_reader = reader
         if type(reader) is WithoutTrailers and reader.between_chunks():
             data, end = _chunks(self.buf._data)
             if end:
@@ -187,23 +188,15 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
                 yield from super().send(part)
 
 
-_FAST_HTTP1: dict[type[layer.Layer], type[FastHttp1]] = {
-    Http1Server: FastHttp1Server,
-    Http1Client: FastHttp1Client,
-}
+_FAST: Http1Classes = {Http1Server: FastHttp1Server, Http1Client: FastHttp1Client}
 
-
-FAST_HTTP1 = frozenset(_FAST_HTTP1.values())
-"""The connections that know whole messages."""
+FAST_HTTP1 = frozenset(_FAST.values())
+"""The connections that know complete messages."""
 
 
 def use_fast_http1(top: layer.Layer | None) -> None:
-    """Make the HTTP/1 connection of a stack of layers, which has just begun, a quick one, if it has one."""
-    while top is not None:
-        if quick := _FAST_HTTP1.get(type(top)):
-            top.__class__ = quick
-            top.state = top.read_headers  # type: ignore[attr-defined]
-        top = getattr(top, "child_layer", None)
+    """Change the class of the HTTP/1 connection in a stack of layers, if it has one and has just started."""
+    use_bounded_http1(top, _FAST)
 
 
 def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None:

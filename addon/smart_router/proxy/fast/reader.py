@@ -23,6 +23,8 @@ from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.server import ConnectionHandler
 
+from smart_router.proxy.fast.patches import Patch
+
 Receive = Callable[[Connection, bytes], Iterable[commands.Command]]
 
 _own = ConnectionHandler.handle_connection
@@ -134,3 +136,6 @@ def _hand_over(handler: ConnectionHandler, left: Iterable[commands.Command]) -> 
         if waiting:
             lock._waiters = deque((*waiting, *(lock._waiters or ())))
     raise RuntimeError("mitmproxy's server_event has waited for something")
+
+
+REPLACED: tuple[Patch, ...] = ((ConnectionHandler, "handle_connection", handle_connection),)

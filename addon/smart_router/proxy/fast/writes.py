@@ -1,4 +1,4 @@
-"""Joins consecutive writes to one connection: head and body of a message leave as one."""
+"""Joins consecutive writes to one connection."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from mitmproxy.proxy import commands, layer
 Commands = layer.CommandGenerator[None]
 
 
-def in_few_writes(all_commands: Iterable[commands.Command]) -> Commands:
-    """What is sent to one connection without anything in between goes out in one piece: head and body of a
-    message would otherwise be two writes here and two reads there.
+def join_writes(all_commands: Iterable[commands.Command]) -> Commands:
+    """Join consecutive writes to one connection: head and body of a message would otherwise be two writes
+    here and two reads there.
     """
-    held: commands.SendData | None = None
+    first: commands.SendData | None = None
     more: list[bytes] = []
     for command in all_commands:
         if not isinstance(command, commands.SendData):
-            if held:
-                yield _joined(held, more)
-                held = None
+            if first:
+                yield _joined(first, more)
+                first = None
             yield command
-        elif held and command.connection is held.connection:
+        elif first and command.connection is first.connection:
             more.append(command.data)
         else:
-            if held:
-                yield _joined(held, more)
-            held = command
-    if held:
-        yield _joined(held, more)
+            if first:
+                yield _joined(first, more)
+            first = command
+    if first:
+        yield _joined(first, more)
 
 
 def _joined(first: commands.SendData, more: list[bytes]) -> commands.SendData:
-    """The command with all that is to be sent after it."""
+    """Append these bytes to the first write."""
     if more:
         first.data = b"".join((first.data, *more))
         more.clear()

@@ -8,7 +8,8 @@ lists to 64 KiB, and h2 a header block to 64 frames.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
@@ -20,6 +21,7 @@ from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError,
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.client_limits import LINGER, ClientLimits
+from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
 
@@ -56,6 +58,17 @@ def _skip_blank_lines(buffer: ReceiveBuffer) -> None:
 
 class BoundedHttp1(Http1Connection):
     """What both sides have in common."""
+
+    def read_body(self, event: events.Event) -> Commands:
+        """Like the base class, which raises at trailers; they are dropped here."""
+        self.drop_trailers()
+        return super().read_body(event)
+
+    def drop_trailers(self) -> None:
+        """Have a chunked body end without its trailers."""
+        reader: Any = self.body_reader
+        if type(reader) is ChunkedReader:
+            self.body_reader = WithoutTrailers(reader)  # type: ignore[assignment]
 
     def fault_between_chunks(self) -> str | None:
         """What is wrong with a chunk header or trailers that the body reader still waits for."""
@@ -163,3 +176,18 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
         self.state = self.done
         yield commands.CloseConnection(self.conn)
         yield ReceiveHttp(ResponseProtocolError(self.stream_id, fault, ErrorCode.GENERIC_SERVER_ERROR))
+
+
+Http1Classes = Mapping[type[layer.Layer], type[BoundedHttp1]]
+"""What takes the place of mitmproxy's classes."""
+
+_BOUNDED: Http1Classes = {Http1Server: BoundedHttp1Server, Http1Client: BoundedHttp1Client}
+
+
+def use_bounded_http1(top: layer.Layer | None, classes: Http1Classes = _BOUNDED) -> None:
+    """Change the class of the HTTP/1 connection in a stack of layers, if it has one and has just started."""
+    while top is not None:
+        if bounded := classes.get(type(top)):
+            top.__class__ = bounded
+            top.state = top.read_headers  # type: ignore[attr-defined]
+        top = getattr(top, "child_layer", None)

@@ -1,4 +1,8 @@
-"""Reads chunked bodies without their trailers, at which mitmproxy fails."""
+"""Reads chunked bodies without their trailers.
+
+mitmproxy does not implement trailers in HTTP/1.1 messages and raises, so the request would hang. Nothing that
+the router reads is in trailers.
+"""
 
 from __future__ import annotations
 
