@@ -34,11 +34,23 @@ COPIED = {
     Http1Client.read_headers: "415454c5fa8b598177bdf456581a30f5",
     Http1Client.send: "35d961e20d4812046b21ccbb4e616b38",
     Http1Connection.read_body: "aece271029af36e4b7eaf84aa17ddcf4",
+    Http1Connection._handle_event: "2ac8db3e43ae743fd21f78709327091f",
+    Http1Connection.mark_done: "dc5ed395ce4f07634f7a4dcd710d8130",
+    Http1Connection.wait: "c99d0494a840a2b6178a2f9c526b87c3",
+    Http1Server.mark_done: "94fd7ea388c8867119b849206ae19932",
+    HttpLayer.make_stream: "654959c6e74548e14d3e0419c3c7bb06",
+    HttpLayer.register_connection: "deed6282affc431f64a88b4b6bf181c6",
+    HttpStream.check_killed: "368cad352d1e82b6907688a0d3196d2e",
+    HttpStream.check_body_size: "236ca0a7b9fd4f69a1f75cf6026a5f9c",
+    HttpStream.state_stream_response_body: "3fb6320300d3ddd5569cfe3c04720b33",
+    _http1.make_body_reader: "9b076acda459637bde527694ba13bd72",
 }
-"""Methods that ours do the work of without calling them, in the plain case: in layer.py `event_to_child`,
-`_handle_one` and `_standing`, in quick.py `_run` and `send_complete`, in attempt_stream.py `_begin` and
-`make_server_connection`, in http1.py `read_headers` and `_send_whole`, in push.py `_handle`. With the
-beginnings of their sources' digests."""
+"""mitmproxy's methods whose work the router does without calling them, or whose result it assumes, with the
+beginnings of their sources' digests. Ours are in proxy/fast/ `layer.py` (`event_to_child`, `make_stream`,
+`_forward_chunk`, `_open_connection`), `streams.py` (`_run`, `send_complete`, `_begin`, `check_killed`),
+`http1.py` (`read_headers`, `mark_done`, `_send_whole`) and `reader.py` (`_handle`), and in proxy/ itself
+`layer.py` (`make_stream`), `attempt_stream.py` (`check_body_size`) and `fixes/http1_bounds.py`.
+"""
 
 
 @pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
