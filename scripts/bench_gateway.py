@@ -25,7 +25,7 @@ from rich.console import Console
 from scripts.gateway_bench import gateways, report
 from scripts.gateway_bench.children import BenchError, LoadProcess, ProviderProcess
 from scripts.gateway_bench.gateways import Start, Target
-from scripts.gateway_bench.measures import FAST_HTTP1, MEASURES, Bench, Plan, prove
+from scripts.gateway_bench.measures import MEASURES, QUICK, Bench, Plan, prove
 from scripts.gateway_bench.peers import PEERS, peer
 from tests.testbed.harness import RouterError
 
@@ -75,7 +75,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def chosen(args: argparse.Namespace) -> tuple[Plan, list[str], dict[str, Start]]:
     """What the arguments ask for. Raises BenchError."""
-    plan = FAST_HTTP1 if args.quick else Plan()
+    plan = QUICK if args.quick else Plan()
     if args.rounds:
         plan = dataclasses.replace(plan, rounds=args.rounds)
     only = args.only.split(",")
@@ -86,6 +86,9 @@ def chosen(args: argparse.Namespace) -> tuple[Plan, list[str], dict[str, Start]]
         "direct": gateways.direct,
         "mitmdump": gateways.bare,
         "router": partial(gateways.router, args=extra),
+        "plain": partial(
+            gateways.router, args=[*extra, "--set", "router_fast_path=off"], suffix=" (no fast path)"
+        ),
     }
     if args.baseline:
         starts["baseline"] = partial(

@@ -43,7 +43,7 @@ class Plan:
     """How long each gateway is tried before all else."""
 
 
-FAST_HTTP1 = Plan(
+QUICK = Plan(
     rounds=1, seconds=1.0, loads=(25, 50), streams=(1, 64), pieces=20, long_pieces=1000, requests=(200, 1_000)
 )
 
