@@ -1,4 +1,4 @@
-"""The client flows that are the router's: the addon fills them in, the layers read them."""
+"""The client flows that the router answers; written by the addon, read by the layers."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ class Claims:
         return claim
 
     def get(self, flow: http.HTTPFlow) -> Claim | None:
-        """The flow's claim, None if it is not the router's."""
+        """Return the flow's claim, None if the router does not answer it."""
         return self._claims.get(flow.id)
 
     def drop(self, flow: http.HTTPFlow) -> Claim | None:
-        """The flow has ended."""
+        """Remove and return the claim of a flow that has ended."""
         return self._claims.pop(flow.id, None)
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange | None:
-        """What runs the flow's attempts, None if it has none."""
+        """Return the exchange that runs the flow's attempts, None if it has none."""
         claim = self._claims.get(flow.id)
         return claim.exchange if claim else None
 
     def credential(self, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
-        """The headers that the flow's request gets on its way out."""
+        """Return the secret headers that are added when the flow's request is sent."""
         claim = self._claims.get(flow.id)
         return claim.credential if claim else {}
 
@@ -95,11 +95,11 @@ class Claims:
             self._strange_hosts[request] = host
 
     def strange_host(self, request: http.Request) -> str | None:
-        """The Host that a client sent if it names another machine than this one, else None."""
+        """Return the Host header if it names another machine, else None."""
         return self._strange_hosts.get(request) if self._strange_hosts else None
 
     def within_body_limit(self, flow: http.HTTPFlow, size: int) -> bool:
-        """Whether the flow's request body may grow to `size` bytes; notes it if not."""
+        """Return whether the flow's request body may grow to `size` bytes; notes it if not."""
         claim = self._claims.get(flow.id)
         if claim is None:
             return True

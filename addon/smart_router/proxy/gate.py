@@ -33,7 +33,7 @@ class Gate:
 
     @classmethod
     def refusing(cls, error: Exception) -> Self:
-        """A gate in the place of addons that cannot be imported."""
+        """Return a closed gate to use in place of addons that cannot be imported."""
         logger.error("smart-router: cannot be imported, so nothing is served: %s", error, exc_info=error)
         gate = cls()
         gate.failed = True
@@ -42,11 +42,11 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether the router serves."""
+        """True while the router serves."""
         return self._decided.is_set() and not self.failed
 
     def close(self, addon: Any) -> None:
-        """Let nobody in from now on; fails soon if mitmproxy has not taken `addon` by then."""
+        """Let no client in; fails at the event loop's next turn unless mitmproxy has loaded `addon`."""
         self.failed = False
         self._decided.clear()
         if ctx.master.addons.get(self.name) is None:
@@ -55,7 +55,7 @@ class Gate:
         asyncio.get_running_loop().call_soon(self._check, addon)
 
     def open(self) -> None:
-        """Let everybody in; no hook of the gate costs anything while it is open."""
+        """Let clients in; while open the gate is not among the addons and costs nothing."""
         if self._refused:
             logger.info("smart-router: serves again")
         self._refused = False
@@ -65,7 +65,7 @@ class Gate:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """While the gate is closed, an exception in the block fails it; an OptionsError takes one line."""
+        """Fail the closed gate at an exception in the block; an OptionsError is logged in one line."""
         try:
             yield
         except Exception as error:
@@ -75,7 +75,7 @@ class Gate:
             self.fail(str(error) or repr(error), None if known else error)
 
     def fail(self, reason: str, error: Exception | None = None) -> None:
-        """Refuse everybody, and log the reason as an error, with the traceback of an unexpected one."""
+        """Refuse all clients, and log the reason as an error, with the traceback of an unexpected one."""
         logger.error("smart-router: %s", reason, exc_info=error)
         self.failed = self._refused = True
         self._decided.set()
@@ -85,18 +85,18 @@ class Gate:
                 transport.handler.cancel("the router is not loaded")
 
     def _check(self, addon: Any) -> None:
-        """mitmproxy keeps no script that raised an error, and says so in its log at best."""
+        """Fail unless the addon is loaded: mitmproxy drops a script that raised an error, often silently."""
         if not self.failed and not any(found is addon for found in traverse(ctx.master.addons.chain)):
             self.fail("not loaded, so nothing is served until the script loads without an error")
 
     async def client_connected(self, client: connection.Client) -> None:
-        """Have a client wait until it is clear whether the router serves."""
+        """Hold a client until the gate opens or fails."""
         await self._decided.wait()
         if self.failed:
             client.error = "the router is not loaded"
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Pass nothing on."""
+        """Kill the flow."""
         if flow.killable:
             flow.kill()
 

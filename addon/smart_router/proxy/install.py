@@ -1,4 +1,4 @@
-"""A client's connection becomes one that can route: its HTTP layers, and how many connections it may open."""
+"""Makes client connections able to route: replaces their HTTP layers and raises their connection limit."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def install_routing(
 
 
 def handler_of(client: Client) -> ConnectionHandler | None:
-    """What handles a client's connection, if it is one of mitmproxy's own."""
+    """Return the handler of a client's connection, if mitmproxy accepted it."""
     handler: ConnectionHandler | None = ctx.master.addons.get("proxyserver").connections.get(client.id)
     return handler
 
 
 def raise_connection_limit(handler: ConnectionHandler) -> None:
-    """Let one client connection have as many provider connections as it has streams."""
+    """Let a client connection open as many provider connections as it has streams."""
     handler.max_conns = defaultdict(lambda: asyncio.Semaphore(CONNECTIONS_PER_PROVIDER))
 
 
 async def settle(proxyserver: Proxyserver, *, on_loopback: bool) -> None:
-    """Listen where a router does, and as it does, once all servers run."""
+    """Adjust address and accept batch of the servers, once all of them run."""
     if on_loopback:
         await move_to_loopback(proxyserver)
     switch.servers_started()

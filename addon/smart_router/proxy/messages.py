@@ -1,4 +1,4 @@
-"""What the routed stream, the routed layer and the addon say to each other, in mitmproxy's terms."""
+"""Commands, events and hooks between the routed stream, the routed layer and the addon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from smart_router.attempts.exchange import Exchange
 
 @dataclass
 class NextAttemptHook(commands.StartHook):
-    """Asks the addon for the exchange's next step: pick a profile, refresh its token, build the request.
+    """Ask the addon for the exchange's next step: pick a profile, refresh its token, build the request.
 
     It carries the exchange, not the flow: mitmproxy follows each hook on a flow with an `update` hook.
     """
@@ -27,7 +27,7 @@ class NextAttemptHook(commands.StartHook):
 
 @dataclass
 class DecompressHook(commands.StartHook):
-    """Has the addon decompress an attempt's large answer in another thread."""
+    """Have the addon decompress an attempt's large answer in another thread."""
 
     name: ClassVar[str] = "router_decompress"
 
@@ -45,7 +45,7 @@ class StartAttempt(HttpCommand):
 
 @dataclass
 class CancelAttempt(HttpCommand):
-    """Give this attempt up, in whatever phase it is."""
+    """Abort this attempt in any phase."""
 
     attempt: Attempt
     reason: str
@@ -53,14 +53,14 @@ class CancelAttempt(HttpCommand):
 
 @dataclass
 class SetTimer(HttpCommand):
-    """Have the routed streams of this connection ticked at `at` (monotonic seconds) or earlier."""
+    """Send a `Tick` to this connection's routed streams at `at` (monotonic seconds) or earlier."""
 
     at: float
 
 
 @dataclass
 class AttemptEvent(HttpEvent):
-    """What the provider sent, for the stream that owns the attempt."""
+    """An event of an attempt's response, for the stream that owns the attempt."""
 
     attempt: Attempt
     event: HttpEvent
@@ -68,9 +68,9 @@ class AttemptEvent(HttpEvent):
 
 @dataclass
 class BodyTooSlow(HttpEvent):
-    """Tells a stream that its client does not send the request's body."""
+    """The client sends a request's body too slowly."""
 
 
 @dataclass
 class Tick(HttpEvent):
-    """A point in time that some stream of this connection asked for has come."""
+    """A timer that some stream of this connection set has expired."""

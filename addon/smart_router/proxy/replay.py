@@ -1,4 +1,4 @@
-"""mitmproxy's own replays: a client flow is routed anew, an attempt gets its credential again.
+"""Routes mitmproxy's replays: a client flow is routed again, an attempt gets its credential again.
 
 mitmproxy replays a flow through an HTTP layer that it makes itself, past the `next_layer` hook. So the class
 that makes it is replaced, for the whole process, by one whose layer can run attempts.
@@ -32,13 +32,13 @@ class RoutedReplay(_Original):
         install_routing(self.layer, claims, delegates_hooks=True)
 
     async def replay(self) -> None:
-        """Replay it, and leave no timers behind."""
+        """Replay the flow, then cancel its timers."""
         await super().replay()
         for timer in self.wakeup_timer:
             timer.cancel()
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
-        """The end of an attempt is not the end of the replay, for which mitmproxy would take it."""
+        """Keep the end of an attempt from ending the replay."""
         (data,) = hook.args()
         if isinstance(hook, HttpResponseHook | HttpErrorHook) and data is not self.flow:
             await ctx.master.addons.handle_lifecycle(hook)
@@ -48,10 +48,10 @@ class RoutedReplay(_Original):
 
 
 def install(claims: Claims) -> None:
-    """Have mitmproxy replay like this from now on."""
+    """Replace mitmproxy's replay handler."""
     clientplayback.ReplayHandler = partial(RoutedReplay, claims)  # type: ignore[assignment,misc]
 
 
 def uninstall() -> None:
-    """Give mitmproxy its own class back."""
+    """Restore mitmproxy's replay handler."""
     clientplayback.ReplayHandler = _Original  # type: ignore[misc]

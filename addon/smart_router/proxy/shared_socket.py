@@ -1,4 +1,4 @@
-"""A listening socket that several owners accept from: another process, or a second asyncio server."""
+"""A listening socket that several processes accept from."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 import socket
 
 BACKLOG = 1024
-"""Connections that wait for a worker; the kernel may allow fewer."""
+"""Connections waiting to be accepted; the kernel may allow fewer."""
 
 
 class Shared(socket.socket):
-    """A worker's handle of a listening socket. It listens already, and asyncio would make its backlog that
-    of the number of connections to be accepted at once, which is one: so an idle worker gets the next."""
+    """A worker's handle of a listening socket. It listens already; asyncio would set its backlog to the
+    number of connections accepted per turn, which is one, so that an idle worker gets the next."""
 
     def listen(self, backlog: int = 0) -> None:
-        """Leave it as it is."""
+        """Keep the backlog."""
 
     @classmethod
     def handle(cls, number: int) -> Shared:
-        """A handle of its own for an inherited descriptor, so that closing it leaves that open."""
+        """Duplicate an inherited descriptor: closing the handle leaves the descriptor open."""
         # asyncio sends at once (TCP_NODELAY) only where it is told that this is TCP
         return cls(proto=socket.IPPROTO_TCP, fileno=os.dup(number))

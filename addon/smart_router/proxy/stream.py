@@ -1,8 +1,8 @@
-"""The client's side of a routed request: runs attempts one after another until one gives an answer.
+"""The client's side of a routed request: runs attempts in turn until one succeeds.
 
-What the client gets is held back until the first real content event; any failure until then moves on to
-the next step. After `hold_head` a waiting streaming client gets its head and keep-alive comments, and failing
-over stays possible until content was sent. A stream that was not claimed behaves like mitmproxy's own.
+The response is held back until the first content event; a failure before it leads to the next step. After
+`hold_head` a waiting streaming client gets its head and keep-alive comments, and failover stays possible
+until content is sent. A stream that was not claimed behaves like mitmproxy's own.
 
 One thing at a time: `routed` is False until the request is complete; then either `attempt` runs or the next
 one is waited for until `wait_until`; then the stream has ended. Events of any other attempt are ignored.
@@ -51,7 +51,7 @@ from smart_router.proxy.request_body import BoundedRequestStream
 Commands = layer.CommandGenerator[None]
 
 INLINE = 256 * 1024
-"""Decompressed bytes of an answer up to which it is not worth another thread."""
+"""Decompressed bytes of an answer up to which another thread is not worthwhile."""
 
 DRAIN = 1.0
 """Seconds that a provider may take to end its response after the answer in it is complete. Until then the
@@ -78,7 +78,7 @@ class RoutedStream(BoundedRequestStream):
         return rest
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
-        """The request is complete: a claimed one goes to attempts instead of to the nominal upstream."""
+        """Send a complete, claimed request to attempts instead of the nominal upstream."""
         exchange = self.claims.exchange(self.flow)
         if exchange is None:
             return (yield from super().make_server_connection())
@@ -119,7 +119,7 @@ class RoutedStream(BoundedRequestStream):
             yield from self._give_up(step.error)
 
     def _attempt_context(self, attempt: Attempt) -> Context:
-        """For the attempt's own stream: in the same layer, with the provider as the server."""
+        """Return a context for the attempt's stream: in the same layer, with the provider as the server."""
         request, server = attempt.flow.request, attempt.flow.server_conn
         if not (request.host == "localhost" or is_loopback(request.host)):  # which no proxy could reach
             server.via = self.context.server.via
@@ -134,7 +134,7 @@ class RoutedStream(BoundedRequestStream):
         return context
 
     def _failed(self, error: UpstreamError) -> Commands:
-        """The attempt failed: on to the next step, or an error in the stream if content was already sent."""
+        """Go on to the next step, or end the stream with an error if content was sent."""
         yield from self._cancel(error.message)
         self.exchange.failed(error, time.monotonic())
         if self.answer.committed:
@@ -152,7 +152,7 @@ class RoutedStream(BoundedRequestStream):
             self.flow.response = self.answer.error_response(error)
             yield from self._respond()
 
-    # What the attempt's provider sends.
+    # The provider's response.
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
         if isinstance(event, ResponseHeaders):
@@ -186,7 +186,7 @@ class RoutedStream(BoundedRequestStream):
             yield from self._finish()
 
     def _decompress(self, attempt: Attempt) -> Commands:
-        """Decompress a whole answer: a small one here, a large one in another thread."""
+        """Decompress a whole answer, a large one in another thread."""
         attempt.decompress(INLINE)
         if isinstance(attempt.damage, TooLargeError):
             attempt.damage = None
@@ -205,7 +205,7 @@ class RoutedStream(BoundedRequestStream):
             yield from self._failed(failure.error)
 
     def _advance(self, attempt: Attempt) -> Commands:
-        """More of the answer is there: send what is due, and note its end."""
+        """Send the part of the answer that is due, and note its end."""
         if self.answer.empty and self.exchange.another_left(time.monotonic()):
             yield from self._failed(attempt.failed_by("the answer is empty"))
             return
@@ -223,10 +223,10 @@ class RoutedStream(BoundedRequestStream):
             attempt.held = False
             yield from self._send(self.answer.stream_bytes(early_head=early_head))
 
-    # What the client gets.
+    # The client's response.
 
     def _send_head(self) -> layer.CommandGenerator[bool]:
-        """Send the head of a stream; False if the client is gone."""
+        """Send the head of a stream; return False if the client has left."""
         self.flow.response = self.answer.stream_head(self.flow.request.http_version)
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
@@ -243,7 +243,7 @@ class RoutedStream(BoundedRequestStream):
         yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
 
     def _finish(self) -> Commands:
-        """The answer is complete and its attempt over."""
+        """End the response to the client: the answer is complete and its attempt has ended."""
         if self.exchange.streams:
             yield from self._end_stream()
         else:
@@ -259,7 +259,7 @@ class RoutedStream(BoundedRequestStream):
         yield from self.send_response(already_streamed=True)
 
     def _respond(self) -> Commands:
-        """Send `flow.response`, which is whole."""
+        """Send `flow.response`, which is complete."""
         assert self.flow.response is not None
         self.attempt = None
         self.flow.response.timestamp_start = time.time()
@@ -267,10 +267,10 @@ class RoutedStream(BoundedRequestStream):
         if not (yield from self._stopped()):
             yield from self.send_response()
 
-    # Time, and the client leaving.
+    # Timers and disconnects.
 
     def _deadline(self) -> float:
-        """When something is to happen even if nothing arrives."""
+        """Return when to act next if no data is received (monotonic seconds)."""
         due = [self.exchange.started + self.exchange.limits.total]
         if self.attempt is not None:
             due += [self.attempt.deadline, time.monotonic() + KILL_LOOK]
@@ -323,7 +323,7 @@ class RoutedStream(BoundedRequestStream):
             yield from self._failed(attempt.late())
 
     def _finish_without_provider(self) -> Commands:
-        """The answer is complete, but its provider does not end the response."""
+        """Finish a complete answer whose provider does not end the response."""
         yield from self._cancel("the answer is complete")
         yield from self._finish()
 
@@ -334,7 +334,7 @@ class RoutedStream(BoundedRequestStream):
             yield CancelAttempt(attempt, why)
 
     def _stopped(self) -> layer.CommandGenerator[bool]:
-        """Whether the flow was killed, or the client left while a hook was waited for; ends the attempt."""
+        """End the attempt and return True if the flow was killed, or the client left during a hook."""
         if not (yield from self.check_killed(True)):
             return False
         yield from self._cancel("the client left")

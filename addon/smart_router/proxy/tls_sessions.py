@@ -1,7 +1,7 @@
-"""TLS sessions of providers, offered again at their next connection.
+"""TLS sessions of providers, offered again at the next connection.
 
-mitmproxy makes a full handshake for each. A provider that takes the session up sends no certificate, and
-none has to be checked.
+mitmproxy makes a full handshake for each connection. A provider that resumes a session sends no certificate,
+so none has to be checked.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from mitmproxy.tls import TlsData
 from OpenSSL import SSL
 
 MOST = 100
-"""How many providers' sessions are kept."""
+"""Number of sessions kept."""
 
 Key = tuple[object, ...]
 
 
 class TlsSessions:
-    """Sessions by where they were made and under which rules: a session made where no certificate is checked
-    is of no use where one is.
+    """Sessions by server and TLS context: a session made without checking the certificate must not be resumed
+    where it is checked.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -32,7 +32,7 @@ class TlsSessions:
         return len(self._kept)
 
     def offer(self, data: TlsData) -> None:
-        """A handshake with a server is about to begin: offer it the last session."""
+        """Offer a server its last session, before the handshake."""
         if data.ssl_conn is None or data.is_dtls or not isinstance(data.conn, Server):
             return
         if session := self._kept.get(_key(data.conn, data.ssl_conn)):
@@ -40,7 +40,7 @@ class TlsSessions:
         self._new[data.conn.id] = data.ssl_conn
 
     def keep(self, server: Server) -> None:
-        """The server has answered: keep the connection's session. In TLS 1.3 it comes after the handshake."""
+        """Keep the session of a server that has answered. In TLS 1.3 it follows the handshake."""
         connection = self._new.pop(server.id, None)
         if connection is None or (session := connection.get_session()) is None:
             return

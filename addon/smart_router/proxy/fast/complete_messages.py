@@ -1,7 +1,7 @@
-"""Messages that are all there, handed on in one piece.
+"""Complete messages as one event.
 
-mitmproxy hands on a message's head, body and end one by one, and each passes through all the layers. Of a
-small message all three are there at once. Who does not know these events gets the `parts`.
+mitmproxy passes a message's head, body and end through all layers one by one. Those of a small message are
+received together. Layers that do not know these events get the `parts`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CompleteRequest(HttpEvent):
     body: bytes
 
     def parts(self) -> Sequence[HttpEvent]:
-        """The same as mitmproxy's own events."""
+        """Return the same as mitmproxy's own events."""
         head = RequestHeaders(self.stream_id, self.request, not self.body)
         data = [RequestData(self.stream_id, self.body)] if self.body else []
         return (head, *data, RequestEndOfMessage(self.stream_id))
@@ -38,13 +38,13 @@ class CompleteRequest(HttpEvent):
 
 @dataclass
 class CompleteResponse(HttpEvent):
-    """A response; its trailers are where they always are."""
+    """A response, with any trailers in its `trailers`."""
 
     response: http.Response
     body: bytes
 
     def parts(self) -> Sequence[HttpEvent]:
-        """The same as mitmproxy's own events."""
+        """Return the same as mitmproxy's own events."""
         trailers = self.response.trailers
         head = ResponseHeaders(self.stream_id, self.response, not (self.body or trailers))
         data = [ResponseData(self.stream_id, self.body)] if self.body else []

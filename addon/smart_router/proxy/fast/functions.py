@@ -1,4 +1,4 @@
-"""Some functions of mitmproxy's that run many times for each message, made cheaper.
+"""Cheaper versions of mitmproxy's functions that run many times for each message.
 
 Each takes the arguments of mitmproxy's own and returns the same; the tests compare the two.
 """
@@ -41,16 +41,16 @@ _MOST_NAMES, _LONGEST_NAME = 1_000, 100
 _good_names: set[bytes] = set()
 
 MOST_AUTHORITIES = 256
-"""How many parsed authorities are remembered."""
+"""Number of parsed authorities cached."""
 
 LONGEST_AUTHORITY = 300
-"""Characters of an authority that is worth remembering: a host name has 255 at most."""
+"""Characters of the longest cached authority: a host name has 255 at most."""
 
 _AT_ONCE = 64
-"""Ids that are made at once."""
+"""Ids made per system call."""
 
 _MOST_KINDS = 1_000
-"""Combinations of types that are remembered; there are hardly ten."""
+"""Cached combinations of types; about ten occur."""
 
 _IMMUTABLE = frozenset({bool, int, float, str, type(None)})
 
@@ -60,9 +60,9 @@ _authorities: dict[tuple[str | bytes, bool], tuple[str, int | None]] = {}
 
 
 def __post_init__(self: http.MessageData) -> None:  # noqa: N807  # it goes by the name of what it replaces
-    """`http.MessageData.__post_init__`, which checks the type of each part of each message.
+    """`http.MessageData.__post_init__`, which checks the type of each field of each message.
 
-    No part is a container or a file, so the check looks at its type alone: what passed will pass again.
+    No field is a container or a file, so the check depends on its type alone and can be cached.
     """
     kinds = (type(self), *map(type, vars(self).values()))
     if kinds not in _accepted:
@@ -73,7 +73,7 @@ def __post_init__(self: http.MessageData) -> None:  # noqa: N807  # it goes by t
 
 
 def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | None]:
-    """`url.parse_authority`, which several addons ask anew for each request."""
+    """`url.parse_authority`, cached: several addons call it for each request."""
     key = (authority, check)
     found = _authorities.get(key)
     if found is None:
@@ -86,7 +86,7 @@ def parse_authority(authority: str | bytes, check: bool) -> tuple[str, int | Non
 
 
 def __init__(self: http.Headers, fields: Iterable[tuple[bytes, bytes]] = (), **headers: Any) -> None:  # noqa: N807
-    """`http.Headers.__init__`, which merges in its keyword arguments whether there are any or not."""
+    """`http.Headers.__init__`, which merges keyword arguments even if there are none."""
     if headers:
         _own_init(self, fields, **headers)
         return
@@ -97,13 +97,13 @@ def __init__(self: http.Headers, fields: Iterable[tuple[bytes, bytes]] = (), **h
 
 
 def get_all(self: http.Headers, name: str | bytes) -> list[str]:
-    """`http.Headers.get_all`, which asks a function for each name and each value."""
+    """`http.Headers.get_all`, which calls a function for each name and each value."""
     wanted = _canonical(name)
     return [value.decode("utf-8", "surrogateescape") for key, value in self.fields if key.lower() == wanted]
 
 
 def set_all(self: http.Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
-    """`http.Headers.set_all`; the same."""
+    """`http.Headers.set_all`, without a function call for each name."""
     key, left = http._always_bytes(name), [http._always_bytes(value) for value in values]
     wanted = key.lower()
     fields = []
@@ -121,7 +121,7 @@ def __bytes__(self: http.Headers) -> bytes:  # noqa: N807
 
 
 def get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
-    """`http.Headers.get`, which raises an error for each header that is not there, and catches it."""
+    """`http.Headers.get`, which raises and catches an error for each missing header."""
     wanted = _canonical(name)
     for key, _ in self.fields:
         if key.lower() == wanted:
@@ -130,7 +130,7 @@ def get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
 
 
 def __contains__(self: http.Headers, name: object) -> bool:  # noqa: N807
-    """`name in http.Headers`; the same."""
+    """`name in http.Headers`, without raising an error for a missing header."""
     if not isinstance(name, str | bytes):
         return _own_contains(self, name)
     wanted = _canonical(name)
@@ -146,14 +146,14 @@ def _canonical(name: str | bytes) -> bytes:
 
 
 def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> commands.StartHook:  # noqa: N807
-    """`StartHook.__new__`, which looks each time whether the class is one that may be made."""
+    """`StartHook.__new__`, which checks each time whether the class may be instantiated."""
     made: commands.StartHook = object.__new__(cls) if cls in FLOW_HOOKS else _own_new(cls, *args, **kwargs)
     return made
 
 
 def expected_http_body_size(request: http.Request, response: http.Response | None = None) -> int | None:
-    """`http1.expected_http_body_size`, asked five times for each request: what states its length
-    once, plainly, has it read here.
+    """`http1.expected_http_body_size`, called five times for each request; reads the length here if it is
+    stated once, in plain digits.
     """
     stated = None
     for name, value in (response or request).data.headers.fields:
@@ -173,7 +173,7 @@ def _is_plain(length: bytes) -> bool:
 
 
 def validate_headers(message: http.Message) -> None:
-    """`validate.validate_headers`, which looks at each letter of each name; those that passed are known."""
+    """`validate.validate_headers`, which checks each character of each name; valid names are cached."""
     stated = False
     for name, value in message.data.headers.fields:
         if name in _good_names:
@@ -193,13 +193,13 @@ def validate_headers(message: http.Message) -> None:
 
 
 def args(self: hooks.Hook) -> list[Any]:
-    """`hooks.Hook.args`, for which dataclasses list a hook's fields anew each time."""
+    """`hooks.Hook.args`, which lists a hook's fields each time."""
     kind: Any = type(self)
     return [getattr(self, name) for name, _ in _fields(kind)]
 
 
 def fork(self: Context) -> Context:
-    """`Context.fork`, which makes a server connection only to put the present one in its place."""
+    """`Context.fork`, which makes a server connection only to replace it."""
     forked = Context.__new__(Context)
     forked.client, forked.options, forked.server = self.client, self.options, self.server
     forked.layers = self.layers.copy()
@@ -207,13 +207,13 @@ def fork(self: Context) -> Context:
 
 
 def current(self: optmanager._Option) -> Any:
-    """`_Option.current`, which copies a value at each look at an option."""
+    """`_Option.current`, which copies the value at each read of an option."""
     value = self._default if self.value is optmanager.unset else self.value
     return value if type(value) in _IMMUTABLE else copy.deepcopy(value)
 
 
 def uuid4() -> str:
-    """`str(uuid.uuid4())`, which each flow and each connection asks for: randomness is fetched for many."""
+    """`str(uuid.uuid4())`, called for each flow and connection; random bytes are read for many ids."""
     while True:
         try:
             return _ids.pop()
@@ -223,7 +223,7 @@ def uuid4() -> str:
 
 
 def _uuid(digits: str) -> str:
-    """A random one: version 4, variant RFC 4122."""
+    """Return a random UUID: version 4, variant RFC 4122."""
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 

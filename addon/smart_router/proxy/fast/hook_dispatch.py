@@ -1,15 +1,15 @@
 """mitmproxy's hook dispatch, cached and direct: each hook goes straight to the addons that handle it.
 
 mitmproxy asks some forty addons by name at each hook, and again for the `update` hook that follows it: half
-of the CPU of a small request. Here the answer is remembered per hook name, without addons that are idle, and
-forgotten whenever an addon is added, removed or reloaded or an option changes. All else is as the manager
-itself does it, and the tests compare the two: addons in their order, an error in one of the chain's addons
-passes over those nested in it, AddonHalt ends the hook.
+of the CPU of a small request. Here the handlers are cached per hook name, without idle addons, until an addon
+is added, removed or reloaded or an option changes. All else is like the manager's own dispatch, and the tests
+compare the two: addons in order, an error in one of the chain's addons skips those nested in it, AddonHalt
+ends the hook.
 
-One difference: a handler that is put on an addon after the hook was first triggered is not seen.
+One difference: a handler that is set on an addon after the hook was first triggered is not called.
 
-mitmproxy also makes a task for each hook and comes back to the layer when it has ended. `start` runs a hook
-there and then; only one that waits for something is left to mitmproxy.
+mitmproxy also makes a task for each hook and resumes the layer when it has ended. `start` runs a hook
+directly; mitmproxy waits only for one that awaits something.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Handlers = tuple[Handler, ...]
 """The handlers of one addon of the chain and of those nested in it."""
 
 Left = tuple[Awaitable[Any], Iterator[Handler], Iterator[Handlers], Sequence[Any]]
-"""What is to be awaited, and what is then left of the group, of the groups, and their arguments."""
+"""An awaitable, and the handlers, groups and arguments that remain after it."""
 
 Calls = Generator[Awaitable[Any], None, None]
-"""Calls of handlers, one after another; yields what is to be awaited before it goes on."""
+"""Calls of handlers in turn; yields each awaitable before it goes on."""
 
 _REPLACED = ("trigger_event", "trigger", "handle_lifecycle")
 _CHANGES = ("register", "remove", "clear")
-"""Methods of the manager after which other addons may be there."""
+"""Methods of the manager that change the addons."""
 
 
 class FastHooks:
@@ -59,7 +59,7 @@ class FastHooks:
         return [(self._manager, name, method) for name, method in ours.items()]
 
     def _options_changed(self, updated: set[str]) -> None:
-        """Other addons may have something to do now."""
+        """Forget the handlers: other addons may be idle now."""
         self._handlers.clear()
 
     def _forgetting(self, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,8 +72,8 @@ class FastHooks:
         return changed
 
     def handlers(self, event: Hook, *, own: bool = False) -> tuple[Handlers, ...]:
-        """Who handles this hook, grouped by the addons of the chain, in its order; `own` is a flow that the
-        router answers.
+        """Return the handlers of a hook in groups, one per addon of the chain, in its order. `own` says that
+        the router answers the flow.
         """
         found = self._handlers.get((event.name, own))
         if found is None:
@@ -89,20 +89,19 @@ class FastHooks:
         return found
 
     async def trigger_event(self, event: Hook) -> None:
-        """As the manager's."""
+        """Like the manager's own."""
         await _finish(_calls(self.handlers(event), event.args()))
 
     def trigger(self, event: Hook) -> None:
-        """As the manager's, which asks all addons at each line of the log."""
+        """Like the manager's own, which asks all addons at each log line."""
         if self.handlers(event):
             AddonManager.trigger(self._manager, event)
 
     def start(self, event: Hook, own: bool = False) -> bool:
-        """Run a hook that has one argument as far as it goes without waiting; whether it is over. `own` says
-        that its flow is the router's.
+        """Run a hook of one argument as far as it goes without waiting; return whether it has finished. `own`
+        says that the router answers its flow.
 
-        One that is not is to be handed to mitmproxy, which then waits for the rest; until then it is not
-        begun again.
+        Hand an unfinished hook to mitmproxy, which waits for the rest; until then it is not started again.
         """
         if event in self._begun:
             return False
@@ -124,7 +123,7 @@ class FastHooks:
         return False
 
     async def handle_lifecycle(self, event: Hook) -> None:
-        """As the manager's; waits for the rest of a hook that was started."""
+        """Like the manager's own; waits for the rest of a started hook."""
         if event not in self._begun:
             await _finish(self._lifecycle(self.handlers(event), event.args()[0]))
         elif begun := self._begun.pop(event):
@@ -140,7 +139,7 @@ class FastHooks:
             yield from _calls(updates, ([message],))
 
     def _updates(self, message: Any) -> tuple[Handlers, ...]:
-        """Who is told that a flow has changed."""
+        """Return the handlers that are told of a changed flow."""
         updates = self._handlers.get(_UPDATES)
         if updates is None:
             updates = self.handlers(UpdateHook([]))
@@ -151,9 +150,7 @@ _UPDATES = (UpdateHook.name, False)
 
 
 def _call(group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]) -> Left | None:
-    """Call what is left of a group, and the groups that are left, until something is to be awaited; that, and
-    what is left then.
-    """
+    """Call the handlers of a group, then of the other groups, up to an awaitable; return it with the rest."""
     following: Handlers | None
     while True:
         left = iter(group)
@@ -175,7 +172,7 @@ def _call(group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[A
 
 
 def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
-    """Call one handler after another; yields what is to be awaited before the next."""
+    """Call the handlers in turn; yield each awaitable before the next call."""
     if left := _call((), iter(groups), args):
         yield from _rest(*left)
 
@@ -183,7 +180,7 @@ def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
 def _rest(
     awaited: Awaitable[Any], group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]
 ) -> Calls:
-    """The same from the first that is to be awaited on."""
+    """Continue `_calls` from an awaitable."""
     while True:
         try:
             yield awaited
@@ -201,12 +198,12 @@ def _rest(
 
 
 def _begin(calls: Calls) -> asyncio.Future[None]:
-    """Make calls, as far as they go without waiting."""
+    """Start calls, and run them as far as they go without waiting."""
     return asyncio.Task(_finish(calls), loop=asyncio.get_running_loop(), eager_start=True)
 
 
 async def _finish(calls: Calls) -> None:
-    """Make calls, and wait for what they wait for."""
+    """Run calls, and await each awaitable."""
     waited_for = next(calls, None)
     while waited_for is not None:
         try:
@@ -218,7 +215,7 @@ async def _finish(calls: Calls) -> None:
 
 
 def _fail(calls: Calls, error: Exception) -> Awaitable[Any] | None:
-    """What was waited for has failed; what the calls wait for next."""
+    """Throw the error of an awaitable into the calls; return the next awaitable."""
     try:
         return calls.throw(error)
     except StopIteration:

@@ -1,7 +1,7 @@
-"""mitmproxy's HTTP/1 connections with less ceremony: what is all there is read and written in one piece.
+"""HTTP/1 connections that read and write a complete message in one step.
 
-Nothing that they yield is ever waited for, so they hand it out as it is. A message that is not plain goes
-mitmproxy's own way: one that comes in several pieces, does not state its length, or cannot be read.
+They yield no blocking command, so nothing pauses them. The base classes handle all other messages: those
+received in several pieces, without a Content-Length, or malformed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from smart_router.proxy.fixes.trailers import WithoutTrailers
 Commands = layer.CommandGenerator[None]
 
 _SMALL = 1 << 18
-"""Bytes of the largest message that is looked at as a whole."""
+"""Bytes of the largest message that is read in one step."""
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -42,14 +42,14 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGN
 
 
 class FastHttp1(BoundedHttp1):
-    """An HTTP/1 connection, of which nothing that it yields is ever waited for."""
+    """An HTTP/1 connection that yields no blocking command."""
 
     def handle_event(self, event: events.Event) -> Commands:
-        """As a layer's own, which is only there for what is waited for."""
+        """Like the base class, without its generator for blocking commands."""
         return self._handle_event(event) if self.debug is None else super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> Commands:
-        """As ever, but that it is no generator of its own."""
+        """Like the base class, without the extra generator."""
         if isinstance(event, HttpEvent):
             return self.send(event)
         if isinstance(event, events.DataReceived) and self.state != self.passthrough:
@@ -57,7 +57,7 @@ class FastHttp1(BoundedHttp1):
         return self.state(event)
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
-        """As ever, in short where nothing speaks against the connection's being used again."""
+        """Shortcut for a connection that can be reused; otherwise the base class decides."""
         if not ((request or self.request_done) and (response or self.response_done) and self._may_stay()):
             return super().mark_done(request=request, response=response)
         self.request_done = self.response_done = False
@@ -67,7 +67,7 @@ class FastHttp1(BoundedHttp1):
         return self.read_headers(events.DataReceived(self.conn, b"")) if self.buf else _NOTHING
 
     def _may_stay(self) -> bool:
-        """Whether request and answer are plain ones that say nothing of the connection."""
+        """Return whether request and response are plain and leave the connection open."""
         request, response = self.request, self.response
         assert request is not None and response is not None
         return (
@@ -76,11 +76,11 @@ class FastHttp1(BoundedHttp1):
             and request.data.http_version == response.data.http_version == b"HTTP/1.1"
             and "connection" not in request.headers
             and "connection" not in response.headers
-            and _ends_by_itself(request, response)
+            and _ends_before_connection(request, response)
         )
 
     def begin_anew(self) -> None:
-        """What comes next belongs to another stream."""
+        """Prepare for the next stream."""
         self.stream_id = None
 
 
@@ -90,11 +90,11 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
     chunked = False
 
     def begin_anew(self) -> None:
-        """What comes next belongs to another stream."""
+        """Prepare for the next stream."""
         self.stream_id += 2
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """As ever, but a request that is all there is received whole."""
+        """Like the base class; reads a complete request in one step."""
         if isinstance(event, events.DataReceived) and (found := _plain_message(self.buf)):
             lines, length, end = found
             if request := _request(lines, length):
@@ -106,7 +106,7 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
         yield from super().read_headers(event)
 
     def send(self, event: HttpEvent) -> Commands:
-        """As ever; whether an answer is chunked is looked up once, and not for each chunk of it."""
+        """Like the base class; looks up once per response whether it is chunked."""
         kind = type(event)
         if kind is ResponseHeaders:
             self.chunked = _is_chunked(event.response)  # type: ignore[attr-defined]
@@ -120,7 +120,7 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
         yield self.chunk(data)
 
     def chunk(self, data: bytes) -> commands.SendData:
-        """More of a chunked answer."""
+        """Return the command that sends a chunk."""
         return commands.SendData(self.conn, b"%x\r\n%b\r\n" % (len(data), data))
 
     def _send_whole(self, event: CompleteResponse) -> Commands:
@@ -139,7 +139,7 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
     """A provider's connection. Made by `use_fast_http1`, never constructed."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """As ever, but an answer that is all there is received whole."""
+        """Like the base class; reads a complete response in one step."""
         if isinstance(event, events.DataReceived) and self.request and (found := _plain_message(self.buf)):
             lines, length, end = found
             if response := _response(lines, length, self.request):
@@ -152,7 +152,7 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
-        """As ever, but of chunks that are all there what they hold is taken at once."""
+        """Like the base class; takes complete chunks in one step."""
         self.drop_trailers()
         reader: Any = self.body_reader
         if type(reader) is WithoutTrailers and reader.between_chunks():
@@ -166,7 +166,7 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
         yield from super().read_body(event)
 
     def more(self, data: bytes) -> bytes:
-        """What these bytes hold, if they are whole chunks in the midst of an answer; else nothing."""
+        """Return the content of complete chunks in mid-response; empty if the bytes are anything else."""
         reader: Any = self.body_reader if self.state == self.read_body and not self.buf else None
         if type(reader) is not WithoutTrailers or not reader.between_chunks():
             return b""
@@ -174,7 +174,7 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
         return held if end == len(data) else b""
 
     def send(self, event: HttpEvent) -> Commands:
-        """As ever, or a whole request."""
+        """Like the base class; also sends a complete request."""
         return self._send_whole(event) if type(event) is CompleteRequest else super().send(event)
 
     def _send_whole(self, event: CompleteRequest) -> Commands:
@@ -200,7 +200,7 @@ def use_fast_http1(top: layer.Layer | None) -> None:
 
 
 def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None:
-    """The lines of a head and the length of a body that are all there, and where the body begins."""
+    """Return a complete message's head in lines, its body's length and where the body begins; else None."""
     data: bytearray = buffer._data
     end = data.find(b"\r\n\r\n") + 4 if len(data) <= _SMALL else 0
     if end < 4 or not (stated := _LENGTH.search(data, 0, end)):
@@ -211,12 +211,12 @@ def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None
     lines = bytes(data[: end - 4]).split(b"\r\n")
     if end >= MAX_HEAD or len(lines) > MAX_FIELDS:
         return None
-    # a line that ends with a line feed alone is one for h11
+    # h11 reads lines that end with a line feed alone
     return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
 
 
 def _chunks(data: bytes | bytearray) -> tuple[bytes, int]:
-    """What plain chunks at the beginning of these bytes hold, and where they end; the last one stays."""
+    """Return the content of the plain chunks at the start of these bytes, without the last, and their end."""
     found, at = [], 0
     while (head := _CHUNK.match(data, at)) and (size := int(head[1], 16)):
         begin = head.end()
@@ -229,7 +229,7 @@ def _chunks(data: bytes | bytearray) -> tuple[bytes, int]:
 
 
 def _request(lines: list[bytes], length: int) -> http.Request | None:
-    """The request, if its head can be read and means a body of this length."""
+    """Return the request, if its head is valid and means a body of this length."""
     try:
         request = http1.read_request_head(lines)
         means = http1.expected_http_body_size(request)
@@ -239,7 +239,7 @@ def _request(lines: list[bytes], length: int) -> http.Request | None:
 
 
 def _response(lines: list[bytes], length: int, request: http.Request) -> http.Response | None:
-    """The answer, if its head can be read and means a body of this length."""
+    """Return the response, if its head is valid and means a body of this length."""
     try:
         response = http1.read_response_head(lines)
         means = http1.expected_http_body_size(request, response)
@@ -249,21 +249,21 @@ def _response(lines: list[bytes], length: int, request: http.Request) -> http.Re
 
 
 def _take(buffer: ReceiveBuffer, end: int, length: int) -> bytes:
-    """Take the message out of the buffer; its body."""
+    """Remove a message from the buffer, and return its body."""
     taken = buffer.maybe_extract_at_most(end + length) or b""
     return bytes(memoryview(taken)[end:])
 
 
-def _ends_by_itself(request: http.Request, response: http.Response) -> bool:
-    """Whether an answer does not go on until the connection is closed; False where its head does not say."""
+def _ends_before_connection(request: http.Request, response: http.Response) -> bool:
+    """Return whether a response ends before its connection; False for an invalid head."""
     try:
         return http1.expected_http_body_size(request, response) != _UNTIL_CLOSED
-    except ValueError:  # an addon's doing: it was read before
+    except ValueError:  # an addon changed the head: it was valid when received
         return False
 
 
 def _is_plain(message: http.Message) -> bool:
-    """Whether the message can go over HTTP/1 as it is, head and body."""
+    """Return whether the message can be sent over HTTP/1 unchanged, as head and body."""
     return message.data.http_version in _HTTP1 and not message.data.trailers and not _is_chunked(message)
 
 

@@ -1,8 +1,7 @@
-"""Which of mitmproxy's own addons have nothing to do with flows, as they are set up.
+"""Finds mitmproxy's addons that ignore flows with the present options.
 
-Most of those that handle a request only look whether an option was given that hardly anybody gives. What
-each looks at is set when options change, and only then. Some others have to do with what passes through, and
-nothing with requests that the router answers.
+Most of those that handle a request only check an option that is rarely set, and that changes only with the
+options. Some others handle only requests that pass through, not those that the router answers.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _BY_ATTRIBUTE: Mapping[type, str] = {
     stickycookie.StickyCookie: "flt",
     upstream_auth.UpstreamAuth: "auth",
 }
-"""What must be there for the addon to do anything."""
+"""The attribute that must be set for the addon to do anything."""
 
 _BY_OPTION: Mapping[type, str] = {
     anticache.AntiCache: "anticache",
@@ -54,17 +53,17 @@ _BY_OPTION: Mapping[type, str] = {
     dumper.Dumper: "flow_detail",
     savehar.SaveHar: "hardump",
 }
-"""The option that must be given for the addon to do anything."""
+"""The option that must be set for the addon to do anything."""
 
 
 _PASSING = frozenset(
     (disable_h2c.DisableH2C, onboarding.Onboarding, tlsconfig.TlsConfig, update_alt_svc.UpdateAltSvc)
 )
-"""They look for requests to mitmproxy itself, and for headers that the router does not pass on."""
+"""Addons that handle requests to mitmproxy itself, and headers that the router does not pass on."""
 
 
 def is_idle(addon: Any, *, own: bool = False) -> bool:
-    """Whether the addon passes over all flows until options change, or all that are the router's `own`."""
+    """Return whether the addon ignores all flows, or the router's `own`, until options change."""
     kind = type(addon)
     if kind in _BY_ATTRIBUTE:
         return not getattr(addon, _BY_ATTRIBUTE[kind])

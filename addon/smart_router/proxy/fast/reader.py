@@ -1,12 +1,11 @@
-"""What arrives on a connection is handled where it arrives.
+"""Handles received data in the transport's callback, without waking the connection's task.
 
-mitmproxy has a task wait for each piece: it is put into a buffer, the task is woken, the event loop looks at
-all sockets once more before the task gets its turn, and then the task waits until all is sent that the piece
-led to. Here a piece that comes while the task waits for it is handled there and then, and the task waits on.
-It still gets what comes while it is busy or while something is unsent, and the connection's end: so order and
-backpressure are as ever.
+mitmproxy buffers the data and wakes the task; the event loop polls all sockets once more before the task
+runs, and the task then waits until everything is sent. Here data received while the task waits is handled in
+the callback, and the task goes on waiting. It still gets data received while it is busy or while something is
+unsent, and the end of the connection, so order and backpressure stay the same.
 
-What a piece leads to is mostly one write, which is made here; all else is left to mitmproxy's own way.
+Data mostly leads to one write, which is made here; mitmproxy runs all other commands.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _own = ConnectionHandler.handle_connection
 
 
 class InlineReader(asyncio.StreamReader):
-    """A reader that offers what arrives to `push`, which says whether it took it, before it wakes who waits.
+    """A reader that offers data to `push` before it wakes its task; `push` returns whether it took the data.
 
     Made by changing the class of a `StreamReader`, never constructed.
     """
@@ -41,7 +40,7 @@ class InlineReader(asyncio.StreamReader):
     _buffer: bytearray
 
     def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # it is a transport that calls it
-        """As a reader's own."""
+        """Like the base class, if `push` does not take the data."""
         if data and self._waiter is not None and not self._buffer and self.push(data):
             return
         super().feed_data(data)
@@ -58,14 +57,14 @@ async def handle_connection(self: ConnectionHandler, connection: Connection) -> 
 
 
 def deliver_directly(handler: ConnectionHandler, receive: Receive) -> None:
-    """From now on what arrives is for `receive`: of a layer around which others only pass it on."""
+    """Pass the connection's data to `receive`, of an inner layer whose outer layers only pass data on."""
     vars(handler)["receive"] = receive
 
 
 def _handle(handler: ConnectionHandler, connection: Connection, data: bytes) -> bool:
-    """Handle a piece, unless the handler is busy or something is unsent; whether it was handled."""
+    """Handle data unless the handler is busy or something is unsent; return whether it was handled."""
     lock: Any = handler._server_event_lock
-    # a lock that was let go of is still taken while somebody has been waiting for it
+    # a released lock still belongs to the task that has been waiting for it
     if lock.locked() or lock._waiters or _has_unsent(handler):
         return False
     receive: Receive | None = vars(handler).get("receive")
@@ -73,10 +72,10 @@ def _handle(handler: ConnectionHandler, connection: Connection, data: bytes) -> 
     lock._locked = True
     try:
         if receive:
-            came_of_it = receive(connection, data)
+            all_commands = receive(connection, data)
         else:
-            came_of_it = handler.layer.handle_event(events.DataReceived(connection, data))
-        if left := _write(handler, came_of_it):
+            all_commands = handler.layer.handle_event(events.DataReceived(connection, data))
+        if left := _write(handler, all_commands):
             _hand_over(handler, left)
     except Exception:
         handler.log("mitmproxy has crashed!", logging.ERROR, exc_info=True)
@@ -96,10 +95,10 @@ def _has_unsent(handler: ConnectionHandler) -> bool:
 
 
 def _write(
-    handler: ConnectionHandler, came_of_it: Iterable[commands.Command]
+    handler: ConnectionHandler, all_commands: Iterable[commands.Command]
 ) -> Iterable[commands.Command] | None:
-    """Carry out the writes that come first; what is left, if anything."""
-    rest = iter(came_of_it)
+    """Run the writes that come first; return the other commands, None if there are none."""
+    rest = iter(all_commands)
     for command in rest:
         if type(command) is not commands.SendData:
             return chain((command,), rest)
@@ -110,7 +109,7 @@ def _write(
 
 
 class _Remaining:
-    """Stands for a layer that has handled an event; these commands are left of what came of it."""
+    """Stands in for a layer that has handled an event and still yields these commands."""
 
     def __init__(self, left: Iterable[commands.Command]) -> None:
         self._left = left
@@ -120,7 +119,7 @@ class _Remaining:
 
 
 def _hand_over(handler: ConnectionHandler, left: Iterable[commands.Command]) -> None:
-    """Have mitmproxy carry these out, which takes the lock for it: whoever waits for that waits on."""
+    """Have mitmproxy run these commands. It takes the lock for that; tasks waiting for it go on waiting."""
     lock: Any = handler._server_event_lock
     stand_in: Any = _Remaining(left)
     handler.layer, own = stand_in, handler.layer

@@ -44,7 +44,7 @@ FLOW_HOOKS = frozenset(
 
 @dataclass(slots=True)
 class Shortcuts:
-    """What a stream may do without asking mitmproxy; the defaults allow nothing.
+    """Shortcuts that a stream may take; the defaults allow none.
 
     `run_hook` runs a hook directly and returns whether it has finished, given whether its flow is the
     router's own. `bodies_limited` is False while mitmproxy is told neither to stream nor to refuse large
@@ -79,7 +79,7 @@ class BeginAttempt(HttpEvent):
 
 @dataclass
 class AnswerEvents(HttpEvent):
-    """What was read of an attempt's answer, for the stream that owns it."""
+    """Events read from an attempt's answer, for the stream that owns it."""
 
     attempt: Attempt
     events: Sequence[Event]

@@ -1,8 +1,8 @@
-"""A client leaves: its providers' connections are closed for certain.
+"""Closes the provider connections of a client that disconnects.
 
 mitmproxy cancels the task of a server connection when a layer closes it, and once more when the client is
-gone. The second cancellation can meet the task on its way out, before it has closed the socket: then the
-socket stays open, and the provider goes on writing, for as long as the process lives.
+gone. The second cancellation can hit the task while it ends, before it has closed the socket. The socket then
+stays open, and the provider goes on writing, for the life of the process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from mitmproxy import ctx
 from mitmproxy.connection import ConnectionState
 
 WAIT = 1.0
-"""Seconds; the tasks waited for have nothing left to do but to end."""
+"""Seconds; these tasks only have to end."""
 
 
 async def let_connections_close(client_id: str) -> None:
-    """Wait for the connections that a layer has closed.
+    """Wait until the connections that a layer closes are closed.
 
     For the `client_disconnected` hook, which comes between the two cancellations.
     """

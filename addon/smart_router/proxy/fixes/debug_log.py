@@ -1,7 +1,7 @@
 """Keeps secrets out of mitmproxy's debug log: `proxy_debug` shows all bytes of every connection.
 
-A key can be anywhere in those bytes: split between two reads, or compressed by HTTP/2. So none of them is
-shown; names of headers are. What mitmproxy logs at other levels quotes no header.
+A key can be anywhere in those bytes: split between two reads, or compressed by HTTP/2. So the log shows none
+of them, only header names. mitmproxy quotes no header at other levels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from smart_router.dialects.masking import mask_secrets
 
 LOGGERS = ("mitmproxy.proxy.server", "mitmproxy.proxy.layers.http._http_h2")
-"""Those through which layers log, and the HTTP/2 library."""
+"""Loggers of the layers and of the HTTP/2 library."""
 
 # the literal's end is missing where mitmproxy has cut a long message
 _LITERAL = r"""b(?:'(?:[^'\\]|\\.)*(?:'|\\?\Z)|"(?:[^"\\]|\\.)*(?:"|\\?\Z))"""
@@ -21,13 +21,13 @@ _QUERY_KEY = re.compile(r"(?i)([?&](?:api[_-]?key|key|access_token|token)=)[^&\s
 
 
 def install() -> None:
-    """Redact from now on. The filter is the same each time, so a second call changes nothing."""
+    """Redact these loggers. A second call changes nothing."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_redact)
 
 
 def redact(text: str) -> str:
-    """The text of a debug message without the bytes that it quotes, and without keys in paths."""
+    """Return a debug message without quoted bytes and without keys in paths."""
     text = _HEADER_OR_BYTES.sub(lambda found: f"{found[1] or ''}b'***'", text)
     return mask_secrets(_QUERY_KEY.sub(r"\1***", text))
 

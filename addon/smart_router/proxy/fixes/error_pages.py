@@ -16,7 +16,7 @@ from smart_router.errors import ClientError
 
 
 def install() -> None:
-    """Have mitmproxy answer in JSON from now on."""
+    """Have mitmproxy answer in JSON."""
     _http1.make_error_response = _whole
     _http2.format_error = _body  # type: ignore[attr-defined]  # it imports the function by name
 

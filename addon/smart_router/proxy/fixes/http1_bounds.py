@@ -36,7 +36,7 @@ MAX_PIPELINED = 1024 * 1024
 
 
 def head_fault(buffer: ReceiveBuffer) -> str | None:
-    """What is wrong with the size of the head at the beginning of a buffer, complete or not."""
+    """Return why the head at the start of a buffer, complete or not, is too large, or None."""
     data: bytearray = buffer._data
     if len(data) > MAX_HEAD // 2:
         _skip_blank_lines(buffer)
@@ -57,7 +57,7 @@ def _skip_blank_lines(buffer: ReceiveBuffer) -> None:
 
 
 class BoundedHttp1(Http1Connection):
-    """What both sides have in common."""
+    """Bounds for both sides of the router."""
 
     def read_body(self, event: events.Event) -> Commands:
         """Like the base class, which raises at trailers; they are dropped here."""
@@ -71,7 +71,7 @@ class BoundedHttp1(Http1Connection):
             self.body_reader = WithoutTrailers(reader)  # type: ignore[assignment]
 
     def fault_between_chunks(self) -> str | None:
-        """What is wrong with a chunk header or trailers that the body reader still waits for."""
+        """Return why an unfinished chunk header or trailers are too large, or None."""
         reader = self.body_reader if self.state == self.read_body else None
         inner = getattr(reader, "wrapped", reader)
         if isinstance(inner, ChunkedReader) and not inner._bytes_in_chunk and len(self.buf) > MAX_HEAD:
@@ -83,21 +83,21 @@ class BoundedHttp1Server(BoundedHttp1, Http1Server):
     """The client's connection."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Refuse a head that is too large with 431; otherwise as the base class."""
+        """Refuse a head that is too large with 431; otherwise like the base class."""
         if isinstance(event, events.DataReceived) and (fault := head_fault(self.buf)):
             yield from self.refuse(431, fault)
             return
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
-        """As the base class; bounds what lies between chunks."""
+        """Like the base class; bounds chunk headers and trailers."""
         yield from super().read_body(event)
         if fault := self.fault_between_chunks():
             yield ReceiveHttp(RequestProtocolError(self.stream_id, fault, ErrorCode.GENERIC_CLIENT_ERROR))
             yield from self.refuse(400, fault)
 
     def wait(self, event: events.Event) -> Commands:
-        """As the base class; a client that sends too much ahead of its answer is disconnected."""
+        """Like the base class; disconnects a client that sends too much before its answer."""
         if len(self.buf) > MAX_PIPELINED:
             why = f"more than {MAX_PIPELINED} bytes were sent ahead of an answer"
             yield ReceiveHttp(RequestProtocolError(self.stream_id, why, ErrorCode.CLIENT_DISCONNECTED))
@@ -140,15 +140,15 @@ class BoundedHttp1Server(BoundedHttp1, Http1Server):
         yield from self.leave()
 
     def leave(self) -> Commands:
-        """End the connection behind an answer. Until the client has read it, what it still sends is dropped:
-        closing a socket with unread data resets it, and the answer would be lost.
+        """End the connection after an answer. Data received until the client has read it is dropped: closing
+        a socket with unread data resets it, and the answer would be lost.
         """
         yield commands.CloseTcpConnection(self.conn, half_close=True)
         self.buf = ReceiveBuffer()
         self.state = self.discard
 
     def discard(self, event: events.Event) -> Commands:
-        """The rest of what a refused client sends."""
+        """Drop the rest of a refused client's data."""
         self.buf = ReceiveBuffer()
         if isinstance(event, events.ConnectionClosed):
             yield commands.CloseConnection(self.conn)
@@ -158,14 +158,14 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
     """A provider's connection."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Fail an answer whose head is too large; otherwise as the base class."""
+        """Fail an answer whose head is too large; otherwise like the base class."""
         if isinstance(event, events.DataReceived) and self.request and (fault := head_fault(self.buf)):
             yield from self._give_up(fault)
             return
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
-        """As the base class; bounds what lies between chunks."""
+        """Like the base class; bounds chunk headers and trailers."""
         yield from super().read_body(event)
         if fault := self.fault_between_chunks():
             yield from self._give_up(fault)
@@ -179,7 +179,7 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
 
 
 Http1Classes = Mapping[type[layer.Layer], type[BoundedHttp1]]
-"""What takes the place of mitmproxy's classes."""
+"""Replacements of mitmproxy's classes."""
 
 _BOUNDED: Http1Classes = {Http1Server: BoundedHttp1Server, Http1Client: BoundedHttp1Client}
 

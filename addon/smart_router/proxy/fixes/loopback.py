@@ -1,7 +1,7 @@
-"""Listening on loopback only, unless the user chose an address.
+"""Binds mitmproxy's servers to loopback, unless the user chose an address.
 
-mitmproxy listens on all interfaces by default, and begins to start its servers a moment before it loads a
-script: they have read `listen_host` by then, but bind only after it (asyncio resolves the address first).
+mitmproxy listens on all interfaces by default, and starts its servers just before it loads a script: they
+have read `listen_host` by then, but bind later (asyncio resolves the address first).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def start_on_loopback() -> None:
-    """Have the servers that mitmproxy is starting bind to 127.0.0.1 where they would bind to all interfaces.
+    """Bind the servers that mitmproxy is starting to 127.0.0.1 in place of all interfaces.
 
     For servers of LOCAL_MODES without an address of their own. Those that start later read `listen_host`.
     """
@@ -52,7 +52,7 @@ def start_on_loopback() -> None:
 
 
 def _starting() -> Iterator[tuple[asyncio.Task[Any], AsyncioServerInstance[Any]]]:
-    """The servers that are being started, and the tasks that do so."""
+    """Yield the servers being started, with their tasks."""
     for task in asyncio.all_tasks():
         coroutine: Any = task.get_coro()
         if getattr(coroutine, "cr_code", None) is ServerInstance.start.__code__:
@@ -66,7 +66,7 @@ def _follows_listen_host(server: AsyncioServerInstance[Any]) -> bool:
 
 
 def _current_task() -> asyncio.Task[Any] | None:
-    """None in a thread without an event loop."""
+    """Return None in a thread without an event loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -80,9 +80,9 @@ async def _start_udp_on_loopback(server: AsyncioServerInstance[Any], host: str, 
 
 
 async def move_to_loopback(proxyserver: Proxyserver) -> None:
-    """Have the servers that listen everywhere listen on 127.0.0.1 instead, on the same ports.
+    """Move servers that listen on all interfaces to 127.0.0.1, on the same ports.
 
-    There are none but those of a mitmproxy that ran before it was given the router.
+    They exist only in a mitmproxy that ran before the router was loaded.
     """
     for server in proxyserver.servers:
         addresses = server.listen_addrs

@@ -19,7 +19,7 @@ class WithoutTrailers:
         self.read_eof = reader.read_eof
 
     def between_chunks(self) -> bool:
-        """Whether the next byte begins a chunk."""
+        """Return whether the next byte begins a chunk."""
         reader = self.wrapped
         return not (reader._bytes_in_chunk or reader._bytes_to_discard or reader._reading_trailer)
 
