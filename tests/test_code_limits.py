@@ -33,7 +33,7 @@ LONG_FUNCTIONS = {
 
 SHARED_CLASS_NAMES: set[str] = set()
 
-MAX_NOUN_CLAUSES = 42
+MAX_NOUN_CLAUSES = 9
 
 NOUN_CLAUSE = re.compile(r"(What|Whether|As ever)\b")
 
