@@ -39,8 +39,11 @@ async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
 
 
 @pytest.fixture(scope="module")
-def deaf() -> Iterator[socket.socket]:
-    """Listens with a full backlog: the kernel answers no further SYN until one is accepted."""
+def deaf(fast_path: str) -> Iterator[socket.socket]:
+    """Listens with a full backlog: the kernel answers no further SYN until one is accepted.
+
+    Each mode has its own: a test that accepts connections leaves room for those of later tests.
+    """
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -68,7 +71,7 @@ class Mute(asyncio.Protocol):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mute() -> AsyncIterator[tuple[int, asyncio.Queue[float], asyncio.Queue[float]]]:
+async def mute(fast_path: str) -> AsyncIterator[tuple[int, asyncio.Queue[float], asyncio.Queue[float]]]:
     hello: asyncio.Queue[float] = asyncio.Queue()
     left: asyncio.Queue[float] = asyncio.Queue()
     loop = asyncio.get_running_loop()
