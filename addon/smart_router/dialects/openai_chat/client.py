@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.client_schema import read_object
 from smart_router.dialects.hub import (
     ChatCompletion,
     ChatRequest,
@@ -23,7 +23,7 @@ from smart_router.dialects.hub import (
 )
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
-from smart_router.errors import ApiError, ClientError
+from smart_router.errors import ApiError
 
 _NOTHING: Mapping[str, Any] = {}
 _PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
@@ -35,14 +35,7 @@ def read_request(body: bytes) -> ChatRequest:
     Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
     completion request.
     """
-    try:
-        parsed = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise ClientError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
-    try:
-        request = CHAT_REQUEST.validate_python(parsed)
-    except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+    request = read_object(body, CHAT_REQUEST)
     for message in request["messages"]:
         if None in message.values() or [] in message.values():
             _drop_empty(message)
@@ -55,19 +48,6 @@ def _drop_empty(message: dict[str, Any]) -> None:
         del message[name]
     if message.get("tool_calls") == []:
         del message["tool_calls"]
-
-
-def _invalid(error: ErrorDetails) -> ClientError:
-    """Return OpenAI's error for a wrong field."""
-    steps = [step for step in error["loc"] if not str(step).startswith("<")]
-    param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
-    if error["type"] == "missing":
-        message = f"Missing required parameter: '{param}'."
-        return ClientError(400, message, code="missing_required_parameter", param=param)
-    code = "invalid_type" if error["type"].endswith("_type") else "invalid_value"
-    where = f"Invalid '{param}'" if param else "Invalid request body"
-    reason = error["msg"].replace("valid dictionary", "JSON object")
-    return ClientError(400, f"{where}: {reason}.", code=code, param=param or None)
 
 
 class ChatStreamWriter:
