@@ -134,6 +134,7 @@ class Runtime:
             client_flow=flow,
             services=self.services,
             dialect=dialect,
+            body=body,
         )
 
     def _decide(self, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:

@@ -38,6 +38,7 @@ from smart_router.api.intercept import Found, Interception
 from smart_router.api.local_answers import LocalRequest
 from smart_router.attempts.exchange import Exchange
 from smart_router.dialects.base import ClientDialect
+from smart_router.dialects.native import NATIVE_HEADERS
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.proxy.claims import Claim, Claims
@@ -48,8 +49,12 @@ logger = logging.getLogger(__name__)
 
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
-_PASSED_ON = frozenset(name.encode() for one in PROVIDERS.values() for name in one.client_headers)
-"""Headers of chat requests that go on to a provider."""
+_PASSED_ON = frozenset(
+    name.encode()
+    for names in (*NATIVE_HEADERS.values(), *(one.client_headers for one in PROVIDERS.values()))
+    for name in names
+)
+"""Headers of routed requests that go on to a provider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ from smart_router.routing.decision import Candidate
 
 logger = logging.getLogger(__name__)
 
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+
 
 @dataclass(slots=True, eq=False)
 class Attempt:
@@ -44,9 +46,9 @@ class Attempt:
     `credential` are the headers with the secret, added to a copy at send time and only for `origin` (scheme,
     host and port). `deadline` ends the present phase. `captured` is the streamed answer for the flow. An
     answer that is held in memory has at most `max_answer` bytes; `received` counts the decompressed bytes of
-    a stream, which is `held` until its client gets the first part. `body` is a whole answer after
-    decompression, `damage` the reason why that failed. `of_login`: the credential is an access token. `over`:
-    no more events follow, since `ended`.
+    a stream, which is `held` until its client gets the first part; `unsent` are those of a native one that
+    its client has yet to get. `body` is a whole answer after decompression, `damage` the reason why that
+    failed. `of_login`: the credential is an access token. `over`: no more events follow, since `ended`.
     """
 
     number: int
@@ -71,6 +73,7 @@ class Attempt:
     decoder: Decoder | None = None
     received: int = 0
     held: bool = True
+    unsent: bytearray = field(default_factory=bytearray)
     body: bytes | None = None
     damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
@@ -85,6 +88,23 @@ class Attempt:
     def killed(self) -> bool:
         """True if the user killed this attempt in the UI."""
         return self.flow.error is not None and self.flow.error.msg == mflow.Error.KILLED_MESSAGE
+
+    @property
+    def passes(self) -> bool:
+        """True if the client gets the answer's own bytes."""
+        return self.call.native and self.form == ("stream" if self.call.stream else "whole")
+
+    def take_unsent(self, *, to_the_end: bool) -> bytes:
+        """Return bytes of a native stream that the client has yet to get: complete events, or all.
+
+        A part of an event waits for the rest, so that an error event can follow at any time.
+        """
+        unsent = self.unsent
+        ends = [at + len(gap) for gap in _EVENT_ENDS if (at := unsent.rfind(gap)) >= 0]
+        end = len(unsent) if to_the_end else max(ends, default=0)
+        taken = bytes(unsent[:end])
+        del unsent[:end]
+        return taken
 
     def resume_killed(self) -> None:
         """Resume a killed attempt: mitmproxy would leave it waiting forever."""
@@ -164,8 +184,7 @@ class Attempt:
             if self.decoder is not None:
                 events = self._feed_compressed(self.decoder.feed(data))
             else:
-                self.received += len(data)
-                events = self.reader.feed(data)
+                events = self._read(data)
             if self.held and self.received > self.max_answer:
                 events = [Failure(self.too_large())]
             self.measurements.take(events, now)
@@ -177,15 +196,22 @@ class Attempt:
 
     def _feed_compressed(self, pieces: Iterable[bytes]) -> list[Event]:
         """Events completed by decompressed data. Raises DecodeError."""
-        assert self.reader is not None
         events: list[Event] = []
         size = 0
         for piece in pieces:
             size += len(piece)
             if size > MAX_EVENT_BYTES:
                 raise TooLargeError(f"it expands to more than {MAX_EVENT_BYTES} bytes at once")
-            events += self.reader.feed(piece)
-        self.received += size
+            events += self._read(piece)
+        return events
+
+    def _read(self, data: bytes) -> list[Event]:
+        """Events of decompressed data; that of a native stream is kept, unless it tells of a failure."""
+        assert self.reader is not None
+        self.received += len(data)
+        events = self.reader.feed(data)
+        if self.passes and not (events and isinstance(events[-1], Failure)):
+            self.unsent += data
         return events
 
     def end(self) -> list[Event] | ChatCompletion:

@@ -16,7 +16,8 @@ from smart_router.attempts.http_messages import encode_headers, make_request, ma
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
-from smart_router.dialects.base import CallContext
+from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
@@ -44,9 +45,12 @@ class AttemptBuilder:
         """Return the attempt. Raises ClientError for a request that the provider cannot serve."""
         provider = self._providers[candidate.provider]
         call = self._call(exchange, candidate, provider, profile)
-        scope = scope_of(exchange.client, candidate)
-        restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
-        outgoing = provider.dialect.write_request(restored, call)
+        if outgoing := _native(exchange, provider, call):
+            call = replace(call, native=True)
+        else:
+            scope = scope_of(exchange.client, candidate)
+            restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
+            outgoing = provider.dialect.write_request(restored, call)
         fields = {
             **encode_headers(_passed_on(exchange.client_flow, provider)),
             **self._fields[provider.id, call.stream],
@@ -91,9 +95,22 @@ class AttemptBuilder:
                 **({"session": exchange.session} if exchange.session else {}),
             },
             tool_names=tool_names(exchange.request),
+            virtual=not exchange.decision.explicit,
         )
         streams = provider.dialect.upstream_streams(exchange.request, call)
         return call if streams == call.stream else replace(call, stream=streams)
+
+
+def _native(exchange: Exchange, provider: Provider, call: CallContext) -> ProviderRequest | None:
+    """The client's own request, if the provider speaks its format and answers in the form asked for."""
+    if call.stream != exchange.streams:
+        return None
+    sent, format_ = exchange.client_flow.request, exchange.dialect.name
+    received = Received(format_, sent.path, sent.headers, exchange.body)
+    outgoing = provider.dialect.write_native(received, exchange.request, call)
+    if outgoing is not None and (passed := received.headers_named(NATIVE_HEADERS.get(format_, ()))):
+        return outgoing._replace(headers=outgoing.headers | passed)
+    return outgoing
 
 
 def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:

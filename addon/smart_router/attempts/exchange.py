@@ -89,17 +89,17 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
-    `dialect` is the client's format, `client` the name of its router key. `session` binds a session to a
-    profile, `sticky_keys` bind it to a model (see `SessionKeys`); `history` identifies its earlier turns.
-    `attempts` are all attempts so far, `winner` the one with a complete answer, `proven` the one that has
-    given content. Candidates are tried in rounds: `remaining` are those left in this round, `ruled_out` those
-    excluded from all later ones; `round_start` counts the failures before this round, `rounds` the back-off
-    pauses, `paused` the seconds spent waiting for other requests' probes or the end of a rate limit.
-    `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget is used up;
-    `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`: that wait is
-    over. `retry_of` is a failed attempt to repeat with its own profile. By profile id, `refused_tokens` are
-    the tokens that providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the
-    captured stream for the client's flow. `streams`: the client asked for a stream.
+    `dialect` is the client's format, `body` its decompressed request, `client` the name of its router key.
+    `session` binds a session to a profile, `sticky_keys` bind it to a model (see `SessionKeys`); `history`
+    identifies its earlier turns. `attempts` are all attempts so far, `winner` the one with a complete answer,
+    `proven` the one that has given content. Candidates are tried in rounds: `remaining` are those left in
+    this round, `ruled_out` those excluded from all later ones; `round_start` counts the failures before this
+    round, `rounds` the back-off pauses, `paused` the seconds spent waiting for other requests' probes or the
+    end of a rate limit. `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget
+    is used up; `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`:
+    that wait is over. `retry_of` is a failed attempt to repeat with its own profile. By profile id,
+    `refused_tokens` are the tokens that providers refused, `hosts` the indexes of the base URLs in use.
+    `client_body` is the captured stream for the client's flow. `streams`: the client asked for a stream.
     """
 
     id: str
@@ -111,6 +111,7 @@ class Exchange:
     client_flow: http.HTTPFlow
     services: Services
     dialect: ClientDialect
+    body: bytes = b""
     sticky_keys: tuple[str, ...] = ()
     client: str | None = None
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event
+from smart_router.dialects.native import Received
 from smart_router.errors import ApiError, UpstreamError
 
 
@@ -92,7 +93,8 @@ class CallContext:
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
     `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT
     account, session). `tool_names` are the names of the request's tools, for formats whose names are
-    shorter than the client's and so must be told apart and restored in the answer.
+    shorter than the client's and so must be told apart and restored in the answer. `virtual`: the client did
+    not name the model itself. `native`: the client's request passed untranslated, and so does the answer.
     """
 
     provider: str
@@ -105,6 +107,8 @@ class CallContext:
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
     tool_names: tuple[str, ...] = ()
+    virtual: bool = False
+    native: bool = False
 
     def mint(self, kind: str, number: int) -> str:
         """Return an id for an object without one: the same for the same attempt and number."""
@@ -152,6 +156,16 @@ class Dialect(Protocol):
         """
         ...
 
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """Return the client's own request for this provider; None if it has to be translated.
+
+        For clients that speak the provider's format. Only what has to differ is changed: the model, and what
+        another provider's turns or a virtual model make necessary. `request` is the same request, read.
+        """
+        ...
+
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Return whether to ask the provider for a stream for this request (Codex: always)."""
         ...
@@ -192,7 +206,9 @@ class ClientDialect(Protocol):
     """One wire format that clients speak. Implementations are stateless: one instance serves all requests.
 
     The hub's request is the only thing that `open_writer` and `write_answer` know of the client's. Facts that
-    the hub has no field for go in its `x_router`, which no provider receives.
+    the hub has no field for go in its `x_router`, which no provider receives; `x_router["hosted_tools"]` are
+    the names of tools that vendors run themselves, which translated requests leave out. A provider whose
+    dialect is the client's own gets the request itself: see `Dialect.write_native`.
     """
 
     @property

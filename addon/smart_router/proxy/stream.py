@@ -194,7 +194,11 @@ class RoutedStream(BoundedRequestStream):
             yield from self._stopped()
 
     def _take(self, attempt: Attempt, arrived: Sequence[Event]) -> Commands:
-        if not arrived or self.answer.complete:
+        if self.answer.complete:
+            return
+        if not arrived:
+            if attempt.unsent and self.answer.committed:  # such as pings, which the hub does not have
+                yield from self._send(self.answer.stream_bytes(early_head=False))
             return
         failure = arrived[-1] if isinstance(arrived[-1], Failure) else None
         taken = arrived[:-1] if failure else arrived
@@ -245,6 +249,8 @@ class RoutedStream(BoundedRequestStream):
     def _finish(self) -> Commands:
         """End the response to the client: the answer is complete and its attempt has ended."""
         if self.exchange.streams:
+            if attempt := self.exchange.attempt:
+                yield from self._send(attempt.take_unsent(to_the_end=True))
             yield from self._end_stream()
         else:
             self.flow.response = self.answer.whole_response()

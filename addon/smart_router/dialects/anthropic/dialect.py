@@ -8,11 +8,13 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.anthropic.answer import broken, read_failure
+from smart_router.dialects.anthropic.native import native_body
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.native import Received
 from smart_router.errors import UpstreamError
 
 _HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
@@ -28,6 +30,15 @@ class AnthropicDialect:
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request as Anthropic takes it; ClientError for what it cannot be asked."""
         return ProviderRequest(self.path, dict(_HEADERS), to_json(write_body(request, call)))
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """A Messages client's own request, with its beta features."""
+        if received.format != self.name:
+            return None
+        path = self.path + received.query("beta")
+        return ProviderRequest(path, dict(_HEADERS), native_body(received.body, call))
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client asked."""

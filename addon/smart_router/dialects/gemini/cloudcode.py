@@ -23,6 +23,7 @@ from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_list, as_object
+from smart_router.dialects.native import Received
 from smart_router.errors import ClientError, UpstreamError, unsupported
 
 USER_AGENT = "antigravity/hub/2.9.1 darwin/arm64"
@@ -96,6 +97,12 @@ class CloudCodeDialect:
             "user-agent": call.extras.get("user_agent", USER_AGENT),
         }
         return ProviderRequest(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """None: no client speaks this format."""
+        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""

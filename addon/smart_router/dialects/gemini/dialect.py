@@ -13,6 +13,7 @@ from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.native import Received
 from smart_router.errors import UpstreamError
 
 METHODS = {False: "generateContent", True: "streamGenerateContent?alt=sse"}
@@ -31,6 +32,12 @@ class GeminiDialect:
         path = f"/models/{model}:{METHODS[call.stream]}"
         body = write_body(request, call, GEMINI_API)
         return ProviderRequest(path, {"content-type": "application/json"}, to_json(body))
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """None: requests are translated."""
+        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""

@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.request import write_body
 from smart_router.dialects.openai_chat.stream import ChatStream
 from smart_router.dialects.openai_chat.whole_answer import read_plain
@@ -31,6 +32,12 @@ class ChatDialect:
         if session and call.quirks.session_header:
             headers[call.quirks.session_header] = session
         return ProviderRequest(self.path, headers, to_json(write_body(request, call)))
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """None: chat providers differ too much from each other, so each request is translated."""
+        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client asked, except for models that think in streams only."""

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.native import Received
 from smart_router.dialects.openai_responses.request import write_body
 from smart_router.dialects.openai_responses.stream import ResponsesReader, broken, read_object
 from smart_router.dialects.openai_responses.variants import CODEX, PUBLIC, ResponsesFlavour
@@ -41,6 +42,12 @@ class ResponsesDialect:
             if value := call.extras.get(extra):
                 headers[header] = value
         return ProviderRequest("/responses", headers, to_json(body))
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """None: requests are translated."""
+        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Always for a flavour that only streams, else as the client asked."""

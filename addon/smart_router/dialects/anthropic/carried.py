@@ -1,0 +1,51 @@
+"""Reasoning of other providers, carried through Messages clients in their thinking blocks.
+
+Messages clients send thinking blocks back unchanged and do not look into signatures. A block of another
+provider's reasoning has a signature, or redacted data, that begins with a mark and holds the hub's details:
+the next turn finds them in any worker, and Anthropic never gets them.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.anthropic.messages import THINKING_BLOCKS
+from smart_router.dialects.json_values import as_objects, as_text
+
+NATIVE_FORMAT = "anthropic-claude-v1"
+"""The format of Anthropic's own reasoning, whose signatures are not wrapped."""
+
+MARK = b"smart-router."
+_MARK = MARK.decode()
+
+
+def wrap(details: Sequence[Mapping[str, Any]]) -> str:
+    """Return a signature that holds these details."""
+    return _MARK + (urlsafe_b64encode(to_json(details)).decode() if details else "")
+
+
+def unwrap(signature: str) -> list[dict[str, Any]] | None:
+    """Return the details in a signature, an empty list if it is damaged; None if it is Anthropic's."""
+    if not signature.startswith(_MARK):
+        return None
+    try:
+        return as_objects(from_json(urlsafe_b64decode(signature[len(_MARK) :])))
+    except ValueError:
+        return []
+
+
+def is_carried(block: object) -> bool:
+    """Return whether a content block is another provider's reasoning."""
+    if not isinstance(block, dict) or block.get("type") not in THINKING_BLOCKS:
+        return False
+    return as_text(block.get("signature") or block.get("data")).startswith(_MARK)
+
+
+def tool_id(id_: str) -> str:
+    """Return a tool call's id in the characters that Anthropic takes, where the conversation may go."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", id_) or "call"
