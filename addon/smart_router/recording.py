@@ -18,8 +18,10 @@ from smart_router.config import Config
 from smart_router.dry_run import estimate_cost
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
-from smart_router.routing.decision import Candidate
-from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, prompt_tokens
+from smart_router.routing.config import candidates
+from smart_router.routing.decision import Candidate, Decision
+from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, lacks, prompt_tokens
+from smart_router.routing.selector import rules_of
 from smart_router.stats.database import reading
 from smart_router.stats.formatting import dollars
 from smart_router.stats.prices import PriceBook
@@ -29,9 +31,6 @@ from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
 from smart_router.stats.writer import RecordWriter
 from smart_router.storage.sqlite_file import NewerFileError
-
-BASELINE_MODEL = "auto"
-"""The virtual model whose REASONING tier names the most capable model."""
 
 FLUSH_WITHIN = 5.0
 """Seconds to wait for the last records to be on disk."""
@@ -64,17 +63,15 @@ class Recording:
         self.totals.known = frozenset(
             f"{provider.id}/{model}" for provider in config.providers.values() for model in provider.models
         )
-        virtual = config.routing.virtual_models.get(BASELINE_MODEL)
-        tiers = config.routing.tier_models
-        self._capable = tiers[virtual.tier_models].of("REASONING") if virtual else []
+        self._config = config
 
     def ended(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
         """A routed request has ended: record it, and note on its flow how long it took and what it used.
 
         `client` is the name of its router key; `content` keeps what was asked.
         """
-        baseline = next((one for one in self._capable if self._configured(one.provider)), None)
-        record = request_record(flow, exchange, client=client, baseline=baseline, content=content)
+        baselines = self._baselines(exchange.decision)
+        record = request_record(flow, exchange, client=client, baselines=baselines, content=content)
         last = record.last
         flow.metadata["router_seconds"] = f"{record.duration:.2f}"
         if last and last.tokens:
@@ -82,6 +79,21 @@ class Recording:
             self._unpriced[record.id] = exchange
         self._loop = asyncio.get_running_loop()
         self.writer.record(record)
+
+    def _baselines(self, decision: Decision) -> tuple[Candidate, ...]:
+        """The models of which the dearest is the baseline of a request's cost."""
+        routing, providers = self._config.routing, self._config.providers
+        virtual = routing.virtual_models.get(decision.asked)
+        needs = decision.needs
+        if virtual is None or needs is None:
+            return ()
+        if routing.baseline:
+            return tuple(candidates((routing.baseline,)))
+        return tuple(
+            one
+            for one in routing.strongest[virtual.tier_models]
+            if self._configured(one.provider) and lacks(rules_of(one, providers), needs) is None
+        )
 
     def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
         """Record a request that was refused before routing."""
@@ -141,7 +153,7 @@ def request_record(
     exchange: Exchange,
     *,
     client: str | None,
-    baseline: Candidate | None,
+    baselines: tuple[Candidate, ...],
     content: bool = False,
 ) -> RequestRecord:
     """The record of a request that has just ended."""
@@ -167,7 +179,7 @@ def request_record(
         duration=duration,
         overhead=max(0.0, duration - waited),
         attempts=attempts,
-        baseline=baseline,
+        baselines=baselines,
         content=exchange.request.get("messages") if content else None,
     )
 

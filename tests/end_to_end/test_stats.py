@@ -118,6 +118,16 @@ async def test_routed_requests_are_compared(asked: Asked, provider: Provider) ->
     assert total["saved"] == pytest.approx(total["baseline"] - total["cost"])
 
 
+async def test_the_baseline_could_have_served_the_request(asked: Asked, provider: Provider) -> None:
+    """Of REASONING's models with a key here, only gpt-oss-120b is without vision, and it is the cheapest."""
+    provider.on(chat_answer(usage=USAGE), chat_answer(usage=USAGE))
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    for content in ("Hello", [{"type": "text", "text": "Hello"}, picture]):
+        assert await asked.ask("auto:simple", messages=[{"role": "user", "content": content}]) == 200
+    figures = await asked.stats()
+    assert figures["baselines"] == [{"name": "openai/gpt-6.1-sol", "requests": 2}]
+
+
 async def test_failover_counts_against_who_failed(asked: Asked, provider: Provider) -> None:
     provider.on(chat_error(503), chat_stream(["a"]))
     assert await asked.ask("auto:medium", stream=True) == 200

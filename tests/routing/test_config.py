@@ -37,6 +37,7 @@ def test_user_tables_override_key_by_key() -> None:
         ({"tier_models": {"standard": {"SIMPLE": ["gpt"]}}}, "routing.tier_models.standard.SIMPLE"),
         ({"tier_models": {"mine": {"SIMPLE": ["a/b"]}}}, "routing.tier_models.mine.MEDIUM"),
         ({"fallback": ["a/b", 3]}, "routing.fallback.1"),
+        ({"baseline": "sol"}, "routing.baseline"),
         ({"virtual_models": {"auto:mine": {"tier_models": "mine"}}}, "routing"),
         ({"keywords": {"proof": {"en": ["!?"]}}}, "routing"),
         ({"keywords": {"proof": {"en": ["ab*"]}}}, "routing"),

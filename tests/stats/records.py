@@ -62,7 +62,7 @@ def request(*attempts: AttemptRecord, id: str = "r1", **fields: Any) -> RequestR
         "duration": 1.003,
         "overhead": 0.003,
         "attempts": made,
-        "baseline": SOL,
+        "baselines": (SOL,),
     }
     return RequestRecord(id=id, **{**defaults, **fields})
 
@@ -91,6 +91,7 @@ def _any_request(dice: random.Random, number: int, at: float) -> RequestRecord:
         ttft=None if last.failure else sum(one.duration for one in made[:-1]) + (last.ttft or 0.0),
         duration=sum(one.duration for one in made) + overhead,
         overhead=overhead,
+        baseline=SOL,
         baseline_cost=None if last.failure else priced,
     )
 

@@ -25,6 +25,7 @@ from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDial
 from smart_router.errors import UpstreamError
 from smart_router.providers.base import Basis, Provider
 from smart_router.providers.registry import PROVIDERS
+from smart_router.routing.decision import Candidate
 from smart_router.stats import prices
 from smart_router.stats.prices import PriceBook, PriceTable, RatesAbove
 from smart_router.stats.records import Cost, Tokens
@@ -186,6 +187,16 @@ def test_price_by_time_of_day_and_date() -> None:
     assert peak == pytest.approx(2 * night)
     before, after = (usd("google", "gemini-3.7-flash", when=at(day)) for day in ("2026-12-31", "2027-01-01"))
     assert after == pytest.approx(2 * before)
+
+
+def test_the_dearest_model_is_the_one_with_the_dearest_typical_answer() -> None:
+    book = PriceBook({"local/*": PriceTable(input=1_000, output=1_000)})
+    sol, fable = Candidate("openai", "gpt-6.1-sol"), Candidate("anthropic", "claude-fable-5-2")
+    unknown, local = Candidate("openai", "nobody-knows"), Candidate("local", "m")
+    assert book.dearest((sol, fable, unknown), NOON) == fable
+    assert book.dearest((sol, fable, local), NOON) == local
+    assert book.dearest((unknown,), NOON) is None
+    assert book.dearest((), NOON) is None
 
 
 def test_price_by_size() -> None:

@@ -12,7 +12,8 @@ import pytest
 from smart_router.stats.database import StatsDatabase, reading
 from smart_router.stats.records import CLIENT_LEFT, Cost, RequestRecord, Tokens
 from smart_router.stats.report import DIMENSIONS, EXPLICIT, NOBODY, build_report
-from tests.stats.records import HAIKU, LUNA, NOON, SOL, attempt, decision, many, request
+from smart_router.stats.tables import summary
+from tests.stats.records import FLASH, HAIKU, LUNA, NOON, SOL, attempt, decision, many, request
 
 CENT = Cost(0.01, "measured")
 
@@ -62,6 +63,26 @@ def test_savings_compare_routed_requests_of_known_price(tmp_path: Path) -> None:
     assert figures["total"]["saved"] == pytest.approx(0.04)
     assert figures["total"]["saved_share"] == pytest.approx(0.8)
     assert row(figures, "tier", EXPLICIT)["saved"] is None
+
+
+def test_the_models_that_costs_are_compared_with_are_named(tmp_path: Path) -> None:
+    compared = [
+        request(attempt(cost=CENT), baseline=baseline, baseline_cost=cost)
+        for baseline, cost in ((SOL, CENT), (HAIKU, CENT), (SOL, CENT), (FLASH, None))
+    ]
+    figures = report(tmp_path, *compared)
+    assert figures["baselines"] == [
+        {"name": "openai/gpt-6.1-sol", "requests": 2},
+        {"name": "anthropic/claude-haiku-5-5", "requests": 1},
+    ]
+    assert "had openai/gpt-6.1-sol (or 1 other) answered" in dict(summary(figures))["saved"]
+
+
+def test_a_request_that_cost_more_than_its_baseline_has_saved_less_than_nothing(tmp_path: Path) -> None:
+    dearer = request(attempt(cost=CENT), attempt(number=2, cost=CENT), baseline_cost=CENT)
+    total = report(tmp_path, dearer)["total"]
+    assert total["saved"] == pytest.approx(-0.01)
+    assert total["saved_share"] == pytest.approx(-1)
 
 
 def test_errors_and_failovers(tmp_path: Path) -> None:

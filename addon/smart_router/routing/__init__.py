@@ -85,6 +85,7 @@ def route(
         candidates=chain,
         sticky=stays,
         chances=scored.chances,
+        needs=needs,
         why=_why(virtual, scored, tier, kept if stays else None, chain[0]),
     )
 

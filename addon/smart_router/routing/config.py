@@ -95,6 +95,8 @@ class RoutingConfig(_Table):
 
     `keywords` are per group and language; each group is a signal. `undershoot` is the extra cost of choosing
     two or more tiers too low, a wrong tier costing 1: the tier of the least expected cost is chosen.
+    `baseline` is the `provider/model` that savings are measured against; empty means the dearest REASONING
+    model that can serve the request.
     """
 
     keywords: dict[str, dict[str, Texts]]
@@ -105,6 +107,7 @@ class RoutingConfig(_Table):
 
     sticky_ttl: Annotated[float, Field(ge=0, description="seconds")]
     provider_order: Texts
+    baseline: str
     fallback: Texts
     virtual_models: dict[str, VirtualModel]
     tier_models: dict[str, TierModels]
@@ -117,6 +120,11 @@ class RoutingConfig(_Table):
             for name, models in self.tier_models.items()
             for tier in TIERS
         }
+
+    @cached_property
+    def strongest(self) -> Mapping[str, tuple[Candidate, ...]]:
+        """By tier models the candidates of REASONING."""
+        return {name: tuple(models.of("REASONING")) for name, models in self.tier_models.items()}
 
     @cached_property
     def lexicon(self) -> Lexicon:
@@ -137,6 +145,11 @@ class RoutingConfig(_Table):
     @classmethod
     def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return _check_candidates(names)
+
+    @field_validator("baseline")
+    @classmethod
+    def _baseline_named(cls, name: str) -> str:
+        return _check_candidates((name,))[0] if name else name
 
     @model_validator(mode="after")
     def _tier_models_exist(self) -> RoutingConfig:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, get_args
 
+from smart_router.routing.requirements import Needs
+
 Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
 """How much model a request needs, weakest first."""
 
@@ -58,6 +60,7 @@ class Decision:
     `asked` is the request's `model`. For an explicit model score, tier, confidence and signals are empty.
     `score` is the difficulty, 0..1, `confidence` the probability of `tier`, and `chances` those of all tiers,
     in order. `sticky` says that the conversation's earlier candidate comes first; `why` is one readable line.
+    `needs` are the request's requirements, None for an explicit model.
     """
 
     asked: str
@@ -70,10 +73,12 @@ class Decision:
     sticky: bool
     why: str
     chances: tuple[float, ...] = ()
+    needs: Needs | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The decision for JSON; candidates as `provider/model`."""
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+        shown = [field.name for field in fields(self) if field.name != "needs"]
+        return {name: getattr(self, name) for name in shown} | {
             "chances": dict(zip(TIERS, self.chances, strict=False)),
             "signals": [one._asdict() | {"evidence": str(one.evidence)} for one in self.signals],
             "candidates": [str(candidate) for candidate in self.candidates],

@@ -76,7 +76,7 @@ def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:
         "model",
         "basis",
     )
-    yield counter("baseline_usd", "Cost had the most capable model answered.", {(): totals.baseline})
+    yield counter("baseline_usd", "Cost had the baseline model answered.", {(): totals.baseline})
     yield counter("saved_usd", "Cost less than that.", {(): totals.saved})
     yield counter("lost_records", "Records that could not be kept.", {(): lost})
     yield histogram(

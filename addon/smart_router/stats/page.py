@@ -11,7 +11,7 @@ from typing import Any
 from smart_router.stats.charts import Bar, MarkedColumn, Range, bars, columns, ranges
 from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.report import DIMENSIONS
-from smart_router.stats.tables import COLUMNS, summary
+from smart_router.stats.tables import COLUMNS, compared_with, summary
 
 Row = Mapping[str, Any]
 
@@ -36,23 +36,25 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f'<meta http-equiv="content-security-policy" content="{_POLICY}">'
     yield f"<title>Smart Router</title><style>{style}</style></head><body>"
     yield f"<h1>Smart Router</h1><p>Since {escape(words['since'])}, until {until:%Y-%m-%d %H:%M}.</p>"
-    yield from _cards(report["total"])
+    yield from _cards(report["total"], compared_with(report))
     yield f"<p>Cost: {escape(words['cost'])}. Saved: {escape(words['saved'])}.</p>"
     for name in ("failed attempts", "lost records"):
         if name in words:
             yield f"<p>{name.capitalize()}: {escape(words[name])}.</p>"
-    yield from _charts(report["by"])
+    yield from _charts(report["by"], compared_with(report))
     for name in DIMENSIONS:
         yield from _table(name, report["by"][name])
     yield "</body></html>"
 
 
-def _cards(total: Row) -> Iterator[str]:
+def _cards(total: Row, baseline: str) -> Iterator[str]:
     ttft, overhead = total["ttft"], total["overhead"]
     yield '<div class="cards">'
     yield _card("requests", count(total["requests"]))
     yield _card("cost", dollars(total["cost"]))
-    yield _card("saved", dollars(total["saved"]), f"{share(total['saved_share'])} less than the most capable")
+    yield _card(
+        "saved", dollars(total["saved"]), f"{share(total['saved_share'])} less than {escape(baseline)}"
+    )
     yield _card("errors", share(total["error_rate"]), f"{count(total['errors'])} requests")
     yield _card("failed over", share(total["failover_rate"]), f"{count(total['failovers'])} requests")
     yield _card("TTFT median", span(ttft["p50"]), f"p95 {span(ttft['p95'])}")
@@ -64,7 +66,7 @@ def _card(name: str, value: str, more: str = "") -> str:
     return f'<div class="card" id="{name.replace(" ", "-")}">{name}<b>{value}</b><span>{more}</span></div>'
 
 
-def _charts(by: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+def _charts(by: Mapping[str, Sequence[Row]], baseline: str) -> Iterator[str]:
     days = [MarkedColumn(day["name"][5:], day["compared_cost"], day["baseline"]) for day in by["day"]]
     models = [Bar(row["name"], row["cost"], dollars(row["cost"])) for row in by["model"] if row["cost"]]
     tiers = [Bar(row["name"], row["requests"], count(row["requests"])) for row in by["tier"]]
@@ -74,7 +76,7 @@ def _charts(by: Mapping[str, Sequence[Row]]) -> Iterator[str]:
         if row["ttft"]["p50"] is not None
     ]
     models.sort(key=lambda bar: -bar.value)
-    key = '<p><i class="key"></i> routed requests <i class="key line"></i> the most capable model</p>'
+    key = f'<p><i class="key"></i> routed requests <i class="key line"></i> {escape(baseline)}</p>'
     yield '<div class="charts">'
     yield _section("Cost by day", key + columns(days, "Cost by day"))
     yield _section("Cost by model", bars(models[:MOST_BARS], "Cost by model"))

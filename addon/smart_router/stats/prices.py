@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from smart_router.providers.base import Basis
 from smart_router.providers.registry import PROVIDERS
+from smart_router.routing.decision import Candidate
 from smart_router.stats.records import Cost, Tokens
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ Reference = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
 
 MOST_MODELS = 2_000
 """Models whose prices are remembered; model ids come from clients, so there must be an end."""
+
+TYPICAL = Tokens(input=4_000, output=1_000)
+"""A request by which models' prices are compared."""
 
 _STANDARD = (None, "auto", "default", "standard")
 """Names that answers give to being served at the ordinary price."""
@@ -147,6 +151,7 @@ class PriceBook:
         self._overrides = overrides or {}
         self._base_urls = base_urls or {}
         self._found: dict[tuple[str, str], _Price | None] = {}
+        self._dearest: dict[tuple[Candidate, ...], Candidate | None] = {}
 
     def cost(self, provider: str, model: str, tokens: Tokens, at: float) -> Cost | None:
         """Return the cost of these tokens at a time (unix seconds), None without a known price."""
@@ -159,6 +164,19 @@ class PriceBook:
         if tokens.estimated and basis == "measured":
             basis = "estimated"
         return Cost(price.total(tokens, at), basis)
+
+    def dearest(self, candidates: tuple[Candidate, ...], at: float) -> Candidate | None:
+        """Return the candidate whose answer to a typical request costs most, the first of equals.
+
+        None if no price is known. The price at the first call (unix seconds) holds for the book's life.
+        """
+        if candidates not in self._dearest:
+            if len(self._dearest) >= MOST_MODELS:
+                self._dearest.clear()
+            costs = {one: self.cost(one.provider, one.model, TYPICAL, at) for one in candidates}
+            priced = {one: cost.usd for one, cost in costs.items() if cost}
+            self._dearest[candidates] = max(priced, key=priced.__getitem__) if priced else None
+        return self._dearest[candidates]
 
     def _price(self, provider: str, model: str) -> _Price | None:
         key = (provider, model)

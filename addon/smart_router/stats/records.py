@@ -58,7 +58,7 @@ class Cost:
 
 
 class Saving(NamedTuple):
-    """Cost of a request, and cost of the most capable model for the same tokens (USD)."""
+    """Cost of a request, and that of its baseline for the same tokens (USD)."""
 
     cost: float
     baseline: float
@@ -96,8 +96,8 @@ class RequestRecord:
     came from. `status` is what the client got, None if it left before; `failure` an ErrorClass, an error code
     of the router, CLIENT_LEFT, or None.
     `ttft` counts from the request's start, attempts that failed included. `overhead` is `duration` without
-    the time in which providers were waited for. `baseline` is the model whose cost the request's is compared
-    with; `baseline_cost` is filled in off the request's path.
+    the time in which providers were waited for. The cost is compared with that of `baseline`, the dearest of
+    `baselines`; it and `baseline_cost` are filled in off the request's path.
     """
 
     id: str
@@ -114,7 +114,8 @@ class RequestRecord:
     duration: float
     overhead: float
     attempts: tuple[AttemptRecord, ...]
-    baseline: Candidate | None
+    baselines: tuple[Candidate, ...]
+    baseline: Candidate | None = None
     baseline_cost: Cost | None = None
     content: Any = None
 

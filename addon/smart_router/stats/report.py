@@ -86,7 +86,8 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
     """All figures of requests that began at `since` (unix seconds) or later; `until` is now.
 
     Amounts are US dollars, spans seconds, rates 0 to 1; what is not known is None. `saved` is `baseline` less
-    what the same requests cost: those that were routed and for which both are known. `overhead` is the
+    what the same requests cost: those that were routed and for which both are known; it is
+    negative where they cost more. `baselines` are the models that were compared with. `overhead` is the
     router's own time, whoever answers: it is in the total alone.
     """
     total = _Group()
@@ -103,6 +104,7 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
         "since": since or None,
         "until": until,
         "total": total.figures() | {"overhead": _percentiles(overhead)},
+        "baselines": _baselines(db, since),
         "failures": _failures(db, since),
         "lost_records": _lost(db, since),
         "by": {name: _rows(found, _ORDER[name]) for name, found in by.items()},
@@ -150,6 +152,16 @@ def _failures(db: sqlite3.Connection, since: float) -> dict[str, int]:
         (since,),
     )
     return dict(rows.fetchall())
+
+
+def _baselines(db: sqlite3.Connection, since: float) -> list[dict[str, Any]]:
+    """The models that costs were compared with, the one with most requests first."""
+    rows = db.execute(
+        "SELECT baseline_model, count(*) FROM requests JOIN decisions ON request = id"
+        " WHERE time >= ? AND baseline IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1",
+        (since,),
+    )
+    return [{"name": name, "requests": count} for name, count in rows]
 
 
 def _lost(db: sqlite3.Connection, since: float) -> int:

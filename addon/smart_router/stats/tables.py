@@ -60,7 +60,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{count(total['input'])} in ({count(total['cached'])} cached), {count(total['output'])} out",
     )
     yield "cost", dollars(total["cost"]) + _notes(total)
-    baseline = f"of {dollars(total['baseline'])}, had the most capable model answered"
+    baseline = f"of {dollars(total['baseline'])}, had {compared_with(report)} answered"
     yield "saved", f"{dollars(total['saved'])} ({share(total['saved_share'])} {baseline})"
     yield "TTFT", f"{span(total['ttft']['p50'])} median, {span(total['ttft']['p95'])} p95"
     yield "overhead", f"{span(total['overhead']['p50'])} median, {span(total['overhead']['p95'])} p95"
@@ -68,6 +68,15 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "failed attempts", ", ".join(f"{kind} {count(n)}" for kind, n in report["failures"].items())
     if report["lost_records"]:
         yield "lost records", count(report["lost_records"])
+
+
+def compared_with(report: Mapping[str, Any]) -> str:
+    """The model that costs are compared with, and the number of others that some were compared with."""
+    if not report["baselines"]:
+        return "the dearest model"
+    first, *others = report["baselines"]
+    more = f" (or {len(others)} other{'s'[: len(others) - 1]})" if others else ""
+    return f"{first['name']}{more}"
 
 
 def _notes(total: Figures) -> str:

@@ -132,7 +132,8 @@ class RecordWriter:
         try:
             for attempt in record.attempts:
                 attempt.cost = self._cost(attempt, record.time)
-            last, baseline = record.last, record.baseline
+            last = record.last
+            record.baseline = baseline = self.prices.dearest(record.baselines, record.time)
             if baseline and last and last.tokens:
                 used = last.tokens
                 if used.stated or used.service_tier:  # which are this provider's: the other charges otherwise
