@@ -54,8 +54,9 @@ class ChatQuirks:
     Request: `dropped` parameters are left out, `dropped_reasoning` ones for reasoning models, `dropped_for`
     ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
     the client sent them, `fixed_reasoning` ones for reasoning models. `dropped_of_messages` are fields of
-    messages. Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our
-    own. `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
+    messages. Ids of tool calls get `tool_call_id_length` letters and digits; 0 leaves them as they are.
+    Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our own.
+    `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
     "reasoning" (system → developer for reasoning models). `json_schema` False asks for the schema in words.
     `lowest_temperature` takes the place of a lower one. `effort_as` is the form that `reasoning_effort`
     takes, `efforts` its values under other names. `history` is what earlier reasoning is sent back as.
@@ -69,6 +70,7 @@ class ChatQuirks:
     dropped_reasoning: frozenset[str] = frozenset()
     dropped_for: tuple[tuple[str, frozenset[str]], ...] = ()
     dropped_of_messages: frozenset[str] = frozenset()
+    tool_call_id_length: int = 0
     renamed: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fixed_reasoning: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""Names and ids for wire formats that limit their length: shortened alike every time, names restored."""
+"""Names and ids for wire formats that limit their form: changed alike every time, names restored."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 
@@ -33,6 +34,17 @@ def short_name(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
     return f"{name[: MAX_TOOL_NAME - _DIGEST - 1]}_{digest}"
+
+
+def fixed_length_id(id_: str, length: int) -> str:
+    """Return an id of `length` letters and digits (at most 52): this one if it fits, or a digest.
+
+    It depends on the id alone, so a call and its result stay together.
+    """
+    if len(id_) == length and id_.isascii() and id_.isalnum():
+        return id_
+    digest = hashlib.sha256(id_.encode("utf-8", "surrogatepass")).digest()
+    return base64.b32encode(digest)[:length].decode()
 
 
 def long_names(names: Iterable[str]) -> dict[str, str]:

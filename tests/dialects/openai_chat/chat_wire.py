@@ -1,4 +1,4 @@
-"""Streams on OpenAI's chat wire, written and read, for the tests of the chat dialect."""
+"""Requests and streams on OpenAI's chat wire, for the tests of the chat dialect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from smart_router.dialects.base import CallContext
+from pydantic_core import from_json
+
+from smart_router.dialects.base import CallContext, ChatQuirks
 from smart_router.dialects.hub import Event
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.catalogue import rules_for
@@ -14,6 +16,16 @@ from smart_router.providers.registry import PROVIDERS
 
 CHAT = ChatDialect()
 CALL = CallContext("acme", "m", True, 1_700_000_000, "r1")
+HELLO = {"role": "user", "content": "Hello"}
+MODELS = {
+    "openai": "gpt-6.1-sol",
+    "qwen-dashscope": "qwen3-coder-plus",
+    "deepseek": "deepseek-v4-pro",
+    "xai": "grok-4.7",
+    "groq": "llama-3.3-70b-versatile",
+    "openrouter": "anthropic/claude-sonnet-5.5",
+}
+"""A model of each provider."""
 
 
 def call_to(provider_id: str, model: str, **fields: Any) -> CallContext:
@@ -36,3 +48,20 @@ def sse(*chunks: Any, done: bool = True) -> bytes:
 def says(delta: dict[str, Any], reason: str | None = None, index: int = 0, **top: Any) -> dict[str, Any]:
     head = {"id": "c1", "model": "m", "created": 7}
     return {**head, **top, "choices": [{"index": index, "delta": delta, "finish_reason": reason}]}
+
+
+def body_for(provider: str, fields: dict[str, Any], model: str = "", **call: Any) -> dict[str, Any]:
+    """Return the body of a request with these fields, as the provider gets it."""
+    options = {"stream": False, **call}
+    return _body(fields, call_to(provider, model or MODELS[provider], **options))
+
+
+def body_with(quirks: ChatQuirks, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a request with these fields, as a provider with these quirks gets it."""
+    return _body(fields, replace(CALL, quirks=quirks))
+
+
+def _body(fields: dict[str, Any], call: CallContext) -> dict[str, Any]:
+    request: Any = {"model": "auto", "messages": [HELLO], **fields}
+    body: dict[str, Any] = from_json(CHAT.write_request(request, call).body)
+    return body

@@ -1,4 +1,4 @@
-"""What each provider on OpenAI's chat wire is sent."""
+"""Parameters that each provider on OpenAI's chat wire is sent."""
 
 from __future__ import annotations
 
@@ -11,27 +11,8 @@ from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.openai_compatible import declared_provider
-from tests.dialects.openai_chat.chat_wire import CHAT, call_to
+from tests.dialects.openai_chat.chat_wire import CHAT, HELLO, MODELS, body_for, call_to
 from tests.testbed.cases import Case, case_params
-
-HELLO = {"role": "user", "content": "Hello"}
-MODELS = {
-    "openai": "gpt-6.1-sol",
-    "qwen-dashscope": "qwen3-coder-plus",
-    "deepseek": "deepseek-v4-pro",
-    "xai": "grok-4.7",
-    "groq": "llama-3.3-70b-versatile",
-    "openrouter": "anthropic/claude-sonnet-5.5",
-}
-
-
-def body_for(provider: str, fields: dict[str, Any], model: str = "", **call: Any) -> dict[str, Any]:
-    request: Any = {"model": "auto", "messages": [HELLO], **fields}
-    options = {"stream": False, **call}
-    body: dict[str, Any] = from_json(
-        CHAT.write_request(request, call_to(provider, model or MODELS[provider], **options)).body
-    )
-    return body
 
 
 @pytest.mark.parametrize("provider", MODELS)
@@ -293,23 +274,6 @@ def test_what_would_change_the_answer_is_refused(provider: str, fields: dict[str
     assert raised.value.param == param
 
 
-ROLES = {
-    ("openai", "gpt-6.1-sol"): ["developer", "developer"],
-    ("openai", "gpt-4o"): ["system", "developer"],
-    ("openrouter", "openai/gpt-6.1-sol"): ["system", "developer"],
-    ("groq", "openai/gpt-oss-20b"): ["system", "system"],
-    ("deepseek", "deepseek-v4-pro"): ["system", "system"],
-}
-
-
-@pytest.mark.parametrize(("target", "roles"), ROLES.items(), ids=str)
-def test_roles(target: tuple[str, str], roles: list[str]) -> None:
-    provider, model = target
-    messages = [{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}, HELLO]
-    sent = body_for(provider, {"messages": messages}, model)["messages"]
-    assert [message["role"] for message in sent] == [*roles, "user"]
-
-
 def test_schema_in_words() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
@@ -321,51 +285,6 @@ def test_schema_in_words() -> None:
     assert '{"type":"object","properties":{"a":{"type":"integer"}}}' in first["content"]
     assert second == HELLO
     assert body_for("openai", {"response_format": wanted})["response_format"] == wanted
-
-
-TOOL_CALL = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-DETAILS = [{"type": "reasoning.text", "text": "because", "signature": "s", "index": 0}]
-TURN = {
-    "role": "assistant",
-    "content": "Yes",
-    "reasoning_content": "thought",
-    "reasoning_details": DETAILS,
-    "annotations": [{"type": "url_citation"}],
-    "images": [{}],
-}
-PLAIN = {"role": "assistant", "content": "Yes"}
-HISTORY: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "openai": ("openai", TURN, PLAIN),
-    "groq": ("groq", {**TURN, "name": "n"}, PLAIN),
-    "openrouter": ("openrouter", TURN, {**PLAIN, "reasoning_details": DETAILS}),
-    "openrouter, a turn without": ("openrouter", PLAIN, PLAIN),
-    "deepseek": ("deepseek", TURN, PLAIN),
-    "deepseek, a tool turn": (
-        "deepseek",
-        {**TURN, "tool_calls": [TOOL_CALL]},
-        {**PLAIN, "tool_calls": [TOOL_CALL], "reasoning_content": "thought"},
-    ),
-    "deepseek, a tool turn without": (
-        "deepseek",
-        {**PLAIN, "tool_calls": [TOOL_CALL]},
-        {**PLAIN, "tool_calls": [TOOL_CALL], "reasoning_content": ""},
-    ),
-}
-
-
-@pytest.mark.parametrize(("provider", "turn", "expected"), HISTORY.values(), ids=HISTORY)
-def test_earlier_reasoning(provider: str, turn: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert body_for(provider, {"messages": [HELLO, turn]})["messages"] == [HELLO, expected]
-
-
-@pytest.mark.parametrize(
-    ("provider", "expected"),
-    [("openrouter", {"reasoning_details": DETAILS}), ("deepseek", {"reasoning_content": "because"})],
-)
-def test_reasoning_details_of_a_tool_turn(provider: str, expected: dict[str, Any]) -> None:
-    turn = {**PLAIN, "tool_calls": [TOOL_CALL]}
-    body = body_for(provider, {"messages": [HELLO, {**turn, "reasoning_details": DETAILS}]})
-    assert body["messages"][1] == {**turn, **expected}
 
 
 def test_session_for_the_prompt_cache() -> None:

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from smart_router.dialects.base import CallContext, ModelCapabilities
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.tool_names import fixed_length_id
 from smart_router.errors import unsupported
 
 _WRITTEN_APART = frozenset(
@@ -120,8 +121,18 @@ def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:
         if role == "assistant" and quirks.history != "none":
             fields |= _earlier_reasoning(message, call)
         fields["role"] = roles.get(role, role)
+        if quirks.tool_call_id_length:
+            _fix_ids(fields, quirks.tool_call_id_length)
         written.append(fields)
     return written
+
+
+def _fix_ids(message: dict[str, Any], length: int) -> None:
+    """Give tool calls and their results ids of this length."""
+    if calls := message.get("tool_calls"):
+        message["tool_calls"] = [{**call, "id": fixed_length_id(call["id"], length)} for call in calls]
+    if id_ := message.get("tool_call_id"):
+        message["tool_call_id"] = fixed_length_id(id_, length)
 
 
 def _other_roles(call: CallContext) -> Mapping[str, str]:
