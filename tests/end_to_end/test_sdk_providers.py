@@ -14,7 +14,7 @@ from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import FINISH_REASONS as ANTHROPIC_FINISH
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
 from tests.dialects.gemini.gemini_cases import FINISH as GEMINI_FINISH
-from tests.dialects.openai_chat.test_dialect import FINISH as CHAT_FINISH
+from tests.dialects.openai_chat.chat_wire import FINISH as CHAT_FINISH
 from tests.testbed.answers import recorded
 from tests.testbed.cases import Case, case_params
 from tests.testbed.chat import chat_answer, chat_error

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from smart_router.dialects.base import CallContext, ChatQuirks
@@ -16,6 +17,15 @@ from smart_router.providers.registry import PROVIDERS
 
 CHAT = ChatDialect()
 CALL = CallContext("acme", "m", True, 1_700_000_000, "r1")
+WIRE = "openai-chat"
+FINISH = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "None+tools": "tool_calls",
+}
+"""Finish reasons by the vendors' own; where none was said, what the answer holds decides."""
 HELLO = {"role": "user", "content": "Hello"}
 MODELS = {
     "openai": "gpt-6.1-sol",
@@ -26,6 +36,31 @@ MODELS = {
     "openrouter": "anthropic/claude-sonnet-5.5",
 }
 """A model of each provider."""
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "index", "name", "text", "type", "function", "content"]), inner
+        )
+    ),
+    max_leaves=5,
+)
+"""Any small JSON value, often with names that this wire uses."""
+FRAGMENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "index": st.integers(0, 2) | JSON,
+        "id": st.sampled_from(["", "a", "b"]) | JSON,
+        "type": st.just("function") | JSON,
+        "function": st.fixed_dictionaries(
+            {}, optional={"name": st.sampled_from(["f", "g"]) | JSON, "arguments": st.text(max_size=2) | JSON}
+        )
+        | JSON,
+    },
+)
+"""Fragments of tool calls, mostly of the right form."""
 
 
 def call_to(provider_id: str, model: str, **fields: Any) -> CallContext:

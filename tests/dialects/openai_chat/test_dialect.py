@@ -12,18 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.fold import fold, unfold
-from tests.dialects.openai_chat.chat_wire import CALL, CHAT, call_to, read
+from tests.dialects.openai_chat.chat_wire import CALL, CHAT, FINISH, FRAGMENT, JSON, WIRE, call_to, read
 from tests.testbed.cases import Case, case_params, load_cases
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
-
-WIRE = "openai-chat"
-FINISH = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "None+tools": "tool_calls",  # never said: what the answer holds decides
-}
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -56,6 +47,20 @@ def test_recorded_answer(case: Case) -> None:
         check_stream(case, unfold(answer), FINISH)
 
 
+def test_whole_answer_with_reasoning_among_its_parts() -> None:
+    thoughts = {
+        "type": "thinking",
+        "thinking": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+    }
+    message = {"role": "assistant", "content": [thoughts, {"type": "text", "text": "c"}]}
+    answer = CHAT.read_answer(
+        json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode(), CALL
+    )
+    assert isinstance(answer, dict)
+    read_message = answer["choices"][0]["message"]
+    assert (read_message["reasoning_content"], read_message["content"]) == ("ab", "c")
+
+
 STREAMS = load_cases(wire=WIRE, stream=True, status=200)
 
 
@@ -75,28 +80,6 @@ def test_broken_streams_never_raise(data: st.DataObject) -> None:
     CHAT.read_answer(bytes(body), CALL)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-2, 3) | st.floats(allow_nan=False) | st.text(max_size=3),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["id", "index", "name", "text", "type", "function", "content"]), inner
-        )
-    ),
-    max_leaves=5,
-)
-FRAGMENT = st.fixed_dictionaries(
-    {},
-    optional={
-        "index": st.integers(0, 2) | JSON,
-        "id": st.sampled_from(["", "a", "b"]) | JSON,
-        "type": st.just("function") | JSON,
-        "function": st.fixed_dictionaries(
-            {}, optional={"name": st.sampled_from(["f", "g"]) | JSON, "arguments": st.text(max_size=2) | JSON}
-        )
-        | JSON,
-    },
-)
 DELTA = st.fixed_dictionaries(
     {},
     optional={

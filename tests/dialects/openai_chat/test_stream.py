@@ -11,6 +11,12 @@ from smart_router.errors import UpstreamError
 from tests.dialects.openai_chat.chat_wire import CALL, CHAT, read, says, sse
 from tests.testbed.oracle import check_grammar
 
+
+def thinking(*texts: str) -> dict[str, Any]:
+    """A part with reasoning, as Mistral's reasoning models write it."""
+    return {"type": "thinking", "thinking": [{"type": "text", "text": text} for text in texts]}
+
+
 START = Start("c1", "m", 7)
 DELTAS: dict[str, tuple[list[Any], list[dict[str, Any]], str]] = {
     "content": (
@@ -21,6 +27,15 @@ DELTAS: dict[str, tuple[list[Any], list[dict[str, Any]], str]] = {
     "content as parts": (
         [says({"content": [{"type": "text", "text": "a"}, 3]}, "stop")],
         [{"content": "a"}],
+        "stop",
+    ),
+    "reasoning as parts of the content": (
+        [
+            says({"role": "assistant", "content": [thinking("a", "b")]}),
+            says({"content": [thinking("c"), {"type": "text", "text": "d"}]}),
+            says({"content": "e"}, "stop"),
+        ],
+        [{"reasoning_content": "ab"}, {"content": "d", "reasoning_content": "c"}, {"content": "e"}],
         "stop",
     ),
     "nothing said": ([says({"role": "assistant"}), says({}, "stop")], [{"content": ""}], "stop"),

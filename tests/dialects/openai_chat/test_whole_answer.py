@@ -14,8 +14,7 @@ from smart_router.dialects.base import CallContext
 from smart_router.dialects.openai_chat.client import write_completion
 from smart_router.dialects.openai_chat.dialect import read_any
 from smart_router.dialects.openai_chat.whole_answer import read_plain
-from tests.dialects.openai_chat.chat_wire import CALL, CHAT, call_to
-from tests.dialects.openai_chat.test_dialect import FRAGMENT, JSON, WIRE
+from tests.dialects.openai_chat.chat_wire import CALL, CHAT, FRAGMENT, JSON, WIRE, call_to
 from tests.testbed.cases import Case, case_params
 
 USAGE = {
@@ -81,6 +80,7 @@ NOT_PLAIN: dict[str, dict[str, Any]] = {
     "an error": {"error": {"message": "no"}},
     "sources": {"citations": ["https://x"]},
     "another object": {"object": "error"},
+    "parts": {"choices": [{"index": 0, "message": {"content": [{"type": "text"}]}, "finish_reason": "stop"}]},
 }
 
 

@@ -68,7 +68,7 @@ class _ChoiceReader:
         content = delta.get("content")
         if text := content if isinstance(content, str) else _text(content):
             out["content"] = text
-        if len(delta) > 1 or not out:
+        if len(delta) > 1 or not out or not isinstance(content, str):
             self._read_others(delta, out)
         self._spoken |= "content" in out or "refusal" in out
         extra = {"logprobs": logprobs} if isinstance(logprobs, dict) else {}
@@ -90,7 +90,7 @@ class _ChoiceReader:
     def _read_others(self, delta: Mapping[str, Any], out: dict[str, Any]) -> None:
         details = as_objects(delta.get("reasoning_details"))
         reasoning = next((text for name in _REASONING_FIELDS if (text := _text(delta.get(name)))), "")
-        if reasoning := reasoning or "".join(map(_detail_text, details)):
+        if reasoning := reasoning or "".join(map(_detail_text, details)) or _thinking(delta.get("content")):
             out["reasoning_content"] = reasoning
         if details:
             out["reasoning_details"] = details
@@ -232,6 +232,11 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "".join(_text(part.get("text")) for part in as_objects(value))
+
+
+def _thinking(content: Any) -> str:
+    """The reasoning among the parts of a content list (Mistral)."""
+    return "".join(_text(part.get("thinking")) for part in as_objects(content))
 
 
 def _detail_text(detail: Mapping[str, Any]) -> str:
