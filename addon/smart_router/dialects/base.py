@@ -55,6 +55,7 @@ class ChatQuirks:
     ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
     the client sent them, `fixed_reasoning` ones for reasoning models. `dropped_of_messages` are fields of
     messages. Ids of tool calls get `tool_call_id_length` letters and digits; 0 leaves them as they are.
+    `extra_content` keeps the field of tool calls that Google's endpoint uses; other vendors refuse it.
     Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our own.
     `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
     "reasoning" (system → developer for reasoning models). `json_schema` False asks for the schema in words.
@@ -71,6 +72,7 @@ class ChatQuirks:
     dropped_for: tuple[tuple[str, frozenset[str]], ...] = ()
     dropped_of_messages: frozenset[str] = frozenset()
     tool_call_id_length: int = 0
+    extra_content: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     fixed_reasoning: Mapping[str, Any] = field(default_factory=dict)

@@ -23,7 +23,8 @@ OPENAI_ONLY = frozenset(
 )
 """Parameters that tune or label requests at OpenAI; other providers refuse or ignore them."""
 
-_DECLARED = ChatQuirks(developer_role="never")
+# a declared server may be Google's own compatible endpoint, which needs extra_content back
+_DECLARED = ChatQuirks(developer_role="never", extra_content=True)
 
 
 def declared_provider(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.base import ChatQuirks
-from tests.dialects.openai_chat.chat_wire import HELLO, body_for, body_with
+from smart_router.providers.openai_compatible import declared_provider
+from tests.dialects.openai_chat.chat_wire import HELLO, MODELS, body_for, body_with
 
 ROLES = {
     ("openai", "gpt-6.1-sol"): ["developer", "developer"],
@@ -87,3 +88,16 @@ def test_tool_calls_and_results_get_ids_of_the_length_that_a_provider_wants() ->
     assert sent[2:4] == IDS[2:4], "ids of the right form are the provider's own"
     assert turn["tool_calls"][0]["id"] == "call_abc", "the client's request was changed"
     assert body_with(ChatQuirks(), {"messages": [HELLO, turn]})["messages"][1] == turn
+
+
+@pytest.mark.parametrize("provider", [*MODELS, "declared"])
+def test_googles_field_of_tool_calls_goes_to_declared_servers_alone(provider: str) -> None:
+    signed = {**TOOL_CALL, "extra_content": {"google": {"thought_signature": "s"}}}
+    fields = {"messages": [HELLO, {**PLAIN, "tool_calls": [signed]}]}
+    if provider == "declared":
+        body = body_with(declared_provider("local", "http://127.0.0.1:8000/v1").quirks, fields)
+    else:
+        body = body_for(provider, fields)
+    (sent,) = body["messages"][1]["tool_calls"]
+    assert sent == (signed if provider == "declared" else TOOL_CALL)
+    assert "extra_content" in signed

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext, ChatQuirks, ModelCapabilities
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import fixed_length_id
@@ -121,18 +121,20 @@ def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:
         if role == "assistant" and quirks.history != "none":
             fields |= _earlier_reasoning(message, call)
         fields["role"] = roles.get(role, role)
-        if quirks.tool_call_id_length:
-            _fix_ids(fields, quirks.tool_call_id_length)
+        if calls := message.get("tool_calls"):
+            fields["tool_calls"] = [_tool_call(made, quirks) for made in calls]
+        if quirks.tool_call_id_length and "tool_call_id" in fields:
+            fields["tool_call_id"] = fixed_length_id(fields["tool_call_id"], quirks.tool_call_id_length)
         written.append(fields)
     return written
 
 
-def _fix_ids(message: dict[str, Any], length: int) -> None:
-    """Give tool calls and their results ids of this length."""
-    if calls := message.get("tool_calls"):
-        message["tool_calls"] = [{**call, "id": fixed_length_id(call["id"], length)} for call in calls]
-    if id_ := message.get("tool_call_id"):
-        message["tool_call_id"] = fixed_length_id(id_, length)
+def _tool_call(call: Mapping[str, Any], quirks: ChatQuirks) -> dict[str, Any]:
+    """Return an earlier tool call without another vendor's fields, and with an id that the provider takes."""
+    fields = {name: value for name, value in call.items() if quirks.extra_content or name != "extra_content"}
+    if quirks.tool_call_id_length:
+        fields["id"] = fixed_length_id(fields["id"], quirks.tool_call_id_length)
+    return fields
 
 
 def _other_roles(call: CallContext) -> Mapping[str, str]:
