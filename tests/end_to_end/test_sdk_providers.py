@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
 import pytest_asyncio
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from smart_router.providers.registry import PROVIDERS
 from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import FINISH_REASONS as ANTHROPIC_FINISH
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
@@ -26,7 +28,7 @@ from tests.testbed.wires import gemini_answer, gemini_stream, messages_answer, m
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sdk-providers")]
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
-PROVIDERS = ("openai", "anthropic", "google", "deepseek", "xai", "groq", "openrouter", "qwen-dashscope")
+KEY_PROVIDERS = [id_ for id_, provider in PROVIDERS.items() if provider.kind == "key"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,7 +36,7 @@ async def router(
     shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Router]:
     url = shared_provider.url
-    env = provider_env(url, *PROVIDERS) | {
+    env = provider_env(url, *KEY_PROVIDERS) | {
         "OPENAI_ORG_ID": "org-1",
         "KEYS": "key-a, key-b",
         "KEYS_2": "key-c",
@@ -97,6 +99,20 @@ async def test_where_and_how_a_provider_is_asked(
     sent = {name: value for name, value in request.json.items() if name not in WRITTEN_APART}
     assert sent == body
     assert request.model == ("" if name == "google" else id_)
+
+
+@pytest.mark.parametrize("id_", KEY_PROVIDERS)
+async def test_each_provider_gets_its_own_key_at_its_own_address(
+    provider: Provider, client: openai.AsyncOpenAI, id_: str
+) -> None:
+    row = PROVIDERS[id_]
+    answer = await client.chat.completions.create(model=f"{id_}/{next(iter(row.models))}", messages=HI)
+    assert answer.choices[0].message.content == "You said: Hi"
+    (request,) = provider.requests
+    assert request.path.startswith(f"/{id_}{urlsplit(row.base_url).path}/")
+    header, key = (BEARER, f"Bearer key-{id_}") if row.auth == "bearer" else (row.auth, f"key-{id_}")
+    assert request.headers[header] == key
+    assert {name for name, value in request.headers.items() if "key-" in value} == {header}
 
 
 # what the fixtures call the provider, the model to ask for, the vendor's finish reasons

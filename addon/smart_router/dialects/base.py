@@ -53,8 +53,10 @@ class ChatQuirks:
 
     Request: `dropped` parameters are left out, `dropped_reasoning` ones for reasoning models, `dropped_for`
     ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
-    the client sent them, `fixed_reasoning` ones for reasoning models. `dropped_of_messages` are fields of
-    messages. Ids of tool calls get `tool_call_id_length` letters and digits; 0 leaves them as they are.
+    the client sent them, `fixed_reasoning` ones for reasoning models. `accepted` are, by the provider's
+    names, the only parameters that are sent as they are; an empty set means all. `dropped_of_messages` and
+    `accepted_of_messages` are the same for fields of messages. Ids of tool calls get `tool_call_id_length`
+    letters and digits; 0 leaves them as they are.
     `extra_content` keeps the field of tool calls that Google's endpoint uses; other vendors refuse it.
     Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our own.
     `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
@@ -70,7 +72,9 @@ class ChatQuirks:
     dropped: frozenset[str] = frozenset()
     dropped_reasoning: frozenset[str] = frozenset()
     dropped_for: tuple[tuple[str, frozenset[str]], ...] = ()
+    accepted: frozenset[str] = frozenset()
     dropped_of_messages: frozenset[str] = frozenset()
+    accepted_of_messages: frozenset[str] = frozenset()
     tool_call_id_length: int = 0
     extra_content: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import CallContext
+from smart_router.dialects.base import CallContext, ChatQuirks
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
 from smart_router.providers.openai_compatible import declared_provider
-from tests.dialects.openai_chat.chat_wire import CHAT, HELLO, MODELS, body_for, call_to
+from tests.dialects.openai_chat.chat_wire import CHAT, HELLO, MODELS, body_for, body_with, call_to
 from tests.testbed.cases import Case, case_params
 
 
@@ -238,6 +238,25 @@ SENT: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
 def test_parameters(provider: str, model: str, sent: dict[str, Any], expected: dict[str, Any]) -> None:
     body = body_for(provider, sent, model)
     assert {name: body.get(name) for name in expected} == expected
+
+
+def test_a_provider_that_refuses_unknown_fields_gets_only_those_it_accepts() -> None:
+    quirks = ChatQuirks(
+        accepted=frozenset({"random_seed", "tools"}),
+        accepted_of_messages=frozenset({"role", "content"}),
+        renamed={"seed": "random_seed"},
+    )
+    fields = {"seed": 7, "something_new": 1, "tools": [], "response_format": {"type": "json_object"}}
+    sent = body_with(quirks, {**fields, "messages": [{**HELLO, "name": "n", "metadata": {}}]})
+    assert sent == {
+        "model": "m",
+        "messages": [HELLO],
+        "random_seed": 7,
+        "tools": [],
+        "response_format": {"type": "json_object"},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
 
 
 PART = {"type": "text", "text": "x"}

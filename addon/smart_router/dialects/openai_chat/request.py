@@ -55,7 +55,13 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     if not given:
         return given
     left_out = _left_out(request, call)
-    return {quirks.renamed.get(name, name): value for name, value in given.items() if name not in left_out}
+    sent = {quirks.renamed.get(name, name): value for name, value in given.items() if name not in left_out}
+    return _only(quirks.accepted, sent)
+
+
+def _only(accepted: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with accepted names; all of them if the set is empty."""
+    return {name: value for name, value in fields.items() if name in accepted} if accepted else fields
 
 
 def _left_out(request: ChatRequest, call: CallContext) -> set[str]:
@@ -118,6 +124,7 @@ def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:
             _refuse_parts(message.get("content"), index, call)
         dropped = of_answers if role == "assistant" else of_messages
         fields: dict[str, Any] = {name: value for name, value in message.items() if name not in dropped}
+        fields = _only(quirks.accepted_of_messages, fields)
         if role == "assistant" and quirks.history != "none":
             fields |= _earlier_reasoning(message, call)
         fields["role"] = roles.get(role, role)
