@@ -1,0 +1,1 @@
+"""Conversations that move between providers: random ones, against the emulators of `validators`."""
