@@ -137,7 +137,7 @@ async def test_the_models(router: Router, provider: Provider) -> None:
 
 async def test_the_keys() -> None:
     rows = {row[0][0]: (row[1], row[2]) for row in table("## Keys")}
-    assert rows.keys() == {id_ for id_, provider in PROVIDERS.items() if provider.kind == "key"}
+    assert [*rows] == [id_ for id_, provider in PROVIDERS.items() if provider.kind == "key"]
     for id_, (keys, base_urls) in rows.items():
         assert keys == list(PROVIDERS[id_].key_env[: len(keys)])
         assert base_urls == [PROVIDERS[id_].base_url_env]
