@@ -1,0 +1,33 @@
+"""Cerebras: open models on its own chips.
+
+Sources: inference-docs.cerebras.ai, OpenAI compatibility and reasoning pages, November 2026; the guide of
+req_llm 1.10 for parameters that end as a 400. `[U]` marks facts from memory.
+"""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.providers.base import Provider
+from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
+
+_QUIRKS = ChatQuirks(
+    dropped=OPENAI_ONLY
+    | {"frequency_penalty", "logit_bias", "parallel_tool_calls", "presence_penalty", "service_tier"},
+    renamed={"max_tokens": "max_completion_tokens"},  # [U]
+    # else Qwen's thinking comes as <think> tags in the text
+    fixed_reasoning={"reasoning_format": "parsed"},
+    refused_parts=frozenset({"input_audio", "file"}),
+    single_choice=True,  # [U]
+    developer_role="never",
+)
+
+PROVIDER = Provider(
+    "cerebras",
+    CHAT,
+    "https://api.cerebras.ai/v1",
+    order=120,
+    base_url_env="CEREBRAS_BASE_URL",
+    key_env=("CEREBRAS_API_KEY",),
+    quirks=_QUIRKS,
+    key_prefixes=("csk-",),
+)
