@@ -1,0 +1,28 @@
+"""Together: open models.
+
+Sources: docs.together.ai, reasoning and model pages, November 2026. `[U]` marks facts from memory.
+"""
+
+from __future__ import annotations
+
+from smart_router.dialects.base import ChatQuirks
+from smart_router.providers.base import Provider
+from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
+
+_QUIRKS = ChatQuirks(
+    dropped=OPENAI_ONLY | {"service_tier", "user"},  # [U]
+    renamed={"max_completion_tokens": "max_tokens"},  # [U]
+    refused_parts=frozenset({"input_audio", "file"}),  # [U]
+    developer_role="never",  # [U]
+)
+
+PROVIDER = Provider(
+    "together",
+    CHAT,
+    "https://api.together.xyz/v1",
+    order=130,
+    base_url_env="TOGETHER_BASE_URL",
+    key_env=("TOGETHER_API_KEY",),
+    quirks=_QUIRKS,
+    key_prefixes=("tgp_v1_",),  # [U]
+)
