@@ -17,6 +17,7 @@ from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.base import ClientDialect, find_by_path
 from smart_router.dialects.client_errors import ErrorBody, openai_error
+from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.errors import ClientError
 
@@ -55,8 +56,21 @@ class Target:
         return dialect.error_body if dialect else openai_error
 
 
+def _gemini(method: str) -> tuple[str, ...]:
+    """The paths of one of Gemini's methods, in each of the API's versions."""
+    return tuple(f"/{version}/models/{{model}}:{method}" for version in ("v1beta", "v1", "v1alpha"))
+
+
 ROWS = (
     Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
+    Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
+    Endpoint(
+        "stream generate",
+        _gemini("streamGenerateContent"),
+        ("POST",),
+        dialect=STREAM_GENERATE,
+        intercepted=True,
+    ),
     Endpoint("models", ("/v1/models",), answer=local_answers.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=local_answers.model, intercepted=True),
     Endpoint("health", ("/health",), answer=local_answers.health_check, public=True),

@@ -24,9 +24,13 @@ def anthropic_error(error: ApiError) -> dict[str, Any]:
 
 
 def gemini_error(error: ApiError) -> dict[str, Any]:
-    """Google's error object (https://cloud.google.com/apis/design/errors)."""
+    """Google's error object, with the wrong field as a violation (https://cloud.google.com/apis/design/errors)."""
     status = _by_status(error, _GEMINI_STATUSES, "INVALID_ARGUMENT", "INTERNAL")
-    return {"error": {"code": error.status, "message": error.message, "status": status}}
+    fields: dict[str, Any] = {"code": error.status, "message": error.message, "status": status}
+    if error.param:
+        violation = {"field": error.param, "description": error.message}
+        fields["details"] = [{"@type": _BAD_REQUEST, "fieldViolations": [violation]}]
+    return {"error": fields}
 
 
 def ollama_error(error: ApiError) -> dict[str, Any]:
@@ -46,6 +50,8 @@ _ANTHROPIC_TYPES = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
+
+_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
 _GEMINI_STATUSES = {
     401: "UNAUTHENTICATED",

@@ -150,7 +150,7 @@ def _join_tool_calls(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, An
     return calls
 
 
-def _join_details(lists: Sequence[list[ReasoningDetail] | None]) -> list[dict[str, Any]]:
+def join_details(lists: Sequence[list[ReasoningDetail] | None]) -> list[ReasoningDetail]:
     """Fragments with the same index and type are one piece, unless their ids say otherwise."""
     groups: list[list[ReasoningDetail]] = []
     for fragment in chain.from_iterable(found for found in lists if found):
@@ -159,7 +159,8 @@ def _join_details(lists: Sequence[list[ReasoningDetail] | None]) -> list[dict[st
             groups.append([fragment])
         else:
             group.append(fragment)
-    return [_join_objects(cast(list[Mapping[str, Any]], group)) for group in groups]
+    joined = [_join_objects(cast(list[Mapping[str, Any]], group)) for group in groups]
+    return cast(list[ReasoningDetail], joined)
 
 
 def _continues(group: Sequence[ReasoningDetail], fragment: ReasoningDetail) -> bool:
@@ -172,6 +173,6 @@ def _continues(group: Sequence[ReasoningDetail], fragment: ReasoningDetail) -> b
 
 _JOINS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "tool_calls": _join_tool_calls,
-    "reasoning_details": _join_details,
+    "reasoning_details": join_details,
     **dict.fromkeys(("id", "type", "name", "index", "format"), _last),
 }

@@ -10,9 +10,11 @@ from pydantic_core import to_json
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
+from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.json_values import as_object
 from smart_router.dialects.native import Received
 from smart_router.errors import UpstreamError
 
@@ -28,16 +30,17 @@ class GeminiDialect:
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""
-        model = quote(call.model, safe="")
-        path = f"/models/{model}:{METHODS[call.stream]}"
         body = write_body(request, call, GEMINI_API)
-        return ProviderRequest(path, {"content-type": "application/json"}, to_json(body))
+        return ProviderRequest(_path(call), {"content-type": "application/json"}, to_json(body))
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
-        """None: requests are translated."""
-        return None
+        """A Gemini client's own body; clients that want a JSON array are answered in translation."""
+        if received.format != self.name or as_object(request.get("x_router")).get("array"):
+            return None
+        body = native_body(received.body, request, call)
+        return ProviderRequest(_path(call), {"content-type": "application/json"}, body)
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""
@@ -51,3 +54,7 @@ class GeminiDialect:
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
         return GeminiStream(AnswerReader(call))
+
+
+def _path(call: CallContext) -> str:
+    return f"/models/{quote(call.model, safe='')}:{METHODS[call.stream]}"

@@ -29,6 +29,19 @@ def read_usage(metadata: Any) -> Usage | None:
     )
 
 
+def write_usage(usage: Usage) -> dict[str, int]:
+    """Usage as `usageMetadata`: the inverse of `read_usage`. Tokens written to a cache have no field."""
+    thoughts = as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    cached = as_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    return {
+        "promptTokenCount": usage["prompt_tokens"],
+        "candidatesTokenCount": max(0, usage["completion_tokens"] - thoughts),
+        "totalTokenCount": usage["total_tokens"],
+        **({"thoughtsTokenCount": thoughts} if thoughts else {}),
+        **({"cachedContentTokenCount": cached} if cached else {}),
+    }
+
+
 def read_logprobs(result: Any) -> dict[str, Any] | None:
     """`logprobsResult` as OpenAI's `logprobs`: the chosen tokens, each with its rivals."""
     steps = as_list(as_object(result).get("topCandidates"))
@@ -39,6 +52,20 @@ def read_logprobs(result: Any) -> dict[str, Any] | None:
             tops = [top for rival in rivals if (top := _read_token(rival))]
             content.append({**token, "top_logprobs": tops})
     return {"content": content, "refusal": None} if content else None
+
+
+def write_logprobs(tokens: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """OpenAI's log probabilities as `logprobsResult`; empty without any."""
+    if not tokens:
+        return {}
+    rivals = [
+        {"candidates": [_write_token(rival) for rival in one.get("top_logprobs") or ()]} for one in tokens
+    ]
+    return {"chosenCandidates": [_write_token(one) for one in tokens], "topCandidates": rivals}
+
+
+def _write_token(token: Mapping[str, Any]) -> dict[str, Any]:
+    return {"token": token.get("token"), "logProbability": token.get("logprob")}
 
 
 def _read_token(candidate: Any) -> dict[str, Any] | None:
@@ -81,6 +108,31 @@ def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> lis
         }
         annotations.append({"type": "url_citation", "url_citation": citation})
     return annotations
+
+
+def write_grounding(annotations: Sequence[Mapping[str, Any]], said: Sequence[str]) -> dict[str, Any]:
+    """OpenAI's citations of addresses as `groundingMetadata`; empty without any.
+
+    `said` are the pieces of the answer's text. OpenAI counts characters, Gemini UTF-8 bytes.
+    """
+    chunks, supports = [], []
+    text = "".join(said) if annotations else ""
+    for annotation in annotations:
+        citation = as_object(annotation.get("url_citation"))
+        if not (url := as_text(citation.get("url"))):
+            continue
+        chunks.append({"web": {"uri": url, "title": as_text(citation.get("title"))}})
+        start, end = as_count(citation.get("start_index")), as_count(citation.get("end_index"))
+        if start < end:
+            segment = {
+                "startIndex": len(text[:start].encode(errors="replace")),
+                "endIndex": len(text[:end].encode(errors="replace")),
+                "text": text[start:end],
+            }
+            supports.append({"segment": segment, "groundingChunkIndices": [len(chunks) - 1]})
+    if not chunks:
+        return {}
+    return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
 
 
 def _characters(text: bytes, size: int) -> int:

@@ -108,7 +108,7 @@ def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
         "responseLogprobs": request.get("logprobs") or None,
         "logprobs": request.get("top_logprobs") if request.get("logprobs") else None,
         "responseModalities": [name.upper() for name in request.get("modalities") or ()] or None,
-        "thinkingConfig": _write_thinking(request, call),
+        "thinkingConfig": write_thinking(request, call),
     }
     return {name: value for name, value in config.items() if value is not None}
 
@@ -124,7 +124,8 @@ def _write_sampling(request: ChatRequest, rules: ModelCapabilities) -> dict[str,
     return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
 
 
-def _write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:
+def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:
+    """The request's effort as `thinkingConfig`, None if there is nothing to say."""
     rules = call.rules
     if rules.thinking not in ("budget", "level"):
         return None

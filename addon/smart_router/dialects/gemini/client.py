@@ -1,0 +1,68 @@
+"""Gemini as a client's format: `generateContent` and `streamGenerateContent` (Gemini API reference)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+from smart_router.dialects.client_errors import gemini_error
+from smart_router.dialects.gemini.client_answer import GeminiStreamWriter, write_response
+from smart_router.dialects.gemini.client_request import read_generate_request
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.json_values import as_object
+from smart_router.errors import ApiError
+
+_MODEL_IN_PATH = re.compile(r"(?<=/models/).+(?=:\w+$)")
+
+
+class GeminiClient:
+    """One method of the API; see `ClientDialect`. Path and query name model and form."""
+
+    name = "gemini"
+    operation = "generate_content"
+    keep_alive = b""  # Google's clients accept nothing but events
+
+    def __init__(self, *, streams: bool) -> None:
+        self._streams = streams
+        method = "streamGenerateContent" if streams else "generateContent"
+        self.request_path = re.compile(rf"/models/(?P<model>.+):{method}$", re.IGNORECASE)
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request. Raises ClientError (400, naming the field)."""
+        model = parameters["model"].removeprefix("models/")
+        request = read_generate_request(body, model, stream=self._streams)
+        form = parameters.get("alt") or parameters.get("$alt") or "json"
+        _notes(request)["array"] = self._streams and not form.lower().startswith("sse")
+        return request
+
+    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """Return the request with another model in its path. Raises ValueError if the path names none."""
+        bare, mark, query = path.partition("?")
+        renamed, count = _MODEL_IN_PATH.subn(lambda _: quote(model, safe=""), bare)
+        if not count:
+            raise ValueError("the path names no model")
+        return renamed + mark + query, body
+
+    def open_writer(self, request: ChatRequest) -> GeminiStreamWriter:
+        """Return a writer of events, or of an array for clients that did not ask for events."""
+        notes = _notes(request)
+        return GeminiStreamWriter(array=bool(notes.get("array")), shows_thoughts=bool(notes.get("thoughts")))
+
+    def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
+        """Write a whole answer as the body of a response."""
+        return write_response(completion, shows_thoughts=bool(_notes(request).get("thoughts")))
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """Return Google's error object."""
+        return gemini_error(error)
+
+
+def _notes(request: ChatRequest) -> dict[str, Any]:
+    """The facts about a request that the hub has no field for."""
+    return as_object(cast(dict[str, Any], request).get("x_router"))
+
+
+GENERATE = GeminiClient(streams=False)
+STREAM_GENERATE = GeminiClient(streams=True)

@@ -1,0 +1,145 @@
+"""Answers to Gemini clients: `GenerateContentResponse`, whole or streamed (Gemini API reference).
+
+Streams are server-sent events, or a JSON array for clients that did not ask for `alt=sse`. There are no
+comments and no end marker: Google's clients fail on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.client_errors import gemini_error
+from smart_router.dialects.fold import unfold
+from smart_router.dialects.gemini.client_candidate import AnswerCandidate
+from smart_router.dialects.gemini.metadata import write_usage
+from smart_router.dialects.hub import (
+    ChatCompletion,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    Start,
+    Usage,
+    UsageEvent,
+)
+from smart_router.errors import ApiError
+
+_TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],%b}'
+
+
+class GeminiStreamWriter:
+    """Writes response objects; see `AnswerWriter`. The last one holds `extension` as `x_router`.
+
+    `array`: the stream is a JSON array. `shows_thoughts`: the client wants to see the reasoning.
+    """
+
+    def __init__(self, *, array: bool, shows_thoughts: bool) -> None:
+        self.extension: Mapping[str, Any] | None = None
+        self.content_type = "application/json; charset=utf-8" if array else "text/event-stream"
+        self._array = array
+        self._shows_thoughts = shows_thoughts
+        self._written = False
+        self._candidates: dict[int, AnswerCandidate] = {}
+        self._facts: dict[str, Any] = {}
+        self._suffix = b""  # what each object ends with: its model and id
+        self._usage: Usage | None = None
+
+    def write(self, events: Sequence[Event]) -> bytes:
+        """Write these events; the bytes may be empty."""
+        return b"".join([self._write(event) for event in events])
+
+    def write_error(self, error: ApiError) -> bytes:
+        """Write an error in place of the rest of the answer.
+
+        In an event stream it stands twice: as an event, which the Python client and the AI SDK read, and as a
+        bare object, without which Google's JavaScript client takes the answer for complete.
+        """
+        body = _json(gemini_error(error))
+        framed = self._frame(body)
+        return framed + b"]" if self._array else framed + body
+
+    def _write(self, event: Event) -> bytes:
+        match event:
+            case Delta():
+                return self._delta(*event)
+            case Start():
+                self._facts = {"modelVersion": event.model, "responseId": event.id}
+                self._suffix = _json(self._facts)[1:-1]
+                return b""
+            case Finish(reason, choice, extra):
+                candidate = self._candidate(choice)
+                candidate.finish_reason = reason
+                candidate.take({}, extra)
+                return b""
+            case UsageEvent(usage):
+                self._usage = usage
+                return b""
+            case Failure(error):
+                return self.write_error(error)
+            case End():
+                return self._frame(_json(self._last())) + (b"]" if self._array else b"")
+
+    def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
+        candidate = self._candidates.get(choice) or self._candidate(choice)
+        if len(delta) == 1 and not extra and (text := delta.get("content")):  # most are
+            candidate.take_text(text)
+            return self._frame(_TEXT % (to_json(text), choice, self._suffix))
+        parts = candidate.take(delta, extra)
+        if not parts:
+            return b""
+        found = {"content": {"parts": parts, "role": "model"}, "index": choice}
+        return self._frame(_json({"candidates": [found], **self._facts}))
+
+    def _candidate(self, choice: int) -> AnswerCandidate:
+        new = AnswerCandidate(choice, shows_thoughts=self._shows_thoughts)
+        return self._candidates.setdefault(choice, new)
+
+    def _last(self) -> dict[str, Any]:
+        """The last object: how the candidates ended, and what they cost."""
+        ends = [self._candidates[index].end() for index in sorted(self._candidates)]
+        last: dict[str, Any] = {"candidates": ends}
+        if self._usage is not None:
+            last["usageMetadata"] = write_usage(self._usage)
+        return last | self._facts | ({"x_router": self.extension} if self.extension else {})
+
+    def _frame(self, body: bytes) -> bytes:
+        """One object of the stream."""
+        if not self._array:
+            return b"data: %b\r\n\r\n" % body
+        opening = b",\r\n" if self._written else b"["
+        self._written = True
+        return opening + body
+
+
+def write_response(completion: ChatCompletion, *, shows_thoughts: bool) -> bytes:
+    """Write a whole answer as the body of a response."""
+    events = unfold(completion)
+    candidates: dict[int, AnswerCandidate] = {}
+    parts: dict[int, list[dict[str, Any]]] = {}
+    for event in events:
+        if isinstance(event, Delta):
+            index = event.choice
+            candidate = candidates.setdefault(index, AnswerCandidate(index, shows_thoughts=shows_thoughts))
+            parts.setdefault(index, []).extend(candidate.take(event.delta, event.extra))
+        elif isinstance(event, Finish):
+            candidates[event.choice].finish_reason = event.reason
+    response: dict[str, Any] = {
+        "candidates": [_whole(candidate.end(), parts[index]) for index, candidate in candidates.items()]
+    }
+    if usage := completion.get("usage"):
+        response["usageMetadata"] = write_usage(usage)
+    return _json(response | {"modelVersion": completion["model"], "responseId": completion["id"]})
+
+
+def _whole(end: dict[str, Any], before: list[dict[str, Any]]) -> dict[str, Any]:
+    """A candidate with all its parts; the empty text that ends a stream stays out."""
+    parts = [*before, *(part for part in end["content"]["parts"] if part != {"text": ""})]
+    return {**end, "content": {"parts": parts, "role": "model"}}
+
+
+def _json(value: Any) -> bytes:
+    return to_json(value, inf_nan_mode="null")

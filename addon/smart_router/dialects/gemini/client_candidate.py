@@ -1,0 +1,161 @@
+"""One candidate of the answer to a Gemini client: hub deltas in, Gemini's parts out (Gemini API reference).
+
+A function call is one part, and providers mix the fragments of several calls: calls are held until the end.
+A call's `thoughtSignature` is Gemini's own, or carries another vendor's reasoning; without a call, an empty
+text has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from smart_router.dialects.carried_reasoning import Carried, seal
+from smart_router.dialects.fold import join_details
+from smart_router.dialects.gemini.metadata import write_grounding, write_logprobs
+from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
+from smart_router.dialects.hub import ReasoningDetail
+from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.media import read_data_url
+
+Part = dict[str, Any]
+
+_FINISH = {"length": "MAX_TOKENS", "content_filter": "SAFETY"}
+"""Gemini's reasons; all others are STOP, calls of functions among them."""
+
+_SPOKEN = "audio/wav"
+"""OpenAI's default format of spoken answers (OpenAI API reference, `audio`)."""
+
+
+class _Call:
+    """A tool call whose fragments are still coming."""
+
+    def __init__(self) -> None:
+        self.id = self.name = ""
+        self.arguments: list[str] = []
+
+    def add(self, fragment: Mapping[str, Any]) -> None:
+        called = as_object(fragment.get("function") or fragment.get("custom"))
+        self.id = self.id or as_text(fragment.get("id"))
+        self.name = self.name or as_text(called.get("name"))
+        self.arguments.append(as_text(called.get("arguments") or called.get("input")))
+
+    def part(self) -> Part:
+        """The call; arguments that are no JSON object are wrapped, so that the client sees them."""
+        text = "".join(self.arguments)
+        return {"functionCall": {"id": self.id, "name": self.name, "args": _arguments(text)}}
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    try:
+        parsed = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        parsed = None
+    return parsed if isinstance(parsed, dict) else {"arguments": text}
+
+
+class AnswerCandidate:
+    """One candidate. `shows_thoughts`: the client wants to see the reasoning."""
+
+    def __init__(self, index: int, *, shows_thoughts: bool) -> None:
+        self.index = index
+        self.finish_reason: str | None = None
+        self._shows_thoughts = shows_thoughts
+        self._calls: dict[int, _Call] = {}
+        self._details: list[ReasoningDetail] = []
+        self._reasoning: list[str] = []
+        self._said: list[str] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._logprobs: list[Any] = []
+
+    def take_text(self, text: str) -> None:
+        """Note a piece of the answer that is written without `take`."""
+        self._said.append(text)
+
+    def take(self, delta: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Part]:
+        """The parts that this delta completes."""
+        parts: list[Part] = []
+        if details := delta.get("reasoning_details"):
+            self._details += details
+        if thought := delta.get("reasoning_content"):
+            self._reasoning.append(thought)
+            if self._shows_thoughts:
+                parts.append({"text": thought, "thought": True})
+        for name in ("content", "refusal"):
+            if text := delta.get(name):
+                self._said.append(text)
+                parts.append({"text": text})
+        parts += _media(delta)
+        for fragment in delta.get("tool_calls") or ():
+            self._calls.setdefault(fragment.get("index", 0), _Call()).add(fragment)
+        self._annotations += delta.get("annotations") or ()
+        self._logprobs += as_object(extra.get("logprobs")).get("content") or ()
+        return parts
+
+    def end(self) -> dict[str, Any]:
+        """The candidate's last object: its calls, and how it ended."""
+        parts = [*self._call_parts(), *self._late_signatures()] or [{"text": ""}]
+        candidate = {
+            "content": {"parts": parts, "role": "model"},
+            "finishReason": _FINISH.get(self.finish_reason or "", "STOP"),
+            "index": self.index,
+        }
+        if grounding := write_grounding(self._annotations, self._said):
+            candidate["groundingMetadata"] = grounding
+        if logprobs := write_logprobs(self._logprobs):
+            candidate["logprobsResult"] = logprobs
+        return candidate
+
+    def _call_parts(self) -> Iterator[Part]:
+        for number in sorted(self._calls):
+            call = self._calls[number]
+            part = call.part()
+            if signature := self._signature_of(call.id):
+                part["thoughtSignature"] = signature
+            yield part
+
+    def _signature_of(self, call_id: str) -> str | None:
+        """The call's own signature, or all reasoning of other vendors that came before it."""
+        own = (
+            one for one in self._details if one.get("format") == GEMINI_FORMAT and one.get("id") == call_id
+        )
+        if signature := next(own, None):
+            self._details.remove(signature)
+            return signature.get("data")
+        return self._carried()
+
+    def _carried(self) -> str | None:
+        """The reasoning of others, once. Reasoning that nobody signed is needed with calls only."""
+        details = [one for one in self._details if one.get("format") != GEMINI_FORMAT]
+        self._details = [one for one in self._details if one.get("format") == GEMINI_FORMAT]
+        reasoning, self._reasoning = "".join(self._reasoning), []
+        if details:
+            return seal(Carried(join_details([details])))
+        return seal(Carried(text=reasoning)) if reasoning and self._calls else None
+
+    def _late_signatures(self) -> Iterator[Part]:
+        if signature := self._carried():
+            yield {"text": "", "thoughtSignature": signature}
+        for detail in self._details:
+            if signature := detail.get("data"):
+                yield {"text": "", "thoughtSignature": signature}
+
+
+def _media(delta: Mapping[str, Any]) -> list[Part]:
+    """Images and sound of the answer."""
+    urls = [as_text(as_object(image.get("image_url")).get("url")) for image in delta.get("images") or ()]
+    parts: list[Part] = [
+        {"inlineData": {"mimeType": media.type, "data": media.data}}
+        for url in urls
+        if (media := read_data_url(url))
+    ]
+    audio = as_object(delta.get("audio"))
+    if data := audio.get("data"):
+        parts.append({"inlineData": {"mimeType": _SPOKEN, "data": data}})
+    if transcript := audio.get("transcript"):
+        parts.append({"text": transcript})
+    return parts

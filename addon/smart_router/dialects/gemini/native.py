@@ -1,0 +1,62 @@
+"""A Gemini client's own request for Google: passed on as it came but for what must change.
+
+Google must not get other vendors' reasoning. Gemini 3 refuses a call without a signature, and each generation
+has its own way to be told how much to think: where the client named another model, both are adapted (Gemini
+docs, thinking and thought signatures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.carried_reasoning import SEALED, unseal
+from smart_router.dialects.gemini.client_schema import in_camel_case
+from smart_router.dialects.gemini.request import write_thinking
+from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.json_values import as_object, as_objects
+
+
+def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
+    """The body for Google: the same bytes unless something in it must change."""
+    if not call.virtual and SEALED not in body:
+        return body
+    received = in_camel_case(from_json(body, allow_inf_nan=False))
+    unchanged = to_json(received)
+    for turn in as_objects(received.get("contents")):
+        if turn.get("role") == "model":
+            _fit_signatures(as_objects(turn.get("parts")), call.rules)
+    if call.virtual:
+        _fit_thinking(as_object(received.get("generationConfig")), request, call)
+    fitted = to_json(received)
+    return body if fitted == unchanged else fitted
+
+
+def _fit_signatures(parts: list[dict[str, Any]], rules: ModelCapabilities) -> None:
+    for part in parts:
+        if unseal(str(part.get("thoughtSignature", ""))) is not None:
+            del part["thoughtSignature"]
+    first = next(_calls(parts), None)
+    if first is not None and rules.thinking == "level":
+        first.setdefault("thoughtSignature", SKIP_VALIDATION)
+
+
+def _calls(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (part for part in parts if "functionCall" in part)
+
+
+def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContext) -> None:
+    """Ask for as much thinking in the way that the model takes."""
+    asked = config.get("thinkingConfig")
+    if not asked or call.rules == ModelCapabilities():
+        return
+    other_way = {"level": "thinkingBudget", "budget": "thinkingLevel"}.get(call.rules.thinking)
+    if other_way in asked:
+        shown = {name: asked[name] for name in ("includeThoughts",) if name in asked}
+        config["thinkingConfig"] = (write_thinking(request, call) or {}) | shown
+    elif other_way is None:
+        del config["thinkingConfig"]

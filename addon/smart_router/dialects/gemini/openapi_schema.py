@@ -1,0 +1,73 @@
+"""Gemini's `Schema`, a subset of OpenAPI 3.0, → JSON Schema (Gemini API reference, `Schema`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_RENAMED = {
+    "any_of": "anyOf",
+    "min_items": "minItems",
+    "max_items": "maxItems",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+    "min_properties": "minProperties",
+    "max_properties": "maxProperties",
+    "prefix_items": "prefixItems",
+    "additional_properties": "additionalProperties",
+    "defs": "$defs",
+    "ref": "$ref",
+    "property_ordering": "propertyOrdering",
+}
+_COUNTS = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
+_DROPPED = frozenset(("nullable", "propertyOrdering", "example", "type"))
+_UNSPECIFIED = "type_unspecified"
+
+
+def to_json_schema(schema: Any) -> dict[str, Any]:
+    """The schema in JSON Schema's words. What already is JSON Schema stays as it is."""
+    if not isinstance(schema, Mapping):
+        return {}
+    out: dict[str, Any] = {}
+    if (type_ := _type(schema)) is not None:
+        out["type"] = type_
+    for name, value in _ordered(schema).items():
+        if name not in _DROPPED and value is not None:
+            out[name] = _keyword(name, value)
+    if schema.get("nullable") is True and type_ is None and isinstance(out.get("anyOf"), list):
+        out["anyOf"] = [*out["anyOf"], {"type": "null"}]
+    if schema.get("nullable") is True and isinstance(out.get("enum"), list) and None not in out["enum"]:
+        out["enum"] = [*out["enum"], None]
+    return out
+
+
+def _ordered(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords in camelCase; properties in the order that the answer is to have them in."""
+    renamed = {_RENAMED.get(name, name): value for name, value in schema.items()}
+    order, properties = renamed.get("propertyOrdering"), renamed.get("properties")
+    if isinstance(order, list) and isinstance(properties, Mapping):
+        first = {name: properties[name] for name in order if isinstance(name, str) and name in properties}
+        renamed["properties"] = {**first, **properties}
+    return renamed
+
+
+def _type(schema: Mapping[str, Any]) -> Any:
+    """The type in lower case, null beside it where that is allowed."""
+    type_ = schema.get("type")
+    if isinstance(type_, list):
+        return [name.lower() if isinstance(name, str) else name for name in type_]
+    if not isinstance(type_, str) or type_.lower() == _UNSPECIFIED:
+        return None
+    return [type_.lower(), "null"] if schema.get("nullable") is True else type_.lower()
+
+
+def _keyword(name: str, value: Any) -> Any:
+    if name in ("properties", "$defs") and isinstance(value, Mapping):
+        return {key: to_json_schema(inner) for key, inner in value.items()}
+    if name in ("anyOf", "prefixItems") and isinstance(value, list):
+        return [to_json_schema(inner) for inner in value]
+    if name in ("items", "additionalProperties") and isinstance(value, Mapping):
+        return to_json_schema(value)
+    if name in _COUNTS and isinstance(value, str) and value.isdecimal():
+        return int(value)  # 64-bit integers are texts in protocol buffers' JSON
+    return value
