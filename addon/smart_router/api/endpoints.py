@@ -19,6 +19,7 @@ from smart_router.dialects.base import ClientDialect, find_by_path
 from smart_router.dialects.client_errors import ErrorBody, openai_error
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.openai_chat.client import CHAT
+from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.errors import ClientError
 
 READ = ("GET", "HEAD")
@@ -63,6 +64,7 @@ def _gemini(method: str) -> tuple[str, ...]:
 
 ROWS = (
     Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
+    Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True),
     Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
     Endpoint(
         "stream generate",

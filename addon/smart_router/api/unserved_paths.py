@@ -62,12 +62,6 @@ UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/v1/messages", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
     UnservedPath("/v1/complete", anthropic_error, "Anthropic's Text Completions API", _ANTHROPIC_HINT),
     UnservedPath("/anthropic", anthropic_error, "Anthropic's API", _ANTHROPIC_HINT),
-    UnservedPath(
-        "/v1/responses",
-        openai_error,
-        "OpenAI's Responses API",
-        f'use Chat Completions: {_CHAT}, client.chat.completions in the SDK, wire_api = "chat" in Codex',
-    ),
     UnservedPath("/v1/completions", openai_error, "OpenAI's legacy Completions API", f"use {_CHAT}"),
     UnservedPath("/v1/embeddings", openai_error, "The Embeddings API", _OPENAI_HINT),
     UnservedPath("/v1/moderations", openai_error, "The Moderations API", _OPENAI_HINT),

@@ -19,6 +19,7 @@ from smart_router.auth.profiles import Profile, auth_header
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
+from smart_router.errors import unsupported
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
 from smart_router.routing.decision import Candidate
@@ -48,6 +49,7 @@ class AttemptBuilder:
         if outgoing := _native(exchange, provider, call):
             call = replace(call, native=True)
         else:
+            _check_translatable(exchange)
             scope = scope_of(exchange.client, candidate)
             restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
             outgoing = provider.dialect.write_request(restored, call)
@@ -111,6 +113,13 @@ def _native(exchange: Exchange, provider: Provider, call: CallContext) -> Provid
     if outgoing is not None and (passed := received.headers_named(NATIVE_HEADERS.get(format_, ()))):
         return outgoing._replace(headers=outgoing.headers | passed)
     return outgoing
+
+
+def _check_translatable(exchange: Exchange) -> None:
+    """Raises ClientError if only providers that speak the client's format can serve the request."""
+    facts = exchange.request.get("x_router")
+    if isinstance(facts, Mapping) and "untranslatable" in facts:
+        raise unsupported(*facts["untranslatable"])
 
 
 def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:

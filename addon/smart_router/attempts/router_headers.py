@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from smart_router.attempts.exchange import Exchange
@@ -13,7 +14,7 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
     known = {"x-router-request-id": _header(exchange.id)}
     if decision.tier is not None:
         known["x-router-tier"] = decision.tier
-    known["x-router-why"] = _header(decision.why)
+    known["x-router-why"] = _header(decision.why + _left_out(exchange) if final else decision.why)
     if decision.score is not None:
         known["x-router-score"] = f"{decision.score:.3f}"
     if final:
@@ -23,6 +24,15 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
             known["x-router-profile"] = _header(last.profile_id)
             known["x-router-model"] = _header(last.candidate.model)
     return known
+
+
+def _left_out(exchange: Exchange) -> str:
+    """The tools that the answering provider did not get: only their vendors can run them."""
+    facts, attempt = exchange.request.get("x_router"), exchange.latest
+    hosted = facts.get("hosted_tools") if isinstance(facts, Mapping) else None
+    if not hosted or attempt is None or attempt.call.native:
+        return ""
+    return f"; without the hosted tools {', '.join(hosted)}"
 
 
 def extension(exchange: Exchange) -> dict[str, Any]:

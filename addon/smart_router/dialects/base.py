@@ -215,8 +215,9 @@ class ClientDialect(Protocol):
 
     The hub's request is the only thing that `open_writer` and `write_answer` know of the client's. Facts that
     the hub has no field for go in its `x_router`, which no provider receives; `x_router["hosted_tools"]` are
-    the names of tools that vendors run themselves, which translated requests leave out. A provider whose
-    dialect is the client's own gets the request itself: see `Dialect.write_native`.
+    the names of tools that vendors run themselves, which translated requests leave out;
+    `x_router["untranslatable"]` are a field that cannot be translated, and why. A provider whose dialect is
+    the client's own gets the request itself: see `Dialect.write_native`.
     """
 
     @property

@@ -7,7 +7,7 @@ tags are in angle brackets and are left out of the field's path.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails, from_json
@@ -20,6 +20,27 @@ lenient = with_config(ConfigDict(extra="allow", strict=True))
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+@lenient
+class Typed(TypedDict):
+    """An object of any type: content parts, tools and items that a schema does not name."""
+
+    type: Text
+
+
+@lenient
+class TextPart(TypedDict):
+    """A part of a content that is text."""
+
+    text: str
+
+
+@lenient
+class RefusalPart(TypedDict):
+    """A part of an answer that says why there is no other."""
+
+    refusal: str
 
 
 def by_type(*named: str) -> Callable[[Any], str]:

@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 from pydantic import Discriminator, FailFast, Field, Tag, TypeAdapter
 
-from smart_router.dialects.client_schema import Count, Number, Text, by_type, lenient, text_or_list
+from smart_router.dialects.client_schema import (
+    Count,
+    Number,
+    RefusalPart,
+    Text,
+    TextPart,
+    Typed,
+    by_type,
+    lenient,
+    text_or_list,
+)
 
 _ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 _ROLE_TAGS = {role: f"<{role}>" for role in _ROLES}
@@ -18,16 +28,6 @@ _ROLE_TAGS = {role: f"<{role}>" for role in _ROLES}
 def _role(value: Any) -> str:
     role = value.get("role") if isinstance(value, dict) else None
     return _ROLE_TAGS.get(role, "<other>") if isinstance(role, str) else "<other>"
-
-
-@lenient
-class _Typed(TypedDict):
-    type: Text
-
-
-@lenient
-class _TextPart(TypedDict):
-    text: str
 
 
 @lenient
@@ -56,18 +56,13 @@ class _FilePart(TypedDict):
     file: dict[str, Any]
 
 
-@lenient
-class _RefusalPart(TypedDict):
-    refusal: str
-
-
 _Part = Annotated[
-    Annotated[_TextPart, Tag("<text>")]
+    Annotated[TextPart, Tag("<text>")]
     | Annotated[_ImagePart, Tag("<image_url>")]
     | Annotated[_AudioPart, Tag("<input_audio>")]
     | Annotated[_FilePart, Tag("<file>")]
-    | Annotated[_RefusalPart, Tag("<refusal>")]
-    | Annotated[_Typed, Tag("<other>")],
+    | Annotated[RefusalPart, Tag("<refusal>")]
+    | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("text", "image_url", "input_audio", "file", "refusal")),
 ]
 _Content = Annotated[
@@ -171,7 +166,7 @@ class _FunctionTool(TypedDict):
 
 
 _Tool = Annotated[
-    Annotated[_FunctionTool, Tag("<function>")] | Annotated[_Typed, Tag("<other>")],
+    Annotated[_FunctionTool, Tag("<function>")] | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("function")),
 ]
 
@@ -188,7 +183,7 @@ class _JsonSchemaFormat(TypedDict):
 
 
 _ResponseFormat = Annotated[
-    Annotated[_JsonSchemaFormat, Tag("<json_schema>")] | Annotated[_Typed, Tag("<other>")],
+    Annotated[_JsonSchemaFormat, Tag("<json_schema>")] | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("json_schema")),
 ]
 
@@ -203,7 +198,7 @@ def _named_or_object(value: Any) -> str:
 
 
 _ToolChoice = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[_Typed, Tag("<object>")], Discriminator(_named_or_object)
+    Annotated[Text, Tag("<text>")] | Annotated[Typed, Tag("<object>")], Discriminator(_named_or_object)
 ]
 _Stop = Annotated[
     Annotated[str, Tag("<text>")] | Annotated[list[str], FailFast(), Tag("<parts>")],

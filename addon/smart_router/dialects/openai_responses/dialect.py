@@ -10,6 +10,7 @@ from smart_router.dialects.base import CallContext, ProviderRequest, StreamReade
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
+from smart_router.dialects.openai_responses.native import native_body
 from smart_router.dialects.openai_responses.request import write_body
 from smart_router.dialects.openai_responses.stream import ResponsesReader, broken, read_object
 from smart_router.dialects.openai_responses.variants import CODEX, PUBLIC, ResponsesFlavour
@@ -34,20 +35,27 @@ class ResponsesDialect:
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request in Responses' terms; raises ClientError for what the flavour cannot do."""
         body = write_body(request, call, self._flavour)
+        return ProviderRequest("/responses", self._headers(call), to_json(body))
+
+    def _headers(self, call: CallContext) -> dict[str, str]:
+        streams = self._flavour.stream_only or call.stream
         headers = {
             "content-type": "application/json",
-            "accept": "text/event-stream" if body["stream"] else "application/json",
+            "accept": "text/event-stream" if streams else "application/json",
         }
         for extra, header in self._flavour.headers.items():
             if value := call.extras.get(extra):
                 headers[header] = value
-        return ProviderRequest("/responses", headers, to_json(body))
+        return headers
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
-        """None: requests are translated."""
-        return None
+        """Return a Responses client's own request, fitted to the flavour."""
+        if received.format != self.name:
+            return None
+        body = native_body(received.body, call, self._flavour)
+        return ProviderRequest("/responses", self._headers(call), body)
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Always for a flavour that only streams, else as the client asked."""

@@ -93,7 +93,7 @@ def _turn(
         details: Mapping[str, Any] = made["function"] if made["type"] == "function" else made["custom"]
         name = short_name(details["name"])
         items.append({"type": kind, "call_id": short_name(made["id"]), "name": name, field: details[field]})
-    return [*_reasoning(message, flavour), *items] if items else []
+    return [*reasoning_items(message, flavour), *items] if items else []
 
 
 def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
@@ -115,8 +115,8 @@ def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
         yield {"type": "refusal", "refusal": refusal}
 
 
-def _reasoning(message: Message, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
-    """The turn's reasoning.
+def reasoning_items(message: Message, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+    """Return the items of a turn's reasoning.
 
     Nothing is stored at the provider, so an item without encrypted or plain content could only be looked
     for there in vain: it stays out.

@@ -19,7 +19,8 @@ class ResponsesFlavour:
     any. `needs_instructions` says that the field must be there, `encrypted_reasoning` whether that may be
     asked of every model or only of those that reason. `stores` services keep a response where the client
     asks for it; `audio`, `logprobs` and `web_search` are what a request may hold. `min_output_tokens` is the
-    smallest limit that is not refused. `headers` maps `Call.extras` to the headers they are sent as.
+    smallest limit that is not refused. `refused` are fields of this API that the service does not take.
+    `headers` maps `Call.extras` to the headers they are sent as.
     `reasoning_format` marks reasoning details as this service's (the names are OpenRouter's): encrypted
     reasoning means nothing to another.
     """
@@ -35,6 +36,7 @@ class ResponsesFlavour:
     logprobs: bool = False
     web_search: bool = False
     min_output_tokens: int = 1
+    refused: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     reasoning_format: str = "openai-responses-v1"
 
@@ -67,6 +69,23 @@ CODEX = ResponsesFlavour(
     service_tiers=frozenset({"priority"}),
     needs_instructions=True,
     encrypted_reasoning="always",
+    refused=frozenset(
+        {
+            "temperature",
+            "top_p",
+            "top_logprobs",
+            "max_output_tokens",
+            "metadata",
+            "user",
+            "safety_identifier",
+            "truncation",
+            "previous_response_id",
+            "prompt_cache_retention",
+            "prompt_cache_options",
+            "stream_options",
+            "context_management",
+        }
+    ),
     headers={
         "account_id": "chatgpt-account-id",
         "originator": "originator",

@@ -1,0 +1,53 @@
+"""The client side of OpenAI Responses: requests in, answers out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.fold import unfold
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.openai_responses.client_request import read_request
+from smart_router.dialects.openai_responses.client_writer import ResponsesWriter
+from smart_router.errors import ApiError
+
+
+class ResponsesClient:
+    """`POST /v1/responses`; see `ClientDialect`."""
+
+    name = "responses"
+    operation = "chat"
+    request_path = re.compile(r"/responses$")
+    keep_alive = b": keep-alive\n\n"
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request. Raises ClientError (400, naming the field)."""
+        return read_request(body)
+
+    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
+        request = from_json(body, allow_inf_nan=False)
+        if not isinstance(request, dict):
+            raise ValueError("the body is not a JSON object")
+        return path, to_json({**request, "model": model})
+
+    def open_writer(self, request: ChatRequest) -> ResponsesWriter:
+        """Return a writer for the streamed answer to this request."""
+        return ResponsesWriter(request)
+
+    def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
+        """Write a whole answer as the body of a response."""
+        writer = ResponsesWriter(request)
+        writer.write(unfold(completion))
+        return writer.final
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """Return OpenAI's error object."""
+        return openai_error(error)
+
+
+RESPONSES = ResponsesClient()

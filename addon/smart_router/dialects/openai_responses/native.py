@@ -1,0 +1,93 @@
+"""Native requests: a Responses client's own request, for a provider that speaks Responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.json_values import as_list, as_object, as_text
+from smart_router.dialects.native import with_model
+from smart_router.dialects.openai_responses.input import reasoning_items
+from smart_router.dialects.openai_responses.packed_reasoning import MARK, is_packed, unpack
+from smart_router.dialects.openai_responses.variants import ResponsesFlavour
+
+_MARK = MARK.encode()
+_SAMPLING = ("temperature", "top_p", "top_logprobs")
+_ENCRYPTED = "reasoning.encrypted_content"
+
+
+def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> bytes:
+    """Return the body for the provider's model.
+
+    More than the model's name changes only where it must: reasoning that was packed, parameters that a model
+    does not take which the router chose, and what the ChatGPT backend demands.
+    """
+    packed = _MARK in body
+    if not (packed or call.virtual or flavour.stream_only):
+        return with_model(body, call.model)
+    request: dict[str, Any] = from_json(body, allow_inf_nan=False)
+    before = {**request}
+    if packed:
+        request["input"] = _unpacked(request["input"], flavour)
+    if call.virtual:
+        _fit(request, call.rules)
+    if flavour.stream_only:
+        _fit_codex(request, flavour)
+    return with_model(body, call.model) if request == before else to_json({**request, "model": call.model})
+
+
+def _unpacked(items: Any, flavour: ResponsesFlavour) -> list[Any]:
+    """The items with this vendor's reasoning as it was, and without that of other vendors."""
+    found = []
+    for item in as_list(items):
+        encrypted = as_text(as_object(item).get("encrypted_content"))
+        if is_packed(encrypted):
+            found += reasoning_items({"reasoning_details": unpack(encrypted)}, flavour)
+        else:
+            found.append(item)
+    return found
+
+
+def _fit(request: dict[str, Any], rules: ModelCapabilities) -> None:
+    """Fit the parameters to a model that the client did not name."""
+    limit, asked = rules.max_output, request.get("max_output_tokens")
+    if limit and isinstance(asked, int) and asked > limit:
+        request["max_output_tokens"] = limit
+    reasoning = as_object(request.get("reasoning"))
+    effort = fit_effort(reasoning.get("effort"), rules.efforts) if rules.reasoning else None
+    if reasoning and not rules.reasoning and rules != ModelCapabilities():
+        del request["reasoning"]
+    elif reasoning.get("effort") != effort:
+        request["reasoning"] = {**reasoning, "effort": effort}
+    if not rules.takes_sampling(effort):
+        for name in _SAMPLING:
+            request.pop(name, None)
+
+
+def _fit_codex(request: dict[str, Any], flavour: ResponsesFlavour) -> None:
+    """Fit the request to the ChatGPT backend, which refuses what it does not know (facts of the flavour)."""
+    for name in flavour.refused:
+        request.pop(name, None)
+    if request.get("service_tier") not in (flavour.service_tiers or ()):
+        request.pop("service_tier", None)
+    if not request.get("tools"):
+        request.pop("parallel_tool_calls", None)
+    if request.get("instructions") is None:
+        request["instructions"] = ""
+    items = request["input"]
+    if isinstance(items, str):
+        items = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": items}]}]
+    request["input"] = [_with_role(item, flavour.system_role) for item in items]
+    include = as_list(request.get("include"))
+    if _ENCRYPTED not in include:
+        request["include"] = [*include, _ENCRYPTED]
+    request["store"], request["stream"] = False, True
+
+
+def _with_role(item: Any, system_role: str | None) -> Any:
+    if system_role and as_object(item).get("role") == "system":
+        return {**item, "role": system_role}
+    return item
