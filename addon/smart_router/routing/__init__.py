@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
+from smart_router.routing.background import background_task
 from smart_router.routing.config import RoutingConfig, VirtualModel
 from smart_router.routing.decision import Candidate, Decision, Signal, Tier, rank
 from smart_router.routing.explanation import chances_line, tier_line
@@ -52,7 +53,8 @@ def route(
         return Decision(asked, True, None, None, None, (), (found,), False, f"asked for {found}")
 
     scored = score_request(request, config)
-    tier = virtual.tier or scored.tier
+    task = background_task(request)
+    tier = virtual.tier or ("SIMPLE" if task else scored.tier)
     kept = sticky.get(sticky_keys, asked, now)
     if kept and rank(kept.tier) > rank(tier):
         tier = kept.tier
@@ -86,16 +88,23 @@ def route(
         sticky=stays,
         chances=scored.chances,
         needs=needs,
-        why=_why(virtual, scored, tier, kept if stays else None, chain[0]),
+        why=_why(virtual, scored, tier, task, kept if stays else None, chain[0]),
     )
 
 
 def _why(
-    virtual: VirtualModel, scored: Scored, tier: Tier, kept: StickyEntry | None, first: Candidate
+    virtual: VirtualModel,
+    scored: Scored,
+    tier: Tier,
+    task: str | None,
+    kept: StickyEntry | None,
+    first: Candidate,
 ) -> str:
     """One readable line: the tier and its reasons, the difficulty, the first candidate."""
     if virtual.tier:
         reason = f"{tier} was asked for"
+    elif task and tier == "SIMPLE":
+        reason = f"SIMPLE, the client's own request ({task})"
     elif tier != scored.tier:
         chances = chances_line(scored.chances, scored.tier)
         reason = f"{tier} kept, though this turn alone is {scored.tier} ({chances})"

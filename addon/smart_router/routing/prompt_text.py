@@ -16,6 +16,10 @@ _INJECTED = re.compile(
     r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
     re.DOTALL,
 )
+# What they put the user's own words into.
+_WRAPPED = re.compile(
+    r"<(task|user_query|user_message|user_request|userRequest|prompt|query)>\s*(.*?)\s*</\1>", re.DOTALL
+)
 # A conversation in a single text: as a list of its turns, or with the marks of a model's template.
 _TURNS_BEGIN, _TURNS_END = ("['", '["'), ("']", '"]')
 _NEXT_TURN = re.compile("""['"], ?['"]""")
@@ -57,12 +61,12 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
     """The scored part of a request. Never raises: what is not text is passed over."""
     messages = [m for m in _list(request.get("messages")) if isinstance(m, dict)]
     users = _user_turns(messages)
-    text, images = _content(messages[users[-1]]) if users else ("", 0)
+    text, images = content_of(messages[users[-1]]) if users else ("", 0)
     form = request.get("response_format")
     kind = form.get("type") if isinstance(form, dict) else None
     return Prompt(
         text=counting(text),
-        before=window(_content(messages[users[-2]])[0]) if len(users) > 1 else "",
+        before=window(content_of(messages[users[-2]])[0]) if len(users) > 1 else "",
         turns=len(users),
         tools=len(_list(request.get("tools"))),
         tool_turns=sum([m.get("role") == "tool" for m in messages[users[-1] + 1 :]]) if users else 0,
@@ -72,22 +76,22 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
 
 
 def _user_turns(messages: list[dict[str, Any]]) -> list[int]:
-    """Places of the users' turns, without those at the end in which a client speaks to the model itself."""
+    """Places of the users' turns, without those in which a client speaks to the model itself."""
     users = [i for i, message in enumerate(messages) if message.get("role") == "user"]
-    while len(users) > 1 and _is_injected(messages[users[-1]]):
-        users.pop()
-    return users
+    if len(users) < 2:
+        return users
+    return [i for i in users if not _is_injected(messages[i])] or users[-1:]
 
 
 def _is_injected(message: Mapping[str, Any]) -> bool:
-    text, media = _content(message)
+    text, media = content_of(message)
     text = window(text).strip()
     return not media and text.startswith("<") and not _INJECTED.sub("", text).strip()
 
 
 def counting(text: str) -> str:
     """Scored text of a turn, at most a window of it."""
-    return _without_examples(_without_injected(_last_turn(window(text))))
+    return _without_examples(_unwrapped(_without_injected(_last_turn(window(text)))))
 
 
 def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
@@ -103,8 +107,8 @@ def without(text: str, phrases: Iterable[str]) -> str:
     return text.strip()
 
 
-def _content(message: Mapping[str, Any]) -> tuple[str, int]:
-    """A message's text and the number of its media parts."""
+def content_of(message: Mapping[str, Any]) -> tuple[str, int]:
+    """Return a message's text and the number of its media parts."""
     content = message.get("content")
     if isinstance(content, str):
         return content, 0
@@ -117,6 +121,15 @@ def _without_injected(text: str) -> str:
     if "<" not in text:
         return text
     return _INJECTED.sub("", text).strip() or text
+
+
+def _unwrapped(text: str) -> str:
+    """The user's words without the tags or quotation marks that a client puts around all of them."""
+    if text.startswith("<") and (found := _WRAPPED.fullmatch(text.strip())):
+        return found[2]
+    if text.startswith('"') and text.endswith('"') and text.count('"') == 2:
+        return text[1:-1]
+    return text
 
 
 def _last_turn(text: str) -> str:

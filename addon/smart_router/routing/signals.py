@@ -168,4 +168,7 @@ def _conversation(prompt: Prompt) -> dict[str, Reading]:
         ("turns", prompt.turns - 1, "earlier user turns"),
         ("output_format", int(prompt.form in ("json_schema", "json_object")), "JSON answer"),
     )
-    return {name: (log1p(n), f"{n} {what}") for name, n, what in seen if n > 0}
+    found: dict[str, Reading] = {name: (log1p(n), f"{n} {what}") for name, n, what in seen if n > 0}
+    if prompt.tools:  # an agent offers twenty, a chat client two: their number says nothing of the turn
+        found["tools"] = (1.0, f"{prompt.tools} tools")
+    return found

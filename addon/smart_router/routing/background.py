@@ -1,0 +1,108 @@
+"""Requests that a client makes for itself, beside the user's conversation: titles, summaries, topics, tags.
+
+Coding agents and chat clients send them unasked: Claude Code, opencode, Open WebUI and others name each
+conversation, and agents shorten long ones. Such requests offer no tools. They are known by the schema of the
+answer that they ask for, or by their instructions, which stand in a system message or at either end of the
+user's turn (requests of these clients, November 2026).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from smart_router.routing.prompt_text import content_of
+
+MOST_LOOKED_AT = 600
+"""Characters looked at from the beginning of an instruction, and from the end of the user's turn."""
+
+_FIELDS: Mapping[str, str] = {
+    "title": "title",
+    "branch": "title",
+    "topic": "topic",
+    "isNewTopic": "topic",
+    "tags": "tags",
+    "follow_ups": "suggestions",
+    "summary": "summary",
+    "next_speaker": "next speaker",
+}
+"""Properties of the answers that such requests ask for, and the kind of request."""
+
+_BESIDE = frozenset({"reasoning", "reason", "explanation"})
+"""Properties that may come with them."""
+
+_TALK = r"(?:conversation|chat|session|thread|dialogue|discussion|transcript|messages?|requests?)"
+_MAKE = r"(?:generat|writ|creat|giv|provid|suggest|output|produc|extract|repl|respond|answer|choos|return)\w*"
+_NEAR = r"[^.\n]{0,60}"
+_ITS = r"\W+(?:(?!with\b|and\b|that\b|for\b|in\b|about\b)\w+\W{1,3}){0,8}?"
+"""From a verb to its object."""
+
+_KINDS = {
+    kind: re.compile(pattern, re.IGNORECASE)
+    for kind, pattern in {
+        "title": rf"\b{_MAKE}{_ITS}(?:titles?|headline)\b",
+        "topic": rf"\b{_TALK}\b{_NEAR}\btopic\b|\btopic\b{_NEAR}\b{_TALK}\b",
+        "tags": rf"\b{_MAKE}{_ITS}tags\b",
+        "suggestions": rf"\b{_MAKE}{_ITS}follow-?ups?\b",
+        "summary": rf"\bsummar\w+{_NEAR}\b{_TALK}\b|\b{_TALK}\b{_NEAR}\bsummar(?:y|i[sz]e)\b",
+    }.items()
+}
+_HINTS = ("title", "headline", "topic", "tags", "follow", "summar")
+"""One of them is in each text that a pattern finds."""
+
+_FEW_WORDS = re.compile(
+    r"\b(?:concise|brief|short|only|nothing else|\d+ ?(?:words?|characters)|\d[- ]word|so far)\b",
+    re.IGNORECASE,
+)
+_OF_TALK = re.compile(rf"\b{_TALK}\b", re.IGNORECASE)
+"""Users write about titles and summaries, too; they do not ask for a few words about the conversation."""
+
+
+def background_task(request: Mapping[str, Any]) -> str | None:
+    """Return the kind of a request that a client makes for itself, None for a turn of a user."""
+    if request.get("tools"):
+        return None
+    if kind := _asked_for(request.get("response_format")):
+        return kind
+    return next(filter(None, map(_named, _instructions(request.get("messages") or ()))), None)
+
+
+def _named(text: str) -> str | None:
+    """The kind that an instruction names."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _HINTS):
+        return None
+    if not (_FEW_WORDS.search(text) and _OF_TALK.search(text)):
+        return None
+    return next((kind for kind, pattern in _KINDS.items() if pattern.search(text)), None)
+
+
+def _asked_for(form: object) -> str | None:
+    """The kind that the schema of the answer tells."""
+    if not isinstance(form, dict) or not isinstance(schema := form.get("json_schema"), dict):
+        return None
+    inner = schema.get("schema")
+    properties = inner.get("properties") if isinstance(inner, dict) else None
+    if not isinstance(properties, dict):
+        return None
+    names = properties.keys() - _BESIDE
+    if not names or not names <= _FIELDS.keys():
+        return None
+    return _FIELDS[min(names)]
+
+
+def _instructions(messages: Any) -> Iterator[str]:
+    """Ends of the texts in which instructions stand."""
+    last = None
+    for message in messages:
+        role = message.get("role")
+        if role in ("system", "developer"):
+            yield content_of(message)[0][:MOST_LOOKED_AT]
+        elif role == "user":
+            last = message
+    if last is not None:
+        text = content_of(last)[0]
+        yield text[:MOST_LOOKED_AT]
+        if len(text) > MOST_LOOKED_AT:
+            yield text[-MOST_LOOKED_AT:]
