@@ -241,7 +241,7 @@ async def test_without_credentials(keyless: Router) -> None:
     for variable in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GROQ_API_KEY"):
         assert variable in auto.json()["error"]["message"]
     assert "The environment is read when the router starts" in auto.json()["error"]["message"]
-    assert "`smart-router profiles add openai main` works at once" in auto.json()["error"]["message"]
+    assert "`smart-router profiles add anthropic main` works at once" in auto.json()["error"]["message"]
 
 
 # Everything else goes on.

@@ -44,7 +44,7 @@ def test_prompt(run: Any) -> None:
     result = run("route", "Prove that there is no largest prime.")
     assert result.exit_code == 0
     assert "REASONING: SIMPLE " in result.output and "difficulty 0." in result.output
-    assert "proof" in result.output and "1 openai/" in result.output
+    assert "proof" in result.output and "1 anthropic/" in result.output
 
 
 def test_prompt_as_json_with_one_key(run: Any) -> None:
