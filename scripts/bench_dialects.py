@@ -3,6 +3,9 @@
 Every recorded stream of a dialect goes through its reader and the writer for clients, in chunks as a socket
 gives them. Beside it stands the floor: `json.loads` and `json.dumps` of the same events' data, without any
 translation. The goal is at most 3 times the floor per event.
+
+A second table has the clients' formats: what writing the events of all these streams costs, beside chat's.
+The goal is at most 1.5 times that.
 """
 
 from __future__ import annotations
@@ -12,16 +15,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.testbed.cases import Case, load_cases
 
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import CallContext, Dialect
+from smart_router.dialects.base import CallContext, ClientDialect, Dialect
+from smart_router.dialects.gemini.client import STREAM_GENERATE
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.openai_chat.client import ChatStreamWriter
+from smart_router.dialects.hub import Event
+from smart_router.dialects.openai_chat.client import CHAT, ChatStreamWriter
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect
 from smart_router.dialects.sse import SseParser
@@ -35,6 +41,13 @@ DIALECTS: tuple[tuple[str, Dialect, str], ...] = (
     ("responses", ResponsesDialect(PUBLIC), "openai-responses"),
     ("codex", ResponsesDialect(CODEX), "openai-responses"),
 )
+CLIENTS: tuple[ClientDialect, ...] = (CHAT, STREAM_GENERATE)
+ASKED: Any = {
+    "model": "m",
+    "messages": [],
+    "stream_options": {"include_usage": True},
+    "x_router": {"thoughts": True},
+}
 CHUNK = 1400  # bytes, about a TCP segment
 MIN_EVENTS = 8  # shorter streams measure the set-up
 SECONDS = 1.0  # per measurement
@@ -87,8 +100,37 @@ def measure(name: str, dialect: Dialect, cases: Sequence[Case]) -> str:
     )
 
 
+def batches_of(dialect: Dialect, case: Case) -> list[list[Event]]:
+    """A stream's events, as the chunks of a socket complete them."""
+    reader = dialect.open_stream(CallContext(case.provider, case.model, True, 1_700_000_000, "bench"))
+    chunks = [case.body[start : start + CHUNK] for start in range(0, len(case.body), CHUNK)]
+    return [*(reader.feed(chunk) for chunk in chunks), reader.close()]
+
+
+def write_all(client: ClientDialect, streams: Sequence[Sequence[Sequence[Event]]]) -> None:
+    """Write all streams for a client."""
+    for stream in streams:
+        writer = client.open_writer(ASKED)
+        for events in stream:
+            writer.write(events)
+
+
+def compare_clients() -> None:
+    """Print the table of the clients' formats."""
+    streams = [
+        batches_of(dialect, case)
+        for _, dialect, wire in DIALECTS
+        for case in load_cases(wire=wire, stream=True, status=200)
+    ]
+    events = sum(len(batch) for stream in streams for batch in stream)
+    costs = {client.name: seconds(lambda one=client: write_all(one, streams)) for client in CLIENTS}
+    print(f"\n{'client':<12}{'events':>8}{'µs/event':>12}{'× chat':>8}")
+    for name, cost in costs.items():
+        print(f"{name:<12}{events:>8}{cost / events * 1e6:>12.2f}{cost / costs[CHAT.name]:>8.2f}")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     print(f"{'dialect':<12}{'streams':>8}{'events':>8}{'µs/event':>12}{'µs/KB':>10}{'floor':>12}{'ratio':>8}")
     for name, dialect, wire in DIALECTS:
         cases = [
@@ -97,6 +139,7 @@ def main() -> None:
             if len(events_of(case)) >= MIN_EVENTS
         ]
         print(measure(name, dialect, cases) if cases else f"{name:<12} no recorded streams found")
+    compare_clients()
 
 
 if __name__ == "__main__":

@@ -188,3 +188,17 @@ async def test_signed_thinking_of_anthropic_comes_back_through_the_client(
         "signature": "signature of A-THOUGHT",
     }
     assert sent[2]["content"][0]["content"] == "rain"
+
+
+async def test_models_have_googles_shape_and_their_limits(
+    http: httpx.AsyncClient, google: genai.Client
+) -> None:
+    listed = {model.name: model async for model in await google.aio.models.list()}
+    flash = listed["models/google/gemini-3.8-flash"]
+    assert (flash.input_token_limit, flash.output_token_limit) == (1_048_576, 65_536)
+    assert "generateContent" in (flash.supported_actions or ())
+    assert (listed["models/auto"].input_token_limit or 0) >= 1_048_576
+    one = await google.aio.models.get(model="gemini-3.8-flash")
+    assert (one.name, one.input_token_limit) == (flash.name, flash.input_token_limit)
+    missing = await http.get("/v1beta/models/none")
+    assert (missing.status_code, missing.json()["error"]["status"]) == (404, "NOT_FOUND")

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from smart_router.api import local_answers
+from smart_router.api import gemini_models, local_answers
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.base import ClientDialect, find_by_path
-from smart_router.dialects.client_errors import ErrorBody, openai_error
+from smart_router.dialects.client_errors import ErrorBody, gemini_error, openai_error
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.client import RESPONSES
@@ -29,9 +29,9 @@ READ = ("GET", "HEAD")
 class Endpoint:
     """One row. `{name}` in a path stands for one or more characters and becomes a parameter.
 
-    Exactly one of `dialect` and `answer` is set. `intercepted` endpoints are also served for requests to
-    other hosts (option `router_intercept`). A `public` endpoint answers clients without a router key too,
-    with fewer details.
+    Exactly one of `dialect` and `answer` is set; `errors` is the shape of a local answer's errors.
+    `intercepted` endpoints are also served for requests to other hosts (option `router_intercept`). A
+    `public` endpoint answers clients without a router key too, with fewer details.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Endpoint:
     answer: LocalAnswer | None = None
     intercepted: bool = False
     public: bool = False
+    errors: ErrorBody = openai_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Target:
     def error_body(self) -> ErrorBody:
         """The error objects that the endpoint's clients read."""
         dialect = self.endpoint.dialect
-        return dialect.error_body if dialect else openai_error
+        return dialect.error_body if dialect else self.endpoint.errors
 
 
 def _gemini(method: str) -> tuple[str, ...]:
@@ -75,6 +76,20 @@ ROWS = (
     ),
     Endpoint("models", ("/v1/models",), answer=local_answers.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=local_answers.model, intercepted=True),
+    Endpoint(
+        "gemini models",
+        ("/v1beta/models", "/v1alpha/models"),
+        answer=gemini_models.gemini_models,
+        errors=gemini_error,
+        intercepted=True,
+    ),
+    Endpoint(
+        "gemini model",
+        ("/v1beta/models/{model}", "/v1alpha/models/{model}"),
+        answer=gemini_models.gemini_model,
+        errors=gemini_error,
+        intercepted=True,
+    ),
     Endpoint("health", ("/health",), answer=local_answers.health_check, public=True),
     Endpoint("stats", ("/router/stats",), answer=local_answers.stats),
     Endpoint("running", ("/router/running",), answer=local_answers.running_requests),

@@ -47,8 +47,8 @@ _ANTHROPIC_HINT = (
     "client asks Anthropic itself"
 )
 _GEMINI_HINT = (
-    f"use an OpenAI client and {_CHAT} with a model such as auto, or unset GOOGLE_GEMINI_BASE_URL so that "
-    "the client asks Google itself"
+    "generateContent and streamGenerateContent are; or unset GOOGLE_GEMINI_BASE_URL so that the client asks "
+    "Google itself"
 )
 _BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
 _GEMINI_ACTIONS = (
@@ -79,11 +79,12 @@ UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/openai", openai_error, "This path of an OpenAI-compatible API", _BASE_URL_HINT),
     UnservedPath("/api/v1", openai_error, "This path of an OpenAI-compatible API", _BASE_URL_HINT),
     *(
-        UnservedPath(f"/v1/models/*:{action}", gemini_error, "The Gemini API", _GEMINI_HINT)
+        UnservedPath(f"*/models/*:{action}", gemini_error, "This method of the Gemini API", _GEMINI_HINT)
         for action in _GEMINI_ACTIONS
     ),
-    UnservedPath("/v1beta", gemini_error, "The Gemini API", _GEMINI_HINT),
-    UnservedPath("/v1alpha", gemini_error, "The Gemini API", _GEMINI_HINT),
+    # all but models, media and the like
+    UnservedPath("/v1beta/[!m]*", gemini_error, "This part of the Gemini API", _GEMINI_HINT),
+    UnservedPath("/v1alpha/[!m]*", gemini_error, "This part of the Gemini API", _GEMINI_HINT),
     *(
         UnservedPath(f"/api/{name}", ollama_error, "Ollama's API", f"use an OpenAI client and {_CHAT}")
         for name in ("chat", "generate", "embed", "embeddings", "tags", "show", "ps", "version")

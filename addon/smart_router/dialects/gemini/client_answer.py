@@ -29,6 +29,7 @@ from smart_router.dialects.hub import (
 from smart_router.errors import ApiError
 
 _TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],%b}'
+_THOUGHT = b'{"candidates":[{"content":{"parts":[{"text":%b,"thought":true}],"role":"model"},"index":%d}],%b}'
 
 
 class GeminiStreamWriter:
@@ -85,9 +86,13 @@ class GeminiStreamWriter:
 
     def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
         candidate = self._candidates.get(choice) or self._candidate(choice)
-        if len(delta) == 1 and not extra and (text := delta.get("content")):  # most are
-            candidate.take_text(text)
-            return self._frame(_TEXT % (to_json(text), choice, self._suffix))
+        if len(delta) == 1 and not extra:  # most are
+            if text := delta.get("content"):
+                candidate.said.append(text)
+                return self._frame(_TEXT % (to_json(text), choice, self._suffix))
+            if self._shows_thoughts and (text := delta.get("reasoning_content")):
+                candidate.reasoning.append(text)
+                return self._frame(_THOUGHT % (to_json(text), choice, self._suffix))
         parts = candidate.take(delta, extra)
         if not parts:
             return b""

@@ -59,7 +59,10 @@ def _arguments(text: str) -> dict[str, Any]:
 
 
 class AnswerCandidate:
-    """One candidate. `shows_thoughts`: the client wants to see the reasoning."""
+    """One candidate. `shows_thoughts`: the client wants to see the reasoning.
+
+    `said` and `reasoning` are the pieces so far; a writer that writes one itself notes it there.
+    """
 
     def __init__(self, index: int, *, shows_thoughts: bool) -> None:
         self.index = index
@@ -67,14 +70,10 @@ class AnswerCandidate:
         self._shows_thoughts = shows_thoughts
         self._calls: dict[int, _Call] = {}
         self._details: list[ReasoningDetail] = []
-        self._reasoning: list[str] = []
-        self._said: list[str] = []
+        self.reasoning: list[str] = []
+        self.said: list[str] = []
         self._annotations: list[dict[str, Any]] = []
         self._logprobs: list[Any] = []
-
-    def take_text(self, text: str) -> None:
-        """Note a piece of the answer that is written without `take`."""
-        self._said.append(text)
 
     def take(self, delta: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Part]:
         """The parts that this delta completes."""
@@ -82,12 +81,12 @@ class AnswerCandidate:
         if details := delta.get("reasoning_details"):
             self._details += details
         if thought := delta.get("reasoning_content"):
-            self._reasoning.append(thought)
+            self.reasoning.append(thought)
             if self._shows_thoughts:
                 parts.append({"text": thought, "thought": True})
         for name in ("content", "refusal"):
             if text := delta.get(name):
-                self._said.append(text)
+                self.said.append(text)
                 parts.append({"text": text})
         parts += _media(delta)
         for fragment in delta.get("tool_calls") or ():
@@ -104,7 +103,7 @@ class AnswerCandidate:
             "finishReason": _FINISH.get(self.finish_reason or "", "STOP"),
             "index": self.index,
         }
-        if grounding := write_grounding(self._annotations, self._said):
+        if grounding := write_grounding(self._annotations, self.said):
             candidate["groundingMetadata"] = grounding
         if logprobs := write_logprobs(self._logprobs):
             candidate["logprobsResult"] = logprobs
@@ -132,7 +131,7 @@ class AnswerCandidate:
         """The reasoning of others, once. Reasoning that nobody signed is needed with calls only."""
         details = [one for one in self._details if one.get("format") != GEMINI_FORMAT]
         self._details = [one for one in self._details if one.get("format") == GEMINI_FORMAT]
-        reasoning, self._reasoning = "".join(self._reasoning), []
+        reasoning, self.reasoning = "".join(self.reasoning), []
         if details:
             return seal(Carried(join_details([details])))
         return seal(Carried(text=reasoning)) if reasoning and self._calls else None
