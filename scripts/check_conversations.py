@@ -16,10 +16,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from tests.testbed.moving.conversations import Conversation, conversations, play
+from tests.testbed.moving.conversations import MODELS, Conversation, conversations, play
 from tests.testbed.moving.findings import Findings
-
-from smart_router.providers.registry import PROVIDERS
 
 
 def converse(count: int, number: int) -> Findings:
@@ -56,7 +54,7 @@ def converse(count: int, number: int) -> Findings:
 def report(found: Findings, console: Console, *, requests: bool) -> int:
     """Print what was refused; return the number of vendors' refusals."""
     total = 0
-    for provider in PROVIDERS:
+    for provider in MODELS:
         refusals = found.of(provider)
         refused = sum(finding.times for finding in refusals)
         ours = sum(count for (one, _), count in found.ours.items() if one == provider)

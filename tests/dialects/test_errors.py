@@ -26,8 +26,8 @@ def read(status: int, error: dict[str, Any], *rules: ErrorRule, **headers: str) 
         (400, "bad_request", "none"),
         (401, "auth", "profile"),
         (402, "quota", "profile"),
-        (403, "auth", "profile"),
-        (404, "bad_request", "none"),
+        (403, "auth", "model"),
+        (404, "server", "model"),
         (408, "timeout", "model"),
         (409, "server", "model"),
         (413, "context_length", "none"),
@@ -48,8 +48,75 @@ def read(status: int, error: dict[str, Any], *rules: ErrorRule, **headers: str) 
 def test_status_alone(status: int, kind: ErrorClass, scope: str) -> None:
     error = read_error(status, {}, b"", (), NOW)
     assert (error.kind, error.scope) == (kind, scope)
-    assert error.status == (status if 400 <= status < 600 else 502)
-    assert error.message == f"HTTP {status}: empty answer"
+    assert error.status == (status if 400 <= status < 600 and status != 404 else 502)
+    assert error.message.startswith(f"HTTP {status}: empty answer")
+
+
+HTML = b"<html><head><title>No</title></head><body><h1>No</h1></body></html>"
+OF_THE_WAY: list[tuple[int, bytes]] = [
+    *((status, HTML) for status in (400, 403, 404, 405, 407, 418, 421, 422, 431, 451)),
+    (404, b"404 page not found\n"),
+    (404, b'{"detail":"Not Found"}'),
+    (404, b'{"message":"no Route matched with those values"}'),
+    (404, b'{"timestamp":"x","status":404,"error":"Not Found","path":"/v1/chat/completions"}'),
+    (
+        404,
+        b'{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)","type":"invalid_request_error"}}',
+    ),
+    (405, b'{"detail":"Method Not Allowed"}'),
+    (407, b"{}"),
+    (421, b""),
+    (431, b'{"message":"too large"}'),
+    (451, b'{"error":{"message":"Not here"}}'),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), OF_THE_WAY)
+def test_answer_of_a_gateway_is_not_the_requests_fault(status: int, body: bytes) -> None:
+    error = read_error(status, {"content-type": "text/html"}, body, (), NOW)
+    assert (error.kind, error.scope, error.status, error.retryable) == ("server", "model", 502, True)
+    assert "check the base URL" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "scope"),
+    [
+        (401, "auth", "profile"),
+        (402, "quota", "profile"),
+        (408, "timeout", "model"),
+        (413, "context_length", "none"),
+        (429, "rate_limit", "model"),
+        (503, "overloaded", "model"),
+    ],
+)
+def test_page_with_a_status_that_says_all_keeps_its_class(status: int, kind: ErrorClass, scope: str) -> None:
+    error = read_error(status, {}, HTML, (), NOW)
+    assert (error.kind, error.scope) == (kind, scope)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "scope"),
+    [
+        (
+            {"code": "model_permission_blocked_project", "message": "The model `x` is blocked"},
+            "model",
+            "model",
+        ),
+        ({"message": "Your plan does not include this model"}, "model", "model"),
+        ({"message": "The prompt was blocked"}, "filter", "none"),
+        ({"message": "Stopped by a guardrail"}, "filter", "none"),
+        ({"type": "permission_error", "message": "No access to claude-x"}, "auth", "model"),
+        ({"message": "Forbidden"}, "auth", "model"),
+        ({"message": "This API key may not be used here"}, "auth", "profile"),
+        ({"message": "Not available in your country"}, "auth", "profile"),
+    ],
+)
+def test_403_holds_for_the_key_only_if_it_speaks_of_the_account(
+    error: dict[str, Any], kind: str, scope: str
+) -> None:
+    kinds = {"model": "model_not_found", "filter": "content_filter", "auth": "auth"}
+    read_as = read(403, error)
+    assert (read_as.kind, read_as.scope) == (kinds[kind], scope)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,13 @@ from collections import defaultdict
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from smart_router.providers.registry import PROVIDERS
-from tests.testbed.moving.conversations import Conversation, conversations, play
+from tests.testbed.moving.conversations import MODELS, Conversation, conversations, play
 from tests.testbed.moving.findings import Findings
 
-EXAMPLES = 60
+EXAMPLES = 40
 
 # the kinds of refusals that are being mended; each goes when its provider takes everything
-UNFINISHED = frozenset(PROVIDERS)
+UNFINISHED = frozenset(MODELS)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def findings() -> Findings:
     "provider",
     [
         pytest.param(one, marks=[pytest.mark.xfail(strict=True)] if one in UNFINISHED else [])
-        for one in PROVIDERS
+        for one in MODELS
     ],
 )
 def test_provider_takes_the_conversations_of_every_other(findings: Findings, provider: str) -> None:

@@ -21,6 +21,8 @@ Reading = tuple[ErrorClass, Scope, str | None]
 
 BAD: Reading = ("bad_request", "none", None)
 AUTH: Reading = ("auth", "profile", "invalid_api_key")
+UNAFFORDABLE: Reading = ("quota", "none", "insufficient_quota")
+AUTH_MODEL: Reading = ("auth", "model", "invalid_api_key")
 NO_MODEL: Reading = ("model_not_found", "model", "model_not_found")
 TOO_LONG: Reading = ("context_length", "none", "context_length_exceeded")
 FILTERED: Reading = ("content_filter", "none", "content_filter")
@@ -72,7 +74,7 @@ RECORDED: dict[str, Reading] = {
     "openai-chat/openai/test-model-name-suggestion-openai-chat-0-n-404": NO_MODEL,
     "openai-chat/openai/test-openai-web-search-tool-model-not-supported-0-n-400": BAD,
     "openai-chat/openai/testlm-test-exception-event-recorded-on-lm-error-0-n-401": AUTH,
-    "openai-chat/openrouter/error-402-credits": SPENT,
+    "openai-chat/openrouter/error-402-credits": UNAFFORDABLE,
     "openai-chat/openrouter/error-in-200-nonstream": BROKEN,
     "openai-chat/openrouter/g-with-openrouter-claude-haiku-4-5-raises-appropriate-auth-error-0-n-401": AUTH,
     "openai-chat/openrouter/response-identity-edge-routed-failure-error-shape-0-n-400": NO_MODEL,
@@ -210,7 +212,7 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
     ),
     ("anthropic", 400, anthropic("invalid_request_error", "This organization has been disabled."), BANNED),
     ("anthropic", 402, anthropic("billing_error"), SPENT),
-    ("anthropic", 403, anthropic("permission_error"), AUTH),
+    ("anthropic", 403, anthropic("permission_error"), AUTH_MODEL),
     ("anthropic", 413, anthropic("request_too_large"), TOO_LONG),
     (
         "anthropic",
@@ -236,7 +238,7 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
     ("google", 400, google("FAILED_PRECONDITION", "User location is not supported for the API use."), AUTH),
     ("google", 400, google("FAILED_PRECONDITION", "Please enable billing on your project."), SPENT),
     ("google", 401, google("UNAUTHENTICATED"), AUTH),
-    ("google", 403, google("PERMISSION_DENIED"), AUTH),
+    ("google", 403, google("PERMISSION_DENIED"), AUTH_MODEL),
     ("google", 403, google("PERMISSION_DENIED", "Your API key was reported as leaked."), BANNED),
     ("google", 402, google("FAILED_PRECONDITION", "Your prepaid billing balance is 0"), SPENT),
     ("google", 429, google("RESOURCE_EXHAUSTED", "No", quota_failure("RequestsPerDayPerModel")), MODEL_SPENT),
@@ -268,7 +270,7 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
     ("xai", 200, {"code": "The service is currently unavailable", "error": "Try later"}, OVERLOADED),
     ("xai", 503, {"code": "x", "error": "Busy"}, OVERLOADED),
     ("xai", 403, {"code": "x", "error": "Your team has used all available credits"}, SPENT),
-    ("xai", 403, {"code": "x", "error": "Blocked"}, AUTH),
+    ("xai", 403, {"code": "x", "error": "Blocked"}, AUTH_MODEL),
     ("xai", 404, {"code": "x", "error": "The model grok-x does not exist"}, NO_MODEL),
     (
         "groq",
@@ -284,6 +286,18 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
         402,
         openai("402", "x", metadata={"limit_source": "openrouter_in_flight_budget"}),
         ("rate_limit", "profile", "rate_limit_exceeded"),
+    ),
+    (
+        "openrouter",
+        402,
+        openai("402", "This request requires more credits, or fewer max_tokens. You can only afford 4000."),
+        UNAFFORDABLE,
+    ),
+    (
+        "groq",
+        403,
+        openai("model_permission_blocked_org", "The model `x` is blocked at the organization level."),
+        NO_MODEL,
     ),
     ("openrouter", 403, openai("403", "Key limit exceeded (total limit)"), SPENT),
     ("openrouter", 403, openai("403", "x", metadata={"reasons": ["hate"], "flagged_input": "..."}), FILTERED),
@@ -304,7 +318,7 @@ DOCUMENTED: list[tuple[str, int, dict[str, Any], Reading]] = [
     ("openrouter", 503, openai("503"), OVERLOADED),
     ("qwen-dashscope", 401, {"code": "InvalidApiKey", "message": "No", "request_id": "1"}, AUTH),
     ("qwen-dashscope", 400, openai("Arrearage"), SPENT),
-    ("qwen-dashscope", 403, openai("AccessDenied"), AUTH),
+    ("qwen-dashscope", 403, openai("AccessDenied"), AUTH_MODEL),
     ("qwen-dashscope", 403, openai("AccessDenied.Unpurchased"), NO_MODEL),
     ("qwen-dashscope", 403, openai("Model.AccessDenied"), NO_MODEL),
     ("qwen-dashscope", 404, {"code": "ModelNotFound", "message": "No", "request_id": "1"}, NO_MODEL),

@@ -59,8 +59,9 @@ class ErrorFacts:
     `stated` is the error status that the answer has or, inside a 200, gives as a number; `status` is the
     same or the one that a name stands for; None where neither. `codes` are the error's code, type, status
     word and reasons, folded. `text` is what rules search: the message and the names of used-up quotas, in
-    lower case. `delays` are the retry delays in the body, the most trusted first. `headers` are
-    the answer's, names in lower case.
+    lower case. `delays` are the retry delays in the body, the most trusted first. `page`: the body is not
+    empty and no JSON object, so a gateway or another service wrote it. `headers` are the answer's, names in
+    lower case.
     """
 
     message: str
@@ -71,6 +72,7 @@ class ErrorFacts:
     codes: frozenset[str] = frozenset()
     text: str = ""
     delays: tuple[object, ...] = ()
+    page: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,7 +88,7 @@ def read_facts(status: int, headers: Mapping[str, str], body: bytes | Mapping[st
     found = _json_object(body)
     if not found:
         message = _page_message(status, body if isinstance(body, bytes) else b"")
-        return ErrorFacts(message, stated, stated, text=message.casefold(), headers=lowered)
+        return ErrorFacts(message, stated, stated, text=message.casefold(), page=bool(body), headers=lowered)
     error = _error_object(found)
     message = _message_of(found, error)
     names = _names_in(found, error, message)

@@ -18,10 +18,12 @@ class ErrorRule:
     A criterion that is empty matches anything; `status` is the answer's or, for an error inside a 200, the
     one that it names; `code` is compared with the error's code, type, status word and reasons without
     regard to case and punctuation; `text` is looked for in the message and the names of used-up quotas,
-    without regard to case. All given criteria must hold, each by any of its values.
+    without regard to case. With `page` it must be a page that no API wrote. All given criteria must hold,
+    each by any of its values.
 
-    `client_status` replaces a status that would mislead the client. `renewed_at` is the hour (UTC) at which
-    a daily quota starts anew, for providers whose stated delay is about something shorter.
+    `advice` is added to the client's message. `client_status` replaces a status that would mislead the
+    client. `renewed_at` is the hour (UTC) at which a daily quota starts anew, for providers whose stated
+    delay is about something shorter.
     """
 
     kind: ErrorClass
@@ -29,6 +31,8 @@ class ErrorRule:
     status: tuple[int, ...] = ()
     code: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    page: bool = False
+    advice: str = ""
     client_status: int | None = None
     renewed_at: int | None = None
 
@@ -38,13 +42,39 @@ class ErrorRule:
             (not self.status or facts.status in self.status)
             and (not self.code or any(fold_code(code) in facts.codes for code in self.code))
             and (not self.text or any(text.casefold() in facts.text for text in self.text))
+            and (not self.page or facts.page)
         )
 
 
 _REFUSED = (400, 402, 403, 404, 413, 422)
 """Statuses whose text is searched: of a request turned down for what it holds or for who sent it."""
 
+_OF_THE_WAY = (404, 405, 406, 407, 410, 411, 414, 415, 417, 421, 426, 431, 451)
+"""Statuses about a request's address, method or head, which are the router's own choice."""
+
+_BY_STATUS = frozenset({401, 402, 408, 409, 413, 425, 429, 498})
+"""Statuses that mean the same whoever wrote the page."""
+
+_OF_ACCOUNTS = (
+    "api key",
+    "country",
+    "credential",
+    "deactivated",
+    "location",
+    "region",
+    "suspended",
+    "territory",
+    "verify your account",
+)
+"""Words of a 403 that concerns the whole account."""
+
+_PAGES = tuple(status for status in range(400, 500) if status not in _BY_STATUS)
+_CHECK_ADDRESS = (
+    "The provider's API did not write this answer: check the base URL and the gateways on the way"
+)
+
 COMMON_RULES: tuple[ErrorRule, ...] = (
+    ErrorRule("server", "model", status=_PAGES, page=True, client_status=502, advice=_CHECK_ADDRESS),
     # by code
     ErrorRule("context_length", "none", code=("context_length_exceeded", "request_too_large")),
     ErrorRule(
@@ -147,9 +177,16 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
             "model does not exist",
         ),
     ),
-    ErrorRule("model_not_found", "model", status=(404,), text=("model",)),
+    ErrorRule("model_not_found", "model", status=(403, 404, 410), text=("model",)),
+    # a prompt that a filter stops, not a key
+    ErrorRule("content_filter", "none", status=(403,), text=("guardrail", "moderation", "prompt", "safety")),
+    ErrorRule("auth", "profile", status=(403,), text=_OF_ACCOUNTS),
+    ErrorRule("auth", "profile", status=(403,), code=("unsupported_country_region_territory",)),
     # by status
-    ErrorRule("auth", "profile", status=(401, 403)),
+    ErrorRule("auth", "profile", status=(401,)),
+    # a refusal that does not name the account may be about this model alone
+    ErrorRule("auth", "model", status=(403,)),
+    ErrorRule("server", "model", status=_OF_THE_WAY, client_status=502, advice=_CHECK_ADDRESS),
     ErrorRule("quota", "profile", status=(402,)),
     ErrorRule("timeout", "model", status=(408, 504)),
     ErrorRule("server", "model", status=(409, 425)),
@@ -208,7 +245,7 @@ def read_error(
         kind=rule.kind,
         scope=rule.scope,
         status=client_status,
-        message=facts.message,
+        message=f"{facts.message}. {rule.advice}." if rule.advice else facts.message,
         type=view.type,
         code=view.code or facts.code,
         param=facts.param,

@@ -31,7 +31,7 @@ _ERROR_RULES = (
     ErrorRule("quota", "profile", code=("INSUFFICIENT_G1_CREDITS_BALANCE",)),
     ErrorRule("quota", "model", code=("QUOTA_EXHAUSTED",)),
     ErrorRule("rate_limit", "model", status=(429,)),
-    ErrorRule("model_not_found", "model", status=(404,)),
+    ErrorRule("model_not_found", "model", status=(404,), code=("NOT_FOUND",)),
 )
 
 PROVIDER = Provider(

@@ -23,7 +23,6 @@ _ERROR_RULES = (
     # of the region, which no other model changes
     ErrorRule("auth", "profile", code=("FAILED_PRECONDITION",)),
     ErrorRule("auth", "profile", text=("location is not supported",)),
-    ErrorRule("model_not_found", "model", status=(404,)),
 )
 
 PROVIDER = Provider(

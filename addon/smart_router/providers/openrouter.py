@@ -14,6 +14,8 @@ _QUIRKS = ChatQuirks(
 _ERROR_RULES = (
     # too many requests at once for the balance, not an empty one
     ErrorRule("rate_limit", "profile", code=("openrouter_in_flight_budget",)),
+    # too large an answer was asked for, which the balance does not cover; a smaller one it may
+    ErrorRule("quota", "none", status=(402,), text=("fewer max_tokens", "can only afford")),
     ErrorRule("quota", "profile", status=(403,), text=("key limit exceeded",)),
     ErrorRule("content_filter", "none", status=(403,), code=("flagged_input",)),
     ErrorRule("content_filter", "none", status=(403,), text=("moderation", "flagged")),

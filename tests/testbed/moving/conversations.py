@@ -16,8 +16,9 @@ from smart_router.providers.registry import PROVIDERS
 from tests.testbed.moving.answers import Said
 from tests.testbed.moving.moves import Message, Outcome, Router
 from tests.testbed.moving.requests import JPEG, PNG, parameters, schemas, tool_names
+from tests.testbed.validators import VALIDATORS
 
-MODELS = {provider: tuple(PROVIDERS[provider].models) for provider in PROVIDERS}
+MODELS = {provider: tuple(PROVIDERS[provider].models) for provider in PROVIDERS if provider in VALIDATORS}
 ALL = tuple(f"{provider}/{model}" for provider, models in MODELS.items() for model in models)
 
 
