@@ -44,6 +44,7 @@ from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.paths import config_path as config_path
 from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
+from smart_router.providers.catalogue import rules_for
 from smart_router.providers.openai_compatible import declared_provider
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing import config as routing_config
@@ -174,7 +175,7 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
     for id_, provider in PROVIDERS.items():
         table = tables.get(id_, ProviderTable())
         base_url = table.base_url or _env_base_url(provider, env) or provider.base_url
-        models = {**provider.models, **{model: Model(model) for model in table.models}}
+        models = {**provider.models, **{model: Model(model, rules_for(id_, model)) for model in table.models}}
         key_env = (table.key_env,) if table.key_env else provider.key_env
         providers[id_] = replace(
             provider, base_url=base_url, models=models, key_env=key_env, **_login_changes(provider, table)

@@ -17,8 +17,10 @@ TABLE = [
     ("max", ("low", "high"), "high"),
     ("minimal", ("low", "high"), "low"),
     ("none", ("low", "high"), "low"),
-    ("low", ("none", "default"), "none"),
-    ("low", ("default",), None),
+    ("low", ("none", "default"), "default"),
+    ("none", ("none", "default"), "none"),
+    ("minimal", ("none", "low", "high"), "low"),
+    ("low", ("deep",), None),
     ("xhigh", EFFORTS, "xhigh"),
 ]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.dialects.base import ModelCapabilities
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.catalogue import load_models, read_rows, rules_for
 from smart_router.providers.registry import PROVIDERS
 from tests.testbed.cases import load_cases
@@ -43,6 +43,7 @@ def test_errors_in_the_file_are_named(text: str, complaint: str) -> None:
 
 
 CLAUDE_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+CLAUDE_EFFORTS_AND_NONE = ("none", *CLAUDE_EFFORTS)
 
 KNOWN: list[tuple[str, str, dict[str, Any]]] = [
     # an id of its own, one with a date, one of a family, one of none
@@ -54,7 +55,7 @@ KNOWN: list[tuple[str, str, dict[str, Any]]] = [
     (
         "anthropic",
         "claude-opus-4-8",
-        {"thinking": "adaptive", "sampling": "never", "efforts": CLAUDE_EFFORTS},
+        {"thinking": "adaptive", "sampling": "never", "efforts": CLAUDE_EFFORTS_AND_NONE},
     ),
     ("anthropic", "claude-opus-4-6", {"thinking": "adaptive", "sampling": "always", "max_output": 128_000}),
     (
@@ -90,7 +91,7 @@ KNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("groq", "moonshotai/kimi-k2-instruct-0905", {"context": 131_072, "reasoning": False}),
     ("minimax-portal", "MiniMax-M3", {"vision": True, "thinking": "adaptive", "min_temperature": 0.01}),
     ("minimax-portal", "MiniMax-M2.7", {"vision": False, "thinking": "none", "reasoning": True}),
-    ("openai", "gpt-6.1-sol", {"sampling": "without_effort", "context": 1_050_000, "max_output": None}),
+    ("openai", "gpt-6.1-sol", {"sampling": "without_effort", "context": 1_050_000, "max_output": 128_000}),
     ("openai", "gpt-5.4-2026-03-05", {"sampling": "without_effort", "context": 1_050_000}),
     ("openai", "gpt-5-2025-08-07", {"sampling": "never", "reasoning": True}),
     (
@@ -113,7 +114,7 @@ KNOWN: list[tuple[str, str, dict[str, Any]]] = [
     ("qwen-dashscope", "qwen3.7-plus", {"vision": True, "thinking": "budget", "max_output": 131_072}),
     ("qwen-dashscope", "qwen3-vl-plus", {"vision": True, "reasoning": False}),
     ("qwen-portal", "vision-model", {"vision": True, "context": 128_000}),
-    ("xai", "grok-4.7", {"efforts": ("none", "low", "medium", "high", "xhigh"), "context": 500_000}),
+    ("xai", "grok-4.7", {"efforts": ("low", "medium", "high", "xhigh"), "context": 500_000}),
     ("xai", "grok-4.20-0309-reasoning", {"thinking": "none", "reasoning": True}),
     ("xai", "grok-4.20-non-reasoning", {"thinking": "none", "reasoning": False}),
     ("xai", "grok-4.20-multi-agent", {"thinking": "effort", "reasoning": True}),
@@ -126,9 +127,9 @@ def test_rules(provider: str, model: str, expected: dict[str, Any]) -> None:
     assert {name: getattr(rules, name) for name in expected} == expected
 
 
-def test_unknown_providers_have_no_models_and_any_rules() -> None:
+def test_declared_servers_have_no_models_and_take_any_effort() -> None:
     assert load_models("nobody") == {}
-    assert rules_for("nobody", "anything") == ModelCapabilities()
+    assert rules_for("nobody", "anything") == ModelRules(thinking="effort")
 
 
 def test_recorded_reasoning_is_expected() -> None:
@@ -143,4 +144,4 @@ def test_recorded_reasoning_is_expected() -> None:
 
 @given(st.sampled_from(sorted(PROVIDERS)), st.text(max_size=40))
 def test_any_id_has_rules(provider: str, model: str) -> None:
-    assert isinstance(rules_for(provider, model), ModelCapabilities)
+    assert isinstance(rules_for(provider, model), ModelRules)

@@ -64,12 +64,13 @@ def test_a_request_has_only_what_the_provider_takes(provider: Provider) -> None:
     for model in provider.models:
         body = body_for(provider.id, {**ALL_PARAMETERS, "messages": MESSAGES}, model, stream=True)
         own = body.keys() - WRITTEN
-        added = {*quirks.fixed, *quirks.fixed_reasoning, *quirks.renamed.values()}
+        rules = provider.models[model].rules
+        added = {*rules.fixed, *quirks.renamed.values()}
         assert own <= {*ALL_PARAMETERS, *added} - {"x_router"}
-        assert not own & (quirks.dropped | {*quirks.renamed})
+        assert not own & (quirks.dropped | rules.dropped | {*quirks.renamed})
         assert not quirks.accepted or own <= quirks.accepted
         assert ("stream_options" in body) == quirks.stream_usage
-        if provider.models[model].rules.takes_sampling(None):
+        if rules.takes_sampling(None):
             assert body["temperature"] == 0.5
         assert 9 in (body.get("max_tokens"), body.get("max_completion_tokens"))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from smart_router.dialects.base import Dialect, ModelCapabilities
+from smart_router.dialects.base import Dialect
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.base import Model, Provider
 
 
@@ -17,7 +18,7 @@ def provider(name: str, *models: str, listed: bool = True, login: bool = False, 
         base_url="https://example.invalid/v1",
         key_env=() if login else (f"{name.upper()}_API_KEY",),
         kind="login" if login else "key",
-        models={model: Model(model, ModelCapabilities(**rules)) for model in models},
+        models={model: Model(model, ModelRules(**rules)) for model in models},
         listed=listed,
     )
 

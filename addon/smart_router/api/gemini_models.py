@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from smart_router.api.local_answers import LocalRequest, get_model, json_response, list_models
 from smart_router.config import Config
-from smart_router.dialects.base import ModelCapabilities
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.catalogue import rules_for
 
 _METHODS = ["generateContent", "countTokens"]
@@ -56,5 +56,5 @@ def limits_of(config: Config, name: str) -> tuple[int | None, int | None]:
     return _largest(known, "context"), _largest(known, "max_output")
 
 
-def _largest(known: list[ModelCapabilities], field: str) -> int | None:
+def _largest(known: list[ModelRules], field: str) -> int | None:
     return max((limit for rules in known if (limit := getattr(rules, field)) is not None), default=None)

@@ -25,7 +25,7 @@ from smart_router.decompression import (
     decompress_start,
     encoding_of,
 )
-from smart_router.dialects.base import CallContext, StreamReader
+from smart_router.dialects.base import CallContext, Dialect, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
 from smart_router.dialects.sse import MAX_EVENT_BYTES
@@ -55,6 +55,7 @@ class Attempt:
     candidate: Candidate
     profile_id: str
     provider: Provider
+    dialect: Dialect
     call: CallContext
     flow: http.HTTPFlow
     credential: Mapping[str, SecretStr]
@@ -168,7 +169,7 @@ class Attempt:
             self.form = "error"
         elif content_type.startswith("text/event-stream") or (self.call.stream and not content_type):
             self.form = "stream"
-            self.reader = self.provider.dialect.open_stream(self.call)
+            self.reader = self.dialect.open_stream(self.call)
             encoding = encoding_of(response.headers.get("content-encoding", ""))
             self.decoder = Decoder(encoding, lenient=True) if encoding in ENCODINGS else None
         else:
@@ -273,7 +274,7 @@ class Attempt:
             raise self.damage
         body = self.body or b""
         if self.form == "whole":
-            return self.provider.dialect.read_answer(body, self.call)
+            return self.dialect.read_answer(body, self.call)
         if 300 <= response.status_code < 400:
             # a credential never follows a redirect to wherever it points
             return self.failed_by(

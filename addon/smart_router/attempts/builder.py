@@ -16,7 +16,7 @@ from smart_router.attempts.http_messages import encode_headers, make_request, ma
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
-from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import unsupported
@@ -45,14 +45,14 @@ class AttemptBuilder:
     def build(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
         """Return the attempt. Raises ClientError for a request that the provider cannot serve."""
         provider = self._providers[candidate.provider]
-        call = self._call(exchange, candidate, provider, profile)
-        if outgoing := _native(exchange, provider, call):
+        dialect, call = self._call(exchange, candidate, provider, profile)
+        if outgoing := _native(exchange, dialect, call):
             call = replace(call, native=True)
         else:
             _check_translatable(exchange)
             scope = scope_of(exchange.client, candidate)
             restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
-            outgoing = provider.dialect.write_request(restored, call)
+            outgoing = dialect.write_request(restored, call)
         fields = {
             **encode_headers(_passed_on(exchange.client_flow, provider)),
             **self._fields[provider.id, call.stream],
@@ -67,6 +67,7 @@ class AttemptBuilder:
             candidate=candidate,
             profile_id=profile.id,
             provider=provider,
+            dialect=dialect,
             call=call,
             flow=_flow(exchange.client_flow, request, exchange.number + 1),
             credential=dict([header] if (header := auth_header(provider, profile)) else []),
@@ -81,14 +82,16 @@ class AttemptBuilder:
 
     def _call(
         self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile
-    ) -> CallContext:
+    ) -> tuple[Dialect, CallContext]:
+        rules = rules_for(provider.id, candidate.model)
+        dialect = provider.dialect_for(exchange.request, rules)
         call = CallContext(
             provider=provider.id,
             model=candidate.model,
             stream=exchange.streams,  # for most; the dialect has the last word
             now=int(self._wall()),
             request_id=exchange.id,
-            rules=rules_for(provider.id, candidate.model),
+            rules=rules,
             quirks=provider.quirks,
             error_rules=provider.error_rules,
             extras={
@@ -99,17 +102,17 @@ class AttemptBuilder:
             tool_names=tool_names(exchange.request),
             virtual=not exchange.decision.explicit,
         )
-        streams = provider.dialect.upstream_streams(exchange.request, call)
-        return call if streams == call.stream else replace(call, stream=streams)
+        streams = dialect.upstream_streams(exchange.request, call)
+        return dialect, call if streams == call.stream else replace(call, stream=streams)
 
 
-def _native(exchange: Exchange, provider: Provider, call: CallContext) -> ProviderRequest | None:
+def _native(exchange: Exchange, dialect: Dialect, call: CallContext) -> ProviderRequest | None:
     """The client's own request, if the provider speaks its format and answers in the form asked for."""
     if call.stream != exchange.streams:
         return None
     sent, format_ = exchange.client_flow.request, exchange.dialect.name
     received = Received(format_, sent.path, sent.headers, exchange.body)
-    outgoing = provider.dialect.write_native(received, exchange.request, call)
+    outgoing = dialect.write_native(received, exchange.request, call)
     if outgoing is not None and (passed := received.headers_named(NATIVE_HEADERS.get(format_, ()))):
         return outgoing._replace(headers=outgoing.headers | passed)
     return outgoing

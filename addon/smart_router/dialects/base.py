@@ -13,80 +13,41 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import Received
 from smart_router.errors import ApiError, UpstreamError
 
-
-@dataclass(frozen=True, slots=True)
-class ModelCapabilities:
-    """One model's capabilities (vendors' model pages, AI SDK); a row of the model catalogue.
-
-    `max_output` and `context` are tokens, None where unknown. `sampling` says whether temperature, top_p
-    and the like are taken: always, never, or only with reasoning_effort "none". `thinking` is how the model
-    is told how much to reason: not at all, by a token budget (Anthropic 4.5, Gemini 2.5), adaptively with
-    an effort (Anthropic 4.6+), by a level (Gemini 3), or by `reasoning_effort` (OpenAI's wire). `efforts`
-    are the values it takes, none meaning any. `min_temperature` is the lowest temperature taken (MiniMax
-    refuses 0).
-    """
-
-    max_output: int | None = None
-    context: int | None = None
-    tools: bool = True
-    vision: bool = False
-    audio: bool = False
-    files: bool = False
-    json_schema: bool = True
-    reasoning: bool = False
-    sampling: Literal["always", "never", "without_effort"] = "always"
-    thinking: Literal["none", "budget", "adaptive", "level", "effort"] = "none"
-    efforts: tuple[str, ...] = ()
-    min_temperature: float = 0.0
-
-    def takes_sampling(self, effort: str | None) -> bool:
-        """Return whether sampling parameters may be sent with this `reasoning_effort`."""
-        return self.sampling == "always" or (self.sampling == "without_effort" and effort == "none")
+_NO_RULES = ModelRules()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatQuirks:
     """Deviations of a provider from OpenAI's chat wire; set by its provider module.
 
-    Request: `dropped` parameters are left out, `dropped_reasoning` ones for reasoning models, `dropped_for`
-    ones for model ids that match a pattern; `renamed` ones get another name; `fixed` ones are added unless
-    the client sent them, `fixed_reasoning` ones for reasoning models. `accepted` are, by the provider's
-    names, the only parameters that are sent as they are; an empty set means all. `dropped_of_messages` and
-    `accepted_of_messages` are the same for fields of messages. Ids of tool calls get `tool_call_id_length`
-    letters and digits; 0 leaves them as they are.
+    Request: `dropped` parameters are left out, beside those that the model's rules name; `renamed` ones get
+    another name. `accepted` are, by the provider's names, the only parameters that are sent as they are; an
+    empty set means all. `dropped_of_messages` and `accepted_of_messages` are the same for fields of messages.
+    Ids of tool calls get `tool_call_id_length` letters and digits; 0 leaves them as they are.
     `extra_content` keeps the field of tool calls that Google's endpoint uses; other vendors refuse it.
-    Content parts of `refused_parts` and, with `single_choice`, an `n` above 1 end as a 400 of our own.
-    `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
-    "reasoning" (system → developer for reasoning models). `json_schema` False asks for the schema in words.
-    `lowest_temperature` takes the place of a lower one. `effort_as` is the form that `reasoning_effort`
-    takes, `efforts` its values under other names. `history` is what earlier reasoning is sent back as.
-    `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole answers.
-    `session_header` carries `Call.extras["session"]`, for the provider's prompt cache.
+    Content parts of `refused_parts` end as a 400 of our own. `developer_role` says what becomes of
+    instructions: "pass" them, "never" (developer → system), or "reasoning" (system → developer for reasoning
+    models). `effort_as` is the form that `reasoning_effort` takes. `history` is what earlier reasoning is
+    sent back as. `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole
+    answers. `session_header` carries `Call.extras["session"]`, for the provider's prompt cache.
 
     Answer: `reasoning_apart` says that completion_tokens leave the reasoning out.
     """
 
     dropped: frozenset[str] = frozenset()
-    dropped_reasoning: frozenset[str] = frozenset()
-    dropped_for: tuple[tuple[str, frozenset[str]], ...] = ()
     accepted: frozenset[str] = frozenset()
     dropped_of_messages: frozenset[str] = frozenset()
     accepted_of_messages: frozenset[str] = frozenset()
     tool_call_id_length: int = 0
     extra_content: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    fixed_reasoning: Mapping[str, Any] = field(default_factory=dict)
     refused_parts: frozenset[str] = frozenset()
-    single_choice: bool = False
     developer_role: Literal["pass", "never", "reasoning"] = "pass"
-    json_schema: bool = True
-    lowest_temperature: float = 0.0
     effort_as: Literal["reasoning_effort", "reasoning", "thinking", "enable_thinking"] = "reasoning_effort"
-    efforts: Mapping[str, str] = field(default_factory=dict)
     history: Literal["none", "details", "tool_turns"] = "none"
     stream_usage: bool = True
     thinks_in_streams: bool = False
@@ -110,7 +71,7 @@ class CallContext:
     stream: bool
     now: int
     request_id: str
-    rules: ModelCapabilities = ModelCapabilities()
+    rules: ModelRules = _NO_RULES
     quirks: ChatQuirks = ChatQuirks()
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)

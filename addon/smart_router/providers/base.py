@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from smart_router.dialects.base import ChatQuirks, Dialect, ModelCapabilities
+from smart_router.dialects.base import ChatQuirks, Dialect
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.fitting import needs_responses
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.model_rules import ModelRules
 
-_ANY_RULES = ModelCapabilities()
+_ANY_RULES = ModelRules()
 _NO_QUIRKS = ChatQuirks()
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
@@ -25,7 +28,7 @@ class Model:
     """One model of one provider. `id` is the provider's own; `rules` are its capabilities."""
 
     id: str
-    rules: ModelCapabilities = _ANY_RULES
+    rules: ModelRules = _ANY_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Provider:
     Place: a smaller `order` comes first in lists and when several providers have a model of the same id;
     providers with a login follow those with a key. `listed` is False for providers that take any model id
     (openrouter, declared servers), so that ids outside the catalogue are accepted.
+
+    Wires: `dialect` is the provider's, `responses` its second one, for requests that OpenAI's newer models
+    take on `/responses` only (see `ModelRules.wire`).
 
     Address: `base_url` has no trailing slash, and ends with the API version if the vendor's SDK has it there.
     `base_url_env` is the environment variable that replaces it. `more_base_urls` are tried in turn when the
@@ -96,10 +102,17 @@ class Provider:
     extras: Mapping[str, str] = field(default_factory=dict)
     quirks: ChatQuirks = _NO_QUIRKS
     error_rules: tuple[ErrorRule, ...] = ()
+    responses: Dialect | None = None
     models: Mapping[str, Model] = field(default_factory=dict)
     listed: bool = True
     prices: PriceNames | None = None
     telemetry_name: str | None = None
+
+    def dialect_for(self, request: ChatRequest, rules: ModelRules) -> Dialect:
+        """Return the dialect in which a model with these rules takes a request."""
+        if self.responses is not None and needs_responses(request, rules):
+            return self.responses
+        return self.dialect
 
     def address(self, resource_url: str | None = None, place: int = 0) -> str:
         """Return the base URL for a login whose own is `resource_url`, after `place` failed addresses."""

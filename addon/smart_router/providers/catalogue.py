@@ -1,10 +1,11 @@
-"""The model catalogue: the capabilities of each provider's models, from `models/<provider id>.toml`.
+"""The model catalogue: the rules of each provider's models, from `models/<provider id>.toml`.
 
-A file has one row per model id. Its fields are those of `ModelCapabilities`; a limit that is unknown is left
-out. A row adds to all wider rows that match its id: ids with `*` are patterns, "*" is every model of the
-provider, a longer pattern beats a shorter one, and the id itself beats all. A date at the end of a model's
-id is ignored. Only rows without `*` are listed to clients. "[U]" in a comment marks an unconfirmed, cautious
-value. Sources: the vendors' documentation and SDKs, AI SDK providers, genai-prices, November 2026.
+A file has one row per model id or family. Its fields are those of `ModelRules`, and `source` says where they
+are from; a limit that is unknown is left out. A row adds to all wider rows that match its id and replaces
+their values: ids with `*` are patterns, "*" is every model of the provider, a pattern that fixes more
+characters beats one that fixes fewer, and the id itself beats all. So an unknown newer model has the rules of
+the widest pattern of its family, which are those of the newest known. A date at the end of a model's id is
+ignored. Only rows without `*` are listed to clients. "[U]" marks an unconfirmed, cautious value.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from smart_router.dialects.base import ModelCapabilities
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.base import Model
 
 _FOLDER = Path(__file__).with_name("models")
-_FIELDS = frozenset(field.name for field in fields(ModelCapabilities))
-_RULES = TypeAdapter(ModelCapabilities)
+_FIELDS = frozenset(field.name for field in fields(ModelRules)) | {"source"}
+_RULES = TypeAdapter(ModelRules)
 
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$", re.ASCII)
 """The end of dated ids: gpt-5-2025-08-07, claude-sonnet-4-5-20250929, kimi-k2-instruct-0905."""
+
+_CLASS = re.compile(r"\[[^]]*\]")
+"""A class of characters in a pattern: it stands for one."""
 
 type _Rows = Mapping[str, Mapping[str, Any]]
 
@@ -42,15 +46,31 @@ def load_models(provider_id: str) -> Mapping[str, Model]:
 
 
 @functools.lru_cache(maxsize=1024)
-def rules_for(provider_id: str, model_id: str) -> ModelCapabilities:
-    """Return a model's capabilities: the rows that match its id, merged, the most specific last.
+def rules_for(provider_id: str, model_id: str) -> ModelRules:
+    """Return a model's rules: the rows that match its id, merged, the most specific last.
 
-    A model or provider outside the catalogue gets the defaults of `ModelCapabilities`.
+    A provider without a file, such as a server that the user declared, has those of `declared.toml`.
     """
-    rows = _rows(provider_id)
-    matching = sorted((row_id for row_id in rows if _matches(row_id, model_id)), key=_specificity)
-    merged = {name: value for row_id in matching for name, value in rows[row_id].items()}
+    merged: dict[str, Any] = {}
+    for row in rows_of(provider_id, model_id).values():
+        merged |= row
+    merged.pop("source", None)
+    if merged.get("thinking", "none") == "none":
+        merged |= {"efforts": (), "default_effort": None}
+    merged["default_effort"] = merged.get("default_effort") or None  # TOML has no null
     return _RULES.validate_python(merged)
+
+
+def rows_of(provider_id: str, model_id: str) -> _Rows:
+    """Return the rows that match a model's id, the most specific last."""
+    rows = _rows(provider_id)
+    ids = sorted((row_id for row_id in rows if _matches(row_id, model_id)), key=_specificity)
+    return {row_id: rows[row_id] for row_id in ids}
+
+
+def undated(model_id: str) -> str:
+    """Return a model's id without the date at its end."""
+    return _DATE.sub("", model_id)
 
 
 def read_rows(provider_id: str, text: str) -> _Rows:
@@ -60,7 +80,7 @@ def read_rows(provider_id: str, text: str) -> _Rows:
         if unknown := row.keys() - _FIELDS:
             raise ValueError(f'{provider_id}."{row_id}": no such field: {", ".join(sorted(unknown))}')
         try:
-            _RULES.validate_python(row)
+            _RULES.validate_python({name: value for name, value in row.items() if name != "source"})
         except ValidationError as error:
             raise ValueError(f'{provider_id}."{row_id}": {error}') from error
     return rows
@@ -69,12 +89,16 @@ def read_rows(provider_id: str, text: str) -> _Rows:
 @functools.cache
 def _rows(provider_id: str) -> _Rows:
     file = _FOLDER / f"{provider_id}.toml"
-    return read_rows(provider_id, file.read_text("utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        file = _FOLDER / "declared.toml"
+    return read_rows(provider_id, file.read_text("utf-8"))
 
 
 def _matches(row_id: str, model_id: str) -> bool:
-    return fnmatchcase(model_id, row_id) if "*" in row_id else row_id in (model_id, _DATE.sub("", model_id))
+    return fnmatchcase(model_id, row_id) if "*" in row_id else row_id in (model_id, undated(model_id))
 
 
-def _specificity(row_id: str) -> tuple[bool, int]:
-    return "*" not in row_id, len(row_id)
+def _specificity(row_id: str) -> tuple[bool, int, int]:
+    """Sorts rows: of two patterns that fix as many characters, the one with fewer stars comes last."""
+    stars = row_id.count("*")
+    return not stars, len(_CLASS.sub("?", row_id)) - stars, -stars

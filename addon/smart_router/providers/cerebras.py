@@ -14,10 +14,7 @@ _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY
     | {"frequency_penalty", "logit_bias", "parallel_tool_calls", "presence_penalty", "service_tier"},
     renamed={"max_tokens": "max_completion_tokens"},  # [U]
-    # else Qwen's thinking comes as <think> tags in the text
-    fixed_reasoning={"reasoning_format": "parsed"},
     refused_parts=frozenset({"input_audio", "file"}),
-    single_choice=True,  # [U]
     developer_role="never",
 )
 

@@ -12,9 +12,7 @@ _QUIRKS = ChatQuirks(
     renamed={"max_completion_tokens": "max_tokens"},
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",
-    json_schema=False,
     effort_as="thinking",
-    efforts={"minimal": "low", "medium": "high", "xhigh": "high", "ultra": "max"},
     history="tool_turns",
 )
 

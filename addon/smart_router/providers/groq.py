@@ -9,14 +9,9 @@ from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"logprobs", "top_logprobs", "logit_bias"},
-    # else thinking comes as <think> tags in the text; these models never write them and refuse the parameter
-    fixed_reasoning={"reasoning_format": "parsed"},
-    dropped_for=((r"openai/gpt-oss|groq/compound", frozenset({"reasoning_format"})),),
     dropped_of_messages=frozenset({"name"}),
     refused_parts=frozenset({"input_audio", "file"}),
-    single_choice=True,
     developer_role="never",
-    lowest_temperature=1e-8,
 )
 
 _ERROR_RULES = (

@@ -1,16 +1,16 @@
-"""OpenAI: chat completions at api.openai.com."""
+"""OpenAI: chat completions at api.openai.com, and Responses where a model asks for it."""
 
 from __future__ import annotations
 
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
 _QUIRKS = ChatQuirks(
     renamed={"max_tokens": "max_completion_tokens"},
     developer_role="reasoning",
-    dropped_for=((r"o\d", frozenset({"stop"})),),
 )
 
 _ERROR_RULES = (
@@ -29,5 +29,6 @@ PROVIDER = Provider(
     quirks=_QUIRKS,
     key_prefixes=("sk-proj-", "sk-svcacct-", "sk-admin-", "sk-"),
     error_rules=_ERROR_RULES,
+    responses=ResponsesDialect(PUBLIC),
     prices=PriceNames("openai/", {"gpt-6.2-astra": None, "gpt-6.2-sol": None}),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.base import Model, Provider
+from smart_router.providers.catalogue import rules_for
 
 CHAT = ChatDialect()
 
@@ -23,8 +24,10 @@ OPENAI_ONLY = frozenset(
 )
 """Parameters that tune or label requests at OpenAI; other providers refuse or ignore them."""
 
-# a declared server may be Google's own compatible endpoint, which needs extra_content back
-_DECLARED = ChatQuirks(developer_role="never", extra_content=True)
+# it may be Google's own compatible endpoint, which needs extra_content back; all such servers know max_tokens
+_DECLARED = ChatQuirks(
+    developer_role="never", extra_content=True, renamed={"max_completion_tokens": "max_tokens"}
+)
 
 
 def declared_provider(
@@ -38,6 +41,6 @@ def declared_provider(
         key_env=(key_env,) if key_env else (),
         key_optional=key_env is None,
         quirks=_DECLARED,
-        models={model: Model(model) for model in models},
+        models={model: Model(model, rules_for(id_, model)) for model in models},
         listed=False,
     )

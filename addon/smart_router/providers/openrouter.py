@@ -7,9 +7,7 @@ from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
-_QUIRKS = ChatQuirks(
-    dropped=frozenset({"n"}), fixed={"usage": {"include": True}}, effort_as="reasoning", history="details"
-)
+_QUIRKS = ChatQuirks(dropped=frozenset({"n"}), effort_as="reasoning", history="details")
 
 _ERROR_RULES = (
     # too many requests at once for the balance, not an empty one

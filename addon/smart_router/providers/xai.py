@@ -9,7 +9,6 @@ from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY,
-    dropped_reasoning=frozenset({"presence_penalty", "frequency_penalty", "stop"}),
     renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
     refused_parts=frozenset({"input_audio"}),
     developer_role="never",

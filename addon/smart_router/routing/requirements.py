@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smart_router.dialects.base import ModelCapabilities
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import ClientError
 
 CHARACTERS_PER_TOKEN = 4
@@ -29,7 +29,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`fields` maps each needed ability (a field of ModelCapabilities) to the request's field that asks for
+    """`fields` maps each needed ability (a field of ModelRules) to the request's field that asks for
     it.
 
     `tokens` is the estimated size of prompt and answer together.
@@ -84,7 +84,7 @@ def _size(value: list[Any]) -> int:
     return size
 
 
-def lacks(rules: ModelCapabilities, needs: Needs) -> str | None:
+def lacks(rules: ModelRules, needs: Needs) -> str | None:
     """The first thing that a model with these rules lacks (`context` for size), None if it can serve."""
     for ability in needs.fields:
         if not getattr(rules, ability):

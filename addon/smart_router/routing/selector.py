@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from smart_router.dialects.base import ModelCapabilities
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig
@@ -12,7 +12,7 @@ from smart_router.routing.decision import Candidate, Tier
 from smart_router.routing.requirements import Needs, cannot_serve, lacks
 from smart_router.routing.resolve import add_at_once, how_to_configure
 
-_UNKNOWN = ModelCapabilities(vision=True, audio=True, files=True)
+_UNKNOWN = ModelRules(vision=True, audio=True, files=True)
 """For models outside the catalogue: whoever configured one knows what it can do."""
 
 
@@ -52,7 +52,7 @@ def select(
     raise _nobody(chain, providers)
 
 
-def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelCapabilities:
+def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
     """Return the catalogue's capabilities of a candidate; all of them for an unknown model."""
     model = providers[candidate.provider].models.get(candidate.model)
     return model.rules if model else _UNKNOWN

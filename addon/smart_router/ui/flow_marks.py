@@ -64,7 +64,7 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
         "router_attempt": attempt.number,
         "router_candidate": candidate,
         "router_profile": attempt.profile_id,
-        "router_dialect": attempt.provider.dialect.name,
+        "router_dialect": attempt.dialect.name,
         "tier": tier,
     }
     flow.comment = comments.attempt_comment(exchange, attempt)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.anthropic.answer import FINISH_REASONS
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import CallContext, Dialect, ModelCapabilities
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Delta, Event, Failure, Message, ReasoningDetail
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
 from tests.testbed.cases import Case, case_params, find_case, load_cases
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
@@ -207,7 +208,7 @@ def second_turn(provider: str, assistant: Message) -> list[dict[str, Any]]:
         stream=False,
         now=1,
         request_id="r",
-        rules=ModelCapabilities(thinking="budget", max_output=8000),
+        rules=ModelRules(thinking="budget", max_output=8000),
     )
     results: list[Message] = [
         {"role": "tool", "tool_call_id": tool_call["id"], "content": "done"}

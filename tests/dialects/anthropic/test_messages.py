@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.anthropic.messages import write_conversation
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 
 CALL = CallContext("anthropic", "claude", stream=False, now=1, request_id="r")
-NO_PREFILL = CallContext(
-    "anthropic", "claude", stream=False, now=1, request_id="r", rules=ModelCapabilities(sampling="never")
-)
 MARK = {"type": "ephemeral"}
 
 
@@ -55,10 +52,6 @@ def turn(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
 HI = user("Hi")
 HI_TURN = turn("user", text("Hi"))
 BEGIN = turn("user", text("Begin."))
-CONTINUE = turn(
-    "user",
-    text("Your answer was cut off there. Go on exactly where it stops, without repeating any of it."),
-)
 
 TURNS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "one": ([HI], [HI_TURN]),
@@ -238,15 +231,6 @@ def test_systems_texts_are_gathered() -> None:
         {"role": "system", "content": ""},
     ]
     assert write_conversation(messages, CALL) == ([text("a"), text("b", cache_control=MARK)], [HI_TURN])
-
-
-def test_models_that_refuse_prefill_are_asked_to_go_on() -> None:
-    messages: Any = [HI, assistant("It is ")]
-    assert write_conversation(messages, NO_PREFILL).turns == [
-        HI_TURN,
-        turn("assistant", text("It is ")),
-        CONTINUE,
-    ]
 
 
 def file(data: str | None, **more: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import CallContext, Dialect, ModelCapabilities
+from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import Event
+from smart_router.dialects.model_rules import ModelRules
 from tests.testbed.cases import Case
 
 FINISH = {
@@ -36,7 +37,7 @@ def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> CallContext:
 
 
 def case_call(case: Case, **fields: Any) -> CallContext:
-    rules = ModelCapabilities(thinking="level" if case.model.startswith("gemini-3") else "budget")
+    rules = ModelRules(thinking="level" if case.model.startswith("gemini-3") else "budget")
     return make_call(case.model, stream=case.stream, rules=rules, **fields)
 
 

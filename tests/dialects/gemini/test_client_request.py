@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic_core import to_json
 
-from smart_router.dialects.base import ModelCapabilities
 from smart_router.dialects.carried_reasoning import Carried, seal, unseal
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.gemini.openapi_schema import to_json_schema
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import Received
 from smart_router.errors import ClientError
 from tests.dialects.gemini.gemini_cases import make_call
@@ -330,10 +330,10 @@ def test_model_in_the_path_is_replaced() -> None:
 
 # Google gets a Gemini client's own request.
 
-LEVEL, BUDGET = ModelCapabilities(thinking="level"), ModelCapabilities(thinking="budget")
+LEVEL, BUDGET = ModelRules(thinking="level"), ModelRules(thinking="budget")
 
 
-def native(body: bytes, *, rules: ModelCapabilities = LEVEL, virtual: bool = False) -> bytes | None:
+def native(body: bytes, *, rules: ModelRules = LEVEL, virtual: bool = False) -> bytes | None:
     received = Received("gemini", "/v1/models/m:generateContent?key=secret", {}, body)
     request = GENERATE.read_request(body, {"model": "m"})
     written = GeminiDialect().write_native(
@@ -368,7 +368,7 @@ def test_google_does_not_get_the_reasoning_of_others() -> None:
     assert "thoughtSignature" not in json.loads(native(body, rules=BUDGET) or b"")["contents"][1]["parts"][0]
 
 
-THINKING: list[tuple[ModelCapabilities, dict[str, Any], Any]] = [
+THINKING: list[tuple[ModelRules, dict[str, Any], Any]] = [
     (
         LEVEL,
         {"thinkingBudget": 0, "includeThoughts": False},
@@ -381,14 +381,14 @@ THINKING: list[tuple[ModelCapabilities, dict[str, Any], Any]] = [
         {"thinkingBudget": -1, "includeThoughts": True},
         {"thinkingBudget": -1, "includeThoughts": True},
     ),
-    (ModelCapabilities(tools=False), {"thinkingBudget": 5}, None),
-    (ModelCapabilities(), {"thinkingBudget": 5}, {"thinkingBudget": 5}),
+    (ModelRules(tools=False), {"thinkingBudget": 5}, None),
+    (ModelRules(), {"thinkingBudget": 5}, {"thinkingBudget": 5}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("rules", "asked", "sent"), THINKING)
 def test_chosen_model_is_asked_to_think_in_its_own_way(
-    rules: ModelCapabilities, asked: dict[str, Any], sent: Any
+    rules: ModelRules, asked: dict[str, Any], sent: Any
 ) -> None:
     written = native(to_json(config(thinkingConfig=asked)), rules=rules, virtual=True)
     assert json.loads(written or b"")["generationConfig"].get("thinkingConfig") == sent

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.cloudcode import PLACEHOLDER, USER_AGENT, CloudCodeDialect
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
 from smart_router.dialects.hub import Failure
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import ClientError, UpstreamError
 from tests.dialects.gemini.gemini_cases import (
     HI,
@@ -173,7 +174,7 @@ def test_claude_calls_are_validated(call: CallContext, choice: Any, mode: str | 
     assert body.get("toolConfig") == ({"functionCallingConfig": {"mode": mode}} if mode else None)
 
 
-BUDGET = ModelCapabilities(thinking="budget", max_output=64_000)
+BUDGET = ModelRules(thinking="budget", max_output=64_000)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_claude_does_not_think_on_where_its_thoughts_are_lost() -> None:
 
 
 def test_gemini_gets_no_claude_signature() -> None:
-    body = second_turn(claude_message(), gemini(rules=ModelCapabilities(thinking="level")))
+    body = second_turn(claude_message(), gemini(rules=ModelRules(thinking="level")))
     (part,) = body["contents"][1]["parts"]
     assert part["thoughtSignature"] == SKIP_VALIDATION
     assert part["functionCall"]["id"] == "call.1:x"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.base import ModelCapabilities
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
 from tests.dialects.gemini.gemini_cases import HI, USER, make_call, write
@@ -75,7 +75,7 @@ def test_refusals_name_the_field(request_: Any, param: str) -> None:
     ],
 )
 def test_config(fields: Any, config: Any) -> None:
-    body = write({"messages": [HI], **fields}, make_call(rules=ModelCapabilities(max_output=65_536)))
+    body = write({"messages": [HI], **fields}, make_call(rules=ModelRules(max_output=65_536)))
     assert body == {"contents": [USER], **({"generationConfig": config} if config else {})}
 
 
@@ -87,7 +87,7 @@ def test_config(fields: Any, config: Any) -> None:
     ],
 )
 def test_models_that_take_no_schema_are_told_in_words(form: Any, words: str) -> None:
-    call = make_call(rules=ModelCapabilities(json_schema=False))
+    call = make_call(rules=ModelRules(json_schema=False))
     body = write({"messages": [HI], "response_format": form}, call)
     assert words in body["systemInstruction"]["parts"][0]["text"]
     assert "generationConfig" not in body
@@ -96,33 +96,33 @@ def test_models_that_take_no_schema_are_told_in_words(form: Any, words: str) -> 
 @pytest.mark.parametrize(
     ("rules", "effort", "thinking"),
     [
-        (ModelCapabilities(thinking="budget"), "none", {"thinkingBudget": 0}),
-        (ModelCapabilities(thinking="budget"), "low", {"thinkingBudget": 1024, "includeThoughts": True}),
-        (ModelCapabilities(thinking="budget"), "xhigh", {"thinkingBudget": 24_576, "includeThoughts": True}),
+        (ModelRules(thinking="budget"), "none", {"thinkingBudget": 0}),
+        (ModelRules(thinking="budget"), "low", {"thinkingBudget": 1024, "includeThoughts": True}),
+        (ModelRules(thinking="budget"), "xhigh", {"thinkingBudget": 24_576, "includeThoughts": True}),
         (
-            ModelCapabilities(thinking="budget", efforts=("low", "high")),
+            ModelRules(thinking="budget", efforts=("low", "high")),
             "none",
             {"thinkingBudget": 1024, "includeThoughts": True},
         ),
-        (ModelCapabilities(thinking="level"), "none", {"thinkingLevel": "MINIMAL", "includeThoughts": True}),
-        (ModelCapabilities(thinking="level"), "medium", {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
-        (ModelCapabilities(thinking="level"), "xhigh", {"thinkingLevel": "HIGH", "includeThoughts": True}),
+        (ModelRules(thinking="level"), "none", {"thinkingLevel": "MINIMAL", "includeThoughts": True}),
+        (ModelRules(thinking="level"), "medium", {"thinkingLevel": "MEDIUM", "includeThoughts": True}),
+        (ModelRules(thinking="level"), "xhigh", {"thinkingLevel": "HIGH", "includeThoughts": True}),
         (
-            ModelCapabilities(thinking="level", efforts=("low", "high", "xhigh")),
+            ModelRules(thinking="level", efforts=("low", "high", "xhigh")),
             "xhigh",
             {"thinkingLevel": "XHIGH", "includeThoughts": True},
         ),
         (
-            ModelCapabilities(thinking="level", efforts=("low", "high")),
+            ModelRules(thinking="level", efforts=("low", "high")),
             "medium",
             {"thinkingLevel": "LOW", "includeThoughts": True},
         ),
-        (ModelCapabilities(thinking="none"), "high", None),
-        (ModelCapabilities(thinking="level"), "a word of its own", None),
-        (ModelCapabilities(thinking="level"), None, None),
+        (ModelRules(thinking="none"), "high", None),
+        (ModelRules(thinking="level"), "a word of its own", None),
+        (ModelRules(thinking="level"), None, None),
     ],
 )
-def test_thinking(rules: ModelCapabilities, effort: str | None, thinking: Any) -> None:
+def test_thinking(rules: ModelRules, effort: str | None, thinking: Any) -> None:
     body = write({"messages": [HI], "reasoning_effort": effort}, make_call(rules=rules))
     assert body.get("generationConfig", {}).get("thinkingConfig") == thinking
 
@@ -138,7 +138,7 @@ def test_thinking(rules: ModelCapabilities, effort: str | None, thinking: Any) -
 )
 def test_sampling_parameters_go_where_they_are_taken(sampling: Any, effort: Any, kept: bool) -> None:
     request = {"messages": [HI], "temperature": 1, "reasoning_effort": effort}
-    body = write(request, make_call(rules=ModelCapabilities(sampling=sampling)))
+    body = write(request, make_call(rules=ModelRules(sampling=sampling)))
     assert ("generationConfig" in body) == kept
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import ModelCapabilities
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import answer, make_call, read_chunks, sse
 
@@ -38,7 +38,7 @@ def second_turn(message: dict[str, Any], thinking: Any = "level") -> list[Any]:
     """The parts of the model's turn in the second request."""
     results = [{"role": "tool", "tool_call_id": c["id"], "content": "r"} for c in message["tool_calls"]]
     request: Any = {"messages": [{"role": "user", "content": "hi"}, message, *results]}
-    call = make_call("gemini-3-flash", rules=ModelCapabilities(thinking=thinking))
+    call = make_call("gemini-3-flash", rules=ModelRules(thinking=thinking))
     parts: list[Any] = from_json(DIALECT.write_request(request, call).body)["contents"][1]["parts"]
     return parts
 

@@ -10,9 +10,12 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext, ChatQuirks
 from smart_router.dialects.openai_chat.client import read_request
 from smart_router.errors import ClientError
+from smart_router.providers.catalogue import rules_for
 from smart_router.providers.openai_compatible import declared_provider
 from tests.dialects.openai_chat.chat_wire import CHAT, HELLO, MODELS, body_for, body_with, call_to
 from tests.testbed.cases import Case, case_params
+
+TOOL = {"type": "function", "function": {"name": "f"}}
 
 
 @pytest.mark.parametrize("provider", MODELS)
@@ -20,7 +23,7 @@ def test_what_needs_no_translation_passes(provider: str) -> None:
     fields = {
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "tool_choice": "auto",
-        "response_format": {"type": "json_object"},
+        "response_format": {"type": "text"},
         "something_new": {"a": [1]},
     }
     body = body_for(provider, {**fields, "stream": False, "user": None, "x_router": {"a": 1}})
@@ -78,7 +81,7 @@ SENT: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     ),
     "openai: sampling of a model told not to reason": (
         "openai",
-        "gpt-6.1-sol",
+        "gpt-6-luna",
         {"temperature": 0.5, "frequency_penalty": 1, "reasoning_effort": "none"},
         {"temperature": 0.5, "frequency_penalty": None, "reasoning_effort": "none"},
     ),
@@ -166,14 +169,14 @@ SENT: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
             "stop": None,
             "presence_penalty": None,
             "temperature": 0.5,
-            "reasoning_effort": "none",
+            "reasoning_effort": "low",
             "max_completion_tokens": 5,
         },
     ),
     "xai: a model that does not": (
         "xai",
         "grok-4-1-fast-non-reasoning",
-        {"stop": "x", "reasoning_effort": "high", "parallel_tool_calls": False},
+        {"stop": "x", "reasoning_effort": "high", "parallel_tool_calls": False, "tools": [TOOL]},
         {
             "stop": "x",
             "reasoning_effort": None,
@@ -246,13 +249,13 @@ def test_a_provider_that_refuses_unknown_fields_gets_only_those_it_accepts() -> 
         accepted_of_messages=frozenset({"role", "content"}),
         renamed={"seed": "random_seed"},
     )
-    fields = {"seed": 7, "something_new": 1, "tools": [], "response_format": {"type": "json_object"}}
+    fields = {"seed": 7, "something_new": 1, "tools": [TOOL], "response_format": {"type": "json_object"}}
     sent = body_with(quirks, {**fields, "messages": [{**HELLO, "name": "n", "metadata": {}}]})
     assert sent == {
         "model": "m",
         "messages": [HELLO],
         "random_seed": 7,
-        "tools": [],
+        "tools": [TOOL],
         "response_format": {"type": "json_object"},
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -329,7 +332,8 @@ def test_whether_the_provider_streams(provider: str, model: str, asked: bool, st
 
 def test_declared_server_gets_plain_chat() -> None:
     quirks = declared_provider("local", "http://127.0.0.1:8000/v1").quirks
-    call = CallContext("local", "any", True, 1, "r", quirks=quirks)
+    rules = rules_for("local", "any")
+    call = CallContext("local", "any", True, 1, "r", rules=rules, quirks=quirks)
     request: Any = {
         "messages": [{"role": "developer", "content": "x"}],
         "max_tokens": 5,

@@ -6,19 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import (
     ChatRequest,
     Event,
 )
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.sse import sse_event
 
 DIALECT = ResponsesDialect(PUBLIC)
 CALL = CallContext("openai", "gpt-x", stream=True, now=7, request_id="r")
 QUOTA = {"code": "insufficient_quota", "message": "You exceeded your current quota."}
-ANY = ModelCapabilities()
-REASONING = ModelCapabilities(reasoning=True)
+ANY = ModelRules()
+REASONING = ModelRules(reasoning=True)
 LONG = "mcp__" + "x" * 80
 
 
@@ -38,7 +39,7 @@ def stream(*events: Mapping[str, Any]) -> bytes:
 def write(
     request: Mapping[str, Any],
     flavour: ResponsesFlavour = PUBLIC,
-    rules: ModelCapabilities = ANY,
+    rules: ModelRules = ANY,
     extras: Mapping[str, str] | None = None,
     **call: Any,
 ) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import ClientError
@@ -22,7 +23,7 @@ from tests.dialects.openai_responses.responses_helpers import (
     write,
 )
 
-SAMPLES_WITHOUT_EFFORT = ModelCapabilities(reasoning=True, sampling="without_effort")
+SAMPLES_WITHOUT_EFFORT = ModelRules(reasoning=True, sampling="without_effort")
 GRAMMAR = {"syntax": "lark", "definition": "start: A"}
 SCHEMA = {"name": "s", "schema": {"type": "object"}, "strict": True}
 TOOLS = {"tools": [function_tool("f")]}
@@ -34,7 +35,7 @@ FLAT_TOOL = {
 }
 
 NOTHING: dict[str, Any] = {"stream": False, "store": False}
-FIELDS: dict[str, tuple[dict[str, Any], ModelCapabilities, dict[str, Any]]] = {
+FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
     "nothing": ({}, ANY, NOTHING),
     "only null": (
         {"tools": None, "temperature": None, "stop": None, "n": None, "tool_choice": None},
@@ -71,11 +72,11 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelCapabilities, dict[str, Any]]] = {
     "two limits": ({"max_tokens": 100, "max_completion_tokens": 50}, ANY, {"max_output_tokens": 50}),
     "limit too large": (
         {"max_tokens": 5000},
-        ModelCapabilities(max_output=1000),
+        ModelRules(max_output=1000),
         {"max_output_tokens": 1000},
     ),
     "limit too small": ({"max_tokens": 1}, ANY, {"max_output_tokens": 16}),
-    "no sampling": ({"temperature": 1}, ModelCapabilities(sampling="never"), NOTHING),
+    "no sampling": ({"temperature": 1}, ModelRules(sampling="never"), NOTHING),
     "no sampling with effort": (
         {"temperature": 1, "reasoning_effort": "low"},
         SAMPLES_WITHOUT_EFFORT,
@@ -89,7 +90,7 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelCapabilities, dict[str, Any]]] = {
     "effort of a model that does not reason": ({"reasoning_effort": "low"}, ANY, NOTHING),
     "effort that the model lacks": (
         {"reasoning_effort": "max"},
-        ModelCapabilities(reasoning=True, efforts=("low", "high")),
+        ModelRules(reasoning=True, efforts=("low", "high")),
         {"reasoning": {"effort": "high", "summary": "auto"}, "include": ["reasoning.encrypted_content"]},
     ),
     "log probabilities": (
@@ -163,7 +164,7 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelCapabilities, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("request_fields", "rules", "expected"), FIELDS.values(), ids=FIELDS)
-def test_fields(request_fields: dict[str, Any], rules: ModelCapabilities, expected: dict[str, Any]) -> None:
+def test_fields(request_fields: dict[str, Any], rules: ModelRules, expected: dict[str, Any]) -> None:
     body = write(request_fields, PUBLIC, rules)
     assert body == {"model": "gpt-x", "input": [], **NOTHING, **expected}
 
@@ -218,7 +219,6 @@ REFUSED: dict[str, tuple[dict[str, Any], ResponsesFlavour, str]] = {
     "tool": ({"tools": [{"type": "file_search"}]}, PUBLIC, "tools[0].type"),
     "custom tool without a name": ({"tools": [{"type": "custom", "custom": {}}]}, PUBLIC, "tools[0].type"),
     "choice": ({**TOOLS, "tool_choice": {"type": "hosted"}}, PUBLIC, "tool_choice"),
-    "log probabilities": ({"logprobs": True}, CODEX, "logprobs"),
     "web search": ({"web_search_options": {}}, CODEX, "web_search_options"),
     "audio": (
         user({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}),
@@ -235,9 +235,13 @@ def test_refused(request_fields: dict[str, Any], flavour: ResponsesFlavour, para
     assert (refused.value.status, refused.value.param) == (400, param)
 
 
-def test_log_probabilities_of_a_model_that_does_not_sample() -> None:
-    with pytest.raises(ClientError):
-        write({"logprobs": True}, PUBLIC, ModelCapabilities(sampling="never"))
+@pytest.mark.parametrize(
+    ("flavour", "rules"), [(PUBLIC, ModelRules(sampling="never")), (CODEX, ModelRules())]
+)
+def test_log_probabilities_are_left_out_where_there_are_none(
+    flavour: ResponsesFlavour, rules: ModelRules
+) -> None:
+    assert "logprobs" not in str(write({"logprobs": True, "top_logprobs": 2}, flavour, rules))
 
 
 def test_path_and_headers() -> None:

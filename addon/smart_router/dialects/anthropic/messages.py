@@ -30,8 +30,6 @@ _UNREADABLE = {
 }
 _OPENING = "Begin."
 """Said for the user where the conversation starts without one (system texts alone, a greeting)."""
-_CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
-"""Asks for what a prefilled assistant turn asks for, where models refuse to be prefilled."""
 
 
 class AnthropicConversation(NamedTuple):
@@ -65,7 +63,7 @@ def write_conversation(messages: Sequence[Message], call: CallContext) -> Anthro
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": side, "content": blocks})
-    return AnthropicConversation(system, _fit(turns, prefill=call.rules.sampling != "never"))
+    return AnthropicConversation(system, _fit(turns))
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
@@ -267,7 +265,7 @@ def mark_breakpoint(blocks: list[Block], source: Mapping[str, Any]) -> None:
         blocks[-1].setdefault("cache_control", mark)
 
 
-def _fit(turns: list[dict[str, Any]], prefill: bool) -> list[dict[str, Any]]:
+def _fit(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The turns with a user's first, tool results before other user content, and a last one that fits."""
     for turn in turns:
         if turn["role"] == "user":
@@ -275,9 +273,7 @@ def _fit(turns: list[dict[str, Any]], prefill: bool) -> list[dict[str, Any]]:
     if not turns or turns[0]["role"] != "user":
         turns.insert(0, _say(_OPENING))
     last = turns[-1]
-    if last["role"] == "assistant" and not prefill:
-        turns.append(_say(_CONTINUE))
-    elif last["role"] == "assistant" and last["content"][-1]["type"] == "text":
+    if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
         last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()
     return turns
 

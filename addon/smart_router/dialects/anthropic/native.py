@@ -8,9 +8,10 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.anthropic.carried import MARK, is_carried
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.json_values import as_object, as_objects
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import with_model
 
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -50,7 +51,7 @@ def _drop_carried(request: dict[str, Any]) -> bool:
     return found
 
 
-def _fit(request: dict[str, Any], rules: ModelCapabilities) -> bool:
+def _fit(request: dict[str, Any], rules: ModelRules) -> bool:
     """Fit the parameters to a model that the client did not name; return whether anything changed."""
     before = {**request}
     limit, asked = rules.max_output, request.get("max_tokens")
@@ -63,7 +64,7 @@ def _fit(request: dict[str, Any], rules: ModelCapabilities) -> bool:
     return request != before
 
 
-def _fit_thinking(request: dict[str, Any], rules: ModelCapabilities) -> None:
+def _fit_thinking(request: dict[str, Any], rules: ModelRules) -> None:
     """Ask for thinking in the way that the model takes (Anthropic docs, extended thinking)."""
     kind = as_object(request.get("thinking")).get("type")
     if kind == "adaptive" and rules.thinking == "budget":
@@ -71,7 +72,7 @@ def _fit_thinking(request: dict[str, Any], rules: ModelCapabilities) -> None:
         request["thinking"] = {"type": "enabled", "budget_tokens": budget} if budget >= _MIN_BUDGET else None
     elif kind == "enabled" and rules.thinking == "adaptive":
         request["thinking"] = {"type": "adaptive", "display": "summarized"}
-    elif kind in ("adaptive", "enabled") and rules.thinking == "none" and rules != ModelCapabilities():
+    elif kind in ("adaptive", "enabled") and rules.thinking == "none" and rules != ModelRules():
         request["thinking"] = None
     config = as_object(request.get("output_config"))
     if effort := config.get("effort"):

@@ -16,9 +16,11 @@ from smart_router.dialects.anthropic.messages import (
     write_conversation,
 )
 from smart_router.dialects.anthropic.schema import restrict_schema
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.fitting import fit_request
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
 
@@ -57,6 +59,7 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The body of `POST /v1/messages`; ClientError for what cannot be asked of Anthropic models."""
     _refuse(request)
     rules = call.rules
+    request = fit_request(request, rules)
     system, turns = write_conversation(request["messages"], call)
     tools = _write_tools(request)
     output_config: dict[str, Any] = {}
@@ -83,7 +86,7 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
         "tool_choice": tools.choice,
         "output_config": output_config,
         "thinking": thinking,
-        **_sampling(request, rules, thinks=bool(thinking and thinking["type"] != "disabled")),
+        **_sampling(request, thinks=bool(thinking and thinking["type"] != "disabled")),
         "stop_sequences": _stop_sequences(request),
         "metadata": _metadata(request),
         "service_tier": _SERVICE_TIERS.get(request.get("service_tier") or ""),
@@ -102,7 +105,7 @@ def _refuse(request: ChatRequest) -> None:
         raise unsupported("functions", "functions are deprecated: use tools")
 
 
-def _max_tokens(request: ChatRequest, rules: ModelCapabilities) -> int:
+def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
     """Required by Anthropic, and refused beyond the model's own limit."""
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     limit = rules.max_output
@@ -111,18 +114,18 @@ def _max_tokens(request: ChatRequest, rules: ModelCapabilities) -> int:
     return min(asked, limit) if limit else asked
 
 
-def _sampling(request: ChatRequest, rules: ModelCapabilities, thinks: bool) -> dict[str, Any]:
-    if thinks or not rules.takes_sampling(request.get("reasoning_effort")):
+def _sampling(request: ChatRequest, *, thinks: bool) -> dict[str, Any]:
+    if thinks:
         return {}
     temperature = request.get("temperature")
     if temperature is not None:
-        return {"temperature": max(rules.min_temperature, min(temperature, 1))}
+        return {"temperature": min(temperature, 1)}
     return {"top_p": request.get("top_p")}
 
 
 def _thinking(
     request: ChatRequest,
-    rules: ModelCapabilities,
+    rules: ModelRules,
     max_tokens: int,
     turns: Sequence[Mapping[str, Any]],
     forced_tool: bool,
@@ -132,7 +135,7 @@ def _thinking(
     if asked is None or rules.thinking not in ("adaptive", "budget"):
         return None, None
     if asked == "none":
-        return {"type": "disabled"}, None
+        return {"type": rules.off_as}, None
     if forced_tool or turns[-1]["role"] == "assistant":
         return None, None
     if rules.thinking == "adaptive":

@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.carried_reasoning import SEALED, unseal
 from smart_router.dialects.gemini.client_schema import in_camel_case
 from smart_router.dialects.gemini.request import write_thinking
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_object, as_objects
+from smart_router.dialects.model_rules import ModelRules
 
 
 def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
@@ -36,7 +37,7 @@ def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
     return body if fitted == unchanged else fitted
 
 
-def _fit_signatures(parts: list[dict[str, Any]], rules: ModelCapabilities) -> None:
+def _fit_signatures(parts: list[dict[str, Any]], rules: ModelRules) -> None:
     for part in parts:
         if unseal(str(part.get("thoughtSignature", ""))) is not None:
             del part["thoughtSignature"]
@@ -52,7 +53,7 @@ def _calls(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContext) -> None:
     """Ask for as much thinking in the way that the model takes."""
     asked = config.get("thinkingConfig")
-    if not asked or call.rules == ModelCapabilities():
+    if not asked or call.rules == ModelRules():
         return
     other_way = {"level": "thinkingBudget", "budget": "thinkingLevel"}.get(call.rules.thinking)
     if other_way in asked:

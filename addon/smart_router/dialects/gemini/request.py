@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import EFFORTS, fit_effort
+from smart_router.dialects.fitting import fit_request
 from smart_router.dialects.gemini.contents import write_conversation
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_list, as_object, as_text
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
 
@@ -80,6 +82,7 @@ _NO_SYSTEM = ("gemma-",)
 
 def write_body(request: ChatRequest, call: CallContext, endpoint: ApiMethod) -> dict[str, Any]:
     """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
+    request = fit_request(request, call.rules)
     system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
     format_config, format_words = _write_response_format(request, call.rules, endpoint)
     system += [{"text": text} for text in format_words]
@@ -101,7 +104,7 @@ def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     stop = request.get("stop")
     config = {
         "maxOutputTokens": _max_tokens(request, call.rules),
-        **_write_sampling(request, call.rules),
+        **{theirs: request.get(ours) for ours, theirs in _SAMPLING.items()},
         "stopSequences": [stop] if isinstance(stop, str) else stop or None,
         "seed": request.get("seed"),
         "candidateCount": request.get("n"),
@@ -113,15 +116,9 @@ def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     return {name: value for name, value in config.items() if value is not None}
 
 
-def _max_tokens(request: ChatRequest, rules: ModelCapabilities) -> int | None:
+def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     return min(asked, rules.max_output) if asked and rules.max_output else asked
-
-
-def _write_sampling(request: ChatRequest, rules: ModelCapabilities) -> dict[str, Any]:
-    if not rules.takes_sampling(request.get("reasoning_effort")):
-        return {}
-    return {theirs: request.get(ours) for ours, theirs in _SAMPLING.items()}
 
 
 def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:
@@ -141,7 +138,7 @@ def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | 
 
 
 def _write_response_format(
-    request: ChatRequest, rules: ModelCapabilities, endpoint: ApiMethod
+    request: ChatRequest, rules: ModelRules, endpoint: ApiMethod
 ) -> tuple[dict[str, Any], list[str]]:
     """The response format as configuration, or in words for models that cannot be made to keep to it."""
     form = request.get("response_format") or {"type": "text"}

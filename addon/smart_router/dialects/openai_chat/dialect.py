@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.fitting import asks_for_schema
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
@@ -40,7 +41,9 @@ class ChatDialect:
         return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client asked, except for models that think in streams only."""
+        """As the client asked, except for models that think, or that do not give JSON, in streams."""
+        if "stream" in call.rules.json_apart and asks_for_schema(request):
+            return False
         return bool(request.get("stream")) or (call.quirks.thinks_in_streams and call.rules.reasoning)
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:

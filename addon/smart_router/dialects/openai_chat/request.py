@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_json
-
-from smart_router.dialects.base import CallContext, ChatQuirks, ModelCapabilities
-from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.base import CallContext, ChatQuirks
+from smart_router.dialects.fitting import fit_request, json_in_words
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.tool_names import fixed_length_id
 from smart_router.errors import unsupported
@@ -17,20 +14,15 @@ from smart_router.errors import unsupported
 _WRITTEN_APART = frozenset(
     {"model", "messages", "stream", "stream_options", "reasoning_effort", "response_format", "x_router"}
 )
-_SAMPLING = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
-_PENALTIES = frozenset({"presence_penalty", "frequency_penalty", "logit_bias"})
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
 _ANSWER_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "annotations", "images"})
 """Fields of answers to drop from requests: several providers refuse unknown message fields."""
-
-_UNKNOWN_MODEL = ModelCapabilities()
 
 
 def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The request's body. Raises ClientError for what the provider cannot do."""
     quirks, rules = call.quirks, call.rules
-    if quirks.single_choice and (request.get("n") or 1) > 1:
-        raise unsupported("n", f"{call.provider} gives one choice per request.")
+    request = fit_request(request, rules)
     body = _parameters(request, call)
     body |= {"model": call.model, "messages": _messages(request, call), "stream": call.stream}
     if call.stream and quirks.stream_usage:
@@ -38,8 +30,6 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     for name in _OUTPUT_LIMITS:
         if name in body and rules.max_output:
             body[name] = min(body[name], rules.max_output)
-    if "temperature" in body:
-        body["temperature"] = max(body["temperature"], quirks.lowest_temperature, rules.min_temperature)
     _add_effort(body, request.get("reasoning_effort"), call)
     _add_format(body, request.get("response_format"), call)
     return body
@@ -48,14 +38,11 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
 def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The parameters that go to the provider as they are, under its names for them."""
     quirks = call.quirks
-    fields = {**quirks.fixed, **(quirks.fixed_reasoning if call.rules.reasoning else {}), **request}
-    given = {
-        name: value for name, value in fields.items() if value is not None and name not in _WRITTEN_APART
+    sent = {
+        quirks.renamed.get(name, name): value
+        for name, value in {**call.rules.fixed, **request}.items()
+        if name not in _WRITTEN_APART and name not in quirks.dropped
     }
-    if not given:
-        return given
-    left_out = _left_out(request, call)
-    sent = {quirks.renamed.get(name, name): value for name, value in given.items() if name not in left_out}
     return _only(quirks.accepted, sent)
 
 
@@ -64,31 +51,11 @@ def _only(accepted: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in accepted} if accepted else fields
 
 
-def _left_out(request: ChatRequest, call: CallContext) -> set[str]:
-    """The parameters that this model does not take."""
-    quirks, rules = call.quirks, call.rules
-    left_out = {*quirks.dropped}
-    if rules.reasoning:
-        left_out |= quirks.dropped_reasoning
-    for pattern, names in quirks.dropped_for:
-        if re.match(pattern, call.model):
-            left_out |= names
-    if rules.sampling != "always":
-        left_out |= _PENALTIES
-    if not rules.takes_sampling(request.get("reasoning_effort")):
-        left_out |= _SAMPLING
-    return left_out
-
-
 def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
     """Reasoning effort in the provider's form; a value that the client gave in that form takes precedence."""
-    quirks, rules = call.quirks, call.rules
-    if rules.thinking == "none" and rules != _UNKNOWN_MODEL:
+    if effort is None or call.rules.thinking == "none":
         return
-    effort = fit_effort(quirks.efforts.get(effort or "", effort), rules.efforts)
-    if effort is None:
-        return
-    match quirks.effort_as:
+    match call.quirks.effort_as:
         case "reasoning_effort":
             body["reasoning_effort"] = effort
         case "reasoning":
@@ -105,13 +72,11 @@ def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: Ca
     """The response format; where schemas are not taken, JSON mode and the schema in words."""
     if wanted is None:
         return
-    if wanted.get("type") != "json_schema" or (call.quirks.json_schema and call.rules.json_schema):
+    if wanted.get("type") != "json_schema" or call.rules.json_schema:
         body["response_format"] = wanted
         return
-    schema = to_json(wanted["json_schema"].get("schema") or {}).decode()
-    text = f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
     body["response_format"] = {"type": "json_object"}
-    body["messages"] = [{"role": "system", "content": text}, *body["messages"]]
+    body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
 
 
 def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import ChatRequest, Message, ReasoningDetail
+from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
@@ -16,7 +16,9 @@ _IMAGE_FIELDS = {"url": "image_url", "detail": "detail"}
 _FILE_FIELDS = ("filename", "file_data", "file_id")
 
 
-def write_input(request: ChatRequest, call: CallContext, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+def write_input(
+    request: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour
+) -> list[dict[str, Any]]:
     """The conversation as items. Raises ClientError for parts that the flavour does not take."""
     items: list[dict[str, Any]] = []
     custom_calls: set[str] = set()

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.json_values import as_list, as_object, as_text
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import with_model
 from smart_router.dialects.openai_responses.input import reasoning_items
 from smart_router.dialects.openai_responses.packed_reasoning import MARK, is_packed, unpack
@@ -51,14 +52,14 @@ def _unpacked(items: Any, flavour: ResponsesFlavour) -> list[Any]:
     return found
 
 
-def _fit(request: dict[str, Any], rules: ModelCapabilities) -> None:
+def _fit(request: dict[str, Any], rules: ModelRules) -> None:
     """Fit the parameters to a model that the client did not name."""
     limit, asked = rules.max_output, request.get("max_output_tokens")
     if limit and isinstance(asked, int) and asked > limit:
         request["max_output_tokens"] = limit
     reasoning = as_object(request.get("reasoning"))
     effort = fit_effort(reasoning.get("effort"), rules.efforts) if rules.reasoning else None
-    if reasoning and not rules.reasoning and rules != ModelCapabilities():
+    if reasoning and not rules.reasoning and rules != ModelRules():
         del request["reasoning"]
     elif reasoning.get("effort") != effort:
         request["reasoning"] = {**reasoning, "effort": effort}

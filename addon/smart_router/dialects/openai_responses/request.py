@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from smart_router.dialects.base import CallContext, ModelCapabilities
-from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.fitting import fit_request
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.input import write_input
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import short_name
 from smart_router.errors import unsupported
 
-_SAMPLING = ("temperature", "top_p", "top_logprobs")
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 _REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -31,11 +31,11 @@ What only tunes it (seed, penalties, prediction) is left out without a word.
 
 def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavour) -> dict[str, Any]:
     """The request's body. Raises ClientError for what the flavour cannot do."""
-    fields: Mapping[str, Any] = request
-    _refuse(fields, call, flavour)
+    fields: Mapping[str, Any] = fit_request(request, call.rules)
+    _refuse(fields, flavour)
     body: dict[str, Any] = {
         "model": call.model,
-        "input": write_input(request, call, flavour),
+        "input": write_input(fields, call, flavour),
         "stream": flavour.stream_only or call.stream,
         "store": flavour.stores and fields.get("store") is True,
     }
@@ -50,23 +50,19 @@ def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavou
     return body
 
 
-def _refuse(fields: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour) -> None:
+def _refuse(fields: Mapping[str, Any], flavour: ResponsesFlavour) -> None:
     for name, (asked, why) in _REFUSED.items():
         if fields.get(name) is not None and asked(fields[name]):
             raise unsupported(name, why)
-    samples = call.rules.takes_sampling(fields.get("reasoning_effort"))
-    if fields.get("logprobs") and not (flavour.logprobs and samples):
-        raise unsupported("logprobs", "This model gives no log probabilities.")
     if fields.get("web_search_options") is not None and not flavour.web_search:
         raise unsupported("web_search_options", "This provider does not search the web.")
 
 
 def _pass_fields(
-    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelCapabilities, flavour: ResponsesFlavour
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
 ) -> None:
-    samples = rules.takes_sampling(fields.get("reasoning_effort"))
     for name, theirs in flavour.fields.items():
-        if fields.get(name) is not None and (samples or name not in _SAMPLING):
+        if fields.get(name) is not None:
             body.setdefault(theirs, fields[name])
     if "max_output_tokens" in body:
         limit = min(body["max_output_tokens"], rules.max_output or body["max_output_tokens"])
@@ -77,16 +73,16 @@ def _pass_fields(
 
 
 def _add_reasoning(
-    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelCapabilities, flavour: ResponsesFlavour
+    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
 ) -> None:
     include = []
     if rules.reasoning or flavour.encrypted_reasoning == "always":
         include.append("reasoning.encrypted_content")
-    if fields.get("logprobs"):
+    if fields.get("logprobs") and flavour.logprobs:
         include.append("message.output_text.logprobs")
     if include:
         body["include"] = include
-    effort = fit_effort(fields.get("reasoning_effort"), rules.efforts) if rules.reasoning else None
+    effort = fields.get("reasoning_effort") if rules.reasoning else None
     if effort is not None:
         body["reasoning"] = {"effort": effort} if effort == "none" else {"effort": effort, "summary": "auto"}
 

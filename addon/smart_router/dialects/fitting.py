@@ -1,0 +1,161 @@
+"""Requests fitted to a model: the one place where `ModelRules` about parameters are applied.
+
+What only tunes the answer is left out or replaced by the nearest that the model takes; what would change the
+answer's meaning is refused, so that `auto` asks the next candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import to_json
+
+from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.hub import ChatRequest, Message
+from smart_router.dialects.model_rules import ModelRules
+from smart_router.errors import unsupported
+
+_SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
+_PENALTIES = ("presence_penalty", "frequency_penalty", "logit_bias")
+_OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
+
+_CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
+"""Asks for what an assistant's turn at the end asks for, where models refuse to be prefilled."""
+
+_JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
+_JSON_AT_LAST = "When you give your answer instead of calling a tool, give one JSON object and nothing else."
+
+
+def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
+    """Return the request without nulls, as a model with these rules takes it.
+
+    Raises ClientError (400, naming the field) for what the model cannot do.
+    """
+    fitted: dict[str, Any] = {
+        name: value for name, value in request.items() if value is not None and name not in rules.dropped
+    }
+    _fit_tools(fitted, rules)
+    _fit_effort(fitted, rules)
+    _fit_parameters(fitted, rules)
+    if rules.json_apart:
+        _fit_format(fitted, rules)
+    if not rules.prefill and _ends_with_answer(fitted["messages"]):
+        fitted["messages"] = [*fitted["messages"], {"role": "user", "content": _CONTINUE}]
+    return cast(ChatRequest, fitted)
+
+
+def effort_of(request: ChatRequest, rules: ModelRules) -> str | None:
+    """Return the effort that the model would reason with, None if it would not reason."""
+    asked = request.get("reasoning_effort")
+    return fit_effort(rules.nearest.get(asked or "", asked), rules.efforts) or rules.default_effort
+
+
+def needs_responses(request: ChatRequest, rules: ModelRules) -> bool:
+    """Return whether this request must go to `/responses`, of a provider that also has chat completions."""
+    match rules.wire:
+        case "chat":
+            return False
+        case "responses":
+            return True
+        case "responses_for_tools":
+            return bool(request.get("tools")) and effort_of(request, rules) not in (None, "none")
+
+
+def _fit_tools(fitted: dict[str, Any], rules: ModelRules) -> None:
+    if not fitted.get("tools") and "web_search_options" not in fitted:
+        # an empty list is refused, and so are the others without tools
+        for name in _OF_TOOLS:
+            fitted.pop(name, None)
+        return
+    if rules.forced_tools == "always" or not is_forced(fitted.get("tool_choice")):
+        return
+    if rules.forced_tools == "never":
+        why = "This model cannot be made to call a tool: use tool_choice auto, and ask for the call in words."
+        raise unsupported("tool_choice", why)
+    asked = fitted.get("reasoning_effort")
+    if not rules.can_stop_thinking:
+        why = (
+            "This model always thinks, and cannot be made to call a tool while it does: use tool_choice auto."
+        )
+        raise unsupported("tool_choice", why)
+    if asked is not None or rules.default_effort is not None:
+        fitted["reasoning_effort"] = "none"
+
+
+def is_forced(choice: object) -> bool:
+    """Return whether a `tool_choice` makes the model call a tool."""
+    match choice:
+        case str():
+            return choice == "required"
+        case {"type": "allowed_tools", "allowed_tools": {"mode": mode}}:
+            return bool(mode == "required")
+        case _:
+            return choice is not None
+
+
+def _fit_effort(fitted: dict[str, Any], rules: ModelRules) -> None:
+    asked = fitted.get("reasoning_effort")
+    if asked is None:
+        return
+    effort = fit_effort(rules.nearest.get(asked, asked), rules.efforts)
+    if effort is None:
+        del fitted["reasoning_effort"]
+    else:
+        fitted["reasoning_effort"] = effort
+
+
+def _fit_parameters(fitted: dict[str, Any], rules: ModelRules) -> None:
+    if rules.sampling != "always":
+        samples = rules.takes_sampling(fitted.get("reasoning_effort"))
+        for name in _PENALTIES if samples else _SAMPLING + _PENALTIES:
+            fitted.pop(name, None)
+    if rules.single_choice and fitted.get("n", 1) > 1:
+        raise unsupported("n", "This model gives one choice per request.")
+    tiers = rules.service_tiers
+    if tiers and fitted.get("service_tier", tiers[0]) not in tiers:
+        del fitted["service_tier"]
+    limit = rules.max_seed
+    if limit and not -limit <= fitted.get("seed", 0) <= limit:
+        fitted["seed"] %= limit + 1  # the same for the same seed
+    if rules.max_stops and isinstance(fitted.get("stop"), list):
+        fitted["stop"] = fitted["stop"][: rules.max_stops]
+    if rules.min_temperature and "temperature" in fitted:
+        fitted["temperature"] = max(fitted["temperature"], rules.min_temperature)
+
+
+def _fit_format(fitted: dict[str, Any], rules: ModelRules) -> None:
+    """A JSON format in words, where the model refuses it beside tools or thinking."""
+    form = fitted.get("response_format")
+    if form is None or form.get("type") not in ("json_object", "json_schema"):
+        return
+    tools = "tools" in rules.json_apart and "tools" in fitted
+    if tools or ("thinking" in rules.json_apart and _thinks(fitted, rules)):
+        del fitted["response_format"]
+        words = {"role": "system", "content": json_in_words(form, beside_tools="tools" in fitted)}
+        fitted["messages"] = [words, *fitted["messages"]]
+
+
+def asks_for_schema(request: ChatRequest) -> bool:
+    """Return whether the answer is to be JSON by a schema."""
+    return (request.get("response_format") or {}).get("type") == "json_schema"
+
+
+def _thinks(fitted: Mapping[str, Any], rules: ModelRules) -> bool:
+    effort: str = fitted.get("reasoning_effort", "none")
+    return effort != "none" or not rules.can_stop_thinking
+
+
+def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str:
+    """Return an instruction that asks for what a JSON `response_format` asks for."""
+    words = _JSON_AT_LAST if beside_tools else _JSON_ONLY
+    schema = (form.get("json_schema") or {}).get("schema")
+    return f"{words} It must match this JSON schema:\n{to_json(schema).decode()}" if schema else words
+
+
+def _ends_with_answer(messages: list[Message]) -> bool:
+    """True if the conversation ends with words of the assistant's, apart from instructions."""
+    for message in reversed(messages):
+        if message["role"] not in ("system", "developer"):
+            return message["role"] == "assistant" and bool(message.get("content"))
+    return False
