@@ -96,7 +96,7 @@ def compare(case: Case, answer: Mapping[str, Any], finish: Mapping[str, str]) ->
         "reasoning": oracle["reasoning"],
         "refusal": oracle["refusal"] or "",
         "tool_calls": [_expected_call(call) for call in oracle["tool_calls"]],
-        "finish_reason": _finish_reason(oracle, finish),
+        "finish_reason": finish_reason(oracle, finish),
     }
     found = {
         "text": message.get("content") or "",
@@ -112,10 +112,10 @@ def compare(case: Case, answer: Mapping[str, Any], finish: Mapping[str, str]) ->
     assert found == expected
     _compare_ids(oracle["tool_calls"], ids)
     if oracle["usage_openai"] is not None:
-        assert _found_usage(answer["usage"]) == _expected_usage(case)
+        assert found_usage(answer["usage"]) == expected_usage(case)
 
 
-def _finish_reason(oracle: Mapping[str, Any], finish: Mapping[str, str]) -> str:
+def finish_reason(oracle: Mapping[str, Any], finish: Mapping[str, str]) -> str:
     word = str(oracle["finish_reason"])
     with_tools = finish.get(f"{word}+tools") if oracle["tool_calls"] else None
     return with_tools or finish[word]
@@ -138,7 +138,7 @@ def _compare_ids(calls: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> None
         assert not call["id"] or found == call["id"]
 
 
-def _expected_usage(case: Case) -> dict[str, int]:
+def expected_usage(case: Case) -> dict[str, int]:
     usage = {name: count or 0 for name, count in case.oracle["usage_openai"].items()}
     if case.wire == "openai-chat" and usage["total"] == usage["input"] + usage["output"] + usage["reasoning"]:
         # xAI: completion_tokens leave the reasoning out, and the SDK does not know
@@ -146,7 +146,7 @@ def _expected_usage(case: Case) -> dict[str, int]:
     return usage
 
 
-def _found_usage(usage: Mapping[str, Any]) -> dict[str, int]:
+def found_usage(usage: Mapping[str, Any]) -> dict[str, int]:
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
     return {

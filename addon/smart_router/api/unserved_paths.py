@@ -59,7 +59,7 @@ _GEMINI_ACTIONS = (
 )
 
 UNSERVED: Sequence[UnservedPath] = (
-    UnservedPath("/v1/messages", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
+    UnservedPath("/v1/messages/*", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
     UnservedPath("/v1/complete", anthropic_error, "Anthropic's Text Completions API", _ANTHROPIC_HINT),
     UnservedPath("/anthropic", anthropic_error, "Anthropic's API", _ANTHROPIC_HINT),
     UnservedPath("/v1/completions", openai_error, "OpenAI's legacy Completions API", f"use {_CHAT}"),

@@ -104,6 +104,7 @@ class ChatRequest(TypedDict, total=False):
     metadata: dict[str, Any] | None
     modalities: list[str] | None
     store: bool | None
+    x_router: Mapping[str, Any]
 
 
 class Usage(TypedDict):
