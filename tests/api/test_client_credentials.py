@@ -166,11 +166,11 @@ async def test_request_through_the_proxy_is_unchanged(start_router: StartRouter,
     headers = {**SENT, "origin": "http://page.example", "sec-fetch-site": "cross-site"}
     del headers["proxy-authorization"]  # which is the proxy's
     async with httpx.AsyncClient(proxy=router.url, trust_env=False) as client:
-        for path in ("/v1/messages?key=users-own", "/V1//embeddings", "/"):
+        for path in ("/v1/oauth/token?key=users-own", "/V1//embeddings", "/"):
             assert (await client.post(f"{provider.url}{path}", headers=headers)).status_code == 200
         await client.get(f"{provider.url}/", headers={"authorization": f"Bearer {ROUTER_KEY}"})
     *whole, last = provider.requests
-    assert [one.path for one in whole] == ["/v1/messages?key=users-own", "/V1//embeddings", "/"]
+    assert [one.path for one in whole] == ["/v1/oauth/token?key=users-own", "/V1//embeddings", "/"]
     assert all(headers.items() <= one.headers.items() for one in whole)
     assert "authorization" not in last.headers, "router keys are for the router alone"
 

@@ -207,12 +207,17 @@ class Attempt:
         return events
 
     def _read(self, data: bytes) -> list[Event]:
-        """Events of decompressed data; that of a native stream is kept, unless it tells of a failure."""
+        """Events of decompressed data; that of a native stream is kept, up to an event that is a failure."""
         assert self.reader is not None
         self.received += len(data)
-        events = self.reader.feed(data)
-        if self.passes and not (events and isinstance(events[-1], Failure)):
-            self.unsent += data
+        if not self.passes:
+            return self.reader.feed(data)
+        events: list[Event] = []
+        for piece in _by_event(data):
+            events += self.reader.feed(piece)
+            if events and type(events[-1]) is Failure:
+                break
+            self.unsent += piece
         return events
 
     def end(self) -> list[Event] | ChatCompletion:
@@ -302,6 +307,15 @@ class Attempt:
         status = 504 if kind == "timeout" else 502
         message = f"{self.candidate}: {why}"
         return UpstreamError(kind, "model", status, message, type="server_error", code=f"upstream_{kind}")
+
+
+def _by_event(data: bytes) -> Iterable[bytes]:
+    """Pieces of a stream's data that end where its events do."""
+    for gap in _EVENT_ENDS:
+        if gap in data:
+            *events, rest = data.split(gap)
+            return [*[event + gap for event in events], *([rest] if rest else [])]
+    return (data,)
 
 
 def _origin(request: http.Request) -> tuple[bytes, str, int]:

@@ -8,25 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, unwrap
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_object, as_objects, as_text
-from smart_router.errors import ClientError
 
 Part = dict[str, Any]
-
-
-class Validator(Protocol):
-    """A compiled schema."""
-
-    def validate_python(self, value: Any, /) -> Any:
-        """Return the value if it is valid. Raises ValidationError."""
-
 
 _TOOL_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _EFFORT_SHARES = (("low", 0.35), ("medium", 0.65))
@@ -34,26 +24,6 @@ _EFFORT_SHARES = (("low", 0.35), ("medium", 0.65))
 
 _LONGEST_USER = 64
 """Characters of OpenAI's `user` (OpenAI API reference)."""
-
-
-def parse(body: bytes, schema: Validator) -> dict[str, Any]:
-    """Parse and check a request. Raises ClientError (400, naming the field as `messages.1.content`)."""
-    try:
-        parsed = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise ClientError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
-    try:
-        return cast(dict[str, Any], schema.validate_python(parsed))
-    except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
-
-
-def _invalid(error: ErrorDetails) -> ClientError:
-    """Return the error for a wrong field, named as Anthropic names it."""
-    param = ".".join(str(step) for step in error["loc"] if not str(step).startswith("<"))
-    reason = "Field required" if error["type"] == "missing" else error["msg"]
-    reason = reason.replace("valid dictionary", "JSON object")
-    return ClientError(400, f"{param or 'body'}: {reason}", code="invalid_value", param=param or None)
 
 
 def to_hub(sent: Mapping[str, Any]) -> ChatRequest:

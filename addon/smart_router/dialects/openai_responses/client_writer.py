@@ -49,7 +49,7 @@ class ResponsesWriter:
     content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self, request: ChatRequest) -> None:
-        facts: Mapping[str, Any] = request.get("x_router") or {}  # type: ignore[assignment]
+        facts: Mapping[str, Any] = request.get("x_router") or {}
         self.extension: Mapping[str, Any] | None = None
         self.final = b""
         self._echo = facts.get("echo") or {}
