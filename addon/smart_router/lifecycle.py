@@ -52,7 +52,7 @@ class Lifecycle:
         """Use changed options. Reopens the runtime if its paths changed. Raises OptionsError."""
         if self.runtime is None:
             return
-        self.runtime.limits = limits
+        self.runtime.set_limits(limits)
         self.runtime.recording.writer.retention = retention
         if self._opened_at != _paths():  # a reload of the script names all options as updated
             self._open(handler)
@@ -71,7 +71,7 @@ class Lifecycle:
             runtime = open_router(*_paths())
         except ConfigError as error:
             raise exceptions.OptionsError(str(error)) from error
-        runtime.limits = read_limits(ctx.options)
+        runtime.set_limits(read_limits(ctx.options))
         runtime.recording.writer.retention = read_retention(ctx.options)
         runtime.recording.on_cost = show_costs
         if self.runtime is not None:

@@ -77,6 +77,13 @@ OPTIONS: tuple[Option, ...] = (
         "Largest answer of a provider held in memory, compressed or not: whole answers, and streams until "
         "their first content. A larger one fails the attempt. Suffixes: k, m, g.",
     ),
+    Option(
+        "router_keep_responses",
+        str,
+        "64m",
+        "Memory for answers of the Responses API that clients may continue (previous_response_id), read and "
+        "delete; 0 keeps none. Suffixes: k, m, g.",
+    ),
     Option("router_max_attempts", int, _LIMITS.max_attempts, "Maximum number of attempts per request."),
     Option(
         "router_connect_timeout",
@@ -321,6 +328,7 @@ def read_limits(options: Any) -> Limits:
         silence_warning=_seconds(options, "router_silence_warning"),
         keep_body=_size(options, "router_keep_body", least=0),
         max_answer=_size(options, "router_max_answer", least=1),
+        keep_responses=_size(options, "router_keep_responses", least=0),
     )
 
 

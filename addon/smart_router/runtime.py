@@ -26,6 +26,8 @@ from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.openai_responses.client import RESPONSES
+from smart_router.dialects.openai_responses.store import Continued, ResponseStore
 from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, route, session_keys
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runtime:
-    """State that outlives a request: config, credentials, session affinity, reasoning."""
+    """State that outlives a request: config, credentials, session affinity, reasoning, responses."""
 
     def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
         self.env = env
@@ -48,6 +50,7 @@ class Runtime:
         self.refresher = Refresher(self.auth, self.config.logins, env)
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.reasoning = ReasoningCache()
+        self.responses = ResponseStore()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
         self.budget, self.troubles = RetryBudget(), Troubles()
         self.services = self._services()
@@ -90,6 +93,11 @@ class Runtime:
         self.auth.reload_env(self.env, config.providers)
         self.auth.retry()
 
+    def set_limits(self, limits: Limits) -> None:
+        """Use these limits for new requests."""
+        self.limits = limits
+        self.responses.most_bytes = limits.keep_responses
+
     def _services(self) -> Services:
         builder = AttemptBuilder(self.config.providers, self.env)
         return Services(
@@ -117,7 +125,10 @@ class Runtime:
         router's name for it. Raises ClientError.
         """
         started = time.monotonic()
-        request = dialect.read_request(body, parameters)
+        continued = self.responses.continue_(body, client) if dialect is RESPONSES else Continued(body)
+        request = dialect.read_request(continued.body, parameters)
+        if dialect is RESPONSES:
+            self.responses.attach(request, continued, client)
         if rename is not None:
             request["model"] = rename(request["model"])
         named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
@@ -134,7 +145,7 @@ class Runtime:
             client_flow=flow,
             services=self.services,
             dialect=dialect,
-            body=body,
+            body=continued.body,
         )
 
     def _decide(self, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:

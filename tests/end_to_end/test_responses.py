@@ -212,3 +212,33 @@ async def test_a_failure_after_content_ends_the_stream(provider: Provider, http:
     answer = await http.post(PATH, json=VALID | {"model": "groq/openai/gpt-oss-20b", "stream": True})
     told = [event["type"] for event in events_of(answer.content)]
     assert (told[0], told[-2:]) == ("response.created", ["error", "response.failed"])
+
+
+def kept(stream: bool, model: str) -> dict[str, Any]:
+    return {"model": model, "input": "Hi", "stream": stream}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_responses_are_kept_continued_and_deleted(
+    provider: Provider, http: httpx.AsyncClient, stream: bool
+) -> None:
+    answer = await http.post(PATH, json=kept(stream, CLAUDE))
+    first = events_of(answer.content)[-1]["response"] if stream else answer.json()
+    assert (await http.get(f"{PATH}/{first['id']}")).json() == first
+    follow = {"model": CLAUDE, "input": "And?", "previous_response_id": first["id"]}
+    second = (await http.post(PATH, json=follow)).json()
+    assert second["previous_response_id"] == first["id"]
+    roles = [message["role"] for message in provider.requests[-1].json["messages"]]
+    assert roles == ["user", "assistant", "user"]
+    deleted = await http.delete(f"{PATH}/{first['id']}")
+    assert deleted.json() == {"id": first["id"], "object": "response", "deleted": True}
+    assert (await http.get(f"{PATH}/{first['id']}")).status_code == 404
+    error = error_of(refused := await http.post(PATH, json=follow))
+    assert (refused.status_code, error["code"]) == (400, "previous_response_not_found")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_unknown_responses(provider: Provider, http: httpx.AsyncClient, method: str) -> None:
+    error = error_of(answer := await http.request(method, f"{PATH}/resp_none"))
+    assert (answer.status_code, error["message"]) == (404, "Response with id 'resp_none' not found.")
+    assert provider.requests == []

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.dialects.openai_responses.store import StoredResponse
+from smart_router.errors import ClientError
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import StickyEntry
 from smart_router.stats.metrics import exposition
@@ -17,7 +19,7 @@ from smart_router.stats.totals import Histogram, Totals
 from smart_router.workers.channel import Channel
 from smart_router.workers.counters import merge
 from smart_router.workers.report import from_tree, to_tree
-from smart_router.workers.session_sync import SharedReasoning, SharedSticky
+from smart_router.workers.session_sync import SharedReasoning, SharedResponses, SharedSticky
 from smart_router.workers.sync_log import SyncLog
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -61,6 +63,20 @@ def test_counts_of_a_worker_with_fewer_buckets() -> None:
     totals, _ = from_tree({"overhead": {"counts": [1, 2], "sum": 3.0}, "unheard": {"of": 1}})
     assert len(totals.overhead.counts) == len(Histogram(totals.overhead.bounds).counts)
     assert sum(totals.overhead.counts) == 3
+
+
+def test_another_worker_gets_kept_responses_and_their_deletion() -> None:
+    told: list[Any] = []
+    here, there = SharedResponses(told.append, 1 << 20), SharedResponses([].append, 1 << 20)
+    here.put("laptop", "r1", kept := StoredResponse(None, [{"role": "user"}], "{}"))
+    here.delete("laptop", "r1")
+    (_, *entry), (_, *deleted) = json.loads(json.dumps(told))
+    there.learn(*entry)
+    assert there.get("laptop", "r1") == kept
+    there.forget(*deleted)
+    there.forget(*deleted)
+    with pytest.raises(ClientError):
+        there.get("laptop", "r1")
 
 
 def test_another_worker_gets_the_session_state() -> None:

@@ -76,6 +76,7 @@ ROWS = (
         dialect=STREAM_GENERATE,
         intercepted=True,
     ),
+    Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=local_answers.response),
     Endpoint("models", ("/v1/models",), answer=local_answers.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=local_answers.model, intercepted=True),
     Endpoint(

@@ -245,7 +245,9 @@ class RequestHandler:
             self._route(flow, claim, router, endpoint.dialect, parameters, found)
             return None
         assert endpoint.answer is not None
-        answer = endpoint.answer(LocalRequest(router, self.claims, parameters, claim.brief))
+        answer = endpoint.answer(
+            LocalRequest(router, self.claims, parameters, claim.brief, flow.request.method, claim.client)
+        )
         if not isinstance(answer, http.Response):
             return _respond_later(flow, answer)
         flow.response = answer

@@ -23,12 +23,14 @@ from smart_router.stats.metrics import exposition
 
 
 class LocalRequest(NamedTuple):
-    """A request for a local answer. `brief`: the client may see no details."""
+    """A request for a local answer. `brief`: the client may see no details. `client` is its key's name."""
 
     runtime: Runtime
     claims: Claims
     parameters: Mapping[str, str]
     brief: bool
+    method: str = "GET"
+    client: str | None = None
 
 
 LocalAnswer = Callable[[LocalRequest], http.Response | Awaitable[http.Response]]
@@ -50,6 +52,16 @@ def model(request: LocalRequest) -> http.Response:
     """`/v1/models/{model}`"""
     runtime, name = request.runtime, request.parameters["model"]
     return json_response(200, get_model(runtime.config, runtime.auth, name))
+
+
+def response(request: LocalRequest) -> http.Response:
+    """`/v1/responses/{id}`: a kept response, or its deletion"""
+    kept, id_ = request.runtime.responses, request.parameters["id"]
+    if request.method == "DELETE":
+        kept.delete(request.client, id_)
+        return json_response(200, {"id": id_, "object": "response", "deleted": True})
+    found = kept.get(request.client, id_).response
+    return http.Response.make(200, found, {"content-type": "application/json"})
 
 
 def health_check(request: LocalRequest) -> http.Response:

@@ -89,6 +89,8 @@ class Answer:
         events, self._held = self._held, []
         attempt = self.exchange.attempt
         if attempt is not None and attempt.passes:
+            if self._keeps:
+                self._writer.write(events)
             return attempt.take_unsent(to_the_end=self.complete)
         return self._writer.write(events)
 
@@ -118,14 +120,26 @@ class Answer:
 
     def whole_response(self) -> http.Response:
         """Return the complete answer."""
-        attempt = self.exchange.attempt
-        if attempt is not None and attempt.passes:
-            return self._json(200, attempt.body or b"")
+        exchange = self.exchange
+        native = exchange.attempt is not None and exchange.attempt.passes
+        if native and not self._keeps:
+            return self._native()
         completion = self._completion or fold(self._held)
         if isinstance(completion, UpstreamError):
             return self._error(completion)
-        exchange = self.exchange
-        return self._json(200, exchange.dialect.write_answer(completion, exchange.request))
+        body = exchange.dialect.write_answer(completion, exchange.request)
+        return self._native() if native else self._json(200, body)
+
+    def _native(self) -> http.Response:
+        """Return a native answer's own bytes."""
+        attempt = self.exchange.attempt
+        return self._json(200, (attempt.body if attempt else None) or b"")
+
+    @property
+    def _keeps(self) -> bool:
+        """True if the answer is written in any case, since the client may ask for it again."""
+        facts = self.exchange.request.get("x_router")
+        return isinstance(facts, Mapping) and "keep" in facts
 
     def error_response(self, error: ClientError) -> http.Response:
         """Return an error for a client that has no head yet."""

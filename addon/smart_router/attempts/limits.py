@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits in seconds, except the count `max_attempts` and the sizes `keep_body` and `max_answer` in bytes.
+    """Limits in seconds, except the count `max_attempts` and sizes in bytes.
 
     `first_byte` is the time in which a streamed answer must begin. Whole answers and reasoning models send
     nothing while the model thinks, so they get `SLOW_START` times as long. After `failover` no attempt
     starts; after `total` the request ends in any state. After `hold_head` a waiting streaming client gets its
     head and keep-alives. If no other candidate is left, the router waits for a provider's Retry-After of up
     to `max_wait`. After `silence_warning` of silence it logs a warning. The UI and saved files keep
-    `keep_body` of a streamed body. `max_answer` bounds an answer held in memory, compressed and decompressed.
+    `keep_body` of a streamed body. `max_answer` bounds an answer held in memory, compressed and decompressed,
+    `keep_responses` the answers that Responses clients may continue.
     """
 
     max_attempts: int = 5
@@ -28,6 +29,7 @@ class Limits:
     silence_warning: float = 30.0
     keep_body: int = 10 * 1024 * 1024
     max_answer: int = 32 * 1024 * 1024
+    keep_responses: int = 64 * 1024 * 1024
 
 
 MAX_ERROR_BODY = 1024 * 1024

@@ -27,7 +27,9 @@ PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
 """The retry budget: what each request and each second add to it, and what it holds at most."""
 
 
-VOLATILE = frozenset({"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier"})
+VOLATILE = frozenset(
+    {"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier", "x_router"}
+)
 """Fields of a request that do not belong to its content."""
 
 

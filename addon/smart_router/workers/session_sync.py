@@ -1,17 +1,21 @@
-"""Shares session state (sticky models, reasoning) between workers: any of them may get a client's next turn.
+"""Shares session state between workers: any of them may get a client's next turn.
 
-The supervisor forwards it, and keeps the latest for workers that start later. Session affinity to a profile
-is not shared: all workers select among the same profiles by the same key.
+The state is sticky models, reasoning and kept responses. The supervisor forwards it, and keeps the latest
+for workers that start later. Session affinity to a profile is not shared: all workers select among the same
+profiles by the same key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Any
 
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.dialects.hub import ReasoningDetail
+from smart_router.dialects.openai_responses.store import ResponseStore, StoredResponse
+from smart_router.errors import ClientError
 from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import StickyEntry, StickyTable
 from smart_router.runtime import Runtime
@@ -19,6 +23,9 @@ from smart_router.runtime import Runtime
 RETELL = 1 / 8
 """Share of the sticky table's time to live after which an unchanged session is sent again. The other workers
 may forget a session earlier by this share."""
+
+MOST_TOLD = 1 << 20
+"""Bytes of a response that is sent to the other workers: a message has a largest size."""
 
 Tell = Callable[[list[Any]], None]
 """Sends an entry: its kind, then the arguments of that kind's `learn`."""
@@ -39,6 +46,35 @@ class SharedReasoning(ReasoningCache):
     def learn(self, keys: list[str], details: list[ReasoningDetail]) -> None:
         """Store details from another worker."""
         super().put(keys, details)
+
+
+class SharedResponses(ResponseStore):
+    """Kept responses that are sent to the other workers, unless they are large."""
+
+    def __init__(self, tell: Tell, most_bytes: int) -> None:
+        super().__init__(most_bytes)
+        self._tell = tell
+
+    def put(self, client: str | None, id_: str, kept: StoredResponse) -> int:
+        """Store a response and send it."""
+        size = super().put(client, id_, kept)
+        if size < MOST_TOLD:
+            self._tell(["response", client, id_, *kept])
+        return size
+
+    def delete(self, client: str | None, id_: str) -> None:
+        """Forget a response here and in the other workers."""
+        super().delete(client, id_)
+        self._tell(["deleted", client, id_])
+
+    def learn(self, client: str | None, id_: str, *kept: Any) -> None:
+        """Store a response from another worker."""
+        super().put(client, id_, StoredResponse(*kept))
+
+    def forget(self, client: str | None, id_: str) -> None:
+        """Forget a response that another worker was told to."""
+        with suppress(ClientError):
+            super().delete(client, id_)
 
 
 class SharedSticky(StickyTable):
@@ -77,6 +113,7 @@ class SessionSync:
 
     def __init__(self, router: Runtime, tell: Tell) -> None:
         self._reasoning = router.reasoning = SharedReasoning(tell)
+        self._responses = router.responses = SharedResponses(tell, router.responses.most_bytes)
         self._sticky = router.sticky = SharedSticky(router.config.routing.sticky_ttl, tell)
         router.apply(router.config)
 
@@ -85,6 +122,8 @@ class SessionSync:
         kinds: dict[str, Callable[..., None]] = {
             "reasoning": self._reasoning.learn,
             "sticky": self._sticky.learn,
+            "response": self._responses.learn,
+            "deleted": self._responses.forget,
         }
         for kind, *values in told:
             if kind in kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.hub import (
@@ -54,6 +54,7 @@ class ResponsesWriter:
         self.final = b""
         self._echo = facts.get("echo") or {}
         self._renamed = facts.get("renamed") or {}
+        self._keep: Callable[[bytes], None] | None = facts.get("keep")
         self._out: list[bytes] = []
         self._number = 0
         self._response: ResponseObject | None = None
@@ -199,6 +200,8 @@ class ResponsesWriter:
         self.final = self._response.finished(items, self._reason, self._usage, self.extension)
         name = "response.incomplete" if self._reason in ("length", "content_filter") else "response.completed"
         self._say_response(name, self.final)
+        if self._keep is not None:
+            self._keep(self.final)
 
     def _say_response(self, name: str, response: bytes) -> None:
         self._say(b'event: %b\ndata: {"type":"%b","response":%b' % (name.encode(), name.encode(), response))
