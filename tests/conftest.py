@@ -50,8 +50,14 @@ def fast_path(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    """A scripted provider over plain HTTP/1.1."""
+def provider(request: pytest.FixtureRequest) -> Provider:
+    """A scripted provider over plain HTTP/1.1: the module's `shared_provider`, reset, or one of its own."""
+    shared = "shared_provider" in request.fixturenames
+    return renewed(request.getfixturevalue("shared_provider" if shared else "_own_provider"))
+
+
+@pytest.fixture
+async def _own_provider() -> AsyncIterator[Provider]:
     async with Provider() as provider:
         yield provider
 

@@ -17,7 +17,6 @@ from smart_router.addresses import allowed_names, is_loopback, names_router
 from smart_router.api.access import check_client, check_origin, own_origin
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
 from smart_router.errors import ClientError
-from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
@@ -205,11 +204,6 @@ async def router(
     )
     async with router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -11,7 +11,7 @@ from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
-from tests.conftest import StartRouter, renewed
+from tests.conftest import StartRouter
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
@@ -123,11 +123,6 @@ async def router(
     folder = tmp_path_factory.mktemp("credentials") / "router"
     async with Router(folder, env=provider_env(url, "openai"), upstream=url) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["http1", "http2"])

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from tests.api import toy_addon
-from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -36,11 +35,6 @@ async def router(
         args=["-s", str(toy_addon.__file__)],
     ) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def lines(answer: httpx.Response) -> list[Any]:

@@ -66,11 +66,6 @@ async def keyless(tls_target: Provider, tmp_path_factory: pytest.TempPathFactory
         yield router
 
 
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
-
-
 RESOLVED: list[tuple[str, str | None]] = [
     ("/v1/chat/completions", "chat"),
     ("/v1/chat/completions/", "chat"),

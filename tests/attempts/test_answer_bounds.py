@@ -11,7 +11,6 @@ import brotli
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer, Framing
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
@@ -49,11 +48,6 @@ async def clients(
     async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients
         assert "crashed" not in router.log and "Traceback" not in router.log
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def good(form: str, text: str = "Good.") -> Answer:

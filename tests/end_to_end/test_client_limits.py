@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from smart_router.attempts.client_limits import FREE_BODY
-from tests.conftest import renewed
 from tests.testbed.chat import chat_answer
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
@@ -38,11 +37,6 @@ async def router(
         listen_host="0.0.0.0",
     ) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

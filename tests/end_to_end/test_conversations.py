@@ -10,7 +10,6 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -36,11 +35,6 @@ async def router(
     env = provider_env(shared_provider.url, "openrouter", "anthropic")
     async with Router(tmp_path_factory.mktemp("conversations") / "router", env=env, config=CONFIG) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 async def turn(

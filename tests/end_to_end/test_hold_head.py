@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_error, chat_stream
 from tests.testbed.harness import Router
@@ -37,11 +36,6 @@ async def clients(
         clients_of(router) as clients,
     ):
         yield clients
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @BOTH

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router
@@ -45,11 +44,6 @@ async def clients(
     options = {**OPTIONS, "router_fast_path": fast_path}
     async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def asked(provider: Provider) -> list[str]:

@@ -18,7 +18,6 @@ import pytest_asyncio
 from smart_router.config import parse_config
 from smart_router.options import OPTIONS
 from smart_router.providers.registry import PROVIDERS
-from tests.conftest import renewed
 from tests.testbed.harness import MITMDUMP, ROOT, Router, provider_env
 from tests.testbed.provider import Provider
 
@@ -50,11 +49,6 @@ async def router(
     env = provider_env(shared_provider.url, "openai")
     async with Router(tmp_path_factory.mktemp("readme") / "router", env=env) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 async def run(*command: str) -> str:

@@ -12,7 +12,6 @@ import pytest_asyncio
 from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from pydantic import BaseModel
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.chat import USAGE, chat_answer, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -46,11 +45,6 @@ async def router(
     options = {"router_fast_path": fast_path}
     async with Router(tmp_path_factory.mktemp("sdk") / "router", env=env, options=options) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.mark.parametrize("connection", [{}, {"tls": True}, {"http2": True}], ids=["http1", "tls", "http2"])

@@ -9,7 +9,6 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_error, chat_stream, stream_error
 from tests.testbed.harness import Router, provider_env
@@ -65,11 +64,6 @@ async def router(
     options = {**OPTIONS, "router_fast_path": fast_path}
     async with Router(folder, env=env, config=config, options=options) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -12,7 +12,6 @@ import pytest_asyncio
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from smart_router.providers.registry import PROVIDERS
-from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import FINISH_REASONS as ANTHROPIC_FINISH
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
 from tests.dialects.gemini.gemini_cases import FINISH as GEMINI_FINISH
@@ -45,11 +44,6 @@ async def router(
     folder, options = tmp_path_factory.mktemp("providers") / "router", {"router_fast_path": fast_path}
     async with Router(folder, env=env, config=config, options=options) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 BEARER = "authorization"

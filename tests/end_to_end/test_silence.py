@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -39,11 +38,6 @@ async def router(
         options={"router_silence_warning": "0.5"},
     ) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @asynccontextmanager

@@ -15,7 +15,6 @@ from mitmproxy.io import FlowReader
 
 from smart_router.stats.audit import read_audit
 from smart_router.stats.database import reading
-from tests.conftest import renewed
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
@@ -73,11 +72,6 @@ async def shared_router(
     config = CONFIG.replace("{url}", shared_provider.url)
     async with Router(tmp_path_factory.mktemp("stats") / "router", env=env, config=config) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.fixture

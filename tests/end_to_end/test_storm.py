@@ -13,7 +13,6 @@ import pytest_asyncio
 
 from smart_router.attempts.retries import MOST, PER_REQUEST, PER_SECOND
 from smart_router.auth.outliers import RUN
-from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router
@@ -46,11 +45,6 @@ async def http(
         limits = httpx.Limits(max_connections=CLIENTS)
         async with router.http(limits=limits) as http:
             yield http
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 async def ask(http: httpx.AsyncClient, model: str, text: str = "") -> Reply:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
@@ -101,11 +100,6 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     page = await browser.new_page()
     yield page
     await page.close()
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def refusals(router: Router) -> int:

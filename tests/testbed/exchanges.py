@@ -92,3 +92,7 @@ def tried(step: object) -> str:
     if isinstance(step, Attempt):
         return f"{step.candidate} {step.profile_id}"
     return type(step).__name__
+
+
+A1, A2, B, C = "a/m a:env", "a/m a:env2", "b/m b:env", "c/m c:env"
+"""Attempts with model m, as `tried` writes them."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.conftest import StartRouter, renewed
+from tests.conftest import StartRouter
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
@@ -40,11 +40,6 @@ async def router(
 async def web(router: Router) -> AsyncIterator[Web]:
     async with Web(router) as web:
         yield web
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 async def ask(router: Router, model: str = "chain") -> Reply:
