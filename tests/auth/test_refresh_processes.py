@@ -14,9 +14,9 @@ from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.store import AuthStore
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.file_keyring import BACKEND
-from tests.auth.storage.test_processes import ROOT
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.authorization import Rotation
+from tests.testbed.harness import ROOT
 from tests.testbed.provider import Provider
 
 

@@ -86,6 +86,26 @@ async def test_whatever_fails_stays_here(
     assert answer.status_code == 200
 
 
+THINKER = {"model": "openrouter/moonshotai/kimi-k3", "messages": HI}
+
+
+async def state(http: httpx.AsyncClient) -> tuple[Any, ...]:
+    """Which profiles are usable, and where a session goes."""
+    health = (await http.get("/health")).json()
+    history = [*HI, {"role": "assistant", "content": "Hi."}, {"role": "user", "content": "Thanks"}]
+    answer = await http.post(CHAT, json={"model": "auto", "messages": history}, headers={"x-session-id": "s"})
+    usable = {name: about["profiles_usable"] for name, about in health["providers"].items()}
+    return usable, answer.status_code, answer.headers["x-router-tier"], answer.headers["x-router-model"]
+
+
+async def reasoning_sent_back(http: httpx.AsyncClient, provider: Provider, made: list[Any]) -> Any:
+    """What the provider gets back that the client dropped."""
+    result = {"role": "tool", "tool_call_id": made[0]["id"], "content": "done"}
+    loop = [*HI, {"role": "assistant", "tool_calls": made}, result]
+    await http.post(CHAT, json=THINKER | {"messages": loop})
+    return provider.requests[-1].json["messages"][-2].get("reasoning_details")
+
+
 async def test_a_reload_of_the_script_loses_nothing(
     start_router: StartRouter, provider: Provider, tmp_path: Path
 ) -> None:
@@ -95,28 +115,11 @@ async def test_a_reload_of_the_script_loses_nothing(
     env = provider_env(provider.url, "openai", "groq", "openrouter")
     router = await start_router(script=script, env=env, listen_host=None)
 
-    async def state(http: httpx.AsyncClient) -> tuple[Any, ...]:
-        health = (await http.get("/health")).json()
-        history = [*HI, {"role": "assistant", "content": "Hi."}, {"role": "user", "content": "Thanks"}]
-        answer = await http.post(
-            CHAT, json={"model": "auto", "messages": history}, headers={"x-session-id": "s"}
-        )
-        usable = {name: about["profiles_usable"] for name, about in health["providers"].items()}
-        return usable, answer.status_code, answer.headers["x-router-tier"], answer.headers["x-router-model"]
-
     detail = {"type": "reasoning.text", "text": "Hm", "format": "unknown", "index": 0}
     provider.on(chat_answer(None, tool_calls=[("f", {})], reasoning_details=[detail]), path="/openrouter")
-    thinker = {"model": "openrouter/moonshotai/kimi-k3", "messages": HI}
-
-    async def reasoning(http: httpx.AsyncClient, made: list[Any]) -> Any:
-        """What the provider gets back that the client dropped."""
-        result = {"role": "tool", "tool_call_id": made[0]["id"], "content": "done"}
-        loop = [*HI, {"role": "assistant", "tool_calls": made}, result]
-        await http.post(CHAT, json=thinker | {"messages": loop})
-        return provider.requests[-1].json["messages"][-2].get("reasoning_details")
 
     async with router.http() as http:
-        made = (await http.post(CHAT, json=thinker)).json()["choices"][0]["message"]["tool_calls"]
+        made = (await http.post(CHAT, json=THINKER)).json()["choices"][0]["message"]["tool_calls"]
         provider.on(chat_error(429, code="insufficient_quota"), path="/groq")
         await http.post(CHAT, json={"model": "groq/openai/gpt-oss-20b", "messages": HI})
         hard = {"model": "auto", "messages": [{"role": "user", "content": HARD}]}
@@ -136,7 +139,7 @@ async def test_a_reload_of_the_script_loses_nothing(
         running.release(9)
         assert (await asked).content.endswith(b"data: [DONE]\n\n")
         assert await state(http) == before
-        assert await reasoning(http, made) == [detail]
+        assert await reasoning_sent_back(http, provider, made) == [detail]
 
 
 async def test_sigterm_while_streaming(start_router: StartRouter, provider: Provider) -> None:

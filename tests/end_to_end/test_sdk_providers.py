@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
+from smart_router.dialects.anthropic.answer import FINISH_REASONS as ANTHROPIC_FINISH
 from smart_router.providers.registry import PROVIDERS
-from tests.dialects.anthropic.test_dialect import FINISH_REASONS as ANTHROPIC_FINISH
-from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
+from tests.dialects.anthropic.recorded import prepare as prepare_anthropic
 from tests.dialects.gemini.gemini_cases import FINISH as GEMINI_FINISH
 from tests.dialects.openai_chat.chat_wire import FINISH as CHAT_FINISH
 from tests.testbed.answers import recorded

@@ -21,8 +21,7 @@ from smart_router.auth.storage.database import FILE_NAME, Database
 from smart_router.auth.storage.rows import Clock
 from tests.auth.helpers import THREE_KEYS
 from tests.auth.worker import NOBODY
-
-ROOT = Path(__file__).parents[3]
+from tests.testbed.harness import ROOT
 
 
 class Process:

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from smart_router.auth.cooldowns import PROBE_EVERY
-from smart_router.auth.profiles import auth_header
+from smart_router.auth.profiles import Profile, auth_header
+from smart_router.auth.status import ProfileStatus
 from smart_router.auth.storage import database, writer
 from smart_router.auth.storage.database import FILE_NAME, Database
 from smart_router.auth.storage.rows import Clock, profile_to_row
@@ -28,29 +29,38 @@ from tests.auth.helpers import PROVIDERS, failure
 ENV, STORED, REFUSED = "sk-canary-env", "sk-canary-stored", "sk canary refused"
 
 
+@contextlib.contextmanager
+def told(said: list[str], kind: type[Exception]) -> Iterator[None]:
+    """Record the error that must come, as the most talkative reporter would show it, without this file."""
+    with pytest.raises(kind) as raised:
+        yield
+    trace = raised.value.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    said += traceback.TracebackException(kind, raised.value, trace, capture_locals=True).format()
+
+
+def written_about(store: AuthStore, stored: Profile, statuses: list[ProfileStatus]) -> Iterator[str]:
+    """Everything that makes text of profiles."""
+    yield from (repr(auth_header(PROVIDERS[one.provider], one)) for one in store._profiles())
+    yield from (json.dumps(one.as_dict()) for one in statuses)
+    yield to_json(dataclasses.asdict(stored)).decode()
+    yield to_json(statuses).decode()
+    yield pickle.dumps(statuses).decode("latin-1")
+
+
 def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(writer, "RHYTHM", Rhythm(idle=0.25, retry=0.0))
     monkeypatch.setattr(database, "_LOCK_WAIT", 0.0)
     said: list[str] = []
 
-    @contextlib.contextmanager
-    def told(kind: type[Exception]) -> Iterator[None]:
-        """The error that must come, as the most talkative reporter would show it, without this file."""
-        with pytest.raises(kind) as raised:
-            yield
-        trace = raised.value.__traceback__
-        while trace and trace.tb_frame.f_code.co_filename == __file__:
-            trace = trace.tb_next
-        report = traceback.TracebackException(kind, raised.value, trace, capture_locals=True)
-        said.extend(report.format())
-
     env = {"OPENAI_API_KEY": f"{ENV},{REFUSED}", "ANTHROPIC_AUTH_TOKEN": ENV}
     store = AuthStore(env, PROVIDERS, tmp_path)
     stored = store.add_key("openai", "work", SecretStr(STORED))
-    with told(ValueError):
+    with told(said, ValueError):
         store.add_key("openai", "bad", SecretStr(REFUSED))
-    with told(UnknownProfileError):
+    with told(said, UnknownProfileError):
         store.reset("openai:nobody")
     for profile_id in ("openai:env", "openai:work", "anthropic:env"):
         # a provider that quotes the key
@@ -62,7 +72,7 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
     store.flush()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
-        with told(writer.StoreError):
+        with told(said, writer.StoreError):
             store.add_key("openai", "more", SecretStr(STORED))
         db.execute("ROLLBACK")
         db.execute("UPDATE credentials SET extras = '{' || extras")
@@ -73,22 +83,10 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
     file = Database(tmp_path, Clock())
     loaded = file.open()
     file.close()
-    for thing in (
-        store,
-        stored,
-        picked,
-        refused,
-        statuses,
-        loaded,
-        vars(store),
-        store._health.ledger.records(),
-    ):
-        said += [repr(thing), str(thing)]
-    said += [repr(auth_header(PROVIDERS[one.provider], one)) for one in store._profiles()]
-    said += [json.dumps(one.as_dict()) for one in statuses]
-    said += [to_json(dataclasses.asdict(stored)).decode(), to_json(statuses).decode()]
-    said += [pickle.dumps(statuses).decode("latin-1"), caplog.text]
-    said += [str(record.__dict__) for record in caplog.records]
+    things = (store, stored, picked, refused, statuses, loaded, vars(store), store._health.ledger.records())
+    said += [text for thing in things for text in (repr(thing), str(thing))]
+    said += written_about(store, stored, statuses)
+    said += [caplog.text, *(str(record.__dict__) for record in caplog.records)]
     assert any("secret = SecretStr" in text for text in said)  # the traps were open
     for canary in (ENV, STORED, REFUSED):
         assert not [text for text in said if canary in text]

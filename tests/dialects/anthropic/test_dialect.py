@@ -17,26 +17,11 @@ from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import Delta, Event, Failure, Message, ReasoningDetail
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
+from tests.dialects.anthropic.recorded import prepare
 from tests.testbed.cases import Case, case_params, find_case, load_cases
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = AnthropicDialect()
-
-REFUSALS = {
-    "anthropic-refusal-0-s": (
-        "This request triggered restrictions on violative cyber content and was blocked under Anthropic's "
-        "Usage Policy."
-    ),
-    "sdk-refusal-response-0-s": "This request was refused due to policy.",
-    "sdk-stream-a-toolrefusal-0-s": "Here's a summary of this year's solar eclipses and how",
-}
-"""What the client reads as `refusal`, which Anthropic's SDK does not have."""
-
-OWN_EXPECTATION = {
-    "sdk-incomplete-partial-json-response-0-s": "the SDK completes arguments that max_tokens cut off",
-    "m2-cut-off-mid-thinking": "the SDK takes a stream without message_stop for complete",
-}
-"""Cases with a test of their own below, and why."""
 
 
 def call_for(case: Case) -> CallContext:
@@ -50,13 +35,6 @@ def read_stream(case: Case) -> list[Event]:
 
 def cases(**meta: Any) -> Any:
     return case_params(wire="anthropic-messages", **meta)
-
-
-def prepare(case: Case) -> None:
-    name = case.folder.name
-    if name in OWN_EXPECTATION:
-        pytest.skip(OWN_EXPECTATION[name])
-    case.oracle["refusal"] = REFUSALS.get(name)
 
 
 def recorded(name: str) -> Case:
