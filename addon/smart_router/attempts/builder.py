@@ -84,7 +84,7 @@ class AttemptBuilder:
         self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile
     ) -> tuple[Dialect, CallContext]:
         rules = rules_for(provider.id, candidate.model)
-        dialect = provider.dialect_for(exchange.request, rules)
+        dialect = provider.dialect_for(exchange.request, rules, exchange.dialect.name)
         call = CallContext(
             provider=provider.id,
             model=candidate.model,

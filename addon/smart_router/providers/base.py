@@ -108,10 +108,14 @@ class Provider:
     prices: PriceNames | None = None
     telemetry_name: str | None = None
 
-    def dialect_for(self, request: ChatRequest, rules: ModelRules) -> Dialect:
-        """Return the dialect in which a model with these rules takes a request."""
-        if self.responses is not None and needs_responses(request, rules):
-            return self.responses
+    def dialect_for(self, request: ChatRequest, rules: ModelRules, asked_in: str = "") -> Dialect:
+        """Return the dialect in which a model with these rules takes a request.
+
+        A client's own format (`asked_in`, by the name of its dialect) comes first: nothing is lost in it.
+        """
+        responses = self.responses
+        if responses is not None and (asked_in == responses.name or needs_responses(request, rules)):
+            return responses
         return self.dialect
 
     def address(self, resource_url: str | None = None, place: int = 0) -> str:
