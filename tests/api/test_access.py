@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -47,6 +48,11 @@ SHOWN: list[tuple[str, dict[str, str], str | bool | None]] = [
     ("192.0.2.9", {"authorization": "Bearer another random string"}, "desk"),
     ("192.0.2.9", {"x-api-key": KEY}, "laptop"),
     ("192.0.2.9", {"authorization": "Bearer unused", "x-api-key": KEY}, "laptop"),
+    ("192.0.2.9", {"x-goog-api-key": KEY}, "laptop"),
+    ("192.0.2.9", {"api-key": KEY}, "laptop"),
+    ("192.0.2.9", {"x-goog-api-key": "unused", ":path": f"/?alt=sse&key={quote(KEY)}"}, "laptop"),
+    ("192.0.2.9", {":path": f"/v1beta/models?Key={quote(KEY)}"}, "laptop"),
+    ("192.0.2.9", {":path": f"/{quote(KEY)}?other={quote(KEY)}"}, False),
     ("192.0.2.9", {"authorization": KEY}, False),
     ("192.0.2.9", {"authorization": f"Basic {KEY}"}, False),
     ("192.0.2.9", {"authorization": f"Bearer {KEY[:-1]}"}, False),
@@ -61,11 +67,11 @@ SHOWN: list[tuple[str, dict[str, str], str | bool | None]] = [
 async def test_clients(peer: str, headers: dict[str, str], expected: str | bool | None) -> None:
     if expected is False:
         with pytest.raises(ClientError) as caught:
-            check_client(peer, headers, CLIENTS)
+            check_client(peer, headers, CLIENTS, headers.get(":path", "/"))
         assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
         assert KEY not in caught.value.message
     else:
-        assert check_client(peer, headers, CLIENTS) == expected
+        assert check_client(peer, headers, CLIENTS, headers.get(":path", "/")) == expected
 
 
 async def test_empty_key_matches_no_client() -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anthropic
 import httpx
 import pytest
 import pytest_asyncio
@@ -152,7 +153,7 @@ async def test_model_list(provider: Provider, http: httpx.AsyncClient, path: str
     assert body.keys() == {"object", "data"}
     assert body["object"] == "list"
     for model in body["data"]:
-        assert model.keys() == {"id", "object", "created", "owned_by"}
+        assert model.keys() - LIMITS == {"id", "object", "created", "owned_by"}
         assert (model["object"], type(model["created"])) == ("model", int)
     owners = {model["id"]: model["owned_by"] for model in body["data"]}
     assert len(owners) == len(body["data"])
@@ -161,6 +162,35 @@ async def test_model_list(provider: Provider, http: httpx.AsyncClient, path: str
     assert {id_ for id_, owner in owners.items() if owner == "local"} == {"local/qwen3:8b", "local/org/model"}
     assert all(id_.startswith(f"{owner}/") for id_, owner in owners.items() if owner != "smart-router")
     assert provider.requests == []
+
+
+LIMITS = {"context_length", "max_completion_tokens"}
+
+
+async def test_limits_of_models(http: httpx.AsyncClient) -> None:
+    listed = {model["id"]: model for model in (await http.get("/v1/models")).json()["data"]}
+    assert listed["openai/gpt-5.4-mini"].keys() >= LIMITS
+    assert listed["auto"]["context_length"] >= listed["openai/gpt-5.4-mini"]["context_length"]
+    assert not LIMITS & listed["local/org/model"].keys()
+
+
+async def test_model_list_of_anthropics_clients(router: Router) -> None:
+    async with anthropic.AsyncAnthropic(api_key="unused", base_url=router.url) as client:
+        listed = [model async for model in client.models.list()]
+        assert await client.models.retrieve("gpt-5.4-mini") in listed
+    auto = listed[0]
+    assert (auto.id, auto.type, auto.lifecycle) == ("auto", "model", "active")
+    assert auto.max_input_tokens
+    assert auto.max_tokens
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/auto", "/v1beta/models", "/health", "/router/stats"]
+)
+async def test_head_of_what_has_get(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer.headers["content-length"]) > 0
 
 
 MODELS = [

@@ -47,7 +47,7 @@ def sabotaged(function, when):
 runtime.route = sabotaged(runtime.route, lambda request: request["model"] == "boom/route")
 local_answers.health = sabotaged(local_answers.health, lambda *args: True)
 endpoints.ENDPOINTS.resolve = sabotaged(endpoints.ENDPOINTS.resolve, lambda path: "boom" in path)
-handler.check_client = sabotaged(handler.check_client, lambda peer, headers, clients: "boom" in headers)
+handler.check_client = sabotaged(handler.check_client, lambda peer, headers, clients, path: "boom" in headers)
 AttemptBuilder.build = sabotaged(
     AttemptBuilder.build, lambda self, exchange, candidate, profile: candidate.model == "build"
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from urllib.parse import parse_qsl
 
 from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import LocalMode, TransparentMode, WireGuardMode
@@ -21,29 +21,20 @@ from smart_router.errors import ClientError
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
 
 
-class Shown(NamedTuple):
-    """A known key that a request carries: whose it is, and the header that holds it."""
-
-    client: str
-    header: str
+KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
+"""Parameters of a query in which clients send a key, in lower case; Gemini's send `key`."""
 
 
-def shown_keys(headers: Mapping[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return a request's keys by header, as OpenAI's and Anthropic's clients send them; empty for none."""
+def shown_keys(headers: Mapping[str, str], path: str = "") -> list[str]:
+    """Return a request's keys: a bearer token, those in Anthropic's, Google's and Azure's headers, those in
+    the query."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return ("authorization", bearer), ("x-api-key", headers.get("x-api-key", ""))
-
-
-def find_client(headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> Shown | None:
-    """The client whose key a request carries. Each comparison takes constant time."""
-    if not clients:
-        return None
-    for header, shown in shown_keys(headers):
-        for name, key in clients.items():
-            if same_key(shown, key):
-                return Shown(name, header)
-    return None
+    keys = [token.strip()] if scheme.lower() == "bearer" else []
+    keys += [headers.get(name, "") for name in ("x-api-key", "x-goog-api-key", "api-key")]
+    if "?" in path:
+        query = parse_qsl(path.partition("?")[2])
+        keys += [value for name, value in query if name.lower() in KEY_PARAMETERS]
+    return [key for key in keys if key]
 
 
 def same_key(shown: str, known: SecretStr) -> bool:
@@ -51,13 +42,18 @@ def same_key(shown: str, known: SecretStr) -> bool:
     return hmac.compare_digest(shown.encode(errors="surrogateescape"), known.get_secret_value().encode())
 
 
-def check_client(peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr]) -> str | None:
+def check_client(
+    peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr], path: str = ""
+) -> str | None:
     """Return the name of the client whose key was sent, None for a local client without a key.
 
-    Raises a 401 for an address beyond loopback without a known key.
+    Raises a 401 for an address beyond loopback without a known key. Each comparison takes constant time.
     """
-    if found := find_client(headers, clients):
-        return found.client
+    if clients:
+        for shown in shown_keys(headers, path):
+            for name, key in clients.items():
+                if same_key(shown, key):
+                    return name
     if is_loopback(peer):
         return None
     raise ClientError(

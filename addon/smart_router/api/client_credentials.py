@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus, urlsplit
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.api.access import same_key
+from smart_router.api.access import KEY_PARAMETERS, same_key
 from smart_router.providers.registry import PROVIDERS
 
 HIDDEN = b"(not kept)"
@@ -25,8 +25,6 @@ KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy
 
 _SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
 """Headers in which tools send a key, as bytes; hidden once the client is identified."""
-
-_KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 
 
 def _vendors() -> Mapping[str, frozenset[str]]:
@@ -93,7 +91,7 @@ def _remove_parameters(request: http.Request, unwanted: Callable[[str], bool]) -
     kept, removed = [], []
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
-        if unquote_plus(name).lower() in _KEY_PARAMETERS and unwanted(unquote_plus(value)):
+        if unquote_plus(name).lower() in KEY_PARAMETERS and unwanted(unquote_plus(value)):
             removed.append(f"?{name}=")
         else:
             kept.append(pair)
@@ -121,3 +119,5 @@ def hide_keys(flow: http.HTTPFlow) -> None:
     headers.fields = tuple(
         [(name, HIDDEN if name.lower() in _SECRET_HEADERS else value) for name, value in headers.fields]
     )
+    if "?" in flow.request.path:
+        _remove_parameters(flow.request, lambda value: True)

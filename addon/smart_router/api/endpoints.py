@@ -1,7 +1,7 @@
 """The paths that the router serves: one row for each endpoint.
 
 A row names its paths, its methods, and what answers: a client dialect, whose requests are routed, or a
-function of `local_answers`.
+function of `local_answers` or `model_lists`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from smart_router.api import gemini_models, local_answers
+from smart_router.api import local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.anthropic.client import MESSAGES
@@ -77,19 +77,19 @@ ROWS = (
         intercepted=True,
     ),
     Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=local_answers.response),
-    Endpoint("models", ("/v1/models",), answer=local_answers.models, intercepted=True),
-    Endpoint("model", ("/v1/models/{model}",), answer=local_answers.model, intercepted=True),
+    Endpoint("models", ("/v1/models",), answer=model_lists.models, intercepted=True),
+    Endpoint("model", ("/v1/models/{model}",), answer=model_lists.model, intercepted=True),
     Endpoint(
         "gemini models",
         ("/v1beta/models", "/v1alpha/models"),
-        answer=gemini_models.gemini_models,
+        answer=model_lists.gemini_models,
         errors=gemini_error,
         intercepted=True,
     ),
     Endpoint(
         "gemini model",
         ("/v1beta/models/{model}", "/v1alpha/models/{model}"),
-        answer=gemini_models.gemini_model,
+        answer=model_lists.gemini_model,
         errors=gemini_error,
         intercepted=True,
     ),

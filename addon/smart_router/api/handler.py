@@ -123,7 +123,7 @@ class RequestHandler:
     def _delay(self, flow: http.HTTPFlow, error: Exception) -> float:
         """Seconds that a refusal waits because its client tries wrong router keys."""
         guessed = isinstance(error, ClientError) and error.code in ("invalid_api_key", "host_not_allowed")
-        if not guessed or not _shows_key(flow.request.headers):
+        if not guessed or not _shows_key(flow.request):
             return 0.0
         return self._guesses.delay(_address(flow), time.monotonic())
 
@@ -199,7 +199,7 @@ class RequestHandler:
 
     def _identify(self, flow: http.HTTPFlow, clients: Mapping[str, SecretStr]) -> str | None:
         """The client's name, None for one on this machine without a key. Raises a 401 or 403 for others."""
-        client = check_client(_address(flow), flow.request.headers, clients)
+        client = check_client(_address(flow), flow.request.headers, clients, flow.request.path)
         if client is None and (host := self.claims.strange_host(flow.request)):
             raise host_refused(host)
         return client
@@ -245,9 +245,11 @@ class RequestHandler:
             self._route(flow, claim, router, endpoint.dialect, parameters, found)
             return None
         assert endpoint.answer is not None
-        answer = endpoint.answer(
-            LocalRequest(router, self.claims, parameters, claim.brief, flow.request.method, claim.client)
+        sent = flow.request
+        local = LocalRequest(
+            router, self.claims, parameters, claim.brief, sent.method, claim.client, sent.headers
         )
+        answer = endpoint.answer(local)
         if not isinstance(answer, http.Response):
             return _respond_later(flow, answer)
         flow.response = answer
@@ -278,14 +280,14 @@ async def _raise_later(error: Exception, seconds: float) -> None:
     raise error
 
 
-def _shows_key(headers: Mapping[str, str]) -> bool:
-    return any(key for _, key in shown_keys(headers))
+def _shows_key(request: http.Request) -> bool:
+    return bool(shown_keys(request.headers, request.path))
 
 
 def _is_public(flow: http.HTTPFlow, target: object) -> bool:
     """Return whether this is a remote health check without a key, which may see the status only."""
     public = isinstance(target, Target) and target.endpoint.public
-    return public and not is_loopback(_address(flow)) and not _shows_key(flow.request.headers)
+    return public and not is_loopback(_address(flow)) and not _shows_key(flow.request)
 
 
 async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:

@@ -1,4 +1,4 @@
-"""Answers that the router gives without a provider: its models, its health, its figures."""
+"""Answers that the router gives without a provider: its health, its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config
-from smart_router.errors import ClientError
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import count_running, running
 from smart_router.runtime import Runtime
@@ -29,8 +28,9 @@ class LocalRequest(NamedTuple):
     claims: Claims
     parameters: Mapping[str, str]
     brief: bool
-    method: str = "GET"
-    client: str | None = None
+    method: str
+    client: str | None
+    headers: Mapping[str, str]
 
 
 LocalAnswer = Callable[[LocalRequest], http.Response | Awaitable[http.Response]]
@@ -40,18 +40,6 @@ LocalAnswer = Callable[[LocalRequest], http.Response | Awaitable[http.Response]]
 def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> http.Response:
     """Return a response with a JSON body."""
     return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
-
-
-def models(request: LocalRequest) -> http.Response:
-    """`/v1/models`"""
-    runtime = request.runtime
-    return json_response(200, list_models(runtime.config, runtime.auth))
-
-
-def model(request: LocalRequest) -> http.Response:
-    """`/v1/models/{model}`"""
-    runtime, name = request.runtime, request.parameters["model"]
-    return json_response(200, get_model(runtime.config, runtime.auth, name))
 
 
 def response(request: LocalRequest) -> http.Response:
@@ -90,40 +78,6 @@ def metrics(request: LocalRequest) -> http.Response:
     recording = request.runtime.recording
     exposed, content_type = exposition(recording.totals, recording.writer.lost, count_running(request.claims))
     return http.Response.make(200, exposed, {"content-type": content_type})
-
-
-_MODELS_CREATED = 0
-"""OpenAI's list wants a creation time; the router knows none."""
-
-
-def list_models(config: Config, auth: AuthStore) -> dict[str, Any]:
-    """Return OpenAI's model list: the virtual models, then `provider/model` for each usable credential."""
-    ids = [(name, "smart-router") for name in config.routing.virtual_models]
-    ids += [
-        (f"{provider.id}/{model}", provider.id)
-        for provider in config.providers.values()
-        if auth.has_profile(provider.id)
-        for model in provider.models
-    ]
-    return {"object": "list", "data": [_model(name, owner) for name, owner in ids]}
-
-
-def get_model(config: Config, auth: AuthStore, name: str) -> dict[str, Any]:
-    """One model of the list, by its full id or by a bare one. Raises a 404 `model_not_found`."""
-    listed = list_models(config, auth)["data"]
-    for model in listed:
-        if name in (model["id"], model["id"].partition("/")[2]):
-            return dict(model)
-    raise ClientError(
-        404,
-        f"the model {name!r} does not exist or no credential reaches it",
-        code="model_not_found",
-        param="model",
-    )
-
-
-def _model(name: str, owner: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": _MODELS_CREATED, "owned_by": owner}
 
 
 def health(config: Config, auth: AuthStore, now: float, uptime: float) -> tuple[int, dict[str, Any]]:

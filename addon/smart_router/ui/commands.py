@@ -12,7 +12,7 @@ from mitmproxy import command, ctx, exceptions, http, types
 from mitmproxy.types import Data
 from rich.cells import cell_len, set_cell_size
 
-from smart_router.api import local_answers
+from smart_router.api import model_lists
 from smart_router.api.endpoints import ENDPOINTS
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import UnknownProfileError
@@ -147,8 +147,8 @@ class Commands:
         List the available models.
         """
         router = self._router()
-        listed = local_answers.list_models(router.config, router.auth)
-        return [model["id"] for model in listed["data"]]
+        listed = model_lists.list_models(router.config, router.auth)
+        return [model.id for model in listed]
 
     @command.command("router.profiles")  # type: ignore[untyped-decorator]
     def profiles(self) -> Data:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from smart_router.dialects.anthropic.answer import FINISH_REASONS
 from smart_router.dialects.anthropic.client import MESSAGES
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
-from smart_router.dialects.base import CallContext, ChatQuirks, Dialect, ModelCapabilities
+from smart_router.dialects.base import CallContext, ChatQuirks, Dialect
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import Event
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.providers.registry import PROVIDERS
@@ -67,7 +68,7 @@ def check(case: Case, message: Message) -> None:
 
 def call_of(case: Case) -> CallContext:
     quirks = PROVIDERS[case.provider].quirks if case.provider in PROVIDERS else ChatQuirks()
-    rules = ModelCapabilities(thinking="level" if case.model.startswith("gemini-3") else "budget")
+    rules = ModelRules(thinking="level" if case.model.startswith("gemini-3") else "budget")
     return CallContext(case.provider, case.model, case.stream, 1, "r", rules=rules, quirks=quirks)
 
 
