@@ -23,8 +23,8 @@ from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.providers.registry import PROVIDERS
 from tests.dialects.anthropic.messages_reading import check_message, read_stream, read_whole
-from tests.dialects.anthropic.test_dialect import OWN_EXPECTATION
-from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
+from tests.dialects.anthropic.recorded import OWN_EXPECTATION
+from tests.dialects.anthropic.recorded import prepare as prepare_anthropic
 from tests.dialects.gemini.gemini_cases import FINISH as GEMINI_FINISH
 from tests.dialects.gemini.gemini_cases import cut
 from tests.dialects.openai_chat.test_dialect import FINISH as CHAT_FINISH
