@@ -28,9 +28,11 @@ from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.store import Continued, ResponseStore
+from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
-from smart_router.routing import Decision, StickyTable, route, session_keys
+from smart_router.routing import Decision, StickyTable, explicit, route, session_keys
+from smart_router.routing.resolve import resolve_unlisted
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +140,7 @@ class Runtime:
             started=started,
             limits=self.limits,
             request=request,
-            decision=self._decide(request, keys.earlier),
+            decision=self._decide(dialect, request, keys.earlier),
             session=keys.session,
             sticky_keys=keys.sticky,
             client=client,
@@ -148,10 +150,13 @@ class Runtime:
             body=continued.body,
         )
 
-    def _decide(self, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:
+    def _decide(self, dialect: ClientDialect, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:
         now = time.monotonic()
         having = self.auth.configured()
-
+        if dialect.name == UNTRANSLATED.name:
+            asked, known = request["model"], self.config
+            order = known.routing.provider_order
+            return explicit(asked, resolve_unlisted(asked, known.providers, having.__contains__, order))
         return route(
             request,
             config=self.config.routing,

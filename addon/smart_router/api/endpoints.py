@@ -21,6 +21,7 @@ from smart_router.dialects.client_errors import ErrorBody, gemini_error, openai_
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.client import RESPONSES
+from smart_router.dialects.untranslated import UNTRANSLATED_ENDPOINTS
 from smart_router.errors import ClientError
 
 READ = ("GET", "HEAD")
@@ -77,6 +78,10 @@ ROWS = (
         intercepted=True,
     ),
     Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=local_answers.response),
+    *(
+        Endpoint(one.path.strip("/"), (f"/v1{one.path}",), ("POST",), dialect=one)
+        for one in UNTRANSLATED_ENDPOINTS
+    ),
     Endpoint("models", ("/v1/models",), answer=model_lists.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=model_lists.model, intercepted=True),
     Endpoint(
@@ -123,7 +128,9 @@ class Endpoints:
             else:
                 (self._formats if row.dialect else self._local).append((_compiled(path), row))
             first, second = [*path.split("/")[1:3], ""][:2]
-            self._claimed += (f"/{first}/",) if first != "v1" else ("/v1/", f"/{second}/")
+            self._claimed += (f"/{first}/",)
+            if first == "v1" and row.intercepted:  # other sites have /images/ and /audio/, too
+                self._claimed += (f"/{second}/",)
         if row.dialect is not None:
             self._dialects += (row.dialect,)
 

@@ -62,17 +62,10 @@ UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/v1/messages/*", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
     UnservedPath("/v1/complete", anthropic_error, "Anthropic's Text Completions API", _ANTHROPIC_HINT),
     UnservedPath("/anthropic", anthropic_error, "Anthropic's API", _ANTHROPIC_HINT),
-    UnservedPath("/v1/completions", openai_error, "OpenAI's legacy Completions API", f"use {_CHAT}"),
-    UnservedPath("/v1/embeddings", openai_error, "The Embeddings API", _OPENAI_HINT),
-    UnservedPath("/v1/moderations", openai_error, "The Moderations API", _OPENAI_HINT),
-    UnservedPath("/v1/images/generations", openai_error, "The Images API", _OPENAI_HINT),
-    UnservedPath("/v1/images/edits", openai_error, "The Images API", _OPENAI_HINT),
-    UnservedPath("/v1/images/variations", openai_error, "The Images API", _OPENAI_HINT),
     UnservedPath("/v1/audio", openai_error, "The Audio API", _OPENAI_HINT),
     UnservedPath("/v1/realtime", openai_error, "The Realtime API", _OPENAI_HINT),
     UnservedPath("/v1/files", openai_error, "The Files API", _OPENAI_HINT),
     UnservedPath("/v1/batches", openai_error, "The Batch API", _OPENAI_HINT),
-    UnservedPath("/v1/rerank", openai_error, "The Rerank API", _OPENAI_HINT),
     UnservedPath(
         "/v1beta/openai", openai_error, "This path of Google's OpenAI-compatible API", _BASE_URL_HINT
     ),

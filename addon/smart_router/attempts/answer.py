@@ -107,6 +107,7 @@ class Answer:
         """Return the head of a streamed answer."""
         headers = {
             "content-type": self._writer.content_type,
+            **self._content_type(),
             "cache-control": "no-cache",
             "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
             **router_headers(self.exchange, final=self.due),
@@ -133,13 +134,23 @@ class Answer:
     def _native(self) -> http.Response:
         """Return a native answer's own bytes."""
         attempt = self.exchange.attempt
-        return self._json(200, (attempt.body if attempt else None) or b"")
+        return self._json(200, attempt.take_whole() if attempt else b"", self._content_type())
 
     @property
     def _keeps(self) -> bool:
         """True if the answer is written in any case, since the client may ask for it again."""
         facts = self.exchange.request.get("x_router")
         return isinstance(facts, Mapping) and "keep" in facts
+
+    def _content_type(self) -> Mapping[str, str]:
+        """The header of an answer that passes as it came, if there is an answer yet."""
+        attempt = self.exchange.attempt
+        response = attempt.flow.response if attempt and attempt.passes else None
+        return (
+            {"content-type": response.headers["content-type"]}
+            if response and "content-type" in response.headers
+            else {}
+        )
 
     def error_response(self, error: ClientError) -> http.Response:
         """Return an error for a client that has no head yet."""

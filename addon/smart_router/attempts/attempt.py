@@ -29,6 +29,7 @@ from smart_router.dialects.base import CallContext, Dialect, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
 from smart_router.dialects.sse import MAX_EVENT_BYTES
+from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.errors import UpstreamError
 from smart_router.local_trouble import local_trouble, names_no_host
 from smart_router.providers.base import Provider
@@ -43,12 +44,13 @@ _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 class Attempt:
     """One attempt and its progress. Times are monotonic seconds.
 
-    `credential` are the headers with the secret, added to a copy at send time and only for `origin` (scheme,
-    host and port). `deadline` ends the present phase. `captured` is the streamed answer for the flow. An
-    answer that is held in memory has at most `max_answer` bytes; `received` counts the decompressed bytes of
-    a stream, which is `held` until its client gets the first part; `unsent` are those of a native one that
-    its client has yet to get. `body` is a whole answer after decompression, `damage` the reason why that
-    failed. `of_login`: the credential is an access token. `over`: no more events follow, since `ended`.
+    `credential` are the headers with the secret, added to a
+    copy at send time and only for `origin` (scheme, host and port). `deadline` ends the present phase.
+    `captured` is the streamed answer for the flow. An answer that is held in memory has at most
+    `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
+    client gets the first part; `unsent` are those of a native one that its client has yet to get. `body`
+    is a whole answer after decompression, `damage` the reason why that failed. `of_login`: the credential
+    is an access token. `over`: no more events follow, since `ended`.
     """
 
     number: int
@@ -93,7 +95,13 @@ class Attempt:
     @property
     def passes(self) -> bool:
         """True if the client gets the answer's own bytes."""
+        if self.dialect is UNTRANSLATED:
+            return self.form != "error"
         return self.call.native and self.form == ("stream" if self.call.stream else "whole")
+
+    def take_whole(self) -> bytes:
+        """Return the bytes of an answer for a client that did not ask for a stream."""
+        return self.take_unsent(to_the_end=True) if self.body is None else self.body
 
     def take_unsent(self, *, to_the_end: bool) -> bytes:
         """Return bytes of a native stream that the client has yet to get: complete events, or all.
@@ -231,6 +239,8 @@ class Attempt:
             answer = self._read_whole()
             if not isinstance(answer, UpstreamError):
                 self.measurements.take_complete(answer)
+                if self.passes and self.call.stream:  # such as of a model that cannot stream
+                    self.unsent += self.body or b""
         except DecodeError as error:
             answer = self._undecodable(error)
         except Exception:

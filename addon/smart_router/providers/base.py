@@ -13,6 +13,7 @@ from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fitting import needs_responses
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.untranslated import UNTRANSLATED
 
 _ANY_RULES = ModelRules()
 _NO_QUIRKS = ChatQuirks()
@@ -58,7 +59,8 @@ class Provider:
 
     Place: a smaller `order` comes first in lists and when several providers have a model of the same id;
     providers with a login follow those with a key. `listed` is False for providers that take any model id
-    (openrouter, declared servers), so that ids outside the catalogue are accepted.
+    (openrouter, declared servers), so that ids outside the catalogue are accepted. `other_models` are
+    patterns of ids that belong to it at endpoints other than chat.
 
     Wires: `dialect` is the provider's, `responses` its second one, for requests that OpenAI's newer models
     take on `/responses` only (see `ModelRules.wire`).
@@ -105,6 +107,7 @@ class Provider:
     responses: Dialect | None = None
     models: Mapping[str, Model] = field(default_factory=dict)
     listed: bool = True
+    other_models: tuple[str, ...] = ()
     prices: PriceNames | None = None
     telemetry_name: str | None = None
 
@@ -113,10 +116,17 @@ class Provider:
 
         A client's own format (`asked_in`, by the name of its dialect) comes first: nothing is lost in it.
         """
+        if asked_in == UNTRANSLATED.name:
+            return UNTRANSLATED
         responses = self.responses
         if responses is not None and (asked_in == responses.name or needs_responses(request, rules)):
             return responses
         return self.dialect
+
+    @property
+    def has_openai_paths(self) -> bool:
+        """True if OpenAI's further endpoints (embeddings, images) may be below `base_url`."""
+        return self.kind == "key" and self.dialect.name == "openai-chat"
 
     def address(self, resource_url: str | None = None, place: int = 0) -> str:
         """Return the base URL for a login whose own is `resource_url`, after `place` failed addresses."""

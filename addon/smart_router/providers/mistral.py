@@ -52,6 +52,7 @@ PROVIDER = Provider(
     base_url_env="MISTRAL_BASE_URL",  # [U]
     key_env=("MISTRAL_API_KEY",),
     quirks=_QUIRKS,
+    other_models=("mistral-embed*", "codestral-embed*"),
     error_rules=_ERROR_RULES,
     telemetry_name="mistral_ai",
 )

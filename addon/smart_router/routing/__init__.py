@@ -19,7 +19,7 @@ from smart_router.routing.scoring import Scored, score_request
 from smart_router.routing.selector import rules_of, select
 from smart_router.routing.sticky import StickyEntry, StickyTable, session_keys
 
-__all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "route", "session_keys"]
+__all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "explicit", "route", "session_keys"]
 
 
 def route(
@@ -50,7 +50,7 @@ def route(
     virtual = config.virtual_models.get(asked)
     if virtual is None:
         found = resolve(asked, providers, configured, config.provider_order)
-        return Decision(asked, True, None, None, None, (), (found,), False, f"asked for {found}")
+        return explicit(asked, found)
 
     scored = score_request(request, config)
     task = background_task(request)
@@ -90,6 +90,11 @@ def route(
         needs=needs,
         why=_why(virtual, scored, tier, task, kept if stays else None, chain[0]),
     )
+
+
+def explicit(asked: str, found: Candidate) -> Decision:
+    """The decision for a model that was named."""
+    return Decision(asked, True, None, None, None, (), (found,), False, f"asked for {found}")
 
 
 def _why(

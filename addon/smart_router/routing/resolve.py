@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
-from smart_router.errors import ClientError
+from smart_router.errors import ClientError, unsupported
 from smart_router.providers.base import Provider
 from smart_router.routing.decision import Candidate
 
@@ -38,6 +39,38 @@ def resolve(
     if listing:
         raise _no_credential(asked, [providers[candidate.provider] for candidate in listing], ())
     raise ClientError(404, f"The model `{asked}` does not exist.", code="model_not_found", param="model")
+
+
+def resolve_unlisted(
+    asked: str,
+    providers: Mapping[str, Provider],
+    configured: Callable[[str], bool],
+    order: Sequence[str] = (),
+) -> Candidate:
+    """The candidate for an endpoint other than chat, whose models the catalogue does not have.
+
+    `provider/model` is taken at its word; a bare id belongs to the provider that lists it, or to one whose
+    `other_models` match it. Raises ClientError as `resolve` does, and a 400 for a provider whose API is not
+    OpenAI's.
+    """
+    name, _, model = asked.partition("/")
+    if model and name in providers:
+        owners = [Candidate(name, model)]
+    else:
+        owners = [
+            Candidate(id_, asked)
+            for id_ in _ordered(providers, order)
+            if asked in providers[id_].models
+            or any(fnmatchcase(asked, pattern) for pattern in providers[id_].other_models)
+        ]
+    if not owners:
+        raise ClientError(404, f"The model `{asked}` does not exist.", code="model_not_found", param="model")
+    found = next((owner for owner in owners if configured(owner.provider)), None)
+    if found is None:
+        raise _no_credential(asked, [providers[owner.provider] for owner in owners], ())
+    if not providers[found.provider].has_openai_paths:
+        raise unsupported("model", f"{found.provider} does not have this endpoint of OpenAI's API")
+    return found
 
 
 def _as_named(asked: str, providers: Mapping[str, Provider]) -> Candidate | None:

@@ -1,0 +1,241 @@
+"""Endpoints of OpenAI's API that are passed on, not translated: embeddings, images, audio and the like.
+
+Only the model's name changes. Requests are JSON or multipart forms, answers are JSON, event streams or binary
+data; they are read for their usage alone (OpenAI API reference; Jina's and Cohere's for rerank).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.client_schema import read_json
+from smart_router.dialects.errors import read_error
+from smart_router.dialects.hub import (
+    ChatCompletion,
+    ChatRequest,
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    Start,
+    Usage,
+    UsageEvent,
+    make_usage,
+)
+from smart_router.dialects.json_values import as_count, as_object, as_text
+from smart_router.dialects.native import Received, with_model
+from smart_router.dialects.openai_chat.client import ChatStreamWriter
+from smart_router.dialects.sse import SseParser
+from smart_router.errors import ApiError, ClientError, UpstreamError
+
+_SOMETHING = " "
+"""Stands for the answer, which is not read."""
+
+_UNUSED = "requests of this endpoint are not translated"
+
+
+class UntranslatedClient:
+    """One endpoint; see `ClientDialect`. `path` is the provider's, below its base URL.
+
+    `default_model` is the API's own where a request may name none.
+    """
+
+    name = "untranslated"
+    keep_alive = b""
+
+    def __init__(self, path: str, operation: str, default_model: str | None = None) -> None:
+        self.path = path
+        self.operation = operation
+        self.request_path = re.compile(rf"{path}$")
+        self._default_model = default_model
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read model and `stream` of a request. Raises ClientError (400, naming the field)."""
+        fields = _form_fields(body) if _is_form(body) else read_json(body)
+        if not isinstance(fields, dict):
+            raise ClientError(400, "Invalid request body: it is not a JSON object.", code="invalid_type")
+        model, stream = fields.get("model", self._default_model), fields.get("stream") or False
+        if model is None:
+            message = "Missing required parameter: 'model'."
+            raise ClientError(400, message, code="missing_required_parameter", param="model")
+        if not isinstance(model, str) or not model:
+            raise ClientError(400, "Invalid 'model': not a name.", code="invalid_type", param="model")
+        if not isinstance(stream, bool):
+            raise ClientError(400, "Invalid 'stream': not a boolean.", code="invalid_type", param="stream")
+        return cast(
+            ChatRequest, {"model": model, "messages": [], "stream": stream, "x_router": {"path": self.path}}
+        )
+
+    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
+        """Return the request with another model. Raises ValueError if the body holds none."""
+        return path, _with_model(body, model)
+
+    def open_writer(self, request: ChatRequest) -> ChatStreamWriter:
+        """Return a writer for errors: the answer itself is passed on."""
+        return ChatStreamWriter(include_usage=False)
+
+    def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
+        """Nothing: the answer itself is passed on."""
+        return b""
+
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """Return OpenAI's error object."""
+        return openai_error(error)
+
+
+def _is_form(body: bytes) -> bool:
+    return body.startswith(b"--")
+
+
+def _form_fields(body: bytes) -> dict[str, Any]:
+    """The two fields of a multipart form that matter here (RFC 7578)."""
+    fields: dict[str, Any] = {}
+    if found := _field(body, b"model"):
+        fields["model"] = found[1].decode("utf-8", "replace")
+    if found := _field(body, b"stream"):
+        fields["stream"] = found[1].strip().lower() in (b"true", b"1")
+    return fields
+
+
+def _field(body: bytes, name: bytes) -> re.Match[bytes] | None:
+    """The field of a form; its boundary cannot occur within a file."""
+    boundary = body[: body.find(b"\n")].strip()
+    lines = rb"(?:[^\r\n]+\r\n)*"
+    named = rb'content-disposition:[^\r\n]*[ ;]name="?%b"?[ \t]*\r\n' % name
+    pattern = rb"%b\r\n%b?%b%b\r\n(.*?)\r\n%b" % (edge := re.escape(boundary), lines, named, lines, edge)
+    return re.search(pattern, body, re.IGNORECASE | re.DOTALL)
+
+
+def _with_model(body: bytes, model: str) -> bytes:
+    """The request with another model. Raises ValueError if it has none."""
+    if not _is_form(body):
+        return with_model(body, model)
+    found = _field(body, b"model")
+    if found is None:
+        raise ValueError("the form has no field 'model'")
+    return body[: found.start(1)] + model.encode() + body[found.end(1) :]
+
+
+class UntranslatedDialect:
+    """Reads answers of these endpoints; see `Dialect`."""
+
+    name = "untranslated"
+    request_path = re.compile(r"(?!)")
+
+    def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
+        """Raises ClientError: nothing can be written."""
+        raise ClientError(400, _UNUSED)
+
+    def write_native(
+        self, received: Received, request: ChatRequest, call: CallContext
+    ) -> ProviderRequest | None:
+        """The request with the provider's name for the model."""
+        headers = {"accept": "*/*", **received.headers_named(("accept", "content-type"))}
+        path = as_text(as_object(request.get("x_router")).get("path"))
+        return ProviderRequest(path, headers, _with_model(received.body, call.model))
+
+    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
+        """As the client wants it."""
+        return bool(request.get("stream"))
+
+    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
+        """The usage of a whole answer; anything may be in it."""
+        answer = _object(body) if body.startswith(b"{") else {}
+        message: Any = {"role": "assistant", "content": _SOMETHING}
+        completion: ChatCompletion = {
+            "id": call.mint("untranslated", 0),
+            "object": "chat.completion",
+            "created": call.now,
+            "model": call.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        }
+        if usage := read_usage(answer):
+            completion["usage"] = usage
+        return completion
+
+    def open_stream(self, call: CallContext) -> StreamReader:
+        """Return a reader that looks for usage and failures."""
+        return _Stream(call)
+
+
+class _Stream:
+    """Reads one event stream; the end is the connection's close, or `[DONE]`."""
+
+    def __init__(self, call: CallContext) -> None:
+        self._call = call
+        self._sse = SseParser()
+        self._begun = False
+        self._ended = False
+        self._usage: Usage | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete: that there is an answer, or that it failed."""
+        return [event for item in self._sse.feed(data) for event in self._read(item.data)]
+
+    def close(self) -> list[Event]:
+        """The last events."""
+        events = [event for item in self._sse.close() for event in self._read(item.data)]
+        if self._ended:
+            return events
+        self._ended = True
+        usage = [UsageEvent(self._usage)] if self._usage else []
+        return [*events, *self._begin(), Finish("stop"), *usage, End()]
+
+    def _begin(self) -> list[Event]:
+        if self._begun:
+            return []
+        self._begun = True
+        return [Start(self._call.mint("untranslated", 0), self._call.model, self._call.now)]
+
+    def _read(self, data: bytes) -> list[Event]:
+        if self._ended:
+            return []
+        event = _object(data)
+        if event.get("error"):
+            self._ended = True
+            return [Failure(read_error(500, {}, event, self._call.error_rules, self._call.now))]
+        self._usage = read_usage(event) or self._usage
+        return [*self._begin(), Delta({"content": _SOMETHING})]
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        return as_object(from_json(data))
+    except ValueError:
+        return {}
+
+
+def read_usage(answer: Mapping[str, Any]) -> Usage | None:
+    """Token counts under the names that these endpoints give them; None for none."""
+    usage = as_object(answer.get("usage"))
+    billed = as_object(as_object(answer.get("meta")).get("tokens"))
+    counts = usage or billed
+    total = as_count(counts.get("total_tokens"), None)
+    asked = as_count(counts.get("prompt_tokens", counts.get("input_tokens")), None)
+    said = as_count(counts.get("completion_tokens", counts.get("output_tokens")))
+    if asked is None and total is None:
+        return None
+    return make_usage(asked if asked is not None else max(0, (total or 0) - said), said, total=total)
+
+
+UNTRANSLATED = UntranslatedDialect()
+
+UNTRANSLATED_ENDPOINTS = (
+    UntranslatedClient("/embeddings", "embeddings"),
+    UntranslatedClient("/completions", "text_completion"),
+    UntranslatedClient("/moderations", "moderation", "omni-moderation-latest"),
+    UntranslatedClient("/rerank", "rerank"),
+    UntranslatedClient("/images/generations", "image_generation"),
+    UntranslatedClient("/images/edits", "image_generation"),
+    UntranslatedClient("/images/variations", "image_generation"),
+    UntranslatedClient("/audio/speech", "speech"),
+    UntranslatedClient("/audio/transcriptions", "transcription"),
+    UntranslatedClient("/audio/translations", "transcription"),
+)
