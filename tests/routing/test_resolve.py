@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from smart_router.errors import ClientError
 from smart_router.routing.resolve import resolve
 from tests.routing.fakes import only, provider, world
 
+KNOWN = world(
+    dataclasses.replace(provider("openai", "gpt-6", "gpt-4o"), families=("gpt-*", "o[0-9]*")),
+    dataclasses.replace(provider("anthropic", "claude-5-5"), families=("claude-*",)),
+    provider("groq", "openai/gpt-oss"),
+)
 PROVIDERS = world(
     provider("openai", "gpt-6", "shared"),
     provider("anthropic", "claude-5-5", "shared"),
@@ -64,3 +71,35 @@ def test_without_credential_is_401_and_says_what_to_do(asked: str, told: str) ->
         resolve(asked, PROVIDERS, only("openrouter"))
     assert caught.value.status == 401
     assert told in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("openai/gpt-4o-2024-08-06", "openai/gpt-4o-2024-08-06"),  # a date is no other model
+        ("gpt-4o-2024-08-06", "openai/gpt-4o-2024-08-06"),
+        ("anthropic/claude-5-5-20261001", "anthropic/claude-5-5-20261001"),
+        ("openai/gpt-7", "openai/gpt-7"),  # newer than the catalogue: the vendor knows whether it exists
+        ("gpt-7-mini", "openai/gpt-7-mini"),
+        ("o9", "openai/o9"),
+        ("claude-next", "anthropic/claude-next"),
+        ("openai/gpt-oss", "groq/openai/gpt-oss"),  # who lists it goes before whose family it looks like
+    ],
+)
+def test_dated_ids_and_ids_newer_than_the_catalogue(asked: str, found: str) -> None:
+    assert str(resolve(asked, KNOWN, only(*KNOWN))) == found
+
+
+def test_an_id_of_a_family_needs_its_providers_credential() -> None:
+    with pytest.raises(ClientError, match="set OPENAI_API_KEY") as caught:
+        resolve("openai/gpt-7", KNOWN, only("groq"))
+    assert caught.value.status == 401
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"), [("gtp-6", "gpt-6"), ("openai/gtp-4o", "openai/gpt-4o"), ("clude-5-5", "claude-5-5")]
+)
+def test_a_404_names_the_nearest_id(asked: str, near: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        resolve(asked, KNOWN, only(*KNOWN))
+    assert caught.value.message.endswith(f"; did you mean {near}?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -19,9 +20,17 @@ _ANY_RULES = ModelRules()
 _NO_QUIRKS = ChatQuirks()
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
+_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$", re.ASCII)
+"""The end of dated ids: gpt-5-2025-08-07, claude-sonnet-4-5-20250929, kimi-k2-instruct-0905."""
+
 Basis = Literal["measured", "estimated", "equivalent"]
 """The basis of an amount: the provider's own token counts and a list price; an estimate of either; or the
 list price of work that a subscription has already paid for."""
+
+
+def undated(model_id: str) -> str:
+    """Return a model's id without the date at its end."""
+    return _DATE.sub("", model_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,8 @@ class Provider:
     Place: a smaller `order` comes first in lists and when several providers have a model of the same id;
     providers with a login follow those with a key. `listed` is False for providers that take any model id
     (openrouter, declared servers), so that ids outside the catalogue are accepted. `other_models` are
-    patterns of ids that belong to it at endpoints other than chat.
+    patterns of ids that belong to it at endpoints other than chat, `families` are those of its chat models,
+    also of ones that are newer than the catalogue.
 
     Wires: `dialect` is the provider's, `responses` its second one, for requests that OpenAI's newer models
     take on `/responses` only (see `ModelRules.wire`).
@@ -106,10 +116,19 @@ class Provider:
     error_rules: tuple[ErrorRule, ...] = ()
     responses: Dialect | None = None
     models: Mapping[str, Model] = field(default_factory=dict)
+    families: tuple[str, ...] = ()
     listed: bool = True
     other_models: tuple[str, ...] = ()
     prices: PriceNames | None = None
     telemetry_name: str | None = None
+
+    def find_model(self, model_id: str) -> Model | None:
+        """Return the model of an id, with or without a date; None if the catalogue has none."""
+        return self.models.get(model_id) or self.models.get(undated(model_id))
+
+    def is_family(self, model_id: str) -> bool:
+        """Return whether an id outside the catalogue looks like one of the provider's."""
+        return any(fnmatchcase(model_id, family) for family in self.families)
 
     def dialect_for(self, request: ChatRequest, rules: ModelRules, asked_in: str = "") -> Dialect:
         """Return the dialect in which a model with these rules takes a request.

@@ -23,14 +23,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from smart_router.dialects.model_rules import ModelRules
-from smart_router.providers.base import Model
+from smart_router.providers.base import Model, undated
 
 _FOLDER = Path(__file__).with_name("models")
 _FIELDS = frozenset(field.name for field in fields(ModelRules)) | {"source"}
 _RULES = TypeAdapter(ModelRules)
-
-_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$", re.ASCII)
-"""The end of dated ids: gpt-5-2025-08-07, claude-sonnet-4-5-20250929, kimi-k2-instruct-0905."""
 
 _CLASS = re.compile(r"\[[^]]*\]")
 """A class of characters in a pattern: it stands for one."""
@@ -68,9 +65,10 @@ def rows_of(provider_id: str, model_id: str) -> _Rows:
     return {row_id: rows[row_id] for row_id in ids}
 
 
-def undated(model_id: str) -> str:
-    """Return a model's id without the date at its end."""
-    return _DATE.sub("", model_id)
+@functools.cache
+def families(provider_id: str) -> tuple[str, ...]:
+    """Return the patterns of a provider's families of models."""
+    return tuple(row_id for row_id in _rows(provider_id) if "*" in row_id[1:])
 
 
 def read_rows(provider_id: str, text: str) -> _Rows:

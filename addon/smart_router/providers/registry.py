@@ -16,7 +16,7 @@ from types import MappingProxyType
 from smart_router import providers
 from smart_router.dialects import masking
 from smart_router.providers.base import Provider
-from smart_router.providers.catalogue import load_models
+from smart_router.providers.catalogue import families, load_models
 
 _OTHERS = frozenset({"base", "catalogue", "openai_compatible", "registry"})
 
@@ -33,7 +33,9 @@ def collect(rows: Iterable[Provider]) -> Mapping[str, Provider]:
             if name in owners:
                 raise ValueError(f"{owners[name]} and {row.id} have the same {name}")
             owners[name] = row.id
-    return MappingProxyType({row.id: replace(row, models=load_models(row.id)) for row in rows})
+    return MappingProxyType(
+        {row.id: replace(row, models=load_models(row.id), families=families(row.id)) for row in rows}
+    )
 
 
 def _modules() -> Iterator[Provider]:

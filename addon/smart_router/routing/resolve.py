@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from smart_router.errors import ClientError, unsupported
 from smart_router.providers.base import Provider
 from smart_router.routing.decision import Candidate
+from smart_router.suggestions import did_you_mean
 
 
 def resolve(
@@ -21,16 +22,22 @@ def resolve(
     Read first as `provider/model`, where the first segment is a provider that has such a model (or that
     takes any id); then as a bare id, slashes and all, of the providers that list it: the first configured
     one in `order`, then in the registry's order. So `openai/gpt-oss-120b`, which openai does not list, is
-    groq's id, and `anthropic/claude-sonnet-5.5`, with a dot, is OpenRouter's.
+    groq's id, and `anthropic/claude-sonnet-5.5`, with a dot, is OpenRouter's. A date at the end of an id does
+    not matter. An id that nobody lists goes to a provider whose family of models it looks like, which knows
+    whether it exists.
 
     Raises ClientError: 404 if nobody has the model, 401 if the provider that has it has no credential.
     """
     named = _as_named(asked, providers)
     if named and configured(named.provider):
         return named
-    listing = [
-        Candidate(name, asked) for name in _ordered(providers, order) if asked in providers[name].models
-    ]
+    ordered = [providers[name] for name in _ordered(providers, order)]
+    listing = [Candidate(one.id, asked) for one in ordered if one.find_model(asked)]
+    if not listing and not named:
+        named = _of_family(asked, providers)
+        listing = [Candidate(one.id, asked) for one in ordered if one.is_family(asked)]
+        if named and configured(named.provider):
+            return named
     reachable = [candidate for candidate in listing if configured(candidate.provider)]
     if named:
         raise _no_credential(asked, [providers[named.provider]], reachable)
@@ -38,7 +45,10 @@ def resolve(
         return reachable[0]
     if listing:
         raise _no_credential(asked, [providers[candidate.provider] for candidate in listing], ())
-    raise ClientError(404, f"The model `{asked}` does not exist.", code="model_not_found", param="model")
+    near = did_you_mean(asked, _names(ordered, configured))
+    raise ClientError(
+        404, f"The model `{asked}` does not exist{near or '.'}", code="model_not_found", param="model"
+    )
 
 
 def resolve_unlisted(
@@ -76,9 +86,23 @@ def resolve_unlisted(
 def _as_named(asked: str, providers: Mapping[str, Provider]) -> Candidate | None:
     name, _, model = asked.partition("/")
     provider = providers.get(name)
-    if provider is None or not model or (provider.listed and model not in provider.models):
+    if provider is None or not model or (provider.listed and not provider.find_model(model)):
         return None
     return Candidate(name, model)
+
+
+def _of_family(asked: str, providers: Mapping[str, Provider]) -> Candidate | None:
+    name, _, model = asked.partition("/")
+    provider = providers.get(name)
+    return Candidate(name, model) if provider and provider.is_family(model) else None
+
+
+def _names(ordered: Iterable[Provider], configured: Callable[[str], bool]) -> Iterator[str]:
+    """Names that a model can be asked for by, those of providers with a credential."""
+    for provider in ordered:
+        if configured(provider.id):
+            for model in provider.models:
+                yield from (model, f"{provider.id}/{model}")
 
 
 def _ordered(providers: Mapping[str, Provider], order: Sequence[str]) -> Iterator[str]:

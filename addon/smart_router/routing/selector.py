@@ -54,7 +54,7 @@ def select(
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
     """Return the catalogue's capabilities of a candidate; all of them for an unknown model."""
-    model = providers[candidate.provider].models.get(candidate.model)
+    model = providers[candidate.provider].find_model(candidate.model)
     return model.rules if model else _UNKNOWN
 
 

@@ -41,7 +41,7 @@ def _unknown(candidate: Candidate, providers: Mapping[str, Provider]) -> str | N
     if provider is None:
         near = did_you_mean(candidate.provider, providers)
         return f"{str(candidate)!r} is skipped, for there is no provider {candidate.provider!r}{near}"
-    if provider.listed and candidate.model not in provider.models:
+    if provider.listed and not provider.find_model(candidate.model):
         near = did_you_mean(candidate.model, provider.models)
         return (
             f"{str(candidate)!r} is not a model of {provider.id} that the router knows{near}; "
