@@ -23,10 +23,12 @@ ErrorClass = Literal[
     "context_length",
     "content_filter",
     "bad_request",
+    "unsupported",
     "local",
 ]
-"""Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried. `local`
-is the router's own trouble: no file descriptors, no network, no name resolution."""
+"""Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried.
+`unsupported` is a request that this provider or model does not take, though others may. `local` is the
+router's own trouble: no file descriptors, no network, no name resolution."""
 
 Scope = Literal["model", "profile", "none"]
 """The extent of a failure: this model of the profile, the whole profile, or only this request."""
@@ -42,6 +44,7 @@ RETRYABLE: frozenset[ErrorClass] = frozenset(
         "server",
         "timeout",
         "context_length",
+        "unsupported",
         "local",
     }
 )

@@ -17,6 +17,7 @@ from mitmproxy import http
 
 from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
+from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.retries import RetryBudget
@@ -54,7 +55,7 @@ class Runtime:
         self.reasoning = ReasoningCache()
         self.responses = ResponseStore()
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
-        self.budget, self.troubles = RetryBudget(), Troubles()
+        self.budget, self.troubles, self.lessons = RetryBudget(), Troubles(), Lessons()
         self.services = self._services()
         self.limits = Limits()
 
@@ -110,6 +111,7 @@ class Runtime:
             self.refresher,
             self.budget,
             self.troubles,
+            lessons=self.lessons,
         )
 
     def open_exchange(

@@ -54,6 +54,8 @@ AUTO: list[tuple[list[ErrorClass], list[str]]] = [
     # of the request's length: the next candidate, and never the same again
     (["context_length", "context_length", "context_length"], [A1, OTHER, B, "Exhausted"]),
     (["context_length", "server", "server"], [A1, OTHER, B, "Wait", OTHER2]),
+    # of the provider's own limits: likewise
+    (["unsupported", "unsupported", "unsupported"], [A1, OTHER, B, "Exhausted"]),
     # of the router itself: nobody's fault
     (["local", "local", "local"], [A1, OTHER, B, "Wait", A1]),
     # the request's own

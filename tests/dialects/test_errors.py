@@ -142,11 +142,20 @@ def test_403_holds_for_the_key_only_if_it_speaks_of_the_account(
         (404, {"message": "The model `x` does not exist"}, "model_not_found"),
         (403, {"message": "Project does not have access to model `x`"}, "model_not_found"),
         # what a tool is called, or a parameter is, decides nothing
-        (400, {"message": "Invalid schema for function 'get_billing_rate_limit'"}, "bad_request"),
+        (
+            400,
+            {"message": "Invalid 'temperature': decimal above maximum value. Expected <= 2"},
+            "bad_request",
+        ),
+        # a limit of this vendor's, which another may not have
+        (400, {"code": "array_above_max_length", "message": "Invalid 'tools'"}, "unsupported"),
+        (422, {"message": "input: Extra inputs are not permitted"}, "unsupported"),
+        (400, {"message": 'Unknown name "x": Cannot find field.'}, "unsupported"),
+        (400, {"message": "Invalid schema for function 'get_billing_rate_limit'"}, "unsupported"),
         (
             400,
             {"message": "Unsupported parameter: 'temperature' is not supported with this model."},
-            "bad_request",
+            "unsupported",
         ),
     ],
 )

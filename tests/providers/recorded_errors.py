@@ -7,6 +7,7 @@ from smart_router.errors import ErrorClass, Scope
 Reading = tuple[ErrorClass, Scope, str | None]
 
 BAD: Reading = ("bad_request", "none", None)
+UNSUPPORTED: Reading = ("unsupported", "none", None)
 AUTH: Reading = ("auth", "profile", "invalid_api_key")
 UNAFFORDABLE: Reading = ("quota", "none", "insufficient_quota")
 AUTH_MODEL: Reading = ("auth", "model", "invalid_api_key")
@@ -59,7 +60,7 @@ RECORDED: dict[str, Reading] = {
     "openai-chat/openai/st-multimodal-tool-return-matrix-direct-binary-audio-openai-chat-1-n-400": BAD,
     "openai-chat/openai/test-async-chat-completion-404-0-n-404": NO_MODEL,
     "openai-chat/openai/test-model-name-suggestion-openai-chat-0-n-404": NO_MODEL,
-    "openai-chat/openai/test-openai-web-search-tool-model-not-supported-0-n-400": BAD,
+    "openai-chat/openai/test-openai-web-search-tool-model-not-supported-0-n-400": UNSUPPORTED,
     "openai-chat/openai/testlm-test-exception-event-recorded-on-lm-error-0-n-401": AUTH,
     "openai-chat/openrouter/error-402-credits": UNAFFORDABLE,
     "openai-chat/openrouter/error-in-200-nonstream": BROKEN,
@@ -74,8 +75,8 @@ RECORDED: dict[str, Reading] = {
     "openai-responses/openai/enarios-openai-gpt-5-nano-handles-context-length-exceeded-errors-0-n-400": TOO_LONG,  # noqa: E501
     "openai-responses/openai/identity-edge-extractor-failure-surfaces-provider-error-context-0-n-400": NO_MODEL,  # noqa: E501
     "openai-responses/openai/openai-error-1-0-s": SPENT,
-    "openai-responses/openai/reasoning-model-temperature-error-0-n-400": BAD,
-    "openai-responses/openai/test-model-call-with-tools-1-n-400": BAD,
+    "openai-responses/openai/reasoning-model-temperature-error-0-n-400": UNSUPPORTED,
+    "openai-responses/openai/test-model-call-with-tools-1-n-400": UNSUPPORTED,
     "openai-responses/openai/test-openai-responses-model-http-error-0-n-400": BAD,
     "openai-responses/openai/test-parallel-chat-error-continue-mode-0-n-401": AUTH,
     "openai-responses/xai/response-identity-auth-rejection-classifies-with-contract-0-n-400": AUTH,

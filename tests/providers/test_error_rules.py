@@ -70,7 +70,7 @@ def test_recorded(case: Case) -> None:
     assert (error.kind, error.scope) == (kind, scope)
     assert error.status == IN_200.get(case.id, case.status)
     assert error.retry_after == RECORDED_DELAYS.get(case.id)
-    if kind == "bad_request":
+    if kind in ("bad_request", "unsupported"):
         provider_error = case.oracle["error"]["body"]
         code = provider_error.get("code")
         assert error.param == provider_error.get("param")

@@ -34,6 +34,7 @@ SCOPES: Mapping[ErrorClass, Scope] = {
     "context_length": "none",
     "content_filter": "none",
     "bad_request": "none",
+    "unsupported": "none",
 }
 """Of the classes that do not speak of a model."""
 

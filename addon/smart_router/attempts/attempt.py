@@ -50,7 +50,8 @@ class Attempt:
     `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
     client gets the first part; `unsent` are those of a native one that its client has yet to get. `body`
     is a whole answer after decompression, `damage` the reason why that failed. `of_login`: the credential
-    is an access token. `over`: no more events follow, since `ended`.
+    is an access token. `over`: no more events follow, since `ended`. `lesson` is what its
+    refusal taught about the model.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Attempt:
     damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
+    lesson: str = ""
     measurements: Measurements = field(default_factory=Measurements)
     origin: tuple[bytes, str, int] = field(init=False)
 

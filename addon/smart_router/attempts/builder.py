@@ -83,7 +83,8 @@ class AttemptBuilder:
     def _call(
         self, exchange: Exchange, candidate: Candidate, provider: Provider, profile: Profile
     ) -> tuple[Dialect, CallContext]:
-        rules = rules_for(provider.id, candidate.model)
+        catalogued = rules_for(provider.id, candidate.model)
+        rules = exchange.services.lessons.amend(candidate, catalogued, time.monotonic())
         dialect = provider.dialect_for(exchange.request, rules, exchange.dialect.name)
         call = CallContext(
             provider=provider.id,

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
+from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.refusals import FailedAttempt, all_cooled, all_failed, not_usable
@@ -83,6 +84,7 @@ class Services:
     budget: RetryBudget = field(default_factory=RetryBudget)
     troubles: Troubles = field(default_factory=Troubles)
     jitter: Callable[[], float] = random.random
+    lessons: Lessons = field(default_factory=Lessons)
 
 
 @dataclass(slots=True, eq=False)
@@ -189,7 +191,7 @@ class Exchange:
         self.failures.append(failed)
         # of its own troubles the router tells once
         logger.log(logging.DEBUG if error.kind == "local" else logging.INFO, "%s %s", self.id, failed)
-        if not attempt.killed and self._is_worth_repeating(attempt, error):
+        if not attempt.killed and self._is_worth_repeating(attempt, error, now):
             self.retry_of = attempt
             return
         if error.kind == "local":
@@ -208,7 +210,7 @@ class Exchange:
             self.ruled_out.update(self.decision.candidates)
             self.remaining.clear()
             return
-        if attempt.killed or error.kind == "context_length":
+        if attempt.killed or error.kind in ("context_length", "unsupported"):
             self.ruled_out.add(candidate)
         if self.decision.explicit or error.kind in ANOTHER_PROFILE:
             return  # the same candidate again, with a profile that was not tried
@@ -293,8 +295,10 @@ class Exchange:
         self.hesitates |= not failing
         return False
 
-    def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError) -> bool:
-        """Return whether to retry the same profile: with a fresh token, or at its provider's next host."""
+    def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError, now: float) -> bool:
+        """Return whether to retry the same profile: with a fresh token, at the next host, or repaired."""
+        if self.services.lessons.learn(self.attempts, error, self.request, now):
+            return True
         id_ = attempt.profile_id
         profile = self.services.auth.find(id_)
         if error.kind == "auth" and profile and profile.refreshable and id_ not in self.refused_tokens:

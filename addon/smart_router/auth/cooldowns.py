@@ -90,6 +90,7 @@ _OWN_SCOPE: dict[ErrorClass, Scope] = {
     "context_length": "none",
     "content_filter": "none",
     "bad_request": "none",
+    "unsupported": "none",
     "local": "none",
 }
 

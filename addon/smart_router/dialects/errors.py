@@ -73,6 +73,39 @@ _CHECK_ADDRESS = (
     "The provider's API did not write this answer: check the base URL and the gateways on the way"
 )
 
+_OWN_LIMITS = (
+    "array_above_max_length",
+    "extra_forbidden",
+    "invalid_function_parameters",
+    "string_above_max_length",
+    "unknown_parameter",
+    "unsupported_content_type",
+    "unsupported_file",
+    "unsupported_image_media_type",
+    "unsupported_parameter",
+    "unsupported_value",
+)
+_REFUSALS = (
+    "array too long",
+    "at most",
+    "cannot find field",
+    "does not support",
+    "exceeds the",
+    "extra inputs are not permitted",
+    "invalid function name",
+    "invalid schema for",
+    "is not enabled",
+    "is unsupported",
+    "no longer support",
+    "not supported",
+    "string too long",
+    "too many",
+    "unknown name",
+    "unrecognized request argument",
+    "unsupported",
+)
+"""Codes and words of a 400 that refuses what other models may take."""
+
 COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule("server", "model", status=_PAGES, page=True, client_status=502, advice=_CHECK_ADDRESS),
     # by code
@@ -193,6 +226,9 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule("context_length", "none", status=(413,)),
     ErrorRule("rate_limit", "model", status=(429,)),
     ErrorRule("overloaded", "model", status=(498, 503, 529)),
+    # of the provider's own limits, which another may not have
+    ErrorRule("unsupported", "none", status=(400, 422), code=_OWN_LIMITS),
+    ErrorRule("unsupported", "none", status=(400, 422), text=_REFUSALS),
     ErrorRule("bad_request", "none", status=tuple(range(400, 500))),
     ErrorRule("server", "model"),
 )
@@ -222,6 +258,7 @@ _CLIENT_VIEWS: Mapping[ErrorClass, _ClientView] = {
     "context_length": _ClientView(400, "invalid_request_error", "context_length_exceeded"),
     "content_filter": _ClientView(400, "invalid_request_error", "content_filter"),
     "bad_request": _ClientView(400, "invalid_request_error", None),
+    "unsupported": _ClientView(400, "invalid_request_error", None),
 }
 
 

@@ -55,7 +55,8 @@ class ModelRules:
     reasoning_effort "none". `dropped` are parameters that only tune and that the model refuses or ignores.
     `service_tiers` are the values taken, empty meaning any. `min_temperature` and `max_seed` bound values,
     `max_stops` the number of stop sequences. `fixed` are parameters of the chat wire that are added unless
-    the client sent them. `single_choice`: n is 1. `json_apart` are what a JSON format for the answer cannot
+    the client sent them, `output_limit` is the name of the output limit there, where it is not the
+    provider's own. `single_choice`: n is 1. `json_apart` are what a JSON format for the answer cannot
     be combined with. `prefill`: the conversation may end with the assistant's words.
 
     Limits of names, ids, schemas and media, None meaning no known limit: `tool_names`, `call_ids`,
@@ -82,6 +83,7 @@ class ModelRules:
     sampling: Literal["always", "never", "without_effort"] = "always"
     dropped: frozenset[str] = frozenset()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    output_limit: str = ""
     service_tiers: tuple[str, ...] = ()
     min_temperature: float = 0.0
     max_seed: int | None = None

@@ -82,7 +82,8 @@ def outcome_of(exchange: Exchange, attempt: Attempt) -> str:
     """Outcome of an attempt; empty while it runs."""
     for failed in exchange.failures:
         if failed.number == attempt.number:
-            return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}"
+            learned = f"; learned {attempt.lesson}" if attempt.lesson else ""
+            return f"{failed.error.kind}, {failed.error.status}: {failed.error.message}{learned}"
     if attempt is exchange.winner:
         return ANSWERED
     return "given up" if attempt.over else ""

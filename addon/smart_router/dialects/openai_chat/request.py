@@ -38,8 +38,10 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
 def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The parameters that go to the provider as they are, under its names for them."""
     quirks = call.quirks
+    limit = call.rules.output_limit
+    renamed = {**quirks.renamed, **dict.fromkeys(_OUTPUT_LIMITS, limit)} if limit else quirks.renamed
     sent = {
-        quirks.renamed.get(name, name): value
+        renamed.get(name, name): value
         for name, value in {**call.rules.fixed, **request}.items()
         if name not in _WRITTEN_APART and name not in quirks.dropped
     }
