@@ -12,7 +12,7 @@ import pytest
 
 from smart_router.access_log import GAP, AccessLog, stamp
 
-logger = logging.getLogger("smart_router.test_journal")
+logger = logging.getLogger("smart_router.test_access_log")
 
 STAMP = re.compile(r"\[\d\d:\d\d:\d\d\.\d{3}\] ")
 
@@ -43,9 +43,9 @@ def lines() -> Iterator[Lines]:
 
 
 async def test_first_line_is_written_at_once_and_later_ones_together(lines: Lines) -> None:
-    journal = AccessLog(logger)
+    access_log = AccessLog(logger)
     for line in "abcd":
-        journal.add(line)
+        access_log.add(line)
     assert lines.records == ["a"]
     lines.news.clear()
     await asyncio.wait_for(lines.news.wait(), 100 * GAP)
@@ -53,45 +53,45 @@ async def test_first_line_is_written_at_once_and_later_ones_together(lines: Line
 
 
 async def test_line_after_a_pause_is_written_at_once(lines: Lines) -> None:
-    journal = AccessLog(logger)
-    journal.add("a")
+    access_log = AccessLog(logger)
+    access_log.add("a")
     pause = asyncio.Event()
     asyncio.get_running_loop().call_later(2 * GAP, pause.set)
     await pause.wait()
-    journal.add("b")
+    access_log.add("b")
     assert lines.records == ["a", "b"]
-    journal.flush()
+    access_log.flush()
 
 
 async def test_waiting_lines_are_written_at_the_end(lines: Lines) -> None:
-    journal = AccessLog(logger)
+    access_log = AccessLog(logger)
     for line in "abc":
-        journal.add(line)
-    journal.flush()
-    journal.flush()
+        access_log.add(line)
+    access_log.flush()
+    access_log.flush()
     assert lines.records == ["a", "b\nc"]
 
 
 async def test_each_line_has_its_own_time(lines: Lines) -> None:
-    journal = AccessLog(logger)
+    access_log = AccessLog(logger)
     raw: list[str] = []
     lines.emit = lambda record: raw.append(record.getMessage())  # type: ignore[method-assign]
-    journal.add("a")
+    access_log.add("a")
     before = time.time()
-    journal.add("b")
-    journal.add("c")
+    access_log.add("b")
+    access_log.add("c")
     after = time.time()
-    journal.flush()
+    access_log.flush()
     first, second = raw[1].split("\n")
     assert first == "b", "mitmproxy writes the time of a record itself"
     assert stamp(before) <= second.removesuffix(" c") <= stamp(after)
 
 
 async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
-    journal = AccessLog(logger)
-    journal.add("a")
+    access_log = AccessLog(logger)
+    access_log.add("a")
     before = time.time()
-    journal.add("b")
+    access_log.add("b")
     after = time.time()
     lines.news.clear()
     await asyncio.wait_for(lines.news.wait(), 100 * GAP)
@@ -99,14 +99,14 @@ async def test_a_record_has_the_time_of_its_first_line(lines: Lines) -> None:
 
 
 async def test_waiting_lines_are_written_before_other_messages(lines: Lines) -> None:
-    journal = AccessLog(logger)
-    journal.install()
+    access_log = AccessLog(logger)
+    access_log.install()
     try:
-        journal.add("a")
-        journal.add("b")
+        access_log.add("a")
+        access_log.add("b")
         logger.warning("c")
     finally:
-        journal.uninstall()
+        access_log.uninstall()
     assert lines.records == ["a", "b", "c"]
 
 

@@ -72,15 +72,15 @@ class AccessLog:
 class _BeforeOthers(logging.Handler):
     """Makes an access log write its waiting lines first, to keep the log in order."""
 
-    def __init__(self, journal: AccessLog) -> None:
+    def __init__(self, access_log: AccessLog) -> None:
         super().__init__()
-        self._journal = journal
+        self._access_log = access_log
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the waiting lines before another record."""
         if threading.get_ident() == self._thread:
-            self._journal.write()
+            self._access_log.write()
 
 
 def stamp(at: float) -> str:

@@ -70,7 +70,7 @@ class SmartRouter:
         self.attempts = self.claims.attempts
         self._life = Lifecycle()
         self.serving = RequestHandler(self.claims, flow_marks)
-        self._journal = AccessLog(logger)
+        self._access_log = AccessLog(logger)
         self._sessions = TlsSessions()
         self._silent = SilentClients(handler_of)
 
@@ -84,7 +84,7 @@ class SmartRouter:
             raise_file_limit()
             add_options(loader)
             take_deferred(ctx.options)
-            self._journal.install()
+            self._access_log.install()
             error_pages.install()
             debug_log.install()
             transcript_view.install()
@@ -133,7 +133,7 @@ class SmartRouter:
         self.gate.close(self)
         switch.disable()
         connections.setLevel(logging.NOTSET)
-        self._journal.uninstall()
+        self._access_log.uninstall()
         replay.uninstall()
         self._life.stop()
 
@@ -244,7 +244,7 @@ class SmartRouter:
                 content = ctx.options.router_audit_content
                 router.recording.ended(flow, claim.exchange, claim.client, content=content)
             refresh(flow_marks.finish(claim.exchange))
-            self._journal.add(comments.log_line(claim.exchange))
+            self._access_log.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):
             flow_marks.show_body(flow, flow.response.stream)
 

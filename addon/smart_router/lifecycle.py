@@ -19,7 +19,7 @@ from smart_router.options import read_limits, read_retention
 from smart_router.proxy.install import settle
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.routing import Candidate
-from smart_router.runtime import Runtime, open_router
+from smart_router.runtime import Runtime, open_runtime
 from smart_router.start_line import pointed_at_itself, start_line
 from smart_router.stats.writer import Retention
 from smart_router.ui.progress import Watch
@@ -68,7 +68,7 @@ class Lifecycle:
 
     def _open(self, handler: RequestHandler) -> Runtime:
         try:
-            runtime = open_router(*_paths())
+            runtime = open_runtime(*_paths())
         except ConfigError as error:
             raise exceptions.OptionsError(str(error)) from error
         runtime.set_limits(read_limits(ctx.options))

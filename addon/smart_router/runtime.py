@@ -176,7 +176,7 @@ def request_id(flow: http.HTTPFlow) -> str:
     return flow.id.replace("-", "")[:16]
 
 
-def open_router(options_config: str, options_state: str) -> Runtime:
+def open_runtime(options_config: str, options_state: str) -> Runtime:
     """Open the runtime that options and environment describe. Raises ConfigError."""
     env = dict(os.environ)
     config = Path(options_config).expanduser() if options_config else config_path(env)

@@ -39,8 +39,8 @@ class HealthBook:
     Every `now` is seconds of `time.monotonic()`. Use from one thread, but for `require_login`.
     """
 
-    def __init__(self, ledger: HealthRecords, changed: Callable[[], None]) -> None:
-        self.ledger = ledger
+    def __init__(self, records: HealthRecords, changed: Callable[[], None]) -> None:
+        self.records = records
         self._changed = changed
         self._outliers = Outliers()
         self._failing = self._outliers.records
@@ -48,27 +48,27 @@ class HealthBook:
     @property
     def holds_anything(self) -> bool:
         """True if anything is held against anybody."""
-        return bool(self.ledger.held or self._failing)
+        return bool(self.records.held or self._failing)
 
     def of(self, profile: Profile, model: str = "") -> Health:
         """The record of a profile, or of a model of it."""
-        return self.ledger.get(Key(profile.id, model, profile.fingerprint))
+        return self.records.get(Key(profile.id, model, profile.fingerprint))
 
     def keys(self, profile: Profile) -> list[Key]:
         """The records of the profile and its models."""
         return [
             key
-            for key in self.ledger.records()
+            for key in self.records.all()
             if (key.profile_id, key.fingerprint) == (profile.id, profile.fingerprint)
         ]
 
     def is_off(self, profile: Profile) -> bool:
         """Return whether the user has switched the profile off."""
-        return self.ledger.get(Key(profile.id, "", _SWITCH)).disabled is not None
+        return self.records.get(Key(profile.id, "", _SWITCH)).disabled is not None
 
     def state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
-        if self.ledger.held or profile.missing is not None:
+        if self.records.held or profile.missing is not None:
             held = self._held(profile, now, model)
         else:
             held = _USABLE
@@ -83,7 +83,7 @@ class HealthBook:
         return held if resting is None else combine(held, resting)
 
     def _held(self, profile: Profile, now: float, model: str) -> State:
-        switch = self.ledger.get(Key(profile.id, "", _SWITCH))
+        switch = self.records.get(Key(profile.id, "", _SWITCH))
         if switch.disabled is not None:
             return Disabled(switch.disabled)
         if profile.missing is not None:
@@ -115,7 +115,7 @@ class HealthBook:
         if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
         for key in both_keys(profile.id, model, profile.fingerprint):
-            if key in self.ledger.held:
+            if key in self.records.held:
                 self.change(key, partial(after_success, now=now, over=False))
 
     def failed(
@@ -169,9 +169,9 @@ class HealthBook:
 
     def change(self, key: Key, apply: Callable[[Health], Health]) -> None:
         """Something happened to this record."""
-        self.ledger.note(Change((key,), apply))
+        self.records.note(Change((key,), apply))
         self._changed()
 
     def _note_both(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
-        self.ledger.note(Change(both_keys(profile.id, model, profile.fingerprint), apply), harmless=True)
+        self.records.note(Change(both_keys(profile.id, model, profile.fingerprint), apply), harmless=True)
         self._changed()

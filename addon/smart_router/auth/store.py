@@ -70,7 +70,7 @@ class AuthStore:
         self._keeper: CredentialStorage | None = None
         if folder is not None:
             self._keeper = CredentialStorage(
-                Database(folder, self._clock), self._health.ledger, self._receive
+                Database(folder, self._clock), self._health.records, self._receive
             )
             self._keeper.start()
 
@@ -354,7 +354,7 @@ class AuthStore:
         models = tuple(
             ModelStatus(key.model, self._health.model_state(profile, key.model, now), health)
             for key in sorted(self._health.keys(profile))
-            if key.model and (health := self._health.ledger.get(key))
+            if key.model and (health := self._health.records.get(key))
         )
         login = profile.login
         ends = None if login is None else login.expires_at

@@ -342,8 +342,8 @@ def test_records_are_bounded_but_nothing_disabled_is_forgotten(
         found = db.apply([change])
         assert len(found.records) <= 11
         book.note(change)
-        assert len(book.records()) <= 10
-    assert {off, *changes[-1].keys} <= found.records.keys() & book.records().keys()
+        assert len(book.all()) <= 10
+    assert {off, *changes[-1].keys} <= found.records.keys() & book.all().keys()
     db.close()
     clocks.wall += 40 * 24 * 3600
     assert db.open().records.keys() == {off}

@@ -1,4 +1,4 @@
-"""What the ledger puts off is there for whoever looks."""
+"""What the records puts off is there for whoever looks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_harmless_changes_come_to_the_same_later(happened: list[str], looks: set
             assert later.held == at_once.held
             if number in looks:
                 assert later.get(KEYS[1]) == at_once.get(KEYS[1])
-        assert list(later.records().items()) == list(at_once.records().items())
+        assert list(later.all().items()) == list(at_once.all().items())
         assert later.pending() == at_once.pending()
 
 

@@ -83,7 +83,7 @@ def test_canaries(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch:
     file = Database(tmp_path, Clock())
     loaded = file.open()
     file.close()
-    things = (store, stored, picked, refused, statuses, loaded, vars(store), store._health.ledger.records())
+    things = (store, stored, picked, refused, statuses, loaded, vars(store), store._health.records.all())
     said += [text for thing in things for text in (repr(thing), str(thing))]
     said += written_about(store, stored, statuses)
     said += [caplog.text, *(str(record.__dict__) for record in caplog.records)]

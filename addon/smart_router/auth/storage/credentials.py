@@ -59,9 +59,9 @@ class CredentialStorage:
     """
 
     def __init__(
-        self, database: Database, ledger: HealthRecords, received: Callable[[Sequence[Profile]], None]
+        self, database: Database, records: HealthRecords, received: Callable[[Sequence[Profile]], None]
     ) -> None:
-        self.writer = StoreWriter(database, ledger, self._take)
+        self.writer = StoreWriter(database, records, self._take)
         self._received = received
         self._keyring = OsKeyring()
         self._lock_file = database.path.resolve().with_name("keyring.lock")

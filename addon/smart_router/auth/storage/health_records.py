@@ -69,7 +69,7 @@ class HealthRecords:
                 self._catch_up()
         return self._records.get(key, _FRESH)
 
-    def records(self) -> dict[Key, Health]:
+    def all(self) -> dict[Key, Health]:
         """All records, as of now."""
         with self._lock:
             self._catch_up()

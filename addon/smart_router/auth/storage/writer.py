@@ -27,17 +27,17 @@ class StoreError(Exception):
 
 
 class StoreWriter:
-    """Writes the ledger's changes in small batches and reads what others wrote.
+    """Writes the health records' changes in small batches and reads what others wrote.
 
     While the file cannot be used (no permission, full disk, locked) it says so once, and the process works
     from memory; the changes wait. `received` is told what the file holds whenever that may have changed.
     """
 
     def __init__(
-        self, database: Database, ledger: HealthRecords, received: Callable[[Snapshot], None]
+        self, database: Database, records: HealthRecords, received: Callable[[Snapshot], None]
     ) -> None:
         self._database = database
-        self._ledger = ledger
+        self._records = records
         self._received = received
         self._jobs: queue.SimpleQueue[tuple[Job, Future[None]]] = queue.SimpleQueue()
         self._ready = threading.Event()
@@ -138,7 +138,7 @@ class StoreWriter:
         """Bring file and memory into step; True if there were changes to write."""
         if not self._database.is_open:
             self._take(self._database.open())
-        changes = self._ledger.pending()
+        changes = self._records.pending()
         if not changes:
             self._take(self._database.news())
         else:
@@ -147,7 +147,7 @@ class StoreWriter:
 
     def _take(self, snapshot: Snapshot | None, written: Sequence[Change] = ()) -> None:
         if snapshot is not None:
-            self._ledger.adopt(snapshot.records, written)
+            self._records.adopt(snapshot.records, written)
             self._received(snapshot)
 
     def _work_from_memory(self) -> None:
