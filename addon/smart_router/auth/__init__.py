@@ -1,1 +1,1 @@
-"""Profiles (credentials), which one is used next, and until when one is left alone."""
+"""Profiles (credentials), their selection, and their cooldowns."""

@@ -41,7 +41,7 @@ SKEW = 5.0
 """Seconds by which two processes may read the time differently without one of them being wrong."""
 
 Hold = Literal["rest", "fault", "limit", "quota", "refused"]
-"""Why a candidate is not picked, mildest first. `rest` is the moment after a single fault."""
+"""The reasons not to pick a candidate, mildest first. `rest` is the moment after a single fault."""
 
 LIMITS: frozenset[Hold] = frozenset({"limit", "quota"})
 """Holds for an account that has used up something."""
@@ -56,7 +56,8 @@ _MINUTE, _HOUR = 60.0, 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a class cools: seconds step by step without a stated delay, and the cap on a stated one."""
+    """The cooldown of an error class: seconds step by step without a stated delay, and the cap on a stated
+    one."""
 
     hold: Hold
     ladder: tuple[float, ...]
@@ -128,20 +129,20 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """It may be used by any number of requests."""
+    """Any number of requests may use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """It is cooled, but one live request is due."""
+    """It is in a cooldown, but one live request is due."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cooled:
-    """It is not picked while there is something better. `until` is the earliest time it can be picked again,
-    by a probe or for good; from `probe_at` on it may be probed when nothing better is left."""
+    """Not picked while there is a better one. `until` is the earliest time at which it can be picked again,
+    by a probe or for good; from `probe_at` on it may be probed if there is nothing better."""
 
     hold: Hold
     until: float
@@ -151,7 +152,7 @@ class Cooled:
 
 @dataclass(frozen=True, slots=True)
 class Disabled:
-    """It is not used until the user acts."""
+    """Not used until the user acts."""
 
     why: str
 
@@ -163,14 +164,14 @@ PICKABLE = (Usable, Probe)
 
 
 def scope_of(error: UpstreamError) -> Scope:
-    """Which record a failure concerns: the class's own where there is only one sensible reading, else what
-    the provider's error table says (an account-wide rate limit, a quota that each model has for itself)."""
+    """The record that a failure concerns: the one of its class, or for an ambiguous class the one that the
+    provider's error table names (an account-wide rate limit, a quota for each model)."""
     return _OWN_SCOPE.get(error.kind, error.scope)
 
 
 def after_failure(health: Health, error: UpstreamError, now: float, *, found: str = "") -> Health:
-    """The record that the failure concerns (`scope_of`), after it. `found` says what it means: that there
-    were several faults, or what the user can do."""
+    """The record that the failure concerns (`scope_of`), after the failure. `found` describes it: several
+    faults, or what the user can do."""
     health = with_outcome(health, error.kind)
     # the provider's own words are left out: they can quote the credential
     why = found or f"{error.kind} ({error.status})"
@@ -186,8 +187,10 @@ def after_failure(health: Health, error: UpstreamError, now: float, *, found: st
 
 
 def after_success(health: Health, now: float, *, over: bool = True) -> Health:
-    """Either record after a success: no window, and the ladder from its bottom. An attempt that is not `over`
-    has given its first content; it is counted when it ends."""
+    """A record after a success: no window, and the lowest step of the ladder.
+
+    An attempt that is not `over` has given its first content; it is counted when it ends.
+    """
     window = health.window
     # another process's later failure may be on record first: of that, this success says nothing
     outlived = window is not None and window.since > now
@@ -196,7 +199,7 @@ def after_success(health: Health, now: float, *, over: bool = True) -> Health:
 
 
 def with_outcome(health: Health, outcome: Outcome) -> Health:
-    """The record with one more of this outcome, and nothing else changed."""
+    """The record with one more of this outcome."""
     return replace(health, counts=_one_more(health, outcome))
 
 
@@ -205,7 +208,7 @@ def _one_more(health: Health, outcome: Outcome) -> dict[Outcome, int]:
 
 
 def after_pick(health: Health, now: float) -> Health:
-    """Either record after it was picked; in a window, or half open, the pick was a probe."""
+    """A record after a pick; in a window, or half open, the pick was a probe."""
     window = health.window
     if window is not None and now < window.until + _half_open(window):
         window = replace(window, probed=now)
@@ -213,7 +216,7 @@ def after_pick(health: Health, now: float) -> Health:
 
 
 def state(health: Health, now: float) -> State:
-    """Return whether it can be used now."""
+    """Return whether the record allows its use now."""
     window = health.window
     if health.disabled is not None:
         return Disabled(health.disabled)
@@ -228,7 +231,7 @@ def state(health: Health, now: float) -> State:
 
 
 def combine(profile: State, model: State) -> State:
-    """The state of a model of a profile, out of the two that speak for it: the stricter, until both end."""
+    """The state of a model of a profile, from its two records: the stricter one, until both end."""
     strict, mild = sorted((profile, model), key=_strictness, reverse=True)
     if isinstance(strict, Cooled) and isinstance(mild, Cooled):
         until, probe_at = max(strict.until, mild.until), max(strict.probe_at, mild.probe_at)
@@ -262,8 +265,8 @@ def on_clock(health: Health, delta: float) -> Health:
 
 
 def clamp_to(health: Health, now: float) -> Health:
-    """The record without what the clock's jumps made impossible: nothing past lies in the future (but for
-    the SKEW between processes), and no window is longer than the longest."""
+    """The record without times that only a jump of the clock explains: nothing past lies in the future
+    (except for the SKEW between processes), and no window exceeds the longest."""
     latest = now + SKEW
     window = health.window
     if window is not None:
@@ -280,8 +283,8 @@ def clamp_to(health: Health, now: float) -> Health:
 
 
 def _climb(last: Window | None, rule: Rule, now: float) -> int:
-    """The ladder's step: one more if the same trouble is back soon after a window's end, or before anything
-    succeeded."""
+    """The ladder's next step: one higher if the same failure returns soon after a window's end, or before any
+    success."""
     if last is None or RULES[last.kind] is not rule:
         return 0
     soon = max(last.until - last.since, PROBE_GAP, _half_open(last))
@@ -289,7 +292,7 @@ def _climb(last: Window | None, rule: Rule, now: float) -> int:
 
 
 def _stated(delay: float | None, cap: float) -> float | None:
-    """The provider's delay within reason, or None if it stated none that makes sense."""
+    """The provider's delay within bounds, or None if it stated no plausible one."""
     if delay is None or not math.isfinite(delay) or delay < 0:
         return None
     return min(max(delay, SHORTEST), cap)

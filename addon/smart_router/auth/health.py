@@ -1,4 +1,4 @@
-"""How every profile and model fares: the persisted windows, and the recent failures of this process."""
+"""Health of every profile and model: the persisted windows, and the recent failures of this process."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _USABLE: State = Usable()
 
 
 class HealthBook:
-    """Reads and changes health records; `changed` is called whenever there is something to write.
+    """Reads and changes health records; calls `changed` whenever there is something to write.
 
-    Every `now` is seconds of `time.monotonic()`. Use from one thread, but for `require_login`.
+    Every `now` is seconds of `time.monotonic()`. Use from one thread, except `require_login`.
     """
 
     def __init__(self, records: HealthRecords, changed: Callable[[], None]) -> None:
@@ -47,7 +47,7 @@ class HealthBook:
 
     @property
     def holds_anything(self) -> bool:
-        """True if anything is held against anybody."""
+        """True if any record holds something against a profile."""
         return bool(self.records.held or self._failing)
 
     def of(self, profile: Profile, model: str = "") -> Health:
@@ -92,26 +92,27 @@ class HealthBook:
         return combine(own, state(self.of(profile, model), now)) if model else own
 
     def recent(self, profiles: Iterable[Profile], model: str, now: float) -> Mapping[str, Recent]:
-        """How attempts with these profiles and this model fared lately, by profile id; empty if none has."""
+        """Recent attempts with these profiles and this model, by profile id; empty if none has failed."""
         if not self._failing:
             return NONE_FAILING
         record = self._outliers.record
         return {one.id: record(Key(one.id, model, one.fingerprint), now) for one in profiles}
 
     def picked(self, profile: Profile, model: str, now: float, *, retry: bool = False) -> None:
-        """An attempt begins; `retry` of a request that has failed before."""
+        """Record the start of an attempt; `retry` if its request has failed before."""
         self._note_both(profile, model, partial(after_pick, now=now))
         if retry:
             self._outliers.retried(Key(profile.id, model, profile.fingerprint), now)
 
     def passed(self, profile: Profile, model: str, now: float) -> None:
-        """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
+        """Record a success: clear what is held against the profile and this model of it."""
         self._note_both(profile, model, partial(after_success, now=now))
         if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
 
     def answers(self, profile: Profile, model: str, now: float) -> None:
-        """An attempt that is not over has given its first content: it works again, if it did not before."""
+        """Record the first content of an attempt that goes on: the candidate works again, if it did not
+        before."""
         if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
         for key in both_keys(profile.id, model, profile.fingerprint):
@@ -128,7 +129,7 @@ class HealthBook:
         request: bytes | None,
         advice: str,
     ) -> None:
-        """An attempt failed: cool what the failure concerns, if there is enough against it.
+        """Record a failure: cool what it concerns, if there is enough against it.
 
         `request` identifies the content of the request, `advice` is what the user can do.
         """
@@ -145,30 +146,30 @@ class HealthBook:
         self.note(profile, model, cool if scope == "model" else count)
 
     def disable(self, profile: Profile, why: str) -> None:
-        """Do not use the profile until the user enables it. May be called from any thread."""
+        """Disable the profile until the user enables it. May be called from any thread."""
         self.note(profile, "", lambda health: replace(health, disabled=why))
 
     def switch(self, profile: Profile, *, on: bool) -> None:
-        """The user's own switch."""
+        """Set the user's own switch."""
         self.change(Key(profile.id, "", _SWITCH), lambda health: Health(disabled=None if on else OFF))
 
     def enable(self, profile: Profile) -> None:
-        """Use the profile again, whoever disabled it."""
+        """Enable the profile, whatever disabled it."""
         self.switch(profile, on=True)
         self.note(profile, "", lambda health: Health(counts=health.counts))
 
     def reset(self, profile: Profile) -> None:
-        """Forget all that is held against the profile and its models, and its counts; the switch stays."""
+        """Clear all that is held against the profile and its models, and its counts; the switch stays."""
         self._outliers.forget(profile.id)
         for key in self.keys(profile):
             self.change(key, lambda health: Health())
 
     def note(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
-        """Something happened to a model of a profile, or with an empty model to the profile itself."""
+        """Record a change of a model of a profile, or with an empty model of the profile itself."""
         self.change(Key(profile.id, model, profile.fingerprint), apply)
 
     def change(self, key: Key, apply: Callable[[Health], Health]) -> None:
-        """Something happened to this record."""
+        """Record a change of this key."""
         self.records.note(Change((key,), apply))
         self._changed()
 

@@ -25,20 +25,21 @@ RUN = 3
 """Failures in a row, from different requests, after which a candidate is ejected."""
 
 SHARE, LEAST_ATTEMPTS = 0.5, 8.0
-"""Share of failures that ejects, and the recent attempts that it takes to tell."""
+"""The share of failures that ejects a candidate, and the recent attempts that it must have."""
 
 HORIZON = 30.0
 """Time constant of "recent": an attempt's weight falls to 1/e in this time."""
 
 REST, LONGEST_REST = 1.0, 60.0
-"""How long a candidate loses its turn after a single failure, and the cap on a delay that it states."""
+"""Seconds for which a candidate loses its turn after a single failure, and the cap on a delay that it states.
+"""
 
 MOST_CANDIDATES, MOST_REQUESTS = 5_000, 2_000
-"""Bounds on memory; the longest untouched go first."""
+"""Bounds on memory; the longest untouched records are dropped first."""
 
 
 class Recent(NamedTuple):
-    """Since a candidate's last success: the failures in a row, and the attempts of requests that had failed
+    """Since a candidate's last success: its failures in a row, and attempts of requests that had failed
     elsewhere, whose outcome may not be known yet."""
 
     run: int
@@ -75,7 +76,7 @@ class _Record:
 class Outliers:
     """Recent failures of all candidates that have any. Use from one thread.
 
-    `records` is empty while nobody has failed lately: the quickest thing to look at.
+    `records` is empty while no candidate has failed lately: the cheapest check.
     """
 
     def __init__(self) -> None:
@@ -83,7 +84,7 @@ class Outliers:
         self._failed_at: OrderedDict[bytes, float] = OrderedDict()
 
     def failed(self, key: Key, error: UpstreamError, now: float, request: bytes | None) -> str | None:
-        """A fault at this candidate; why it is to be ejected, None if it is not.
+        """Record a fault of this candidate. Return why it is to be ejected, None if it is not.
 
         `request` identifies the content of the request, None for a failure that no request can have caused.
         """
@@ -107,11 +108,11 @@ class Outliers:
         return None
 
     def limited(self, key: Key, now: float) -> None:
-        """A rate limit at this candidate: no fault, but no success either."""
+        """Record a rate limit: neither a fault nor a success."""
         self._touched(key, now).run += 1
 
     def passed(self, key: Key, now: float) -> None:
-        """A success at this candidate."""
+        """Record a success of this candidate."""
         record = self.records.get(key)
         if record is None:
             return
@@ -123,25 +124,25 @@ class Outliers:
             del self.records[key]
 
     def resting(self, key: Key, now: float) -> Cooled | None:
-        """The candidate's rest after a single failure, None if it has its turn."""
+        """The candidate's rest after a single failure, None if there is none."""
         record = self.records.get(key)
         if record is None or now >= record.rests_until:
             return None
         return Cooled("rest", record.rests_until, record.why)
 
     def retried(self, key: Key, now: float) -> None:
-        """A request that failed elsewhere makes an attempt here."""
+        """Record an attempt of a request that failed elsewhere."""
         self._touched(key, now).retries += 1
 
     def record(self, key: Key, now: float) -> Recent:
-        """How the candidate fared lately."""
+        """The candidate's recent failures."""
         record = self.records.get(key)
         if record is None or now - record.at > 2 * HORIZON:
             return NO_FAILURES
         return Recent(record.run, record.retries)
 
     def forget(self, profile_id: str) -> None:
-        """Hold nothing against a profile any more."""
+        """Forget all failures of a profile."""
         for key in [key for key in self.records if key.profile_id == profile_id]:
             del self.records[key]
 

@@ -16,7 +16,7 @@ from smart_router.providers.base import Provider
 logger = logging.getLogger(__name__)
 
 Kind = Literal["key", "stored_key", "login"]
-"""Where a credential comes from: an environment variable, the store, or an OAuth login in the store."""
+"""The source of a credential: an environment variable, the store, or an OAuth login in the store."""
 
 _PLACEHOLDER = re.compile(
     r"""
@@ -32,11 +32,10 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Data of a login besides its access token. `id` identifies the login and stays when the token is
-    renewed.
+    """Data of a login besides its access token.
 
-    `refresh` is None for a token that cannot be refreshed. `obtained_at` and `expires_at` are unix seconds,
-    of the access token; None where nobody said.
+    `id` identifies the login and stays when the token is renewed. `refresh` is None for a token that cannot
+    be refreshed. `obtained_at` and `expires_at` belong to the access token (unix seconds); None if unknown.
     """
 
     id: str
@@ -89,14 +88,14 @@ class Profile:
 
 
 def fingerprint(secret: SecretStr | None) -> str:
-    """A short one-way mark of a secret, the same in every process; empty for no secret."""
+    """A short one-way digest of a secret, the same in every process; empty without a secret."""
     if secret is None:
         return ""
     return hashlib.sha256(b"smart-router profile\0" + secret.get_secret_value().encode()).hexdigest()[:16]
 
 
 def refusal(key: str) -> str | None:
-    """Why this cannot be a key, or None if it can. The reason never quotes the value."""
+    """Reason why the value cannot be a key, or None if it can. The reason never quotes the value."""
     if not key:
         return "it is empty"
     if not _VISIBLE_ASCII.fullmatch(key):
@@ -123,7 +122,7 @@ def env_profiles(env: Mapping[str, str], providers: Mapping[str, Provider]) -> l
 
 
 def auth_header(provider: Provider, profile: Profile) -> tuple[str, SecretStr] | None:
-    """The header, name and value, that carries the credential; None for a server that takes no key."""
+    """The header (name, value) that carries the credential; None for a server that takes no key."""
     if profile.secret is None:
         return None
     if provider.auth == "bearer" or profile.bearer or profile.kind == "login":
@@ -152,7 +151,7 @@ def _profiles_of(provider: Provider, name: str, env: Mapping[str, str]) -> list[
 
 
 def _values(name: str, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """(variable, value) for every value of `NAME`, `NAME_1`, `NAME_2` …, comma lists taken apart."""
+    """Yield (variable, value) for every value of `NAME`, `NAME_1`, `NAME_2` …, with comma lists split."""
     numbered = re.compile(rf"{re.escape(name)}_([1-9][0-9]{{0,3}})")
     numbers = sorted(int(match[1]) for variable in env if (match := numbered.fullmatch(variable)))
     for variable in (name, *(f"{name}_{number}" for number in numbers)):

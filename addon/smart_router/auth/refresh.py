@@ -34,21 +34,21 @@ from smart_router.storage.file_lock import lock_file, locked
 logger = logging.getLogger(__name__)
 
 TOO_LATE = 60.0
-"""Seconds before its end from which on a token is not sent any more: a request takes time."""
+"""Seconds before its end from which a token is no longer sent: a request takes time."""
 
 LOCK_WITHIN = ANSWER_WITHIN + 20.0
-"""Seconds to wait for another process's refresh: longer than one can take."""
+"""Seconds to wait for another process's refresh: longer than any takes."""
 
 PATIENCE = 20.0
 """Seconds that a request waits for a refresh, which goes on without it."""
 
 RETRY_FIRST, RETRY_LAST = 30.0, 300.0
-"""Seconds until a refresh that failed is tried again, doubling from the first to the last."""
+"""Seconds until a failed refresh is tried again, doubling from the first to the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """The last refresh failed: why, and until when (on the clock) no other is tried."""
+    """A failed refresh: its reason, and the time (on the clock) until which no other is tried."""
 
     why: str
     until: float
@@ -90,13 +90,13 @@ class Refresher:
         self._troubles: dict[str, _Trouble] = {}
 
     async def usable(self, profile: Profile, *, refused: bool = False) -> Profile:
-        """The login with an access token that can be sent; refreshed if the one it has is about to end, or
-        was `refused` by the provider. Raises LoginError."""
+        """Return the login with an access token that can be sent. Its token is refreshed if it is about to
+        end, or was `refused` by the provider. Raises LoginError."""
         if not refused and not self._ends_within(profile, TOO_LATE):
             return profile
         running = self._begin(profile)
         try:
-            # a request that ends takes no refresh with it, on which others may wait
+            # a request that ends must not cancel a refresh for which others may wait
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(running)), PATIENCE)
         except TimeoutError:
             raise LoginError(f"the token of {profile.id} was not refreshed within {PATIENCE:g} s") from None
@@ -106,8 +106,8 @@ class Refresher:
             return profile
 
     def refresh_due(self) -> None:
-        """Begin to refresh the logins whose tokens end soon, and give up those that have ended and cannot be
-        refreshed; call it every few seconds."""
+        """Start to refresh the logins whose tokens end soon, and give up those that have ended and cannot be
+        refreshed. Call it every few seconds."""
         for profile in self._store.logins():
             if profile.refreshable and self._ends_within(profile, self._lead(profile)):
                 self._begin(profile)
@@ -115,7 +115,8 @@ class Refresher:
                 self._store.require_login(profile.id, _ended_for_good(profile))
 
     def refresh(self, profile: Profile) -> Profile:
-        """Refresh a login now, unless another process did since `profile` was read. Raises LoginError.
+        """Refresh a login now, unless another process has done so since `profile` was read. Raises
+        LoginError.
 
         Blocks; call it from a thread that is not cancelled.
         """
@@ -130,20 +131,20 @@ class Refresher:
             raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
 
     def _refresh_alone(self, row: LoginProvider, profile: Profile) -> Profile:
-        """Refresh, with the lock held."""
+        """Refresh, while holding the lock."""
         current = self._store.reread(profile.id)
         if current is None:
             raise LoginError(f"{profile.id} was removed")
         if current.missing is not None or current.login is None:
             raise LoginError(f"{profile.id}: {current.missing or 'it is no login any more'}")
         if current.secret != profile.secret:
-            return current  # someone was quicker
+            return current  # another process was quicker
         if current.login.refresh is None:
             why = _ended_for_good(profile)
             self._store.require_login(profile.id, why)
             raise LoginError(f"{profile.id}: {why}", final=True)
         settings = row.settings_for(self.settings.get(row.id), self._env, current.extras.get("region"))
-        # the same once more, to know that it can be kept before the old tokens are used up
+        # save the same tokens, to know that new ones can be stored before the old ones are used up
         held = self._store.replace_tokens(current, _tokens(current, current.login))
         if held is None or held.secret != current.secret:
             return self._refresh_alone(row, profile)  # removed, or a new login
@@ -161,7 +162,7 @@ class Refresher:
         return renewed
 
     def _save(self, profile: Profile, tokens: GrantedTokens) -> Profile | None:
-        """Put the new tokens on disk, and insist: the old ones are used up."""
+        """Store the new tokens, with retries: the old ones are used up."""
         for pause in (0.1, 1.0, 3.0):
             try:
                 return self._store.replace_tokens(profile, tokens)
@@ -170,7 +171,7 @@ class Refresher:
         return self._store.replace_tokens(profile, tokens)
 
     def _begin(self, profile: Profile) -> Future[Profile]:
-        """The refresh of a login that runs already, or one that begins now."""
+        """The running refresh of a login, or a new one."""
         key = profile.fingerprint
         with self._lock:
             running = self._running.get(key)
@@ -217,8 +218,8 @@ class Refresher:
         return ends is not None and ends - self._now() <= seconds
 
     def _lead(self, profile: Profile) -> float:
-        """How many seconds before its end a token is refreshed: never more than half of its life, so that
-        one of a shorter life than usual is not refreshed on and on."""
+        """Seconds before its end at which a token is refreshed: at most half of its life, so that a token of
+        an unusually short life is not refreshed over and over."""
         row, login = LOGINS.get(profile.provider), profile.login
         if row is None or login is None or login.expires_at is None or login.obtained_at is None:
             return 0.0

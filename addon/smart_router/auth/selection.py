@@ -1,4 +1,4 @@
-"""Which of a provider's profiles serves the next request: pure."""
+"""Selection of the profile that serves the next request: pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from smart_router.auth.outliers import NO_FAILURES, NONE_FAILING, Recent
 from smart_router.auth.profiles import Profile
 
 FAULTY: frozenset[Hold] = frozenset({"rest", "fault"})
-"""Holds that recent faults cause: the candidate is tried when there is no better one."""
+"""Holds that recent faults cause: the candidate is tried if there is no better one."""
 
 LIMITED: frozenset[Hold] = frozenset({"limit"})
-"""A rate limit: it is waited for, or probed now and then."""
+"""A rate limit: requests wait for its end, or probe it now and then."""
 
 
 class Harm(NamedTuple):
-    """How bad it is to try a candidate that recent faults keep away; the least comes first."""
+    """The cost of trying a candidate that recent faults keep away; the least harmful comes first."""
 
     ejected: bool
     run: int
@@ -27,8 +27,7 @@ class Harm(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The profile to use. `probe` tells that a probe was due, and this request is it; `recent` how attempts
-    with it fared lately."""
+    """The profile to use. `probe`: the request is a probe that was due. `recent`: recent attempts with it."""
 
     profile: Profile
     probe: bool
@@ -37,8 +36,8 @@ class Picked:
 
 @dataclass(frozen=True, slots=True)
 class AllCooled:
-    """No profile can be used. `until` is when the first can be again, None if waiting does not help;
-    `reasons` says per profile id what keeps it away, `holds` which kinds of reason there are."""
+    """No profile can be used. `until` is when the first one can be again, None if waiting does not help;
+    `reasons` gives the reason by profile id, `holds` the kinds of reasons."""
 
     until: float | None
     reasons: Mapping[str, str]
@@ -51,13 +50,14 @@ def is_faulty(state: State) -> TypeGuard[Cooled]:
 
 
 def harm_of(state: Cooled, run: int) -> Harm:
-    """How bad it is to try what has failed `run` times in a row."""
+    """Harm of trying a candidate that has failed `run` times in a row."""
     return Harm(state.hold == "fault", run, state.until)
 
 
 def rotation_order(profiles: Iterable[Profile], last_used: Mapping[str, float | None]) -> list[Profile]:
-    """The profiles in the order they are tried: logins round robin (the longest unused first, a subscription
-    is paid for anyway), then keys, those of the environment before stored ones, each in their given order."""
+    """The profiles in the order in which they are tried: logins round robin, the longest unused first (a
+    subscription is paid for anyway); then keys in their given order, those of the environment before stored
+    ones."""
     kinds = ("login", "key", "stored_key")
 
     def place(profile: Profile) -> tuple[int, float]:
@@ -79,10 +79,9 @@ def select_profile(
 ) -> Picked | AllCooled:
     """The first profile, in the given order, that is usable or due for a probe.
 
-    `preferred` (the session's profile) goes first while it is plainly usable. `exclude` are ids tried
-    already. `also` are reasons to leave one alone that do not count when there is no other: of those that
-    faults keep away the least harmful is taken, of the others the first whose probe is due. `recent` says how
-    attempts with profiles fared lately, by id.
+    `preferred` (the session's profile) goes first while it is usable. `exclude` are ids tried already. `also`
+    are reasons that do not count if there is no other profile: the least harmful of those that faults keep
+    away is taken, else the first whose probe is due. `recent` are recent attempts by profile id.
     """
 
     def pick(profile: Profile, *, probe: bool) -> Picked:

@@ -1,4 +1,4 @@
-"""Which profile served a session last: staying with it keeps the provider's prompt cache warm."""
+"""The profile that served a session last: staying with it keeps the provider's prompt cache warm."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SessionAffinity:
         self._kept: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
 
     def profile_of(self, session: str, provider: str, now: float) -> str | None:
-        """The profile id that the session has with this provider, if it has been there lately."""
+        """The session's profile id at this provider, if it was used lately."""
         profile_id, used = self._kept.get((session, provider), (None, now))
         return profile_id if now - used <= TTL else None
 
     def keep(self, session: str, provider: str, profile_id: str, now: float) -> None:
-        """The session was given this profile."""
+        """Remember the profile of a session."""
         self._kept[session, provider] = profile_id, now
         self._kept.move_to_end((session, provider))
         if len(self._kept) > MOST:

@@ -47,8 +47,8 @@ class ProfileStatus:
 
     @property
     def usable(self) -> bool:
-        """True if a request may be sent through it now, if its model is not cooled. What only faults keep
-        away is tried when there is nothing better."""
+        """True if a request may be sent with it now, if its model is not in a cooldown. A profile that only
+        faults keep away is tried when there is nothing better."""
         return isinstance(self.state, Usable | Probe) or is_faulty(self.state)
 
     @property
@@ -62,8 +62,8 @@ class ProfileStatus:
         return {one.model: why for one in self.models if (why := _why(one.state, self.lead))}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON. Times are seconds from now: until the window's end (`cooled_for`), since it was used,
-        until the access token's end (`expires_in`)."""
+        """Data for JSON. Times are seconds from now: to the window's end (`cooled_for`), since the last use,
+        to the access token's end (`expires_in`)."""
         return {
             "id": self.id,
             "provider": self.provider,
@@ -91,7 +91,7 @@ def _described(state: State, health: Health, now: float, lead: float) -> dict[st
 
 
 def _end(state: Cooled, health: Health) -> float:
-    """The end of the window, which a probe may be due before."""
+    """The end of the window; a probe may be due before it."""
     window = health.window
     return state.until if window is None else max(state.until, window.until)
 

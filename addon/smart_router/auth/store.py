@@ -1,4 +1,4 @@
-"""The auth store: the profiles there are, how they fare, and which one is next."""
+"""The auth store: the profiles, their health, and the selection of the next one."""
 
 from __future__ import annotations
 
@@ -67,35 +67,35 @@ class AuthStore:
         self.reload_env(env, providers)
         self._health = HealthBook(HealthRecords(durable=folder is not None), self._wake)
         self._file = None if folder is None else folder / FILE_NAME
-        self._keeper: CredentialStorage | None = None
+        self._storage: CredentialStorage | None = None
         if folder is not None:
-            self._keeper = CredentialStorage(
+            self._storage = CredentialStorage(
                 Database(folder, self._clock), self._health.records, self._receive
             )
-            self._keeper.start()
+            self._storage.start()
 
     def close(self) -> None:
-        """Write what is left and let go of the file."""
-        if self._keeper is not None:
-            self._keeper.close()
+        """Write the remaining changes and close the file."""
+        if self._storage is not None:
+            self._storage.close()
 
     def flush(self) -> None:
-        """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""
-        if self._keeper is not None:
-            self._keeper.writer.flush()
+        """Wait until all changes so far are on disk. Raises StoreError if they cannot be written."""
+        if self._storage is not None:
+            self._storage.writer.flush()
 
     def settle(self) -> None:
-        """Wait for the keyring, in which the user may first have to unlock something, but not for ever."""
-        if self._keeper is not None:
-            self._keeper.settle()
+        """Wait for the keyring, which the user may have to unlock first, but not for ever."""
+        if self._storage is not None:
+            self._storage.settle()
 
     def retry(self) -> None:
         """Ask the keyring again, without waiting, for the secrets that it did not give."""
-        if self._keeper is not None:
-            self._keeper.retry()
+        if self._storage is not None:
+            self._storage.retry()
 
     def reload_env(self, env: Mapping[str, str], providers: Mapping[str, Provider]) -> None:
-        """Read the environment's keys anew, for these providers."""
+        """Read the environment's keys again, for these providers."""
         self._providers = providers
         self._hold(env=env_profiles(env, providers))
 
@@ -107,11 +107,11 @@ class AuthStore:
         return list(dict.fromkeys(usable))
 
     def configured(self) -> Collection[str]:
-        """The providers that there is a credential for, however it fares."""
+        """The providers with a credential, whatever its health."""
         return self._by_provider.keys()
 
     def has_profile(self, provider: str) -> bool:
-        """Return whether there is a credential for the provider, however it fares."""
+        """Return whether there is a credential for the provider, whatever its health."""
         return bool(self._profiles(provider))
 
     def usable(self, provider: str, model: str, now: float) -> bool:
@@ -160,12 +160,12 @@ class AuthStore:
         return picked
 
     def cooled(self, provider: str, model: str, now: float) -> list[Cooled]:
-        """Cooldowns of the provider's profiles for this model that end without the user."""
+        """Cooldowns of the provider's profiles for this model that end by themselves."""
         states = (self._health.state(one, now, model) for one in self._profiles(provider))
         return [one for one in states if isinstance(one, Cooled)]
 
     def least_harm(self, provider: str, model: str, now: float, exclude: Collection[str] = ()) -> Harm | None:
-        """The mildest of what recent faults hold against a profile, None if faults keep no profile away."""
+        """The least harm of trying a profile that recent faults keep away; None if faults keep none away."""
         left = [one for one in self._profiles(provider) if one.id not in exclude]
         recent = self._health.recent(left, model, now)
         harms = (
@@ -176,19 +176,19 @@ class AuthStore:
         return min(harms, default=None)
 
     def mark_profile_used(self, profile_id: str, model: str, now: float) -> None:
-        """An attempt succeeded: what was held against the profile and this model of it is forgotten."""
+        """Record a success: clear what is held against the profile and this model of it."""
         if profile := self.find(profile_id):
             self._health.passed(profile, model, now)
 
     def mark_profile_answers(self, profile_id: str, model: str, now: float) -> None:
-        """An attempt has given its first content: a probe has passed. It is still to be counted."""
+        """Record the first content of an attempt: a probe has passed. The attempt is counted later."""
         if self._health.holds_anything and (profile := self.find(profile_id)):
             self._health.answers(profile, model, now)
 
     def mark_profile_failure(
         self, profile_id: str, model: str, error: UpstreamError, now: float, *, request: bytes | None = None
     ) -> None:
-        """An attempt failed: cool what the failure concerns. `request` identifies the request's content."""
+        """Record a failure: cool what it concerns. `request` identifies the request's content."""
         if profile := self.find(profile_id):
             advice = advice_on(profile, error)
             self._health.failed(profile, model, error, now, request=request, advice=advice)
@@ -198,15 +198,15 @@ class AuthStore:
         return [self._status(profile, now) for profile in self._profiles(provider)]
 
     def enable(self, profile_id: str) -> None:
-        """Use the profile again, whoever disabled it."""
+        """Enable the profile, whatever disabled it."""
         self._health.enable(self._known(profile_id))
 
     def disable(self, profile_id: str) -> None:
-        """Do not use the profile until it is enabled."""
+        """Disable the profile until it is enabled."""
         self._health.switch(self._known(profile_id), on=False)
 
     def reset(self, profile_id: str) -> None:
-        """Forget all that is held against the profile and its models, and its counts; the switch stays."""
+        """Clear all that is held against the profile and its models, and its counts; the switch stays."""
         self._health.reset(self._known(profile_id))
 
     def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
@@ -235,10 +235,10 @@ class AuthStore:
         return profile
 
     def replace_tokens(self, profile: Profile, tokens: GrantedTokens) -> Profile | None:
-        """Put a login's new tokens in the place of those it had, unless the file has others by now.
+        """Replace a login's tokens by new ones, unless the file has others by now.
 
-        Returns what the file then holds, None if the login is gone. May be called from any thread; returns
-        when it is on disk. Raises StoreError.
+        Returns the file's login then, None if it is gone. May be called from any thread; returns when it is
+        on disk. Raises StoreError.
         """
         assert profile.login is not None
         login = replace(
@@ -252,19 +252,20 @@ class AuthStore:
         return self.find(profile.id)
 
     def reread(self, profile_id: str) -> Profile | None:
-        """A stored profile as it is on disk now. May be called from any thread. Raises StoreError."""
-        keeper = self._on_disk()
-        keeper.writer.flush()
-        keeper.settle()
+        """Return a stored profile as it is on disk now. May be called from any thread. Raises StoreError."""
+        storage = self._on_disk()
+        storage.writer.flush()
+        storage.settle()
         return self.find(profile_id)
 
     def require_login(self, profile_id: str, why: str) -> None:
-        """A login is of no more use: leave it alone until the user logs in again. From any thread."""
+        """Disable a login that has become useless until the user logs in again. May be called from any
+        thread."""
         if profile := self.find(profile_id):
             self._health.disable(profile, why)
 
     def logins(self) -> list[Profile]:
-        """The stored logins that the user has not switched off and that need no new login."""
+        """The stored logins that the user has not disabled and that need no new login."""
         return [
             one
             for one in self._stored
@@ -274,7 +275,7 @@ class AuthStore:
         ]
 
     def remove(self, profile_id: str) -> None:
-        """Forget a stored credential and its health.
+        """Delete a stored credential and its health.
 
         Raises UnknownProfileError, StoreError, and ValueError for keys that are not in the store.
         """
@@ -286,15 +287,15 @@ class AuthStore:
         self._on_disk().delete(profile_id)
 
     def move(self, *, to_keyring: bool) -> dict[str, str | None]:
-        """Bring all stored secrets into the system's keyring, or back into the file; new ones will follow.
+        """Move all stored secrets into the system's keyring, or back into the file; new ones will follow.
 
-        Returns the ids of the profiles that were elsewhere, each with what kept it from being moved, or None.
-        Raises StoreError if the place cannot be used.
+        Returns the ids of the profiles that were elsewhere, each with the reason why it was not moved, or
+        None. Raises StoreError if the place cannot be used.
         """
         return self._on_disk().move(to_keyring=to_keyring)
 
     def try_out(self) -> None:
-        """See that a new credential could be kept, before the user is asked for one. Raises StoreError."""
+        """Check that a new credential could be kept, before the user is asked for one. Raises StoreError."""
         self._on_disk().try_out()
 
     @property
@@ -311,12 +312,12 @@ class AuthStore:
         return f"{provider}:{name}"
 
     def _on_disk(self) -> CredentialStorage:
-        if self._keeper is None:
+        if self._storage is None:
             raise StoreError("there is no store: it was opened without a folder")
-        return self._keeper
+        return self._storage
 
     def _receive(self, stored: Sequence[Profile]) -> None:
-        """These are stored now; called by the threads of file and keyring, one at a time."""
+        """Take in the stored profiles; called by the threads of file and keyring, one at a time."""
         self._hold(stored=stored)
 
     def _profiles(self, provider: str | None = None) -> list[Profile]:
@@ -325,7 +326,7 @@ class AuthStore:
         return self._by_provider.get(provider, [])
 
     def _hold(self, *, env: Sequence[Profile] | None = None, stored: Sequence[Profile] | None = None) -> None:
-        """Take these in; threads and the event loop's do."""
+        """Take in profiles, from any thread."""
         with self._holding:
             self._env = self._env if env is None else env
             self._stored = self._stored if stored is None else stored
@@ -346,9 +347,9 @@ class AuthStore:
         return profile
 
     def _wake(self) -> None:
-        """There is something to write."""
-        if self._keeper is not None:
-            self._keeper.writer.wake()
+        """Report that there is something to write."""
+        if self._storage is not None:
+            self._storage.writer.wake()
 
     def _status(self, profile: Profile, now: float) -> ProfileStatus:
         models = tuple(
@@ -375,7 +376,7 @@ class AuthStore:
 
 
 class UnknownProfileError(Exception):
-    """No profile has this id."""
+    """There is no profile of this id."""
 
     def __init__(self, profile_id: str) -> None:
         super().__init__(f"no profile {profile_id}")

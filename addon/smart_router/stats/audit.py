@@ -1,4 +1,4 @@
-"""The audit log: who asked what, and how it ended. One row a request, never changed."""
+"""The audit log: a row for each request and its outcome, never changed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM audit"  # noqa: S608
 
 
 def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> Iterator[dict[str, Any]]:
-    """The rows since then (unix seconds) and with greater ids than `after`, oldest first."""
+    """Rows since a time (unix seconds) with ids above `after`, oldest first."""
     for row in db.execute(f"{_SELECT} WHERE time >= ? AND id > ? ORDER BY id", (since, after)):
         yield _entry(row)
 
 
 def last_audit(db: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
-    """The last so many rows, oldest first."""
+    """The last rows, oldest first."""
     rows = db.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (count,)).fetchall()
     return [_entry(row) for row in reversed(rows)]
 
@@ -51,7 +51,7 @@ def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _parsed(content: str) -> Any:
-    """The content, or as much of its JSON text as was kept of a long one."""
+    """The content, or the kept part of its JSON text if it is long."""
     try:
         return from_json(content)
     except ValueError:

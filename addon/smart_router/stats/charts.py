@@ -1,4 +1,4 @@
-"""Charts as inline SVG: no script, no network; their colours are the page's CSS variables."""
+"""Charts as inline SVG without scripts or network; the page's CSS variables give the colours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from smart_router.stats.formatting import dollars
 
 WIDTH = 560
-"""Units across, about a pixel each where two charts stand side by side."""
+"""Width in units, about a pixel each where two charts stand side by side."""
 
 _LABEL = 210
 _ROW = 26
@@ -19,7 +19,7 @@ _LONGEST_LABEL = 26
 
 
 class Bar(NamedTuple):
-    """One bar: its label, its length, and what is written after it."""
+    """One bar: its label, its length, and the text after it."""
 
     label: str
     value: float
@@ -27,7 +27,7 @@ class Bar(NamedTuple):
 
 
 class MarkedColumn(NamedTuple):
-    """One column, with the mark that it is compared with."""
+    """One column, and the mark that it is compared with."""
 
     label: str
     value: float
@@ -35,7 +35,7 @@ class MarkedColumn(NamedTuple):
 
 
 class Range(NamedTuple):
-    """A line from `low` to `high`, the former as a dot."""
+    """A line from `low`, drawn as a dot, to `high`."""
 
     label: str
     low: float
@@ -59,7 +59,7 @@ def bars(rows: Sequence[Bar], title: str) -> str:
 
 
 def ranges(rows: Sequence[Range], title: str) -> str:
-    """From the median to the 95th percentile."""
+    """Lines from the median to the 95th percentile."""
     longest = max((row.high for row in rows), default=0) or 1
     room = WIDTH - _LABEL - 140
 
@@ -75,7 +75,7 @@ def ranges(rows: Sequence[Range], title: str) -> str:
 
 
 def columns(rows: Sequence[MarkedColumn], title: str) -> str:
-    """A column for each row and a line at what it is compared with; amounts in dollars."""
+    """A column for each row, with a line at the amount that it is compared with, in dollars."""
     top = _round_up(max((max(row.value, row.mark) for row in rows), default=0.0))
     step = (WIDTH - 70) / max(1, len(rows))
     wide = min(40.0, step * 0.7)

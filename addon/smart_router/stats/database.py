@@ -25,10 +25,10 @@ _LOCK_WAIT = 1.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
 
 _MADE_ROOM = 0.9
-"""A file that has grown too large is emptied down to this part of what it may have."""
+"""A file that has grown too large is emptied to this part of its limit."""
 
 _ROWS_AT_ONCE = 20_000
-"""Requests thrown out in one transaction: others want to write, too."""
+"""Requests deleted in one transaction: other processes want to write, too."""
 
 Item = RequestRecord | RefusalRecord
 
@@ -51,8 +51,10 @@ class StatsDatabase:
         self._db: sqlite3.Connection | None = None
 
     def write(self, items: Sequence[Item], taken: int, lost: int) -> None:
-        """Store the items in one transaction. `taken` is how many of this run's records are dealt with by
-        it, `lost` how many of these could not be kept.
+        """Store the items in one transaction.
+
+        `taken` is the number of this run's records that it settles, `lost` how many of these could not be
+        kept.
         """
         db = self._open()
         with self._giving_up(), transaction(db):
@@ -67,9 +69,8 @@ class StatsDatabase:
             )
 
     def tidy(self, keep: float, max_bytes: int) -> None:
-        """Throw out what is older than `keep` seconds, and the oldest of what is too much; count what killed
-        processes have lost.
-        """
+        """Delete rows older than `keep` seconds, and the oldest rows above the size limit; count the records
+        that killed processes have lost."""
         db = self._open()
         with self._giving_up():
             for run, taken, path in leftovers(self.path.parent):
@@ -86,20 +87,20 @@ class StatsDatabase:
             db.execute("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._db is not None:
             with suppress(sqlite3.Error):
                 self._db.close()
             self._db = None
 
     def forget_run(self) -> None:
-        """The process ends in good order: nothing of its run is missing."""
+        """Forget the run of a process that ends in good order: none of its records is missing."""
         db = self._open()
         with self._giving_up(), transaction(db):
             db.execute("DELETE FROM runs WHERE run = ?", (self._run,))
 
     def _open(self) -> sqlite3.Connection:
-        """The connection; a damaged file is renamed and begun anew."""
+        """Open the file; a damaged one is renamed and a new one begun."""
         if self._db is None:
             try:
                 self._connect()
@@ -123,7 +124,8 @@ class StatsDatabase:
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """After an error the file is opened anew: it may have been damaged, replaced or deleted."""
+        """After an error, close the file: it may have been damaged, replaced or deleted, so it is opened
+        again."""
         try:
             yield
         except BaseException:
@@ -133,8 +135,10 @@ class StatsDatabase:
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for reports, on the file as it is now. A missing one is taken for empty; one that
-    cannot be written can still be read. Raises sqlite3.Error, OSError or NewerFileError.
+    """A connection for reports, on the present file. A missing file reads as empty; one that cannot be
+    written can still be read.
+
+    Raises sqlite3.Error, OSError or NewerFileError.
     """
     path = folder / FILE_NAME
     with ExitStack() as stack:
@@ -158,7 +162,7 @@ def _count_lost(db: sqlite3.Connection, run: str, taken: int) -> None:
 
 
 def _throw_out(db: sqlite3.Connection, before: float) -> None:
-    """Requests and audit rows older than that (unix seconds)."""
+    """Delete requests and audit rows from before a time (unix seconds)."""
     with transaction(db):
         (last,) = db.execute("SELECT max(id) FROM requests WHERE time < ?", (before,)).fetchone()
         if last is not None:
@@ -172,7 +176,7 @@ def _throw_out(db: sqlite3.Connection, before: float) -> None:
 
 
 def _throw_out_oldest(db: sqlite3.Connection) -> bool:
-    """The oldest tenth, of requests and of audit rows; False if there is nothing left."""
+    """Delete the oldest tenth of the requests and of the audit rows; return False if nothing is left."""
     with transaction(db):
         first, last = db.execute("SELECT min(id), max(id) FROM requests").fetchone()
         oldest, newest = db.execute("SELECT min(id), max(id) FROM audit").fetchone()
@@ -193,7 +197,7 @@ def _throw_out_to(db: sqlite3.Connection, last: int) -> None:
 
 
 def _size(db: sqlite3.Connection) -> int:
-    """Bytes that the rows take, without free pages."""
+    """Bytes used by rows, without free pages."""
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     (free,) = db.execute("PRAGMA freelist_count").fetchone()
     (size,) = db.execute("PRAGMA page_size").fetchone()

@@ -1,4 +1,4 @@
-"""Figures as people read them, on the terminal and on the page alike; what is not known is a dash."""
+"""Figures in readable form, for the terminal and the page; an unknown value is a dash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The totals in Prometheus' text format, under the names of OpenTelemetry's conventions where they exist."""
+"""The totals in Prometheus' text format, under OpenTelemetry's names where they exist."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 
 def exposition(totals: Totals, lost: int, running: int = 0) -> tuple[bytes, str]:
-    """The metrics and their content type. `lost` is how many records could not be kept,
-    `running` how many requests are in progress.
+    """Return the metrics and their content type. `lost` is the number of records that could not be kept,
+    `running` that of the requests in progress.
 
     Raises a 501 that names the extra if prometheus-client is not installed.
     """
@@ -105,7 +105,7 @@ def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:
 
 
 def _named(rows: Mapping[Labels, Histogram]) -> dict[Labels, Histogram]:
-    """The same with OpenTelemetry's words for operation and provider."""
+    """The labels with OpenTelemetry's words for operation and provider."""
     named: dict[Labels, Histogram] = {}
     for (provider, *rest), found in rows.items():
         key = (_OPERATION, _PROVIDER_NAMES.get(provider, provider), *rest)

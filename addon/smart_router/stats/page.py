@@ -1,4 +1,4 @@
-"""A report as one HTML page: everything it needs is in it, and it looks for nothing else."""
+"""A report as one self-contained HTML page that loads nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from smart_router.stats.tables import COLUMNS, compared_with, summary
 Row = Mapping[str, Any]
 
 MOST_BARS = 12
-"""Rows of a chart; the tables have all."""
+"""Rows of a chart; the tables have all rows."""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Names in the figures come from clients: were one not escaped, it still could load and run nothing."""
+"""Content security policy. Names in the figures come from clients: even an unescaped one could load and run
+nothing."""
 
 
 def report_page(report: Mapping[str, Any]) -> str:
-    """The page, for a report of `build_report`."""
+    """Return the page for a report of `build_report`."""
     return "\n".join(_lines(report))
 
 

@@ -1,4 +1,4 @@
-"""Prices of tokens: the bundled data of genai-prices, names that it lacks, and the user's prices."""
+"""Prices of tokens: genai-prices' bundled data, names for models that it lacks, and the user's prices."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Reference = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
 
 MOST_MODELS = 2_000
-"""Models whose prices are remembered; model ids come from clients, so there must be an end."""
+"""Models whose prices are kept in memory: a bound, since clients choose model ids."""
 
 TYPICAL = Tokens(input=4_000, output=1_000)
-"""A request by which models' prices are compared."""
+"""A typical request, by which the prices of models are compared."""
 
 _STANDARD = (None, "auto", "default", "standard")
-"""Names that answers give to being served at the ordinary price."""
+"""Service tiers in answers that mean the ordinary price."""
 
 
 class _Rates(BaseModel):
@@ -52,14 +52,14 @@ class RatesAbove(_Rates):
 class PriceTable(_Rates):
     """`[prices."provider/model"]` of the user's config: USD per million tokens.
 
-    What has no price of its own (cached, cache_write) costs as much as other input.
+    Tokens of a kind without a price of its own (cached, cache_write) cost as much as other input.
     """
 
     above: tuple[RatesAbove, ...] = ()
 
 
 UserPrices = Mapping[str, PriceTable | Reference]
-"""By `provider/model`, in which `*` stands for anything: prices, or the name of a model that has the same."""
+"""By `provider/model`, in which `*` matches anything: prices, or the name of a model with the same prices."""
 
 
 class _PerToken(NamedTuple):
@@ -84,9 +84,10 @@ class _PerToken(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Price:
-    """Where the price of one model was found. `rates` are those that genai-prices gave, by its price object
-    and the size class of the prompt: asking it for each request would take thirty times as long. `classes`
-    are the size classes by price object.
+    """The source of one model's price.
+
+    `rates` are those that genai-prices gave, by its price object and the prompt's size class: asking it for
+    each request would take thirty times as long. `classes` are the size classes by price object.
     """
 
     provider: Provider
@@ -121,7 +122,7 @@ def _size_classes(prices: ModelPrice) -> list[int]:
 
 
 def _per_token(prices: ModelPrice, size: int) -> _PerToken:
-    """The rates of prompts of that many tokens, from the totals of such prompts."""
+    """The rates for prompts of that many tokens, from the totals of such prompts."""
     from genai_prices import Usage
 
     size = max(1, size)
@@ -139,10 +140,11 @@ def _per_token(prices: ModelPrice, size: int) -> _PerToken:
 
 
 class PriceBook:
-    """Prices of `provider/model` pairs. `overrides` are the user's; `base_urls` of providers that the user
-    declared, by id, tell whose prices they have.
+    """Prices of `provider/model` pairs.
 
-    The first price takes a second or two, since it loads the data of genai-prices: not on a request's path.
+    `overrides` are the user's; `base_urls` of providers that the user declared, by id, tell whose prices
+    apply. The first price takes a second or two, since it loads the data of genai-prices: keep it off the
+    path of requests.
     """
 
     def __init__(
@@ -200,7 +202,7 @@ class PriceBook:
 
 
 def _look_up(reference: str, basis: Basis, base_url: str | None = None) -> _Price | None:
-    """The model `provider/model` of genai-prices; with a base URL that of the provider who serves there."""
+    """Find the model `provider/model` in genai-prices; a base URL identifies the provider."""
     from genai_prices.data_snapshot import get_snapshot
 
     provider, _, model = reference.partition("/")

@@ -1,5 +1,7 @@
-"""Records of requests and their attempts. No text of prompts or answers is in a record,
-but for `RequestRecord.content`, which is empty unless the user asked for it.
+"""Records of requests and their attempts.
+
+They hold no text of prompts or answers, except `RequestRecord.content`, which is empty unless the user asked
+for it.
 """
 
 from __future__ import annotations
@@ -14,14 +16,16 @@ if TYPE_CHECKING:
     from smart_router.routing.decision import Candidate, Decision
 
 CLIENT_LEFT = "client_left"
-"""The failure of a request or attempt whose client did not wait for the end; no error of anyone's."""
+"""The failure of a request or attempt whose client left before the end; nobody's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """Tokens in OpenAI's convention: `input` includes `cached` and `cache_write`, `output` includes
-    `reasoning`. `estimated`: the provider gave no counts. `stated` is the cost in USD that the provider
-    itself named (OpenRouter), `service_tier` what the answer says that it was served at.
+    `reasoning`.
+
+    `estimated`: the provider gave no counts. `stated` is the cost in USD that the provider stated
+    (OpenRouter), `service_tier` the one that the answer names.
     """
 
     input: int = 0
@@ -58,7 +62,7 @@ class Cost:
 
 
 class Saving(NamedTuple):
-    """Cost of a request, and that of its baseline for the same tokens (USD)."""
+    """The cost of a request, and that of its baseline for the same tokens (USD)."""
 
     cost: float
     baseline: float
@@ -139,19 +143,19 @@ class RequestRecord:
 
     @property
     def saving(self) -> Saving | None:
-        """None for a request whose model the client chose, and where one of the two is unknown."""
+        """The saving; None for a request whose model the client chose, or if a cost is unknown."""
         if self.decision.explicit or self.baseline_cost is None or (cost := self.cost) is None:
             return None
         return Saving(cost.usd, self.baseline_cost.usd)
 
 
 _BASES: tuple[Basis, ...] = get_args(Basis)
-"""Firmest first."""
+"""Bases of amounts, the most certain first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalRecord:
-    """A request to the router that was refused before it was routed; for the audit log alone.
+    """A request that was refused before it was routed; for the audit log alone.
 
     `action` is method and path; `outcome` the error's code.
     """

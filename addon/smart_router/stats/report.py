@@ -1,4 +1,4 @@
-"""A report's figures, from the records file: totals, and the same by tier, provider, model, profile, day."""
+"""The figures of a report, from the records file: totals, and by tier, provider, model, profile, day."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
 
 
 def _fill(db: sqlite3.Connection, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
-    """Add up what went each route, in all groups that the route belongs to."""
+    """Add the figures of each route to all groups that it belongs to."""
     for route, *sums in db.execute(_REQUESTS, (since,)):
         for group in groups[route]:
             group.sums = list(map(add, group.sums, sums))
@@ -203,7 +203,7 @@ def _share(part: float, whole: float) -> float | None:
 
 
 def _percentiles(spans: Sequence[float]) -> dict[str, float | None]:
-    """The 50th and 95th of sorted values (nearest rank)."""
+    """The 50th and 95th percentile of sorted values (nearest rank)."""
     if not spans:
         return {"p50": None, "p95": None}
     last = len(spans) - 1

@@ -12,25 +12,25 @@ from pydantic_core import to_json
 from smart_router.stats.records import AttemptRecord, RefusalRecord, RequestRecord, Tokens
 
 MOST_CONTENT = 1 << 20
-"""Characters of one request's content that the audit log keeps."""
+"""Characters of one request's content in the audit log."""
 
 MOST_ASKED = 200
-"""Characters of a model's name that are kept; clients can send any."""
+"""Characters of a model's name that are kept; clients can send any name."""
 
 MOST_SIGNALS = 12
-"""Signals of one decision that are kept, the strongest: a prompt has some sixty, and each costs a write."""
+"""Signals of one decision that are kept, the strongest ones: a prompt has some sixty, and each costs a write.
+"""
 
 ROWS_AT_ONCE = 16
-"""Rows that are written in one step."""
+"""Rows written in one step."""
 
 Row = tuple[object, ...]
-"""The values of all columns of a table, in their order."""
+"""The values of all columns of a table, in order."""
 
 
 def insert_requests(db: sqlite3.Connection, records: Sequence[RequestRecord]) -> None:
-    """Requests, their decisions, their attempts and their lines in the audit log: a statement for each table
-    and not for each row, which would take twice as long.
-    """
+    """Insert requests, their decisions, attempts and audit lines: one statement for each table, since one for
+    each row would take twice as long."""
     (first,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM requests").fetchone()
     routes = _Routes(db)
     requests, attempts = [], []
@@ -129,8 +129,10 @@ def _audit(record: RequestRecord) -> Row:
 
 
 def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
-    """SQLite's thread lets go of the interpreter with each step, and while requests keep that busy it gets it
-    back only when they wait for something: one row a step it would fall behind them.
+    """Insert rows in large steps.
+
+    SQLite releases the interpreter at each step, and a thread of a busy process gets it back only when the
+    requests wait for something: with one row for each step it would fall behind them.
     """
     marks = f"({', '.join('?' * _COLUMNS[table])})"
     alone = len(rows) % ROWS_AT_ONCE
@@ -148,7 +150,7 @@ _NOBODY = 0
 
 
 class _Routes:
-    """Keys of the ways that requests went, as far as one transaction has met them."""
+    """Keys of the routes that one transaction has met."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -156,7 +158,7 @@ class _Routes:
         self._days: dict[float, str] = {}
 
     def key(self, record: RequestRecord, attempt: AttemptRecord | None) -> int:
-        """That of a request that went by an attempt, or by none."""
+        """The key of a request's route with an attempt, or without any."""
         provider, model, profile = "", "", ""
         if attempt:
             provider, model = attempt.candidate.provider, attempt.candidate.model[:MOST_ASKED]
@@ -185,7 +187,7 @@ class _Routes:
 
 
 def insert_refusals(db: sqlite3.Connection, records: Sequence[RefusalRecord]) -> None:
-    """Refused requests' lines in the audit log."""
+    """Insert the audit lines of refused requests."""
     db.executemany(
         "INSERT INTO audit (time, client, address, action, status, outcome) VALUES (?, ?, ?, ?, ?, ?)",
         [(one.time, one.client, one.address, one.action, one.status, one.outcome) for one in records],
@@ -193,7 +195,7 @@ def insert_refusals(db: sqlite3.Connection, records: Sequence[RefusalRecord]) ->
 
 
 def insert_loss(db: sqlite3.Connection, count: int, why: str) -> None:
-    """That so many records were lost just now."""
+    """Insert the number of records that were just lost."""
     db.execute("INSERT INTO losses VALUES (?, ?, ?)", (time.time(), count, why))
 
 
@@ -213,7 +215,7 @@ _UNKNOWN_COUNTS = (None,) * len(_NO_COUNTS)
 
 
 def _summed(used: Sequence[Tokens]) -> tuple[int, ...]:
-    """The counts of all, estimated if any is."""
+    """The sum of all counts, estimated if any of them is."""
     if len(used) == 1:
         return _counts(used[0])
     rows = map(_counts, used)

@@ -1,4 +1,5 @@
-"""How many records a process has taken, kept where a kill cannot take it: so the lost ones can be counted."""
+"""Counts the records that a process has taken, in a file that outlives a kill, so that lost ones can be
+counted."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _DIGITS = 20
 
 
 class Leftover(NamedTuple):
-    """Leftovers of an exited process: its run's name, the number of records it took, and the file to
+    """The counter of an exited process: its run's name, the number of records it took, and the file to
     delete."""
 
     run: str
@@ -28,9 +29,9 @@ class Leftover(NamedTuple):
 
 
 class Tally:
-    """A number in a file of the `folder` that is locked for as long as the process lives.
+    """A number in a file of `folder` that stays locked while the process lives.
 
-    Where the folder cannot be written, and on Windows, the number is just not kept.
+    Where the folder cannot be written, and on Windows, the number is not kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,13 +44,13 @@ class Tally:
             self._file = self._make()
 
     def add(self) -> None:
-        """One more record was taken; in memory that is the file's, so that it outlives a kill."""
+        """Count one more record, in shared memory of the file, which outlives a kill."""
         self._taken += 1
         if self._number is not None:
             self._number[:] = b"%0*d" % (_DIGITS, self._taken)
 
     def close(self, *, settled: bool) -> None:
-        """The run ends; unless all its records are dealt with the number stays, to be counted as lost."""
+        """End the run. Unless all its records are settled, the number stays and is counted as lost."""
         if self._number is not None:
             self._number.close()
             self._number = None
@@ -75,7 +76,7 @@ class Tally:
 
 
 def leftovers(folder: Path) -> Iterator[Leftover]:
-    """The tallies of processes that ended without settling theirs."""
+    """The counters of processes that ended without settling theirs."""
     if sys.platform != "win32":
         for path in folder.glob(f"{_PREFIX}*"):
             with suppress(OSError, ValueError), path.open("rb") as file:

@@ -55,8 +55,10 @@ def create_tables(db: sqlite3.Connection) -> None:
 
 
 def create_audit(db: sqlite3.Connection) -> None:
-    """Still version 1: the audit log. Rows are never changed and only the oldest can go, so a gap in the ids
-    shows that somebody was at it. `content` is what was asked, if the user wants that kept.
+    """Still version 1: the audit log.
+
+    Rows are never changed and only the oldest are deleted, so a gap in the ids shows tampering. `content` is
+    the prompt, if the user wants it kept.
     """
     db.execute(
         """CREATE TABLE audit (

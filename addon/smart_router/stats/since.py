@@ -10,9 +10,9 @@ _SPAN = re.compile(r"(\d+)([mhdw])")
 
 
 def read_since(text: str, now: float) -> float:
-    """The point in time (unix seconds) that `7d`, `24h`, `30m`, `2w`, an ISO date or date and time name.
+    """The time (unix seconds) that `7d`, `24h`, `30m`, `2w`, or an ISO date or date and time stands for.
 
-    Empty text means the beginning, a time without zone is local. Raises ValueError.
+    Empty text means the beginning; a time without zone is local. Raises ValueError.
     """
     if not text:
         return 0.0

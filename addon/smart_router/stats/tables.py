@@ -16,7 +16,7 @@ Figures = Mapping[str, Any]
 
 
 class Column(NamedTuple):
-    """A column of the breakdowns: its heading and what it shows of a row's figures."""
+    """A column of the breakdowns: its heading, and its text for a row's figures."""
 
     heading: str
     show: Callable[[Figures], str]
@@ -42,13 +42,13 @@ def report_tables(report: Mapping[str, Any]) -> RenderableType:
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """Print it; into a file or pipe nothing is folded."""
+    """Print it; lines are not folded in a file or pipe."""
     console = Console()
     (console if console.is_terminal else Console(width=250)).print(report_tables(report))
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The totals, as pairs of name and value in words."""
+    """The totals, as pairs of name and text."""
     total = report["total"]
     since = datetime.fromtimestamp(report["since"]).astimezone() if report["since"] else None
     yield "since", f"{since:%Y-%m-%d %H:%M}" if since else "the beginning"
@@ -71,7 +71,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def compared_with(report: Mapping[str, Any]) -> str:
-    """The model that costs are compared with, and the number of others that some were compared with."""
+    """The model that costs are compared with, and the number of further ones."""
     if not report["baselines"]:
         return "the dearest model"
     first, *others = report["baselines"]
@@ -80,7 +80,7 @@ def compared_with(report: Mapping[str, Any]) -> str:
 
 
 def _notes(total: Figures) -> str:
-    """Omissions and basis of an amount."""
+    """Notes on omissions and on the basis of amounts."""
     notes = [
         f"{dollars(total[f'cost_{basis}'])} {word}"
         for basis, word in (("estimated", "estimated"), ("equivalent", "list price of subscriptions"))

@@ -1,4 +1,4 @@
-"""Counts of this process since it began, for metrics and for the status line; nothing of it is stored."""
+"""Counts of this process since its start, for metrics and the status line; not stored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TTFT_BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
 OVERHEAD_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 OTHER = "other"
-"""In place of model ids that the configuration does not name: clients can make up any number of them."""
+"""Label for model ids that the configuration does not name: clients can invent any number of them."""
 
 Labels = tuple[str, ...]
 
 
 class Histogram:
-    """How many values lie up to each bound, and above the last."""
+    """The number of values up to each bound, and above the last."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
@@ -31,12 +31,12 @@ class Histogram:
         self.sum = 0.0
 
     def add(self, value: float) -> None:
-        """One more value."""
+        """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
     def plus(self, other: Histogram) -> Histogram:
-        """Both together."""
+        """The sum of both."""
         both = Histogram(self.bounds)
         both.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
         both.sum = self.sum + other.sum
@@ -45,10 +45,10 @@ class Histogram:
 
 @dataclass(slots=True)
 class Totals:
-    """Filled by the writer's thread, read by others under `lock`.
+    """Counts, filled by the writer's thread and read by others under `lock`.
 
-    Labels are (tier, outcome) for requests; (provider, model) and what more there is for attempts, tokens
-    and costs. `known` are the `provider/model` names that get labels of their own.
+    Labels are (tier, outcome) for requests, and (provider, model, …) for attempts, tokens and costs. `known`
+    are the `provider/model` names that get labels of their own.
     """
 
     known: Collection[str] = frozenset()
@@ -71,7 +71,7 @@ class Totals:
     overhead: Histogram = field(default_factory=lambda: Histogram(OVERHEAD_BOUNDS))
 
     def add(self, records: Sequence[RequestRecord]) -> None:
-        """Count these records, prices on them."""
+        """Count these records, which have their costs."""
         with self.lock:
             for record in records:
                 self._add(record)
@@ -102,7 +102,7 @@ class Totals:
             self.costs[*who, cost.basis] += cost.usd
 
     def line(self) -> str:
-        """The totals in words."""
+        """The totals in one line."""
         with self.lock:
             requests = self.requests.total()
             failed = sum(

@@ -1,4 +1,4 @@
-"""Takes records off a request's hands: a thread prices them and writes them in batches."""
+"""Prices records and writes them in batches, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWr
 logger = logging.getLogger(__name__)
 
 TIDY_EVERY = 600.0
-"""Seconds between looks for what is old, too much, or was lost by a killed process."""
+"""Seconds between two searches for old or excess rows and for records of killed processes."""
 
 RHYTHM = Rhythm(idle=TIDY_EVERY, retry=2.0)
 
 MOST_WAITING = 20_000
-"""Records kept for a disk that cannot be written; the oldest go first."""
+"""Records kept for a disk that cannot be written; the oldest are dropped first."""
 
 CLOSE_WITHIN = 10.0
 """Seconds that closing may take."""
@@ -39,11 +39,11 @@ class Retention:
 
 
 class RecordWriter:
-    """Records requests in the `folder`'s file, whatever the disk does.
+    """Records requests in a file in `folder`, whatever the disk does.
 
     `prices` and `retention` may be replaced at any time; `lost` counts this process's records that could not
-    be kept. `priced` is called by the writer's thread with the records whose costs are now known, before
-    they are written.
+    be kept. The writer's thread calls `priced` with the records, whose costs are then known, before it writes
+    them.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class RecordWriter:
         self._thread.wake()
 
     def flush(self, within: float = CLOSE_WITHIN) -> bool:
-        """Wait until the records so far are on disk; False if they are not by then (seconds)."""
+        """Wait until the records so far are on disk; return False if that takes longer (seconds)."""
         written = threading.Event()
         with self._lock:
             self._asked.append(written)
@@ -89,7 +89,7 @@ class RecordWriter:
         return written.wait(within)
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Write the remaining records and end the thread."""
         self._thread.close(CLOSE_WITHIN)
 
     def _write_batch(self) -> bool:
@@ -117,7 +117,7 @@ class RecordWriter:
         self._database.close()
 
     def _take(self, items: Sequence[Item]) -> None:
-        """Put prices on them and show them to whoever wants to see."""
+        """Price the records and pass them to `priced`."""
         records = [item for item in items if isinstance(item, RequestRecord)]
         for record in records:
             self._price(record)
@@ -172,7 +172,7 @@ class RecordWriter:
         del self._unwritten[: len(items)]
 
     def _write_one_by_one(self) -> None:
-        """Among them is one that no disk would take: that one is lost."""
+        """Write records one by one: one of them cannot be stored, and only that one is lost."""
         while self._unwritten:
             try:
                 self._write_all(self._unwritten[:1])

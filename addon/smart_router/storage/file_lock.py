@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def lock_file(beside: Path, name: str) -> Path:
-    """Where the lock of that name lies: beside the real file, whatever links lead to it."""
+    """Path of the lock of that name: beside the real file, whatever links lead to it."""
     mark = hashlib.sha256(name.encode()).hexdigest()[:16]
     return beside.resolve().with_name(f"refresh-{mark}.lock")
 

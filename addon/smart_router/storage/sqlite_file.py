@@ -1,6 +1,6 @@
-"""A SQLite file of the router's own: private to the user, brought up to date, set aside when damaged.
+"""A SQLite file of the router's own: private to the user, migrated, set aside when damaged.
 
-What the auth store and the records have in common; the tables are theirs.
+Shared by the auth store and the records; each has its own tables.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def make_private(path: Path) -> None:
 
 @cache
 def _warn_of_others(folder: Path, mode: int) -> None:
-    """Once for each folder and mode, not for each file in it."""
+    """Warn once for each folder and mode, not for each file in it."""
     logger.warning(
         "other users of this machine may look into %s (mode %04o); the router's files there are its "
         "own user's alone: `chmod 700` it, or name another folder",
@@ -54,7 +54,7 @@ def _warn_of_others(folder: Path, mode: int) -> None:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All or nothing, on a connection in autocommit mode."""
+    """Commit all or nothing, on a connection in autocommit mode."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db
@@ -68,8 +68,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
     """Bring the file up to date, all or nothing; several processes may do so at once.
 
-    Step n makes version n + 1 of version n. Raises NewerFileError, and sqlite3.Error for what the disk or a
-    damaged file does.
+    Step n makes version n + 1 of version n. Raises NewerFileError, and sqlite3.Error if the disk fails or the
+    file is damaged.
     """
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -82,15 +82,16 @@ def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
 
 def is_damage(error: Exception) -> bool:
     """Return whether the file is damaged, rather than locked, full or read-only."""
-    # what has no code was raised by the Python module itself: text, or an error's message, is not UTF-8
+    # errors without a code come from the Python module itself: some text is not UTF-8
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
 
 
 def set_aside(path: Path, now: float) -> str:
-    """Rename a damaged file, with what SQLite has beside it; the new name. `now` is unix seconds."""
+    """Rename a damaged file and the files that SQLite has beside it; return the new name. `now` is unix
+    seconds."""
     mark = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     aside = path.with_name(f"{path.name}.damaged-{mark}")
-    # the file itself last: its journal alone would be taken for that of the new one
+    # the file itself last: a journal left alone would be taken for the new file's
     for ending in ("-shm", "-wal", ""):
         with suppress(FileNotFoundError):
             Path(f"{path}{ending}").rename(f"{aside}{ending}")

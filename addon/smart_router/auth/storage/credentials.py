@@ -35,13 +35,13 @@ from smart_router.storage.file_lock import locked
 logger = logging.getLogger(__name__)
 
 START_WITHIN = 1.0
-"""Seconds that the start waits for a keyring; what it gives later is used from then on."""
+"""Seconds that the start waits for a keyring; secrets that it gives later are used from then on."""
 
 WITHIN = 30.0
 """Seconds that a caller waits for the keyring, which may ask the user to unlock it."""
 
 RETRY, RETRY_LOCKED = 60.0, 300.0
-"""Seconds until a keyring that could not be read is read again; rarer where that asks the user something."""
+"""Seconds until an unreadable keyring is read again; longer if reading asks the user something."""
 
 UNANSWERED = "the system's keyring has not answered yet: it may be waiting for you to unlock it"
 
@@ -51,11 +51,11 @@ _Job = Callable[[], None]
 
 
 class CredentialStorage:
-    """Reads and writes the stored credentials; `received` is told all of them whenever they may have changed.
+    """Reads and writes the stored credentials; calls `received` with all of them whenever they may have
+    changed.
 
-    One thread makes all calls to the keyring, since they can block for as long as the user is asked to
-    unlock it. Nobody waits for it but those who say so below. A profile whose secret could not be read yet
-    has its `missing` set.
+    One thread makes all calls to the keyring, since they can block while the user is asked to unlock it. Only
+    the methods that say so wait for it. A profile whose secret could not be read yet has its `missing` set.
     """
 
     def __init__(
@@ -75,20 +75,20 @@ class CredentialStorage:
         self._stopping = False
 
     def start(self) -> None:
-        """Returns when all that can be read is there, or does not come soon."""
+        """Start; return when everything readable has been read, or takes too long."""
         self.writer.start()
         self._tidy_later()
         self.settle(START_WITHIN)
 
     def close(self) -> None:
-        """Let go of file and keyring; a keyring that does not answer is hardly waited for."""
+        """Close file and keyring; a keyring that does not answer is hardly waited for."""
         if self._thread is not None:
             self._begin(self._stop)
             self._thread.join(START_WITHIN)
         self.writer.close()
 
     def settle(self, within: float | None = None) -> None:
-        """Wait until the keyring was asked for all secrets in it, at most so long (seconds) or WITHIN."""
+        """Wait until the keyring was asked for all secrets in it, at most so many seconds, or WITHIN."""
         if self._thread is None:
             return
         deadline = time.monotonic() + (WITHIN if within is None else within)
@@ -98,18 +98,18 @@ class CredentialStorage:
                 self._do(lambda: None, deadline - time.monotonic())
 
     def retry(self) -> None:
-        """Ask the keyring again, without waiting, for what it did not give."""
+        """Ask the keyring again, without waiting, for the secrets that it did not give."""
         if self._troubles:
             self._begin(self._read_all)
 
     def try_out(self) -> None:
-        """See that a new secret can be kept. Raises StoreError."""
+        """Check that a new secret can be kept. Raises StoreError."""
         self.writer.flush()
         if self._file.to_keyring:
             self._do(self._probe)
 
     def save(self, profile: Profile) -> None:
-        """Keep a credential, in place of the one of the same id. Raises StoreError."""
+        """Store a credential in place of the one of the same id. Raises StoreError."""
         if self._file.to_keyring:
             self._do(lambda: self._put(profile, self.writer.save))
         else:
@@ -121,15 +121,15 @@ class CredentialStorage:
         self._swap(old, new, to_keyring=old.entry is not None)
 
     def delete(self, profile_id: str) -> None:
-        """Forget a credential. Raises StoreError."""
+        """Delete a credential. Raises StoreError."""
         self.writer.delete(profile_id)
         self._tidy_later()
         self.settle()
 
     def move(self, *, to_keyring: bool) -> dict[str, str | None]:
-        """Bring all secrets to one place, where new ones will go, too.
+        """Move all secrets to one place, where new ones will go, too.
 
-        Returns the ids of the profiles that were elsewhere, each with what kept it from being moved, or
+        Returns the ids of the profiles that were elsewhere, each with the reason why it was not moved, or
         None. Raises StoreError if the place cannot be used.
         """
         if to_keyring:
@@ -138,13 +138,13 @@ class CredentialStorage:
         self.settle()
         elsewhere = [one for one in self._file.profiles.values() if (one.entry is None) is to_keyring]
         moved = {one.id: self._move(one.id, to_keyring) for one in elsewhere}
-        # what was overwritten must not linger; someone who reads just then holds it up for a moment
+        # overwritten secrets must not linger; a reader may delay this for a moment
         if not any(self.writer.compact() for _ in range(3)):
             raise StoreError("the file's log may hold old secrets: stop the router and repeat this")
         return moved
 
     def _move(self, profile_id: str, to_keyring: bool) -> str | None:
-        """Move a secret; why it could not be, or None."""
+        """Move a secret; return the reason why it could not be moved, or None."""
         while (old := self._find(profile_id)) is not None and (old.entry is None) is to_keyring:
             if old.missing is not None:
                 return old.missing
@@ -163,10 +163,10 @@ class CredentialStorage:
             self._tidy_later()
         self.settle()
 
-    # what the file and the keyring say
+    # as the file and the keyring state it
 
     def _take(self, file: Snapshot) -> None:
-        """The file holds this now; called by the writer's thread."""
+        """Take in the file's present content; called by the writer's thread."""
         with self._guard:
             self._file = file
             self._publish()
@@ -178,11 +178,11 @@ class CredentialStorage:
         return self._entries().keys() - self._read.keys() - self._troubles.keys()
 
     def _publish(self) -> None:
-        """Tell what is known; with the guard held, so that nothing old comes after what is new."""
+        """Report the known credentials, while holding the guard, so that no older state is reported later."""
         self._received([self._whole(row) for row in self._file.profiles.values()])
 
     def _whole(self, row: Profile) -> Profile:
-        """Credential of a row, with its secret or the reason why that is missing."""
+        """Credential of a row, with its secret or the reason why it is missing."""
         if row.entry is None:
             return row
         return self._read.get(row.entry) or replace(row, missing=self._troubles.get(row.entry, UNANSWERED))
@@ -195,7 +195,7 @@ class CredentialStorage:
     # what the thread does
 
     def _do(self, job: _Job, within: float | None = None) -> None:
-        """Have the thread do it, and wait. Raises StoreError."""
+        """Run a job in the keyring's thread, and wait for it. Raises StoreError."""
         done = self._begin(job)
         try:
             done.result(WITHIN if within is None else within)
@@ -208,7 +208,7 @@ class CredentialStorage:
     def _begin(self, job: _Job) -> Future[None]:
         with self._guard:
             if self._thread is None:
-                # a daemon: a keyring that asks and asks does not keep the process from ending
+                # a daemon: a keyring that keeps asking does not keep the process from ending
                 self._thread = threading.Thread(target=self._run, name="auth-keyring", daemon=True)
                 self._thread.start()
         done: Future[None] = Future()
@@ -225,7 +225,7 @@ class CredentialStorage:
                 continue
             try:
                 job()
-            # whatever it is: the thread must live on, and who waits is told
+            # any error: the thread must live on, and the caller gets the error
             except BaseException as error:
                 done.set_exception(error)
             else:
@@ -243,7 +243,7 @@ class CredentialStorage:
             except KeyringError as error:
                 self._retry = RETRY_LOCKED if error.locked else RETRY
                 if not error.one_entry:
-                    # one question to the user is enough: what keeps the keyring shut does so for all
+                    # one question to the user is enough: a locked keyring is locked for all entries
                     troubles |= dict.fromkeys(rows.keys() - found.keys(), str(error))
                     break
                 troubles[entry] = str(error)
@@ -272,7 +272,7 @@ class CredentialStorage:
             logger.warning("%s cannot be used: %s", ids, why)
 
     def _put(self, profile: Profile, save: Callable[[Profile], None]) -> None:
-        """Write the secret into the keyring and have `save` put the profile that refers to it in the file."""
+        """Write the secret into the keyring, and have `save` store the profile that refers to it."""
         text = secret_text(profile)
         entry = new_entry(profile.id, text)
         kept = replace(profile, entry=entry)
@@ -294,7 +294,7 @@ class CredentialStorage:
             self._tidy()
 
     def _write(self, entry: str, text: SecretStr) -> None:
-        """Note an entry and write it. With the lock held; one that was refused is deleted at once."""
+        """Note an entry and write it, while holding the lock; a refused entry is deleted at once."""
         self.writer.note_entry(entry)
         try:
             self._keyring.write(entry, text)
@@ -303,7 +303,7 @@ class CredentialStorage:
             raise
 
     def _tidy_later(self) -> None:
-        """Delete what the keyring holds for nothing, as soon as it lets us."""
+        """Delete unused entries of the keyring as soon as it permits it."""
         if self._file.orphans:
             self._begin(self._tidy_alone)
 
@@ -315,19 +315,19 @@ class CredentialStorage:
             self._tidy()
 
     def _tidy(self) -> None:
-        """With the lock held, under which nobody else has an entry that is not referred to yet."""
+        """Delete unused entries. The lock is held, so no process has an entry that is not referred to yet."""
         try:
             for entry in self.writer.orphans():
                 self._keyring.delete(entry)
                 self.writer.forget_entry(entry)
                 self._read.pop(entry, None)
-        # nothing is lost, and whoever has the lock next tries again
+        # nothing is lost: the next holder of the lock tries again
         except (KeyringError, StoreError) as error:
             logger.warning("secrets that are not used any more are still in the keyring: %s", error)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other processes' writers of this store's entries away."""
+        """Lock out other processes that write entries of this store."""
         try:
             with locked(self._lock_file, WITHIN):
                 yield

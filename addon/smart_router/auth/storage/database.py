@@ -1,4 +1,4 @@
-"""The store file: SQLite that several processes share, and that is set aside when it is damaged."""
+"""The store file: SQLite that several processes share; a damaged file is set aside."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILE_NAME = "auth.sqlite"
 _NOTE_ENTRY = "INSERT OR IGNORE INTO entries VALUES (?)"
 
 _KEEP_FOR = 30 * 24 * 3600.0
-"""Seconds after its last change that a health record is thrown out."""
+"""Seconds after its last change until a health record is dropped."""
 
 _LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
@@ -37,10 +37,10 @@ _LOCK_WAIT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the file holds, times on this process's clock.
+    """The content of the file, with times on this process's clock.
 
-    Profiles whose secret is in the keyring come without it; `to_keyring` says whether new ones go there, and
-    `orphans` are the entries that the keyring may hold and no credential refers to.
+    Profiles whose secret is in the keyring lack it; `to_keyring` says whether new secrets go there, and
+    `orphans` are entries that the keyring may hold and no credential refers to.
     """
 
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Database:
     """One process's connection to the store file, used by one thread.
 
     Methods raise sqlite3.Error, OSError or NewerFileError when the file cannot be used; the caller goes on
-    without it and may `open` again later.
+    without it and may `open` it again later.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -70,7 +70,7 @@ class Database:
         return self._db is not None
 
     def open(self) -> Snapshot:
-        """Make or open the file. A damaged one is renamed, and what can be saved goes into a new one."""
+        """Create or open the file. A damaged one is renamed, and what can be saved goes into a new one."""
         known = self._snapshot
         make_private(self.path)
         try:
@@ -89,21 +89,21 @@ class Database:
         return self._load()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._db is not None:
             with suppress(sqlite3.Error):
                 self._db.close()
             self._db = None
 
     def news(self) -> Snapshot | None:
-        """All that the file holds, if another process has changed it since the last look."""
+        """The content of the file, if another process has changed it since the last look."""
         if self._replaced():
             return self._open_again()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return None if version == self._version else self._load()
 
     def apply(self, changes: Sequence[Change]) -> Snapshot:
-        """Apply the changes to the records as they are now on disk, in one transaction."""
+        """Apply the changes to the records on disk, in one transaction."""
         if self._replaced():
             self._open_again()
         touched: dict[Key, Health] = {}
@@ -118,33 +118,33 @@ class Database:
         return self.news() or self._snapshot
 
     def save(self, profile: Profile) -> Snapshot:
-        """Store a credential, in place of the one of the same id."""
+        """Store a credential in place of the one of the same id."""
         with transaction(self._connection) as db:
             _insert(db, [profile])
         return self._load()
 
     def swap(self, old: Profile, new: Profile) -> Snapshot:
-        """Put `new` in the place of `old` if that is what the file holds, else change nothing."""
+        """Replace `old` by `new` if the file holds `old`; otherwise change nothing."""
         with transaction(self._connection) as db:
             if any(_same(old, one) for one in _profiles(db)):
                 _insert(db, [new])
         return self._load()
 
     def delete(self, profile_id: str) -> Snapshot:
-        """Forget a credential and its health."""
+        """Delete a credential and its health."""
         with transaction(self._connection) as db:
             db.execute("DELETE FROM credentials WHERE profile_id = ?", (profile_id,))
             db.execute("DELETE FROM health WHERE profile_id = ?", (profile_id,))
         return self._load()
 
     def choose(self, to_keyring: bool) -> Snapshot:
-        """Say where the secrets of new credentials go, for all processes."""
+        """Choose where the secrets of new credentials go, for all processes."""
         with transaction(self._connection) as db:
             _choose(db, to_keyring)
         return self._load()
 
     def note_entry(self, entry: str) -> None:
-        """An entry of this name is about to be written into the keyring."""
+        """Note an entry that is about to be written into the keyring."""
         self._connection.execute(_NOTE_ENTRY, (entry,))
 
     def orphans(self) -> list[str]:
@@ -158,17 +158,17 @@ class Database:
         ]
 
     def forget_entry(self, entry: str) -> None:
-        """The keyring does not hold this entry any more."""
+        """Forget an entry that the keyring no longer holds."""
         self._connection.execute("DELETE FROM entries WHERE name = ?", (entry,))
 
     def compact(self) -> bool:
-        """Leave nothing of overwritten rows in the write-ahead log; whether that was possible just now."""
+        """Remove overwritten rows from the write-ahead log; return whether that was possible now."""
         (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
     def read_only(self) -> Snapshot:
-        """Current content of a file that cannot be written; for folders mounted read-only."""
-        # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
+        """Content of a file in a folder that is mounted read-only."""
+        # SQLite cannot share a WAL file without writing beside it; `immutable` says that nobody writes
         with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
             return Snapshot({one.id: one for one in _profiles(db)})
 
@@ -202,7 +202,7 @@ class Database:
 
     def _load(self) -> Snapshot:
         db = self._connection
-        # before the reading: what is written in between is news again
+        # before reading: later writes are news again
         (self._version,) = db.execute("PRAGMA data_version").fetchone()
         records, mended = {}, {}
         for *key, record in db.execute("SELECT profile_id, model, fingerprint, record FROM health"):
@@ -211,7 +211,7 @@ class Database:
             if repaired:
                 mended[Key(*key)] = health
         if mended:
-            # once and for all: mended again at every reading, a window would never end
+            # written back: a window corrected at every reading would never end
             with transaction(self._connection):
                 self._write(db, mended)
         chosen = db.execute("SELECT value FROM settings WHERE name = 'secrets'").fetchone()
@@ -263,7 +263,7 @@ class Database:
         )  # fmt: skip
 
     def _readable(self) -> list[Profile]:
-        """The credentials that a damaged file still gives and whose checksum is right."""
+        """The credentials that can be read from a damaged file and whose checksum is right."""
         found = []
         with (
             suppress(sqlite3.Error, UnicodeDecodeError),
@@ -275,7 +275,7 @@ class Database:
 
 
 def _profiles(db: sqlite3.Connection) -> Iterator[Profile]:
-    # all columns, whichever there are: a file that cannot be written stays in its older version
+    # all columns that exist: a file that cannot be written stays in its older version
     for row in db.execute("SELECT * FROM credentials ORDER BY rowid"):
         profile = profile_from_row(row)
         if profile is None:
@@ -299,6 +299,9 @@ def _choose(db: sqlite3.Connection, to_keyring: bool) -> None:
 
 
 def _same(known: Profile, held: Profile) -> bool:
-    """Return whether the file holds what is known. Every secret in the keyring has an entry of its own, so
-    where there is one its name tells them apart, and the secret, which the file does not hold, need not."""
+    """Return whether the file holds the credential that is known here.
+
+    Each secret in the keyring has an entry of its own, so the entry's name identifies it; the file does not
+    hold the secret.
+    """
     return (held.id, held.entry) == (known.id, known.entry) and (known.entry is not None or held == known)

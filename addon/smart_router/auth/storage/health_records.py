@@ -1,4 +1,4 @@
-"""Health of all profiles in this process, with a note of the changes not yet on disk."""
+"""Health of all profiles in this process, and the changes that are not on disk yet."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import NamedTuple
 from smart_router.auth.cooldowns import Health
 
 MOST_RECORDS = 5_000
-"""Records kept in memory; model ids come from clients, so there must be an end."""
+"""Records kept in memory: a bound, since clients choose model ids."""
 
 MOST_PENDING = 20_000
-"""Changes kept for a disk that cannot be written; the oldest go first."""
+"""Changes kept for a disk that cannot be written; the oldest are dropped first."""
 
 MOST_LATE = 1_000
-"""Harmless changes that nobody has looked at, and that are not applied yet."""
+"""Harmless changes that are not applied yet, since nobody has looked at the records."""
 
 _FRESH = Health()
 
 
 class Key(NamedTuple):
-    """Whose health: a profile's own (`model` is empty) or one model's; another secret, another record."""
+    """Key of a record: a profile (`model` is empty) or one of its models. A new secret has a new record."""
 
     profile_id: str
     model: str
@@ -37,22 +37,22 @@ def both_keys(profile_id: str, model: str, fingerprint: str) -> tuple[Key, Key]:
 
 
 class Change(NamedTuple):
-    """Something that happened, as the pure function that turns each of these records into the next."""
+    """A change of some records, as the pure function that turns each into the next."""
 
     keys: tuple[Key, ...]
     apply: Callable[[Health], Health]
 
 
 class HealthRecords:
-    """Health records in memory, first truth for this process; safe to use from several threads.
+    """Health records in memory, authoritative for this process; safe to use from several threads.
 
-    Changes take effect here at once and queue up for the writer, which applies the same functions to the
-    records on disk, so that several processes' changes fall into one line, and hands the result back.
-    One that is not `durable` has no writer and queues nothing.
+    Changes take effect at once and are queued for the writer, which applies the same functions to the records
+    on disk, so that the changes of several processes are serialized, and returns the result. Records that are
+    not `durable` have no writer and queue nothing.
 
-    While nothing is held against anybody, harmless changes are applied to memory when someone looks at the
-    records. Hardly anyone does between two batches, and then the result comes from the disk. `held` are the
-    records that have a window or are disabled, and always up to date.
+    While nothing is held against any profile, harmless changes are applied to memory only when someone looks
+    at the records; usually the result comes from the disk before. `held` are the records that have a window
+    or are disabled, and always up to date.
     """
 
     def __init__(self, *, durable: bool) -> None:
@@ -76,8 +76,7 @@ class HealthRecords:
             return dict(self._records)
 
     def note(self, change: Change, *, harmless: bool = False) -> None:
-        """Take the change in and queue it for the disk. A `harmless` one holds nothing against anybody that
-        was not held before."""
+        """Apply a change and queue it for the disk. A `harmless` one restricts no profile further."""
         with self._lock:
             self._late.append(change)
             self._pending.append(change)
@@ -85,12 +84,12 @@ class HealthRecords:
                 self._catch_up()
 
     def pending(self) -> list[Change]:
-        """The changes that the disk does not know yet, oldest first; they stay until `adopt`."""
+        """The changes that are not on disk, oldest first; they stay until `adopt`."""
         with self._lock:
             return list(self._pending)
 
     def adopt(self, records: Mapping[Key, Health], written: Iterable[Change] = ()) -> None:
-        """Take what the disk says, in which the `written` changes are, and put the later ones on top."""
+        """Take the records from the disk, which include the `written` changes, and apply the later ones."""
         done = {id(change) for change in written}
         with self._lock:
             while self._pending and id(self._pending[0]) in done:

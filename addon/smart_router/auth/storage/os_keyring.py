@@ -1,6 +1,6 @@
 """Secrets in the operating system's keyring, through the `keyring` library, an optional extra.
 
-An entry is written once, under a name of its own, and never changed: who has its name has its one secret.
+Entries are immutable: a name always refers to the same secret.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ PART = 1_200
 
 
 class KeyringError(Exception):
-    """The keyring did not do what was asked; the message says why and what helps, and quotes no secret.
+    """The keyring failed; the message gives the reason and the remedy, and quotes no secret.
 
-    `one_entry`: the trouble is that entry's alone. `locked`: the user is asked to unlock at every attempt.
+    `one_entry`: only this entry is affected. `locked`: the user is asked to unlock at every attempt.
     """
 
     def __init__(self, message: str, *, one_entry: bool = False, locked: bool = False) -> None:
@@ -34,7 +34,7 @@ class KeyringError(Exception):
 
 
 def new_entry(profile_id: str, text: SecretStr) -> str:
-    """A name that no entry has, for this text: `PROFILE/RANDOM/NUMBER OF PARTS`."""
+    """A new name of an entry for this text: `PROFILE/RANDOM/NUMBER OF PARTS`."""
     parts = max(1, -(-len(text.get_secret_value()) // PART))
     return f"{profile_id}/{uuid.uuid4().hex}/{parts}"
 
@@ -49,7 +49,7 @@ class OsKeyring:
         self._backend: KeyringBackend | None = None
 
     def check(self) -> None:
-        """See that the keyring is there and can be used, without writing to it."""
+        """Check that the keyring exists and can be used, without writing to it."""
         with self._opened() as backend:
             backend.get_password(f"{SERVICE}/check", "check")
 
@@ -65,7 +65,7 @@ class OsKeyring:
         return SecretStr("".join(filter(None, parts)))
 
     def write(self, entry: str, text: SecretStr) -> None:
-        """Make an entry, and see that it can be read."""
+        """Write an entry, and check that it can be read."""
         with self._opened() as backend:
             for number, place in enumerate(_places(entry)):
                 backend.set_password(*place, text.get_secret_value()[number * PART :][:PART])
@@ -73,7 +73,7 @@ class OsKeyring:
             raise KeyringError("the system's keyring gives back something else than it was given")
 
     def delete(self, entry: str) -> None:
-        """See that an entry is not there."""
+        """Delete an entry, if it exists."""
         with self._opened() as backend:
             for place in _places(entry):
                 if backend.get_password(*place) is not None:
@@ -81,7 +81,7 @@ class OsKeyring:
 
     @contextmanager
     def _opened(self) -> Iterator[KeyringBackend]:
-        """The backend, whose errors become KeyringError."""
+        """Yield the backend, and turn its errors into KeyringError."""
         try:
             from keyring.errors import KeyringLocked
         except ImportError:
@@ -102,7 +102,7 @@ class OsKeyring:
 
 
 def _safe_backend() -> KeyringBackend:
-    """The backend that the user configured, else the best one that the library recommends."""
+    """The backend that the user configured, or the best one that the library recommends."""
     from keyring.backends.fail import Keyring as NoKeyring
     from keyring.core import get_keyring, init_backend, recommended
 

@@ -1,4 +1,4 @@
-"""Profiles and health as rows of the store file, and back."""
+"""Conversion of profiles and health to rows of the store file, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXTRAS = TypeAdapter(dict[str, str])
 
 
 class _LoginSecret(BaseModel):
-    """The secret column of a login: its tokens, and what belongs to them."""
+    """The secret column of a login: its tokens and their times."""
 
     access: str = Field(repr=False)
     refresh: str | None = Field(repr=False)
@@ -32,26 +32,26 @@ class _LoginSecret(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The two clocks between which times are converted: the process's own, and the world's (seconds)."""
+    """The two clocks between which times are converted: the process's own and wall time (seconds)."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
     @property
     def lead(self) -> float:
-        """By how much the world's is ahead of the process's."""
+        """Seconds by which wall time is ahead of the process's clock."""
         return self.wall() - self.monotonic()
 
 
 def health_to_json(health: Health, clock: Clock) -> str:
-    """The record for the disk: wall time, which other processes and the next start understand."""
+    """The record for the disk, in wall time, which other processes and the next start understand."""
     return _HEALTH.dump_json(on_clock(health, clock.lead)).decode()
 
 
 def health_from_json(record: str, clock: Clock) -> tuple[Health, bool]:
-    """The record on this process's clock, and whether the wall clock's jumps had to be taken out of it.
+    """The record on this process's clock, and whether jumps of the wall clock were corrected in it.
 
-    A record that cannot be read is a fresh one: it only costs an attempt too many.
+    A record that cannot be read becomes a fresh one: that costs one attempt too many at most.
     """
     try:
         health = on_clock(_HEALTH.validate_python(from_json(record, allow_inf_nan=False)), -clock.lead)
@@ -70,9 +70,9 @@ def profile_to_row(profile: Profile) -> Row:
 
 
 def profile_from_row(row: Row) -> Profile | None:
-    """The stored profile, or None if the row is not what was once written.
+    """The stored profile, or None if the row is damaged.
 
-    One whose secret is in the keyring comes without it; `with_secret` puts it in.
+    A profile whose secret is in the keyring lacks it; `with_secret` adds it.
     """
     *content, checksum, entry = row if len(row) == 7 else (*row, None)  # files of version 1 have no entries
     if checksum != _checksum(tuple(content), entry):
@@ -87,7 +87,7 @@ def profile_from_row(row: Row) -> Profile | None:
 
 
 def secret_text(profile: Profile) -> SecretStr:
-    """All that is secret of a profile, and what belongs to it, as one text."""
+    """The secret data of a profile as one text."""
     access = profile.secret or SecretStr("")
     if profile.kind != "login":
         return access
@@ -104,7 +104,7 @@ def secret_text(profile: Profile) -> SecretStr:
 
 
 def with_secret(profile: Profile, text: SecretStr) -> Profile | None:
-    """The profile with its `secret_text`; None if the text is not one."""
+    """The profile with its `secret_text`; None if the text is invalid."""
     if profile.kind != "login":
         return replace(profile, secret=text, fingerprint=fingerprint(text))
     try:

@@ -1,4 +1,4 @@
-"""The thread that keeps the store file and this process's memory in step, off every request's path."""
+"""The thread that keeps the store file and this process's memory in step, off the path of requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from smart_router.auth.storage.health_records import Change, HealthRecords
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 
 RHYTHM = Rhythm(idle=0.25, retry=5.0)
-"""An idle thread looks for what other processes have written; a busy router writes four times a second."""
+"""An idle thread looks for changes of other processes; a busy router writes four times a second."""
 
 ANSWER_WITHIN = 15.0
 """Seconds that a caller waits for a job; a locked file makes the thread wait for some."""
@@ -27,10 +27,10 @@ class StoreError(Exception):
 
 
 class StoreWriter:
-    """Writes the health records' changes in small batches and reads what others wrote.
+    """Writes the health records' changes in small batches and reads those of other processes.
 
-    While the file cannot be used (no permission, full disk, locked) it says so once, and the process works
-    from memory; the changes wait. `received` is told what the file holds whenever that may have changed.
+    While the file cannot be used (no permission, full disk, locked) it logs this once, the process works from
+    memory, and the changes wait. `received` gets the file's content whenever that may have changed.
     """
 
     def __init__(
@@ -50,17 +50,17 @@ class StoreWriter:
         self.wake = self._thread.wake
 
     def start(self) -> None:
-        """Start the thread; returns when memory has what the file holds, or the file cannot be used."""
+        """Start the thread; return when memory has the file's content, or the file cannot be used."""
         self._thread.start()
         self._thread.wake()
         self._ready.wait(ANSWER_WITHIN)
 
     def flush(self) -> None:
-        """Wait until all changes so far are on disk. Raises StoreError if they cannot be put there."""
+        """Wait until all changes so far are on disk. Raises StoreError if they cannot be written."""
         self._do(lambda database: None)
 
     def save(self, profile: Profile) -> None:
-        """Put a credential on disk and wait for it. Raises StoreError."""
+        """Store a credential on disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.save(profile))
 
     def swap(self, old: Profile, new: Profile) -> None:
@@ -68,15 +68,15 @@ class StoreWriter:
         self._do(lambda database: database.swap(old, new))
 
     def delete(self, profile_id: str) -> None:
-        """Take a credential off the disk and wait for it. Raises StoreError."""
+        """Delete a credential on disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.delete(profile_id))
 
     def choose(self, to_keyring: bool) -> None:
-        """Say where the secrets of new credentials go, and wait for the disk. Raises StoreError."""
+        """Choose where the secrets of new credentials go, and wait for the disk. Raises StoreError."""
         self._do(lambda database: database.choose(to_keyring))
 
     def note_entry(self, entry: str) -> None:
-        """Put the name of a keyring entry on disk and wait for it. Raises StoreError."""
+        """Note a keyring entry on disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.note_entry(entry))
 
     def orphans(self) -> list[str]:
@@ -86,17 +86,17 @@ class StoreWriter:
         return found
 
     def forget_entry(self, entry: str) -> None:
-        """Take the name of a keyring entry off the disk and wait for it. Raises StoreError."""
+        """Forget a keyring entry on disk and wait for it. Raises StoreError."""
         self._do(lambda database: database.forget_entry(entry))
 
     def compact(self) -> bool:
-        """Leave nothing of overwritten rows on disk; whether that went just now. Raises StoreError."""
+        """Remove overwritten rows from the disk; return whether that was possible now. Raises StoreError."""
         done: list[bool] = []
         self._do(lambda database: done.append(database.compact()))
         return done[0]
 
     def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Write the remaining changes and end the thread."""
         self._thread.close(ANSWER_WITHIN)
 
     def _do(self, job: Job) -> None:
@@ -135,7 +135,7 @@ class StoreWriter:
                 yield self._jobs.get_nowait()
 
     def _sync(self) -> bool:
-        """Bring file and memory into step; True if there were changes to write."""
+        """Bring file and memory into step; return whether there were changes to write."""
         if not self._database.is_open:
             self._take(self._database.open())
         changes = self._records.pending()
