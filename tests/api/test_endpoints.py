@@ -14,8 +14,6 @@ import pytest
 import pytest_asyncio
 
 from smart_router import __version__
-from smart_router.api.endpoints import ENDPOINTS, Target
-from smart_router.errors import ClientError
 from tests.conftest import renewed
 from tests.testbed.answers import Answer, Framing
 from tests.testbed.chat import chat_error, chat_stream
@@ -65,86 +63,6 @@ async def keyless(tls_target: Provider, tmp_path_factory: pytest.TempPathFactory
         tmp_path_factory.mktemp("keyless") / "router", upstream=tls_target.url, options=LIMIT
     ) as router:
         yield router
-
-
-RESOLVED: list[tuple[str, str | None]] = [
-    ("/v1/chat/completions", "chat"),
-    ("/v1/chat/completions/", "chat"),
-    ("/v1/chat/completions?api-version=1", "chat"),
-    ("/chat/completions", "chat"),
-    ("/v1/models", "models"),
-    ("/v1/models/", "models"),
-    ("/models?limit=5", "models"),
-    ("/v1/models/auto", "model auto"),
-    ("/v1/models/auto%3Aeco", "model auto:eco"),
-    ("/v1/models/groq/openai/gpt-oss-20b", "model groq/openai/gpt-oss-20b"),
-    ("/v1/models/groq%2Fopenai%2Fgpt-oss-20b/?a=b", "model groq/openai/gpt-oss-20b"),
-    ("/health", "health"),
-    ("/health/?verbose", "health"),
-    ("/v1/chat/other", "404"),
-    ("/v1/chat/completions/x", "404"),
-    ("/health/live", "404"),
-    ("/router/x", "404"),
-    ("/v1//chat/completions", "chat"),
-    ("//v1///chat//completions//", "chat"),
-    ("/V1/Chat/COMPLETIONS", "chat"),
-    ("/v1/chat%2Fcompletions", "chat"),
-    ("/v1%2fchat%2Fcompletions", "chat"),
-    ("/v1/%63hat/completions?a=b", "chat"),
-    ("/v1/v1/chat/completions", "chat"),
-    ("/v1/V1//v1/chat/completions", "chat"),
-    ("/v1/./x/../chat/completions", "chat"),
-    ("/V1/MODELS", "models"),
-    ("//v1/models", "models"),
-    ("/V1/Models/Local/Org%2FModel/", "model Local/Org/Model"),
-    ("/v1/health", "health"),
-    ("/Router//Stats", "stats"),
-    ("/v1/metrics", "metrics"),
-    ("/", "404"),
-    ("", "404"),
-    ("//", "404"),
-    ("/?x=/v1/models", "404"),
-    ("/v1", "404"),
-    ("/v1/modelsx", "404"),
-    ("/v1/embeddings", "embeddings"),
-    ("/audio/speech/", "audio/speech"),
-    ("/v1/audio", "404"),
-    ("/v1/images/x", "404"),
-    ("/v1/files?x=/v1/models", "404"),
-    ("/router", "404"),
-    ("/metrics/x", "404"),
-    ("*", None),
-    ("/healthz", None),
-    ("/dashboard", None),
-    ("/images/logo.png", None),
-    ("/api/users", None),
-]
-
-
-@pytest.mark.parametrize(("path", "expected"), RESOLVED)
-async def test_paths(path: str, expected: str | None) -> None:
-    found = ENDPOINTS.resolve(path)
-    if isinstance(found, Target):
-        assert " ".join([found.endpoint.name, *found.parameters.values()]) == expected
-    else:
-        assert (str(found.status) if isinstance(found, ClientError) else None) == expected
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/v1/chat/completions?a=b", "openai-chat"),
-        ("/V1/Chat/Completions/", "openai-chat"),
-        ("/openai/v1/chat/completions", "openai-chat"),
-        ("/v1/messages", "anthropic"),
-        ("/anthropic/v1/messages?beta=true", "anthropic"),
-        ("/v1/models", None),
-        ("/chat/completions/x", None),
-    ],
-)
-async def test_dialect_of_a_recorded_request(path: str, name: str | None) -> None:
-    found = ENDPOINTS.find_dialect(path)
-    assert (found[0].name if found else None) == name
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/models", "/v1/models/?limit=1"])
