@@ -214,7 +214,7 @@ class SmartRouter:
         assert flow.response is not None
         if attempt := self.attempts.get(flow.id):
             self._sessions.keep(flow.server_conn)
-            flow.response.stream = attempt.captured if _is_event_stream(flow.response.headers) else False
+            flow.response.stream = attempt.captured if attempt.form_of(flow.response) == "stream" else False
         elif claim := self.claims.get(flow):
             if claim.origin:
                 flow.response.headers.update(cors(claim.origin))

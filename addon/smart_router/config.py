@@ -20,13 +20,13 @@ output = 0.4
 
 from __future__ import annotations
 
+import codecs
 import logging
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -41,11 +41,13 @@ from pydantic import (
 
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
+from smart_router.pasted import unwrap
 from smart_router.paths import config_path as config_path
 from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
+from smart_router.providers.base_urls import fit_base_url, read_base_url
 from smart_router.providers.catalogue import rules_for
-from smart_router.providers.openai_compatible import declared_provider
+from smart_router.providers.openai_compatible import DECLARED, declared_provider
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing import config as routing_config
 from smart_router.routing.config import RoutingConfig
@@ -56,18 +58,7 @@ from smart_router.suggestions import did_you_mean
 logger = logging.getLogger(__name__)
 
 
-def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    blank = any(character.isspace() for character in value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or blank:
-        raise ValueError("must be an http(s) URL without query")
-    _ = parts.port  # raises ValueError for an invalid port
-    if parts.username or parts.password:
-        raise ValueError("must not hold a user name or password: keys come from the environment")
-    return value.rstrip("/")
-
-
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
+BaseUrl = Annotated[str, AfterValidator(read_base_url)]
 
 
 class ProviderTable(BaseModel):
@@ -122,7 +113,7 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
     Raises ConfigError naming file, keys and reasons; warnings are logged.
     """
     try:
-        text = path.read_text("utf-8")
+        text = _decode(path.read_bytes())
     except FileNotFoundError:
         text = ""
     except (OSError, UnicodeDecodeError) as error:
@@ -138,6 +129,15 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
     for warning in config.warnings:
         logger.warning("%s: %s", path, warning)
     return config
+
+
+def _decode(data: bytes) -> str:
+    """Return the text of a file; editors on Windows begin it with a byte order mark, or write UTF-16.
+
+    Raises UnicodeDecodeError.
+    """
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 def _unusable(reason: str, path: Path) -> ConfigError:
@@ -174,7 +174,8 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
     providers: dict[str, Provider] = {}
     for id_, provider in PROVIDERS.items():
         table = tables.get(id_, ProviderTable())
-        base_url = table.base_url or _env_base_url(provider, env) or provider.base_url
+        given = table.base_url or _env_base_url(provider, env)
+        base_url = fit_base_url(given, provider) if given else provider.base_url
         models = {**provider.models, **{model: Model(model, rules_for(id_, model)) for model in table.models}}
         key_env = (table.key_env,) if table.key_env else provider.key_env
         providers[id_] = replace(
@@ -186,9 +187,8 @@ def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> d
                 near = did_you_mean(id_, PROVIDERS)
                 reason = f"is missing, and no provider of that name is known{near}"
                 raise ConfigError([Problem(f"providers.{id_}.base_url", reason)])
-            providers[id_] = declared_provider(
-                id_, table.base_url, key_env=table.key_env, models=table.models
-            )
+            base_url = fit_base_url(table.base_url, DECLARED)
+            providers[id_] = declared_provider(id_, base_url, key_env=table.key_env, models=table.models)
     return providers
 
 
@@ -196,7 +196,8 @@ def _login_changes(provider: Provider, table: ProviderTable) -> dict[str, Any]:
     """Overrides for a provider with logins; base URLs of the user replace all built-in hosts."""
     changes: dict[str, Any] = {}
     if table.base_url or table.more_base_urls:
-        changes |= {"more_base_urls": table.more_base_urls, "resource_hosts": ()}
+        more = tuple(fit_base_url(url, provider) for url in table.more_base_urls)
+        changes |= {"more_base_urls": more, "resource_hosts": ()}
     if table.resource_hosts is not None:
         changes["resource_hosts"] = table.resource_hosts
     if table.extras:
@@ -206,9 +207,9 @@ def _login_changes(provider: Provider, table: ProviderTable) -> dict[str, Any]:
 
 def _env_base_url(provider: Provider, env: Mapping[str, str]) -> str | None:
     value = env.get(provider.base_url_env or "")
-    if not value:
+    if not value or not unwrap(value):
         return None
     try:
-        return _base_url(value)
+        return read_base_url(value)
     except ValueError as error:
         raise ConfigError([Problem(str(provider.base_url_env), str(error))]) from error

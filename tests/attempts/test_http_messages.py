@@ -9,7 +9,13 @@ import pytest
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.attempts.http_messages import encode_headers, make_request, make_response, with_secrets
+from smart_router.attempts.http_messages import (
+    encode_headers,
+    host_field,
+    make_request,
+    make_response,
+    with_secrets,
+)
 
 HEADERS: Mapping[str, str] = {"Content-Type": "application/json", "x-title": "Caf\udcc3\udca9"}
 RAW = [(b"content-type", b"application/json"), (b"x-title", b"Caf\xc3\xa9")]
@@ -57,3 +63,17 @@ def test_secrets_are_only_on_the_copy() -> None:
     assert copied.raw_content is request.raw_content
     del copied.headers["authorization"]
     assert copied.get_state() == before
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "field"),
+    [
+        ("::1", 11434, "[::1]:11434"),
+        ("::1", 443, "[::1]"),
+        ("fe80::1%eth0", 8000, "[fe80::1%eth0]:8000"),
+        ("127.0.0.1", 8000, "127.0.0.1:8000"),
+        ("api.example.com", 443, "api.example.com"),
+    ],
+)
+def test_host_header_has_ipv6_addresses_in_brackets(host: str, port: int, field: str) -> None:
+    assert host_field(host, port) == field

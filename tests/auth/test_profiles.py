@@ -71,8 +71,6 @@ def test_what_the_environment_holds(env: dict[str, str], expected: list[tuple[st
     [
         "",
         " ",
-        "sk-1\n",
-        " sk-1",
         "sk 1",
         "sk-\x00",
         "sk-\x7f",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.dialects.sse import MAX_EVENT_BYTES, SseEvent, SseParser, sse_event
+from smart_router.dialects.sse import SseEvent, SseParser, sse_event
 
 
 def parse(*chunks: bytes) -> list[SseEvent]:
@@ -75,17 +75,19 @@ def test_comments_are_counted() -> None:
     assert parser.comments == 2
 
 
+LIMIT = 64 * 1024
+
 OVERFLOWS = {
-    "one line": [b"data: ", b"x" * MAX_EVENT_BYTES, b"\n\n"],
-    "many lines": [b"data: " + b"x" * 1024 + b"\n"] * (MAX_EVENT_BYTES // 1024),
-    "line that is no data": [b": " + b"x" * MAX_EVENT_BYTES, b"\n\n"],
+    "one line": [b"data: ", b"x" * LIMIT, b"\n\n"],
+    "many lines": [b"data: " + b"x" * 1024 + b"\n"] * (LIMIT // 1024),
+    "line that is no data": [b": " + b"x" * LIMIT, b"\n\n"],
 }
 
 
 @pytest.mark.parametrize("chunks", OVERFLOWS.values(), ids=OVERFLOWS)
 @pytest.mark.parametrize("whole", [False, True])
 def test_too_large_an_event_ends_the_reading(chunks: list[bytes], whole: bool) -> None:
-    parser = SseParser()
+    parser = SseParser(LIMIT)
     stream = [b"data: a\n\n", *chunks, b"\n\ndata: b\n\n"]
     events = [event for chunk in ([b"".join(stream)] if whole else stream) for event in parser.feed(chunk)]
     assert parser.overflowed
@@ -98,3 +100,9 @@ def test_written_events_are_read_back(events: list[tuple[str | None, bytes]]) ->
     one_line = [(name, data.replace(b"\r", b"").replace(b"\n", b"")) for name, data in events]
     stream = b"".join(sse_event(data, name) for name, data in one_line)
     assert parse(stream) == [(name or "", data) for name, data in one_line]
+
+
+def test_event_up_to_the_limit_is_read() -> None:
+    parser = SseParser(LIMIT)
+    data = b"x" * (LIMIT - len(b"data: ") - 1)
+    assert parser.feed(b"data: " + data + b"\n\n") == [SseEvent("", data)]

@@ -25,10 +25,11 @@ from smart_router.decompression import (
     decompress_start,
     encoding_of,
 )
+from smart_router.dialects.any_form import AnyFormReader, is_event_stream
 from smart_router.dialects.base import CallContext, Dialect, StreamReader
 from smart_router.dialects.errors import read_error
+from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, Event, Failure
-from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.errors import UpstreamError
 from smart_router.local_trouble import local_trouble, names_no_host
@@ -36,6 +37,8 @@ from smart_router.providers.base import Provider
 from smart_router.routing.decision import Candidate
 
 logger = logging.getLogger(__name__)
+
+_EVENT_STREAM = "text/event-stream"
 
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 
@@ -99,7 +102,8 @@ class Attempt:
         """True if the client gets the answer's own bytes."""
         if self.dialect is UNTRANSLATED:
             return self.form != "error"
-        return self.call.native and self.form == ("stream" if self.call.stream else "whole")
+        unclear = isinstance(self.reader, AnyFormReader)
+        return self.call.native and not unclear and self.form == ("stream" if self.call.stream else "whole")
 
     def take_whole(self) -> bytes:
         """Return the bytes of an answer for a client that did not ask for a stream."""
@@ -174,16 +178,24 @@ class Attempt:
         """Decide from the answer's head how to read its body."""
         self.phase = "body"
         self.extend(time.monotonic())
-        content_type = response.headers.get("content-type", "").lower()
-        if not 200 <= response.status_code < 300:
-            self.form = "error"
-        elif content_type.startswith("text/event-stream") or (self.call.stream and not content_type):
-            self.form = "stream"
-            self.reader = self.dialect.open_stream(self.call)
+        self.form = self.form_of(response)
+        if self.form == "stream":
+            known = _content_type(response).startswith(_EVENT_STREAM) or self.dialect is UNTRANSLATED
+            self.reader = (
+                self.dialect.open_stream(self.call) if known else AnyFormReader(self.dialect, self.call)
+            )
             encoding = encoding_of(response.headers.get("content-encoding", ""))
             self.decoder = Decoder(encoding, lenient=True) if encoding in ENCODINGS else None
-        else:
-            self.form = "whole"
+
+    def form_of(self, response: http.Response) -> Literal["error", "whole", "stream"]:
+        """Return how an answer with this head is read; some servers call their events plain text."""
+        if not 200 <= response.status_code < 300:
+            return "error"
+        kind = _content_type(response)
+        unclear = not kind if self.dialect is UNTRANSLATED else "json" not in kind
+        if kind.startswith(_EVENT_STREAM) or (self.call.stream and unclear):
+            return "stream"
+        return "whole"
 
     def feed(self, data: bytes) -> list[Event]:
         """Events completed by a chunk of the body; none for a body that is read whole."""
@@ -211,8 +223,8 @@ class Attempt:
         size = 0
         for piece in pieces:
             size += len(piece)
-            if size > MAX_EVENT_BYTES:
-                raise TooLargeError(f"it expands to more than {MAX_EVENT_BYTES} bytes at once")
+            if size > self.max_answer:
+                raise TooLargeError(f"it expands to more than {self.max_answer} bytes at once")
             events += self._read(piece)
         return events
 
@@ -290,6 +302,9 @@ class Attempt:
         if self.damage is not None:
             raise self.damage
         body = self.body or b""
+        if self.form == "whole" and self.dialect is not UNTRANSLATED and is_event_stream(body):
+            reader = self.dialect.open_stream(self.call)
+            return fold([*reader.feed(body), *reader.close()])
         if self.form == "whole":
             return self.dialect.read_answer(body, self.call)
         if 300 <= response.status_code < 400:
@@ -328,6 +343,10 @@ def _by_event(data: bytes) -> Iterable[bytes]:
             *events, rest = data.split(gap)
             return [*[event + gap for event in events], *([rest] if rest else [])]
     return (data,)
+
+
+def _content_type(response: http.Response) -> str:
+    return str(response.headers.get("content-type", "")).lower()
 
 
 def _origin(request: http.Request) -> tuple[bytes, str, int]:

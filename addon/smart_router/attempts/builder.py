@@ -12,7 +12,7 @@ from smart_router import __version__
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.http_messages import encode_headers, make_request, make_server
+from smart_router.attempts.http_messages import encode_headers, host_field, make_request, make_server
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
@@ -20,6 +20,7 @@ from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import unsupported
+from smart_router.pasted import unwrap
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import rules_for
 from smart_router.routing.decision import Candidate
@@ -101,6 +102,7 @@ class AttemptBuilder:
                 **({"session": exchange.session} if exchange.session else {}),
             },
             tool_names=tool_names(exchange.request),
+            max_event=exchange.limits.max_answer,
             virtual=not exchange.decision.explicit,
         )
         streams = dialect.upstream_streams(exchange.request, call)
@@ -133,7 +135,7 @@ def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dic
         "accept": "text/event-stream" if stream else "application/json",
         "accept-encoding": "identity",  # a provider's server may flush compressed data late
         "user-agent": f"smart-router/{__version__}",
-        **{name: env[var] for name, var in provider.env_headers.items() if var in env},
+        **{name: value for name, var in provider.env_headers.items() if (value := unwrap(env.get(var, "")))},
     }
 
 
@@ -149,7 +151,7 @@ def _passed_on(client: http.HTTPFlow, provider: Provider) -> dict[str, str]:
 def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTTPFlow:
     """The attempt's own flow."""
     data = request.data
-    host = data.host if data.port in (80, 443) else f"{data.host}:{data.port}"
+    host = host_field(data.host, data.port)
     if client.request.is_http2:
         # so that mitmproxy closes an HTTP/1 provider connection after it: HTTP/2 clients never reuse those
         request.http_version = "HTTP/2.0"

@@ -27,6 +27,13 @@ def parse_url(address: str) -> tuple[bytes, str, int, bytes]:
     return scheme, host.decode("idna"), port, path
 
 
+@lru_cache(1024)
+def host_field(host: str, port: int) -> str:
+    """Return a Host header's value; IPv6 addresses stand in brackets (RFC 9112, section 3.2)."""
+    host = f"[{host}]" if ":" in host else host
+    return host if port in (80, 443) else f"{host}:{port}"
+
+
 def encode_headers(headers: Mapping[str, str]) -> dict[str, Field]:
     """Return headers as bytes, by name; values passed on from a client keep their original bytes."""
     return {name: (_lower(name), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()}

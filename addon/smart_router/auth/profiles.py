@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from smart_router.pasted import unwrap, unwrap_key
 from smart_router.providers.base import Provider
 
 logger = logging.getLogger(__name__)
@@ -157,7 +158,6 @@ def _values(name: str, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for variable in (name, *(f"{name}_{number}" for number in numbers)):
         if variable not in env:
             continue
-        values = env[variable].split(",")
+        values = unwrap(env[variable]).split(",")
         for value in values:
-            # blanks around a list's commas are style; anywhere else they are a paste gone wrong
-            yield variable, value.strip(" ") if len(values) > 1 else value
+            yield variable, unwrap_key(value)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
-from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, FinishReason
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import Received
+from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import ApiError, UpstreamError
 
 _NO_RULES = ModelRules()
@@ -64,6 +65,7 @@ class CallContext:
     account, session). `tool_names` are the names of the request's tools, for formats whose names are
     shorter than the client's and so must be told apart and restored in the answer. `virtual`: the client did
     not name the model itself. `native`: the client's request passed untranslated, and so does the answer.
+    `max_event` bounds one event of a stream, in bytes.
     """
 
     provider: str
@@ -78,6 +80,16 @@ class CallContext:
     tool_names: tuple[str, ...] = ()
     virtual: bool = False
     native: bool = False
+    max_event: int = MAX_EVENT_BYTES
+
+    def settle(self, reason: FinishReason, *, calls: bool) -> FinishReason:
+        """Return a finish reason that agrees with the answer's calls: clients decide by it whether to go on.
+
+        `calls`: the answer calls tools. Without tools in the request the provider's word is kept.
+        """
+        if calls:
+            return "tool_calls" if reason == "stop" and self.tool_names else reason
+        return "stop" if reason == "tool_calls" else reason
 
     def mint(self, kind: str, number: int) -> str:
         """Return an id for an object without one: the same for the same attempt and number."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-MAX_EVENT_BYTES = 8 * 1024 * 1024
-"""Largest event that is read; a provider's largest seen (an image as base64) is about 3 MiB."""
+MAX_EVENT_BYTES = 32 * 1024 * 1024
+"""Largest event that a parser without another limit reads; an image in 4K takes 8 to 30 MiB as base64."""
 
 _CR = ord("\r")  # found in bytes several times faster than b"\r" is
 _BOM = b"\xef\xbb\xbf"
@@ -28,10 +28,11 @@ class SseParser:
     """Bytes in, events out; any split of the bytes gives the same events. Never raises.
 
     `comments` counts the comment lines so far (keep-alives: the provider lives). Once `overflowed` is
-    true, an event was larger than `MAX_EVENT_BYTES` and nothing more is read.
+    true, an event had more than `limit` bytes and nothing more is read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
+        self._limit = limit
         self.comments = 0
         self.overflowed = False
         self._line: list[bytes] = []  # pieces of the line that has not ended
@@ -73,7 +74,7 @@ class SseParser:
     def _hold(self, piece: bytes) -> None:
         self._line.append(piece)
         self._line_size += len(piece)
-        self.overflowed |= self._line_size > MAX_EVENT_BYTES
+        self.overflowed |= self._line_size > self._limit
 
     def _end_line(self, piece: bytes) -> bytes:
         """The line that this piece ends."""
@@ -90,7 +91,7 @@ class SseParser:
         """The events that these lines complete."""
         events: list[SseEvent] = []
         for line in lines:
-            if self.overflowed or len(line) > MAX_EVENT_BYTES:
+            if self.overflowed or len(line) > self._limit:
                 self.overflowed = True
                 break
             if not line:
@@ -103,7 +104,7 @@ class SseParser:
                 value = line[6:] if line.startswith(b"data: ") else line[5:]
                 self._data.append(value)
                 self._data_size += len(value) + 1
-                self.overflowed = self._data_size > MAX_EVENT_BYTES
+                self.overflowed = self._data_size > self._limit
             elif line.startswith(b":"):
                 self.comments += 1
             elif line.startswith(b"event:"):

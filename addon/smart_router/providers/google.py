@@ -30,7 +30,7 @@ PROVIDER = Provider(
     GeminiDialect(),
     "https://generativelanguage.googleapis.com/v1beta",
     order=30,
-    base_url_env="GOOGLE_GEMINI_BASE_URL",  # with the version, unlike in Google's own SDK
+    base_url_env="GOOGLE_GEMINI_BASE_URL",
     key_env=("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"),
     auth="x-goog-api-key",
     key_prefixes=("AIza", "ya29."),  # API keys, access tokens

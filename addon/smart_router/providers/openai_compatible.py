@@ -44,3 +44,7 @@ def declared_provider(
         models={model: Model(model, rules_for(id_, model)) for model in models},
         listed=False,
     )
+
+
+DECLARED = declared_provider("declared", "https://declared.invalid/v1")
+"""The pattern of declared servers: their base URL ends with a version."""

@@ -18,7 +18,7 @@ from smart_router.dialects import masking
 from smart_router.providers.base import Provider
 from smart_router.providers.catalogue import families, load_models
 
-_OTHERS = frozenset({"base", "catalogue", "openai_compatible", "registry"})
+_OTHERS = frozenset({"base", "base_urls", "catalogue", "openai_compatible", "registry"})
 
 
 def collect(rows: Iterable[Provider]) -> Mapping[str, Provider]:

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
+from smart_router.dialects.hub import (
+    Delta,
+    End,
+    Event,
+    Failure,
+    Finish,
+    FinishReason,
+    Start,
+    UsageEvent,
+    make_usage,
+)
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from smart_router.dialects.tool_names import short_name
 from tests.testbed.cases import Case, case_params, load_cases
@@ -220,7 +230,9 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
 @pytest.mark.parametrize(("events", "expected"), CONTENT.values(), ids=CONTENT)
 def test_content(events: list[dict[str, Any]], expected: list[Event]) -> None:
     found = read(stream(START, *events, message_delta(), STOP))
-    assert found == [Start("msg_1", "claude-x", 7), *expected, Finish("stop"), End()]
+    called = any("tool_calls" in event.delta for event in expected if isinstance(event, Delta))
+    reason: FinishReason = "tool_calls" if called else "stop"
+    assert found == [Start("msg_1", "claude-x", 7), *expected, Finish(reason), End()]
 
 
 FINISHES: dict[str, tuple[dict[str, Any], list[Event]]] = {

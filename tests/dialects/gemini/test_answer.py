@@ -92,7 +92,6 @@ def test_parts(part: Any, delta: dict[str, Any] | None) -> None:
         ("LANGUAGE", "stop", "tool_calls"),
         ("OTHER", "stop", "tool_calls"),
         ("A_NEW_ONE", "stop", "tool_calls"),
-        ("MALFORMED_FUNCTION_CALL", "stop", "tool_calls"),
     ],
 )
 def test_finish_reasons(reason: str, expected: str, with_calls: str) -> None:
@@ -104,6 +103,30 @@ def test_a_breakdown_before_any_output_is_a_failure() -> None:
     error = failure(read(answer(finishReason="MALFORMED_FUNCTION_CALL", finishMessage="no such tool")))
     assert (error.kind, error.scope, error.status) == ("server", "none", 502)
     assert (error.message, error.code) == ("no such tool", "malformed_function_call")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE"],
+)
+def test_a_breakdown_after_some_text_is_a_failure_and_no_stop(reason: str) -> None:
+    events = read(answer({"text": "I call it now."}), answer(finishReason=reason))
+    assert [type(event) for event in events] == [Start, Delta, Failure]
+
+
+@pytest.mark.parametrize(
+    ("counts", "completion"),
+    [
+        ({"candidatesTokenCount": 3}, 3),
+        ({"candidatesTokenCount": 3, "thoughtsTokenCount": 4}, 7),
+        ({"thoughtsTokenCount": 4}, 4),
+        ({"candidatesTokenCount": 3, "totalTokenCount": 9}, 3),
+    ],
+)
+def test_usage_without_the_prompts_count_tells_the_output(counts: dict[str, int], completion: int) -> None:
+    events = read(answer({"text": "a"}, finishReason="STOP") | {"usageMetadata": counts})
+    [used] = [event for event in events if isinstance(event, UsageEvent)]
+    assert used.usage["completion_tokens"] == completion
 
 
 @pytest.mark.parametrize("candidates", [{}, {"candidates": []}])

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.gemini.stream import MAX_JSON_BYTES
 from smart_router.dialects.hub import ChatRequest, Failure
 from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import UpstreamError
@@ -67,7 +66,7 @@ def test_a_json_array_is_read_like_a_stream() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" + b" " * MAX_JSON_BYTES, b"data: " + b" " * MAX_EVENT_BYTES + b"\n\n"],
+    [b"[" + b" " * MAX_EVENT_BYTES, b"data: " + b" " * MAX_EVENT_BYTES + b"\n\n"],
     ids=["json", "event"],
 )
 def test_what_is_too_large_is_a_failure(body: bytes) -> None:

@@ -110,6 +110,44 @@ DELTAS: dict[str, tuple[list[Any], list[dict[str, Any]], str]] = {
         [calls(made(0, "x", "f"))],
         "length",
     ),
+    "index 0 for all, without ids": (
+        [
+            says(calls(fragment("f", '{"a":1}', index=0, id=""))),
+            says(calls(fragment("g", '{"b":2}', index=0, id=""))),
+            says(calls(fragment("g", '{"b":3}', index=0)), "tool_calls"),
+        ],
+        [
+            calls(whole(0, "call_r1_0", "f", '{"a":1}')),
+            calls(whole(1, "call_r1_1", "g", '{"b":2}')),
+            calls(whole(2, "call_r1_2", "g", '{"b":3}')),
+        ],
+        "tool_calls",
+    ),
+    "index 0 for all, without arguments": (
+        [says(calls(fragment("f", "", index=0), fragment("g", "", index=0)), "tool_calls")],
+        [calls(made(0, "call_r1_0", "f"), made(1, "call_r1_1", "g")), calls(more(0, "{}"), more(1, "{}"))],
+        "tool_calls",
+    ),
+    "index 0 and one id for all": (
+        [
+            says(calls(fragment("f", '{"a":1}', index=0, id="x"), fragment("g", "{}", index=0, id="x"))),
+            says({}, "tool_calls"),
+        ],
+        [calls(whole(0, "x", "f", '{"a":1}'), whole(1, "call_r1_1", "g", "{}"))],
+        "tool_calls",
+    ),
+    "fragments of two calls under one index, by id": (
+        [
+            says(calls(fragment("f", '{"a":', index=0, id="x"), fragment("g", '{"b":', index=0, id="y"))),
+            says(calls(fragment(None, "1}", index=0, id="x"), fragment(None, "2}", index=0, id="y"))),
+            says({}, "tool_calls"),
+        ],
+        [
+            calls(whole(0, "x", "f", '{"a":'), whole(1, "y", "g", '{"b":')),
+            calls(more(0, "1}"), more(1, "2}")),
+        ],
+        "tool_calls",
+    ),
     "custom tool": (
         [
             says(calls({"index": 0, "id": "x", "type": "custom", "custom": {"name": "sql", "input": "SEL"}})),

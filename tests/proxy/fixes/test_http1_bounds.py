@@ -194,3 +194,19 @@ def test_a_request_s_trailers_are_dropped(server: Make) -> None:
 def test_a_response_s_trailers_are_dropped(client: Make) -> None:
     found = received(receive(client(), [ANSWER + CHUNKED, b"2\r\n{}\r\n0\r\nX: y\r\n\r\n"]))
     assert [type(event).__name__ for event in found][-2:] == ["ResponseData", "ResponseEndOfMessage"]
+
+
+INTERIM = {
+    "100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "102 twice": b"HTTP/1.1 102 Processing\r\n\r\n" * 2,
+    "103 with fields": b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\nlink: </y>\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("size", [1, 20, 4096])
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM)
+def test_an_interim_answer_is_skipped(interim: bytes, size: int, client: Make) -> None:
+    data = interim + b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+    found = received(receive(client(), [data[at : at + size] for at in range(0, len(data), size)]))
+    heads = [event.response.status_code for event in found if isinstance(event, ResponseHeaders)]
+    assert heads == [200]

@@ -44,7 +44,7 @@ class AnthropicStream:
         self._call = call
         self._format = detail_format(call.provider)
         self._long_names = long_names(call.tool_names)
-        self._parser = SseParser()
+        self._parser = SseParser(call.max_event)
         self._handlers = _BEFORE_START
         self._events: list[Event] = []  # read but not given out yet
         self._ended = False
@@ -133,9 +133,8 @@ class AnthropicStream:
             explanation = as_text(as_object(self._stop.get("stop_details")).get("explanation"))
             if refusal := "".join(self._text) or explanation:
                 self._emit({"refusal": refusal})
-        reason = FINISH_REASONS.get(stop_reason, "stop")
-        if reason == "tool_calls" and not self._tool_calls:  # the only tool called was the answer's
-            reason = "stop"
+        # a tool may be called under any word; the only tool called may be the answer's
+        reason = self._call.settle(FINISH_REASONS.get(stop_reason, "stop"), calls=bool(self._tool_calls))
         self._events.append(Finish(reason))
         if usage := read_usage(self._usage):
             self._events.append(UsageEvent(usage))

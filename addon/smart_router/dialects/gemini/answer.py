@@ -66,7 +66,7 @@ _FAILED = frozenset(
         "MALFORMED_RESPONSE",
     }
 )
-"""Finish reasons that say the model broke down: a failure, unless something was said before."""
+"""Finish reasons that say the model broke down: a failure, whatever was said before."""
 
 _BLOCKED = "SAFETY"
 """The finish reason reported for a blocked prompt."""
@@ -131,8 +131,8 @@ class AnswerReader:
         finishes = [candidate.finish for candidate in self._candidates.values()]
         if not finishes or None in finishes:
             return [*events, *self.fail("the provider's stream ended early")]
-        if not (self._spoke or events) and (broken := self._broken()):
-            return self._fail(broken)
+        if broken := self._broken():
+            return [*events, *self._fail(broken)]
         self.ended = True
         events += [
             Finish(_finish_reason(candidate), index) for index, candidate in sorted(self._candidates.items())

@@ -116,8 +116,8 @@ class CloudCodeDialect:
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
         if _is_claude(call):
-            return GeminiStream(AnswerReader(call, CLAUDE_FORMAT), _unwrap_claude)
-        return GeminiStream(AnswerReader(call), _unwrap)
+            return GeminiStream(AnswerReader(call, CLAUDE_FORMAT), _unwrap_claude, call.max_event)
+        return GeminiStream(AnswerReader(call), _unwrap, call.max_event)
 
 
 def _is_claude(call: CallContext) -> bool:

@@ -53,7 +53,7 @@ class GeminiDialect:
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
-        return GeminiStream(AnswerReader(call))
+        return GeminiStream(AnswerReader(call), limit=call.max_event)
 
 
 def _path(call: CallContext) -> str:

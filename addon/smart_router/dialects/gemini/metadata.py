@@ -12,12 +12,15 @@ _LEAST_LOGPROB = -9999
 """OpenAI's value for extremely unlikely tokens."""
 
 
+_COUNTS = frozenset({"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"})
+
+
 def read_usage(metadata: Any) -> Usage | None:
     """`usageMetadata` in OpenAI's convention: thinking is part of the completion, and what server-side
     tools read is part of the prompt. None if it counts nothing (early fragments name only the traffic type).
     """
     counts = as_object(metadata)
-    if "promptTokenCount" not in counts and "totalTokenCount" not in counts:
+    if counts.keys().isdisjoint(_COUNTS):
         return None
     thoughts = as_count(counts.get("thoughtsTokenCount"))
     return make_usage(

@@ -9,10 +9,7 @@ from pydantic_core import from_json
 
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.hub import Event
-from smart_router.dialects.sse import SseParser
-
-MAX_JSON_BYTES = 32 * 1024 * 1024
-"""Largest answer that is read as one JSON text."""
+from smart_router.dialects.sse import MAX_EVENT_BYTES, SseParser
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _UNREADABLE = "the provider's answer is not JSON"
@@ -24,13 +21,16 @@ class GeminiStream:
 
     An endpoint that was not asked for `alt=sse` sends a JSON array of the same objects, and errors come as
     an array of one or as an object: such a body is read when it is whole. `unwrap` takes the response out
-    of what an endpoint wraps round it.
+    of what an endpoint wraps round it. `limit` bounds an event, and a body that is JSON, in bytes.
     """
 
-    def __init__(self, reader: AnswerReader, unwrap: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, reader: AnswerReader, unwrap: Callable[[Any], Any] | None = None, limit: int = MAX_EVENT_BYTES
+    ) -> None:
+        self._limit = limit
         self._reader = reader
         self._unwrap = unwrap
-        self._sse = SseParser()
+        self._sse = SseParser(limit)
         self._begun = False
         self._is_json = False
         self._json = bytearray()
@@ -45,7 +45,7 @@ class GeminiStream:
             self._is_json = data.startswith((b"[", b"{"))
         if self._is_json:
             self._json += data
-            return self._reader.fail(_TOO_LARGE) if len(self._json) > MAX_JSON_BYTES else []
+            return self._reader.fail(_TOO_LARGE) if len(self._json) > self._limit else []
         events = [event for item in self._sse.feed(data) for event in self._read(item.data)]
         return events + self._reader.fail(_TOO_LARGE) if self._sse.overflowed else events
 

@@ -20,10 +20,10 @@ from smart_router.dialects.hub import (
     Start,
     UsageEvent,
 )
-from smart_router.dialects.json_values import as_list, as_objects
+from smart_router.dialects.json_values import as_list, as_object, as_objects
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
-from smart_router.dialects.sse import SseParser
+from smart_router.dialects.sse import SseEvent, SseParser
 from smart_router.errors import UpstreamError
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
@@ -41,8 +41,21 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 """Finish reasons seen on this wire; any other that is not a failure means `stop`."""
 
-_GAVE_UP = frozenset({"error", "abort", "insufficient_system_resource"})
-"""Finish reasons that say that the provider failed (OpenRouter, vLLM, DeepSeek)."""
+_GAVE_UP = frozenset(
+    {
+        "abort",
+        "cancelled",
+        "engine_overloaded",
+        "error",
+        "failed",
+        "insufficient_system_resource",
+        "internal_error",
+        "network_error",
+        "server_error",
+        "timeout",
+    }
+)
+"""Finish reasons that say that the provider failed (OpenRouter, vLLM, DeepSeek, Z.ai, others)."""
 
 _TOP_FIELDS = ("system_fingerprint", "provider")
 _SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority"})
@@ -58,6 +71,7 @@ class _ChoiceReader:
 
     def __init__(self, call: CallContext, index: int) -> None:
         self.reason: FinishReason | None = None
+        self._call = call
         self._index = index
         self._tools = ToolCallReader(call, index)
         self._spoken = False
@@ -79,7 +93,8 @@ class _ChoiceReader:
 
         Content is null only where tool calls or a refusal stand for it.
         """
-        reason = self.reason or ("tool_calls" if self._tools else "stop")
+        given = self.reason or ("tool_calls" if self._tools else "stop")
+        reason = self._call.settle(given, calls=bool(self._tools))
         last: list[Event] = []
         if rest := self._tools.finish(reason):
             last.append(Delta({"tool_calls": rest}, self._index))
@@ -110,7 +125,7 @@ class ChatStream:
 
     def __init__(self, call: CallContext) -> None:
         self._call = call
-        self._sse = SseParser()
+        self._sse = SseParser(call.max_event)
         self._choices: dict[int, _ChoiceReader] = {}
         self._done = False
         self._usage: Mapping[str, Any] | None = None
@@ -122,7 +137,7 @@ class ChatStream:
             return []
         events: list[Event] = []
         for event in self._sse.feed(data):
-            events += self._read_data(event.data)
+            events += self._read_event(event)
             if self._done:
                 return events
         if self._sse.overflowed:
@@ -144,8 +159,8 @@ class ChatStream:
         """The events of one chunk, or of a whole answer."""
         if self._done:
             return []
-        if chunk.get("error") or chunk.get("object") == "error":
-            return self._refuse(chunk)
+        if failure := _failure_in(chunk):
+            return self._refuse(failure)
         if usage := find_usage(chunk):
             self._usage = usage
         if "citations" in chunk and (links := as_list(chunk["citations"])):
@@ -171,6 +186,16 @@ class ChatStream:
         if self._usage and (usage := read_usage(self._usage, self._call.quirks.reasoning_apart)):
             events.append(UsageEvent(usage))
         return [*events, End()]
+
+    def _read_event(self, event: SseEvent) -> list[Event]:
+        """The events of one of the stream's; one that is named an error is one, whatever its data."""
+        if event.event != "error":
+            return self._read_data(event.data)
+        try:
+            told = from_json(event.data, allow_inf_nan=False)
+        except ValueError:
+            told = event.data.decode("utf-8", "replace")
+        return self._refuse(told if isinstance(told, dict) else {"message": str(told)})
 
     def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
         try:
@@ -199,7 +224,7 @@ class ChatStream:
         if choice.get("error"):
             return events + self._refuse(choice)
         if isinstance(reason, str) and reason:
-            if reason in _GAVE_UP:
+            if reason.lower() in _GAVE_UP:
                 return events + self._refuse({"error": {"code": reason, "message": f"gave up: {reason}"}})
             reader.reason = FINISH_REASONS.get(reason.lower(), "stop")
         return events
@@ -225,6 +250,18 @@ def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:
         created if type(created) is int and created > 0 else call.now,
         extra,
     )
+
+
+def _failure_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The error that a chunk tells of, also in the forms of Groq, MiniMax and DashScope."""
+    if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+        return chunk
+    if "x_groq" in chunk and (why := as_object(chunk["x_groq"]).get("error")):
+        return {"error": {"message": _text(why) or "the stream was stopped early", "type": "server_error"}}
+    if "base_resp" in chunk and as_object(chunk["base_resp"]).get("status_code"):
+        return chunk
+    bare = "choices" not in chunk and isinstance(chunk.get("code"), str) and chunk.get("message")
+    return chunk if bare else None
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import FinishReason
@@ -21,7 +21,7 @@ _TEXT_FIELDS = {"function": "arguments", "custom": "input"}
 class _OpenCall:
     """One call whose fragments are coming. `number` is None until its name is known and it is told."""
 
-    __slots__ = ("begun", "held", "id", "kind", "name", "number")
+    __slots__ = ("begun", "held", "id", "kind", "name", "number", "pieces")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -30,6 +30,16 @@ class _OpenCall:
         self.number: int | None = None
         self.held = ""  # text not passed on yet: it may turn out to be `null`
         self.begun = False
+        self.pieces: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the arguments so far are a complete JSON object."""
+        text = "".join(self.pieces)
+        try:
+            return text.rstrip().endswith("}") and isinstance(from_json(text), dict)
+        except ValueError:
+            return False
 
 
 class ToolCallReader:
@@ -69,27 +79,27 @@ class ToolCallReader:
         inner = as_object(fragment.get(kind))
         call = self._find(fragment, kind, as_text(inner.get("name")))
         field = _TEXT_FIELDS[call.kind]
-        call.held += _argument_text(inner.get(field))
+        text = _argument_text(inner.get(field))
+        call.held += text
+        call.pieces.append(text)
         if not call.name:
             return None
         if call.number is None:
             told = self._begin(call)
             told[call.kind][field] = self._release(call)
             return told
-        text = self._release(call)
-        return {"index": call.number, call.kind: {field: text}} if text else None
+        released = self._release(call)
+        return {"index": call.number, call.kind: {field: released}} if released else None
 
     def _find(self, fragment: dict[str, Any], kind: str, name: str) -> _OpenCall:
-        """The call that a fragment belongs to, by its index; without one, each name or id begins a call."""
+        """The call that a fragment belongs to: by its id, by its index; without either, the last one."""
         given, index = as_text(fragment.get("id")), fragment.get("index")
-        if type(index) is int:
-            found = self._open.get(index)
-            another = found is not None and bool(name and given and found.id and given != found.id)
-        else:
-            found = self._calls[-1] if self._calls else None
-            another = found is not None and bool(name and found.name) and (not given or given != found.id)
+        if type(index) is not int:
             index = None
-        if found is None or another:
+        found = self._open.get(index) if index is not None else self._calls[-1] if self._calls else None
+        if given and found is not None and found.id != given:
+            found = next((call for call in self._calls if call.id == given), found)
+        if found is None or _is_another(found, given, name, has_index=index is not None):
             found = _OpenCall(kind)
             self._calls.append(found)
         if index is not None:
@@ -114,6 +124,19 @@ class ToolCallReader:
         call.begun = True
         text, call.held = call.held, ""
         return text
+
+
+def _is_another(found: _OpenCall, given: str, name: str, *, has_index: bool) -> bool:
+    """Return whether a fragment begins another call than the one that its place speaks for.
+
+    Some providers repeat the name on each fragment, others put all calls under one index; a name after
+    complete arguments begins a call.
+    """
+    if not (name and found.name):
+        return False
+    if given and found.id:
+        return given != found.id or (name != found.name and found.is_whole)
+    return not has_index or name != found.name or found.is_whole
 
 
 def _argument_text(value: Any) -> str:

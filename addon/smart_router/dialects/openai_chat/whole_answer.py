@@ -30,6 +30,8 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
         return None
     if answer.get("object") != "chat.completion" or answer.get("error") or answer.get("citations"):
         return None
+    if answer.get("x_groq") or answer.get("base_resp"):
+        return None
     if choice.get("delta") or choice.get("error") or choice.get("logprobs") is not None:
         return None
     message, reason = _read_message(said), FINISH_REASONS.get(word)
@@ -42,7 +44,13 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
         "object": "chat.completion",
         "created": start.created,
         "model": start.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": call.settle(reason, calls="tool_calls" in message),
+            }
+        ],
     }
     if usage := read_usage(counts, call.quirks.reasoning_apart):
         completion["usage"] = usage

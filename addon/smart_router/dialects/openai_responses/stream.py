@@ -64,7 +64,7 @@ class ResponsesReader:
 
     def __init__(self, call: CallContext, reasoning_format: str) -> None:
         self._call = call
-        self._parser = SseParser()
+        self._parser = SseParser(call.max_event)
         self._items = ItemReader(call, reasoning_format)
         self._places: dict[str, int] = {}
         self._started = False

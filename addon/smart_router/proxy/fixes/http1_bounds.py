@@ -8,6 +8,7 @@ lists to 64 KiB, and h2 a header block to 64 frames.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -35,6 +36,9 @@ MAX_PIPELINED = 1024 * 1024
 """Bytes that a client may send ahead while its request is being answered."""
 
 
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n")
+
+
 def head_fault(buffer: ReceiveBuffer) -> str | None:
     """Return why the head at the start of a buffer, complete or not, is too large, or None."""
     data: bytearray = buffer._data
@@ -47,6 +51,12 @@ def head_fault(buffer: ReceiveBuffer) -> str | None:
     if data.count(b"\n", 0, size) > MAX_FIELDS + 2:
         return f"the head has more than {MAX_FIELDS} header fields"
     return None
+
+
+def skip_interim_heads(buffer: ReceiveBuffer) -> None:
+    """Drop complete heads of interim answers (1xx but 101), which mitmproxy takes for the answer."""
+    while found := _INTERIM.match(buffer._data):
+        buffer._extract(found.end())
 
 
 def _skip_blank_lines(buffer: ReceiveBuffer) -> None:
@@ -158,10 +168,12 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
     """A provider's connection."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
-        """Fail an answer whose head is too large; otherwise like the base class."""
-        if isinstance(event, events.DataReceived) and self.request and (fault := head_fault(self.buf)):
-            yield from self._give_up(fault)
-            return
+        """Fail an answer whose head is too large, skip interim ones; otherwise like the base class."""
+        if isinstance(event, events.DataReceived) and self.request:
+            skip_interim_heads(self.buf)
+            if fault := head_fault(self.buf):
+                yield from self._give_up(fault)
+                return
         yield from super().read_headers(event)
 
     def read_body(self, event: events.Event) -> Commands:
