@@ -96,9 +96,9 @@ class Provider:
             self._arrival.set()
         return self.script.answer(request, self._number)
 
-    async def wait_for_request(self, number: int = 1) -> Request:
+    async def wait_for_request(self, number: int = 1, within: float = PATIENCE) -> Request:
         """The `number`-th request, counted from 1, once it has arrived; else TimeoutError."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within):
             while len(self.requests) < number:
                 self._arrival.clear()
                 await self._arrival.wait()
