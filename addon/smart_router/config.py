@@ -12,6 +12,10 @@ models = ["qwen3:8b"]
 token_url = "https://auth.example/oauth/token"
 [clients]                 # keys that clients beyond this machine must show
 laptop = "a long random string"
+[models]                  # what tools' names for models stand for, here and in intercepted requests
+presets = ["claude-code"] # names of whole tools, see routing/aliases.py
+[models.aliases]          # your own come first; "keep" is no alias
+"gpt-5*" = "keep"
 [prices."local/*"]        # USD per million tokens, where the built-in prices are wrong or missing
 input = 0.1
 output = 0.4
@@ -26,7 +30,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -50,8 +54,9 @@ from smart_router.providers.catalogue import rules_for
 from smart_router.providers.openai_compatible import DECLARED, declared_provider
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing import config as routing_config
+from smart_router.routing.aliases import PRESETS, Aliases, make_aliases
 from smart_router.routing.config import RoutingConfig
-from smart_router.routing.unknown_names import unknown_names
+from smart_router.routing.unknown_names import unknown_aliases, unknown_names
 from smart_router.stats.prices import PriceTable, Reference, UserPrices
 from smart_router.suggestions import did_you_mean
 
@@ -85,25 +90,34 @@ _Price = Annotated[
 """Tags make pydantic report errors only for the intended variant."""
 
 
+class _Models(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    presets: tuple[Literal[tuple(PRESETS)], ...] = ()  # type: ignore[valid-type]  # one list of the names
+    aliases: dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] = {}
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     routing: dict[str, Any] = {}
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
+    models: _Models = _Models()
     prices: dict[Reference, _Price] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The validated configuration. `clients` are client keys by name, `logins` the user's login settings by
-    provider, `warnings` concern names that match nothing."""
+    provider, `aliases` tools' names for models, `warnings` concern names that match nothing."""
 
     routing: RoutingConfig
     providers: Mapping[str, Provider]
     clients: Mapping[str, SecretStr]
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     prices: UserPrices = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
     warnings: tuple[Problem, ...] = ()
 
 
@@ -164,9 +178,9 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     if wrong:
         raise ConfigError(wrong)
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
-    return Config(
-        routing, providers, file.clients, logins, file.prices, tuple(unknown_names(routing, providers))
-    )
+    aliases = make_aliases(file.models.aliases, file.models.presets)
+    warnings = (*unknown_names(routing, providers), *unknown_aliases(file.models.aliases, routing, providers))
+    return Config(routing, providers, file.clients, logins, file.prices, aliases, warnings)
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:

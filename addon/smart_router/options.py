@@ -161,8 +161,8 @@ OPTIONS: tuple[Option, ...] = (
         ["api.openai.com"],
         "In modes other than reverse: hosts whose chat requests are routed, as HOST[:PORT][/BASE][=NAMES]. "
         "NAMES says how model names are read: keep (as that host reads them, the default), map (see "
-        "router_model_map) or auto (ignored: the router chooses). HOST may contain *. Default: "
-        "api.openai.com.",
+        "router_model_map) or auto (ignored: the router chooses). HOST may contain *, or "
+        "be claude-code, codex or gemini-cli for the hosts that these tools ask. Default: api.openai.com.",
     ),
     Option(
         "router_model_map",

@@ -33,7 +33,9 @@ from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.local_trouble import Troubles
 from smart_router.recording import Recording
 from smart_router.routing import Decision, StickyTable, explicit, route, session_keys
+from smart_router.routing.agents import side_call
 from smart_router.routing.resolve import resolve_unlisted
+from smart_router.routing.sessions import session_id
 
 logger = logging.getLogger(__name__)
 
@@ -133,16 +135,19 @@ class Runtime:
         request = dialect.read_request(continued.body, parameters)
         if dialect is RESPONSES:
             self.responses.attach(request, continued, client)
-        if rename is not None:
-            request["model"] = rename(request["model"])
-        named = flow.request.headers.get("x-session-id", "").encode(errors="surrogateescape")
-        keys = session_keys(request, client, named.decode(errors="replace"))
+        fields = flow.request.headers.fields
+        keys = session_keys(request, client, session_id(fields, request))
+        asked = request["model"]
+        alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
+        request["model"] = alias or (rename(asked) if rename else asked)
+        decision = self._decide(dialect, request, keys.earlier)
+        call = side_call(flow.request.headers.get("user-agent", ""), asked, request)
         return Exchange(
             id=request_id(flow),
             started=started,
             limits=self.limits,
             request=request,
-            decision=self._decide(dialect, request, keys.earlier),
+            decision=decision.noting(alias and f"asked for as {asked}", call),
             session=keys.session,
             sticky_keys=keys.sticky,
             client=client,

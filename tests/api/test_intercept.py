@@ -47,6 +47,41 @@ def test_claimed_requests(
     assert (claimed and (claimed.target.endpoint.name, claimed.names)) == found
 
 
+TOOLS = read_interception(["claude-code", "codex=auto", "gemini-cli"], [])
+MESSAGES, GEMINI = "/v1/messages", "generativelanguage.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "path", "found"),
+    [
+        ("api.anthropic.com", "POST", f"{MESSAGES}?beta=true", ("messages", "keep")),
+        ("chatgpt.com", "POST", "/backend-api/codex/responses", ("responses", "auto")),
+        ("api.openai.com", "POST", "/v1/responses", ("responses", "auto")),
+        (
+            GEMINI,
+            "POST",
+            "/v1beta/models/gemini-x:streamGenerateContent?alt=sse",
+            ("stream generate", "keep"),
+        ),
+        (GEMINI, "POST", "/v1beta/models/gemini-x:generateContent", ("generate", "keep")),
+        ("api.anthropic.com", "POST", "/v1/oauth/token", None),
+        ("api.anthropic.com", "GET", "/v1/code/sessions", None),
+        ("api.anthropic.com", "POST", "/v1/files", None),
+        ("api.anthropic.com", "POST", "/v1/complete", None),
+        ("api.anthropic.com", "POST", "/api/event_logging/batch", None),
+        ("chatgpt.com", "POST", "/backend-api/conversation", None),
+        ("chatgpt.com", "GET", "/backend-api/wham/usage", None),
+        (GEMINI, "POST", "/v1beta/files", None),
+        (GEMINI, "POST", "/upload/v1beta/files", None),
+    ],
+)
+def test_hosts_of_tools_by_the_tools_name(
+    host: str, method: str, path: str, found: tuple[str, str] | None
+) -> None:
+    claimed = TOOLS.find(host, 443, method, path, "")
+    assert (claimed and (claimed.target.endpoint.name, claimed.names)) == found
+
+
 def test_websocket_is_claimed_where_a_post_would_be() -> None:
     assert isinstance(INTERCEPTION.find("api.openai.com", 443, "GET", CHAT, "WebSocket"), Found)
     assert INTERCEPTION.find("api.openai.com", 443, "GET", "/v1/realtime", "websocket") is None

@@ -99,7 +99,8 @@ async def test_the_python_block(router: Router, provider: Provider) -> None:
 
 
 async def test_the_config_block() -> None:
-    (text,) = blocks("toml")
+    aliases, text = blocks("toml")
+    assert parse_config(tomllib.loads(aliases), {}).aliases.find("claude-haiku-5-5") == "auto:eco"
     config = parse_config(tomllib.loads(text), {})
     (declared,) = config.providers.keys() - PROVIDERS.keys()
     model = f"{declared}/{next(iter(config.providers[declared].models))}"

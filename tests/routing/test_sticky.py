@@ -76,7 +76,12 @@ def test_session_sources() -> None:
     assert session_keys({"messages": []}) == SessionKeys(None, (), False)
 
 
-NAMED: list[tuple[dict[str, Any], str]] = [({}, ""), ({"user": "me"}, ""), ({"user": "me"}, "id-1")]
+NAMED: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    ({"user": "me"}, ""),
+    ({"prompt_cache_key": "k"}, ""),
+    ({"user": "me"}, "id-1"),
+]
 
 
 @pytest.mark.parametrize(("fields", "header"), NAMED)

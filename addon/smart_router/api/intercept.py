@@ -1,7 +1,8 @@
 """Fixed endpoints: which requests to other hosts are routed, and what their model names mean.
 
 For tools whose address cannot be changed, in every mode but `reverse`. An entry of `router_intercept` is
-`HOST[:PORT][/BASE][=NAMES]`, where HOST may hold `*` and NAMES says what model names mean:
+`HOST[:PORT][/BASE][=NAMES]`, where HOST may hold `*`, or the name of a tool (`PRESETS`), whose hosts it
+stands for; NAMES says what model names mean:
 
 - `keep` (the default): what they mean at that host, so `gpt-5.4` at api.openai.com is `openai/gpt-5.4`; names
   that the host's provider does not have are read as the router's own, `auto` among them
@@ -26,6 +27,14 @@ from smart_router.providers.registry import PROVIDERS
 Names = Literal["keep", "map", "auto"]
 
 _ENTRY = re.compile(r"(?P<host>[^/:=\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
+
+
+PRESETS: Mapping[str, tuple[str, ...]] = {
+    "claude-code": ("api.anthropic.com",),
+    "codex": ("chatgpt.com/backend-api/codex", "api.openai.com"),
+    "gemini-cli": ("generativelanguage.googleapis.com",),
+}
+"""By tool: the hosts that it asks, whatever its user configures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +107,22 @@ class Interception:
 
 def read_interception(entries: Sequence[str], mapped: Sequence[str]) -> Interception:
     """Parse the options. Raises ValueError naming the option and the entry."""
-    return Interception(tuple(map(_rule, entries)), tuple(map(_pair, mapped)))
+    rules = [_rule(one) for entry in entries for one in _expanded(entry)]
+    return Interception(tuple(rules), tuple(map(_pair, mapped)))
+
+
+def _expanded(entry: str) -> Sequence[str]:
+    """The entries that a tool's name stands for, or the entry itself."""
+    name, found, names = entry.strip().partition("=")
+    return [f"{host}{found}{names}" for host in PRESETS[name]] if name in PRESETS else [entry]
 
 
 def _rule(entry: str) -> InterceptRule:
     found = _ENTRY.fullmatch(entry.strip())
     if found is None or (found["names"] or "keep") not in get_args(Names):
         raise ValueError(
-            f"router_intercept: {entry!r} is not HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES"
+            f"router_intercept: {entry!r} is not HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES "
+            f"and {', '.join(PRESETS)} as names of hosts"
         )
     port = int(found["port"]) if found["port"] else None
     return InterceptRule(found["host"].lower(), port, found["base"] or "", found["names"] or "keep")  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from smart_router.routing.requirements import Needs
@@ -74,6 +74,11 @@ class Decision:
     why: str
     chances: tuple[float, ...] = ()
     needs: Needs | None = None
+
+    def noting(self, *notes: str | None) -> Decision:
+        """This decision with further reasons before its own; None is none."""
+        said = [note for note in notes if note]
+        return replace(self, why="; ".join([*said, self.why])) if said else self
 
     def to_dict(self) -> dict[str, Any]:
         """The decision for JSON; candidates as `provider/model`."""

@@ -68,11 +68,12 @@ class StickyTable:
 class SessionKeys(NamedTuple):
     """Names of the session that a request belongs to. Hashed, so that neither ids nor texts stay in memory.
 
-    `session` is for the provider's prompt cache and for staying with a profile: `x-session-id`, else `user`,
-    else the beginning of the conversation (system messages and first user turn, the same in every turn).
-    `sticky` are the keys of a `StickyTable`, best first: the thread, which is the beginning within that
-    session, then an `x-session-id` as a whole: the system prompt may have changed since, or the history may
-    have been compacted. `continued`: there is an earlier assistant turn.
+    `session` is for the provider's prompt cache and for staying with a profile: the session's id (see
+    `session_id`), else `user`, else `prompt_cache_key`, else the beginning of the conversation (system
+    messages and first user turn, the same in every turn). `sticky` are the keys of a `StickyTable`, best
+    first: the thread, which is the beginning within that session, then a session's id as a whole: the
+    system prompt may have changed since, or the history may have been compacted. `continued`: there is an
+    earlier assistant turn.
     """
 
     session: str | None
@@ -86,13 +87,12 @@ class SessionKeys(NamedTuple):
 
 
 def session_keys(request: Mapping[str, Any], client: str | None = None, header: str = "") -> SessionKeys:
-    """The session of a request of `client` (its name under `[clients]`); `header` is its `x-session-id`.
+    """The session of a request of `client` (its name under `[clients]`); `header` is its session's id.
 
     Every name is one of this client only. Without a name and a user turn there is no session.
     """
     beginning, continued = _beginning(request.get("messages") or ())
-    user = request.get("user")
-    named = ("id", header) if header else ("user", user) if user and isinstance(user, str) else None
+    named = ("id", header) if header else _named(request)
     if named is None and beginning is None:
         return SessionKeys(None, (), continued)
     thread = _digest("start", client, named, beginning)
@@ -100,6 +100,13 @@ def session_keys(request: Mapping[str, Any], client: str | None = None, header: 
         return SessionKeys(thread, (thread,), continued)
     session = _digest(named[0], client, named[1])
     return SessionKeys(session, (thread, session) if header else (thread,), continued)
+
+
+def _named(request: Mapping[str, Any]) -> tuple[str, str] | None:
+    for name in ("user", "prompt_cache_key"):
+        if (value := request.get(name)) and isinstance(value, str):
+            return name, value
+    return None
 
 
 def _beginning(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Any] | None, bool]:

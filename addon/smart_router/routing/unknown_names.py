@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from smart_router.config_errors import Problem
 from smart_router.providers.base import Provider
+from smart_router.routing.aliases import KEEP
 from smart_router.routing.config import RoutingConfig, candidates, load_defaults
 from smart_router.routing.decision import TIERS, Candidate
 from smart_router.suggestions import did_you_mean
@@ -25,6 +26,24 @@ def unknown_names(routing: RoutingConfig, providers: Mapping[str, Provider]) -> 
         if group not in routing.weights and group not in known:
             reason = f"does nothing without [routing.weights.{group}]{did_you_mean(group, known)}"
             yield Problem(f"routing.keywords.{group}", reason)
+
+
+def unknown_aliases(
+    aliases: Mapping[str, str], routing: RoutingConfig, providers: Mapping[str, Provider]
+) -> Iterator[Problem]:
+    """Aliases that stand for a model that nobody has."""
+    for pattern, name in aliases.items():
+        listed = any(name in provider.models for provider in providers.values())
+        if name == KEEP or name in routing.virtual_models or listed:
+            continue
+        near = did_you_mean(name, routing.virtual_models)
+        reason = (
+            _unknown(candidates((name,))[0], providers)
+            if "/" in name
+            else f"there is no model {name!r}{near}"
+        )
+        if reason:
+            yield Problem(f'models.aliases."{pattern}"', reason)
 
 
 def _candidates(routing: RoutingConfig) -> Iterator[tuple[str, Candidate]]:
