@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.providers import catalogue
 from smart_router.providers.catalogue import load_models, read_rows, rules_for
 from smart_router.providers.registry import PROVIDERS
 from tests.testbed.cases import load_cases
+
+FOLDER = Path(catalogue.__file__).with_name("models")
 
 
 @pytest.mark.parametrize("provider", sorted(PROVIDERS))
@@ -145,3 +149,11 @@ def test_recorded_reasoning_is_expected() -> None:
 @given(st.sampled_from(sorted(PROVIDERS)), st.text(max_size=40))
 def test_any_id_has_rules(provider: str, model: str) -> None:
     assert isinstance(rules_for(provider, model), ModelRules)
+
+
+@pytest.mark.parametrize("provider", [*sorted(PROVIDERS), "declared"])
+def test_every_row_says_where_it_is_from(provider: str) -> None:
+    text = FOLDER.joinpath(f"{provider}.toml").read_text("utf-8")
+    rows = read_rows(provider, text)
+    assert [row_id for row_id, row in rows.items() if not row.get("source")] == []
+    assert "November 2026" in text or "[U]" in text

@@ -249,6 +249,18 @@ def test_estimated_tokens_make_an_estimated_cost() -> None:
         assert cost.basis == basis
 
 
+def test_the_one_hour_cache_costs_twice_the_input() -> None:
+    prompt = {"cache_write_tokens": 1000, "cache_write_5m_tokens": 1000}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_tokens_details": prompt}
+    five_minutes = usd("anthropic", "claude-sonnet-5", Tokens.of(usage))
+    an_hour = Tokens.of({**usage, "prompt_tokens_details": {**prompt, "cache_write_1h_tokens": 1000}})
+    assert usd("anthropic", "claude-sonnet-5", an_hour) == pytest.approx(1.6 * five_minutes)
+    fresh = Tokens(input=1000)
+    assert usd("anthropic", "claude-sonnet-5", an_hour) == pytest.approx(
+        2 * usd("anthropic", "claude-sonnet-5", fresh)
+    )
+
+
 def test_counts_that_do_not_add_up_are_survived() -> None:
     odd = Tokens(input=10, cached=30, cache_write=5, output=1)
     assert usd("anthropic", "claude-sonnet-5", odd) == usd(

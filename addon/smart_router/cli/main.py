@@ -15,6 +15,7 @@ COMMANDS = {
     "env": "smart_router.cli.env:env",
     "import": "smart_router.cli.logins:import_",
     "login": "smart_router.cli.logins:login",
+    "models": "smart_router.cli.models:models",
     "profiles": "smart_router.cli.profiles:profiles",
     "report": "smart_router.cli.stats:report",
     "route": "smart_router.cli.route:route_command",

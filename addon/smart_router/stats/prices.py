@@ -30,6 +30,9 @@ MOST_MODELS = 2_000
 TYPICAL = Tokens(input=4_000, output=1_000)
 """A typical request, by which the prices of models are compared."""
 
+HOUR_WRITE = 2.0
+"""The price of a token written to Anthropic's one-hour cache, in tokens of input (Claude docs, pricing)."""
+
 _STANDARD = (None, "auto", "default", "standard")
 """Service tiers in answers that mean the ordinary price."""
 
@@ -73,11 +76,13 @@ class _PerToken(NamedTuple):
     def total(self, tokens: Tokens) -> float:
         cached = min(tokens.cached, tokens.input)
         written = min(tokens.cache_write, tokens.input - cached)
+        hour = min(tokens.hour_write, written) if self.cache_write > self.fresh else 0
         fresh = tokens.input - cached - written
         return (
             fresh * self.fresh
             + cached * self.cached
-            + written * self.cache_write
+            + (written - hour) * self.cache_write
+            + hour * self.fresh * HOUR_WRITE
             + tokens.output * self.output
         )
 

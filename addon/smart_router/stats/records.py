@@ -25,7 +25,8 @@ class Tokens:
     `reasoning`.
 
     `estimated`: the provider gave no counts. `stated` is the cost in USD that the provider stated
-    (OpenRouter), `service_tier` the one that the answer names.
+    (OpenRouter), `service_tier` the one that the answer names. Of `cache_write`, `hour_write`
+    went to Anthropic's one-hour cache.
     """
 
     input: int = 0
@@ -36,6 +37,7 @@ class Tokens:
     estimated: bool = False
     stated: float | None = None
     service_tier: str | None = None
+    hour_write: int = 0
 
     @classmethod
     def of(cls, usage: Mapping[str, Any], service_tier: str | None = None) -> Tokens:
@@ -50,6 +52,7 @@ class Tokens:
             reasoning=completion.get("reasoning_tokens") or 0,
             stated=usage.get("cost"),
             service_tier=service_tier,
+            hour_write=prompt.get("cache_write_1h_tokens") or 0,
         )
 
 

@@ -153,6 +153,36 @@ def test_usage_may_follow_the_finish_and_the_last_counts() -> None:
     assert events[-2:] == [UsageEvent(make_usage(15, 7, total=22, cached=2, reasoning=4)), End()]
 
 
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        # the total shows that the thoughts are among the candidates' tokens
+        (
+            {
+                "promptTokenCount": 10,
+                "candidatesTokenCount": 7,
+                "thoughtsTokenCount": 4,
+                "totalTokenCount": 17,
+            },
+            make_usage(10, 7, total=17, reasoning=4),
+        ),
+        (
+            {
+                "promptTokenCount": 10,
+                "candidatesTokenCount": 7,
+                "thoughtsTokenCount": 4,
+                "totalTokenCount": 21,
+            },
+            make_usage(10, 11, total=21, reasoning=4),
+        ),
+        ({"candidatesTokenCount": 3}, make_usage(0, 3)),
+    ],
+)
+def test_thoughts_are_counted_once(counts: dict[str, int], usage: Any) -> None:
+    events = read({**answer({"text": "a"}, finishReason="STOP"), "usageMetadata": counts})
+    assert UsageEvent(usage) in events
+
+
 def test_names_and_ids_of_the_answer() -> None:
     assert read(answer(finishReason="STOP"))[0] == Start("resp", "gemini-test", NOW)
     bare = {"candidates": [{"finishReason": "STOP"}], "responseId": 7}

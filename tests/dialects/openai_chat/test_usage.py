@@ -32,6 +32,28 @@ USAGES: dict[str, tuple[str, dict[str, Any], Any]] = {
         {"prompt_tokens": 1, "completion_tokens": 2, "cost": 0.5},
         {**make_usage(1, 2), "cost": 0.5},
     ),
+    "cost with a key of the user's own at the provider behind it: the fee and the charge": (
+        "openrouter",
+        {
+            "prompt_tokens": 1,
+            "completion_tokens": 2,
+            "cost": 0.5,
+            "is_byok": True,
+            "cost_details": {"upstream_inference_cost": 0.25},
+        },
+        {**make_usage(1, 2), "cost": 0.75},
+    ),
+    "cost with OpenRouter's key, which is the charge": (
+        "openrouter",
+        {
+            "prompt_tokens": 1,
+            "completion_tokens": 2,
+            "cost": 0.5,
+            "is_byok": False,
+            "cost_details": {"upstream_inference_cost": 0.5},
+        },
+        {**make_usage(1, 2), "cost": 0.5},
+    ),
     "cache hits": (
         "deepseek",
         {

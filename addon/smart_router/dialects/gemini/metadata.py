@@ -18,15 +18,21 @@ _COUNTS = frozenset({"promptTokenCount", "candidatesTokenCount", "thoughtsTokenC
 def read_usage(metadata: Any) -> Usage | None:
     """`usageMetadata` in OpenAI's convention: thinking is part of the completion, and what server-side
     tools read is part of the prompt. None if it counts nothing (early fragments name only the traffic type).
+
+    Some gateways count thoughts among the candidates' tokens, which the total shows.
     """
     counts = as_object(metadata)
     if counts.keys().isdisjoint(_COUNTS):
         return None
+    prompt = as_count(counts.get("promptTokenCount")) + as_count(counts.get("toolUsePromptTokenCount"))
+    written = as_count(counts.get("candidatesTokenCount"))
     thoughts = as_count(counts.get("thoughtsTokenCount"))
+    total = as_count(counts.get("totalTokenCount"))
+    within = thoughts <= written and total == prompt + written
     return make_usage(
-        as_count(counts.get("promptTokenCount")) + as_count(counts.get("toolUsePromptTokenCount")),
-        as_count(counts.get("candidatesTokenCount")) + thoughts,
-        total=as_count(counts.get("totalTokenCount")) or None,
+        prompt,
+        written if within else written + thoughts,
+        total=total or None,
         cached=as_count(counts.get("cachedContentTokenCount")) or None,
         reasoning=thoughts or None,
     )

@@ -50,10 +50,21 @@ def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
         counted["prompt_tokens_details"] = prompt_details
     if completion_details:
         counted["completion_tokens_details"] = completion_details
-    cost = usage.get("cost")
-    if isinstance(cost, int | float) and math.isfinite(cost):
+    if (cost := _cost(usage)) is not None:
         counted["cost"] = cost
     return cast(Usage, counted)
+
+
+def _cost(usage: Mapping[str, Any]) -> float | None:
+    """The stated cost in USD. With the user's own key at the provider behind it, OpenRouter states its fee,
+    and that provider's charge apart (OpenRouter docs, usage accounting)."""
+    cost = usage.get("cost")
+    if not isinstance(cost, int | float) or not math.isfinite(cost):
+        return None
+    charge = as_object(usage.get("cost_details")).get("upstream_inference_cost")
+    if usage.get("is_byok") is True and isinstance(charge, int | float) and math.isfinite(charge):
+        return cost + charge
+    return cost
 
 
 def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
