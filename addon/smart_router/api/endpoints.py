@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
+from mitmproxy.http import Request
+
 from smart_router.api import local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
@@ -33,7 +35,8 @@ class Endpoint:
 
     Exactly one of `dialect` and `answer` is set; `errors` is the shape of a local answer's errors.
     `intercepted` endpoints are also served for requests to other hosts (option `router_intercept`). A
-    `public` endpoint answers clients without a router key too, with fewer details.
+    `public` endpoint answers clients without a router key too, with fewer details. A `websocket` endpoint
+    accepts WebSockets as well, whose messages are such requests.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Endpoint:
     intercepted: bool = False
     public: bool = False
     errors: ErrorBody = openai_error
+    websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def _gemini(method: str) -> tuple[str, ...]:
 ROWS = (
     Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
     Endpoint("messages", ("/v1/messages",), ("POST",), dialect=MESSAGES, intercepted=True),
-    Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True),
+    Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True, websocket=True),
     Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
     Endpoint(
         "stream generate",
@@ -203,6 +207,12 @@ def parameters_of(target: Target, path: str) -> Mapping[str, str]:
     """Return the parameters of a request's query and path; those of the path override."""
     query = path.partition("?")[2]
     return {**dict(parse_qsl(query)), **target.parameters} if query else target.parameters
+
+
+def opens_websocket(target: Target, request: Request) -> bool:
+    """Return whether this is a handshake that the endpoint accepts."""
+    wanted = request.headers.get("upgrade", "").lower() == "websocket"
+    return wanted and target.endpoint.websocket and request.method == "GET"
 
 
 def check_method(target: Target, method: str, upgrade: str = "") -> None:

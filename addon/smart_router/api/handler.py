@@ -18,7 +18,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 
 from smart_router.addresses import LOOPBACK, is_loopback
-from smart_router.api import client_credentials, endpoints, replay_credential
+from smart_router.api import client_credentials, endpoints, replay_credential, websockets
 from smart_router.api.access import (
     check_client,
     check_header_characters,
@@ -231,6 +231,10 @@ class RequestHandler:
             raise target
         check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
+        if endpoints.opens_websocket(target, flow.request):
+            flow.response = websockets.accept(flow.request.headers)
+            self.claims.accept_socket(flow.request)
+            return None
         endpoints.check_method(target, flow.request.method, flow.request.headers.get("upgrade", ""))
         if claim.too_large:
             raise too_large(self.claims.max_body)

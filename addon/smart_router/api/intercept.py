@@ -92,7 +92,7 @@ class Interception:
     def find(self, host: str, port: int, method: str, path: str, upgrade: str) -> Found | None:
         """Return the target of a request to another host, None if the router does not handle it.
 
-        A WebSocket is claimed to be refused where a POST would be routed: tools then fall back to it.
+        A WebSocket is claimed where a POST would be routed, to be served or refused; it never passes.
         """
         rule = next((rule for rule in self.rules if rule.covers(host, port, path)), None)
         if rule is None:

@@ -52,6 +52,7 @@ class Claims:
         self.attempts: dict[str, Attempt] = {}
         self.hosts: frozenset[str] = frozenset()
         self._strange_hosts: WeakKeyDictionary[http.Request, str] = WeakKeyDictionary()
+        self._handshakes: WeakKeyDictionary[http.Request, http.Headers] = WeakKeyDictionary()
         self._claims: dict[str, Claim] = {}
 
     def __len__(self) -> int:
@@ -97,6 +98,14 @@ class Claims:
     def strange_host(self, request: http.Request) -> str | None:
         """Return the Host header if it names another machine, else None."""
         return self._strange_hosts.get(request) if self._strange_hosts else None
+
+    def accept_socket(self, request: http.Request) -> None:
+        """Note that a handshake is accepted, with its headers: keys in the flow's own are hidden."""
+        self._handshakes[request] = request.headers.copy()
+
+    def take_socket(self, request: http.Request) -> http.Headers | None:
+        """Return the headers of an accepted handshake once, None for all other requests."""
+        return self._handshakes.pop(request, None) if self._handshakes else None
 
     def within_body_limit(self, flow: http.HTTPFlow, size: int) -> bool:
         """Return whether the flow's request body may grow to `size` bytes; notes it if not."""

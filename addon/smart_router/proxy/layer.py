@@ -42,8 +42,9 @@ from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, Run
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
-from smart_router.proxy.messages import CancelAttempt, SetTimer, StartAttempt, Tick
+from smart_router.proxy.messages import CancelAttempt, CancelTurn, SetTimer, StartAttempt, StartTurn, Tick
 from smart_router.proxy.stream import RoutedStream
+from smart_router.proxy.websocket import TurnsClient
 
 Commands = layer.CommandGenerator[None]
 
@@ -52,7 +53,7 @@ FIRST_ATTEMPT_ID = 1 << 32
 
 _attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
 
-_OWN_COMMANDS = (StartAttempt, CancelAttempt, SetTimer)
+_OWN_COMMANDS = (StartAttempt, CancelAttempt, StartTurn, CancelTurn, SetTimer)
 
 
 class RoutedLayer(DeadlineLayer):
@@ -63,6 +64,7 @@ class RoutedLayer(DeadlineLayer):
 
     claims: Claims
     attempts_client: Client
+    turns: TurnsClient | None
     running: dict[int, RunningAttempt]
     timers: dict[commands.RequestWakeup, float]
 
@@ -73,7 +75,8 @@ class RoutedLayer(DeadlineLayer):
         itself accepted it; a layer that `delegates_hooks` leaves all of them to its handler.
         """
         self.claims = claims
-        self.attempts_client = _attempts_client(self.context.client)
+        self.attempts_client = _stand_in(self.context.client, "attempts")
+        self.turns = None
         self.running = {}
         self.timers = {}
         self.deadlines = Deadlines()
@@ -119,6 +122,12 @@ class RoutedLayer(DeadlineLayer):
             yield from self._start(command)
         elif isinstance(command, CancelAttempt):
             yield from self._cancel(command)
+        elif isinstance(command, StartTurn):
+            yield from self._start_turn(command)
+        elif isinstance(command, CancelTurn):
+            if stream := self.streams.get(command.turn):
+                left = RequestProtocolError(command.turn, "the client left", ErrorCode.CLIENT_DISCONNECTED)
+                yield from self.event_to_child(stream, left)
         elif isinstance(command, SetTimer) and not self._is_armed(command.at):
             yield from self._arm(command.at)
 
@@ -162,6 +171,28 @@ class RoutedLayer(DeadlineLayer):
         for connection in [c for c in self.connections if c.error and type(c) is Server]:
             del self.connections[connection]  # mitmproxy would repeat the old error instead of dialling again
         yield from self.start_stream(command.context, sid, attempt)
+
+    def _start_turn(self, command: StartTurn) -> Commands:
+        if self.turns is None:
+            self.turns = TurnsClient(self.context.fork(), _stand_in(self.context.client, "turns"))
+            self.connections[self.turns.conn] = self.turns
+        turn = command.turn
+        self.turns.owners[turn] = command.owner
+        context = self.context.fork()
+        context.client = self.turns.conn  # type: ignore[assignment]  # it stands for a client
+        stream = self.streams[turn] = self.turn_stream(context, turn)
+        yield from self.event_to_child(stream, events.Start())
+        self.hold_turn(stream)
+        yield from self.event_to_child(stream, RequestHeaders(turn, command.request, False))
+        yield from self.event_to_child(stream, RequestData(turn, command.body))
+        yield from self.event_to_child(stream, RequestEndOfMessage(turn))
+
+    def turn_stream(self, context: Context, turn: int) -> RoutedStream:
+        """A stream for a request of a WebSocket."""
+        return RoutedStream(context, turn, self.claims)
+
+    def hold_turn(self, stream: RoutedStream) -> None:
+        """Wait with a turn until the present event was handled, if its hooks do not."""
 
     def start_stream(self, context: Context, stream_id: int, attempt: Attempt) -> Commands:
         """Send an attempt's request through a stream of its own."""
@@ -221,10 +252,10 @@ class _Connections(dict[Connection, Any]):
         return _ClosedConnection()
 
 
-def _attempts_client(client: Client) -> Client:
-    """Return a stand-in for the client of attempts: like the real one, and another connection."""
+def _stand_in(client: Client, name: str) -> Client:
+    """Return a stand-in for the client: like the real one, and another connection."""
     stand_in = shallow_copy(client)
-    stand_in.id = f"{client.id}-attempts"
+    stand_in.id = f"{client.id}-{name}"
     stand_in.state = ConnectionState.OPEN
     return stand_in
 

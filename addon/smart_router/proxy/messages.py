@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mitmproxy import http
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
@@ -49,6 +50,30 @@ class CancelAttempt(HttpCommand):
 
     attempt: Attempt
     reason: str
+
+
+@dataclass
+class StartTurn(HttpCommand):
+    """Run a request of a WebSocket as the stream `turn`; its events come back to the stream `owner`."""
+
+    owner: int
+    turn: int
+    request: http.Request
+    body: bytes
+
+
+@dataclass
+class CancelTurn(HttpCommand):
+    """Abort this turn: its client has left."""
+
+    turn: int
+
+
+@dataclass
+class TurnEvent(HttpEvent):
+    """An event of a turn's response, for the stream of its WebSocket."""
+
+    event: HttpEvent
 
 
 @dataclass

@@ -46,7 +46,7 @@ from smart_router.proxy.messages import (
     StartAttempt,
     Tick,
 )
-from smart_router.proxy.request_body import BoundedRequestStream
+from smart_router.proxy.websocket import SocketStream
 
 Commands = layer.CommandGenerator[None]
 
@@ -58,7 +58,7 @@ DRAIN = 1.0
 client's stream stays open too, so that its next request does not meet a busy provider connection."""
 
 
-class RoutedStream(BoundedRequestStream):
+class RoutedStream(SocketStream):
     """An `HttpStream` whose claimed requests are answered through attempts."""
 
     routed: bool = False

@@ -35,10 +35,12 @@ from smart_router.proxy.fast.streams import (
     FastAttemptStream,
     FastRoutedStream,
     FastStream,
+    FastTurnStream,
     Shortcuts,
 )
 from smart_router.proxy.fast.writes import join_writes
 from smart_router.proxy.layer import RoutedLayer
+from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
 
@@ -229,6 +231,17 @@ class FastRoutedLayer(RoutedLayer):
             # from a connection that this request will want; and a thousand requests received at once must not
             # be handled each within the one before.
             self.deferred.append((stream, stream.defer()))
+
+    def turn_stream(self, context: Context, turn: int) -> RoutedStream:
+        """Like the base class, with shortcuts."""
+        stream = FastTurnStream(context, turn, self.claims)
+        stream.shortcuts = self.shortcuts
+        return stream
+
+    def hold_turn(self, stream: RoutedStream) -> None:
+        """Hold a turn, as `make_stream` does with a request that is not the first of its event."""
+        assert isinstance(stream, FastTurnStream)
+        self.deferred.append((stream, stream.defer()))
 
     def start_stream(self, context: Context, stream_id: int, attempt: Attempt) -> Commands:
         """Send an attempt's request through a stream of its own."""

@@ -223,6 +223,10 @@ class FastRoutedStream(RoutedStream, FastStream):
         return data
 
 
+class FastTurnStream(FastRoutedStream):
+    """A `FastRoutedStream` of a WebSocket's turn: its chunks go through that stream, not to the client."""
+
+
 class FastAttemptStream(AttemptStream, FastStream):
     """An `AttemptStream` that sends the flow's request at `BeginAttempt`, past the states of a request.
 
