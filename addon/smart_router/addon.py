@@ -21,7 +21,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
 from smart_router.attempts.token_refresh import next_step
-from smart_router.defaults import change_defaults
+from smart_router.defaults import change_defaults, relieve_collector
 from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
 from smart_router.options import (
@@ -126,6 +126,7 @@ class SmartRouter:
         if not self.gate.failed:
             with self.gate.guard():
                 self._life.start(self.serving)
+                relieve_collector()
                 self.gate.open()
 
     def done(self) -> None:

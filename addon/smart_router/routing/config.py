@@ -7,7 +7,7 @@ key by key. Reading the user's file is left to the caller: everything here works
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
@@ -135,11 +135,6 @@ class RoutingConfig(_Table):
     def weights_of(self) -> Mapping[str, tuple[float, float, float, float, float]]:
         """By signal what it weighs for the score and for the tiers."""
         return {name: weights.all for name, weights in self.weights.items()}
-
-    @cached_property
-    def columns(self) -> Sequence[tuple[float, Sequence[float]]]:
-        """For the score and for each tier the bias, and the weights of the signals in the table's order."""
-        return tuple(zip(self.bias.all, zip(*self.weights_of.values(), strict=True), strict=True))
 
     @field_validator("fallback")
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from heapq import nlargest
 from operator import itemgetter
 
 from smart_router.routing.decision import TIERS, Signal, Tier, rank
@@ -69,9 +68,9 @@ def tier_line(tier: Tier, chances: Sequence[float], signals: Sequence[Signal]) -
         return f"{tier}, which the prompt asks for ({signals[0].evidence})"
     sums: dict[str, float] = {}
     for name, _, _, for_tier in signals:  # `merged` also picks evidence, which no request needs
-        fact = shown_as(name)
+        fact = _SAME_FACT.get(name, name)
         sums[fact] = sums.get(fact, 0.0) + for_tier
     sums.pop(BIAS, None)
-    speaking = nlargest(MOST_NAMED, sums.items(), key=itemgetter(1))
+    speaking = sorted(sums.items(), key=itemgetter(1), reverse=True)[:MOST_NAMED]
     named = "".join([f", {fact} {for_tier:+.2f}" for fact, for_tier in speaking if for_tier > 0])
     return f"{tier} ({chances_line(chances, tier)}){named}"

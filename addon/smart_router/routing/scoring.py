@@ -8,8 +8,8 @@ configuration, so each decision can be explained by its signals and changed by w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
+from itertools import chain, repeat
 from math import exp, sumprod
 from typing import NamedTuple
 
@@ -30,6 +30,10 @@ FOLLOW_UP = "follow_up"
 """The keyword group of words that carry on with what was asked before."""
 
 _FOLLOW_UP_WORDS = 6
+
+
+Weighed = tuple[str, float, object, Sequence[float]]
+"""A signal's name, strength and evidence, and its weights for the score and for each tier."""
 
 
 class Scored(NamedTuple):
@@ -85,12 +89,16 @@ def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
     if told:
         prompt = prompt._replace(text=without(prompt.text, chain(*told.values())))
         words = counted_words(prompt)
-    readings = _readings(prompt, words, config)
-    strengths = [readings[name][0] if name in readings else 0.0 for name in config.weights]
-    log_odds, *logits = [bias + sumprod(strengths, weights) for bias, weights in config.columns]
+    bias, weights_of = config.bias.all, config.weights_of
+    weighed = [
+        (name, strength, evidence, weights_of[name])
+        for name, (strength, evidence) in _readings(prompt, words, config).items()
+        if strength and name in weights_of
+    ]
+    log_odds, *logits = _sums(weighed, bias)
     chances = _softmax(logits)
     chosen, rival = choose(chances, config.undershoot)
-    signals = _signals(readings, config, chosen, rival)
+    signals = _signals(weighed, bias, chosen, rival)
     tier, confidence = TIERS[chosen], chances[chosen]
     if told and config.directives.honoured:
         tier, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
@@ -115,18 +123,21 @@ def _weighty(config: RoutingConfig, name: str) -> bool:
     return name in config.weights_of and any(config.weights_of[name])
 
 
-def _signals(readings: Mapping[str, Reading], config: RoutingConfig, chosen: int, rival: int) -> list[Signal]:
+def _sums(weighed: Sequence[Weighed], bias: Sequence[float]) -> list[float]:
+    """The log odds of the score and the logits of the tiers."""
+    strengths = [one[1] for one in weighed]
+    columns = zip(*[one[3] for one in weighed], strict=True) if weighed else repeat(())
+    return [start + sumprod(strengths, weights) for start, weights in zip(bias, columns, strict=False)]
+
+
+def _signals(weighed: Sequence[Weighed], bias: Sequence[float], chosen: int, rival: int) -> list[Signal]:
     """The signals, strongest first, and the bias last; their weights sum to the log odds."""
-    weights_of, chosen, rival = config.weights_of, chosen + 1, rival + 1
-    signals = []
-    for name, (strength, evidence) in readings.items():
-        if name in weights_of and strength:
-            weights = weights_of[name]
-            signals.append(
-                Signal(name, weights[0] * strength, evidence, (weights[chosen] - weights[rival]) * strength)
-            )
+    chosen, rival = chosen + 1, rival + 1
+    signals = [
+        Signal(name, weights[0] * strength, evidence, (weights[chosen] - weights[rival]) * strength)
+        for name, strength, evidence, weights in weighed
+    ]
     signals.sort(key=_size, reverse=True)
-    bias = config.bias.all
     signals.append(Signal(BIAS, bias[0], "of every prompt", bias[chosen] - bias[rival]))
     return signals
 

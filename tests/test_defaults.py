@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from smart_router.defaults import YOUNG_OBJECTS, relieve_collector
+
+
+class Cycle:
+    """An object that only the collector frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture(autouse=True)
+def _collector_as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+def test_the_collector_passes_over_what_exists_when_the_router_runs() -> None:
+    relieve_collector()
+    assert gc.get_freeze_count() > 10_000
+    assert len(gc.get_objects()) < 1_000
+    assert gc.get_threshold()[0] == YOUNG_OBJECTS
+
+
+def test_a_reload_frees_what_it_replaced() -> None:
+    replaced = Cycle()
+    gone = weakref.ref(replaced)
+    relieve_collector()
+    del replaced
+    gc.collect()
+    assert gone() is not None
+    relieve_collector()
+    assert gone() is None
