@@ -24,11 +24,14 @@ ErrorClass = Literal[
     "content_filter",
     "bad_request",
     "unsupported",
+    "too_large",
     "local",
 ]
 """Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried.
-`unsupported` is a request that this provider or model does not take, though others may. `local` is the
-router's own trouble: no file descriptors, no network, no name resolution."""
+`unsupported` is a request that this provider or model does not take, though others may; `too_large`: the answer
+exceeds the router's bound. `local` is the router's own trouble: no file descriptors, no network, no name
+resolution."""
+
 
 Scope = Literal["model", "profile", "none"]
 """The extent of a failure: this model of the profile, the whole profile, or only this request."""
@@ -45,6 +48,7 @@ RETRYABLE: frozenset[ErrorClass] = frozenset(
         "timeout",
         "context_length",
         "unsupported",
+        "too_large",
         "local",
     }
 )

@@ -138,8 +138,9 @@ async def test_stream_that_fails_within_its_own_data_fails_over(
 async def test_error_names_the_option(provider: Provider, clients: Clients) -> None:
     provider.on(TOO_LARGE["stated"], always=True)
     reply = await talk(clients["h1"], "p1/m", stream=False)
-    assert reply.status == 502
+    assert (reply.status, reply.error["code"]) == (502, "answer_too_large")
     assert "router_max_answer" in reply.error["message"]
+    assert len(provider.requests) == 1  # another attempt's answer would be as large
     provider.script.rules.clear()
     provider.on(chat_answer("Still here."))
     assert (await talk(clients["h1"], "p1/m", stream=False)).text == "Still here."  # nothing was cooled

@@ -56,6 +56,8 @@ AUTO: list[tuple[list[ErrorClass], list[str]]] = [
     (["context_length", "server", "server"], [A1, OTHER, B, "Wait", OTHER2]),
     # of the provider's own limits: likewise
     (["unsupported", "unsupported", "unsupported"], [A1, OTHER, B, "Exhausted"]),
+    # of the answer's size, which every profile's would have: the next candidate, and never the same again
+    (["too_large", "too_large", "too_large"], [A1, OTHER, B, "Exhausted"]),
     # of the router itself: nobody's fault
     (["local", "local", "local"], [A1, OTHER, B, "Wait", A1]),
     # the request's own
@@ -76,6 +78,7 @@ EXPLICIT: list[tuple[list[ErrorClass], list[str]]] = [
     (["timeout", "overloaded"], [A1, A2, "Wait", A2]),
     (["server", "quota", "server"], [A1, A2, "Wait", A1, "Wait", A1]),
     (["model_not_found", "auth"], [A1, A2, "Exhausted"]),
+    (["too_large"], [A1, "Exhausted"]),
     (["local", "local"], [A1, A2, "Wait", A2]),
     (["bad_request"], [A1, "Exhausted"]),
     (["content_filter"], [A1, "Exhausted"]),

@@ -49,6 +49,7 @@ HOUR = 3600.0
         ("content_filter", "profile", "none"),
         ("bad_request", "model", "none"),
         ("local", "model", "none"),
+        ("too_large", "model", "none"),
     ],
 )
 def test_what_a_failure_concerns(kind: ErrorClass, said: Scope, meant: Scope) -> None:

@@ -319,7 +319,7 @@ class Attempt:
     def too_large(self) -> UpstreamError:
         """The answer exceeds `max_answer`: the request's doing, so the candidate is not cooled for it."""
         why = f"the answer is larger than {self.max_answer} bytes (option router_max_answer)"
-        return replace(self.failed_by(why), scope="none")
+        return replace(self.failed_by(why), kind="too_large", scope="none", code="answer_too_large")
 
     def _undecodable(self, error: DecodeError) -> UpstreamError:
         """The answer's compressed data is damaged, or expands too much."""

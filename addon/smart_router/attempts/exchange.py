@@ -49,6 +49,9 @@ ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
 )
 """Failures that speak of the account: another profile of the same provider may do better."""
 
+ANOTHER_MODEL: frozenset[ErrorClass] = frozenset({"context_length", "unsupported", "too_large"})
+"""Failures that the same candidate would repeat, with any profile and at any time."""
+
 ANOTHER_HOST: frozenset[ErrorClass] = FAULTS | {"rate_limit", "quota"}
 """Failures after which a provider with several hosts is asked at the next one."""
 
@@ -210,7 +213,7 @@ class Exchange:
             self.ruled_out.update(self.decision.candidates)
             self.remaining.clear()
             return
-        if attempt.killed or error.kind in ("context_length", "unsupported"):
+        if attempt.killed or error.kind in ANOTHER_MODEL:
             self.ruled_out.add(candidate)
         if self.decision.explicit or error.kind in ANOTHER_PROFILE:
             return  # the same candidate again, with a profile that was not tried

@@ -92,6 +92,7 @@ _OWN_SCOPE: dict[ErrorClass, Scope] = {
     "content_filter": "none",
     "bad_request": "none",
     "unsupported": "none",
+    "too_large": "none",
     "local": "none",
 }
 
