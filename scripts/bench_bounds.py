@@ -60,11 +60,14 @@ class Attacker(Child):
 
 @dataclass(slots=True)
 class Row:
-    """One attack: MiB by which memory grew, seconds of the other clients' requests, and their failures."""
+    """One attack: MiB before it and by which memory grew, seconds of the other clients' requests, and their
+    failures.
+    """
 
     attack: str
     result: str
     seconds: float
+    start: float
     growth: float
     latencies: list[float]
     failed: int
@@ -102,12 +105,18 @@ async def _ask(url: str, latencies: list[float], failures: list[str], times: int
             await asyncio.sleep(PAUSE)
 
 
-async def measure(attacker: Attacker, name: str, size: int, port: int, pid: int) -> Row:
-    """Attack while other clients ask, once the router holds what it always holds when it serves."""
+async def measure(
+    attacker: Attacker, name: str, size: int, port: int, pid: int, start: float | None = None
+) -> Row:
+    """Attack while other clients ask, once the router holds what it always holds when it serves.
+
+    Growth counts from `start`, in MiB, else from the memory just before the attack.
+    """
     url, latencies, failures = f"http://127.0.0.1:{port}", list[float](), list[str]()
     await asyncio.gather(*(_ask(url, [], [], 50) for _ in range(CLIENTS)))
     others = [asyncio.create_task(_ask(url, latencies, failures)) for _ in range(CLIENTS)]
-    start = peak = memory([pid])[0]
+    before = memory([pid])[0]
+    start, peak = start or before, before
     begun = time.perf_counter()
     attack = asyncio.create_task(asyncio.to_thread(attacker.attack, name, port, size))
     while not attack.done():
@@ -119,11 +128,15 @@ async def measure(attacker: Attacker, name: str, size: int, port: int, pid: int)
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    return Row(name, attack.result(), seconds, peak - start, latencies, len(failures))
+    return Row(name, attack.result(), seconds, start, peak - start, latencies, len(failures))
 
 
-def run(scale: float, attacks: Sequence[str] = (*SIZES,), checkout: Path | None = None) -> list[Row]:
-    """Each attack at a router of its own; `scale` is a factor for all sizes."""
+def run(
+    scale: float, attacks: Sequence[str] = (*SIZES,), checkout: Path | None = None, *, together: bool = False
+) -> list[Row]:
+    """Each attack at a router of its own, or all in turn at one (`together`), whose growth counts from before
+    the first. `scale` is a factor for all sizes.
+    """
     rows = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bounds-")))
@@ -140,12 +153,14 @@ def run(scale: float, attacks: Sequence[str] = (*SIZES,), checkout: Path | None 
                 "env": {"PYTHONPATH": str(checkout / "addon")},
                 "script": checkout / "addon" / "router.py",
             }
-        for name in attacks:
-            with mitmdump(folder / name, config=config, **other) as router:
-                rows.append(
-                    asyncio.run(measure(attacker, name, sizes[name], router.port, router.process.pid))
-                )
-                print(rows[-1], flush=True)
+        for number, group in enumerate([attacks] if together else [[name] for name in attacks]):
+            with mitmdump(folder / str(number), config=config, **other) as router:
+                start = None
+                for name in group:
+                    at: Any = {"port": router.port, "pid": router.process.pid, "start": start}
+                    rows.append(asyncio.run(measure(attacker, name, sizes[name], **at)))
+                    start = rows[-1].start
+                    print(rows[-1], flush=True)
     return rows
 
 
@@ -153,9 +168,12 @@ def main(args: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Far too large messages, and what they cost others.")
     parser.add_argument("--scale", type=float, default=1.0, help="factor for all sizes")
     parser.add_argument("--only", choices=ATTACKS, action="append", help="run this attack alone")
+    parser.add_argument(
+        "--together", action="store_true", help="all attacks at one router, one after another"
+    )
     parser.add_argument("--checkout", type=Path, help="attack the router of another checkout")
     options = parser.parse_args(args)
-    rows = run(options.scale, options.only or (*SIZES,), options.checkout)
+    rows = run(options.scale, options.only or (*SIZES,), options.checkout, together=options.together)
     return 0 if all(row.within_bounds for row in rows) else 1
 
 

@@ -21,9 +21,10 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
 from smart_router.attempts.token_refresh import next_step
-from smart_router.defaults import change_defaults, relieve_collector
+from smart_router.defaults import change_defaults
 from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
+from smart_router.memory import relieve_collector
 from smart_router.options import (
     add_options,
     read_client_limits,

@@ -15,6 +15,7 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import Limits
 from smart_router.auth.storage.writer import StoreError
 from smart_router.config_errors import ConfigError
+from smart_router.memory import return_freed_memory
 from smart_router.options import read_limits, read_retention
 from smart_router.proxy.install import settle
 from smart_router.recording import FLUSH_WITHIN
@@ -28,7 +29,7 @@ from smart_router.ui.refresh import refresh, show_costs
 logger = logging.getLogger(__name__)
 
 RELOAD_EVERY = 1.0
-"""Seconds between checks of the config file."""
+"""Seconds between checks of the config file and of freed memory."""
 
 
 class Lifecycle:
@@ -89,6 +90,7 @@ class Lifecycle:
                     self.runtime.reload()
                     self.runtime.refresher.refresh_due()
                     self.runtime.troubles.look(time.monotonic())
+                await asyncio.to_thread(return_freed_memory)
             except Exception:  # the next edit must still be noticed
                 logger.exception("smart-router: the config could not be checked for changes")
 

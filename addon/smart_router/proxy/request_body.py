@@ -5,7 +5,12 @@ from __future__ import annotations
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpStream
-from mitmproxy.proxy.layers.http._events import RequestData, RequestEndOfMessage, RequestHeaders
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+)
 
 from smart_router.attempts.client_limits import FREE_BODY
 from smart_router.errors import ClientError, body_too_slow, uploads_full
@@ -46,7 +51,10 @@ class BoundedRequestStream(HttpStream):
         if self._is_refused(event):  # queued before the refusal
             return
         yield from super()._handle_event(event)
-        if self.reserved and not self.receiving:
+        gone = isinstance(event, RequestProtocolError)
+        if gone:
+            self.request_body_buf.clear()  # a stream refers to itself, so it is freed late
+        if self.reserved and (gone or not self.receiving):
             self._release()
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import gc
+import platform
+import resource
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from smart_router.defaults import YOUNG_OBJECTS, relieve_collector
+from smart_router.memory import YOUNG_OBJECTS, relieve_collector, return_freed_memory
 
 
 class Cycle:
@@ -40,3 +43,19 @@ def test_a_reload_frees_what_it_replaced() -> None:
     assert gone() is not None
     relieve_collector()
     assert gone() is None
+
+
+def resident() -> int:
+    """This process's resident bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory so")
+def test_memory_of_a_large_body_is_returned_once_it_is_freed() -> None:
+    pieces = [b"a" * 100_000 + b"%d" % number for number in range(500)]
+    last = pieces.pop()
+    held = resident()
+    pieces.clear()
+    return_freed_memory()
+    assert last
+    assert held - resident() > 40_000_000
