@@ -28,8 +28,8 @@ ErrorClass = Literal[
     "local",
 ]
 """Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried.
-`unsupported` is a request that this provider or model does not take, though others may; `too_large`: the answer
-exceeds the router's bound. `local` is the router's own trouble: no file descriptors, no network, no name
+`unsupported` is a request that this provider or model does not take, though others may, `too_large` an answer
+beyond the router's bound, `local` the router's own trouble: no file descriptors, no network, no name
 resolution."""
 
 

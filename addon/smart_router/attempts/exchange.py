@@ -21,6 +21,9 @@ from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.refusals import FailedAttempt, all_cooled, all_failed, not_usable
 from smart_router.attempts.retries import (
+    ANOTHER_HOST,
+    ANOTHER_MODEL,
+    ANOTHER_PROFILE,
     LOOK,
     RetryBudget,
     backoff,
@@ -37,23 +40,12 @@ from smart_router.auth.store import AuthStore
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
-from smart_router.errors import ClientError, ErrorClass, UpstreamError
+from smart_router.errors import ClientError, UpstreamError
 from smart_router.local_trouble import Troubles
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
 
 logger = logging.getLogger(__name__)
-
-ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
-    {"rate_limit", "quota", "auth", "auth_permanent", "model_not_found"}
-)
-"""Failures that speak of the account: another profile of the same provider may do better."""
-
-ANOTHER_MODEL: frozenset[ErrorClass] = frozenset({"context_length", "unsupported", "too_large"})
-"""Failures that the same candidate would repeat, with any profile and at any time."""
-
-ANOTHER_HOST: frozenset[ErrorClass] = FAULTS | {"rate_limit", "quota"}
-"""Failures after which a provider with several hosts is asked at the next one."""
 
 
 @dataclass(frozen=True, slots=True)

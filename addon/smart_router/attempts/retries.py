@@ -17,6 +17,17 @@ from smart_router.errors import ErrorClass, UpstreamError
 AGAIN: frozenset[ErrorClass] = FAULTS | {"rate_limit", "local"}
 """Failures that may be over a moment later: the same candidate is tried again."""
 
+ANOTHER_PROFILE: frozenset[ErrorClass] = frozenset(
+    {"rate_limit", "quota", "auth", "auth_permanent", "model_not_found"}
+)
+"""Failures that speak of the account: another profile of the same provider may do better."""
+
+ANOTHER_MODEL: frozenset[ErrorClass] = frozenset({"context_length", "unsupported", "too_large"})
+"""Failures that the same candidate would repeat, with any profile and at any time."""
+
+ANOTHER_HOST: frozenset[ErrorClass] = FAULTS | {"rate_limit", "quota"}
+"""Failures after which a provider with several hosts is asked at the next one."""
+
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 2.0
 """Seconds: the bound on the first pause, which doubles, and the bound on all."""
 
