@@ -17,6 +17,7 @@ from smart_router.providers.catalogue import rules_for
 from smart_router.providers.openai_compatible import CHAT, declared_provider
 from smart_router.providers.registry import PROVIDERS, collect
 from smart_router.routing import config as routing_config
+from smart_router.routing.decision import TIERS
 from tests.dialects.openai_chat.chat_wire import call_to
 
 ROWS = [pytest.param(provider, id=provider.id) for provider in PROVIDERS.values()]
@@ -169,3 +170,12 @@ def test_what_needs_the_users_consent_is_in_no_default_chain() -> None:
     assert "openai-codex" in chosen
     assert "antigravity" not in chosen
     assert "qwen-portal" not in chosen
+
+
+@pytest.mark.parametrize("provider", ROWS)
+def test_any_one_key_is_enough_for_virtual_models(provider: Provider) -> None:
+    """A provider that the default tiers leave out has a model of its own for each tier."""
+    chains = routing_config.load_defaults().chains.values()
+    if provider.kind == "key" and not any(one.provider == provider.id for chain in chains for one in chain):
+        assert len(provider.tier_models) == len(TIERS)
+    assert set(provider.tier_models) <= provider.models.keys()

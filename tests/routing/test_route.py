@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,3 +167,16 @@ class TestSticky:
 
 def _fields(decision: Decision) -> dict[str, Any]:
     return {name: getattr(decision, name) for name in Decision.__dataclass_fields__}
+
+
+def test_a_provider_that_no_tier_names_serves_when_it_alone_has_a_credential() -> None:
+    tiers = replace(provider("own", "s", "m", "c", "r"), tier_models=("s", "m", "c", "r"))
+    server = provider("server", "only")
+    ready = {**PROVIDERS, **world(tiers, server)}
+    here: dict[str, Any] = {"providers": ready, "usable": only("own"), "configured": only("own")}
+    assert chain(decide(chat("hi"), **here)) == ["own/s", "own/m", "own/c", "own/r"]
+    assert chain(decide(chat(HARD), **here))[0] == "own/r"
+    here |= {"usable": only("server"), "configured": only("server")}
+    assert chain(decide(chat(HARD), **here)) == ["server/only"]
+    here |= {"usable": only("a", "own"), "configured": only("a", "own")}
+    assert not any(name.startswith("own/") for name in chain(decide(chat("hi"), **here)))

@@ -72,6 +72,9 @@ class Provider:
     patterns of ids that belong to it at endpoints other than chat, `families` are those of its chat models,
     also of ones that are newer than the catalogue.
 
+    Tiers: `tier_models` are its models for SIMPLE, MEDIUM, COMPLEX and REASONING requests to a virtual model.
+    They are used when no provider that the configured tiers name has a credential.
+
     Wires: `dialect` is the provider's, `responses` its second one, for requests that OpenAI's newer models
     take on `/responses` only (see `ModelRules.wire`).
 
@@ -117,6 +120,7 @@ class Provider:
     responses: Dialect | None = None
     models: Mapping[str, Model] = field(default_factory=dict)
     families: tuple[str, ...] = ()
+    tier_models: tuple[str, ...] = ()
     listed: bool = True
     other_models: tuple[str, ...] = ()
     prices: PriceNames | None = None

@@ -25,6 +25,7 @@ PROVIDER = Provider(
     order=120,
     base_url_env="CEREBRAS_BASE_URL",
     key_env=("CEREBRAS_API_KEY",),
+    tier_models=("gpt-oss-120b", "gpt-oss-120b", "gpt-oss-120b", "gpt-oss-120b"),
     quirks=_QUIRKS,
     key_prefixes=("csk-",),
 )

@@ -24,6 +24,12 @@ PROVIDER = Provider(
     order=140,
     base_url_env="FIREWORKS_BASE_URL",
     key_env=("FIREWORKS_API_KEY",),
+    tier_models=(
+        "accounts/fireworks/models/deepseek-v4p1-flash",
+        "accounts/fireworks/models/deepseek-v4p1-flash",
+        "accounts/fireworks/models/deepseek-v4-pro",
+        "accounts/fireworks/models/kimi-k3",
+    ),
     quirks=_QUIRKS,
     key_prefixes=("fw_",),
 )

@@ -51,6 +51,7 @@ PROVIDER = Provider(
     order=60,
     base_url_env="MISTRAL_BASE_URL",  # [U]
     key_env=("MISTRAL_API_KEY",),
+    tier_models=("mistral-small-latest", "mistral-small-latest", "mistral-medium-3-5", "mistral-large-4-0"),
     quirks=_QUIRKS,
     other_models=("mistral-embed*", "codestral-embed*"),
     error_rules=_ERROR_RULES,

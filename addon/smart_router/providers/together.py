@@ -23,6 +23,12 @@ PROVIDER = Provider(
     order=130,
     base_url_env="TOGETHER_BASE_URL",
     key_env=("TOGETHER_API_KEY",),
+    tier_models=(
+        "deepseek-ai/DeepSeek-V4.1-Flash",
+        "deepseek-ai/DeepSeek-V4.1-Flash",
+        "deepseek-ai/DeepSeek-V4-Pro-0813",
+        "moonshotai/Kimi-K3",
+    ),
     quirks=_QUIRKS,
     key_prefixes=("tgp_v1_",),  # [U]
 )

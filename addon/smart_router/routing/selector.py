@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.config import RoutingConfig
-from smart_router.routing.decision import Candidate, Tier
+from smart_router.routing.decision import Candidate, Tier, rank
 from smart_router.routing.requirements import Needs, cannot_serve, lacks
 from smart_router.routing.resolve import add_at_once, how_to_configure
 
@@ -27,12 +27,14 @@ def select(
     configured: Callable[[str], bool],
 ) -> tuple[Candidate, ...]:
     """All candidates with a credential that can serve the request, best first; those that are not usable now
-    come last, for when nothing else answers.
+    come last, for when nothing else answers. If no provider of the tiers has a credential, those of others.
 
     Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
     what the request needs.
     """
     chain = [one for one in config.chains[tier_models, tier] if one.provider in providers]
+    if not any(configured(one.provider) for one in chain):
+        chain += _of_others(tier, providers, configured)
     able: list[Candidate] = []
     cooled: list[Candidate] = []
     missing: list[str] = []
@@ -50,6 +52,17 @@ def select(
     if missing:
         raise cannot_serve(_closest(missing), needs)
     raise _nobody(chain, providers)
+
+
+def _of_others(
+    tier: Tier, providers: Mapping[str, Provider], configured: Callable[[str], bool]
+) -> Iterator[Candidate]:
+    """The models of providers that no tier names, the one for this tier first."""
+    for id_, provider in providers.items():
+        if configured(id_):
+            first = provider.tier_models[rank(tier) :] or tuple(provider.models)[:1]
+            for model in dict.fromkeys((*first, *reversed(provider.tier_models))):
+                yield Candidate(id_, model)
 
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
