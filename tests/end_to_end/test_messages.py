@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 PATH = "/v1/messages?beta=true"
 CLAUDE, GROQ = "anthropic/claude-opus-4-8", "groq/openai/gpt-oss-20b"
 HEADERS = {"anthropic-version": "2026-10-21", "anthropic-beta": "context-management-2025-06-27,new-2027"}
+USER: Any = {"role": "user", "content": "Hi"}
 KEY = "a router key that is long enough"
 
 
@@ -184,6 +185,28 @@ async def test_hosted_tools_that_a_provider_lacks_are_left_out_and_said(
     assert "x_router" not in provider.requests[0].json
 
 
+async def test_tokens_are_counted_by_anthropic_for_its_own_models(
+    provider: Provider, sdk: anthropic.AsyncAnthropic
+) -> None:
+    provider.on(Answer(headers={"content-type": "application/json"}, body=b'{"input_tokens": 2095}'))
+    raw = await sdk.messages.with_raw_response.count_tokens(model="claude-opus-4-8", messages=[USER])
+    assert (await raw.parse()).input_tokens == 2095
+    assert raw.headers["x-router-provider"] == "anthropic"
+    (request,) = provider.requests
+    assert (request.path, request.model) == ("/anthropic/v1/messages/count_tokens", "claude-opus-4-8")
+
+
+async def test_tokens_are_estimated_for_others_and_the_answer_says_so(
+    provider: Provider, sdk: anthropic.AsyncAnthropic
+) -> None:
+    raw = await sdk.messages.with_raw_response.count_tokens(
+        model=GROQ, messages=[{"role": "user", "content": "four" * 100}]
+    )
+    assert 100 <= (await raw.parse()).input_tokens <= 110
+    assert "4 characters" in raw.headers["x-router-token-count"]
+    assert provider.requests == []
+
+
 @pytest.mark.parametrize("header", [{"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}])
 async def test_router_key_is_known_in_either_header(
     provider: Provider, http: httpx.AsyncClient, header: dict[str, str]
@@ -194,7 +217,6 @@ async def test_router_key_is_known_in_either_header(
     assert KEY not in str(provider.requests[0].headers)
 
 
-USER = {"role": "user", "content": "Hi"}
 VALID: dict[str, Any] = {"model": "auto", "max_tokens": 9, "messages": [USER]}
 GONE = object()
 
@@ -277,16 +299,17 @@ async def test_what_is_no_request_has_an_error_in_anthropics_shape(
     assert provider.requests == []
 
 
-@pytest.fixture
-def sdk(router: Router) -> anthropic.AsyncAnthropic:
-    return anthropic.AsyncAnthropic(api_key="unused", base_url=router.url, max_retries=0)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sdk(router: Router) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(api_key="unused", base_url=router.url, max_retries=0) as client:
+        yield client
 
 
 async def test_sdk_streams_from_another_vendor(provider: Provider, sdk: anthropic.AsyncAnthropic) -> None:
     provider.on(
         chat_stream(["Hel", "lo."], usage={"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7})
     )
-    async with sdk.messages.stream(model=GROQ, max_tokens=9, messages=[USER]) as stream:  # type: ignore[list-item]
+    async with sdk.messages.stream(model=GROQ, max_tokens=9, messages=[USER]) as stream:
         texts = [text async for text in stream.text_stream]
         message = await stream.get_final_message()
     assert texts == ["Hel", "lo."]
@@ -299,5 +322,5 @@ async def test_sdk_raises_for_an_error_in_mid_stream(
 ) -> None:
     provider.on(chat_stream(["Hel"], done=False))
     with pytest.raises(anthropic.APIStatusError, match="ended"):
-        async with sdk.messages.stream(model=GROQ, max_tokens=9, messages=[USER]) as stream:  # type: ignore[list-item]
+        async with sdk.messages.stream(model=GROQ, max_tokens=9, messages=[USER]) as stream:
             await stream.get_final_message()

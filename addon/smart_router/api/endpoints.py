@@ -17,7 +17,7 @@ from mitmproxy.http import Request
 from smart_router.api import local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
-from smart_router.dialects.anthropic.client import MESSAGES
+from smart_router.dialects.anthropic.client import COUNT_TOKENS, MESSAGES
 from smart_router.dialects.base import ClientDialect, find_by_path
 from smart_router.dialects.client_errors import ErrorBody, gemini_error, openai_error
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
@@ -72,6 +72,9 @@ def _gemini(method: str) -> tuple[str, ...]:
 ROWS = (
     Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
     Endpoint("messages", ("/v1/messages",), ("POST",), dialect=MESSAGES, intercepted=True),
+    Endpoint(
+        "count tokens", ("/v1/messages/count_tokens",), ("POST",), dialect=COUNT_TOKENS, intercepted=True
+    ),
     Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True, websocket=True),
     Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
     Endpoint(

@@ -31,6 +31,7 @@ from smart_router.api.access import (
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from smart_router.api.content_encoding import decode_body, too_large
 from smart_router.api.cors import preflight
+from smart_router.api.count_tokens import estimated_count
 from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import INTERNAL, refuse
 from smart_router.api.guess_delays import Guesses
@@ -273,9 +274,11 @@ class RequestHandler:
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
-        claim.exchange = exchange = router.open_exchange(
-            flow, dialect, body, parameters, rename, claim.client
-        )
+        exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client)
+        if (estimate := estimated_count(exchange)) is not None:
+            flow.response = estimate
+            return
+        claim.exchange = exchange
         self.marks.link_client(flow, exchange)
 
 

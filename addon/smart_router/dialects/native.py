@@ -39,7 +39,7 @@ class Received(NamedTuple):
 
 
 NATIVE_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("anthropic-beta", "anthropic-version"),
+    **dict.fromkeys(("anthropic", "anthropic-count"), ("anthropic-beta", "anthropic-version")),
     "responses": ("openai-beta",),
 }
 """Headers that pass with native requests, by format; all others, credentials among them, do not."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from smart_router.dialects.anthropic.client_answer import write_message
 from smart_router.dialects.anthropic.client_request import to_hub
-from smart_router.dialects.anthropic.client_schema import MESSAGES_REQUEST
+from smart_router.dialects.anthropic.client_schema import COUNT_REQUEST, MESSAGES_REQUEST
 from smart_router.dialects.anthropic.client_stream import PING, MessagesStreamWriter
 from smart_router.dialects.client_errors import anthropic_error
 from smart_router.dialects.client_schema import read_object
@@ -46,4 +46,22 @@ class MessagesClient:
         return anthropic_error(error)
 
 
+class CountTokensClient(MessagesClient):
+    """`POST /v1/messages/count_tokens`: answered by Anthropic for its own models, else estimated here."""
+
+    name = "anthropic-count"
+    operation = "count_tokens"
+    request_path = re.compile(r"/v1/messages/count_tokens$")
+    keep_alive = b""
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request. Raises ClientError (400, naming the field)."""
+        return to_hub(read_object(body, COUNT_REQUEST))
+
+    def write_count(self, tokens: int) -> bytes:
+        """Write the answer for a number of tokens."""
+        return b'{"input_tokens":%d}' % tokens
+
+
 MESSAGES = MessagesClient()
+COUNT_TOKENS = CountTokensClient()

@@ -13,11 +13,15 @@ from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, Choice, Message
 from smart_router.dialects.native import Received
 from smart_router.errors import UpstreamError
 
 _HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+
+
+CLIENT_PATHS = {"anthropic": "/v1/messages", "anthropic-count": "/v1/messages/count_tokens"}
+"""Paths of the requests that pass untranslated, by the client's format."""
 
 
 class AnthropicDialect:
@@ -35,9 +39,9 @@ class AnthropicDialect:
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
         """A Messages client's own request, with its beta features."""
-        if received.format != self.name:
+        if received.format not in CLIENT_PATHS:
             return None
-        path = self.path + received.query("beta")
+        path = CLIENT_PATHS[received.format] + received.query("beta")
         return ProviderRequest(path, dict(_HEADERS), native_body(received.body, call))
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
@@ -55,6 +59,8 @@ class AnthropicDialect:
         if failure := read_failure(message, call):
             return failure
         blocks = message.get("content")
+        if blocks is None and "input_tokens" in message:
+            return _count(call)
         if not isinstance(blocks, list):
             return broken("has no content")
         stream = AnthropicStream(call)
@@ -63,6 +69,20 @@ class AnthropicDialect:
     def open_stream(self, call: CallContext) -> AnthropicStream:
         """A reader for a streamed answer."""
         return AnthropicStream(call)
+
+
+def _count(call: CallContext) -> ChatCompletion:
+    """The answer to a request to count tokens: not empty, without text and usage, as it costs nothing."""
+    message: Message = {"role": "assistant", "content": None, "annotations": [], "images": [{}]}
+    choice: Choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    id_ = call.mint("count", 0)
+    return {
+        "id": id_,
+        "object": "chat.completion",
+        "created": call.now,
+        "model": call.model,
+        "choices": [choice],
+    }
 
 
 def _steps(message: dict[str, Any], blocks: list[Any]) -> list[dict[str, Any]]:
