@@ -54,7 +54,7 @@ beginnings of their sources' digests. Ours are in proxy/fast/ `layer.py` (`event
 
 
 @pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
-def test_what_ours_was_written_after_is_still_the_same(method: Any) -> None:
+def test_copied_methods_are_unchanged(method: Any) -> None:
     """Compare what is different now with ours, then mend the digest."""
     source = inspect.getsource(inspect.unwrap(method))
     assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
@@ -68,7 +68,7 @@ def test_an_http1_connection_waits_for_nothing() -> None:
     assert not [name for name in (*waited_for, "Hook", "GetHttpConnection") if name in source]
 
 
-def test_a_connection_that_stands_is_its_innermost_layer() -> None:
+def test_open_connection_is_its_innermost_layer() -> None:
     """`RoutedLayer.register_connection` puts that in its place: the one that dialled only passes on."""
     drive = asked()
     top = drive.top

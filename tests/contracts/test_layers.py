@@ -71,7 +71,7 @@ async def test_nextlayer_makes_an_http_layer_that_can_change_its_class() -> None
     asked_for.layer.__class__ = RoutedLayer  # raises TypeError if their shapes differ
 
 
-def test_what_the_routed_classes_override_is_there() -> None:
+def test_overridden_methods_exist() -> None:
     """An override of a method that is called otherwise, or not at all, would never run."""
     for method in ("_handle_event", "event_to_child", "register_connection", "make_stream"):
         assert callable(HttpLayer.__dict__[method])

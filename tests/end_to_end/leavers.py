@@ -1,4 +1,4 @@
-"""Clients that leave: by closing or resetting their connection, or over HTTP/2 by giving up one stream."""
+"""Clients that disconnect: they close or reset their connection, or cancel one HTTP/2 stream."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Leaver(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """Wait for more of what the router sends."""
+        """Wait for more data from the router."""
         ...
 
     def leave(self) -> float:
-        """Give up the request; when that was (monotonic seconds)."""
+        """Give up the request; return the time (monotonic seconds)."""
         ...
 
     def close(self) -> None:
-        """Let go of the connection, if that was not done by leaving."""
+        """Close the connection, unless leaving has done so."""
         ...
 
 

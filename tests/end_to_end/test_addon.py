@@ -63,7 +63,7 @@ SABOTAGED: list[tuple[str, str, dict[str, str], Any]] = [
 ]
 
 
-async def test_whatever_fails_stays_here(
+async def test_any_failure_is_answered_here_and_reaches_no_upstream(
     start_router: StartRouter, provider: Provider, tmp_path: Path
 ) -> None:
     script = tmp_path / "sabotage.py"
@@ -221,7 +221,7 @@ async def test_nothing_is_kept_of_ended_requests(
 
 
 @pytest.mark.parametrize("wanted", ["true", "false"])
-async def test_connections_are_logged_where_that_is_wanted(
+async def test_connections_are_logged_if_the_option_is_set(
     start_router: StartRouter, provider: Provider, wanted: str
 ) -> None:
     provider.on(chat_stream(["Hello."]), model="gpt-5.4-nano")

@@ -1,4 +1,4 @@
-"""Failures after content was read: a streaming client is told, a client that waits for all never notices."""
+"""Failures after the first content: an error event for streams, the next candidate for whole answers."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_streaming_client_is_told(
 @pytest.mark.parametrize("client", ["h1", "h2"])
 @pytest.mark.parametrize("upstream", WORKING)
 @pytest.mark.parametrize("name", BREAKS)
-async def test_a_client_that_waits_for_all_gets_the_next_answer(
+async def test_client_of_a_whole_answer_gets_the_next_one(
     name: str, upstream: str, client: str, upstreams: Upstreams, clients: Clients
 ) -> None:
     model = f"{name}-{upstream}-{client}-whole"

@@ -54,7 +54,7 @@ NOT_REQUESTS = [
 
 
 @pytest.mark.parametrize(("body", "param", "message"), NOT_REQUESTS)
-async def test_what_is_no_request(
+async def test_body_that_is_no_request_is_refused(
     provider: Provider, http: httpx.AsyncClient, body: bytes, param: str | None, message: str
 ) -> None:
     answer = await http.post(CHAT, content=body)

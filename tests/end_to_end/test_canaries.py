@@ -1,4 +1,4 @@
-"""Canary secrets through a whole run of mitmweb: in providers' requests and the store, and nowhere else."""
+"""Canary secrets in a run of mitmweb appear only in requests to providers and in the store."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def ask(web: Web, url: str) -> list[str]:
 
 
 async def shown_in_mitmweb(web: Web) -> list[str]:
-    """What its interface gives of all flows, with bodies in the view that people see first."""
+    """All flows as its interface shows them, with bodies in the default view."""
     flows = await web.wait_for(2, "")
     shown = [json.dumps(flows), (await web.http.get("/events")).text, (await web.http.get("/options")).text]
     shown.append((await web.http.get("/flows/dump")).content.decode("latin-1"))
@@ -131,9 +131,7 @@ async def test_proxy_debug_shows_no_secret(start_router: StartRouter, tmp_path: 
     assert CANARY not in router.log
 
 
-async def test_words_that_happen_to_be_a_key_are_not_touched_in_answers(
-    start_router: StartRouter, provider: Provider
-) -> None:
+async def test_words_equal_to_a_key_stay_in_answers(start_router: StartRouter, provider: Provider) -> None:
     """Servers of one's own often have keys like these."""
     router = await start_router(env=provider_env(provider.url, "openai") | {"OPENAI_API_KEY": "ordinary"})
     text = "An ordinary answer."
@@ -145,7 +143,7 @@ async def test_words_that_happen_to_be_a_key_are_not_touched_in_answers(
             assert text in answer.text
 
 
-async def test_a_header_of_any_bytes_goes_up_as_it_came(
+async def test_header_of_any_bytes_is_passed_on_unchanged(
     start_router: StartRouter, provider: Provider
 ) -> None:
     router = await start_router(env=provider_env(provider.url, "openrouter"))

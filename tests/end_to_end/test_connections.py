@@ -1,4 +1,4 @@
-"""What connections to clients and providers go through, and what is left of it."""
+"""Connections to clients and providers: reuse, odd endings, and no leaks."""
 
 from __future__ import annotations
 
@@ -179,7 +179,9 @@ async def test_connection_close_is_kept(form: str, router: Router) -> None:
 
 
 @BOTH
-async def test_nothing_is_kept_of_what_has_ended(client: str, router: Router, upstreams: Upstreams) -> None:
+async def test_nothing_is_kept_of_ended_requests_of_one_connection(
+    client: str, router: Router, upstreams: Upstreams
+) -> None:
     """Many requests of every outcome over one client connection, and then a look inside."""
     plain = upstreams.providers["plain"]
     for number in range(30):

@@ -1,4 +1,4 @@
-"""What the router remembers of a conversation is for that conversation of that client alone."""
+"""State of a conversation is used for that conversation of that client only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def asked(text: str) -> list[Any]:
 
 
 def looked(text: str, id_: str) -> list[Any]:
-    """The second turn of a tool loop, as a client sends it that knows OpenAI's own fields only."""
+    """The second turn of a tool loop, from a client that knows only OpenAI's own fields."""
     call = {"id": id_, "type": "function", "function": {"name": "look", "arguments": "{}"}}
     return [
         *asked(text),
@@ -60,7 +60,7 @@ def looked(text: str, id_: str) -> list[Any]:
 
 
 def kimi(request: Request) -> Answer:
-    """A thought about the question, and a call whose number begins anew in each answer."""
+    """A thought about the question, and a call; the numbers of calls restart in each answer."""
     thought = f"thoughts of {request.json['messages'][0]['content']}"
     detail = {"type": "reasoning.text", "text": thought, "format": "unknown", "index": 0}
     if request.json.get("stream"):
@@ -95,9 +95,7 @@ async def test_conversations_whose_calls_have_equal_ids_get_their_own_reasoning(
     assert thoughts == [["thoughts of ONE"], ["thoughts of TWO"], []]
 
 
-async def test_reasoning_is_given_back_to_the_client_alone_whose_it_is(
-    router: Router, provider: Provider
-) -> None:
+async def test_reasoning_goes_back_only_to_its_own_client(router: Router, provider: Provider) -> None:
     provider.on(claude("A-SECRET"), path="/anthropic")
     fields = {"model": "anthropic/claude-haiku-5-5", "tools": TOOLS, "reasoning_effort": "high"}
     async with router.http() as http:

@@ -1,4 +1,4 @@
-"""Secrets: a provider's key reaches that provider and nothing else, the client's own reaches nobody."""
+"""Secrets: a provider's key reaches only that provider, and the client's own key no provider."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def upstreams() -> AsyncIterator[Upstreams]:
 
 
 @pytest.mark.parametrize("upstream", ["plain", "tls", "h2"])
-async def test_secrets_stay_where_they_belong(
+async def test_each_provider_gets_its_own_secret_only(
     upstream: str, upstreams: Upstreams, tmp_path: Path, fast_path: str
 ) -> None:
     provider = upstreams.providers[upstream]

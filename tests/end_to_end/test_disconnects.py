@@ -1,4 +1,4 @@
-"""Whoever leaves is noticed in every phase: the provider is told at once, and nobody is asked any more."""
+"""A client that disconnects cancels its attempt in every phase, and no other one follows."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ Ask = Callable[[str, str], Awaitable[Leaver]]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def ask(router: Router) -> AsyncIterator[Ask]:
-    """Has a client of a kind ask for a model."""
+    """Send a request for a model with a client of this kind."""
     clients: list[Leaver] = []
 
     async def ask(leaver: str, model: str) -> Leaver:
@@ -128,7 +128,7 @@ async def ask(router: Router) -> AsyncIterator[Ask]:
 
 
 async def first_request(upstreams: Upstreams, model: str, number: int = 1) -> Request:
-    """The model's `number`-th request, once it is there."""
+    """Wait for the model's `number`-th request."""
     for _ in range(1000):
         if len(asked := upstreams.requests(model)) >= number:
             return asked[number - 1]
@@ -137,7 +137,7 @@ async def first_request(upstreams: Upstreams, model: str, number: int = 1) -> Re
 
 
 async def check_left(request: Request, left: float, upstreams: Upstreams) -> None:
-    """The provider has seen it soon, and nothing was asked since."""
+    """Check that the provider noticed soon, and got no further request."""
     asked = len(upstreams.requests(request.model))
     assert await request.disconnected() - left < SOON
     await asyncio.sleep(0.05)
@@ -243,7 +243,7 @@ async def test_while_connecting(upstreams: Upstreams, ask: Ask, deaf: socket.soc
 
 
 def _accept_for(listening: socket.socket, seconds: float) -> list[bytes]:
-    """What the connections accepted in this time say."""
+    """Accept connections for this long; return the data that they send."""
     end = time.monotonic() + seconds
     accepted = []
     while (left := end - time.monotonic()) > 0:
@@ -281,7 +281,7 @@ async def test_while_a_hook_holds_the_attempt(leaver: str, upstreams: Upstreams,
     await check_left(request, client.leave(), upstreams)
 
 
-async def test_nothing_is_kept_of_those_who_left(upstreams: Upstreams, router: Router) -> None:
+async def test_nothing_is_kept_of_clients_that_left(upstreams: Upstreams, router: Router) -> None:
     """Every phase over one HTTP/2 connection, which stays."""
     plain = upstreams.providers["plain"]
     plain.on(chat_answer().but(fault=Fault.SILENT_BEFORE_HEAD), model="left-head")

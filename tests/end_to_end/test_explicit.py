@@ -1,4 +1,4 @@
-"""A model asked for by name: other profiles of its provider may be tried, nothing else ever is."""
+"""A named model: only other profiles of its provider are tried."""
 
 from __future__ import annotations
 

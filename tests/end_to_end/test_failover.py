@@ -1,4 +1,4 @@
-"""Whatever befalls the first candidate before its answer has content, the next one answers."""
+"""If the first candidate fails in any way before content, the next one answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A streaming client that has waited for long gets its head and keep-alives, and failing over goes on."""
+"""A streaming client that waits long gets its head and keep-alives; failover stays possible."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ async def test_the_head_comes_early_and_failing_over_goes_on(
 
 
 @BOTH
-async def test_a_spent_chain_is_told_in_the_stream(provider: Provider, clients: Clients, client: str) -> None:
+async def test_exhausted_chain_ends_the_stream_with_its_error(
+    provider: Provider, clients: Clients, client: str
+) -> None:
     provider.on(chat_error(500, "A.").but(fault=Fault.SILENT_BEFORE_HEAD), chat_error(503, "B."))
     asked = asyncio.create_task(talk(clients[client], f"spent-{client}", stream=True))
     request = await provider.wait_for_request()

@@ -1,4 +1,4 @@
-"""How long a chunk takes from leaving the provider, another process, to reaching the client."""
+"""Latency of a chunk from the provider, in another process, to the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often and how long is tried, what the client is told at the end, and when a provider is waited for."""
+"""Limits on attempts and time, the final error, and waits for providers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def ask(clients: Clients, model: str, client: str = "h1", text: str = "") 
 
 @FORMS
 @BOTH
-async def test_so_many_attempts_and_no_more(
+async def test_number_of_attempts_is_bounded(
     provider: Provider, clients: Clients, form: str, client: str
 ) -> None:
     provider.on(chat_error(500, "Down."), always=True)
@@ -76,7 +76,9 @@ async def test_so_many_attempts_and_no_more(
 
 
 @FORMS
-async def test_a_spent_chain_tells_of_every_attempt(provider: Provider, clients: Clients, form: str) -> None:
+async def test_error_of_an_exhausted_chain_lists_every_attempt(
+    provider: Provider, clients: Clients, form: str
+) -> None:
     for path, answer in (("/p1", chat_error(503, "Full.")), ("/p2", chat_error(502, "Gone."))):
         provider.on(answer, always=True, path=path)
     reply = await ask(clients, f"two-c-{form}")
@@ -148,7 +150,7 @@ async def test_a_short_retry_after_is_waited_for(
 
 
 @FORMS
-async def test_it_is_waited_for_once(provider: Provider, clients: Clients, form: str) -> None:
+async def test_short_delay_is_waited_for_once(provider: Provider, clients: Clients, form: str) -> None:
     provider.on(chat_error(429, headers={"retry-after": "1"}), always=True)
     reply = await ask(clients, f"two-l-{form}")
     assert (reply.status, reply.headers["x-should-retry"]) == (429, "false")
@@ -167,7 +169,7 @@ async def test_a_long_retry_after_is_passed_on(provider: Provider, clients: Clie
 
 
 @FORMS
-async def test_a_long_limit_is_probed_now_and_then(provider: Provider, clients: Clients, form: str) -> None:
+async def test_long_limit_is_probed_at_intervals(provider: Provider, clients: Clients, form: str) -> None:
     provider.on(chat_error(429, headers={"retry-after": "40"}), always=True)
     model = f"two-n-{form}"
     await ask(clients, model)
@@ -198,7 +200,9 @@ async def test_a_probe_that_succeeds_ends_the_cooldown(
 
 
 @FORMS
-async def test_a_probe_that_fails_is_told(provider: Provider, clients: Clients, form: str) -> None:
+async def test_error_of_a_failed_probe_reaches_the_client(
+    provider: Provider, clients: Clients, form: str
+) -> None:
     slow_down = chat_error(429, headers={"retry-after": "40"})
     provider.on(slow_down, slow_down)
     provider.on(chat_error(400, "Odd."), always=True)
@@ -235,7 +239,7 @@ async def test_errors_of_the_request_itself(
 
 
 @FORMS
-async def test_the_requests_own_error_is_not_waited_out(
+async def test_error_of_the_request_itself_is_returned_at_once(
     provider: Provider, clients: Clients, form: str
 ) -> None:
     provider.on(chat_error(429, headers={"retry-after": "1"}), always=True, path="/p1")

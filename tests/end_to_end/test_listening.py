@@ -1,4 +1,4 @@
-"""Where a router listens, read from the kernel, and mitmproxy's own options that the user chose."""
+"""Addresses at which a router listens, read from the kernel, and mitmproxy options that the user chose."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_it_never_listens_beyond_loopback_even_while_it_starts(mode: str, tmp_pa
 
 
 @pytest.mark.xdist_group("listening")
-async def test_what_the_user_chose_is_kept(start_router: StartRouter, tmp_path: Path) -> None:
+async def test_users_choice_is_kept(start_router: StartRouter, tmp_path: Path) -> None:
     (tmp_path / "options.py").write_text(OPTIONS)
     port = free_port()
     own_mode = ["--mode", f"reverse:http://127.0.0.1:1@0.0.0.0:{port}"]
@@ -137,7 +137,7 @@ async def test_what_the_user_chose_is_kept(start_router: StartRouter, tmp_path: 
 
 
 @pytest.mark.xdist_group("listening")
-async def test_everywhere_when_asked_for(start_router: StartRouter) -> None:
+async def test_listens_on_all_addresses_if_asked(start_router: StartRouter) -> None:
     router = await start_router(listen_host="0.0.0.0")
     assert listening(router.port) == {"0.0.0.0"}
 

@@ -1,4 +1,4 @@
-"""Tools with fixed endpoints in every mode of mitmproxy, with nothing set but proxy and CA variables."""
+"""Tools with fixed endpoints in every mode of mitmproxy; only proxy and CA variables are set."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def body(model: str = MODEL) -> str:
 
 
 async def curl(router: Router, *args: str, url: str = URL, data: str = "") -> Any:
-    """What curl gets for a chat request, parsed."""
+    """The answer that curl gets to a chat request, parsed."""
     command = ["curl", "-sS", "--cacert", str(router.ca_file), "-H", "authorization: Bearer sk-of-the-tool"]
     command += ["-H", "content-type: application/json", "--data-binary", data or body(), *args, url]
     return json.loads(await run(*command))
@@ -182,7 +182,7 @@ async def test_upstream_mode(start_router: StartRouter, provider: Provider, clie
 
 
 class TestPassingOn:
-    """An intercepted host of which the router can serve nothing: it is asked itself."""
+    """The router can serve no request for this host, and passes them on."""
 
     @pytest.fixture
     async def original(self) -> AsyncIterator[Provider]:

@@ -261,7 +261,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("asked", "owner", "tier"), ASKED)
-async def test_what_names_lead_to(
+async def test_model_that_each_name_selects(
     provider: Provider, client: openai.AsyncOpenAI, asked: str, owner: str, tier: str | None
 ) -> None:
     raw = await client.chat.completions.with_raw_response.create(model=asked, messages=HI)

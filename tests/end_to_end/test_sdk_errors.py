@@ -168,7 +168,7 @@ async def test_a_cooled_profile_is_told(provider: Provider, client: openai.Async
     assert "cooled:none" in body(caught.value)["profiles"]
 
 
-async def test_the_client_retries_only_what_may_help(provider: Provider, router: Router) -> None:
+async def test_client_retries_only_errors_that_may_pass(provider: Provider, router: Router) -> None:
     provider.on(chat_error(500), always=True)
     async with router.client(max_retries=2) as client:
         with pytest.raises(openai.InternalServerError):

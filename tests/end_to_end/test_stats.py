@@ -122,7 +122,7 @@ async def test_the_baseline_could_have_served_the_request(asked: Asked, provider
     assert figures["baselines"] == [{"name": "openrouter/openai/gpt-6.1-sol", "requests": 2}]
 
 
-async def test_failover_counts_against_who_failed(asked: Asked, provider: Provider) -> None:
+async def test_failover_counts_against_the_failed_candidate(asked: Asked, provider: Provider) -> None:
     provider.on(chat_error(503), chat_stream(["a"]))
     assert await asked.ask("auto:medium", stream=True) == 200
     figures = await asked.stats()
@@ -144,7 +144,7 @@ async def test_prices_of_the_users_own(asked: Asked, provider: Provider) -> None
     assert models["other/theirs"]["unpriced"] == 1
 
 
-async def test_audit_says_who_and_how_it_ended(asked: Asked, provider: Provider) -> None:
+async def test_audit_names_the_client_and_the_outcome(asked: Asked, provider: Provider) -> None:
     provider.on(chat_answer())
     laptop = {"authorization": "Bearer a long random string"}
     assert await asked.ask("openai/gpt-5.4", headers=laptop) == 200
@@ -224,7 +224,7 @@ def done():
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-async def test_what_is_left_of_a_request(
+async def test_prompts_are_stored_only_if_wanted(
     tmp_path: Path, provider: Provider, shared_provider: Provider, wanted: bool
 ) -> None:
     """Prompts are kept on request only; the saved flow and the command say what happened in a line."""

@@ -1,4 +1,4 @@
-"""Many clients and providers that fail: nobody is refused for another's fault, and retries have an end."""
+"""Many clients, failing providers: no client is refused for another's fault, and retries are bounded."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_session_is_for_its_own_server_and_rules() -> None:
     assert not connect(sessions, one.copy(), unchecked)  # the oldest was forgotten
 
 
-def test_what_never_answered_leaves_nothing() -> None:
+def test_connection_without_an_answer_leaves_no_session() -> None:
     sessions = TlsSessions()
     server = Server(address=("provider.example", 443))
     sessions.offer(TlsData(server, make_context(), SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))))

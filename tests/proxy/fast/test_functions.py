@@ -42,7 +42,7 @@ def outcome(call: Callable[..., Any], *args: Any) -> Any:
 
 
 @pytest.mark.parametrize("made", [http.Request.make("GET", "http://x/"), http.Response.make()], ids=str)
-def test_types_are_checked_as_ever(made: http.Message) -> None:
+def test_types_are_checked_like_mitmproxy(made: http.Message) -> None:
     for name in vars(made.data):
         for value in VALUES:
             data = copy(made.data)
@@ -53,7 +53,7 @@ def test_types_are_checked_as_ever(made: http.Message) -> None:
 
 
 @pytest.mark.parametrize("default", [True, 1, 1.5, "x", None, ["a", "b"]], ids=str)
-def test_options_are_read_as_ever(default: Any) -> None:
+def test_options_are_read_like_mitmproxy(default: Any) -> None:
     option = optmanager._Option("name", object, default, "help", None)
     for value in (optmanager.unset, "set", ["c"]):
         option.value = value
@@ -64,7 +64,7 @@ def test_options_are_read_as_ever(default: Any) -> None:
 
 
 @given(AUTHORITIES, st.booleans(), st.booleans())
-def test_authorities_are_parsed_as_ever(authority: str, check: bool, as_bytes: bool) -> None:
+def test_authorities_are_parsed_like_mitmproxy(authority: str, check: bool, as_bytes: bool) -> None:
     shown = authority.encode(errors="replace") if as_bytes else authority
     expected = outcome(OWN["parse_authority"], shown, check)
     for _ in range(2):  # anew, and remembered
@@ -80,7 +80,7 @@ def test_remembered_authorities_are_bounded() -> None:
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
-def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
+def test_headers_are_found_like_mitmproxy(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
     headers = http.Headers([(key.encode(), value) for key, value in fields])
     asked = name.encode() if as_bytes else name
     assert functions.get_all(headers, asked) == OWN["get_all"](headers, asked)
@@ -91,7 +91,7 @@ def test_headers_are_found_as_ever(fields: list[tuple[str, bytes]], name: str, a
     NAMES,
     st.lists(st.sampled_from(["a", b"b", "\xe4"]), max_size=3),
 )
-def test_headers_are_set_and_written_as_ever(
+def test_headers_are_set_and_written_like_mitmproxy(
     fields: list[tuple[str, bytes]], name: str, values: list[str | bytes]
 ) -> None:
     mine, own = (http.Headers([(key.encode(), value) for key, value in fields]) for _ in range(2))
@@ -117,7 +117,7 @@ HEADERS = st.lists(
     st.sampled_from(["GET", "POST", "head", "CONNECT"]),
     st.sampled_from([None, 101, 200, 204, 304, 404, 600]),
 )
-def test_lengths_and_headers_are_read_as_ever(
+def test_lengths_and_headers_are_read_like_mitmproxy(
     fields: list[tuple[bytes, bytes]], method: str, status: int | None
 ) -> None:
     headers = http.Headers(fields)
@@ -134,7 +134,9 @@ def test_lengths_and_headers_are_read_as_ever(
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=8))), NAMES, st.booleans())
-def test_headers_are_looked_up_as_ever(fields: list[tuple[str, bytes]], name: str, as_bytes: bool) -> None:
+def test_headers_are_looked_up_like_mitmproxy(
+    fields: list[tuple[str, bytes]], name: str, as_bytes: bool
+) -> None:
     headers = http.Headers([(key.encode(), value) for key, value in fields])
     asked: Any = name.encode() if as_bytes else name
     assert functions.get(headers, asked) == Mapping.get(headers, asked)
@@ -146,7 +148,7 @@ def test_headers_are_looked_up_as_ever(fields: list[tuple[str, bytes]], name: st
     "given", [(), [], [(b"a", b"b")], [[b"a", b"b"]], [("a", b"b")], [(b"a", 1)], iter([(b"a", b"b")])]
 )
 @pytest.mark.parametrize("more", [{}, {"x_y": "z"}, {"a": b"c"}])
-def test_headers_are_made_as_ever(given: Any, more: dict[str, Any]) -> None:
+def test_headers_are_made_like_mitmproxy(given: Any, more: dict[str, Any]) -> None:
     def made(init: Callable[..., None]) -> tuple[tuple[bytes, bytes], ...]:
         headers = http.Headers.__new__(http.Headers)
         init(headers, list(fields), **more)
@@ -156,7 +158,7 @@ def test_headers_are_made_as_ever(given: Any, more: dict[str, Any]) -> None:
     assert outcome(made, functions.__init__) == outcome(made, OWN["__init__"])
 
 
-def test_hooks_are_made_as_ever(enabled: None) -> None:
+def test_hooks_are_made_like_mitmproxy(enabled: None) -> None:
     flow = tflow()
     hook = HttpRequestHook(flow)
     assert (hook.flow, hook.name, hook.blocking) == (flow, "request", True)
@@ -176,12 +178,12 @@ class PairHook(hooks.Hook):
     name = "pair"
 
 
-def test_a_hooks_arguments_come_in_their_order() -> None:
+def test_arguments_of_a_hook_keep_their_order() -> None:
     hook = PairHook(1, "two")
     assert functions.args(hook) == OWN["args"](hook) == [1, "two"]
 
 
-def test_a_fork_holds_all_that_a_context_holds() -> None:
+def test_fork_copies_every_attribute_of_a_context() -> None:
     client = connection.Client(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 2), timestamp_start=0.0)
     context = Context(client, options.Options())
     context.layers = [NextLayer(context)]
@@ -198,7 +200,7 @@ def test_ids_are_random_uuids() -> None:
     assert sorted(map(str, parsed)) == sorted(ids)
 
 
-def test_they_are_what_mitmproxy_calls_until_they_are_taken_out(enabled: None) -> None:
+def test_mitmproxy_calls_the_replacements_until_they_are_removed(enabled: None) -> None:
     assert http.url.parse_authority is functions.parse_authority
     assert http.Headers.get_all is functions.get_all
     assert hooks.Hook.args is functions.args

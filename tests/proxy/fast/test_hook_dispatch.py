@@ -150,7 +150,7 @@ async def test_same_as_the_manager_itself_without_a_loop(make: Callable[[Seen], 
     assert await outcome(fast=True) == await outcome(fast=False)
 
 
-async def test_a_hook_that_waits_for_nothing_is_over_at_once() -> None:
+async def test_hook_that_does_not_wait_finishes_at_once() -> None:
     seen: Seen = []
     hooks = make_hooks(Addon("a", seen, later), Addon("b", seen), Watcher(seen))
     flow = tflow.tflow()
@@ -158,7 +158,7 @@ async def test_a_hook_that_waits_for_nothing_is_over_at_once() -> None:
     assert [line.split()[0] for line in seen] == ["a", "b", "update"]
 
 
-async def test_the_rest_of_a_hook_that_waits_is_waited_for() -> None:
+async def test_rest_of_a_waiting_hook_is_awaited() -> None:
     seen: Seen = []
     gate = asyncio.Event()
     hooks = make_hooks(Addon("a", seen, gate.wait), Addon("b", seen, later), Watcher(seen))
@@ -172,7 +172,7 @@ async def test_the_rest_of_a_hook_that_waits_is_waited_for() -> None:
     assert len(seen) == 6
 
 
-async def test_a_paused_flow_is_left_to_mitmproxy_which_calls_nobody_twice() -> None:
+async def test_paused_flow_is_left_to_mitmproxy_without_calling_a_handler_twice() -> None:
     seen: Seen = []
     flow = tflow.tflow()
     hooks = make_hooks(Addon("a", seen, flow.intercept))
@@ -187,7 +187,7 @@ async def refuse_later() -> None:
 
 
 @pytest.mark.parametrize("does", [refuse, refuse_later])
-async def test_an_error_that_is_not_caught_comes_out_where_mitmproxy_waits(does: Callable[[], Any]) -> None:
+async def test_uncaught_error_is_raised_where_mitmproxy_awaits(does: Callable[[], Any]) -> None:
     hooks = make_hooks(Addon("a", [], does))
     hook = SampleHook("data")
     assert not hooks.start(hook)
@@ -195,7 +195,7 @@ async def test_an_error_that_is_not_caught_comes_out_where_mitmproxy_waits(does:
         await hooks.handle_lifecycle(hook)
 
 
-async def test_what_fails_while_it_waits_is_logged_and_the_rest_is_called(
+async def test_error_of_a_waiting_handler_is_logged_and_the_others_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail_later() -> None:
@@ -225,7 +225,7 @@ def make_hooks(*addons: Any) -> FastHooks:
     return installed(manager)
 
 
-async def test_addons_that_come_and_go_are_noticed() -> None:
+async def test_added_and_removed_addons_are_noticed() -> None:
     seen: Seen = []
     manager = master.Master(options.Options()).addons
     installed(manager)

@@ -162,14 +162,14 @@ RESPONSE_LINES = st.sampled_from(
 
 @settings(max_examples=150)
 @given(bytes_of(REQUEST_LINES))
-def test_requests_are_received_as_ever(pieces: list[bytes]) -> None:
+def test_requests_are_received_like_mitmproxy(pieces: list[bytes]) -> None:
     own, quick = both(server, pieces)
     assert quick == own
 
 
 @settings(max_examples=150)
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
-def test_answers_are_received_as_ever(pieces: list[bytes], method: str) -> None:
+def test_answers_are_received_like_mitmproxy(pieces: list[bytes], method: str) -> None:
     """Trailers are another matter, and mitmproxy's own raises."""
     asked = CompleteRequest(7, http.Request.make(method, "http://a/"), b"").parts()
     own, quick = both(client, pieces, asked)
@@ -191,7 +191,7 @@ WIRE: dict[bytes, Callable[[], Http1Connection]] = {
 
 
 @pytest.mark.parametrize("data", WIRE)
-def test_wherever_it_is_cut_it_is_received_as_ever(data: bytes) -> None:
+def test_any_split_is_received_like_mitmproxy(data: bytes) -> None:
     make = WIRE[data]
     before = [] if make is server else CompleteRequest(7, http.Request.make("POST", "http://a/"), b"").parts()
     for cut in range(len(data)):
@@ -201,7 +201,7 @@ def test_wherever_it_is_cut_it_is_received_as_ever(data: bytes) -> None:
             assert quick == own, pieces
 
 
-def test_a_message_in_one_piece_is_handed_on_in_one_piece() -> None:
+def test_complete_message_is_passed_on_as_one_event() -> None:
     """Or nothing above compares anything."""
     quick = server()
     use_fast_http1(quick)
@@ -221,7 +221,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_requests_are_sent_as_ever(name: str) -> None:
+def test_requests_are_sent_like_mitmproxy(name: str) -> None:
     request = http.Request.make("POST", "http://a/b", b"{}", {"x": "y"})
     change(request, MESSAGES[name])
     whole = CompleteRequest(7, request, request.raw_content or b"")
@@ -232,7 +232,7 @@ ANSWERS = {**MESSAGES, "with a length that nobody can read": {"headers": {"conte
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_answers_are_sent_as_ever(name: str) -> None:
+def test_answers_are_sent_like_mitmproxy(name: str) -> None:
     """An addon may have put anything into their heads."""
     response = http.Response.make(200, b"{}", {"x": "y"})
     change(response, ANSWERS[name])

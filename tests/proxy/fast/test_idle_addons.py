@@ -45,12 +45,12 @@ def called(hooks: FastHooks) -> set[str]:
     return {type(handler.__self__).__name__ for group in groups for handler in group}
 
 
-def test_the_table_knows_them_all() -> None:
+def test_table_lists_every_idle_addon() -> None:
     assert {kind.__name__ for kind in (*_BY_ATTRIBUTE, *_BY_OPTION)} == WAKING.keys()
 
 
 @pytest.mark.parametrize("name", WAKING)
-async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> None:
+async def test_option_activates_an_addon_and_deactivates_it_again(name: str) -> None:
     master = DumpMaster(options.Options(), with_termlog=False)
     master.options.update(flow_detail=0)  # with which it is not awake from the start
     assert name in {type(addon).__name__ for addon in traverse(master.addons.chain)}
@@ -64,7 +64,7 @@ async def test_an_option_wakes_an_addon_and_lets_it_sleep_again(name: str) -> No
     assert called(hooks).isdisjoint(WAKING)
 
 
-async def test_what_wakes_it_is_what_it_does() -> None:
+async def test_activated_addon_handles_its_hooks() -> None:
     master = DumpMaster(options.Options(), with_termlog=False, with_dumper=False)
     hooks = FastHooks(master.addons)
     Patches(hooks.replaced()).apply()

@@ -87,7 +87,7 @@ async def until(echo: Echo, holds: Any) -> None:
         await asyncio.wait_for(echo.news.wait(), LIMIT)
 
 
-async def test_pieces_are_answered_in_their_order() -> None:
+async def test_data_is_answered_in_order() -> None:
     async with connected() as (echo, handler, other):
         for piece in (b"one", b"two", b"three"):
             other.send(piece)
@@ -97,14 +97,14 @@ async def test_pieces_are_answered_in_their_order() -> None:
         assert isinstance(reader, InlineReader)
 
 
-async def test_what_came_before_anybody_waited_is_not_lost() -> None:
+async def test_data_received_before_the_task_waits_is_not_lost() -> None:
     async with connected() as (echo, _, other):
         other.send(b"early")  # before the handler's task had its first turn
         assert await read(other, 5) == b"early"
         assert echo.seen == [b"early"]
 
 
-async def test_the_end_comes_after_all_else() -> None:
+async def test_end_of_the_stream_comes_last() -> None:
     async with connected() as (echo, _, other):
         other.send(b"last words")
         other.shutdown(socket.SHUT_WR)
@@ -112,7 +112,7 @@ async def test_the_end_comes_after_all_else() -> None:
         assert echo.seen == [b"last words", "closed"]
 
 
-async def test_nothing_is_read_while_the_answers_are_not_taken() -> None:
+async def test_reading_pauses_while_writing_is_blocked() -> None:
     """Each piece leads to far more, which nobody reads: the connection stops taking more."""
     async with connected(times=64) as (echo, handler, other):
         sent = 0
@@ -133,7 +133,7 @@ async def test_nothing_is_read_while_the_answers_are_not_taken() -> None:
         assert sum(map(len, echo.seen)) == sent
 
 
-async def test_a_handler_that_is_busy_gets_it_in_its_turn() -> None:
+async def test_busy_handler_gets_the_data_later() -> None:
     async with connected() as (echo, handler, other):
         other.send(b"first")
         assert await read(other, 5) == b"first"
@@ -148,7 +148,7 @@ async def test_a_handler_that_is_busy_gets_it_in_its_turn() -> None:
         assert await read(other, 6) == b"second"
 
 
-async def test_what_others_wait_for_comes_first() -> None:
+async def test_waiting_handlers_come_first() -> None:
     """A lock that was just let go of belongs to whoever has been waiting for it."""
     async with connected() as (echo, handler, other):
         other.send(b"first")
@@ -193,7 +193,7 @@ class Busy(Echo):
         yield commands.SendData(event.connection, b"asked " + event.data)
 
 
-async def test_what_is_more_than_writing_is_done_after_it() -> None:
+async def test_other_commands_run_after_writes() -> None:
     async with connected(kind=Busy) as (busy, handler, other):
         for piece in (b"one", b"two"):
             other.send(piece)
@@ -202,7 +202,7 @@ async def test_what_is_more_than_writing_is_done_after_it() -> None:
         assert not handler._server_event_lock.locked()
 
 
-async def test_what_wants_to_be_handled_meanwhile_comes_after_it() -> None:
+async def test_data_received_meanwhile_is_handled_afterwards() -> None:
     async with connected(kind=Busy) as (busy, handler, other):
         assert isinstance(busy, Busy)
         tasks = []
@@ -223,7 +223,7 @@ async def test_what_wants_to_be_handled_meanwhile_comes_after_it() -> None:
         assert not handler._server_event_lock.locked()
 
 
-async def test_an_error_is_logged_and_the_next_piece_is_handled(caplog: pytest.LogCaptureFixture) -> None:
+async def test_error_is_logged_and_the_next_data_is_handled(caplog: pytest.LogCaptureFixture) -> None:
     async with connected(kind=Busy) as (busy, _, other):
         assert isinstance(busy, Busy)
 
@@ -239,7 +239,7 @@ async def test_an_error_is_logged_and_the_next_piece_is_handled(caplog: pytest.L
         assert await read(other, 5) == b"plain"
 
 
-async def test_what_arrives_can_go_straight_to_an_inner_layer() -> None:
+async def test_received_data_can_go_directly_to_an_inner_layer() -> None:
     async with connected() as (echo, handler, other):
         straight: list[bytes] = []
 
@@ -255,7 +255,7 @@ async def test_what_arrives_can_go_straight_to_an_inner_layer() -> None:
         assert (straight, echo.seen) == ([b"second"], [b"first"])
 
 
-async def test_a_handler_that_is_cancelled_ends_as_ever() -> None:
+async def test_cancelled_handler_ends_like_mitmproxy() -> None:
     async with connected() as (echo, handler, other):
         other.send(b"a")
         assert await read(other, 1) == b"a"

@@ -52,7 +52,7 @@ def exchange(drive: Drive) -> bytes:
     return drive.sent(client)
 
 
-def test_hooks_that_are_over_at_once_are_not_handed_up() -> None:
+def test_hooks_that_finish_at_once_are_not_passed_up() -> None:
     started = Started()
     drive = routed(started)
     assert exchange(drive) == RESPONSE
@@ -61,7 +61,7 @@ def test_hooks_that_are_over_at_once_are_not_handed_up() -> None:
 
 
 @pytest.mark.parametrize("waiting", HOOKS)
-def test_a_hook_that_waits_is_handed_up_and_all_goes_on_after_it(waiting: str) -> None:
+def test_waiting_hook_is_passed_up_and_the_stream_resumes_after_it(waiting: str) -> None:
     started = Started(waiting)
     drive = routed(started)
     assert exchange(drive) == RESPONSE
@@ -69,13 +69,13 @@ def test_a_hook_that_waits_is_handed_up_and_all_goes_on_after_it(waiting: str) -
     assert {name for name, _ in started.seen} == set(HOOKS)
 
 
-def test_without_a_way_to_run_them_all_hooks_are_handed_up() -> None:
+def test_all_hooks_are_passed_up_without_a_dispatcher() -> None:
     drive = routed(None)
     assert exchange(drive) == RESPONSE
     assert drive.hooks == HOOKS
 
 
-def test_a_flow_that_is_not_claimed_is_not_the_routers_own() -> None:
+def test_hooks_of_an_unclaimed_flow_are_not_the_routers() -> None:
     started = Started()
     exchange(routed(started))
     assert {own for _, own in started.seen} == {False}
@@ -145,7 +145,7 @@ def test_any_number_of_requests_may_come_at_once() -> None:
     assert drive.sent(client).count(b"HTTP/1.1 200 OK") == 2_000
 
 
-def test_connections_are_of_the_quick_kinds() -> None:
+def test_connections_have_the_fast_classes() -> None:
     drive = routed(Started())
     exchange(drive)
     top = drive.top
@@ -185,7 +185,7 @@ def test_only_client_connections_of_http1_change_their_class() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"x" * 300])
-def test_a_body_arrives_whole_however_it_is_cut(body: bytes) -> None:
+def test_any_split_of_a_body_arrives_complete(body: bytes) -> None:
     """The end of a body that is there is taken in one piece, past h11's reader."""
     asked = b"POST /v1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     for cut in range(len(asked)):

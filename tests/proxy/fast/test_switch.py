@@ -86,7 +86,7 @@ async def test_new_connections_get_the_classes_of_the_mode(master: Master) -> No
         ("off", switch.TESTED[0], False),
     ],
 )
-async def test_what_a_setting_means(
+async def test_meaning_of_each_setting(
     setting: str,
     version: str,
     on: bool,
