@@ -133,13 +133,13 @@ async def test_an_interrupt_reaches_the_provider(tool: Tool, desk: Desk) -> None
     """The best of three: a tool takes its time to stop on a busy machine."""
     desk.provider.on(chat_stream().but(fault=Fault.SILENT_AFTER_HEAD), always=True)
     async with router(desk, "groq") as running:
-        delays = [await _interrupted(tool, running, desk)]
+        delays = [await interrupted(tool, running, desk)]
         while min(delays) > SOON and len(delays) < 3:
-            delays.append(await _interrupted(tool, running, desk))
+            delays.append(await interrupted(tool, running, desk))
     assert min(delays) <= SOON
 
 
-async def _interrupted(tool: Tool, running: Router, desk: Desk) -> float:
+async def interrupted(tool: Tool, running: Router, desk: Desk) -> float:
     """Seconds from a user's interrupt to the provider's notice."""
     before = len(desk.provider.requests)
     process = await desk.start(tool, running.url)

@@ -18,12 +18,14 @@ import pytest_asyncio
 from smart_router.config import parse_config
 from smart_router.options import OPTIONS
 from smart_router.providers.registry import PROVIDERS
+from tests.clients.tools import TOOLS
 from tests.testbed.harness import MITMDUMP, ROOT, Router, provider_env
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("readme")]
 
 README = (ROOT / "README.md").read_text("utf-8")
+CODEX_CONFIG = ".codex/config.toml"
 ADDRESS = "http://127.0.0.1:8080"
 INSTALL = "pip install uv && uv run "
 
@@ -99,7 +101,8 @@ async def test_the_python_block(router: Router, provider: Provider) -> None:
 
 
 async def test_the_config_block() -> None:
-    aliases, text = blocks("toml")
+    codex, aliases, text = blocks("toml")
+    assert tomllib.loads(codex) == tomllib.loads(TOOLS["codex"].by_base_url(ADDRESS).files[CODEX_CONFIG])
     assert parse_config(tomllib.loads(aliases), {}).aliases.find("claude-haiku-5-5") == "auto:eco"
     config = parse_config(tomllib.loads(text), {})
     (declared,) = config.providers.keys() - PROVIDERS.keys()
