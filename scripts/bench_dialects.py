@@ -5,7 +5,8 @@ gives them. Beside it stands the floor: `json.loads` and `json.dumps` of the sam
 translation. The goal is at most 3 times the floor per event.
 
 A second table has the clients' formats: what writing the events of all these streams costs, beside chat's.
-The goal is at most 1.5 times that.
+The goal is at most 1.5 times that. A third has native streams, which are read and passed on unwritten, beside
+the same streams read and written for chat clients: the goal is at most the cost of those.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.testbed.cases import Case, load_cases
 
+from smart_router.attempts.attempt import by_event
+from smart_router.dialects.anthropic.client import MESSAGES
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import CallContext, ClientDialect, Dialect
 from smart_router.dialects.gemini.client import STREAM_GENERATE
@@ -29,6 +32,7 @@ from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.hub import Event
 from smart_router.dialects.openai_chat.client import CHAT, ChatStreamWriter
 from smart_router.dialects.openai_chat.dialect import ChatDialect
+from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect
 from smart_router.dialects.sse import SseParser
 
@@ -41,7 +45,8 @@ DIALECTS: tuple[tuple[str, Dialect, str], ...] = (
     ("responses", ResponsesDialect(PUBLIC), "openai-responses"),
     ("codex", ResponsesDialect(CODEX), "openai-responses"),
 )
-CLIENTS: tuple[ClientDialect, ...] = (CHAT, STREAM_GENERATE)
+CLIENTS: tuple[ClientDialect, ...] = (CHAT, MESSAGES, RESPONSES, STREAM_GENERATE)
+NATIVE = ("anthropic", "gemini", "responses")
 ASKED: Any = {
     "model": "m",
     "messages": [],
@@ -71,11 +76,12 @@ def events_of(case: Case) -> list[bytes]:
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """The time of one call: the best of the calls that fit into the measurement."""
+    """The CPU time of one call: the best of the calls that fit into the measurement."""
     best, until = float("inf"), time.perf_counter() + SECONDS
-    while (start := time.perf_counter()) < until:
+    while time.perf_counter() < until:
+        start = time.thread_time()
         work()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     return best
 
 
@@ -129,6 +135,31 @@ def compare_clients() -> None:
         print(f"{name:<12}{events:>8}{cost / events * 1e6:>12.2f}{cost / costs[CHAT.name]:>8.2f}")
 
 
+def pass_on(dialect: Dialect, case: Case) -> None:
+    """One native stream: read event by event, its bytes kept for the client."""
+    reader = dialect.open_stream(CallContext(case.provider, case.model, True, 1_700_000_000, "bench"))
+    for start in range(0, len(case.body), CHUNK):
+        unsent = bytearray()
+        for piece in by_event(case.body[start : start + CHUNK]):
+            reader.feed(piece)
+            unsent += piece
+        bytes(unsent)
+    reader.close()
+
+
+def compare_native() -> None:
+    """Print the table of native streams."""
+    print(f"\n{'native':<12}{'streams':>8}{'µs/KB':>10}{'× chat':>8}")
+    for name, dialect, wire in DIALECTS:
+        if name not in NATIVE:
+            continue
+        cases = load_cases(wire=wire, stream=True, status=200)
+        size = sum(len(case.body) for case in cases)
+        passed = seconds(lambda one=dialect, cases=cases: [pass_on(one, case) for case in cases])
+        written = seconds(lambda one=dialect, cases=cases: [translate(one, case) for case in cases])
+        print(f"{name:<12}{len(cases):>8}{passed / size * 1024 * 1e6:>10.2f}{passed / written:>8.2f}")
+
+
 def main() -> None:
     """Print the tables."""
     print(f"{'dialect':<12}{'streams':>8}{'events':>8}{'µs/event':>12}{'µs/KB':>10}{'floor':>12}{'ratio':>8}")
@@ -140,6 +171,7 @@ def main() -> None:
         ]
         print(measure(name, dialect, cases) if cases else f"{name:<12} no recorded streams found")
     compare_clients()
+    compare_native()
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ class Attempt:
         if not self.passes:
             return self.reader.feed(data)
         events: list[Event] = []
-        for piece in _by_event(data):
+        for piece in by_event(data):
             events += self.reader.feed(piece)
             if events and type(events[-1]) is Failure:
                 break
@@ -336,8 +336,10 @@ class Attempt:
         return UpstreamError(kind, "model", status, message, type="server_error", code=f"upstream_{kind}")
 
 
-def _by_event(data: bytes) -> Iterable[bytes]:
-    """Pieces of a stream's data that end where its events do."""
+def by_event(data: bytes) -> Iterable[bytes]:
+    """Pieces of a stream's data that end where its events do, if one of these may be an error."""
+    if b"error" not in data:
+        return (data,)
     for gap in _EVENT_ENDS:
         if gap in data:
             *events, rest = data.split(gap)
