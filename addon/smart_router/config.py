@@ -12,6 +12,8 @@ models = ["qwen3:8b"]
 token_url = "https://auth.example/oauth/token"
 [clients]                 # keys that clients beyond this machine must show
 laptop = "a long random string"
+[clients.own_login]       # credentials that clients bring for these vendors themselves: before or after yours
+anthropic = "first"
 [models]                  # what tools' names for models stand for, here and in intercepted requests
 presets = ["claude-code"] # names of whole tools, see routing/aliases.py
 [models.aliases]          # your own come first; "keep" is no alias
@@ -43,6 +45,7 @@ from pydantic import (
     ValidationError,
 )
 
+from smart_router.attempts.own_login import Order
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.pasted import unwrap
@@ -90,6 +93,10 @@ _Price = Annotated[
 """Tags make pydantic report errors only for the intended variant."""
 
 
+_OWN_LOGINS = ("anthropic", "google", "openai", "openai-codex")
+_OWN_LOGIN = "clients.own_login"
+
+
 class _Models(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -103,6 +110,7 @@ class _File(BaseModel):
     routing: dict[str, Any] = {}
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
+    own_login: Annotated[dict[Literal[_OWN_LOGINS], Order], Field(alias=_OWN_LOGIN)] = {}  # type: ignore[valid-type]
     models: _Models = _Models()
     prices: dict[Reference, _Price] = {}
 
@@ -118,6 +126,7 @@ class Config:
     logins: Mapping[str, LoginSettings] = field(default_factory=dict)
     prices: UserPrices = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
+    own_login: Mapping[str, Order] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
 
 
@@ -163,7 +172,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     wrong: list[Problem] = []
     routing, file, providers = routing_config.load_defaults(), _File(), {}
     try:
-        file = _File.model_validate(tables)
+        file = _File.model_validate(_with_own_login_apart(tables))
     except ValidationError as error:
         wrong += problems(error, _File)
     try:
@@ -180,7 +189,16 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
     aliases = make_aliases(file.models.aliases, file.models.presets)
     warnings = (*unknown_names(routing, providers), *unknown_aliases(file.models.aliases, routing, providers))
-    return Config(routing, providers, file.clients, logins, file.prices, aliases, warnings)
+    return Config(routing, providers, file.clients, logins, file.prices, aliases, file.own_login, warnings)
+
+
+def _with_own_login_apart(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables with `own_login`, which is no client's name, taken out of `[clients]`."""
+    clients = tables.get("clients")
+    if not isinstance(clients, Mapping) or not isinstance(clients.get("own_login"), Mapping):
+        return dict(tables)
+    others = {name: key for name, key in clients.items() if name != "own_login"}
+    return {**tables, "clients": others, _OWN_LOGIN: clients["own_login"]}
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:

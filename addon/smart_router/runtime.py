@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.own_login import OwnLogin
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.refresh import Refresher
@@ -124,11 +125,12 @@ class Runtime:
         parameters: Mapping[str, str],
         rename: Callable[[str], str] | None = None,
         client: str | None = None,
+        own: OwnLogin | None = None,
     ) -> Exchange:
         """Read and route a request of `client` (its name under `[clients]`).
 
         `parameters` are those of the request's path and query. `rename` turns the requested model into the
-        router's name for it. Raises ClientError.
+        router's name for it, `own` is the client's own credential. Raises ClientError.
         """
         started = time.monotonic()
         continued = self.responses.continue_(body, client) if dialect is RESPONSES else Continued(body)
@@ -140,7 +142,7 @@ class Runtime:
         asked = request["model"]
         alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
         request["model"] = alias or (rename(asked) if rename else asked)
-        decision = self._decide(dialect, request, keys.earlier)
+        decision = self._decide(dialect, request, keys.earlier, own)
         call = side_call(flow.request.headers.get("user-agent", ""), asked, request)
         return Exchange(
             id=request_id(flow),
@@ -155,11 +157,21 @@ class Runtime:
             services=self.services,
             dialect=dialect,
             body=continued.body,
+            own=own,
         )
 
-    def _decide(self, dialect: ClientDialect, request: ChatRequest, sticky_keys: Sequence[str]) -> Decision:
+    def _decide(
+        self,
+        dialect: ClientDialect,
+        request: ChatRequest,
+        sticky_keys: Sequence[str],
+        own: OwnLogin | None,
+    ) -> Decision:
         now = time.monotonic()
-        having = self.auth.configured()
+        having: Collection[str] = self.auth.configured()
+        owned = own.profile.provider if own and not self.services.pauses.rests(own, now) else None
+        if owned:
+            having = {*having, owned}
         if dialect.name == UNTRANSLATED.name:
             asked, known = request["model"], self.config
             order = known.routing.provider_order
@@ -168,7 +180,9 @@ class Runtime:
             request,
             config=self.config.routing,
             providers=self.config.providers,
-            usable=lambda provider, model: provider in having and self.auth.usable(provider, model, now),
+            usable=lambda provider, model: (
+                provider == owned or (provider in having and self.auth.usable(provider, model, now))
+            ),
             configured=having.__contains__,
             sticky=self.sticky,
             sticky_keys=sticky_keys,

@@ -64,7 +64,7 @@ def withhold_credentials(
 
     def stays(value: str) -> bool:
         key = _key_in(value)
-        return bool(vendors & _owners(key)) and not _is_router_key(key, clients)
+        return bool(vendors & owners_of(key)) and not is_router_key(key, clients)
 
     removed = _remove(request, lambda value: not stays(value))
     if "cookie" in request.headers:
@@ -75,7 +75,7 @@ def withhold_credentials(
 
 def withhold_router_keys(request: http.Request, clients: Mapping[str, SecretStr]) -> list[str]:
     """Remove the router's own keys from a request, wherever clients send keys."""
-    return _remove(request, lambda value: _is_router_key(_key_in(value), clients)) if clients else []
+    return _remove(request, lambda value: is_router_key(_key_in(value), clients)) if clients else []
 
 
 def _remove(request: http.Request, unwanted: Callable[[str], bool]) -> list[str]:
@@ -105,11 +105,13 @@ def _key_in(value: str) -> str:
     return value.split()[-1] if value.strip() else ""
 
 
-def _owners(key: str) -> frozenset[str]:
+def owners_of(key: str) -> frozenset[str]:
+    """Return the providers that issue keys with this beginning."""
     return next((owners for prefix, owners in _OWNERS if key.startswith(prefix)), frozenset())
 
 
-def _is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
+def is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
+    """Return whether a client's key is one of the router's own."""
     return any(same_key(key, known) for known in clients.values())
 
 

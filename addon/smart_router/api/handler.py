@@ -35,9 +35,12 @@ from smart_router.api.count_tokens import estimated_count
 from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import INTERNAL, refuse
 from smart_router.api.guess_delays import Guesses
-from smart_router.api.intercept import Found, Interception
+from smart_router.api.intercept import Found, Interception, provider_at
 from smart_router.api.local_answers import LocalRequest
+from smart_router.api.own_login import find_own_login
 from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.own_login import OwnLogin
+from smart_router.config import Config
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.native import NATIVE_HEADERS
 from smart_router.errors import ClientError
@@ -274,12 +277,21 @@ class RequestHandler:
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
-        exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client)
+        own = _own_login(flow.request, router.config, dialect.name, found)
+        exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client, own)
         if (estimate := estimated_count(exchange)) is not None:
             flow.response = estimate
             return
         claim.exchange = exchange
         self.marks.link_client(flow, exchange)
+
+
+def _own_login(request: http.Request, config: Config, format_: str, found: Found | None) -> OwnLogin | None:
+    """The client's own credential, where it may serve the request."""
+    asked = provider_at(found.host, config.providers) if found else None
+    if found and asked is None:
+        return None
+    return find_own_login(request, format_, asked, config.providers, config.own_login, config.clients)
 
 
 async def _raise_later(error: Exception, seconds: float) -> None:

@@ -69,7 +69,7 @@ class Found:
             return "auto"
         if self.names == "map":
             return self._mapped(model)
-        owner = _provider_at(self.host, providers)
+        owner = provider_at(self.host, providers)
         if owner and (not owner.listed or model in owner.models):
             return f"{owner.id}/{model}"
         return model
@@ -135,7 +135,7 @@ def _pair(entry: str) -> tuple[str, str]:
     return pattern.strip(), name.strip()
 
 
-def _provider_at(host: str, providers: Mapping[str, Provider]) -> Provider | None:
+def provider_at(host: str, providers: Mapping[str, Provider]) -> Provider | None:
     """Return the provider with this host in its configured base URL or in its vendor's."""
     for known in (providers, PROVIDERS):
         for id_, provider in known.items():

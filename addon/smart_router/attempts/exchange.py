@@ -18,8 +18,9 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.own_login import OwnLogin, OwnPauses, own_profile
 from smart_router.attempts.reasoning_cache import ReasoningCache
-from smart_router.attempts.refusals import FailedAttempt, all_cooled, all_failed, not_usable
+from smart_router.attempts.refusals import FailedAttempt, final_error
 from smart_router.attempts.retries import (
     ANOTHER_HOST,
     ANOTHER_MODEL,
@@ -32,7 +33,7 @@ from smart_router.attempts.retries import (
     is_over_soon,
     is_proven,
 )
-from smart_router.auth.cooldowns import FAULTS, LIMITS, Cooled, Hold
+from smart_router.auth.cooldowns import FAULTS, LIMITS, Hold
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
@@ -78,6 +79,7 @@ class Services:
     refresher: Refresher | None = None
     budget: RetryBudget = field(default_factory=RetryBudget)
     troubles: Troubles = field(default_factory=Troubles)
+    pauses: OwnPauses = field(default_factory=OwnPauses)
     jitter: Callable[[], float] = random.random
     lessons: Lessons = field(default_factory=Lessons)
 
@@ -86,17 +88,18 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
-    `dialect` is the client's format, `body` its decompressed request, `client` the name of its router key.
-    `session` binds a session to a profile, `sticky_keys` bind it to a model (see `SessionKeys`); `history`
-    identifies its earlier turns. `attempts` are all attempts so far, `winner` the one with a complete answer,
-    `proven` the one that has given content. Candidates are tried in rounds: `remaining` are those left in
-    this round, `ruled_out` those excluded from all later ones; `round_start` counts the failures before this
-    round, `rounds` the back-off pauses, `paused` the seconds spent waiting for other requests' probes or the
-    end of a rate limit. `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget
-    is used up; `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`:
-    that wait is over. `retry_of` is a failed attempt to repeat with its own profile. By profile id,
-    `refused_tokens` are the tokens that providers refused, `hosts` the indexes of the base URLs in use.
-    `client_body` is the captured stream for the client's flow. `streams`: the client asked for a stream.
+    `dialect` is the client's format, `body` its decompressed request, `client` the name of its router
+    key, `own` its own login. `session` binds a session to a profile, `sticky_keys` bind it to a model
+    (see `SessionKeys`); `history` identifies its earlier turns. `attempts` are all attempts so far,
+    `winner` the one with a complete answer, `proven` the one that has given content. Candidates are tried
+    in rounds: `remaining` are those left in this round, `ruled_out` those excluded from all later ones;
+    `round_start` counts the failures before this round, `rounds` the back-off pauses, `paused` the
+    seconds spent waiting for other requests' probes or the end of a rate limit. `limited`: a rate limit
+    or quota excluded a candidate. `throttled`: the retry budget is used up; `hesitates`: so it is, but
+    other requests may soon prove that a candidate works; `insists`: that wait is over. `retry_of` is a
+    failed attempt to repeat with its own profile. By profile id, `refused_tokens` are the tokens that
+    providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the captured stream
+    for the client's flow. `streams`: the client asked for a stream.
     """
 
     id: str
@@ -111,6 +114,7 @@ class Exchange:
     body: bytes = b""
     sticky_keys: tuple[str, ...] = ()
     client: str | None = None
+    own: OwnLogin | None = None
 
     remaining: list[Candidate] = field(default_factory=list)
     step: Step | None = None
@@ -175,7 +179,7 @@ class Exchange:
                     return attempt
             if step := self._later(now):
                 return step
-        return Exhausted(self._spent(now))
+        return Exhausted(final_error(self, now))
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """Record that the running attempt failed, and decide what this rules out."""
@@ -191,6 +195,8 @@ class Exchange:
             return
         if error.kind == "local":
             self.services.troubles.arose(error.message, now)
+        if self.own and attempt.profile_id == self.own.profile.id:
+            self.services.pauses.failed(self.own, error, now)
         if error.scope != "none":
             self.fingerprint = self.fingerprint or fingerprint(self.request)
             self.services.auth.mark_profile_failure(
@@ -260,6 +266,8 @@ class Exchange:
     def _try(self, candidate: Candidate, now: float, *, also: Collection[Hold] = ()) -> Attempt | None:
         if candidate in self.ruled_out:
             return None
+        if own := own_profile(self, candidate, "first", now):
+            return self._make(candidate, own)
         picked = self.services.auth.pick_next_profile(
             candidate.provider,
             candidate.model,
@@ -271,6 +279,8 @@ class Exchange:
             accepts=(lambda picked: self._accepts(picked, now)) if self.number else None,
         )
         if isinstance(picked, AllCooled):
+            if own := own_profile(self, candidate, "last", now):
+                return self._make(candidate, own)
             self.cooled.update(picked.reasons)
             self.limited |= not picked.holds.isdisjoint(LIMITS)
             if picked.until is not None:
@@ -333,7 +343,12 @@ class Exchange:
             look = self._look(patience)
             self.insists = look is None
             return look or Wait(0.0)
-        limited = [(cooled.until, one) for one in again for cooled in self._cooled(one, now)]
+        limited = [
+            (cooled.until, one)
+            for one in again
+            for cooled in self.services.auth.cooled(one.provider, one.model, now)
+            if cooled.hold in LIMITED
+        ]
         ends = [end - now for end, _ in limited if end - now <= patience]
         pause = None if self.throttled else self._backoff(again, now)
         if pause is not None and pause < time_left:
@@ -379,17 +394,3 @@ class Exchange:
             if attempt := self._try(candidate, now, also=LIMITED):
                 return attempt
         return self._look(patience) if limited else None
-
-    def _cooled(self, candidate: Candidate, now: float) -> list[Cooled]:
-        """Return those of the candidate's profiles that are rate limited."""
-        cooled = self.services.auth.cooled(candidate.provider, candidate.model, now)
-        return [one for one in cooled if one.hold in LIMITED]
-
-    def _spent(self, now: float) -> ClientError:
-        if self.failures:
-            return all_failed(self.failures)
-        if self.unsupported is not None:
-            return self.unsupported
-        if self.cooled_until is None:
-            return not_usable(self.cooled)
-        return all_cooled(self.cooled, self.cooled_until - now, limited=self.limited)

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smart_router.auth.cooldowns import FAULTS
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
+
+if TYPE_CHECKING:
+    from smart_router.attempts.exchange import Exchange
 
 _DO_NOT_RETRY = {"x-should-retry": "false"}
 """Stops clients from retrying what the router has already retried."""
@@ -91,3 +94,14 @@ def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
 
 def _joined(reasons: Mapping[str, str]) -> str:
     return "; ".join(f"{profile}: {why}" for profile, why in reasons.items())
+
+
+def final_error(exchange: Exchange, now: float) -> ClientError:
+    """The error of an exchange that has nothing left to try."""
+    if exchange.failures:
+        return all_failed(exchange.failures)
+    if exchange.unsupported is not None:
+        return exchange.unsupported
+    if exchange.cooled_until is None:
+        return not_usable(exchange.cooled)
+    return all_cooled(exchange.cooled, exchange.cooled_until - now, limited=exchange.limited)
