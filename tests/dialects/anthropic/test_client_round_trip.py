@@ -33,13 +33,17 @@ def next_turn(message: Message) -> dict[str, Any]:
     return {**ASK, "messages": [*ASK["messages"], *turns]}
 
 
+PLACES = ("index", "place", "prefix")
+"""Fields that say where in its turn a detail stood, as the order of the blocks does."""
+
+
 def essence(details: Any) -> list[dict[str, Any]]:
     """What a provider must get back: signatures and encrypted data, and whose they are."""
     kept = [
         detail for detail in details or () if detail.get("signature") or detail["type"] != "reasoning.text"
     ]
     return sorted(
-        [{name: value for name, value in detail.items() if name != "index" and value} for detail in kept],
+        [{name: value for name, value in detail.items() if name not in PLACES and value} for detail in kept],
         key=json.dumps,
     )
 
