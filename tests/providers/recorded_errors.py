@@ -30,7 +30,7 @@ RECORDED: dict[str, Reading] = {
     "anthropic-messages/anthropic/error-envelope-nonexistent-model-error-preserves-status-and-body-0-n-404": NO_MODEL,  # noqa: E501
     "anthropic-messages/anthropic/error-identity-edge-auth-rejection-carries-identity-0-n-401": AUTH,
     "anthropic-messages/anthropic/error-in-stream-overloaded": OVERLOADED,
-    "anthropic-messages/anthropic/strict-schema-matrix-cyclic-root-ref-aliases-are-rejected-0-n-400": BAD,
+    "anthropic-messages/anthropic/strict-schema-matrix-cyclic-root-ref-aliases-are-rejected-0-n-400": UNSUPPORTED,  # noqa: E501
     "anthropic-messages/anthropic/test-model-name-suggestion-anthropic-0-n-404": NO_MODEL,
     "anthropic-messages/minimax/error-401-login-fail": AUTH,
     "cloudcode/antigravity/error-429-individual-quota": MODEL_SPENT,
@@ -45,8 +45,8 @@ RECORDED: dict[str, Reading] = {
     "openai-chat/deepseek/chat-completion-rejects-an-unknown-model-with-the-provider-body-0-n-400": NO_MODEL,
     "openai-chat/deepseek/ndling-with-deepseek-deepseek-chat-raises-appropriate-auth-error-0-n-401": AUTH,
     "openai-chat/deepseek/os-deepseek-deepseek-chat-handles-context-length-exceeded-errors-0-n-400": TOO_LONG,
-    "openai-chat/deepseek/wire-shape-matrix-blocking-image-base64-part-reaches-the-wire-0-n-400": BAD,
-    "openai-chat/deepseek/wire-shape-matrix-blocking-image-only-message-reaches-the-wire-0-n-400": BAD,
+    "openai-chat/deepseek/wire-shape-matrix-blocking-image-base64-part-reaches-the-wire-0-n-400": UNSUPPORTED,
+    "openai-chat/deepseek/wire-shape-matrix-blocking-image-only-message-reaches-the-wire-0-n-400": UNSUPPORTED,  # noqa: E501
     "openai-chat/groq/error-429-tpm": LIMITED,
     "openai-chat/groq/response-identity-edge-auth-rejection-classifies-with-contract-0-n-401": AUTH,
     "openai-chat/groq/test-model-name-suggestion-groq-0-n-404": NO_MODEL,
@@ -57,7 +57,7 @@ RECORDED: dict[str, Reading] = {
     "openai-chat/openai/error-500-server": BROKEN,
     "openai-chat/openai/error-502-html": BROKEN,
     "openai-chat/openai/identity-edge-chat-completions-validation-error-carries-identity-0-n-400": BAD,
-    "openai-chat/openai/st-multimodal-tool-return-matrix-direct-binary-audio-openai-chat-1-n-400": BAD,
+    "openai-chat/openai/st-multimodal-tool-return-matrix-direct-binary-audio-openai-chat-1-n-400": UNSUPPORTED,  # noqa: E501
     "openai-chat/openai/test-async-chat-completion-404-0-n-404": NO_MODEL,
     "openai-chat/openai/test-model-name-suggestion-openai-chat-0-n-404": NO_MODEL,
     "openai-chat/openai/test-openai-web-search-tool-model-not-supported-0-n-400": UNSUPPORTED,

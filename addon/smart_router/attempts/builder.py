@@ -17,6 +17,7 @@ from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_header
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
+from smart_router.dialects.fitting import fit_request
 from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import unsupported
@@ -113,6 +114,8 @@ def _native(exchange: Exchange, dialect: Dialect, call: CallContext) -> Provider
     """The client's own request, if the provider speaks its format and answers in the form asked for."""
     if call.stream != exchange.streams:
         return None
+    if call.virtual:
+        fit_request(exchange.request, call.rules)  # raises for what the model cannot do
     sent, format_ = exchange.client_flow.request, exchange.dialect.name
     received = Received(format_, sent.path, sent.headers, exchange.body)
     outgoing = dialect.write_native(received, exchange.request, call)

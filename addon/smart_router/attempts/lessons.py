@@ -59,6 +59,8 @@ class Lessons:
         attempt = attempts[-1]
         if attempt.call.native or not (changes := read_lesson(error, request, attempt.call.rules)):
             return False
+        if "wire" in changes and attempt.provider.responses is None:
+            return False
         attempt.lesson = in_words(changes)
         candidate = attempt.candidate
         learned = self._learned.pop(candidate, None) or _Learned({}, 0.0)

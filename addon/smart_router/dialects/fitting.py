@@ -16,11 +16,18 @@ from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import unsupported
 
-_SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
-_PENALTIES = ("presence_penalty", "frequency_penalty", "logit_bias")
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "logprobs",
+    "top_logprobs",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+)
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
-_CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
+CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
 """Asks for what an assistant's turn at the end asks for, where models refuse to be prefilled."""
 
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
@@ -41,7 +48,7 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     if rules.json_apart:
         _fit_format(fitted, rules)
     if not rules.prefill and _ends_with_answer(fitted["messages"]):
-        fitted["messages"] = [*fitted["messages"], {"role": "user", "content": _CONTINUE}]
+        fitted["messages"] = [*fitted["messages"], {"role": "user", "content": CONTINUE}]
     return cast(ChatRequest, fitted)
 
 
@@ -106,10 +113,11 @@ def _fit_effort(fitted: dict[str, Any], rules: ModelRules) -> None:
 
 
 def _fit_parameters(fitted: dict[str, Any], rules: ModelRules) -> None:
-    if rules.sampling != "always":
-        samples = rules.takes_sampling(fitted.get("reasoning_effort"))
-        for name in _PENALTIES if samples else _SAMPLING + _PENALTIES:
+    if not rules.takes_sampling(fitted.get("reasoning_effort")):
+        for name in _SAMPLING:
             fitted.pop(name, None)
+    if not fitted.get("stop", True):  # an empty list or text is refused
+        del fitted["stop"]
     if rules.single_choice and fitted.get("n", 1) > 1:
         raise unsupported("n", "This model gives one choice per request.")
     tiers = rules.service_tiers

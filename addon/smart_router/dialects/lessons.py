@@ -57,7 +57,8 @@ _EVERYDAY = frozenset({"stop", "user", "store", "seed", "metadata", "provider", 
 
 _REFUSES = re.compile(
     r"not (?:supported|enabled|permitted|allowed|available|recognized|valid)|(?:does|do) not support|can ?not"
-    r"|unsupported|unrecognized|unknown|unexpected|invalid|extra_forbidden|must be|only the default|no longer"
+    r"|unsupported|unrecognized|unknown|unexpected|invalid|extra_forbidden|must be|no longer"
+    r"|only (?:the default|allowed|supported)"
 )
 _LISTS = re.compile(
     r"(?:supported|allowed|valid|permitted|possible)[\w ]*(?:are|is)?:?|must be|one of|expected"

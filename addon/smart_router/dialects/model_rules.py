@@ -51,7 +51,8 @@ class ModelRules:
     `forced_tools` says whether the model can be made to call a tool: always, only while it does not think,
     or never.
 
-    Parameters: `sampling` says whether temperature, top_p and logprobs are taken: always, never, or only with
+    Parameters: `sampling` says whether temperature, top_p, logprobs, penalties and
+    logit_bias are taken: always, never, or only with
     reasoning_effort "none". `dropped` are parameters that only tune and that the model refuses or ignores.
     `service_tiers` are the values taken, empty meaning any. `min_temperature` and `max_seed` bound values,
     `max_stops` the number of stop sequences. `fixed` are parameters of the chat wire that are added unless

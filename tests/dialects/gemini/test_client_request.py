@@ -375,6 +375,11 @@ THINKING: list[tuple[ModelRules, dict[str, Any], Any]] = [
         {"thinkingLevel": "MINIMAL", "includeThoughts": False},
     ),
     (LEVEL, {"thinkingLevel": "LOW"}, {"thinkingLevel": "LOW"}),
+    (
+        ModelRules(thinking="level", efforts=("low", "high")),
+        {"thinkingLevel": "MINIMAL"},
+        {"thinkingLevel": "LOW", "includeThoughts": True},
+    ),
     (BUDGET, {"thinkingLevel": "low"}, {"thinkingBudget": 1024, "includeThoughts": True}),
     (
         BUDGET,

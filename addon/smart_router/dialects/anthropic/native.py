@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.anthropic.carried import MARK, is_carried
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
+from smart_router.dialects.fitting import CONTINUE
 from smart_router.dialects.json_values import as_object, as_objects
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import with_model
@@ -58,6 +59,9 @@ def _fit(request: dict[str, Any], rules: ModelRules) -> bool:
     if limit and isinstance(asked, int) and asked > limit:
         request["max_tokens"] = limit
     _fit_thinking(request, rules)
+    messages = as_objects(request.get("messages"))
+    if not rules.prefill and messages and messages[-1].get("role") == "assistant":
+        request["messages"] = [*messages, {"role": "user", "content": CONTINUE}]
     if not rules.takes_sampling(None):
         for name in _SAMPLING:
             request.pop(name, None)
@@ -70,6 +74,8 @@ def _fit_thinking(request: dict[str, Any], rules: ModelRules) -> None:
     if kind == "adaptive" and rules.thinking == "budget":
         budget = int(request.get("max_tokens", 0) * _SHARE)
         request["thinking"] = {"type": "enabled", "budget_tokens": budget} if budget >= _MIN_BUDGET else None
+    elif kind == "disabled" and rules.thinking == "adaptive":
+        _stop_thinking(request, rules)
     elif kind == "enabled" and rules.thinking == "adaptive":
         request["thinking"] = {"type": "adaptive", "display": "summarized"}
     elif kind in ("adaptive", "enabled") and rules.thinking == "none" and rules != ModelRules():
@@ -84,6 +90,15 @@ def _fit_thinking(request: dict[str, Any], rules: ModelRules) -> None:
     for name in ("thinking", "output_config"):
         if name in request and not request[name]:
             del request[name]
+
+
+def _stop_thinking(request: dict[str, Any], rules: ModelRules) -> None:
+    """Ask for no thinking, or for the least of a model that always thinks."""
+    if rules.can_stop_thinking:
+        request["thinking"] = {"type": rules.off_as}
+        return
+    request["thinking"] = None
+    request["output_config"] = {**as_object(request.get("output_config")), "effort": rules.efforts[0]}
 
 
 def _without_thinking(request: dict[str, Any]) -> None:

@@ -56,7 +56,8 @@ def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContex
     if not asked or call.rules == ModelRules():
         return
     other_way = {"level": "thinkingBudget", "budget": "thinkingLevel"}.get(call.rules.thinking)
-    if other_way in asked:
+    level = str(asked.get("thinkingLevel", "")).lower()
+    if other_way in asked or (level and level not in (call.rules.efforts or level)):
         shown = {name: asked[name] for name in ("includeThoughts",) if name in asked}
         config["thinkingConfig"] = (write_thinking(request, call) or {}) | shown
     elif other_way is None:
