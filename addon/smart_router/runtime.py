@@ -136,7 +136,7 @@ class Runtime:
         continued = self.responses.continue_(body, client) if dialect is RESPONSES else Continued(body)
         request = dialect.read_request(continued.body, parameters)
         if dialect is RESPONSES:
-            self.responses.attach(request, continued, client)
+            self.responses.attach(request, continued, client, flow.id.replace("-", ""))
         fields = flow.request.headers.fields
         keys = session_keys(request, client, session_id(fields, request))
         asked = request["model"]

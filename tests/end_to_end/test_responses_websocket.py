@@ -25,6 +25,7 @@ from tests.testbed.responses_sdk import check_grammar
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("responses-websocket")]
 
 PATH = "/v1/responses"
+KEY = "long-random-key-of-a-laptop"
 MODEL = "deepseek/deepseek-flash"
 
 
@@ -35,7 +36,10 @@ async def router(
     env = provider_env(shared_provider.url, "anthropic", "google", "deepseek", "groq")
     options = {"router_max_body": "1m", "router_fast_path": fast_path}
     folder = tmp_path_factory.mktemp("websocket") / "router"
-    async with Router(folder, env=env, upstream=shared_provider.url, options=options) as router:
+    config = f'[clients]\nlaptop = "{KEY}"\n'
+    async with Router(
+        folder, env=env, config=config, upstream=shared_provider.url, options=options
+    ) as router:
         yield router
 
 
@@ -263,6 +267,18 @@ async def test_broken_handshakes(http: httpx.AsyncClient, wrong: dict[str, str],
     answer = await http.get(PATH, headers=HANDSHAKE | wrong)
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
+
+
+async def test_turns_are_those_of_the_client_whose_key_opened_the_connection(
+    provider: Provider, router: Router, http: httpx.AsyncClient
+) -> None:
+    key = {"authorization": f"Bearer {KEY}"}
+    async with socket(router, additional_headers=key) as ws:
+        await ws.send(create(store=True))
+        id_ = (await turn(ws))[-1]["response"]["id"]
+    assert (await http.get(f"{PATH}/{id_}", headers=key)).status_code == 200
+    assert (await http.get(f"{PATH}/{id_}")).status_code == 404
+    assert KEY not in str(provider.requests[0].headers)
 
 
 async def test_a_post_beside_a_websocket(

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from mitmproxy.http import Request
-
 from smart_router.api import local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
@@ -212,10 +210,9 @@ def parameters_of(target: Target, path: str) -> Mapping[str, str]:
     return {**dict(parse_qsl(query)), **target.parameters} if query else target.parameters
 
 
-def opens_websocket(target: Target, request: Request) -> bool:
-    """Return whether this is a handshake that the endpoint accepts."""
-    wanted = request.headers.get("upgrade", "").lower() == "websocket"
-    return wanted and target.endpoint.websocket and request.method == "GET"
+def opens_websocket(target: Target, method: str, upgrade: str) -> bool:
+    """Return whether this is the handshake of a WebSocket that the endpoint accepts."""
+    return target.endpoint.websocket and method == "GET" and upgrade.lower() == "websocket"
 
 
 def check_method(target: Target, method: str, upgrade: str = "") -> None:

@@ -235,11 +235,12 @@ class RequestHandler:
             raise target
         check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
-        if endpoints.opens_websocket(target, flow.request):
+        method, upgrade = flow.request.method, flow.request.headers.get("upgrade", "")
+        if endpoints.opens_websocket(target, method, upgrade):
             flow.response = websockets.accept(flow.request.headers)
             self.claims.accept_socket(flow.request)
             return None
-        endpoints.check_method(target, flow.request.method, flow.request.headers.get("upgrade", ""))
+        endpoints.check_method(target, method, upgrade)
         if claim.too_large:
             raise too_large(self.claims.max_body)
         return self._answer(flow, claim, router, target, found)

@@ -303,3 +303,14 @@ def test_errors_have_openai_s_shape() -> None:
 def test_another_model(body: bytes) -> None:
     path, changed = RESPONSES.with_model("/v1/responses", body, "b")
     assert (path, json.loads(changed)) == ("/v1/responses", {**json.loads(body), "model": "b"})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("chatcmpl-1", "resp_own"), ("", "resp_own"), ("resp_5", "resp_5"), ("resp-5", "resp_5")],
+)
+def test_a_response_has_an_id_of_its_own_unless_its_provider_gave_it_one(given: str, expected: str) -> None:
+    request: Any = RESPONSES.read_request(b'{"model": "m", "input": "Hi"}', {})
+    request["x_router"]["id"] = "own"
+    events = events_of(RESPONSES.open_writer(request).write([Start(given, "m", 1), Finish("stop"), End()]))
+    assert {event["response"]["id"] for event in events} == {expected}

@@ -35,7 +35,7 @@ def turn(there: ResponseStore, id_: str, text: str, previous: str | None = None,
     named = {"previous_response_id": previous} if previous else {}
     continued = there.continue_(body(input=text, **named, **fields), CLIENT)
     request: Any = RESPONSES.read_request(continued.body, {})
-    there.attach(request, continued, CLIENT)
+    there.attach(request, continued, CLIENT, "own")
     if "keep" in request["x_router"]:
         request["x_router"]["keep"](response(id_, said(id_)))
     return json.loads(continued.body)["input"]
@@ -54,7 +54,7 @@ def test_the_answer_names_the_response_before() -> None:
     turn(store, "r1", "a")
     continued = store.continue_(body(previous_response_id="r1"), CLIENT)
     request: Any = RESPONSES.read_request(continued.body, {})
-    store.attach(request, continued, CLIENT)
+    store.attach(request, continued, CLIENT, "own")
     assert request["x_router"]["echo"]["previous_response_id"] == "r1"
     assert "untranslatable" not in request["x_router"]
 
@@ -90,6 +90,14 @@ def test_a_conversation_whose_beginning_is_gone_is_not_continued() -> None:
     store.delete(CLIENT, "r1")
     with pytest.raises(ClientError, match="'r2' not found"):
         turn(store, "r3", "c", "r2")
+
+
+def test_a_provider_that_repeats_its_ids_makes_no_endless_conversation() -> None:
+    store = ResponseStore()
+    turn(store, "r1", "a")
+    turn(store, "r1", "b", "r1")
+    with pytest.raises(ClientError, match="'r1' not found"):
+        turn(store, "r2", "c", "r1")
 
 
 def test_references_are_replaced_by_their_items() -> None:

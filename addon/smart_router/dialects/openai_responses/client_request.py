@@ -38,8 +38,8 @@ def read_request(body: bytes) -> ChatRequest:
 
     Facts for the answer are in the `x_router` of the hub's request: `renamed` tools (see `Tools`), the fields
     that an answer repeats (`echo`), names of `hosted_tools`, and in `untranslatable` the field that only a
-    provider that speaks this API can honour, with a message. `keep`, which the store sets, gets the response
-    when it is complete. Raises ClientError (400, naming the field).
+    provider that speaks this API can honour, with a message. The store adds `id`, the response's own, and
+    `keep`, which gets the response when it is complete. Raises ClientError (400, naming the field).
     """
     sent = {name: value for name, value in read_object(body, RESPONSES_REQUEST).items() if value is not None}
     given = read_input(sent["input"])

@@ -44,11 +44,12 @@ _ID_KINDS = ("resp_", "resp-", "chatcmpl-", "msg_", "gen-")
 class ResponseObject:
     """Writes the object in each of its states, the parts that stay the same once.
 
-    `echo` are the fields of the request.
+    `echo` are the fields of the request. `own_id` takes the place of ids that are no responses' ids: those of
+    some providers are not unique.
     """
 
-    def __init__(self, echo: Mapping[str, Any], start: Start) -> None:
-        self.suffix = _suffix(start.id)
+    def __init__(self, echo: Mapping[str, Any], start: Start, own_id: str = "") -> None:
+        self.suffix = _suffix(start.id if start.id.startswith("resp") or not own_id else own_id)
         fields = {name: echo.get(name, default) for name, default in _ECHOED.items()}
         if tier := start.extra.get("service_tier"):
             fields["service_tier"] = tier

@@ -53,6 +53,7 @@ class ResponsesWriter:
         self.extension: Mapping[str, Any] | None = None
         self.final = b""
         self._echo = facts.get("echo") or {}
+        self._id: str = facts.get("id") or ""
         self._renamed = facts.get("renamed") or {}
         self._keep: Callable[[bytes], None] | None = facts.get("keep")
         self._out: list[bytes] = []
@@ -104,7 +105,7 @@ class ResponsesWriter:
                 self._end()
 
     def _begin(self, start: Start) -> ResponseObject:
-        self._response = ResponseObject(self._echo, start)
+        self._response = ResponseObject(self._echo, start, self._id)
         written = self._response.in_progress()
         self._say_response("response.created", written)
         self._say_response("response.in_progress", written)

@@ -109,16 +109,18 @@ class ResponseStore:
 
     def _conversation(self, client: str | None, last: str) -> list[Any]:
         """All items up to a response."""
-        turns: list[list[Any]] = []
+        turns: dict[str, list[Any]] = {}
         id_: str | None = last
         while id_ is not None:
             try:
                 turn = self.get(client, id_)
             except ClientError:
                 raise previous_not_found(last) from None
-            turns.append(turn.items)
+            if id_ in turns:  # a provider gave one id to two responses
+                raise previous_not_found(last)
+            turns[id_] = turn.items
             id_ = turn.previous
-        return [item for items in reversed(turns) for item in items]
+        return [item for items in reversed(turns.values()) for item in items]
 
     def _resolved(self, item: Any, client: str | None) -> Any:
         if as_object(item).get("type") != "item_reference" or not (id_ := as_text(item.get("id"))):
@@ -139,9 +141,10 @@ class ResponseStore:
             if owner == client:
                 yield from kept.items
 
-    def attach(self, request: ChatRequest, continued: Continued, client: str | None) -> None:
-        """Have the answer to a request kept, unless the client wants it not to be."""
+    def attach(self, request: ChatRequest, continued: Continued, client: str | None, id_: str) -> None:
+        """Have the answer to a request kept under this id, unless the client wants it not to be."""
         facts = cast(dict[str, Any], request["x_router"])  # made by this dialect
+        facts["id"] = id_
         echo = facts["echo"]
         if continued.previous:
             echo["previous_response_id"] = continued.previous
