@@ -110,3 +110,12 @@ def test_a_later_turn_with_another_beginning_is_found_by_its_session_id_alone() 
     by_user = [set(session_keys(request).sticky) for request in (one, other)]
     assert by_id[0] & by_id[1]
     assert not by_user[0] & by_user[1]
+
+
+def test_marks_of_prompt_caches_and_the_form_of_a_text_do_not_change_the_thread() -> None:
+    def keys(content: Any) -> Any:
+        return session_keys({"messages": [{"role": "user", "content": content}]})
+
+    part = {"type": "text", "text": "Hi"}
+    marked = {**part, "cache_control": {"type": "ephemeral"}}
+    assert keys([marked]) == keys([part]) == keys("Hi") != keys("Ho")

@@ -48,11 +48,11 @@ def _digests(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]
     for index, message in enumerate(messages):
         if message.get("role") == "assistant":
             yield index, hasher.hexdigest()
-        hasher.update(to_json(_essence(message)))  # JSON arrays need no mark between them
+        hasher.update(to_json(essence(message)))  # JSON arrays need no mark between them
     yield len(messages), hasher.hexdigest()
 
 
-def _essence(message: Mapping[str, Any]) -> list[Any]:
+def essence(message: Mapping[str, Any]) -> list[Any]:
     """All of a message that every client sends back."""
     content = message.get("content")
     text, attachments = content or "", []

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
+from smart_router.dialects.conversation import essence
 from smart_router.routing.decision import Candidate, Decision, Tier
 
 _INSTRUCTIONS = frozenset({"system", "developer"})
@@ -115,9 +116,9 @@ def _beginning(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Any] | None,
     for index, message in enumerate(messages):
         role = message.get("role")
         if role in _INSTRUCTIONS:
-            contents.append(message.get("content"))
+            contents.append(essence(message))
         elif role == "user":
-            contents.append(message.get("content"))
+            contents.append(essence(message))
             return contents, any(later.get("role") == "assistant" for later in messages[index + 1 :])
     return None, False
 

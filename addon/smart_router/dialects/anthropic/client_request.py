@@ -99,7 +99,7 @@ def _read_assistant(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _read_call(block: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": block["name"], "arguments": to_json(block["input"]).decode()}
-    return {"id": block["id"], "type": "function", "function": function} | _mark(block)
+    return {"id": block["id"], "type": "function", "function": function}
 
 
 def _read_reasoning(block: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]]:
