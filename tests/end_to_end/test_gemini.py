@@ -202,3 +202,28 @@ async def test_models_have_googles_shape_and_their_limits(
     assert (one.name, one.input_token_limit) == (flash.name, flash.input_token_limit)
     missing = await http.get("/v1beta/models/none")
     assert (missing.status_code, missing.json()["error"]["status"]) == (404, "NOT_FOUND")
+
+
+async def test_google_counts_the_tokens_of_its_own_models(provider: Provider, google: genai.Client) -> None:
+    provider.on(Answer(body=b'{"totalTokens": 31, "promptTokensDetails": []}'))
+    counted = await google.aio.models.count_tokens(model="gemini-3.8-flash", contents="Hi")
+    assert counted.total_tokens == 31
+    assert provider.requests[0].path == "/google/v1beta/models/gemini-3.8-flash:countTokens"
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_tokens_for_other_models_are_estimated_and_the_answer_says_so(
+    provider: Provider, http: httpx.AsyncClient, wrapped: bool
+) -> None:
+    body = {"contents": [{"parts": [{"text": "x" * 400}]}]}
+    answer = await http.post(
+        f"{GROQ}:countTokens", json={"generateContentRequest": body} if wrapped else body
+    )
+    assert 100 <= answer.json()["totalTokens"] <= 110
+    assert answer.headers["x-router-token-count"].startswith("estimated")
+    assert provider.requests == []
+
+
+async def test_count_of_a_bad_request_is_refused(provider: Provider, http: httpx.AsyncClient) -> None:
+    answer = await http.post(f"{GROQ}:countTokens", json={"contents": [{"parts": "x"}]})
+    assert (answer.status_code, provider.requests) == (400, [])

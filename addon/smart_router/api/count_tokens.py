@@ -7,6 +7,7 @@ from mitmproxy import http
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.router_headers import router_headers
 from smart_router.dialects.anthropic.client import CountTokensClient
+from smart_router.dialects.gemini.client import GeminiCountClient
 from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, MEDIA_TOKENS, prompt_tokens
 
 METHOD = (
@@ -19,7 +20,9 @@ def estimated_count(exchange: Exchange) -> http.Response | None:
     """Return the answer to a request to count its tokens; None for other requests, and where the provider of
     the first candidate counts."""
     dialect = exchange.dialect
-    if not isinstance(dialect, CountTokensClient) or exchange.decision.candidates[0].provider == "anthropic":
+    if not isinstance(dialect, CountTokensClient | GeminiCountClient):
+        return None
+    if exchange.decision.candidates[0].provider == dialect.counter:
         return None
     headers = {
         "content-type": "application/json",

@@ -18,6 +18,7 @@ from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.anthropic.client import COUNT_TOKENS, MESSAGES
 from smart_router.dialects.base import ClientDialect, find_by_path
 from smart_router.dialects.client_errors import ErrorBody, gemini_error, openai_error
+from smart_router.dialects.gemini.client import COUNT_TOKENS as GEMINI_COUNT
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.client import RESPONSES
@@ -75,6 +76,13 @@ ROWS = (
     ),
     Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True, websocket=True),
     Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
+    Endpoint(
+        "gemini count tokens",
+        _gemini("countTokens"),
+        ("POST",),
+        dialect=GEMINI_COUNT,
+        intercepted=True,
+    ),
     Endpoint(
         "stream generate",
         _gemini("streamGenerateContent"),

@@ -52,7 +52,6 @@ _GEMINI_HINT = (
 )
 _BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
 _GEMINI_ACTIONS = (
-    "counttokens",
     "embedcontent",
     "batchembedcontents",
     "predict",

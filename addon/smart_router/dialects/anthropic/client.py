@@ -50,6 +50,7 @@ class CountTokensClient(MessagesClient):
     """`POST /v1/messages/count_tokens`: answered by Anthropic for its own models, else estimated here."""
 
     name = "anthropic-count"
+    counter = "anthropic"
     operation = "count_tokens"
     request_path = re.compile(r"/v1/messages/count_tokens$")
     keep_alive = b""

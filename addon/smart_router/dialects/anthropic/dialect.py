@@ -12,8 +12,9 @@ from smart_router.dialects.anthropic.native import native_body
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.counts import counted
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import ChatCompletion, ChatRequest, Choice, Message
+from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
 from smart_router.errors import UpstreamError
 
@@ -60,7 +61,7 @@ class AnthropicDialect:
             return failure
         blocks = message.get("content")
         if blocks is None and "input_tokens" in message:
-            return _count(call)
+            return counted(call)
         if not isinstance(blocks, list):
             return broken("has no content")
         stream = AnthropicStream(call)
@@ -69,20 +70,6 @@ class AnthropicDialect:
     def open_stream(self, call: CallContext) -> AnthropicStream:
         """A reader for a streamed answer."""
         return AnthropicStream(call)
-
-
-def _count(call: CallContext) -> ChatCompletion:
-    """The answer to a request to count tokens: not empty, without text and usage, as it costs nothing."""
-    message: Message = {"role": "assistant", "content": None, "annotations": [], "images": [{}]}
-    choice: Choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    id_ = call.mint("count", 0)
-    return {
-        "id": id_,
-        "object": "chat.completion",
-        "created": call.now,
-        "model": call.model,
-        "choices": [choice],
-    }
 
 
 def _steps(message: dict[str, Any], blocks: list[Any]) -> list[dict[str, Any]]:

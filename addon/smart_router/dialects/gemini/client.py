@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
+from pydantic_core import to_json
+
 from smart_router.dialects.client_errors import gemini_error
+from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.gemini.client_answer import GeminiStreamWriter, write_response
 from smart_router.dialects.gemini.client_request import read_generate_request
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
@@ -24,9 +27,8 @@ class GeminiClient:
     operation = "generate_content"
     keep_alive = b""  # Google's clients accept nothing but events
 
-    def __init__(self, *, streams: bool) -> None:
-        self._streams = streams
-        method = "streamGenerateContent" if streams else "generateContent"
+    def __init__(self, *, method: str = "generateContent") -> None:
+        self._streams = method.startswith("stream")
         self.request_path = re.compile(rf"/models/(?P<model>.+):{method}$", re.IGNORECASE)
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
@@ -59,10 +61,37 @@ class GeminiClient:
         return gemini_error(error)
 
 
+class GeminiCountClient(GeminiClient):
+    """`countTokens`: answered by Google for its own models (`counter`), else estimated by the router.
+
+    The body is a request's contents, or a whole request in `generateContentRequest`.
+    """
+
+    name = "gemini-count"
+    counter = "google"
+    operation = "count_tokens"
+
+    def __init__(self) -> None:
+        super().__init__(method="countTokens")
+
+    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
+        """Read and check a request. Raises ClientError (400, naming the field)."""
+        request = read_json(body)
+        for name in ("generateContentRequest", "generate_content_request"):
+            if isinstance(request, dict) and isinstance(request.get(name), dict):
+                return super().read_request(to_json(request[name]), parameters)
+        return super().read_request(body, parameters)
+
+    def write_count(self, tokens: int) -> bytes:
+        """Write the answer for a number of tokens."""
+        return b'{"totalTokens":%d}' % tokens
+
+
 def _notes(request: ChatRequest) -> dict[str, Any]:
     """The facts about a request that the hub has no field for."""
     return as_object(cast(dict[str, Any], request).get("x_router"))
 
 
-GENERATE = GeminiClient(streams=False)
-STREAM_GENERATE = GeminiClient(streams=True)
+GENERATE = GeminiClient()
+STREAM_GENERATE = GeminiClient(method="streamGenerateContent")
+COUNT_TOKENS = GeminiCountClient()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.counts import counted
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
@@ -20,6 +21,10 @@ from smart_router.errors import UpstreamError
 
 METHODS = {False: "generateContent", True: "streamGenerateContent?alt=sse"}
 """The method's name in the path, by whether the provider is to stream."""
+
+
+COUNT = "gemini-count"
+"""The format of clients that have tokens counted."""
 
 
 class GeminiDialect:
@@ -37,17 +42,21 @@ class GeminiDialect:
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
         """A Gemini client's own body; clients that want a JSON array are answered in translation."""
+        headers = {"content-type": "application/json"}
+        if received.format == COUNT:
+            return ProviderRequest(_path(call, "countTokens"), headers, received.body)
         if received.format != self.name or as_object(request.get("x_router")).get("array"):
             return None
-        body = native_body(received.body, request, call)
-        return ProviderRequest(_path(call), {"content-type": "application/json"}, body)
+        return ProviderRequest(_path(call), headers, native_body(received.body, request, call))
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""
         return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer: a stream of one object."""
+        """A whole answer: a stream of one object, or a number of tokens."""
+        if b'"totalTokens"' in body and _is_count(body):
+            return counted(call)
         stream = self.open_stream(call)
         return fold([*stream.feed(body), *stream.close()])
 
@@ -56,5 +65,13 @@ class GeminiDialect:
         return GeminiStream(AnswerReader(call), limit=call.max_event)
 
 
-def _path(call: CallContext) -> str:
-    return f"/models/{quote(call.model, safe='')}:{METHODS[call.stream]}"
+def _path(call: CallContext, method: str = "") -> str:
+    return f"/models/{quote(call.model, safe='')}:{method or METHODS[call.stream]}"
+
+
+def _is_count(body: bytes) -> bool:
+    try:
+        answer = as_object(from_json(body))
+    except ValueError:
+        return False
+    return "totalTokens" in answer and "candidates" not in answer
