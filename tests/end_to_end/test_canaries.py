@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -23,6 +24,22 @@ ENV_KEY = f"sk-{CANARY}-env-0123456789"
 STORED_KEY = f"sk-{CANARY}-stored-0123456789"
 CLIENT_KEY = f"sk-{CANARY}-client-0123456789"
 HELLO = [{"role": "user", "content": "hello"}]
+
+
+OTHER_FORMATS: list[tuple[str, dict[str, str], Any]] = [
+    (path, headers, {**body, "model": "anthropic/claude-opus-4-8"})
+    for path, headers, body in (
+        ("/v1/messages?beta=true", {"x-api-key": CLIENT_KEY}, {"messages": HELLO, "max_tokens": 9}),
+        ("/v1/messages", {"authorization": f"Bearer {CLIENT_KEY}"}, {"messages": HELLO, "max_tokens": 9}),
+        (f"/v1/responses?api_key={CLIENT_KEY}", {}, {"input": "hello"}),
+        (
+            f"/v1beta/models/anthropic%2Fclaude-opus-4-8:generateContent?key={CLIENT_KEY}",
+            {"x-goog-api-key": CLIENT_KEY},
+            {"contents": [{"parts": [{"text": "hello"}]}]},
+        ),
+    )
+]
+"""Requests of the other formats, with a key wherever their clients put one."""
 
 
 def fill_store(config: Path, state: Path) -> None:
@@ -50,6 +67,10 @@ async def ask(web: Web, url: str) -> list[str]:
                 headers={"authorization": f"Bearer {CLIENT_KEY}"},
             )
             told.append(f"{answer.status_code} {answer.headers} {answer.text}")
+    for path, headers, body in OTHER_FORMATS:
+        answer = await web.http.post(url + path, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        told.append(f"{answer.status_code} {answer.headers} {answer.text}")
     local = [(await web.http.get(url + path)).text for path in ("/health", "/v1/models", "/router/stats")]
     return told + local
 
@@ -82,7 +103,7 @@ async def test_secrets_are_in_requests_and_in_the_store_alone(
     saved, har = tmp_path / "flows.mitm", tmp_path / "flows.har"
     state = tmp_path / "state"
     fill_store(tmp_path / "no-config.toml", state)
-    env = provider_env(provider.url, "openai", "groq", "xai") | {"OPENAI_API_KEY": ENV_KEY}
+    env = provider_env(provider.url, "openai", "groq", "xai", "anthropic") | {"OPENAI_API_KEY": ENV_KEY}
     env |= {"SMART_ROUTER_STATE": str(state), "GROQ_API_KEY": "", "XAI_API_KEY": ""}
     arguments = web_arguments(hardump=str(har), router_audit_content="true")
     router = await start_router(env=env, args=["-w", str(saved)], **arguments)
