@@ -120,9 +120,11 @@ ERRORS = [
     ("POST", f"{GROQ}:generateContent", {"contents": "x" * (1 << 20)}, 413, "INVALID_ARGUMENT", "large"),
     ("POST", "/v1beta/models/none:generateContent", HI, 404, "NOT_FOUND", "none"),
     ("GET", f"{GROQ}:generateContent", None, 405, "INVALID_ARGUMENT", "GET is not allowed"),
+    ("POST", f"{GROQ}:generateContent", {**HI, "cachedContent": "cachedContents/x"}, 400,
+     "INVALID_ARGUMENT", "cached there"),
     ("POST", f"{GROQ}:embedContent", HI, 404, "NOT_FOUND", "not served"),
     ("POST", "/v1beta/cachedContents", HI, 404, "NOT_FOUND", "not served"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "name", "said"), ERRORS)
@@ -227,3 +229,13 @@ async def test_tokens_for_other_models_are_estimated_and_the_answer_says_so(
 async def test_count_of_a_bad_request_is_refused(provider: Provider, http: httpx.AsyncClient) -> None:
     answer = await http.post(f"{GROQ}:countTokens", json={"contents": [{"parts": "x"}]})
     assert (answer.status_code, provider.requests) == (400, [])
+
+
+async def test_tools_that_only_google_runs_are_left_out_and_named(
+    provider: Provider, http: httpx.AsyncClient
+) -> None:
+    provider.on(chat_answer("Hello."))
+    answer = await http.post(f"{GROQ}:generateContent", json={**HI, "tools": [{"google_search": {}}]})
+    assert answer.status_code == 200
+    assert "googleSearch" in answer.headers["x-router-why"]
+    assert "tools" not in provider.requests[0].json

@@ -36,6 +36,8 @@ docs); a larger one is "high", and -1 leaves the effort to the model."""
 
 _ENUM = "text/x.enum"
 
+_CACHED = "only Google has the content that is cached there: name one of its models"
+
 
 def read_generate_request(body: bytes, model: str, *, stream: bool) -> ChatRequest:
     """Read and check a request. Raises ClientError (400, naming the field).
@@ -53,6 +55,8 @@ def read_generate_request(body: bytes, model: str, *, stream: bool) -> ChatReque
         **{ours: config[theirs] for theirs, ours in _CONFIG.items() if config.get(theirs) not in (None, [])},
         "x_router": {"thoughts": bool(thinking.get("includeThoughts")), "hosted_tools": hosted},
     }
+    if request.get("cachedContent"):
+        chat["x_router"]["untranslatable"] = ("cachedContent", _CACHED)
     if chat.get("logprobs") and (rivals := config.get("logprobs")):
         chat["top_logprobs"] = rivals
     if effort := _read_effort(thinking):
