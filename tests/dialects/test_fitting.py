@@ -338,3 +338,22 @@ def test_fitting_twice_changes_nothing_more(model: tuple[str, str], data: st.Dat
         return
     assert repr(request) == before
     assert fit_request(fitted, rules) == fitted
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "prompt", "sent"),
+    [
+        ("groq/openai/gpt-oss-120b", 1_000, "Hello", 1_000),
+        ("openai/gpt-4.1", 128_000, "Hello", 32_768),  # its output limit
+        ("deepseek/deepseek-v4-pro", 900_000, "Hello", 384_000),
+        ("cerebras/gpt-oss-120b", 128_000, "word " * 36_000, 71_000),  # what the prompt leaves of 131,072
+        ("cerebras/gpt-oss-120b", 128_000, "word " * 200_000, 16_384),  # never less than an eighth
+        ("a-server-of-mine/its-model", 128_000, "Hello", 128_000),
+    ],
+)
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_of_the_answer_is_one_that_the_model_has_room_for(
+    model: str, asked: int, prompt: str, sent: int, name: str
+) -> None:
+    fitted = fit(model, messages=[{"role": "user", "content": prompt}], **{name: asked})
+    assert fitted[name] == pytest.approx(sent, abs=100)

@@ -16,6 +16,9 @@ from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import unsupported
 
+_BYTES_PER_TOKEN = 3
+"""Fewer than most text has, so that the prompt's estimated size is rather too large."""
+
 _SAMPLING = (
     "temperature",
     "top_p",
@@ -47,6 +50,7 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     _fit_parameters(fitted, rules)
     if rules.json_apart:
         _fit_format(fitted, rules)
+    _fit_length(fitted, rules)
     if not rules.prefill and _ends_with_answer(fitted["messages"]):
         fitted["messages"] = [*fitted["messages"], {"role": "user", "content": CONTINUE}]
     return cast(ChatRequest, fitted)
@@ -130,6 +134,19 @@ def _fit_parameters(fitted: dict[str, Any], rules: ModelRules) -> None:
         fitted["stop"] = fitted["stop"][: rules.max_stops]
     if rules.min_temperature and "temperature" in fitted:
         fitted["temperature"] = max(fitted["temperature"], rules.min_temperature)
+
+
+def _fit_length(fitted: dict[str, Any], rules: ModelRules) -> None:
+    """Lower a limit of the answer to what the model can give, and to the room that the prompt leaves."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        asked = fitted.get(name)
+        if not isinstance(asked, int):
+            continue
+        limit = min(asked, rules.max_output or asked)
+        if rules.context is not None and limit > rules.context // 2:
+            size = len(to_json([fitted.get("messages"), fitted.get("tools")]))
+            limit = min(limit, max(rules.context // 8, rules.context - size // _BYTES_PER_TOKEN))
+        fitted[name] = limit
 
 
 def _fit_format(fitted: dict[str, Any], rules: ModelRules) -> None:

@@ -13,6 +13,10 @@ from smart_router.errors import ClientError
 CHARACTERS_PER_TOKEN = 4
 """A rough mean over English and code; only used to leave out models whose context is far too small."""
 
+MOST_RESERVED = 8_192
+"""Tokens that are kept free for an answer. Agents allow answers as long as their own model's longest: a model
+with less room serves them as well, with a lower limit."""
+
 MEDIA_TOKENS = 1_500
 """Assumed cost of an image, sound or file, instead of the length of its base64 text."""
 
@@ -57,7 +61,8 @@ def needs_of(request: ChatRequest) -> Needs:
             if isinstance(kind, str) and kind in _PART_NEEDS:
                 fields.setdefault(_PART_NEEDS[kind], f"messages[{i}].content[{j}]")
     answer = request.get("max_completion_tokens") or request.get("max_tokens")
-    return Needs(fields, prompt_tokens(request) + (answer if isinstance(answer, int) else 0))
+    reserved = min(answer, MOST_RESERVED) if isinstance(answer, int) else 0
+    return Needs(fields, prompt_tokens(request) + reserved)
 
 
 def prompt_tokens(request: ChatRequest) -> int:
