@@ -199,7 +199,7 @@ async def test_no_provider_gets_another_one_s_reasoning(
     items = await first_turn(provider, workers[0], loop)
     await workers[1].post(PATH, json=request(LOOPS[to][0], items, stream=True))
     sent = provider.requests[-1].body
-    assert b"smart-router-" not in sent
+    assert b"smart-router." not in sent
     foreign = {"anthropic": b"c2ln", "openai": b"gAAAenc"}[loop]
     ours = {loop} | ({"codex"} if loop == "openai" else set())
     assert (foreign in sent) == (to in ours)

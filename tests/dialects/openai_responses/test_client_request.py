@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.openai_chat.client import read_request as read_chat
 from smart_router.dialects.openai_responses.client import RESPONSES
-from smart_router.dialects.openai_responses.packed_reasoning import pack, unpack
+from smart_router.dialects.packed_reasoning import pack, unpack
 from smart_router.errors import ClientError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 
@@ -163,7 +163,7 @@ def test_vendors_own_encrypted_reasoning_keeps_its_id() -> None:
     ]
 
 
-@pytest.mark.parametrize("damaged", ["smart-router-1.", "smart-router-1.!", "smart-router-1.W10=x"])
+@pytest.mark.parametrize("damaged", ["smart-router.", "smart-router.!", "smart-router.W10=x"])
 def test_damaged_packed_reasoning_is_dropped(damaged: str) -> None:
     assert unpack(damaged) == []
 
@@ -210,6 +210,8 @@ CHOICES: list[tuple[Any, Any]] = [
     ({"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}),
     ({"type": "custom", "name": "patch"}, {"type": "function", "function": {"name": "patch"}}),
     ({"type": "web_search"}, None),
+    ({"type": "allowed_tools", "tools": 0}, None),
+    ({"type": "allowed_tools", "tools": ["f"]}, None),
     (
         {"type": "allowed_tools", "mode": "required",
          "tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]},

@@ -11,7 +11,7 @@ import pytest
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
 from smart_router.dialects.openai_responses.client import RESPONSES
-from smart_router.dialects.openai_responses.packed_reasoning import unpack
+from smart_router.dialects.packed_reasoning import unpack
 from smart_router.errors import ClientError, UpstreamError
 from tests.testbed.responses_sdk import accumulate, events_of
 

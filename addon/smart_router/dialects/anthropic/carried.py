@@ -8,42 +8,34 @@ the next turn finds them in any worker, and Anthropic never gets them.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from pydantic_core import from_json, to_json
-
+from smart_router.dialects import packed_reasoning
 from smart_router.dialects.anthropic.messages import THINKING_BLOCKS
-from smart_router.dialects.json_values import as_objects, as_text
+from smart_router.dialects.packed_reasoning import is_packed, pack, unpack
 
 NATIVE_FORMAT = "anthropic-claude-v1"
 """The format of Anthropic's own reasoning, whose signatures are not wrapped."""
 
-MARK = b"smart-router."
-_MARK = MARK.decode()
+MARK = packed_reasoning.MARK.encode()
 
 
 def wrap(details: Sequence[Mapping[str, Any]]) -> str:
     """Return a signature that holds these details."""
-    return _MARK + (urlsafe_b64encode(to_json(details)).decode() if details else "")
+    return pack(details) if details else packed_reasoning.MARK
 
 
 def unwrap(signature: str) -> list[dict[str, Any]] | None:
     """Return the details in a signature, an empty list if it is damaged; None if it is Anthropic's."""
-    if not signature.startswith(_MARK):
-        return None
-    try:
-        return as_objects(from_json(urlsafe_b64decode(signature[len(_MARK) :])))
-    except ValueError:
-        return []
+    return cast(list[dict[str, Any]], unpack(signature)) if is_packed(signature) else None
 
 
 def is_carried(block: object) -> bool:
     """Return whether a content block is another provider's reasoning."""
     if not isinstance(block, dict) or block.get("type") not in THINKING_BLOCKS:
         return False
-    return as_text(block.get("signature") or block.get("data")).startswith(_MARK)
+    return is_packed(block.get("signature") or block.get("data"))
 
 
 def tool_id(id_: str) -> str:

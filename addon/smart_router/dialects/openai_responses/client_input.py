@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.json_values import as_count, as_objects, as_text
 from smart_router.dialects.openai_responses.client_tools import read_call
-from smart_router.dialects.openai_responses.packed_reasoning import is_packed, unpack
+from smart_router.dialects.packed_reasoning import is_packed, unpack
 
 _REASONING_FORMAT = "openai-responses-v1"
 """The format of encrypted content that was not packed: it came from OpenAI untranslated."""

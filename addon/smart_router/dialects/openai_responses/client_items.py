@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.fold import join_details
 from smart_router.dialects.hub import ReasoningDetail
 from smart_router.dialects.openai_responses.client_tools import ClientTool, custom_input
-from smart_router.dialects.openai_responses.packed_reasoning import pack
+from smart_router.dialects.packed_reasoning import pack
 
 Say = Callable[[bytes], None]
 """Sends an event that is complete but for its sequence number and the closing brace."""

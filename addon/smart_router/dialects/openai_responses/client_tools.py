@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.json_values import as_object, as_objects, as_text
 from smart_router.dialects.tool_names import short_name
 
 
@@ -95,7 +95,7 @@ def read_choice(choice: str | Mapping[str, Any], hosted: Iterable[str]) -> str |
     if isinstance(choice, str):
         return choice
     if choice["type"] == "allowed_tools":
-        tools = [_chosen(tool) for tool in choice.get("tools") or () if as_object(tool).get("name")]
+        tools = [_chosen(tool) for tool in as_objects(choice.get("tools")) if tool.get("name")]
         allowed = {"mode": choice.get("mode") or "auto", "tools": tools}
         return {"type": "allowed_tools", "allowed_tools": allowed} if tools else None
     return None if choice["type"] in hosted or not choice.get("name") else _chosen(choice)

@@ -12,8 +12,8 @@ from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import with_model
 from smart_router.dialects.openai_responses.input import reasoning_items
-from smart_router.dialects.openai_responses.packed_reasoning import MARK, is_packed, unpack
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
+from smart_router.dialects.packed_reasoning import MARK, is_packed, unpack
 
 _MARK = MARK.encode()
 _SAMPLING = ("temperature", "top_p", "top_logprobs")
