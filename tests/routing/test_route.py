@@ -92,13 +92,6 @@ def test_candidates_have_what_the_request_needs(request_: Any, expected: list[st
         (chat([{"type": "input_audio"}]), "unsupported_parameter", "messages[0].content[0]"),
     ],
 )
-def test_a_high_limit_of_the_answer_rules_no_model_out() -> None:
-    """Agents allow as much as their own model can give."""
-    roomy = world(provider("a", "s", context=20_000))
-    decision = decide(chat("hi", max_tokens=128_000), providers=roomy, usable=only("a"), configured=only("a"))
-    assert "a/s" in chain(decision)
-
-
 def test_nobody_able_is_400_naming_the_field(request_: Any, code: str, param: str) -> None:
     with pytest.raises(ClientError) as caught:
         decide(request_, usable=only("a"), configured=only("a"))
@@ -187,3 +180,10 @@ def test_a_provider_that_no_tier_names_serves_when_it_alone_has_a_credential() -
     assert chain(decide(chat(HARD), **here)) == ["server/only"]
     here |= {"usable": only("a", "own"), "configured": only("a", "own")}
     assert not any(name.startswith("own/") for name in chain(decide(chat("hi"), **here)))
+
+
+def test_a_high_limit_of_the_answer_rules_no_model_out() -> None:
+    """Agents allow as much as their own model can give."""
+    roomy = world(provider("a", "s", context=20_000))
+    decision = decide(chat("hi", max_tokens=128_000), providers=roomy, usable=only("a"), configured=only("a"))
+    assert "a/s" in chain(decision)
