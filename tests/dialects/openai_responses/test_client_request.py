@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.formats import DIALECTS
+from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.client import read_request as read_chat
 from smart_router.dialects.openai_responses.client import RESPONSES
+from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
 from smart_router.dialects.packed_reasoning import pack, unpack
 from smart_router.errors import ClientError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
@@ -315,7 +319,10 @@ def test_requests_are_read_or_refused(data: st.DataObject) -> None:
     broken = json.dumps(replace_somewhere(EVERYTHING, data, data.draw(ANYTHING))).encode()
     try:
         request = RESPONSES.read_request(broken, {})
+        RESPONSES.open_writer(request)
+        call = CallContext("p", "m", True, 1, "r", extras={"project": "p"}, virtual=True)
+        for dialect in (*DIALECTS.values(), ResponsesDialect(CODEX)):
+            if not dialect.write_native(Received("responses", "/v1/responses", {}, broken), request, call):
+                dialect.write_request(request, call)
     except ClientError as error:
         assert error.status == 400
-    else:
-        RESPONSES.open_writer(request)
