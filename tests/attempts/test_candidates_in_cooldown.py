@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 import pytest
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exhausted, Wait
 from smart_router.attempts.limits import Limits
-from smart_router.attempts.retries import MOST, PER_SECOND, RetryBudget
+from smart_router.attempts.retries import MOST, MOST_UNPROVEN, PER_SECOND, RetryBudget
 from smart_router.auth.cooldowns import PROBE_GAP
+from smart_router.auth.outliers import RUN
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass
 from tests.testbed.exchanges import A1, ENV, PROVIDERS, B, C, error, exchange, tried
@@ -117,6 +120,23 @@ def test_retries_have_a_budget_and_first_attempts_do_not() -> None:
         assert one.number
         attempts += one.number
     assert 500 <= attempts <= 1.2 * 500 + MOST + PER_SECOND
+
+
+def test_retries_at_a_silent_candidate_are_bounded_however_many_requests_wait_for_it() -> None:
+    auth, budget, retries, now = AuthStore(ENV, PROVIDERS), RetryBudget(), 0, 0.1
+    texts = ([{"role": "user", "content": f"Question {number}"}] for number in range(300))
+    storm = [exchange("c/m", "b/m", auth=auth, budget=budget, messages=text) for text in texts]
+    assert {tried(one.next_step(0.0)) for one in storm} == {C}
+    for one in storm:
+        one.failed(error("server"), now)
+    waiting = [(now, number) for number in range(len(storm))]
+    while waiting:
+        now, number = heappop(waiting)
+        step = storm[number].next_step(now)
+        retries += isinstance(step, Attempt)  # which gets no answer
+        if isinstance(step, Wait):
+            heappush(waiting, (now + step.seconds, number))
+    assert RUN < retries <= RUN + MOST_UNPROVEN + MOST + PER_SECOND * now
 
 
 @pytest.mark.parametrize(("kind", "status"), [("auth", 503), ("model_not_found", 503), ("quota", 429)])

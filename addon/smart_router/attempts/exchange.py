@@ -32,6 +32,7 @@ from smart_router.attempts.retries import (
     is_failing,
     is_over_soon,
     is_proven,
+    may_insist,
 )
 from smart_router.auth.cooldowns import FAULTS, LIMITS, Hold
 from smart_router.auth.profiles import Profile
@@ -293,11 +294,11 @@ class Exchange:
         the budget. Where that is not known yet, it is waited for a while until it is."""
         if is_proven(picked) or self.services.budget.take(now):
             return True
-        failing = is_failing(picked)
-        if not failing and self.insists:
+        if self.insists and may_insist(picked):
             return True
-        self.throttled |= failing
-        self.hesitates |= not failing
+        undecided = not self.insists and not is_failing(picked)
+        self.throttled |= not undecided
+        self.hesitates |= undecided
         return False
 
     def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError, now: float) -> bool:

@@ -37,6 +37,8 @@ LOOK = 0.2
 PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
 """The retry budget: what each request and each second add to it, and what it holds at most."""
 
+MOST_UNPROVEN = 20
+"""Retries of a candidate between two successes, beyond the budget, while nothing shows that it fails."""
 
 VOLATILE = frozenset(
     {"model", "user", "metadata", "seed", "stream", "stream_options", "safety_identifier", "x_router"}
@@ -66,6 +68,11 @@ def fingerprint(request: ChatRequest) -> bytes:
 def is_failing(picked: Picked) -> bool:
     """Return whether attempts there are known to fail."""
     return picked.probe or picked.recent.run >= RUN
+
+
+def may_insist(picked: Picked) -> bool:
+    """Return whether a request that has waited in vain for others' outcomes may try there all the same."""
+    return not is_failing(picked) and picked.recent.retries < MOST_UNPROVEN
 
 
 def is_proven(picked: Picked) -> bool:
