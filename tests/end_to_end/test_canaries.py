@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from websockets.asyncio.client import connect
 
 from smart_router.auth.store import AuthStore
 from smart_router.config import load_config
@@ -71,8 +73,21 @@ async def ask(web: Web, url: str) -> list[str]:
         answer = await web.http.post(url + path, json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         told.append(f"{answer.status_code} {answer.headers} {answer.text}")
+    told += await ask_by_websocket(url)
     local = [(await web.http.get(url + path)).text for path in ("/health", "/v1/models", "/router/stats")]
     return told + local
+
+
+async def ask_by_websocket(url: str) -> list[str]:
+    """A turn over a WebSocket; its messages."""
+    shown = {"authorization": f"Bearer {CLIENT_KEY}"}
+    asked = {"type": "response.create", "model": "anthropic/claude-opus-4-8", "input": "hello"}
+    told: list[str] = []
+    async with connect(f"ws{url.removeprefix('http')}/v1/responses", additional_headers=shown) as socket:
+        await socket.send(json.dumps(asked))
+        while not told or "response.completed" not in told[-1]:
+            told.append(str(await asyncio.wait_for(socket.recv(), 10)))
+    return told
 
 
 async def shown_in_mitmweb(web: Web) -> list[str]:
