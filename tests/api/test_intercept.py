@@ -125,7 +125,9 @@ def test_unmapped_name_is_an_error() -> None:
     assert caught.value.status == 404
 
 
-@pytest.mark.parametrize("entry", ["", "=auto", "host=often", "https://api.openai.com", "host:x", "a b"])
+@pytest.mark.parametrize(
+    "entry", ["", "=auto", "host=often", "https://api.openai.com", "host:x", "a b", "codex,gemini-cli"]
+)
 def test_error_names_the_wrong_entry(entry: str) -> None:
     with pytest.raises(ValueError, match="router_intercept"):
         read_interception([entry], [])

@@ -26,7 +26,7 @@ from smart_router.providers.registry import PROVIDERS
 
 Names = Literal["keep", "map", "auto"]
 
-_ENTRY = re.compile(r"(?P<host>[^/:=\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
+_ENTRY = re.compile(r"(?P<host>[^/:=,\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
 
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
@@ -121,7 +121,7 @@ def _rule(entry: str) -> InterceptRule:
     found = _ENTRY.fullmatch(entry.strip())
     if found is None or (found["names"] or "keep") not in get_args(Names):
         raise ValueError(
-            f"router_intercept: {entry!r} is not HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES "
+            f"router_intercept: {entry!r} is not one HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES "
             f"and {', '.join(PRESETS)} as names of hosts"
         )
     port = int(found["port"]) if found["port"] else None
