@@ -121,8 +121,8 @@ def _rule(entry: str) -> InterceptRule:
     found = _ENTRY.fullmatch(entry.strip())
     if found is None or (found["names"] or "keep") not in get_args(Names):
         raise ValueError(
-            f"router_intercept: {entry!r} is not one HOST[:PORT][/BASE][=NAMES], with keep, map or auto as NAMES "
-            f"and {', '.join(PRESETS)} as names of hosts"
+            f"router_intercept: {entry!r} is not one HOST[:PORT][/BASE][=NAMES], with keep, map or auto as "
+            f"NAMES and {', '.join(PRESETS)} as names of hosts"
         )
     port = int(found["port"]) if found["port"] else None
     return InterceptRule(found["host"].lower(), port, found["base"] or "", found["names"] or "keep")  # type: ignore[arg-type]
