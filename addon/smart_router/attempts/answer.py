@@ -51,15 +51,23 @@ class Answer:
         assert attempt is not None, "an answer is an attempt's"
         return scope_of(self.exchange.client, attempt.candidate)
 
+    @property
+    def _wants_texts(self) -> bool:
+        """True if the provider wants its unsigned reasoning back."""
+        attempt = self.exchange.attempt
+        return attempt is not None and attempt.call.quirks.history in ("if_known", "turn_at_hand")
+
     def take(self, events: Sequence[Event]) -> None:
         """Hold these events, which contain no Failure."""
         self._held += events
-        self._reasoning.take(events)
+        self._reasoning.take(events, texts=self._wants_texts)
         self._has_content = self._has_content or any(map(is_content, events))
         if type(events[-1]) is End:
             self.complete = True
             exchange = self.exchange
-            self._reasoning.store(exchange.services.reasoning, exchange.history, self._scope)
+            self._reasoning.store(
+                exchange.services.reasoning, exchange.history, self._scope, texts=self._wants_texts
+            )
 
     def take_complete(self, completion: ChatCompletion) -> None:
         """Hold a complete answer."""
@@ -69,7 +77,9 @@ class Answer:
         self._completion = completion
         self.complete = True
         self._has_content = any(says_something(choice["message"]) for choice in completion["choices"])
-        self.exchange.services.reasoning.store(completion, self.exchange.history, self._scope)
+        self.exchange.services.reasoning.store(
+            completion, self.exchange.history, self._scope, texts=self._wants_texts
+        )
 
     def discard(self) -> None:
         """Drop the held events of an attempt that failed before any was sent."""

@@ -52,7 +52,8 @@ class Attempt:
     `captured` is the streamed answer for the flow. An answer that is held in memory has at most
     `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
     client gets the first part; `unsent` are those of a native one that its client has yet to get. `body`
-    is a whole answer after decompression, `damage` the reason why that failed. `of_login`: the credential
+    is a whole answer after decompression, `damage` the reason why that failed. `notes` tell
+    what the request lost in translation. `of_login`: the credential
     is an access token. `over`: no more events follow, since `ended`. `lesson` is what its
     refusal taught about the model.
     """
@@ -71,6 +72,7 @@ class Attempt:
     deadline: float
     captured: CapturedBody
     max_answer: int
+    notes: tuple[str, ...] = ()
     of_login: bool = False
     stream_id: int = 0
     over: bool = False

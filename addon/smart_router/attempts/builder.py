@@ -55,6 +55,7 @@ class AttemptBuilder:
             scope = scope_of(exchange.client, candidate)
             restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
             outgoing = dialect.write_request(restored, call)
+            call = call if outgoing.kept is None else replace(call, kept=outgoing.kept)
         fields = {
             **encode_headers(_passed_on(exchange.client_flow, provider)),
             **self._fields[provider.id, call.stream],
@@ -80,6 +81,7 @@ class AttemptBuilder:
             captured=CapturedBody(limits.keep_body),
             max_answer=limits.max_answer,
             of_login=profile.login is not None,
+            notes=outgoing.notes,
         )
 
     def _call(

@@ -88,12 +88,17 @@ class ReasoningCache:
         while len(self._entries) > self._most_entries or self._bytes > self._most_bytes:
             self._bytes -= self._entries.popitem(last=False)[1][1]
 
-    def store(self, completion: ChatCompletion, history: History, scope: Scope) -> None:
-        """Keep the details of a complete answer."""
+    def store(
+        self, completion: ChatCompletion, history: History, scope: Scope, *, texts: bool = False
+    ) -> None:
+        """Keep the details of a complete answer; with `texts` also reasoning that comes without any."""
         for choice in completion["choices"]:
             message = choice["message"]
             calls = message.get("tool_calls")
-            if calls and (details := message.get("reasoning_details")):
+            details = message.get("reasoning_details")
+            if texts and not details and (text := message.get("reasoning_content")):
+                details = [{"type": "reasoning.text", "text": text}]
+            if calls and details:
                 before = history.before_answer()
                 self.put([call_key(scope, before, call) for call in calls], details)
 
@@ -133,19 +138,19 @@ class ReasoningCollector:
         self._deltas: list[Event] = []
         self._has_details = False
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Look through more of the answer."""
+    def take(self, events: Iterable[Event], *, texts: bool = False) -> None:
+        """Look through more of the answer; with `texts` also for reasoning that comes without details."""
         for event in events:
             if type(event) is Delta:
-                if "reasoning_details" in event.delta:
+                if "reasoning_details" in event.delta or (texts and "reasoning_content" in event.delta):
                     self._has_details = True
                     self._deltas.append(event)
                 elif "tool_calls" in event.delta:
                     self._deltas.append(event)
 
-    def store(self, cache: ReasoningCache, history: History, scope: Scope) -> None:
+    def store(self, cache: ReasoningCache, history: History, scope: Scope, *, texts: bool = False) -> None:
         """The answer is complete: keep its details."""
         if not self._has_details:
             return
         folded: Any = fold([Start("", "", 0), *self._deltas, End()])
-        cache.store(folded, history, scope)
+        cache.store(folded, history, scope, texts=texts)

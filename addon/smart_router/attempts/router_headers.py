@@ -27,12 +27,13 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
 
 
 def _left_out(exchange: Exchange) -> str:
-    """The tools that the answering provider did not get: only their vendors can run them."""
+    """What the request lost on its way to the answering provider, such as tools that only vendors can run."""
     facts, attempt = exchange.request.get("x_router"), exchange.latest
     hosted = facts.get("hosted_tools") if isinstance(facts, Mapping) else None
-    if not hosted or attempt is None or attempt.call.native:
+    if attempt is None or attempt.call.native:
         return ""
-    return f"; without the hosted tools {', '.join(hosted)}"
+    tools = (f"without the hosted tools {', '.join(hosted)}",) if hosted else ()
+    return "".join(f"; {note}" for note in (*tools, *attempt.notes))
 
 
 def extension(exchange: Exchange) -> dict[str, Any]:

@@ -13,12 +13,17 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, FinishReason
+from smart_router.dialects.json_schema.subsets import Subset
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import Received
 from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import ApiError, UpstreamError
 
 _NO_RULES = ModelRules()
+
+PLAIN_MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
+OPENAI_MESSAGE = PLAIN_MESSAGE | {"refusal", "audio", "function_call"}
+"""Fields of messages that all providers on OpenAI's chat wire know, and that OpenAI does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,17 @@ class ChatQuirks:
 
     Request: `dropped` parameters are left out, beside those that the model's rules name; `renamed` ones get
     another name. `accepted` are, by the provider's names, the only parameters that are sent as they are; an
-    empty set means all. `dropped_of_messages` and `accepted_of_messages` are the same for fields of messages.
-    Ids of tool calls get `tool_call_id_length` letters and digits; 0 leaves them as they are.
-    `extra_content` keeps the field of tool calls that Google's endpoint uses; other vendors refuse it.
-    Content parts of `refused_parts` end as a 400 of our own. `developer_role` says what becomes of
-    instructions: "pass" them, "never" (developer → system), or "reasoning" (system → developer for reasoning
-    models). `effort_as` is the form that `reasoning_effort` takes. `history` is what earlier reasoning is
-    sent back as. `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole
+    empty set means all. `accepted_of_messages` are the only fields of messages that are sent. Ids of tool
+    calls get `tool_call_id_length` letters and digits; 0 leaves them within the model's limits.
+    `extra_content` keeps the field of tool calls that Google's endpoint uses, `cache_marks` the prompt-cache
+    marks of parts and tools; other vendors refuse them. Content parts of `refused_parts` end as a 400 of our
+    own; `tool_media` says that tool results may hold images, `empty_texts` that a text may be empty.
+    `schemas` is the subset that schemas of tools, and unless None those of answers, are written in.
+    `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
+    "reasoning" (system → developer for reasoning models). `effort_as` is the form that `reasoning_effort`
+    takes. `history` says how earlier reasoning is sent back: as `reasoning_details`, or as
+    `reasoning_content` beside tool calls, "if_known" or (DeepSeek) in each message of the turn at hand, too.
+    `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole
     answers. `session_header` carries `Call.extras["session"]`, for the provider's prompt cache.
 
     Answer: `reasoning_apart` says that completion_tokens leave the reasoning out.
@@ -41,15 +50,18 @@ class ChatQuirks:
 
     dropped: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
-    dropped_of_messages: frozenset[str] = frozenset()
-    accepted_of_messages: frozenset[str] = frozenset()
+    accepted_of_messages: frozenset[str] = PLAIN_MESSAGE
     tool_call_id_length: int = 0
     extra_content: bool = False
+    cache_marks: bool = False
+    tool_media: bool = False
+    empty_texts: bool = True
+    schemas: Subset | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     refused_parts: frozenset[str] = frozenset()
     developer_role: Literal["pass", "never", "reasoning"] = "pass"
     effort_as: Literal["reasoning_effort", "reasoning", "thinking", "enable_thinking"] = "reasoning_effort"
-    history: Literal["none", "details", "tool_turns"] = "none"
+    history: Literal["none", "details", "if_known", "turn_at_hand"] = "none"
     stream_usage: bool = True
     thinks_in_streams: bool = False
     session_header: str | None = None
@@ -66,6 +78,7 @@ class CallContext:
     shorter than the client's and so must be told apart and restored in the answer. `virtual`: the client did
     not name the model itself. `native`: the client's request passed untranslated, and so does the answer.
     `max_event` bounds one event of a stream, in bytes.
+    `kept` is `ProviderRequest.kept`.
     """
 
     provider: str
@@ -80,6 +93,7 @@ class CallContext:
     tool_names: tuple[str, ...] = ()
     virtual: bool = False
     native: bool = False
+    kept: Any = None
     max_event: int = MAX_EVENT_BYTES
 
     def settle(self, reason: FinishReason, *, calls: bool) -> FinishReason:
@@ -97,11 +111,17 @@ class CallContext:
 
 
 class ProviderRequest(NamedTuple):
-    """A request in the provider's terms. `path` is joined to the base URL; no header holds a secret."""
+    """A request in the provider's terms. `path` is joined to the base URL; no header holds a secret.
+
+    `notes` tell what the request lost in translation. `kept` is what the dialect itself needs of the request
+    to read the answer: it becomes `CallContext.kept`.
+    """
 
     path: str
     headers: dict[str, str]
     body: bytes
+    notes: tuple[str, ...] = ()
+    kept: Any = None
 
 
 class StreamReader(Protocol):

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.tool_names import merge_tools
 from smart_router.errors import unsupported
 
 _BYTES_PER_TOKEN = 3
@@ -79,6 +80,8 @@ def _fit_tools(fitted: dict[str, Any], rules: ModelRules) -> None:
         for name in _OF_TOOLS:
             fitted.pop(name, None)
         return
+    if "tools" in fitted:
+        fitted["tools"] = merge_tools(fitted["tools"])
     if rules.forced_tools == "always" or not is_forced(fitted.get("tool_choice")):
         return
     if rules.forced_tools == "never":

@@ -47,7 +47,8 @@ class ReasoningDetail(TypedDict, total=False):
 
     `type` is reasoning.text (`text`, `signature`), reasoning.summary (`summary`) or reasoning.encrypted
     (`data`); `format` says whose it is, so that a piece never goes to another vendor; `id` is the
-    tool call's or the reasoning item's id; `index` orders and joins streamed fragments.
+    tool call's or the reasoning item's id; `index` orders and joins streamed fragments. `place` and `prefix`
+    say where in its turn it stood, and after what (see `anthropic.thinking`).
     """
 
     type: Literal["reasoning.text", "reasoning.summary", "reasoning.encrypted"]
@@ -58,6 +59,8 @@ class ReasoningDetail(TypedDict, total=False):
     id: str | None
     format: str
     index: int
+    place: str
+    prefix: str
 
 
 class Message(TypedDict, total=False):

@@ -1,4 +1,7 @@
-"""Data URLs, as OpenAI's content parts carry images and files (RFC 2397)."""
+"""Images and files as OpenAI's content parts carry them: data URLs (RFC 2397), addresses, bare base64.
+
+The type that a client declares is not believed: some vendors look at the bytes, others refuse a wrong label.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,37 @@ from base64 import b64decode, b64encode
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+_HEAD = 24
+"""Characters of base64 (18 bytes) that tell a file's type."""
+
+_STARTS = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+)
+_BRANDS = {b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heif", b"avif": "image/avif"}
+_OTHER_NAMES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "application/x-pdf": "application/pdf",
+}
+_TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n")
+
 
 class Media(NamedTuple):
-    """A data URL's content: `type` is the media type in lower case, `data` the content as base64."""
+    """A file's content: `type` is its media type in lower case, `data` the content as base64."""
 
     type: str
     data: str
+
+    @property
+    def url(self) -> str:
+        """The content as a data URL."""
+        return f"data:{self.type};base64,{self.data}"
 
     def text(self) -> str:
         """The content as text; raises ValueError if it is not UTF-8 or not base64."""
@@ -19,12 +47,48 @@ class Media(NamedTuple):
 
 
 def read_data_url(url: str) -> Media | None:
-    """The content of a data URL, None for any other address."""
+    """The content of a data URL with its true type, None for any other address."""
     scheme, _, rest = url.partition(":")
     head, comma, data = rest.partition(",")
     if scheme.lower() != "data" or not comma:
         return None
-    media_type, *parameters = head.lower().split(";")
+    media_type, *parameters = (word.strip() for word in head.lower().split(";"))
     if "base64" not in parameters:
         data = b64encode(unquote_to_bytes(data)).decode()
-    return Media(media_type or "text/plain", data)
+    return _true(media_type or "text/plain", data)
+
+
+def read_file_data(data: str) -> Media | None:
+    """The content of a file part's `file_data`: a data URL, or base64 of a known type."""
+    found = read_data_url(data)
+    if found is None and "://" not in data[:_HEAD] and (known := _true("", data)).type:
+        return known
+    return found
+
+
+def is_web_address(url: str) -> bool:
+    """True for http and https; what they lead to is fetched by the vendor, never by us."""
+    return url.startswith(("http://", "https://"))
+
+
+def _true(declared: str, data: str) -> Media:
+    """The content with the type that its first bytes tell, and base64 of the standard alphabet."""
+    if "%" in data:
+        data = unquote_to_bytes(data).decode("ascii", "replace")
+    if any(mark in data for mark in " \t\r\n-_"):
+        data = data.translate(_TO_STANDARD)
+    data += "=" * (-len(data) % 4)
+    return Media(_type_of(data) or _OTHER_NAMES.get(declared, declared), data)
+
+
+def _type_of(data: str) -> str | None:
+    """The type that the first bytes tell."""
+    try:
+        head = b64decode(data[:_HEAD])
+    except ValueError:
+        return None
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp" and head[8:12] in _BRANDS:
+        return _BRANDS[head[8:12]]
+    return next((name for start, name in _STARTS if head.startswith(start)), None)

@@ -59,6 +59,7 @@ class ModelRules:
     the client sent them, `output_limit` is the name of the output limit there, where it is not the
     provider's own. `single_choice`: n is 1. `json_apart` are what a JSON format for the answer cannot
     be combined with. `prefill`: the conversation may end with the assistant's words.
+    `bound_thinking`: signed thinking is good only after the very request that it was signed for.
 
     Limits of names, ids, schemas and media, None meaning no known limit: `tool_names`, `call_ids`,
     `property_names`, `schema`, `image_types` (empty: any), `image_urls` (http(s) addresses are read).
@@ -92,6 +93,7 @@ class ModelRules:
     single_choice: bool = False
     json_apart: frozenset[Literal["tools", "stream", "thinking"]] = frozenset()
     prefill: bool = True
+    bound_thinking: bool = False
 
     tool_names: NameLimits | None = None
     call_ids: NameLimits | None = None

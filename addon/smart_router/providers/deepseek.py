@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
@@ -13,7 +13,8 @@ _QUIRKS = ChatQuirks(
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",
     effort_as="thinking",
-    history="tool_turns",
+    accepted_of_messages=PLAIN_MESSAGE | {"prefix"},
+    history="turn_at_hand",
 )
 
 _ERROR_RULES = (ErrorRule("model_not_found", "model", status=(400,), text=("supported api model names",)),)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.json_schema.subsets import OPENAI_TOOL
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"logprobs", "top_logprobs", "logit_bias"},
-    dropped_of_messages=frozenset({"name"}),
+    accepted_of_messages=PLAIN_MESSAGE - {"name"},
+    schemas=OPENAI_TOOL,
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.base import OPENAI_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.json_schema.subsets import OPENAI_TOOL
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
 _QUIRKS = ChatQuirks(
     renamed={"max_tokens": "max_completion_tokens"},
+    accepted_of_messages=OPENAI_MESSAGE,
+    schemas=OPENAI_TOOL,
     developer_role="reasoning",
 )
 

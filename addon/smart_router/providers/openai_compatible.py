@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.openai_chat.dialect import ChatDialect
@@ -24,10 +26,12 @@ OPENAI_ONLY = frozenset(
 )
 """Parameters that tune or label requests at OpenAI; other providers refuse or ignore them."""
 
-# it may be Google's own compatible endpoint, which needs extra_content back; all such servers know max_tokens
+# all such servers know max_tokens; Kimi and others want reasoning back beside tool calls
 _DECLARED = ChatQuirks(
-    developer_role="never", extra_content=True, renamed={"max_completion_tokens": "max_tokens"}
+    developer_role="never", renamed={"max_completion_tokens": "max_tokens"}, history="if_known"
 )
+_GOOGLES = "googleapis.com"
+"""The domain of Google's own compatible endpoint, which needs extra_content back."""
 
 
 def declared_provider(
@@ -40,10 +44,14 @@ def declared_provider(
         base_url,
         key_env=(key_env,) if key_env else (),
         key_optional=key_env is None,
-        quirks=_DECLARED,
+        quirks=replace(_DECLARED, extra_content=_is_googles(base_url)),
         models={model: Model(model, rules_for(id_, model)) for model in models},
         listed=False,
     )
+
+
+def _is_googles(base_url: str) -> bool:
+    return f".{urlsplit(base_url).hostname}".endswith(f".{_GOOGLES}")
 
 
 DECLARED = declared_provider("declared", "https://declared.invalid/v1")

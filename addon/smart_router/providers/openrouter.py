@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.base import OPENAI_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
-_QUIRKS = ChatQuirks(dropped=frozenset({"n"}), effort_as="reasoning", history="details")
+_QUIRKS = ChatQuirks(
+    dropped=frozenset({"n"}),
+    accepted_of_messages=OPENAI_MESSAGE,
+    cache_marks=True,
+    tool_media=True,
+    effort_as="reasoning",
+    history="details",
+)
 
 _ERROR_RULES = (
     # too many requests at once for the balance, not an empty one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
@@ -10,6 +10,8 @@ from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"user", "logprobs", "top_logprobs"},
     renamed={"max_completion_tokens": "max_tokens"},
+    accepted_of_messages=PLAIN_MESSAGE | {"partial"},
+    cache_marks=True,
     refused_parts=frozenset({"file"}),
     developer_role="never",
     effort_as="enable_thinking",

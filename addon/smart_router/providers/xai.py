@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.json_schema.subsets import XAI
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
@@ -11,6 +12,10 @@ _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY,
     renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
     refused_parts=frozenset({"input_audio"}),
+    tool_media=True,
+    # "each message must have at least one content element"
+    empty_texts=False,
+    schemas=XAI,
     developer_role="never",
     reasoning_apart=True,
     session_header="x-grok-conv-id",

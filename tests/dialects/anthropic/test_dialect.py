@@ -45,7 +45,7 @@ def test_is_a_dialect() -> None:
     dialect: Dialect = DIALECT
     assert dialect.name == "anthropic"
     call = CallContext("anthropic", "claude", stream=True, now=1, request_id="r")
-    path, headers, body = dialect.write_request({"messages": [{"role": "user", "content": "Hi"}]}, call)
+    path, headers, body, *_ = dialect.write_request({"messages": [{"role": "user", "content": "Hi"}]}, call)
     assert path == "/v1/messages"
     assert headers == {"content-type": "application/json", "anthropic-version": "2023-06-01"}
     assert json.loads(body)["stream"] is True
@@ -124,8 +124,15 @@ WEB_ANSWER = {
 }
 OWN = "anthropic-claude-v1"
 DETAILS: list[ReasoningDetail] = [
-    {"type": "reasoning.text", "text": "Look it up.", "signature": "sig=", "index": 0, "format": OWN},
-    {"type": "reasoning.encrypted", "data": "secret==", "index": 1, "format": OWN},
+    {
+        "type": "reasoning.text",
+        "text": "Look it up.",
+        "signature": "sig=",
+        "index": 0,
+        "format": OWN,
+        "place": "0:0",
+    },
+    {"type": "reasoning.encrypted", "data": "secret==", "index": 1, "format": OWN, "place": "0:0"},
 ]
 
 

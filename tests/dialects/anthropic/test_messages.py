@@ -9,7 +9,7 @@ import pytest
 
 from smart_router.dialects.anthropic.messages import write_conversation
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError
 
 CALL = CallContext("anthropic", "claude", stream=False, now=1, request_id="r")
@@ -138,7 +138,7 @@ TURNS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     ),
     "long tool name": (
         [HI, assistant(None, calls("a", name=70 * "n"))],
-        [HI_TURN, turn("assistant", tool_use("a", name=short_name(70 * "n")))],
+        [HI_TURN, turn("assistant", tool_use("a", name=fit_name(70 * "n")))],
     ),
     "result in parts": (
         [

@@ -11,7 +11,7 @@ from smart_router.dialects.anthropic.request import ANSWER_TOOL, write_body
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError
 from tests.dialects.anthropic.anthropic_to_hub import OutsideChatError, read_request
 from tests.testbed.cases import Case, case_params
@@ -44,9 +44,8 @@ HI: dict[str, Any] = {
 
 def write(rules: ModelRules, **parameters: Any) -> dict[str, Any]:
     request: Any = {"messages": [{"role": "user", "content": "Hi"}], **parameters}
-    return write_body(
-        request, CallContext("anthropic", "claude", stream=False, now=1, request_id="r", rules=rules)
-    )
+    call = CallContext("anthropic", "claude", stream=False, now=1, request_id="r", rules=rules)
+    return write_body(request, call, [])[0]
 
 
 PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
@@ -197,7 +196,7 @@ PARAMETERS: dict[str, tuple[ModelRules, dict[str, Any], dict[str, Any]]] = {
     "long tool name": (
         PLAIN,
         {"tools": [{"type": "function", "function": {"name": 70 * "n"}}]},
-        {"tools": [{"name": short_name(70 * "n"), "input_schema": {"type": "object", "properties": {}}}]},
+        {"tools": [{"name": fit_name(70 * "n"), "input_schema": {"type": "object", "properties": {}}}]},
     ),
     # response formats
     "text": (PLAIN, {"response_format": {"type": "text"}}, {}),
@@ -296,7 +295,7 @@ def test_the_last_four_cache_breakpoints_are_kept() -> None:
         ],
     }
     given = copy.deepcopy(request)
-    body = write_body(request, CallContext("anthropic", "claude", stream=False, now=1, request_id="r"))
+    body, _ = write_body(request, CallContext("anthropic", "claude", stream=False, now=1, request_id="r"), [])
     blocks = [
         *body["tools"],
         *body["system"],
@@ -357,7 +356,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
     rules = {"enabled": BUDGET, "adaptive": NO_XHIGH}.get(thinking, PLAIN)
     streams = case.request.get("stream", False)
     call = CallContext("anthropic", case.request["model"], stream=streams, now=1, request_id="r", rules=rules)
-    assert normalised(write_body(request, call)) == normalised(case.request)
+    assert normalised(write_body(request, call, [])[0]) == normalised(case.request)
 
 
 def normalised(body: dict[str, Any]) -> dict[str, Any]:
@@ -370,8 +369,15 @@ def normalised(body: dict[str, Any]) -> dict[str, Any]:
     for turn in body["messages"]:
         if isinstance(turn["content"], str):
             turn["content"] = [{"type": "text", "text": turn["content"]}]
+        for block in turn["content"]:
+            if "iVBORw0" in str(block.get("source", {}).get("data")):  # a PNG, whatever it is called
+                block |= {"type": "image", "source": {**block["source"], "media_type": "image/png"}}
     for tool in body.get("tools", ()):
         tool["input_schema"].setdefault("type", "object")
+        tool["input_schema"].setdefault("properties", {})
+        for name in ("$schema", "required"):
+            if tool["input_schema"].get(name) in (None, []) or name == "$schema":
+                tool["input_schema"].pop(name, None)
         tool.pop("strict", None)
         if not tool.get("description"):
             tool.pop("description", None)

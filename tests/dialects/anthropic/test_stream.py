@@ -24,7 +24,7 @@ from smart_router.dialects.hub import (
     make_usage,
 )
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from tests.testbed.cases import Case, case_params, load_cases
 from tests.testbed.oracle import check_grammar
 
@@ -118,7 +118,13 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
                 {
                     "reasoning_content": "Let",
                     "reasoning_details": [
-                        {"type": "reasoning.text", "text": "Let", "index": 0, "format": FORMAT}
+                        {
+                            "type": "reasoning.text",
+                            "text": "Let",
+                            "index": 0,
+                            "format": FORMAT,
+                            "place": "0:0",
+                        }
                     ],
                 }
             ),
@@ -132,7 +138,13 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
             Delta(
                 {
                     "reasoning_details": [
-                        {"type": "reasoning.encrypted", "data": "secret", "index": 1, "format": FORMAT}
+                        {
+                            "type": "reasoning.encrypted",
+                            "data": "secret",
+                            "index": 1,
+                            "format": FORMAT,
+                            "place": "0:0",
+                        }
                     ]
                 }
             ),
@@ -170,7 +182,7 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
         [tool_start(0, "call_r_0", "f"), arguments(0, "{}")],
     ),
     "shortened tool name": (
-        [begin(0, "tool_use", id="a", name=short_name(LONG_NAME))],
+        [begin(0, "tool_use", id="a", name=fit_name(LONG_NAME))],
         [tool_start(0, "a", LONG_NAME), arguments(0, "{}")],
     ),
     "the structured answer's tool": (

@@ -14,7 +14,7 @@ from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent, make_usage
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import NOW, answer, make_call
 from tests.testbed.oracle import check_grammar
@@ -210,7 +210,7 @@ def test_every_choice_must_finish() -> None:
 
 def test_shortened_tool_names_are_restored() -> None:
     long_name = "f" * 70
-    written = {"functionCall": {"name": short_name(long_name)}}
+    written = {"functionCall": {"name": fit_name(long_name)}}
     (delta,) = deltas(read(answer(written, finishReason="STOP"), tool_names=(long_name,)))
     assert delta["tool_calls"][0]["function"]["name"] == long_name
 

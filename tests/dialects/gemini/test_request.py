@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError
 from tests.dialects.gemini.gemini_cases import HI, USER, make_call, write
 
-SCHEMA = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"const": 1}}}
+SCHEMA = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "integer"}}}
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA}}
 
 
@@ -149,7 +149,7 @@ def test_sampling_parameters_go_where_they_are_taken(sampling: Any, effort: Any,
         ({"name": "f"}, {"name": "f"}),
         ({"name": "f", "parameters": {}}, {"name": "f"}),
         ({"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True}, {"name": "f"}),
-        ({"name": "f" * 70, "description": None}, {"name": short_name("f" * 70)}),
+        ({"name": "f" * 70, "description": None}, {"name": fit_name("f" * 70)}),
     ],
 )
 def test_tools(function: Any, declaration: Any) -> None:

@@ -43,6 +43,17 @@ def without_levels(written: Any, original: Any) -> Any:
     return written
 
 
+def standard_base64(value: Any) -> Any:
+    """Google's SDK writes the alphabet of addresses."""
+    if isinstance(value, list):
+        return [standard_base64(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(data := value.get("data"), str):
+        return {**value, "data": data.translate(str.maketrans("-_", "+/"))}
+    return {name: standard_base64(inner) for name, inner in value.items()}
+
+
 def without(schema: Any, *keywords: str) -> Any:
     if isinstance(schema, list):
         return [without(item, *keywords) for item in schema]
@@ -53,14 +64,14 @@ def without(schema: Any, *keywords: str) -> Any:
 
 @pytest.mark.parametrize("case", requests("gemini"))
 def test_gemini(case: Case) -> None:
-    original = plain(copy.deepcopy(case.request))
+    original = standard_base64(plain(copy.deepcopy(case.request)))
     written = from_json(GeminiDialect().write_request(read(case.request), case_call(case)).body)
     assert without_levels(without_own_ids(plain(written)), original) == original
 
 
 @pytest.mark.parametrize("case", requests("cloudcode"))
 def test_cloudcode(case: Case) -> None:
-    original = plain(copy.deepcopy(case.request))
+    original = standard_base64(plain(copy.deepcopy(case.request)))
     call = case_call(case, extras={"project": original["project"]})
     written = from_json(CloudCodeDialect().write_request(read(case.request["request"]), call).body)
     session, kind = written["request"].pop("sessionId"), written.pop("requestType")

@@ -91,14 +91,19 @@ def test_tool_calls_and_results_get_ids_of_the_length_that_a_provider_wants() ->
     assert body_with(ChatQuirks(), {"messages": [HELLO, turn]})["messages"][1] == turn
 
 
-@pytest.mark.parametrize("provider", [*MODELS, "declared"])
-def test_googles_field_of_tool_calls_goes_to_declared_servers_alone(provider: str) -> None:
+GOOGLES = "https://generativelanguage.googleapis.com/v1beta/openai"
+
+
+@pytest.mark.parametrize("provider", [*MODELS, "http://127.0.0.1:8000/v1", GOOGLES])
+def test_googles_field_of_tool_calls_goes_to_its_own_endpoint_alone(provider: str) -> None:
     signed = {**TOOL_CALL, "extra_content": {"google": {"thought_signature": "s"}}}
     fields = {"messages": [HELLO, {**PLAIN, "tool_calls": [signed]}]}
-    if provider == "declared":
-        body = body_with(declared_provider("local", "http://127.0.0.1:8000/v1").quirks, fields)
-    else:
-        body = body_for(provider, fields)
+    declared = "://" in provider
+    body = (
+        body_with(declared_provider("local", provider).quirks, fields)
+        if declared
+        else body_for(provider, fields)
+    )
     (sent,) = body["messages"][1]["tool_calls"]
-    assert sent == (signed if provider == "declared" else TOOL_CALL)
+    assert sent == (signed if provider == GOOGLES else TOOL_CALL)
     assert "extra_content" in signed

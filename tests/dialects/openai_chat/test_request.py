@@ -21,7 +21,12 @@ TOOL = {"type": "function", "function": {"name": "f"}}
 @pytest.mark.parametrize("provider", MODELS)
 def test_what_needs_no_translation_passes(provider: str) -> None:
     fields = {
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tools": [
+            {
+                "type": "function",
+                "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+            }
+        ],
         "tool_choice": "auto",
         "response_format": {"type": "text"},
         "something_new": {"a": [1]},
@@ -243,6 +248,9 @@ def test_parameters(provider: str, model: str, sent: dict[str, Any], expected: d
     assert {name: body.get(name) for name in expected} == expected
 
 
+NO_PARAMETERS = {"type": "object", "properties": {}}
+
+
 def test_a_provider_that_refuses_unknown_fields_gets_only_those_it_accepts() -> None:
     quirks = ChatQuirks(
         accepted=frozenset({"random_seed", "tools"}),
@@ -255,7 +263,7 @@ def test_a_provider_that_refuses_unknown_fields_gets_only_those_it_accepts() -> 
         "model": "m",
         "messages": [HELLO],
         "random_seed": 7,
-        "tools": [TOOL],
+        "tools": [{**TOOL, "function": {**TOOL["function"], "parameters": NO_PARAMETERS}}],
         "response_format": {"type": "json_object"},
         "stream": True,
         "stream_options": {"include_usage": True},

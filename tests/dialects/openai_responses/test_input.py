@@ -10,7 +10,7 @@ import pytest
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from tests.dialects.openai_responses.responses_helpers import HI, LONG, item, user, write
 
 INPUTS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
@@ -108,11 +108,11 @@ INPUTS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [
             {
                 "type": "function_call",
-                "call_id": short_name(LONG),
-                "name": short_name(LONG),
+                "call_id": fit_name(LONG),
+                "name": fit_name(LONG),
                 "arguments": "{}",
             },
-            {"type": "function_call_output", "call_id": short_name(LONG), "output": ""},
+            {"type": "function_call_output", "call_id": fit_name(LONG), "output": ""},
         ],
     ),
 }

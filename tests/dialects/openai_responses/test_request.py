@@ -10,7 +10,7 @@ import pytest
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError
 from tests.dialects.openai_responses.responses_helpers import (
     ANY,
@@ -174,7 +174,7 @@ CHOICES: dict[str, tuple[Any, Any]] = {
     "none": ("none", "none"),
     "required": ("required", "required"),
     "a function": ({"type": "function", "function": {"name": "f"}}, {"type": "function", "name": "f"}),
-    "a long name": (function_tool(LONG), {"type": "function", "name": short_name(LONG)}),
+    "a long name": (function_tool(LONG), {"type": "function", "name": fit_name(LONG)}),
     "a custom tool": ({"type": "custom", "custom": {"name": "c"}}, {"type": "custom", "name": "c"}),
     "some tools": (
         {
@@ -246,7 +246,7 @@ def test_log_probabilities_are_left_out_where_there_are_none(
 
 def test_path_and_headers() -> None:
     call = CallContext("openai", "m", True, 1, "r", extras={"account_id": "acct"})
-    path, headers, body = ResponsesDialect(PUBLIC).write_request({"messages": []}, call)
+    path, headers, body, *_ = ResponsesDialect(PUBLIC).write_request({"messages": []}, call)
     assert path == "/responses"
     assert headers == {"content-type": "application/json", "accept": "text/event-stream"}
     assert json.loads(body)["stream"] is True

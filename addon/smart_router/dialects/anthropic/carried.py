@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from smart_router.dialects import packed_reasoning
-from smart_router.dialects.anthropic.messages import THINKING_BLOCKS
+from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS
 from smart_router.dialects.packed_reasoning import is_packed, pack, unpack
 
 NATIVE_FORMAT = "anthropic-claude-v1"

@@ -16,6 +16,7 @@ from smart_router.dialects.counts import counted
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
+from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
 
 _HEADERS = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
@@ -34,7 +35,9 @@ class AnthropicDialect:
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request as Anthropic takes it; ClientError for what it cannot be asked."""
-        return ProviderRequest(self.path, dict(_HEADERS), to_json(write_body(request, call)))
+        notes: Notes = []
+        body, prefix = write_body(request, call, notes)
+        return ProviderRequest(self.path, dict(_HEADERS), to_json(body), tuple(notes), prefix)
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext

@@ -9,20 +9,20 @@ not end in white space; tool call ids match `^[a-zA-Z0-9_-]+$` and are unique.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import Message, ReasoningDetail
-from smart_router.dialects.media import Media, read_data_url
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.hub import Message
+from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
+from smart_router.dialects.tool_names import PLAIN, fit_name
 from smart_router.errors import unsupported
 
 Block = dict[str, Any]
 
-THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _UNREADABLE = {
     "audio": "Anthropic models cannot hear an earlier spoken answer",
@@ -44,11 +44,16 @@ def detail_format(provider: str) -> str:
     return "anthropic-claude-v1" if provider == "anthropic" else f"anthropic-messages-{provider}"
 
 
-def write_conversation(messages: Sequence[Message], call: CallContext) -> AnthropicConversation:
-    """The messages as system texts and turns; ClientError for what Anthropic models cannot read."""
+def write_conversation(
+    messages: Sequence[Message], call: CallContext, keys: Mapping[str, str] | None = None
+) -> AnthropicConversation:
+    """The messages as system texts and turns; ClientError for what Anthropic models cannot read.
+
+    `keys` are the names that properties of tools are written under, by their own.
+    """
     system: list[Block] = []
     turns: list[dict[str, Any]] = []
-    ids = _ToolIds()
+    ids = _ToolIds(keys or {})
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
         role = str(message.get("role"))
@@ -80,18 +85,19 @@ def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
 
 
 class _ToolIds:
-    """Ids as Anthropic takes them, the same for a call and its result.
+    """Ids as Anthropic takes them, the same for a call and its result, and inputs with fitted properties.
 
     Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs to
     the latest call of that id. Same history, same ids: caches of prompts depend on it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = keys
         self._written: dict[str, str] = {}
         self._used: set[str] = set()
 
     def of_call(self, original: str) -> str:
-        base = re.sub(r"[^a-zA-Z0-9_-]", "_", original) or "call"
+        base = fit_name(re.sub(r"[^a-zA-Z0-9_-]", "_", original) or "call")
         written = base
         if base in self._used:
             written = f"{base}_{len(self._used)}"
@@ -101,8 +107,19 @@ class _ToolIds:
         self._written[original] = written
         return written
 
+    def fitted(self, value: dict[str, Any]) -> dict[str, Any]:
+        """A call's input with the names of properties that its tool has."""
+        return with_keys(value, self._keys) if self._keys else value
+
     def of_result(self, original: str) -> str:
         return self._written.get(original) or self.of_call(original)
+
+
+def with_keys(value: Any, keys: Mapping[str, str]) -> Any:
+    """A JSON value in which the properties have other names."""
+    if isinstance(value, dict):
+        return {keys.get(key, key): with_keys(one, keys) for key, one in value.items()}
+    return [with_keys(one, keys) for one in value] if isinstance(value, list) else value
 
 
 def _system(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
@@ -148,12 +165,14 @@ def _assistant(message: Message, where: str, ids: _ToolIds, call: CallContext) -
             {
                 "type": "tool_use",
                 "id": ids.of_call(tool_call["id"]),
-                "name": short_name(function["name"]),
-                "input": _tool_input(function["arguments"]),
+                "name": fit_name(function["name"], call.rules.tool_names or PLAIN),
+                "input": ids.fitted(_tool_input(function["arguments"])),
             }
         )
     # thinking alone is no turn: the API refuses one that ends with it
-    return [*_thinking(message, call), *said] if said else []
+    return (
+        interleave(message.get("reasoning_details") or (), said, detail_format(call.provider)) if said else []
+    )
 
 
 def _tool_input(arguments: str) -> dict[str, Any]:
@@ -165,38 +184,6 @@ def _tool_input(arguments: str) -> dict[str, Any]:
     except ValueError:
         parsed = None
     return parsed if isinstance(parsed, dict) else {"arguments": arguments}
-
-
-def _thinking(message: Message, call: CallContext) -> list[Block]:
-    """The turn's thinking."""
-    return _thinking_blocks(message.get("reasoning_details") or (), detail_format(call.provider))
-
-
-def _thinking_blocks(details: Iterable[ReasoningDetail], own_format: str) -> list[Block]:
-    """Our own details as thinking blocks. What has no signature was cut off, and would be refused."""
-    blocks: list[Block] = []
-    for detail in _join_fragments(details):
-        if detail.get("format") != own_format:
-            continue
-        if detail.get("type") == "reasoning.text" and (signature := detail.get("signature")):
-            blocks.append({"type": "thinking", "thinking": detail.get("text") or "", "signature": signature})
-        elif detail.get("type") == "reasoning.encrypted" and (data := detail.get("data")):
-            blocks.append({"type": "redacted_thinking", "data": data})
-    return blocks
-
-
-def _join_fragments(details: Iterable[ReasoningDetail]) -> Iterable[dict[str, Any]]:
-    """Details whose streamed fragments the client kept apart, joined; only the first says the format."""
-    joined: list[dict[str, Any]] = []
-    for detail in details:
-        last = joined[-1] if joined else None
-        same = last is not None and "index" in detail and last.get("index") == detail["index"]
-        if last is None or not same or last.get("type") != detail.get("type"):
-            joined.append(dict(detail))
-            continue
-        for name in ("text", "signature", "data"):
-            last[name] = f"{last.get(name) or ''}{detail.get(name) or ''}"
-    return joined
 
 
 def _content(message: Message, where: str) -> list[Block]:
@@ -222,40 +209,45 @@ def _text(part: Mapping[str, Any], at: str) -> Block | None:
 
 def _image(part: Mapping[str, Any], at: str) -> Block:
     url = str(part["image_url"]["url"])
-    return {"type": "image", "source": _url_source(url) or _image_source(read_data_url(url), at)}
-
-
-def _image_source(media: Media | None, at: str) -> Block:
-    media_type = "image/jpeg" if media and media.type == "image/jpg" else media and media.type
-    if media is None or media_type not in _IMAGE_TYPES:
-        raise unsupported(at, "Anthropic models read JPEG, PNG, GIF and WebP images, by data or http(s) URL")
-    return {"type": "base64", "media_type": media_type, "data": media.data}
+    return _linked("image", url, at) or _media_block(read_data_url(url), at)
 
 
 def _file(part: Mapping[str, Any], at: str) -> Block:
     file: Mapping[str, Any] = part.get("file") or {}
     url = str(file.get("file_data") or "")
-    block = {"type": "document", "source": _url_source(url) or _document_source(read_data_url(url), at)}
-    if title := file.get("filename"):
+    block = _linked("document", url, at) or _media_block(read_file_data(url), at)
+    if block["type"] == "document" and (title := file.get("filename")):
         block["title"] = title
     return block
 
 
-def _document_source(media: Media | None, at: str) -> Block:
+def _media_block(media: Media | None, at: str) -> Block:
+    """An image or a document, as its true type says; a part's kind may be wrong."""
+    if media and media.type in _IMAGE_TYPES:
+        return {"type": "image", "source": {"type": "base64", "media_type": media.type, "data": media.data}}
     if media and media.type == "application/pdf":
-        return {"type": "base64", "media_type": media.type, "data": media.data}
+        return {
+            "type": "document",
+            "source": {"type": "base64", "media_type": media.type, "data": media.data},
+        }
     if media and media.type.startswith("text/"):
         try:
-            return {"type": "text", "media_type": "text/plain", "data": media.text()}
+            text = media.text()
         except ValueError as error:
             raise unsupported(at, f"the file's text cannot be read: {error}") from error
+        return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
     raise unsupported(
-        at, "Anthropic models read PDF and text files, as `file_data` with a data or http(s) URL"
+        at, "Anthropic models read JPEG, PNG, GIF and WebP images, PDF and text files, by data or https URL"
     )
 
 
-def _url_source(url: str) -> Block | None:
-    return {"type": "url", "url": url} if url.startswith(("http://", "https://")) else None
+def _linked(kind: str, url: str, at: str) -> Block | None:
+    """A block with an address, which Anthropic fetches; it takes https only."""
+    if not is_web_address(url):
+        return None
+    if not url.startswith("https://"):
+        raise unsupported(at, "Anthropic fetches https addresses only")
+    return {"type": kind, "source": {"type": "url", "url": url}}
 
 
 def mark_breakpoint(blocks: list[Block], source: Mapping[str, Any]) -> None:

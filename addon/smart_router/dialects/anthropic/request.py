@@ -15,13 +15,15 @@ from smart_router.dialects.anthropic.messages import (
     takes_budget_thinking,
     write_conversation,
 )
-from smart_router.dialects.anthropic.schema import restrict_schema
+from smart_router.dialects.anthropic.thinking import Prefix, settle
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
-from smart_router.dialects.fitting import fit_request
+from smart_router.dialects.fitting import fit_request, json_in_words
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.json_schema.subsets import ANTHROPIC_ANSWER, ANTHROPIC_TOOL
+from smart_router.dialects.model_rules import ModelRules, NameLimits
+from smart_router.dialects.tool_names import PLAIN, fit_name, opaque
+from smart_router.dialects.tools import Notes, convert_noted
 from smart_router.errors import unsupported
 
 ANSWER_TOOL = "__structured_answer__"
@@ -40,6 +42,7 @@ _SERVICE_TIERS = {
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _BUDGET_SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
 """Share of max_tokens for thinking, divided as OpenRouter does: effort levels give no token counts."""
+_MAX_USER_ID = 256
 _MIN_BUDGET = 1024
 _MAX_BUDGET = 32_000
 """Beyond this Anthropic advises batches: such answers outlast connections."""
@@ -55,24 +58,33 @@ class _Tools(NamedTuple):
         return self.choice is not None and self.choice["type"] in ("any", "tool")
 
 
-def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
-    """The body of `POST /v1/messages`; ClientError for what cannot be asked of Anthropic models."""
+def write_body(request: ChatRequest, call: CallContext, notes: Notes) -> tuple[dict[str, Any], Prefix]:
+    """The body of `POST /v1/messages`, and what its answer is read with; `notes` gets what is lost.
+
+    Raises ClientError for what cannot be asked of Anthropic models.
+    """
     _refuse(request)
     rules = call.rules
     request = fit_request(request, rules)
-    system, turns = write_conversation(request["messages"], call)
-    tools = _write_tools(request)
+    keys: dict[str, str] = {}
+    tools = _write_tools(request, rules, keys, notes)
+    system, turns = write_conversation(request["messages"], call, {key: to for to, key in keys.items()})
     output_config: dict[str, Any] = {}
     form = request.get("response_format") or {"type": "text"}
     if form["type"] == "json_object":
         system.append({"type": "text", "text": _JSON_ONLY})
     elif form["type"] == "json_schema" and rules.json_schema:
-        schema = restrict_schema(form["json_schema"].get("schema") or {"type": "object"})
-        output_config["format"] = {"type": "json_schema", "schema": schema}
+        schema = form["json_schema"].get("schema") or {"type": "object"}
+        converted = convert_noted("the answer", schema, ANTHROPIC_ANSWER, notes)
+        if converted.schema is not None:
+            output_config["format"] = {"type": "json_schema", "schema": converted.schema}
+        else:
+            system.append({"type": "text", "text": json_in_words(form, beside_tools=bool(tools.tools))})
     elif form["type"] == "json_schema":
-        tools = _add_answer_tool(tools, form["json_schema"])
+        tools = _add_answer_tool(tools, form["json_schema"], notes)
     elif form["type"] != "text":
         raise unsupported("response_format", f"Anthropic models have no response format {form['type']!r}")
+    settle(system, tools.tools, turns, bound=rules.bound_thinking)
     max_tokens = _max_tokens(request, rules)
     thinking, effort = _thinking(request, rules, max_tokens, turns, tools.forced)
     if effort:
@@ -93,7 +105,7 @@ def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     }
     body = {name: value for name, value in body.items() if value not in (None, [], {})}
     _limit_breakpoints(chain(tools.tools, system, *(turn["content"] for turn in turns)))
-    return {**body, "stream": call.stream}
+    return {**body, "stream": call.stream}, Prefix(system, tools.tools, turns, keys)
 
 
 def _refuse(request: ChatRequest) -> None:
@@ -150,19 +162,24 @@ def _thinking(
     }, None
 
 
-def _write_tools(request: ChatRequest) -> _Tools:
+def _write_tools(request: ChatRequest, rules: ModelRules, keys: dict[str, str], notes: Notes) -> _Tools:
+    """The tools; `keys` gets the names of properties that had to be fitted, by the fitted ones."""
+    limits = rules.tool_names or PLAIN
     choice = request.get("tool_choice") or "auto"
     only: set[str] | None = None
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools") or {}
-        only = {_name(tool, "tool_choice") for tool in allowed.get("tools") or ()}
+        only = {_name(tool, "tool_choice", limits) for tool in allowed.get("tools") or ()}
         choice = allowed.get("mode") or "auto"
-    tools = [_write_tool(tool, f"tools[{number}]") for number, tool in enumerate(request.get("tools") or ())]
+    tools = [
+        _write_tool(tool, _name(tool, f"tools[{number}]", limits), keys, notes)
+        for number, tool in enumerate(request.get("tools") or ())
+    ]
     tools = [tool for tool in tools if only is None or tool["name"] in only]
     if not tools:
         return _Tools([], None)
     if isinstance(choice, Mapping):
-        written = {"type": "tool", "name": _name(choice, "tool_choice")}
+        written = {"type": "tool", "name": _name(choice, "tool_choice", limits)}
     else:
         written = {"type": _TOOL_MODES.get(choice, "auto")}
     if request.get("parallel_tool_calls") is False and written["type"] != "none":
@@ -170,38 +187,36 @@ def _write_tools(request: ChatRequest) -> _Tools:
     return _Tools(tools, written if request.get("tool_choice") else None)
 
 
-def _write_tool(tool: Mapping[str, Any], at: str) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": _name(tool, at)}
+def _write_tool(tool: Mapping[str, Any], name: str, keys: dict[str, str], notes: Notes) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": name}
     function = tool["function"]
     if function.get("description"):
         written["description"] = function["description"]
     # `strict` is dropped: Anthropic's is limited to few tools and simple schemas, and refuses the rest
-    written["input_schema"] = _input_schema(function.get("parameters"))
+    converted = convert_noted(f"tool {name}", function.get("parameters") or {}, ANTHROPIC_TOOL, notes)
+    keys |= converted.keys
+    written["input_schema"] = converted.schema
     mark_breakpoint([written], tool)
     mark_breakpoint([written], function)
     return written
 
 
-def _name(tool: Mapping[str, Any], at: str) -> str:
+def _name(tool: Mapping[str, Any], at: str, limits: NameLimits) -> str:
     """The function's name, of a tool or of a choice among tools."""
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping) or not function.get("name"):
         raise unsupported(at, "Anthropic models know only function tools, by name")
-    return short_name(str(function["name"]))
+    return fit_name(str(function["name"]), limits)
 
 
-def _input_schema(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"type": "object", **(parameters or {"properties": {}})}
-
-
-def _add_answer_tool(tools: _Tools, form: Mapping[str, Any]) -> _Tools:
+def _add_answer_tool(tools: _Tools, form: Mapping[str, Any], notes: Notes) -> _Tools:
     """The tools with the one that takes the answer; nothing to add where another must be called anyway."""
     if tools.forced:
         return tools
     answer = {
         "name": ANSWER_TOOL,
         "description": form.get("description") or "Gives the final answer. Call it to answer.",
-        "input_schema": _input_schema(form.get("schema")),
+        "input_schema": convert_noted("the answer", form.get("schema") or {}, ANTHROPIC_TOOL, notes).schema,
     }
     if not tools.tools or (tools.choice and tools.choice["type"] == "none"):
         return _Tools([*tools.tools, answer], {"type": "tool", "name": ANSWER_TOOL})
@@ -215,7 +230,7 @@ def _stop_sequences(request: ChatRequest) -> list[str]:
 
 def _metadata(request: ChatRequest) -> dict[str, str] | None:
     user = (request.get("metadata") or {}).get("user_id") or request.get("user")
-    return {"user_id": str(user)} if user else None
+    return {"user_id": opaque(str(user), _MAX_USER_ID)} if user else None
 
 
 def _limit_breakpoints(blocks: Any) -> None:

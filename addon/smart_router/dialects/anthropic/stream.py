@@ -27,13 +27,14 @@ from smart_router.dialects.anthropic.answer import (
     read_usage,
     url_citation,
 )
-from smart_router.dialects.anthropic.messages import detail_format
+from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
+from smart_router.dialects.anthropic.thinking import Prefix, place_of
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.dialects.sse import SseParser
-from smart_router.dialects.tool_names import long_names
+from smart_router.dialects.tool_names import PLAIN, fitted_names
 from smart_router.errors import UpstreamError
 
 
@@ -43,7 +44,10 @@ class AnthropicStream:
     def __init__(self, call: CallContext) -> None:
         self._call = call
         self._format = detail_format(call.provider)
-        self._long_names = long_names(call.tool_names)
+        self._names = fitted_names(call.tool_names, call.rules.tool_names or PLAIN)
+        self._prefix: Prefix | None = call.kept
+        self._keys: Mapping[str, str] = call.kept.keys if call.kept else {}
+        self._said: list[_Block] = []
         self._parser = SseParser(call.max_event)
         self._handlers = _BEFORE_START
         self._events: list[Event] = []  # read but not given out yet
@@ -146,7 +150,8 @@ class AnthropicStream:
         kind = _by_type(_BLOCKS, content)
         if kind and type(index) is int:
             begin, deltas = kind
-            self._blocks[index] = block = _Block(deltas)
+            self._blocks[index] = block = _Block(as_text(content.get("type")), deltas)
+            self._said.append(block)
             begin(self, block, content)
 
     def _block_delta(self, event: Mapping[str, Any]) -> None:
@@ -162,8 +167,9 @@ class AnthropicStream:
             self._end_block(block)
 
     def _end_block(self, block: _Block) -> None:
-        if block.input is not None and not block.begun:
-            self._write_arguments(block, to_json(block.input).decode())
+        if block.input is not None and (self._keys or not block.begun):
+            given = block.arguments if block.begun else block.input
+            self._write_arguments(block, to_json(with_keys(given, self._keys)).decode())
         for citation in block.citations:
             if annotation := url_citation(citation, block.number, self._length):
                 self._annotations.append(annotation)
@@ -176,6 +182,7 @@ class AnthropicStream:
 
     def _text_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
         if text := as_text(delta.get("text")):
+            block.pieces.append(text)
             self._say(text)
 
     def _citations_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
@@ -189,16 +196,19 @@ class AnthropicStream:
 
     def _thinking_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
         if text := as_text(delta.get("thinking")):
+            block.pieces.append(text)
             detail = self._detail(block, "reasoning.text", "text", text)
             self._emit({"reasoning_content": text, "reasoning_details": [detail]})
 
     def _signature_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
         if signature := as_text(delta.get("signature")):
+            block.signature += signature
             detail = self._detail(block, "reasoning.text", "signature", signature)
             self._emit({"reasoning_details": [detail]})
 
     def _begin_redacted(self, block: _Block, content: Mapping[str, Any]) -> None:
         if data := as_text(content.get("data")):
+            block.signature = data
             block.number = self._details
             self._details += 1
             self._emit({"reasoning_details": [self._detail(block, "reasoning.encrypted", "data", data)]})
@@ -209,11 +219,16 @@ class AnthropicStream:
         if not block.begun:
             block.begun = True
             detail["format"] = self._format
+            detail["place"] = place_of(self._length, self._tool_calls)
+            if self._prefix is not None and self._call.rules.bound_thinking:
+                before = self._said[: self._said.index(block)]
+                detail["prefix"] = self._prefix.digest(one.whole() for one in before)
         return detail
 
     def _begin_tool(self, block: _Block, content: Mapping[str, Any]) -> None:
         block.input = as_object(content.get("input"))
         name = as_text(content.get("name"))
+        block.call = (as_text(content.get("id")), name)
         if name == ANSWER_TOOL:
             return
         block.number = self._tool_calls
@@ -222,14 +237,16 @@ class AnthropicStream:
             "index": block.number,
             "id": as_text(content.get("id")) or self._call.mint("call", block.number),
             "type": "function",
-            "function": {"name": self._long_names.get(name, name), "arguments": ""},
+            "function": {"name": self._names.get(name, name), "arguments": ""},
         }
         self._emit({"tool_calls": [tool_call]})
 
     def _input_json_delta(self, block: _Block, delta: Mapping[str, Any]) -> None:
         if fragment := as_text(delta.get("partial_json")):
             block.begun = True
-            self._write_arguments(block, fragment)
+            block.pieces.append(fragment)
+            if not self._keys:
+                self._write_arguments(block, fragment)
 
     def _write_arguments(self, block: _Block, arguments: str) -> None:
         if block.number == _ANSWER:
@@ -260,17 +277,45 @@ class _Block:
 
     `number` counts tool calls and reasoning details, each from 0 (`_ANSWER` for the call that is the
     answer); a text's is where it starts. `begun` is whether a fragment was sent; `input` is a tool call's
-    whole input, as far as the block's start had it.
+    whole input, as far as the block's start had it, `call` its id and name. `pieces` are the fragments of a
+    text, a thought or an input.
     """
 
-    __slots__ = ("begun", "citations", "deltas", "input", "number")
+    __slots__ = ("begun", "call", "citations", "deltas", "input", "kind", "number", "pieces", "signature")
 
-    def __init__(self, deltas: Mapping[str, _DeltaHandler]) -> None:
+    def __init__(self, kind: str, deltas: Mapping[str, _DeltaHandler]) -> None:
+        self.kind = kind
         self.deltas = deltas
+        self.pieces: list[str] = []
+        self.signature = ""
+        self.call = ("", "")
         self.number = _ANSWER
         self.begun = False
         self.citations: list[Mapping[str, Any]] = []
         self.input: Mapping[str, Any] | None = None
+
+    @property
+    def arguments(self) -> Any:
+        """A tool call's input, from its fragments; text that is no JSON as it is."""
+        text = "".join(self.pieces)
+        try:
+            return from_json(text, allow_inf_nan=False)
+        except ValueError:
+            return text
+
+    def whole(self) -> dict[str, Any]:
+        """The block as a later request sends it back."""
+        text = "".join(self.pieces)
+        match self.kind:
+            case "thinking":
+                return {"type": "thinking", "thinking": text, "signature": self.signature}
+            case "redacted_thinking":
+                return {"type": "redacted_thinking", "data": self.signature}
+            case "tool_use":
+                id_, name = self.call
+                given = self.arguments if self.pieces else self.input
+                return {"type": "tool_use", "id": id_, "name": name, "input": given}
+        return {"type": "text", "text": text}
 
 
 def _by_type[T](table: Mapping[str, T], data: Mapping[str, Any]) -> T | None:

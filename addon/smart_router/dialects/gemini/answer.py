@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
+from smart_router.dialects.gemini.contents import name_limits
 from smart_router.dialects.gemini.metadata import read_annotations, read_logprobs, read_usage
 from smart_router.dialects.gemini.partial_calls import PartialCall
 from smart_router.dialects.gemini.signatures import (
@@ -35,7 +36,7 @@ from smart_router.dialects.hub import (
     is_content,
 )
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
-from smart_router.dialects.tool_names import long_names
+from smart_router.dialects.tool_names import fitted_names
 from smart_router.errors import UpstreamError
 
 _FINISH: dict[str, FinishReason] = {
@@ -92,7 +93,7 @@ class AnswerReader:
         self.ended = False
         self._call = call
         self._format = signature_format
-        self._names = long_names(call.tool_names)
+        self._names = fitted_names(call.tool_names, name_limits(call.rules))
         self._candidates: dict[int, _Candidate] = {}
         self._call_ids: set[str] = set()
         self._minted = 0

@@ -18,18 +18,17 @@ from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
 from smart_router.dialects.gemini.request import ApiMethod, write_body
-from smart_router.dialects.gemini.schema import to_openapi_subset
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_list, as_object
 from smart_router.dialects.native import Received
-from smart_router.errors import ClientError, UpstreamError, unsupported
+from smart_router.dialects.tools import Notes
+from smart_router.errors import ClientError, UpstreamError
 
 USER_AGENT = "antigravity/hub/2.9.1 darwin/arm64"
 """Sent unless the profile's extras hold a `user_agent`: the backend refuses new models to old clients."""
 
-_TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 _MIN_CLAUDE_BUDGET = 1024
 """Claude thinks with no fewer tokens (Anthropic extended thinking docs)."""
 
@@ -39,23 +38,17 @@ PLACEHOLDER = "_placeholder"
 _PLACEHOLDER_SCHEMA = {"type": "BOOLEAN", "description": "Unused. Always true."}
 
 
-def _write_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return to_openapi_subset(schema, flat=True)
-
-
-def _write_claude_parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _with_placeholder(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The backend refuses Claude tools of which no parameter is required."""
-    written = _write_parameters(schema) or {"type": "OBJECT"}
-    if written.get("type") != "OBJECT" or written.get("required"):
+    written = {"type": "OBJECT", **schema}
+    if written.get("required"):
         return written
     properties = {**written.get("properties", {}), PLACEHOLDER: _PLACEHOLDER_SCHEMA}
     return {**written, "properties": properties, "required": [PLACEHOLDER]}
 
 
-_GEMINI = ApiMethod("parameters", "responseSchema", _write_parameters, to_openapi_subset, GEMINI_FORMAT)
-_CLAUDE = ApiMethod(
-    "parameters", "responseSchema", _write_claude_parameters, to_openapi_subset, CLAUDE_FORMAT
-)
+_GEMINI = ApiMethod("parameters", "responseSchema", "openapi_flat", "openapi", GEMINI_FORMAT)
+_CLAUDE = _GEMINI._replace(signature_format=CLAUDE_FORMAT, adapt=_with_placeholder)
 
 
 class CloudCodeDialect:
@@ -76,8 +69,8 @@ class CloudCodeDialect:
                 f"the login of {call.provider} names no Cloud Code project: log in again, or set one",
                 code="missing_project",
             )
-        body = write_body(request, call, _CLAUDE if _is_claude(call) else _GEMINI)
-        _check_names(body)
+        notes: Notes = []
+        body = write_body(request, call, _CLAUDE if _is_claude(call) else _GEMINI, notes)
         if _is_claude(call):
             _fit_claude(body, call)
         else:
@@ -96,7 +89,9 @@ class CloudCodeDialect:
             "content-type": "application/json",
             "user-agent": call.extras.get("user_agent", USER_AGENT),
         }
-        return ProviderRequest(f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope))
+        return ProviderRequest(
+            f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope), tuple(notes)
+        )
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
@@ -122,13 +117,6 @@ class CloudCodeDialect:
 
 def _is_claude(call: CallContext) -> bool:
     return "claude" in call.model
-
-
-def _check_names(body: Mapping[str, Any]) -> None:
-    for number, tool in enumerate(body["tools"][0]["functionDeclarations"] if "tools" in body else ()):
-        if not _TOOL_NAME.fullmatch(tool["name"]):
-            why = "the backend takes names of up to 64 letters, digits, _ . : - that begin with a letter or _"
-            raise unsupported(f"tools[{number}].function.name", why)
 
 
 def _fit_claude(body: dict[str, Any], call: CallContext) -> None:

@@ -23,8 +23,9 @@ from smart_router.dialects.gemini.signatures import (
 )
 from smart_router.dialects.hub import Message
 from smart_router.dialects.json_values import as_object, as_text
-from smart_router.dialects.media import read_data_url
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.media import read_file_data
+from smart_router.dialects.model_rules import ModelRules, NameLimits
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError, unsupported
 
 Part = dict[str, Any]
@@ -33,8 +34,18 @@ _OPENING = " "
 """Said for the user where the conversation starts without one; an empty text is refused."""
 
 _FILE_API_HOST = "generativelanguage.googleapis.com"
+_NAMES = NameLimits(64, characters="a-zA-Z0-9_.:-", first="a-zA-Z_")
+_SUFFIXES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "pdf": "application/pdf",
+}
 _VIDEO_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be"})
-"""The addresses that Gemini itself reads: its File API's and YouTube's."""
+"""The addresses that every Gemini reads: its File API's and YouTube's; newer ones read any on https."""
 
 
 class GeminiConversation(NamedTuple):
@@ -85,9 +96,9 @@ class _Writer:
             return
         self._flush_results()
         if role in ("system", "developer"):
-            self._system += _texts(message, where)
+            self._system += _texts(message, where, self._call.rules)
         elif role == "user":
-            self._add_turn("user", _parts(message, where))
+            self._add_turn("user", _parts(message, where, self._call.rules))
         elif role == "assistant":
             self._add_turn("model", self._assistant(message, where))
         else:
@@ -125,16 +136,20 @@ class _Writer:
                 f"no tool call before this message has the id {id_!r}",
                 param=f"{where}.tool_call_id",
             )
-        parts = _parts(message, where)
+        parts = _parts(message, where, self._call.rules)
         text = "".join(part["text"] for part in parts if "text" in part)
         media = [part for part in parts if "text" not in part]
-        response = {"id": id_, "name": short_name(name), "response": _response(text)}
+        response = {
+            "id": id_,
+            "name": fit_name(name, name_limits(self._call.rules)),
+            "response": _response(text),
+        }
         return _Result(place, {"functionResponse": response}, media)
 
     def _assistant(self, message: Message, where: str) -> list[Part]:
         if message.get("audio"):
             raise unsupported(f"{where}.audio", "Gemini models cannot hear an earlier spoken answer")
-        parts = _parts(message, where)
+        parts = _parts(message, where, self._call.rules)
         if not parts and (refusal := message.get("refusal")):
             parts.append({"text": refusal})
         if self._format == GEMINI_FORMAT:
@@ -154,7 +169,7 @@ class _Writer:
             self._called += 1
             called = {
                 "id": id_,
-                "name": short_name(name),
+                "name": fit_name(name, name_limits(self._call.rules)),
                 "args": _arguments(function.get("arguments") or ""),
             }
             part: Part = {"functionCall": called}
@@ -184,19 +199,27 @@ def _arguments(text: str) -> dict[str, Any]:
 
 
 def _response(text: str) -> dict[str, Any]:
-    """A tool's result as the object that Gemini wants."""
-    parsed = _object(text)
+    """A tool's result as the object that Gemini wants.
+
+    Gemini 3 takes `$ref` in an object for the name of a media part, not in a text (reports, 2026).
+    """
+    parsed = _object(text) if '"$ref"' not in text else None
     return parsed if parsed is not None else {"result": text}
 
 
-def _texts(message: Message, where: str) -> list[Part]:
-    parts = _parts(message, where)
+def name_limits(rules: ModelRules) -> NameLimits:
+    """The limits of a function's name."""
+    return rules.tool_names or _NAMES
+
+
+def _texts(message: Message, where: str, rules: ModelRules) -> list[Part]:
+    parts = _parts(message, where, rules)
     if any("text" not in part for part in parts):
         raise unsupported(f"{where}.content", "system messages hold only text")
     return parts
 
 
-def _parts(message: Message, where: str) -> list[Part]:
+def _parts(message: Message, where: str, rules: ModelRules) -> list[Part]:
     """A message's content as parts; empty texts, which say nothing, stay out."""
     content = message.get("content") or []
     if isinstance(content, str):
@@ -207,50 +230,62 @@ def _parts(message: Message, where: str) -> list[Part]:
         kind = str(part.get("type"))
         if kind not in _PARTS:
             raise unsupported(at, f"Gemini models cannot read content of type {kind!r}")
-        parts.append(_PARTS[kind](part, at))
+        parts.append(_PARTS[kind](part, at, rules))
     return [part for part in parts if part != {"text": ""}]
 
 
-def _text(part: Mapping[str, Any], at: str) -> Part:
+def _text(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
     return {"text": part.get("text") or part.get("refusal") or ""}
 
 
-def _linked(part: Mapping[str, Any], at: str) -> Part:
+def _linked(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
     """An image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
     kind = str(part["type"])
-    return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url")
+    return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url", rules)
 
 
-def _audio(part: Mapping[str, Any], at: str) -> Part:
+def _audio(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
     audio = part["input_audio"]
     return {"inlineData": {"mimeType": f"audio/{audio['format']}", "data": audio["data"]}}
 
 
-def _file(part: Mapping[str, Any], at: str) -> Part:
+def _file(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
     file: Mapping[str, Any] = part.get("file") or {}
     field = "file_data" if file.get("file_data") else "file_id"
-    return _media(as_text(file.get(field)), f"{at}.file.{field}")
+    return _media(as_text(file.get(field)), f"{at}.file.{field}", rules)
 
 
-def _media(url: str, param: str) -> Part:
-    """A data URL's content, or the address of content that Gemini can fetch. We fetch nothing."""
-    if media := read_data_url(url):
+def _media(url: str, param: str, rules: ModelRules) -> Part:
+    """A file's content, or the address of content that Gemini can fetch. We fetch nothing."""
+    if media := read_file_data(url):
+        if media.type.startswith("image/") and rules.image_types and media.type not in rules.image_types:
+            raise unsupported(param, f"Gemini models read {', '.join(rules.image_types)}, not {media.type}")
         return {"inlineData": {"mimeType": media.type, "data": media.data}}
-    if _is_readable(url):
-        return {"fileData": {"fileUri": url}}
-    raise unsupported(param, "Gemini models read data URLs, File API addresses and YouTube links, no others")
+    if _is_readable(url, rules):
+        return {"fileData": {"fileUri": url, **_mime_type(url)}}
+    raise unsupported(
+        param,
+        "This model reads data URLs, https, File API and YouTube addresses, as far as it can fetch them",
+    )
 
 
-def _is_readable(url: str) -> bool:
+def _is_readable(url: str, rules: ModelRules) -> bool:
     try:
         address = urlsplit(url)
     except ValueError:
         return False
     is_file = address.hostname == _FILE_API_HOST and address.path.startswith("/v1beta/files/")
-    return address.scheme == "https" and (is_file or address.hostname in _VIDEO_HOSTS)
+    fetched = rules.image_urls or is_file or address.hostname in _VIDEO_HOSTS
+    return address.scheme == "https" and bool(address.hostname) and fetched
 
 
-_PARTS: dict[str, Callable[[Mapping[str, Any], str], Part]] = {
+def _mime_type(url: str) -> dict[str, str]:
+    """The media type that an address ends with."""
+    suffix = urlsplit(url).path.rpartition(".")[2].lower()
+    return {"mimeType": _SUFFIXES[suffix]} if suffix in _SUFFIXES else {}
+
+
+_PARTS: dict[str, Callable[[Mapping[str, Any], str, ModelRules], Part]] = {
     "text": _text,
     "refusal": _text,
     "image_url": _linked,

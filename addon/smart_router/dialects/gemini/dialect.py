@@ -17,6 +17,7 @@ from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_object
 from smart_router.dialects.native import Received
+from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
 
 METHODS = {False: "generateContent", True: "streamGenerateContent?alt=sse"}
@@ -35,8 +36,9 @@ class GeminiDialect:
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""
-        body = write_body(request, call, GEMINI_API)
-        return ProviderRequest(_path(call), {"content-type": "application/json"}, to_json(body))
+        notes: Notes = []
+        body = to_json(write_body(request, call, GEMINI_API, notes))
+        return ProviderRequest(_path(call), {"content-type": "application/json"}, body, tuple(notes))
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext

@@ -14,12 +14,15 @@ from pydantic_core import to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import EFFORTS, fit_effort
 from smart_router.dialects.fitting import fit_request
-from smart_router.dialects.gemini.contents import write_conversation
+from smart_router.dialects.gemini.contents import name_limits, write_conversation
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.json_schema.conversion import Target
+from smart_router.dialects.json_schema.subsets import GEMINI
 from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
+from smart_router.dialects.tools import Notes, convert_noted
 from smart_router.errors import unsupported
 
 Schema = Mapping[str, Any]
@@ -28,27 +31,25 @@ Schema = Mapping[str, Any]
 class ApiMethod(NamedTuple):
     """Differences between the two users of this request format.
 
-    `parameters_field` and `response_field` are where a tool's and the answer's schema go, `write_parameters`
-    and `write_response` what has to be done to them; `signature_format` says whose signatures go back.
+    `parameters_field` and `response_field` are where a tool's and the answer's schema go, `parameters` and
+    `response` the subsets that they take, `adapt` what else has to be done to the first; `signature_format`
+    says whose signatures go back.
     """
 
     parameters_field: str
     response_field: str
-    write_parameters: Callable[[Schema], Schema]
-    write_response: Callable[[Schema], Schema]
+    parameters: Target
+    response: Target
     signature_format: str
-
-
-def _unchanged(schema: Schema) -> Schema:
-    return schema
+    adapt: Callable[[Schema], Schema] = dict
 
 
 GEMINI_API = ApiMethod(
-    # the fields that take JSON Schema whole: `parameters` and `responseSchema` know only a subset
+    # the fields that take JSON Schema: `parameters` and `responseSchema` know less of it
     "parametersJsonSchema",
     "responseJsonSchema",
-    _unchanged,
-    _unchanged,
+    GEMINI,
+    GEMINI,
     GEMINI_FORMAT,
 )
 
@@ -80,21 +81,24 @@ _NO_SYSTEM = ("gemma-",)
 """Beginnings of the models' names that take no system instruction."""
 
 
-def write_body(request: ChatRequest, call: CallContext, endpoint: ApiMethod) -> dict[str, Any]:
-    """`GenerateContentRequest` as JSON data; ClientError for what cannot be asked of Gemini models."""
+def write_body(request: ChatRequest, call: CallContext, endpoint: ApiMethod, notes: Notes) -> dict[str, Any]:
+    """`GenerateContentRequest` as JSON data; `notes` gets what is lost.
+
+    Raises ClientError for what cannot be asked of Gemini models.
+    """
     request = fit_request(request, call.rules)
     system, turns = write_conversation(request["messages"], call, endpoint.signature_format)
-    format_config, format_words = _write_response_format(request, call.rules, endpoint)
+    format_config, format_words = _write_response_format(request, call.rules, endpoint, notes)
     system += [{"text": text} for text in format_words]
     if system and call.model.startswith(_NO_SYSTEM):
         turns[0]["parts"] = system + turns[0]["parts"]
         system = []
-    tools = _write_tools(request, endpoint)
+    tools = _write_tools(request, call.rules, endpoint, notes)
     body = {
         "contents": turns,
         "systemInstruction": {"parts": system} if system else None,
         "tools": [{"functionDeclarations": tools}] if tools else None,
-        "toolConfig": _write_tool_choice(request) if tools else None,
+        "toolConfig": _write_tool_choice(request, call.rules) if tools else None,
         "generationConfig": {**_write_config(request, call), **format_config},
     }
     return {name: value for name, value in body.items() if value}
@@ -138,7 +142,7 @@ def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | 
 
 
 def _write_response_format(
-    request: ChatRequest, rules: ModelRules, endpoint: ApiMethod
+    request: ChatRequest, rules: ModelRules, endpoint: ApiMethod, notes: Notes
 ) -> tuple[dict[str, Any], list[str]]:
     """The response format as configuration, or in words for models that cannot be made to keep to it."""
     form = request.get("response_format") or {"type": "text"}
@@ -151,32 +155,37 @@ def _write_response_format(
     if not rules.json_schema:
         return {}, [_JSON_ONLY + (f" {_TO_SCHEMA}\n{to_json(schema).decode()}" if schema else "")]
     config = {"responseMimeType": "application/json"}
-    return {**config, endpoint.response_field: endpoint.write_response(schema)} if schema else config, []
+    if not schema:
+        return config, []
+    converted = convert_noted("the answer", schema, endpoint.response, notes)
+    return {**config, endpoint.response_field: converted.schema}, []
 
 
-def _write_tools(request: ChatRequest, endpoint: ApiMethod) -> list[dict[str, Any]]:
+def _write_tools(
+    request: ChatRequest, rules: ModelRules, endpoint: ApiMethod, notes: Notes
+) -> list[dict[str, Any]]:
     declarations = []
     for number, tool in enumerate(request.get("tools") or ()):
         function = tool.get("function")
         if tool.get("type") != "function" or not isinstance(function, Mapping):
             raise unsupported(f"tools[{number}]", "Gemini models know only function tools")
+        name = fit_name(function["name"], name_limits(rules))
         declaration = {
-            "name": short_name(function["name"]),
+            "name": name,
             "description": function.get("description"),
-            endpoint.parameters_field: _write_parameters(function.get("parameters"), endpoint),
+            endpoint.parameters_field: _write_parameters(name, function.get("parameters"), endpoint, notes),
         }
         declarations.append({name: value for name, value in declaration.items() if value is not None})
     return declarations
 
 
-def _write_parameters(schema: Schema | None, endpoint: ApiMethod) -> Schema | None:
+def _write_parameters(name: str, schema: Schema | None, endpoint: ApiMethod, notes: Notes) -> Schema | None:
     """A tool's schema; none for an object without properties, which is refused at the root."""
-    if not schema or (schema.get("type") == "object" and not schema.get("properties")):
-        schema = {}
-    return endpoint.write_parameters(schema) or None
+    written = convert_noted(f"tool {name}", schema or {}, endpoint.parameters, notes).schema or {}
+    return endpoint.adapt(written if written.get("properties") or "anyOf" in written else {}) or None
 
 
-def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
+def _write_tool_choice(request: ChatRequest, rules: ModelRules) -> dict[str, Any] | None:
     choice = request.get("tool_choice")
     if choice is None:
         return None
@@ -186,12 +195,12 @@ def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
         return {"functionCallingConfig": {"mode": _TOOL_MODES[choice]}}
     match choice.get("type"):
         case "function":
-            config = _allow("ANY", [choice])
+            config = _allow("ANY", [choice], rules)
         case "allowed_tools":
             allowed = as_object(choice.get("allowed_tools"))
             # AUTO takes no names; VALIDATED is AUTO with names
             mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
-            config = _allow(mode, as_list(allowed.get("tools")))
+            config = _allow(mode, as_list(allowed.get("tools")), rules)
         case kind:
             raise unsupported(
                 "tool_choice", f"Gemini models cannot be made to choose a tool of type {kind!r}"
@@ -199,8 +208,8 @@ def _write_tool_choice(request: ChatRequest) -> dict[str, Any] | None:
     return {"functionCallingConfig": config}
 
 
-def _allow(mode: str, tools: list[Any]) -> dict[str, Any]:
+def _allow(mode: str, tools: list[Any], rules: ModelRules) -> dict[str, Any]:
     names = [as_text(as_object(as_object(tool).get("function")).get("name")) for tool in tools]
     if not all(names) or not names:
         raise unsupported("tool_choice", "Gemini models can only be made to choose among named functions")
-    return {"mode": mode, "allowedFunctionNames": [short_name(name) for name in names]}
+    return {"mode": mode, "allowedFunctionNames": [fit_name(name, name_limits(rules)) for name in names]}

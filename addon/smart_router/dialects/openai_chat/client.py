@@ -26,6 +26,7 @@ from smart_router.dialects.sse import sse_event
 from smart_router.errors import ApiError
 
 _NOTHING: Mapping[str, Any] = {}
+_STANDS_FOR_CONTENT = frozenset({"tool_calls", "refusal", "function_call", "audio"})
 _PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
 
 
@@ -153,7 +154,15 @@ class ChatStreamWriter:
 
 
 def write_completion(completion: ChatCompletion) -> bytes:
-    """Write a whole answer as the body of a response."""
+    """Write a whole answer as the body of a response.
+
+    Content is null only beside calls or a refusal: clients read it as a text, and send it back to vendors
+    that refuse it.
+    """
+    for choice in completion["choices"]:
+        message = choice["message"]
+        if message.get("content") is None and _STANDS_FOR_CONTENT.isdisjoint(message):
+            message["content"] = ""
     return _json(completion)
 
 

@@ -16,6 +16,7 @@ from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.request import write_body
 from smart_router.dialects.openai_chat.stream import ChatStream
 from smart_router.dialects.openai_chat.whole_answer import read_plain
+from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
 
 
@@ -32,7 +33,8 @@ class ChatDialect:
         session = call.extras.get("session")
         if session and call.quirks.session_header:
             headers[call.quirks.session_header] = session
-        return ProviderRequest(self.path, headers, to_json(write_body(request, call)))
+        notes: Notes = []
+        return ProviderRequest(self.path, headers, to_json(write_body(request, call, notes)), tuple(notes))
 
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext

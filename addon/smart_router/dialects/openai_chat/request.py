@@ -5,33 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.base import CallContext, ChatQuirks
+from smart_router.dialects.base import CallContext
 from smart_router.dialects.fitting import fit_request, json_in_words
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.tool_names import fixed_length_id
-from smart_router.errors import unsupported
+from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL, OPENAI_STRICT, OPENAI_TOOL, Subset
+from smart_router.dialects.openai_chat.messages import write_messages
+from smart_router.dialects.tool_names import UNKNOWN, fit_name
+from smart_router.dialects.tools import Notes, convert_noted
 
 _WRITTEN_APART = frozenset(
     {"model", "messages", "stream", "stream_options", "reasoning_effort", "response_format", "x_router"}
+    | {"tools", "tool_choice"}
 )
 _OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens")
-_ANSWER_FIELDS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "annotations", "images"})
-"""Fields of answers to drop from requests: several providers refuse unknown message fields."""
+_NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+_FUNCTION = ("name", "description", "parameters", "strict")
 
 
-def write_body(request: ChatRequest, call: CallContext) -> dict[str, Any]:
-    """The request's body. Raises ClientError for what the provider cannot do."""
+def write_body(request: ChatRequest, call: CallContext, notes: Notes) -> dict[str, Any]:
+    """The request's body. Raises ClientError for what the provider cannot do; `notes` gets what is lost."""
     quirks, rules = call.quirks, call.rules
     request = fit_request(request, rules)
     body = _parameters(request, call)
-    body |= {"model": call.model, "messages": _messages(request, call), "stream": call.stream}
+    body |= {"model": call.model, "messages": write_messages(request, call), "stream": call.stream}
     if call.stream and quirks.stream_usage:
         body["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
     for name in _OUTPUT_LIMITS:
         if name in body and rules.max_output:
             body[name] = min(body[name], rules.max_output)
     _add_effort(body, request.get("reasoning_effort"), call)
-    _add_format(body, request.get("response_format"), call)
+    if tools := request.get("tools"):
+        body[call.quirks.renamed.get("tools", "tools")] = [_tool(tool, call, notes) for tool in tools]
+    if (choice := request.get("tool_choice")) is not None:
+        body["tool_choice"] = _choice(choice, call)
+    _add_format(body, request.get("response_format"), call, notes)
     return body
 
 
@@ -70,75 +77,80 @@ def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> 
                 body["reasoning_effort"] = effort
 
 
-def _add_format(body: dict[str, Any], wanted: Mapping[str, Any] | None, call: CallContext) -> None:
+def _add_format(
+    body: dict[str, Any], wanted: Mapping[str, Any] | None, call: CallContext, notes: Notes
+) -> None:
     """The response format; where schemas are not taken, JSON mode and the schema in words."""
     if wanted is None:
         return
-    if wanted.get("type") != "json_schema" or call.rules.json_schema:
+    if wanted.get("type") != "json_schema":
         body["response_format"] = wanted
+        return
+    form = _answer_schema(wanted["json_schema"], call, notes) if call.rules.json_schema else None
+    if form is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
         return
     body["response_format"] = {"type": "json_object"}
     body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
 
 
-def _messages(request: ChatRequest, call: CallContext) -> list[dict[str, Any]]:
-    quirks, roles = call.quirks, _other_roles(call)
-    of_messages, of_answers = quirks.dropped_of_messages, quirks.dropped_of_messages | _ANSWER_FIELDS
-    written = []
-    for index, message in enumerate(request["messages"]):
-        role = message["role"]
-        if quirks.refused_parts:
-            _refuse_parts(message.get("content"), index, call)
-        dropped = of_answers if role == "assistant" else of_messages
-        fields: dict[str, Any] = {name: value for name, value in message.items() if name not in dropped}
-        fields = _only(quirks.accepted_of_messages, fields)
-        if role == "assistant" and quirks.history != "none":
-            fields |= _earlier_reasoning(message, call)
-        fields["role"] = roles.get(role, role)
-        if calls := message.get("tool_calls"):
-            fields["tool_calls"] = [_tool_call(made, quirks) for made in calls]
-        if quirks.tool_call_id_length and "tool_call_id" in fields:
-            fields["tool_call_id"] = fixed_length_id(fields["tool_call_id"], quirks.tool_call_id_length)
-        written.append(fields)
-    return written
+def _answer_schema(form: Mapping[str, Any], call: CallContext, notes: Notes) -> Mapping[str, Any] | None:
+    """The answer's schema; None if the provider cannot be held to it."""
+    schema, subset = form.get("schema"), call.quirks.schemas
+    named = {**form, "name": fit_name(form["name"])}
+    if schema is None or subset is None:
+        return named
+    if form.get("strict"):
+        converted = convert_noted("the answer", schema, OPENAI_STRICT, notes)
+        if converted.schema is not None:
+            return {**named, "schema": converted.schema}
+    if schema.get("type", "object") != "object":
+        return None
+    loose = {"strict": False} if form.get("strict") else {}
+    return {**named, "schema": convert_noted("the answer", schema, subset, notes).schema, **loose}
 
 
-def _tool_call(call: Mapping[str, Any], quirks: ChatQuirks) -> dict[str, Any]:
-    """Return an earlier tool call without another vendor's fields, and with an id that the provider takes."""
-    fields = {name: value for name, value in call.items() if quirks.extra_content or name != "extra_content"}
-    if quirks.tool_call_id_length:
-        fields["id"] = fixed_length_id(fields["id"], quirks.tool_call_id_length)
-    return fields
+def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str, Any]:
+    """A tool with a name and a schema that the provider takes, and without other vendors' fields."""
+    kind = str(tool["type"])
+    declared = tool.get(kind)
+    if not isinstance(declared, Mapping) or "name" not in declared:
+        return dict(tool)
+    name = fit_name(declared["name"], call.rules.tool_names or UNKNOWN)
+    marks = {"cache_control": tool["cache_control"]} if _keeps_mark(tool, call) else {}
+    if kind != "function":
+        return {"type": kind, kind: {**declared, "name": name}, **marks}
+    fields = {field: declared[field] for field in _FUNCTION if declared.get(field) is not None}
+    fields |= {"name": name, "parameters": declared.get("parameters") or _NO_PARAMETERS}
+    if fields.get("strict"):
+        converted = convert_noted(f"tool {name}", fields["parameters"], OPENAI_STRICT, notes)
+        if converted.schema is not None:
+            return {"type": kind, kind: {**fields, "parameters": converted.schema}, **marks}
+        fields["strict"] = False
+    fields["parameters"] = convert_noted(f"tool {name}", fields["parameters"], _subset(call), notes).schema
+    return {"type": kind, kind: fields, **marks}
 
 
-def _other_roles(call: CallContext) -> Mapping[str, str]:
-    """The roles that have another name at this provider."""
-    match call.quirks.developer_role:
-        case "never":
-            return {"developer": "system"}
-        case "reasoning" if call.rules.reasoning:
-            return {"system": "developer"}
-    return {}
+def _subset(call: CallContext) -> Subset:
+    subset = call.quirks.schemas or OPENAI_TOOL
+    newer = subset is OPENAI_TOOL and not call.rules.schema.unions_at_top
+    return OPENAI_NEWER_TOOL if newer else subset
 
 
-def _refuse_parts(content: Any, index: int, call: CallContext) -> None:
-    if isinstance(content, list):
-        for number, part in enumerate(content):
-            if part["type"] in call.quirks.refused_parts:
-                why = f"{call.provider} takes no {part['type']} parts."
-                raise unsupported(f"messages[{index}].content[{number}]", why)
+def _keeps_mark(tool: Mapping[str, Any], call: CallContext) -> bool:
+    return call.quirks.cache_marks and "cache_control" in tool
 
 
-def _earlier_reasoning(message: Mapping[str, Any], call: CallContext) -> dict[str, Any]:
-    """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
-    calls = message.get("tool_calls") or []
-    details = message.get("reasoning_details")
-    if call.quirks.history == "details":
-        return {"reasoning_details": details} if details else {}
-    if not calls:
-        return {}
-    # DeepSeek answers 400 to a tool turn without the field; an empty one is the best that is left
-    text = message.get("reasoning_content") or "".join(
-        str(piece.get("text") or "") for piece in details or ()
-    )
-    return {"reasoning_content": text}
+def _choice(choice: Any, call: CallContext) -> Any:
+    """A choice among tools, or a tool that is named in one, with the names that the tools have there."""
+    if not isinstance(choice, Mapping):
+        return choice
+    kind = str(choice.get("type"))
+    inner = choice.get(kind)
+    if not isinstance(inner, Mapping):
+        return choice
+    if kind == "allowed_tools":
+        return {**choice, kind: {**inner, "tools": [_choice(one, call) for one in inner.get("tools") or ()]}}
+    if not isinstance(name := inner.get("name"), str):
+        return choice
+    return {"type": kind, kind: {"name": fit_name(name, call.rules.tool_names or UNKNOWN)}}

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import FinishReason
 from smart_router.dialects.json_values import as_object, as_objects, as_text
+from smart_router.dialects.tool_names import UNKNOWN, fitted_names
 
 _TEXT_FIELDS = {"function": "arguments", "custom": "input"}
 
@@ -115,7 +116,16 @@ class ToolCallReader:
         if not told or told in self._ids:
             told = self._call.mint("call", self._choice * 1000 + call.number)
         self._ids.add(told)
-        return {"index": call.number, "id": told, "type": call.kind, call.kind: {"name": call.name}}
+        return {
+            "index": call.number,
+            "id": told,
+            "type": call.kind,
+            call.kind: {"name": self._name(call.name)},
+        }
+
+    def _name(self, name: str) -> str:
+        """The tool's name as the client knows it."""
+        return fitted_names(self._call.tool_names, self._call.rules.tool_names or UNKNOWN).get(name, name)
 
     def _release(self, call: _OpenCall) -> str:
         """The text that may be passed on now."""

@@ -13,6 +13,7 @@ from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import ChatCompletion, FunctionCall, Message, ToolCall
 from smart_router.dialects.openai_chat.stream import FINISH_REASONS, read_start
 from smart_router.dialects.openai_chat.usage import read_usage
+from smart_router.dialects.tool_names import UNKNOWN, fitted_names
 
 _TYPES = (int, dict, str, dict)
 _SAID = frozenset({"role", "content", "tool_calls"})
@@ -34,7 +35,7 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
         return None
     if choice.get("delta") or choice.get("error") or choice.get("logprobs") is not None:
         return None
-    message, reason = _read_message(said), FINISH_REASONS.get(word)
+    message, reason = _read_message(said, call), FINISH_REASONS.get(word)
     if message is None or reason is None:
         return None
     start = read_start(answer, call)
@@ -57,7 +58,7 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
     return cast(ChatCompletion, completion)
 
 
-def _read_message(said: Mapping[str, Any]) -> Message | None:
+def _read_message(said: Mapping[str, Any], context: CallContext) -> Message | None:
     """A text, null only where calls stand for it, and the calls."""
     if not _SAID.issuperset([name for name, value in said.items() if value]):
         return None
@@ -69,6 +70,9 @@ def _read_message(said: Mapping[str, Any]) -> Message | None:
     if not isinstance(called, list):
         return None
     calls = [call for found in called if (call := _read_call(found))]
+    names = fitted_names(context.tool_names, context.rules.tool_names or UNKNOWN)
+    for call in calls if names else ():
+        call["function"]["name"] = names.get(call["function"]["name"], call["function"]["name"])
     if len({call["id"] for call in calls}) != len(called):
         return None
     return {"role": "assistant", "content": content or None, "tool_calls": calls}

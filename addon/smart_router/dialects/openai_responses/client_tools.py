@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.json_values import as_object, as_objects, as_text
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 
 
 class ClientTool(NamedTuple):
@@ -65,7 +65,7 @@ def _flat(
 
 def hub_name(name: str, namespace: str | None) -> str:
     """A tool's name in the hub. It depends on nothing else, so calls of earlier turns are named alike."""
-    return short_name(f"{namespace}__{name}") if namespace else name
+    return fit_name(f"{namespace}__{name}") if namespace else name
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import unsupported
 
 _CALL_ITEMS = {"function": ("function_call", "arguments"), "custom": ("custom_tool_call", "input")}
@@ -78,7 +78,7 @@ def _result(
     content, call_id = message.get("content"), message["tool_call_id"]
     kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
     output = _parts(content, number, flavour) if isinstance(content, list) else content or ""
-    return {"type": kind, "call_id": short_name(call_id), "output": output}
+    return {"type": kind, "call_id": fit_name(call_id), "output": output}
 
 
 def _turn(
@@ -93,8 +93,8 @@ def _turn(
     for made in message.get("tool_calls") or ():
         kind, field = _CALL_ITEMS[made["type"]]
         details: Mapping[str, Any] = made["function"] if made["type"] == "function" else made["custom"]
-        name = short_name(details["name"])
-        items.append({"type": kind, "call_id": short_name(made["id"]), "name": name, field: details[field]})
+        name = fit_name(details["name"])
+        items.append({"type": kind, "call_id": fit_name(made["id"]), "name": name, field: details[field]})
     return [*reasoning_items(message, flavour), *items] if items else []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, Event
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
-from smart_router.dialects.tool_names import long_names
+from smart_router.dialects.tool_names import fitted_names
 
 _TOOLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 """Tool call item → the chat type of the call, and the field of both that the model writes."""
@@ -28,7 +28,7 @@ class ItemReader:
         self.events: list[Event] = []
         self._call = call
         self._reasoning_format = reasoning_format
-        self._names = long_names(call.tool_names)
+        self._names = fitted_names(call.tool_names)
         self._begun: set[tuple[int, str, int]] = set()
         self._finished: set[int] = set()
         self._calls: dict[int, tuple[int, str, str]] = {}  # place → number, chat type, field

@@ -11,7 +11,7 @@ from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.input import write_input
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
-from smart_router.dialects.tool_names import short_name
+from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import unsupported
 
 _NO_PARAMETERS = {"type": "object", "properties": {}}
@@ -118,12 +118,12 @@ def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
         case {"type": "function", "function": {"name": str(name), **rest}}:
             # left out, `strict` is true here and false in chat completions
             defaults = {"parameters": _NO_PARAMETERS, "strict": False}
-            return {"type": "function", "name": short_name(name), **defaults, **_stated(rest)}
+            return {"type": "function", "name": fit_name(name), **defaults, **_stated(rest)}
         case {"type": "custom", "custom": {"name": str(name), **rest}}:
             match rest.get("format"):
                 case {"type": "grammar", "grammar": {**grammar}}:
                     rest["format"] = {"type": "grammar", **grammar}
-            return {"type": "custom", "name": short_name(name), **_stated(rest)}
+            return {"type": "custom", "name": fit_name(name), **_stated(rest)}
         case _:
             kind = tool.get("type")
             raise unsupported(f"tools[{number}].type", f"Tools of type {kind!r} are not supported.")
@@ -152,8 +152,8 @@ def _tool_choice(choice: object) -> str | dict[str, Any]:
         case {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [*tools]}}:
             return {"type": "allowed_tools", "mode": mode, "tools": [_tool_choice(tool) for tool in tools]}
         case {"type": "function" as kind, "function": {"name": str(name)}}:
-            return {"type": kind, "name": short_name(name)}
+            return {"type": kind, "name": fit_name(name)}
         case {"type": "custom" as kind, "custom": {"name": str(name)}}:
-            return {"type": kind, "name": short_name(name)}
+            return {"type": kind, "name": fit_name(name)}
         case _:
             raise unsupported("tool_choice", "Only functions and custom tools can be chosen.")

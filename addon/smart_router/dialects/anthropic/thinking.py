@@ -1,0 +1,179 @@
+"""Signed thinking of earlier turns: put back in its place, and only where its signature is still good.
+
+A signature is good only where its block stood. The newest models bind it to all that came before, too: the
+system prompt, the tools, the earlier turns, and the blocks before it in its own (Claude docs, preserved
+thinking; thinking blocks of the latest turn "cannot be modified"). So each detail says its `place`, and in
+`prefix` a digest of what came before. A turn whose thinking is no longer good goes back without any.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from pydantic_core import to_json
+
+from smart_router.dialects.hub import ReasoningDetail
+
+Block = dict[str, Any]
+
+THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
+_PREFIX = "prefix"
+_DIGEST = 16
+
+
+class Prefix:
+    """All that a request puts before its answer. Nothing is computed until an answer thinks.
+
+    Also what the reader of an answer needs to know of its request: `keys` are the names of properties of
+    tools by those that they were written under.
+    """
+
+    def __init__(
+        self, system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Block], keys: Mapping[str, str]
+    ) -> None:
+        self.keys = keys
+        self._parts = (system, tools, turns)
+        self._hasher: Any = None
+
+    def digest(self, before: Iterable[Block]) -> str:
+        """The digest of the request and the blocks of its answer so far."""
+        if self._hasher is None:
+            system, tools, turns = self._parts
+            self._hasher = _begin(system, tools)
+            for turn in turns:
+                _add_turn(self._hasher, turn)
+        hasher = self._hasher.copy()
+        for block in before:
+            hasher.update(_mark(block))
+        return str(hasher.hexdigest()[:_DIGEST])
+
+
+def settle(system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Block], *, bound: bool) -> None:
+    """Take out the digests that `interleave` left in the turns and, for models that bind their thinking, the
+    thinking of turns whose digests are not those of what stands before it now."""
+    if not any(block["type"] in THINKING_BLOCKS for turn in turns for block in turn["content"]):
+        return
+    hasher = _begin(system, tools)
+    for turn in turns:
+        blocks = turn["content"]
+        good = _is_good(hasher.copy(), blocks) if bound and turn["role"] == "assistant" else True
+        turn["content"] = [
+            {name: value for name, value in block.items() if name != _PREFIX} if _PREFIX in block else block
+            for block in blocks
+            if good or block["type"] not in THINKING_BLOCKS
+        ]
+        _add_turn(hasher, turn)
+
+
+def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format: str) -> list[Block]:
+    """A turn's blocks with its thinking in its places: before all where these are unknown.
+
+    Without any thinking if a place is no longer there. A block's digest stays in it until `settle`.
+    """
+    thoughts = list(_thinking_blocks(details, own_format))
+    if not thoughts:
+        return said
+    text = "".join(block["text"] for block in said if block["type"] == "text")
+    others = [block for block in said if block["type"] != "text"]
+    if all(place is None for place, _ in thoughts):
+        return [*(block for _, block in thoughts), *said]
+    placed: list[Block] = []
+    at, count = 0, 0
+    for place, block in thoughts:
+        offset, calls = place or (at, count)
+        if not (at <= offset <= len(text) and count <= calls <= len(others)):
+            return said
+        placed += [*_text(text[at:offset]), *others[count:calls], block]
+        at, count = offset, calls
+    if (at, count) == (0, 0):
+        return [*placed, *said]
+    rest = _text(text[at:])
+    if rest and (mark := _cache_mark(said)):
+        rest[0]["cache_control"] = mark
+    return [*placed, *rest, *others[count:]]
+
+
+def _cache_mark(said: Sequence[Block]) -> Any:
+    return next((block["cache_control"] for block in reversed(said) if "cache_control" in block), None)
+
+
+def _text(text: str) -> list[Block]:
+    return [{"type": "text", "text": text}] if text.strip() else []
+
+
+def _thinking_blocks(
+    details: Iterable[ReasoningDetail], own_format: str
+) -> Iterator[tuple[tuple[int, int] | None, Block]]:
+    """Our own details as thinking blocks, with their places. What has no signature was cut off, and would be
+    refused."""
+    for detail in _join_fragments(details):
+        if detail.get("format") != own_format:
+            continue
+        block: Block
+        if detail.get("type") == "reasoning.text" and (signature := detail.get("signature")):
+            block = {"type": "thinking", "thinking": detail.get("text") or "", "signature": signature}
+        elif detail.get("type") == "reasoning.encrypted" and (data := detail.get("data")):
+            block = {"type": "redacted_thinking", "data": data}
+        else:
+            continue
+        if prefix := detail.get("prefix"):
+            block[_PREFIX] = prefix
+        yield _read_place(detail.get("place")), block
+
+
+def place_of(text: int, calls: int) -> str:
+    """A detail's `place`: the characters of text and the number of calls before it in its turn."""
+    return f"{text}:{calls}"
+
+
+def _read_place(place: object) -> tuple[int, int] | None:
+    text, _, calls = place.partition(":") if isinstance(place, str) else ("", "", "")
+    return (int(text), int(calls)) if text.isdecimal() and calls.isdecimal() else None
+
+
+def _join_fragments(details: Iterable[ReasoningDetail]) -> Iterable[dict[str, Any]]:
+    """Details whose streamed fragments the client kept apart, joined; only the first says the format."""
+    joined: list[dict[str, Any]] = []
+    for detail in details:
+        last = joined[-1] if joined else None
+        same = last is not None and "index" in detail and last.get("index") == detail["index"]
+        if last is None or not same or last.get("type") != detail.get("type"):
+            joined.append(dict(detail))
+            continue
+        for name in ("text", "signature", "data"):
+            last[name] = f"{last.get(name) or ''}{detail.get(name) or ''}"
+    return joined
+
+
+def _begin(system: Sequence[Block], tools: Sequence[Block]) -> Any:
+    return sha256(to_json([[_bare(block) for block in blocks] for blocks in (system, tools)]))
+
+
+def _add_turn(hasher: Any, turn: Mapping[str, Any]) -> None:
+    hasher.update(turn["role"].encode())
+    for block in turn["content"]:
+        hasher.update(_mark(block))
+
+
+def _is_good(hasher: Any, blocks: Sequence[Block]) -> bool:
+    """True if each thought stands where its digest says."""
+    for block in blocks:
+        if block["type"] in THINKING_BLOCKS and hasher.hexdigest()[:_DIGEST] != block.get(_PREFIX):
+            return False
+        hasher.update(_mark(block))
+    return True
+
+
+def _mark(block: Block) -> bytes:
+    """What a block adds to the digests of later ones: without cache marks, which may move."""
+    if block["type"] == "tool_use":
+        arguments = json.dumps(block["input"], sort_keys=True)
+        return to_json(["tool_use", block["id"], block["name"], arguments])
+    return to_json(_bare(block))
+
+
+def _bare(block: Block) -> Block:
+    return {name: value for name, value in block.items() if name not in ("cache_control", _PREFIX)}

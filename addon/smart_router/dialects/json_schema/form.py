@@ -1,0 +1,229 @@
+"""The intermediate form of a schema: any JSON Schema, without allOf and without siblings of `$ref`.
+
+Drafts 4 to 2020-12 and OpenAPI's `nullable` are understood. Keywords of a wrong shape count as unknown ones.
+Unions are kept as they are written, and so are references: a definition is read once, however often it is
+used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from smart_router.dialects.json_schema.node import LIMITS, TEXTS, TYPES, Node, merge, says_nothing
+from smart_router.dialects.json_values import as_list
+
+_SILENT = frozenset(
+    {"$schema", "$id", "id", "$comment", "$anchor", "$vocabulary", "$defs", "definitions", "nullable"}
+    | {"deprecated", "readOnly", "writeOnly"}
+)
+"""Keywords that limit nothing, or that are read apart."""
+
+_MAX_DEPTH = 64
+
+Source = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Form:
+    """A schema and its definitions, by the name that references to them have."""
+
+    root: Node
+    definitions: dict[str, Node]
+
+
+def read_schema(schema: Source) -> Form:
+    """Read a schema with all the definitions that it refers to."""
+    reader = _SchemaReader(schema)
+    root = reader.read(schema, 0)
+    while reader.wanted:
+        reader.define(reader.wanted.pop(), 0)
+    return Form(root, reader.definitions)
+
+
+class _SchemaReader:
+    """Reads nodes. `wanted` are the definitions that were referred to and are not read yet."""
+
+    def __init__(self, root: Source) -> None:
+        self.definitions: dict[str, Node] = {}
+        self.wanted: list[str] = []
+        self._root = root
+        self._active: set[str] = set()
+
+    def define(self, ref: str, depth: int) -> Node | None:
+        """Return the definition that a reference names; None if it leads nowhere or is being read."""
+        if ref in self.definitions:
+            return self.definitions[ref]
+        if ref in self._active or depth > _MAX_DEPTH:
+            return None
+        target = _find(self._root, ref)
+        if not isinstance(target, Mapping):
+            return None
+        self._active.add(ref)
+        self.definitions[ref] = node = self.read(target, depth)
+        self._active.discard(ref)
+        return node
+
+    def read(self, schema: Any, depth: int) -> Node:
+        """Read one schema; True and whatever is no schema admit anything."""
+        if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+            return Node()
+        node = self._read_plain(schema, depth)
+        if isinstance(ref := schema.get("$ref"), str):
+            node = self._with_reference(node, ref, depth)
+        for part in as_list(schema.get("allOf")):
+            node = merge(node, self._inlined(self.read(part, depth + 1), depth))
+        return node
+
+    def _with_reference(self, node: Node, ref: str, depth: int) -> Node:
+        """A reference with what stands beside it: both hold (since draft 2019-09)."""
+        if says_nothing(node):
+            if ref not in self.definitions and isinstance(_find(self._root, ref), Mapping):
+                self.wanted.append(ref)
+                return replace(node, ref=ref)
+            if ref in self.definitions:
+                return replace(node, ref=ref)
+        elif target := self.define(ref, depth + 1):
+            return merge(node, self._inlined(target, depth))
+        return replace(node, untold={**node.untold, "$ref": ref})
+
+    def _inlined(self, node: Node, depth: int) -> Node:
+        """A part of allOf with its reference resolved, except where it leads back to itself."""
+        seen: set[str] = set()
+        while node.ref is not None and node.ref not in seen:
+            seen.add(node.ref)
+            target = self.define(node.ref, depth + 1)
+            if target is None:
+                return node
+            node = replace(target, texts={**target.texts, **node.texts})
+        return node
+
+    def _read_plain(self, schema: Source, depth: int) -> Node:
+        """Everything but `$ref` and `allOf`."""
+        node = Node(types=_types(schema), values=_values(schema))
+        if node.types and schema.get("nullable") is True and "null" not in node.types:
+            node.types += ("null",)
+            node.values = None if node.values is None else (*node.values, None)
+        for name, value in schema.items():
+            if name in TEXTS:
+                _keep_text(node, name, value)
+            elif name in LIMITS:
+                shape = LIMITS[name][1]
+                right = isinstance(value, shape) and (type(value) is not bool or name in _BOOLEAN)
+                (node.limits if right else node.untold)[name] = value
+            elif name in _READERS:
+                if not _READERS[name](self, node, value, depth + 1):
+                    node.untold[name] = value
+            elif name not in _SILENT and name not in _READ_APART and not name.startswith("x-"):
+                node.untold[name] = value
+        if node.places and isinstance(schema.get("additionalItems"), Mapping | bool):
+            node.untold.pop("additionalItems", None)
+            node.items = self._read_or_false(schema["additionalItems"], depth + 1)
+        return node
+
+    def _read_or_false(self, value: Any, depth: int) -> Node | bool:
+        return False if value is False else self.read(value, depth)
+
+    def _properties(self, node: Node, value: Any, depth: int) -> bool:
+        if not isinstance(value, Mapping):
+            return False
+        node.properties = {key: self.read(one, depth) for key, one in value.items() if one is not False}
+        return True
+
+    def _patterns(self, node: Node, value: Any, depth: int) -> bool:
+        if not isinstance(value, Mapping):
+            return False
+        node.patterns = {key: self.read(one, depth) for key, one in value.items() if one is not False}
+        return True
+
+    def _required(self, node: Node, value: Any, depth: int) -> bool:
+        if not isinstance(value, list):
+            return False
+        node.required = tuple(dict.fromkeys(name for name in value if isinstance(name, str)))
+        return True
+
+    def _rest(self, node: Node, value: Any, depth: int) -> bool:
+        if not isinstance(value, Mapping | bool):
+            return False
+        node.rest = value if isinstance(value, bool) else self.read(value, depth)
+        return True
+
+    def _items(self, node: Node, value: Any, depth: int) -> bool:
+        if isinstance(value, list):  # the tuples of older drafts
+            return self._places(node, value, depth)
+        if not isinstance(value, Mapping | bool):
+            return False
+        node.items = self._read_or_false(value, depth)
+        return True
+
+    def _places(self, node: Node, value: Any, depth: int) -> bool:
+        if not isinstance(value, list):
+            return False
+        node.places = tuple(self.read(one, depth) for one in value)
+        return True
+
+    def _choices(self, node: Node, value: Any, depth: int) -> bool:
+        listed = value if isinstance(value, list) else []
+        choices = [self.read(one, depth) for one in listed if one is not False]
+        if not choices:
+            return False
+        node.choices += tuple(choices)
+        return True
+
+    def _one_of(self, node: Node, value: Any, depth: int) -> bool:
+        node.exclusive = not node.choices
+        return self._choices(node, value, depth)
+
+
+_READERS: Mapping[str, Callable[[_SchemaReader, Node, Any, int], bool]] = {
+    "properties": _SchemaReader._properties,
+    "patternProperties": _SchemaReader._patterns,
+    "required": _SchemaReader._required,
+    "additionalProperties": _SchemaReader._rest,
+    "items": _SchemaReader._items,
+    "prefixItems": _SchemaReader._places,
+    "anyOf": _SchemaReader._choices,
+    "oneOf": _SchemaReader._one_of,
+}
+_READ_APART = frozenset({"type", "enum", "const", "$ref", "allOf"})
+KNOWN = frozenset(LIMITS) | frozenset(_READERS) | _READ_APART
+"""Keywords that the form has a place for; among `Node.untold` their values have a wrong shape."""
+
+_BOOLEAN = frozenset({"uniqueItems", "exclusiveMinimum", "exclusiveMaximum"})
+
+
+def _keep_text(node: Node, name: str, value: Any) -> None:
+    if name in ("title", "description") and not isinstance(value, str):
+        return
+    if name == "examples" and not isinstance(value, list):
+        return
+    node.texts[name] = value
+
+
+def _types(schema: Source) -> tuple[str, ...]:
+    given = schema.get("type")
+    names = [
+        name.lower() for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)
+    ]
+    return tuple(dict.fromkeys(name for name in names if name in TYPES))
+
+
+def _values(schema: Source) -> tuple[Any, ...] | None:
+    if "const" in schema:
+        return (schema["const"],)
+    return tuple(values) if (values := as_list(schema.get("enum"))) else None
+
+
+def _find(root: Source, ref: str) -> Any:
+    """The target of a JSON pointer into this schema; None for anything else."""
+    if ref != "#" and not ref.startswith("#/"):
+        return None
+    here: Any = root
+    for step in ref.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, list) and key.isdecimal() and int(key) < len(here):
+            here = here[int(key)]
+        else:
+            here = here.get(key) if isinstance(here, Mapping) else None
+    return here
