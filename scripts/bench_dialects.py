@@ -29,7 +29,7 @@ from smart_router.dialects.base import CallContext, ClientDialect, Dialect
 from smart_router.dialects.gemini.client import STREAM_GENERATE
 from smart_router.dialects.gemini.cloudcode import CloudCodeDialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.hub import Event
+from smart_router.dialects.hub import Delta, End, Event, Finish, Start
 from smart_router.dialects.openai_chat.client import CHAT, ChatStreamWriter
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.client import RESPONSES
@@ -55,6 +55,7 @@ ASKED: Any = {
 }
 CHUNK = 1400  # bytes, about a TCP segment
 MIN_EVENTS = 8  # shorter streams measure the set-up
+LONG = 2_000  # pieces of a long text
 SECONDS = 1.0  # per measurement
 
 
@@ -122,7 +123,13 @@ def write_all(client: ClientDialect, streams: Sequence[Sequence[Sequence[Event]]
 
 
 def compare_clients() -> None:
-    """Print the table of the clients' formats."""
+    """Print the table of the clients' formats.
+
+    The recorded streams are short, so each has its share of what begins and ends an answer; a chunk's own
+    cost is that of a long text's pieces.
+    """
+    pieces: list[list[Event]] = [[Delta({"content": " token"})] for _ in range(LONG)]
+    long = [[[Start("1", "m", 1)], *pieces, [Finish("stop"), End()]]]
     streams = [
         batches_of(dialect, case)
         for _, dialect, wire in DIALECTS
@@ -130,9 +137,13 @@ def compare_clients() -> None:
     ]
     events = sum(len(batch) for stream in streams for batch in stream)
     costs = {client.name: seconds(lambda one=client: write_all(one, streams)) for client in CLIENTS}
-    print(f"\n{'client':<12}{'events':>8}{'µs/event':>12}{'× chat':>8}")
+    chunks = {client.name: seconds(lambda one=client: write_all(one, long)) for client in CLIENTS}
+    print(f"\n{'client':<12}{'events':>8}{'µs/event':>12}{'× chat':>8}{'µs/chunk':>12}{'× chat':>8}")
     for name, cost in costs.items():
-        print(f"{name:<12}{events:>8}{cost / events * 1e6:>12.2f}{cost / costs[CHAT.name]:>8.2f}")
+        print(
+            f"{name:<12}{events:>8}{cost / events * 1e6:>12.2f}{cost / costs[CHAT.name]:>8.2f}"
+            f"{chunks[name] / LONG * 1e6:>12.2f}{chunks[name] / chunks[CHAT.name]:>8.2f}"
+        )
 
 
 def pass_on(dialect: Dialect, case: Case) -> None:
