@@ -10,7 +10,7 @@ import pytest
 
 from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import Delta, Failure, Finish, Start, is_content
-from smart_router.dialects.sse import sse_event
+from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from tests.dialects.openai_responses.responses_helpers import CALL, DIALECT, QUOTA, read_stream, stream
 from tests.testbed.oracle import check_grammar
 
@@ -316,7 +316,7 @@ FAILURES: dict[str, tuple[bytes, str, str]] = {
     "not JSON": (sse_event(b"{"), "server", "not a JSON object"),
     "not an object": (sse_event(b"[]"), "server", "not a JSON object"),
     "not a number": (sse_event(b'{"type": NaN}'), "server", "not a JSON object"),
-    "too large": (b"data: " + b" " * (9 << 20), "server", "too large"),
+    "too large": (b"data: " + b" " * (MAX_EVENT_BYTES + 1), "server", "too large"),
 }
 
 
