@@ -13,7 +13,7 @@ from google.genai import errors
 
 from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
-from tests.end_to_end.test_sdk_providers import FAILING, PROVIDERS, RECORDED
+from tests.end_to_end.test_sdk_providers import FAILING, KEY_PROVIDERS, RECORDED
 from tests.testbed.answers import recorded
 from tests.testbed.cases import Case
 from tests.testbed.gemini_sdk import ONE_REASON, ask_gemini, expect_of_gemini, gemini_client
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 async def router(
     shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Router]:
-    env = provider_env(shared_provider.url, *PROVIDERS)
+    env = provider_env(shared_provider.url, *KEY_PROVIDERS)
     async with Router(tmp_path_factory.mktemp("gemini-sdk") / "router", env=env) as router:
         yield router
 

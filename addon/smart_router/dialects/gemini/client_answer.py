@@ -28,8 +28,8 @@ from smart_router.dialects.hub import (
 )
 from smart_router.errors import ApiError
 
-_TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],%b}'
-_THOUGHT = b'{"candidates":[{"content":{"parts":[{"text":%b,"thought":true}],"role":"model"},"index":%d}],%b}'
+_TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],'
+_THOUGHT = b'{"candidates":[{"content":{"parts":[{"text":%b,"thought":true}],"role":"model"},"index":%d}],'
 
 
 class GeminiStreamWriter:
@@ -46,12 +46,13 @@ class GeminiStreamWriter:
         self._written = False
         self._candidates: dict[int, AnswerCandidate] = {}
         self._facts: dict[str, Any] = {}
-        self._suffix = b""  # what each object ends with: its model and id
+        self._text, self._thought = _TEXT, _THOUGHT  # with what each object ends: its model and id
         self._usage: Usage | None = None
 
     def write(self, events: Sequence[Event]) -> bytes:
         """Write these events; the bytes may be empty."""
-        return b"".join([self._write(event) for event in events])
+        delta, write = self._delta, self._write
+        return b"".join([delta(*event) if type(event) is Delta else write(event) for event in events])
 
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer.
@@ -69,7 +70,8 @@ class GeminiStreamWriter:
                 return self._delta(*event)
             case Start():
                 self._facts = {"modelVersion": event.model, "responseId": event.id}
-                self._suffix = _json(self._facts)[1:-1]
+                suffix = _json(self._facts)[1:].replace(b"%", b"%%")
+                self._text, self._thought = self._template(_TEXT + suffix), self._template(_THOUGHT + suffix)
                 return b""
             case Finish(reason, choice, extra):
                 candidate = self._candidate(choice)
@@ -89,15 +91,21 @@ class GeminiStreamWriter:
         if len(delta) == 1 and not extra:  # most are
             if text := delta.get("content"):
                 candidate.said.append(text)
-                return self._frame(_TEXT % (to_json(text), choice, self._suffix))
+                written = self._text % (to_json(text), choice)
+                return self._frame(written) if self._array else written
             if self._shows_thoughts and (text := delta.get("reasoning_content")):
                 candidate.reasoning.append(text)
-                return self._frame(_THOUGHT % (to_json(text), choice, self._suffix))
+                written = self._thought % (to_json(text), choice)
+                return self._frame(written) if self._array else written
         parts = candidate.take(delta, extra)
         if not parts:
             return b""
         found = {"content": {"parts": parts, "role": "model"}, "index": choice}
         return self._frame(_json({"candidates": [found], **self._facts}))
+
+    def _template(self, body: bytes) -> bytes:
+        """A template of an event, or of an array's item, which `_frame` puts in its place."""
+        return body if self._array else b"data: %b\r\n\r\n" % body
 
     def _candidate(self, choice: int) -> AnswerCandidate:
         new = AnswerCandidate(choice, shows_thoughts=self._shows_thoughts)
