@@ -164,6 +164,12 @@ TABLE: list[tuple[str, str, Json, Json]] = [
         obj(a={"oneOf": [STRING, NULL]}),
         {**obj(a={"anyOf": [STRING, NULL]}), **CLOSED},
     ),
+    (
+        "no fields, closed",
+        "openai strict",
+        {**obj(), **CLOSED},
+        {**obj(), "required": [], **CLOSED},
+    ),
     ("optional fields", "openai strict", obj(["a"], a=STRING, b=STRING), None),
     (
         "closed by us",

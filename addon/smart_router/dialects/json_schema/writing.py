@@ -159,7 +159,7 @@ class Writer:
             }
         self._optional += len(node.properties.keys() - set(required))
         named = [name for name in required if name in node.properties or not subset.required_named]
-        if named:
+        if named or (subset.complete and is_object):  # strict modes want the list, be it empty
             out["required"] = [self._key(name) for name in named]
         if len(named) < len(required):
             words["required"] = [name for name in required if name not in named]
