@@ -32,24 +32,26 @@ class ChatQuirks:
 
     Request: `dropped` parameters are left out, beside those that the model's rules name; `renamed` ones get
     another name. `accepted` are, by the provider's names, the only parameters that are sent as they are; an
-    empty set means all. `accepted_of_messages` are the only fields of messages that are sent. Ids of tool
-    calls get `tool_call_id_length` letters and digits; 0 leaves them within the model's limits.
-    `extra_content` keeps the field of tool calls that Google's endpoint uses, `cache_marks` the prompt-cache
-    marks of parts and tools; other vendors refuse them. Content parts of `refused_parts` end as a 400 of our
-    own; `tool_media` says that tool results may hold images, `empty_texts` that a text may be empty.
-    `schemas` is the subset that schemas of tools, and unless None those of answers, are written in.
-    `developer_role` says what becomes of instructions: "pass" them, "never" (developer → system), or
-    "reasoning" (system → developer for reasoning models). `effort_as` is the form that `reasoning_effort`
-    takes. `history` says how earlier reasoning is sent back: as `reasoning_details`, or as
-    `reasoning_content` beside tool calls, "if_known" or (DeepSeek) in each message of the turn at hand, too.
-    `stream_usage` asks for usage in streams; `thinks_in_streams`: reasoning models refuse whole
-    answers. `session_header` carries `Call.extras["session"]`, for the provider's prompt cache.
+    empty set means all. `of_stored` are taken beside `store` alone. `accepted_of_messages` are the only
+    fields of messages that are sent. Ids of tool calls get `tool_call_id_length` letters and digits; 0
+    leaves them within the model's limits. `extra_content` keeps the field of tool calls that Google's
+    endpoint uses, `cache_marks` the prompt-cache marks of parts and tools; other vendors refuse them.
+    Content parts of `refused_parts` end as a 400 of our own; `tool_media` says that tool results may hold
+    images, `empty_texts` that a text may be empty. `schemas` is the subset that schemas of tools, and
+    unless None those of answers, are written in. `developer_role` says what becomes of instructions: "pass"
+    them, "never" (developer → system), or "reasoning" (system → developer for reasoning models).
+    `effort_as` is the form that `reasoning_effort` takes. `history` says how earlier reasoning is sent
+    back: as `reasoning_details`, or as `reasoning_content` beside tool calls, "if_known" or (DeepSeek) in
+    each message of the turn at hand, too. `stream_usage` asks for usage in streams; `thinks_in_streams`:
+    reasoning models refuse whole answers. `session_header` carries `Call.extras["session"]`, for the
+    provider's prompt cache.
 
     Answer: `reasoning_apart` says that completion_tokens leave the reasoning out.
     """
 
     dropped: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
+    of_stored: frozenset[str] = frozenset()
     accepted_of_messages: frozenset[str] = PLAIN_MESSAGE
     tool_call_id_length: int = 0
     extra_content: bool = False

@@ -6,13 +6,14 @@ answer's meaning is refused, so that `auto` asks the next candidate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic_core import to_json
 
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
+from smart_router.dialects.media import read_data_url
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.tool_names import merge_tools
 from smart_router.errors import unsupported
@@ -29,10 +30,17 @@ _SAMPLING = (
     "frequency_penalty",
     "logit_bias",
 )
+_THINKING = ("thinking", "enable_thinking")
+"""Vendors' own parameters for `reasoning_effort`."""
+
 _OF_TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 
 CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without repeating any of it."
 """Asks for what an assistant's turn at the end asks for, where models refuse to be prefilled."""
+
+_UNSEEN = {"type": "text", "text": "(an image, which this model cannot see)"}
+_UNKNOWN = ModelRules()
+"""The rules of a model of which nothing is known: whether it reads images, too."""
 
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
 _JSON_AT_LAST = "When you give your answer instead of calling a tool, give one JSON object and nothing else."
@@ -52,6 +60,8 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     if rules.json_apart:
         _fit_format(fitted, rules)
     _fit_length(fitted, rules)
+    if not rules.vision and rules != _UNKNOWN:
+        fitted["messages"] = _without_images(fitted["messages"])
     if not rules.prefill and _ends_with_answer(fitted["messages"]):
         fitted["messages"] = [*fitted["messages"], {"role": "user", "content": CONTINUE}]
     return cast(ChatRequest, fitted)
@@ -93,6 +103,8 @@ def _fit_tools(fitted: dict[str, Any], rules: ModelRules) -> None:
             "This model always thinks, and cannot be made to call a tool while it does: use tool_choice auto."
         )
         raise unsupported("tool_choice", why)
+    for name in _THINKING:
+        fitted.pop(name, None)
     if asked is not None or rules.default_effort is not None:
         fitted["reasoning_effort"] = "none"
 
@@ -135,8 +147,8 @@ def _fit_parameters(fitted: dict[str, Any], rules: ModelRules) -> None:
         fitted["seed"] %= limit + 1  # the same for the same seed
     if rules.max_stops and isinstance(fitted.get("stop"), list):
         fitted["stop"] = fitted["stop"][: rules.max_stops]
-    if rules.min_temperature and "temperature" in fitted:
-        fitted["temperature"] = max(fitted["temperature"], rules.min_temperature)
+    if (asked := fitted.get("temperature")) is not None:
+        fitted["temperature"] = min(max(asked, rules.min_temperature or asked), rules.max_temperature)
 
 
 def _fit_length(fitted: dict[str, Any], rules: ModelRules) -> None:
@@ -181,9 +193,55 @@ def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str
     return f"{words} It must match this JSON schema:\n{to_json(schema).decode()}" if schema else words
 
 
+def _without_images(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the messages for a model that reads no images: a note takes the place of earlier ones.
+
+    Raises ClientError for an image of the turn at hand.
+    """
+    pictured = [n for n, one in enumerate(messages) if any(map(_is_image, _parts(one)))]
+    if not pictured:
+        return messages
+    answers = (n for n, one in enumerate(messages) if one["role"] == "assistant")
+    written = [*messages]
+    begin = max(answers, default=-1)
+    for number in pictured:
+        if number > begin and messages[number]["role"] == "user":
+            raise unsupported(f"messages[{number}].content", "This model reads no images.")
+        parts = [_UNSEEN if _is_image(part) else part for part in _parts(messages[number])]
+        written[number] = {**messages[number], "content": parts}
+    return written
+
+
+def _parts(message: Message) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _is_image(part: Mapping[str, Any]) -> bool:
+    """True for an image part that holds no other kind of file."""
+    if part.get("type") != "image_url":
+        return False
+    media = read_data_url(str(part["image_url"]["url"]))
+    return media is None or media.type.startswith("image/")
+
+
 def _ends_with_answer(messages: list[Message]) -> bool:
     """True if the conversation ends with words of the assistant's, apart from instructions."""
     for message in reversed(messages):
-        if message["role"] not in ("system", "developer"):
-            return message["role"] == "assistant" and bool(message.get("content"))
+        if message["role"] not in ("system", "developer") and not _is_blank(message):
+            return message["role"] == "assistant" and not message.get("tool_calls")
     return False
+
+
+def _is_blank(message: Message) -> bool:
+    """True for a message that says nothing, which some formats leave out; a tool's result is always sent."""
+    if message["role"] == "tool" or message.get("tool_calls") or message.get("refusal"):
+        return False
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    return all(part.get("type") == "text" and not part["text"].strip() for part in parts)
+
+
+def mentions_json(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the word JSON is said: without it OpenAI and others refuse JSON mode."""
+    return b"json" in to_json(messages).lower()

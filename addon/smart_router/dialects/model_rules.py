@@ -54,11 +54,11 @@ class ModelRules:
     Parameters: `sampling` says whether temperature, top_p, logprobs, penalties and
     logit_bias are taken: always, never, or only with
     reasoning_effort "none". `dropped` are parameters that only tune and that the model refuses or ignores.
-    `service_tiers` are the values taken, empty meaning any. `min_temperature` and `max_seed` bound values,
-    `max_stops` the number of stop sequences. `fixed` are parameters of the chat wire that are added unless
-    the client sent them, `output_limit` is the name of the output limit there, where it is not the
-    provider's own. `single_choice`: n is 1. `json_apart` are what a JSON format for the answer cannot
-    be combined with. `prefill`: the conversation may end with the assistant's words.
+    `service_tiers` are the values taken, empty meaning any. `min_temperature`, `max_temperature` and
+    `max_seed` bound values, `max_stops` the number of stop sequences. `fixed` are parameters of the chat
+    wire that are added unless the client sent them, `output_limit` is the name of the output limit there,
+    where it is not the provider's own. `single_choice`: n is 1. `json_apart` are what a JSON format for the
+    answer cannot be combined with. `prefill`: the conversation may end with the assistant's words.
     `bound_thinking`: signed thinking is good only after the very request that it was signed for.
 
     Limits of names, ids, schemas and media, None meaning no known limit: `tool_names`, `call_ids`,
@@ -88,6 +88,7 @@ class ModelRules:
     output_limit: str = ""
     service_tiers: tuple[str, ...] = ()
     min_temperature: float = 0.0
+    max_temperature: float = 2.0
     max_seed: int | None = None
     max_stops: int | None = None
     single_choice: bool = False

@@ -21,6 +21,8 @@ UNKNOWN = NameLimits(64, first="a-zA-Z_")
 
 _DIGEST = 8
 _MAX_PARTICIPANT = 64
+MAX_IDENTIFIER = 64
+"""Characters of an identifier of a user or a cache (OpenAI API reference)."""
 _PERSONAL = re.compile(r"[^\s@]@[^\s@]|^\+?[\d ()-]{7,}$")
 """An e-mail address, or a telephone number."""
 

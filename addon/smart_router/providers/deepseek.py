@@ -9,6 +9,20 @@ from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"user", "n", "seed", "parallel_tool_calls"},
+    accepted=frozenset(
+        {
+            "frequency_penalty",
+            "logprobs",
+            "max_tokens",
+            "presence_penalty",
+            "reasoning_effort",
+            "stop",
+            "temperature",
+            "thinking",
+            "top_logprobs",
+            "top_p",
+        }
+    ),
     renamed={"max_completion_tokens": "max_tokens"},
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",

@@ -10,6 +10,29 @@ from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY,
+    accepted=frozenset(
+        {
+            "deferred",
+            "frequency_penalty",
+            "logit_bias",
+            "logprobs",
+            "max_completion_tokens",
+            "max_tokens",
+            "n",
+            "parallel_function_calling",
+            "presence_penalty",
+            "reasoning_effort",
+            "search_parameters",
+            "seed",
+            "service_tier",
+            "stop",
+            "temperature",
+            "top_logprobs",
+            "top_p",
+            "user",
+            "web_search_options",
+        }
+    ),
     renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
     refused_parts=frozenset({"input_audio"}),
     tool_media=True,

@@ -29,9 +29,9 @@ def test_what_needs_no_translation_passes(provider: str) -> None:
         ],
         "tool_choice": "auto",
         "response_format": {"type": "text"},
-        "something_new": {"a": [1]},
     }
-    body = body_for(provider, {**fields, "stream": False, "user": None, "x_router": {"a": 1}})
+    foreign = {"user": None, "x_router": {"a": 1}, "something_new": {"a": [1]}, "safety_settings": []}
+    body = body_for(provider, {**fields, "stream": False, **foreign})
     extra = {"usage": {"include": True}} if provider == "openrouter" else {}
     assert body == {"model": MODELS[provider], "messages": [HELLO], "stream": False, **fields, **extra}
 
@@ -258,10 +258,11 @@ def test_a_provider_that_refuses_unknown_fields_gets_only_those_it_accepts() -> 
         renamed={"seed": "random_seed"},
     )
     fields = {"seed": 7, "something_new": 1, "tools": [TOOL], "response_format": {"type": "json_object"}}
-    sent = body_with(quirks, {**fields, "messages": [{**HELLO, "name": "n", "metadata": {}}]})
+    hello = {"role": "user", "content": "Hello, in JSON"}
+    sent = body_with(quirks, {**fields, "messages": [{**hello, "name": "n", "metadata": {}}]})
     assert sent == {
         "model": "m",
-        "messages": [HELLO],
+        "messages": [hello],
         "random_seed": 7,
         "tools": [{**TOOL, "function": {**TOOL["function"], "parameters": NO_PARAMETERS}}],
         "response_format": {"type": "json_object"},
@@ -367,3 +368,18 @@ def test_recorded_request_is_written_for_any_provider(case: Case) -> None:
         except ClientError as error:
             assert error.param is not None
     assert to_json(request) == before, "the client's request was changed"
+
+
+def test_json_mode_is_asked_for_in_words_where_nobody_says_json() -> None:
+    wanted = {"response_format": {"type": "json_object"}}
+    words, hello = body_for("openai", wanted)["messages"]
+    assert (words["role"], hello) == ("system", HELLO)
+    assert "JSON" in words["content"]
+    asked = {**wanted, "messages": [{"role": "user", "content": "As json, please"}]}
+    assert len(body_for("openai", asked)["messages"]) == 1
+
+
+@pytest.mark.parametrize(("store", "kept"), [(True, True), (False, False), (None, False)])
+def test_labels_of_stored_answers_go_to_openai_only_beside_store(store: bool | None, kept: bool) -> None:
+    body = body_for("openai", {"metadata": {"a": "b"}, "store": store})
+    assert ("metadata" in body) is kept

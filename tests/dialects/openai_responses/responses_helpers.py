@@ -19,7 +19,7 @@ DIALECT = ResponsesDialect(PUBLIC)
 CALL = CallContext("openai", "gpt-x", stream=True, now=7, request_id="r")
 QUOTA = {"code": "insufficient_quota", "message": "You exceeded your current quota."}
 ANY = ModelRules()
-REASONING = ModelRules(reasoning=True)
+REASONING = ModelRules(reasoning=True, vision=True)
 LONG = "mcp__" + "x" * 80
 
 

@@ -56,10 +56,10 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
     """The request without what does not change its meaning.
 
     Instructions are a developer's message at the beginning. A message's text is the list of one text part,
-    and its type may be left out. Strict is a tool's default, stored a response's. Ids and statuses of items
-    are for the provider's records. Reasoning that is neither encrypted nor plain cannot be read by anyone.
-    `include` and `reasoning.summary` ask for more to be told. Null is nothing, and so are an empty
-    `instructions` and an empty `tools`.
+    and its type may be left out. Strict is a tool's default, and no properties are none; stored a
+    response's. Ids and statuses of items are for the provider's records. Reasoning that is neither
+    encrypted nor plain cannot be read by anyone. `include` and `reasoning.summary` ask for more to be told.
+    Null is nothing, and so are an empty `instructions` and an empty `tools`.
     """
     kept = {name: value for name, value in body.items() if value not in (None, "", [])}
     kept.pop("include", None)
@@ -68,12 +68,22 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
         items = [{"role": "developer", "content": instructions}, *items]
     kept["input"] = [found for found in map(normalised_item, items) if found]
     kept["tools"] = [
-        {"strict": True, **tool} if tool["type"] == "function" else tool for tool in kept.get("tools", ())
+        {"strict": True, **tool, "parameters": normalised_schema(tool)}
+        if tool["type"] == "function"
+        else tool
+        for tool in kept.get("tools", ())
     ]
     kept["store"] = kept.get("store", True)
     if "reasoning" in kept:
         kept["reasoning"] = {"effort": kept["reasoning"]["effort"]}
     return kept
+
+
+def normalised_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool's parameters without the name of their version."""
+    schema = {"properties": {}, **(tool.get("parameters") or {})}
+    schema.pop("$schema", None)
+    return schema
 
 
 def normalised_item(found: Mapping[str, Any]) -> dict[str, Any] | None:

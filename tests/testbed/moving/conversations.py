@@ -17,6 +17,7 @@ from tests.testbed.moving.answers import Said
 from tests.testbed.moving.moves import Message, Outcome, Router
 from tests.testbed.moving.requests import JPEG, PNG, parameters, schemas, tool_names
 from tests.testbed.validators import VALIDATORS
+from tests.testbed.validators.signatures import seal
 
 MODELS = {provider: tuple(PROVIDERS[provider].models) for provider in PROVIDERS if provider in VALIDATORS}
 ALL = tuple(f"{provider}/{model}" for provider, models in MODELS.items() for model in models)
@@ -90,7 +91,7 @@ _PARTS = st.sampled_from(
         _image("https://example.com/cat.png"),
     ]
 )
-_CONTENT: st.SearchStrategy[Any] = st.one_of(_TEXTS, _TEXTS, st.lists(_PARTS, max_size=3))
+_CONTENT: st.SearchStrategy[Any] = st.one_of(_TEXTS, _TEXTS, _TEXTS, _TEXTS, st.lists(_PARTS, max_size=3))
 _USERS = st.builds(lambda content: Speaks({"role": "user", "content": content}), _CONTENT)
 _INSTRUCTIONS = st.sampled_from(
     ["Be brief.", "", "It is 10:00.", [{"type": "text", "text": "Be brief.", **_MARK}]]
@@ -149,7 +150,7 @@ _EXTRAS: st.SearchStrategy[Any] = st.sampled_from(
         {"reasoning_details": [{"type": "reasoning.text", "text": "Hm.", "format": "unknown", "index": 0}]},
         {
             "reasoning_details": [
-                {"type": "reasoning.encrypted", "data": "x", "format": "openai-responses-v1"}
+                {"type": "reasoning.encrypted", "data": seal("openai", "x"), "format": "openai-responses-v1"}
             ]
         },
         {"provider_specific_fields": {"citations": None}, **_MARK},
@@ -158,7 +159,7 @@ _EXTRAS: st.SearchStrategy[Any] = st.sampled_from(
     ]
 )
 _CALL_EXTRAS: st.SearchStrategy[Any] = st.sampled_from(
-    [{}, {}, {"extra_content": {"google": {"thought_signature": "c2ln"}}}, {"index": 0}]
+    [{}, {}, {"extra_content": {"google": {"thought_signature": seal("google", "x")}}}, {"index": 0}]
 )
 
 

@@ -74,8 +74,11 @@ def check_names(body: Body, pattern: str) -> Iterator[str]:
         yield from fits(choice["function"]["name"], "tool_choice.function.name", pattern)
 
 
-def check_fields(body: Body, message: tuple[str, ...], call: tuple[str, ...]) -> Iterator[str]:
+def check_fields(
+    body: Body, message: tuple[str, ...], call: tuple[str, ...], *, cache_marks: bool = False
+) -> Iterator[str]:
     """Fields of messages, calls, parts and tools that are not known."""
+    marks = ("cache_control",) if cache_marks else ()
     for place, one in enumerate(body["messages"]):
         yield from unknown(one, f"messages[{place}]", *message)
         for number, made in enumerate(calls_of(one)):
@@ -84,9 +87,9 @@ def check_fields(body: Body, message: tuple[str, ...], call: tuple[str, ...]) ->
             yield from unknown(made.get("function"), f"{at}.function", "name", "arguments")
         for number, part in enumerate(parts_of(one)):
             kind = str(part.get("type"))
-            yield from unknown(part, f"messages[{place}].content[{number}]", "type", kind)
+            yield from unknown(part, f"messages[{place}].content[{number}]", "type", kind, *marks)
     for place, tool in enumerate(body.get("tools") or ()):
-        yield from unknown(tool, f"tools[{place}]", "type", "function")
+        yield from unknown(tool, f"tools[{place}]", "type", "function", *marks)
         known = ("name", "description", "parameters", "strict")
         yield from unknown(tool.get("function"), f"tools[{place}].function", *known)
 

@@ -253,8 +253,8 @@ def groq_structured(sent: Sent) -> Iterator[str]:
     if form.get("type") == "json_object":
         if "json" not in str(sent.body["messages"]).lower():
             yield "'messages' must contain the word 'json' in some form, to use 'response_format'."
-        if sent.body.get("stream") or sent.body.get("tools"):
-            yield "json mode cannot be combined with tool/function calling or streaming"
+        if sent.body.get("tools"):
+            yield "json mode cannot be combined with tool/function calling"
 
 
 @GROQ.rule("console.groq.com, reasoning; GoModel pull 946, vercel/ai pull 7731")
@@ -356,7 +356,7 @@ def _qwen_messages(sent: Sent) -> Iterator[str]:
     vision = matches(sent.model, r"qwen3\.7-plus|vision-model|.*-vl|.*omni")
     yield from check_parts(messages, {"user": ("text", "image_url", "input_audio") if vision else ("text",)})
     known = ("role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "partial")
-    yield from check_fields(sent.body, known, _CALL)
+    yield from check_fields(sent.body, known, _CALL, cache_marks=True)
     yield from check_arguments(messages)
 
 
@@ -371,7 +371,7 @@ def _qwen_values(sent: Sent) -> Iterator[str]:
     if "enable_thinking" in body and not matches(sent.model, r"qwen3\.[78]|qwen-plus|qwen3-max"):
         yield "enable_thinking is not supported with this model"
     yield from limited(body.get("n"), "n", 1, 4)
-    yield from limited(body.get("seed"), "seed", 0, 2**31 - 1)
+    yield from limited(body.get("seed"), "seed", -(2**31), 2**31 - 1)
     yield from limited(body.get("temperature"), "temperature", 0, 1.9999999)
     yield from limited(body.get("top_p"), "top_p", 1e-9, 1)
     most = {"qwen3.7-max": 65_536, "qwen3.7-plus": 131_072, "coder-model": 8192, "vision-model": 8192}

@@ -127,7 +127,7 @@ MUTATIONS: Mapping[str, list[Mutation]] = {
         ("calls", {"input.3": DROP, "input.2": DROP}),
         ("calls", {"input.3.name": "a.b"}),
         ("calls", {"input.4.output": []}),
-        ("reasoning_items", {"input.2.encrypted_content": seal("openai-codex", "x")}),
+        ("reasoning_items", {"input.2.encrypted_content": seal("google", "x")}),
         (
             "reasoning_items",
             {"input.3": {"type": "message", "role": "user", "content": "x"}, "input.4": DROP},
@@ -147,7 +147,7 @@ MUTATIONS: Mapping[str, list[Mutation]] = {
         ("item_fields", {"input.1.type": "chat"}),
         ("contents", {"input.1.content": []}),
         ("calls", {"input.4": DROP}),
-        ("reasoning_items", {"input.2.encrypted_content": seal("openai", "x")}),
+        ("reasoning_items", {"input.2.encrypted_content": seal("google", "x")}),
         ("tools", {"tools.0.name": "a.b"}),
         ("tools", {"tools.0.parameters.oneOf": []}),
         ("efforts", {"reasoning": {"effort": "minimal"}}),

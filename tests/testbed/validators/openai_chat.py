@@ -99,7 +99,8 @@ def efforts(sent: Sent) -> Iterator[str]:
 def limits_of_reasoning_models(sent: Sent) -> Iterator[str]:
     if reasons(sent.model):
         yield from absent(sent.body, "max_tokens", "presence_penalty", "frequency_penalty", "logit_bias")
-        if not (sent.body.get("reasoning_effort") == "none" and matches(sent.model, r"gpt-(5\.|6)")):
+        effort = sent.body.get("reasoning_effort", "none" if matches(sent.model, r"gpt-5\.[1-4]") else "")
+        if not (effort == "none" and matches(sent.model, r"gpt-(5\.|6)")):
             yield from absent(sent.body, "temperature", "top_p", "logprobs", "top_logprobs")
 
 

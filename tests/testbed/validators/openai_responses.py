@@ -120,8 +120,6 @@ def _calls(sent: Sent) -> Iterator[str]:
             yield f"Invalid '{at}.call_id': string too long. Expected a string with maximum length 64."
         if kind in ("function_call", "custom_tool_call"):
             yield from fits(item.get("name"), f"{at}.name", _NAME)
-            if call_id in made:
-                yield f"Duplicate call_id '{call_id}' in '{at}'."
             made[call_id] = kind
             if kind == "function_call" and not isinstance(item.get("arguments"), str):
                 yield f"Invalid type for '{at}.arguments': expected a string."
@@ -135,7 +133,10 @@ def _calls(sent: Sent) -> Iterator[str]:
         yield f"No tool output found for function call {call_id}."
 
 
-def _reasoning(provider: str) -> Rule:
+def _reasoning() -> Rule:
+    # [U] whether reasoning of the API is read by the ChatGPT backend, and the other way round
+    readers = ("openai", "openai-codex")
+
     def reasoning_items(sent: Sent) -> Iterator[str]:
         items = _items(sent)
         for place, item in enumerate(items):
@@ -144,7 +145,7 @@ def _reasoning(provider: str) -> Rule:
             follows = items[place + 1] if place + 1 < len(items) else {}
             if follows.get("type") in (None, "function_call_output") or follows.get("role") == "user":
                 yield f"Item '{item.get('id')}' of type 'reasoning' was provided without its following item."
-            if not is_sealed(provider, item.get("encrypted_content")):
+            if not any(is_sealed(one, item.get("encrypted_content")) for one in readers):
                 yield f"The encrypted content for item {item.get('id')} could not be verified."
             if not isinstance(item.get("summary"), list):
                 yield f"Missing required parameter: 'input[{place}].summary'."
@@ -214,7 +215,7 @@ for _validator in (RESPONSES, CODEX):
         Rule("item_fields", SDK + ", types/responses/response_input_item_param", _item_fields),
         Rule("contents", SDK + "; provider facts, section 4.4", _contents),
         Rule("calls", "bugs O13 and O14's wire (64 characters); OpenAI function calling guide", _calls),
-        _reasoning(_validator.vendor),
+        _reasoning(),
         Rule("tools", "as on the chat wire: langchainjs issue 9804, cline pull 11885", _tools),
         Rule("text_format", "OpenAI structured outputs guide", _text),
         Rule("efforts", "LibreChat issue 15560; provider facts, section 2.2", _efforts),
@@ -224,7 +225,8 @@ for _validator in (RESPONSES, CODEX):
 @RESPONSES.rule("provider facts, section 2.2; " + SDK)
 def sampling(sent: Sent) -> Iterator[str]:
     body = sent.body
-    effort = (body.get("reasoning") or {}).get("effort")
+    unasked = "none" if matches(sent.model, r"gpt-5\.[1-4]") else ""
+    effort = (body.get("reasoning") or {}).get("effort", unasked)
     if reasons(sent.model) and not (effort == "none" and matches(sent.model, r"gpt-(5\.|6)")):
         yield from absent(body, "temperature", "top_p", "top_logprobs")
     yield from limited(body.get("max_output_tokens"), "max_output_tokens", 16, 2**31)

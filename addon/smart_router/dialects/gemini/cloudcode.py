@@ -134,6 +134,10 @@ def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
             del config["thinkingConfig"]
     if not _may_think(body["contents"]):
         config.pop("thinkingConfig", None)
+    for turn in body["contents"]:
+        # blank texts, which Claude refuses
+        said = [part for part in turn["parts"] if part.get("thought") or str(part.get("text", "-")).strip()]
+        turn["parts"] = said or [{"text": "(empty)"}]
     for part in (part for turn in body["contents"] for part in turn["parts"]):
         for called in (part.get("functionCall"), part.get("functionResponse")):
             if called:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.fitting import fit_request, json_in_words
+from smart_router.dialects.fitting import fit_request, json_in_words, mentions_json
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL, OPENAI_STRICT, OPENAI_TOOL, Subset
 from smart_router.dialects.openai_chat.messages import write_messages
-from smart_router.dialects.tool_names import UNKNOWN, fit_name
+from smart_router.dialects.tool_names import MAX_IDENTIFIER, UNKNOWN, fit_name, opaque
 from smart_router.dialects.tools import Notes, convert_noted
 
 _WRITTEN_APART = frozenset(
@@ -52,6 +52,12 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
         for name, value in {**call.rules.fixed, **request}.items()
         if name not in _WRITTEN_APART and name not in quirks.dropped
     }
+    for name in ("prompt_cache_key", "safety_identifier"):
+        if name in sent:
+            sent[name] = opaque(sent[name], MAX_IDENTIFIER)
+    if not sent.get("store"):
+        for name in quirks.of_stored:
+            sent.pop(name, None)
     return _only(quirks.accepted, sent)
 
 
@@ -62,6 +68,8 @@ def _only(accepted: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
 
 def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
     """Reasoning effort in the provider's form; a value that the client gave in that form takes precedence."""
+    if call.rules.thinking == "none" and call.quirks.effort_as == "enable_thinking":
+        body.pop("enable_thinking", None)
     if effort is None or call.rules.thinking == "none":
         return
     match call.quirks.effort_as:
@@ -85,6 +93,8 @@ def _add_format(
         return
     if wanted.get("type") != "json_schema":
         body["response_format"] = wanted
+        if wanted.get("type") == "json_object" and not mentions_json(body["messages"]):
+            body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
         return
     form = _answer_schema(wanted["json_schema"], call, notes) if call.rules.json_schema else None
     if form is not None:

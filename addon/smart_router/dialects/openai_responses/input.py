@@ -7,6 +7,7 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
+from smart_router.dialects.media import read_data_url
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import unsupported
@@ -41,10 +42,9 @@ def write_input(
 
 def _message(role: str, message: Message, number: int, flavour: ResponsesFlavour) -> dict[str, Any]:
     content = message.get("content")
-    if isinstance(content, list):
-        parts = _parts(content, number, flavour)
-    else:
-        parts = [{"type": "input_text", "text": content or ""}]
+    parts = _parts(content, number, flavour) if isinstance(content, list) else []
+    # an empty list is refused, an empty text is not
+    parts = parts or [{"type": "input_text", "text": content if isinstance(content, str) else ""}]
     return {"type": "message", "role": role, "content": parts}
 
 
@@ -61,6 +61,8 @@ def _part(part: Mapping[str, Any], where: str, flavour: ResponsesFlavour) -> dic
             return {"type": "input_text", "text": part["text"]}
         case "image_url":
             image = part["image_url"]
+            if (media := read_data_url(image["url"])) is not None:
+                image = {**image, "url": media.url}
             fields = {name: image[ours] for ours, name in _IMAGE_FIELDS.items() if image.get(ours)}
             return {"type": "input_image", **fields}
         case "file":
@@ -77,7 +79,7 @@ def _result(
 ) -> dict[str, Any]:
     content, call_id = message.get("content"), message["tool_call_id"]
     kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
-    output = _parts(content, number, flavour) if isinstance(content, list) else content or ""
+    output = (_parts(content, number, flavour) if isinstance(content, list) else content) or ""
     return {"type": kind, "call_id": fit_name(call_id), "output": output}
 
 

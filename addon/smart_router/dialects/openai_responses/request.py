@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.fitting import fit_request
+from smart_router.dialects.fitting import fit_request, json_in_words, mentions_json
 from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.json_schema.conversion import convert
+from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.input import write_input
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
-from smart_router.dialects.tool_names import fit_name
+from smart_router.dialects.tool_names import MAX_IDENTIFIER, fit_name, opaque
 from smart_router.errors import unsupported
 
+_NAMES_OF_CLIENTS = frozenset({"prompt_cache_key", "safety_identifier"})
+_UNIONS = frozenset({"anyOf", "oneOf", "allOf", "enum", "not"})
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 _REFUSED: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -64,6 +68,8 @@ def _pass_fields(
     for name, theirs in flavour.fields.items():
         if fields.get(name) is not None:
             body.setdefault(theirs, fields[name])
+    for name in _NAMES_OF_CLIENTS & body.keys():
+        body[name] = opaque(body[name], MAX_IDENTIFIER)
     if "max_output_tokens" in body:
         limit = min(body["max_output_tokens"], rules.max_output or body["max_output_tokens"])
         body["max_output_tokens"] = max(limit, flavour.min_output_tokens)
@@ -94,6 +100,9 @@ def _add_text(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
             text["format"] = {"type": "json_schema", **schema}
         case {"type": "json_object"}:
             text["format"] = {"type": "json_object"}
+            if body["input"] and not mentions_json(body["input"]):
+                part = {"type": "input_text", "text": json_in_words({})}
+                body["input"] = [{"type": "message", "role": "developer", "content": [part]}, *body["input"]]
     if fields.get("verbosity"):
         text["verbosity"] = fields["verbosity"]
     if text:
@@ -117,8 +126,8 @@ def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
     match tool:
         case {"type": "function", "function": {"name": str(name), **rest}}:
             # left out, `strict` is true here and false in chat completions
-            defaults = {"parameters": _NO_PARAMETERS, "strict": False}
-            return {"type": "function", "name": fit_name(name), **defaults, **_stated(rest)}
+            fields = {"parameters": _NO_PARAMETERS, "strict": False, **_stated(rest)}
+            return {"type": "function", "name": fit_name(name), **_fit_schema(fields)}
         case {"type": "custom", "custom": {"name": str(name), **rest}}:
             match rest.get("format"):
                 case {"type": "grammar", "grammar": {**grammar}}:
@@ -127,6 +136,16 @@ def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
         case _:
             kind = tool.get("type")
             raise unsupported(f"tools[{number}].type", f"Tools of type {kind!r} are not supported.")
+
+
+def _fit_schema(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A function's parameters as OpenAI takes them; strict ones are the client's own choice."""
+    if fields["strict"]:
+        return fields
+    schema = fields["parameters"] or _NO_PARAMETERS
+    if schema.get("type") == "object" and not schema.get("properties") and not _UNIONS & schema.keys():
+        return {**fields, "parameters": {**schema, "properties": {}}}
+    return {**fields, "parameters": convert(schema, OPENAI_NEWER_TOOL).schema}
 
 
 def _stated(fields: Mapping[Any, Any]) -> dict[str, Any]:
