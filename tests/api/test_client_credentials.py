@@ -16,7 +16,7 @@ from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("credentials")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shared_provider")]
 
 ROUTER_KEY = "sk-proj-a-router-key"
 CLIENTS = {"laptop": SecretStr(ROUTER_KEY)}

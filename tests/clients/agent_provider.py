@@ -13,7 +13,7 @@ from typing import Any
 from tests.testbed.answers import MODEL, Answer
 from tests.testbed.chat import STREAM_HEADERS, USAGE, chat_answer, chat_stream
 from tests.testbed.record import Request
-from tests.testbed.wires import speak
+from tests.testbed.wires import responses_stream, speak
 
 DONE = "The file is written."
 NAME, CONTENT = "proof.txt", "written through the router"
@@ -64,7 +64,7 @@ def _has_result(body: Mapping[str, Any]) -> bool:
 
 
 def _text(request: Request, text: str) -> Answer:
-    return _responses(_message(text)) if request.path.endswith("/responses") else speak(request, text)
+    return speak(request, text)
 
 
 def _call(request: Request, name: str, arguments: Arguments) -> Answer:
@@ -77,7 +77,7 @@ def _call(request: Request, name: str, arguments: Arguments) -> Answer:
     if path.endswith("/messages"):
         return _messages_call(name, arguments)
     if path.endswith("/responses"):
-        return _responses(_function_call(name, arguments))
+        return responses_stream(_function_call(name, arguments))
     return _gemini_call(name, arguments)
 
 
@@ -117,47 +117,6 @@ def _gemini_call(name: str, arguments: Arguments) -> Answer:
     return Answer(headers=STREAM_HEADERS, body=body, cut="events")
 
 
-def _message(text: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    return {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [part]}
-
-
 def _function_call(name: str, arguments: Arguments) -> dict[str, Any]:
     call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "status": "completed"}
     return {**call, "name": name, "arguments": json.dumps(arguments)}
-
-
-def _responses(item: dict[str, Any]) -> Answer:
-    """A stream of OpenAI's Responses with one item."""
-
-    def events() -> Iterator[dict[str, Any]]:
-        response = {
-            "id": "resp_1",
-            "object": "response",
-            "model": MODEL.decode(),
-            "created_at": 1_700_000_000,
-        }
-        yield {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}}
-        yield {
-            "type": "response.output_item.added",
-            "output_index": 0,
-            "item": {**item, "status": "in_progress"},
-        }
-        if item["type"] == "message":
-            text = item["content"][0]["text"]
-            place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-            yield {"type": "response.output_text.delta", **place, "delta": text}
-            yield {"type": "response.output_text.done", **place, "text": text}
-        else:
-            place = {"item_id": item["id"], "output_index": 0}
-            yield {"type": "response.function_call_arguments.delta", **place, "delta": item["arguments"]}
-            yield {"type": "response.function_call_arguments.done", **place, "arguments": item["arguments"]}
-        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
-        usage = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
-        yield {
-            "type": "response.completed",
-            "response": {**response, "status": "completed", "output": [item], "usage": usage},
-        }
-
-    numbered = ({**event, "sequence_number": number} for number, event in enumerate(events()))
-    return _named(numbered)

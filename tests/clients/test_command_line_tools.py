@@ -32,7 +32,7 @@ LIMIT = 120.0
 SOON = 0.25
 """Seconds within which the provider is to see that the user has interrupted the tool."""
 
-WIRES = {"chat": "groq", "messages": "anthropic", "gemini": "google"}
+WIRES = {"chat": "groq", "messages": "anthropic", "gemini": "google", "responses": "openai"}
 """A provider for each wire."""
 
 EACH = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)

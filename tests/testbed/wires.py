@@ -1,4 +1,4 @@
-"""Text answers in Anthropic's and Google's formats, written by hand, and the echo that speaks all three."""
+"""Answers in Anthropic's, Google's and OpenAI's Responses format, by hand, and the echo in all of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tests.testbed.answers import MODEL, Answer
-from tests.testbed.chat import STREAM_HEADERS, USAGE, chat_answer, chat_error, chat_stream
+from tests.testbed.chat import CREATED, STREAM_HEADERS, USAGE, chat_answer, chat_error, chat_stream
 from tests.testbed.record import Request
 
 
@@ -46,6 +46,48 @@ def gemini_stream(pieces: Sequence[str] = ("Hel", "lo."), *, pause: float = 0.0)
     return Answer(headers=STREAM_HEADERS, body=body, cut="events", pause=pause)
 
 
+def responses_stream(item: dict[str, Any]) -> Answer:
+    """An event stream of OpenAI's Responses with one item of output."""
+
+    def events() -> Iterator[dict[str, Any]]:
+        response = {"id": "resp_1", "object": "response", "model": MODEL.decode(), "created_at": CREATED}
+        yield {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}}
+        begun = {**item, "status": "in_progress"}
+        yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
+        if item["type"] == "message":
+            text = item["content"][0]["text"]
+            place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+            yield {"type": "response.output_text.delta", **place, "delta": text}
+            yield {"type": "response.output_text.done", **place, "text": text}
+        else:
+            place, arguments = {"item_id": item["id"], "output_index": 0}, item["arguments"]
+            yield {"type": "response.function_call_arguments.delta", **place, "delta": arguments}
+            yield {"type": "response.function_call_arguments.done", **place, "arguments": arguments}
+        yield {"type": "response.output_item.done", "output_index": 0, "item": item}
+        yield {"type": "response.completed", "response": _response(item)}
+
+    numbered = ({**event, "sequence_number": number} for number, event in enumerate(events()))
+    body = b"".join(b"event: %b\ndata: %b\n\n" % (one["type"].encode(), _dump(one)) for one in numbered)
+    return Answer(headers=STREAM_HEADERS, body=body, cut="events")
+
+
+def responses_answer(item: dict[str, Any]) -> Answer:
+    """A whole answer of OpenAI's Responses with one item of output."""
+    return Answer(body=_dump(_response(item)))
+
+
+def responses_message(text: str) -> dict[str, Any]:
+    """An item of output that is a text."""
+    part = {"type": "output_text", "text": text, "annotations": []}
+    return {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [part]}
+
+
+def _response(item: dict[str, Any]) -> dict[str, Any]:
+    usage = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
+    response = {"id": "resp_1", "object": "response", "model": MODEL.decode(), "created_at": CREATED}
+    return {**response, "status": "completed", "output": [item], "usage": usage}
+
+
 def speak(request: Request, text: str, *, pause: float = 0.0) -> Answer:
     """The text in the format that the request's path stands for, word by word if it wants a stream."""
     words = [word if index == 0 else f" {word}" for index, word in enumerate(text.split(" "))]
@@ -55,6 +97,9 @@ def speak(request: Request, text: str, *, pause: float = 0.0) -> Answer:
         wants_usage = (request.json.get("stream_options") or {}).get("include_usage")
         usage = USAGE if wants_usage else None
         return chat_stream(words, usage=usage, pause=pause) if stream else chat_answer(text)
+    if path.endswith("/responses"):
+        item = responses_message(text)
+        return responses_stream(item) if stream else responses_answer(item)
     if path.endswith("/messages"):
         return messages_stream(words, pause=pause) if stream else messages_answer(text)
     if path.endswith(":streamGenerateContent"):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.base import Model, Provider
-from smart_router.providers.catalogue import rules_for
+from smart_router.providers.catalogue import load_declared, rules_for
 
 CHAT = ChatDialect()
 
@@ -38,6 +38,7 @@ def declared_provider(
     id_: str, base_url: str, *, key_env: str | None = None, models: Iterable[str] = ()
 ) -> Provider:
     """Return an OpenAI-compatible server of the user's, which may need no key and takes any model id."""
+    load_declared()
     return Provider(
         id_,
         CHAT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -353,7 +354,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
         assert OUTSIDE_CHAT[case.folder.name] == str(error)
         return
     thinking = case.request.get("thinking", {}).get("type")
-    rules = {"enabled": BUDGET, "adaptive": NO_XHIGH}.get(thinking, PLAIN)
+    rules = replace({"enabled": BUDGET, "adaptive": NO_XHIGH}.get(thinking, PLAIN), vision=True)
     streams = case.request.get("stream", False)
     call = CallContext("anthropic", case.request["model"], stream=streams, now=1, request_id="r", rules=rules)
     assert normalised(write_body(request, call, [])[0]) == normalised(case.request)

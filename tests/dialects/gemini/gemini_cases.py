@@ -37,7 +37,8 @@ def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> CallContext:
 
 
 def case_call(case: Case, **fields: Any) -> CallContext:
-    rules = ModelRules(thinking="level" if case.model.startswith("gemini-3") else "budget")
+    thinking = "level" if case.model.startswith("gemini-3") else "budget"
+    rules = ModelRules(thinking=thinking, vision=True)
     return make_call(case.model, stream=case.stream, rules=rules, **fields)
 
 

@@ -154,7 +154,6 @@ RESPONSE_LINES = st.sampled_from(
         b"HTTP/1.1 200 OK",
         b"HTTP/1.1 204 ",
         b"HTTP/1.0 200",
-        b"HTTP/1.1 100 Continue",
         b"no",
     ]
 )
@@ -170,7 +169,9 @@ def test_requests_are_received_like_mitmproxy(pieces: list[bytes]) -> None:
 @settings(max_examples=150)
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
 def test_answers_are_received_like_mitmproxy(pieces: list[bytes], method: str) -> None:
-    """Trailers are another matter, and mitmproxy's own raises."""
+    """Trailers are another matter, at which mitmproxy's own raises, and so are interim heads, which only the
+    router's skip.
+    """
     asked = CompleteRequest(7, http.Request.make(method, "http://a/"), b"").parts()
     own, quick = both(client, pieces, asked)
     assert quick == own
