@@ -53,7 +53,7 @@ PROVIDER = Provider(
     key_env=("MISTRAL_API_KEY",),
     tier_models=("mistral-small-latest", "mistral-small-latest", "mistral-medium-3-5", "mistral-large-4-0"),
     quirks=_QUIRKS,
-    other_models=("mistral-embed*", "codestral-embed*"),
+    other_models=("mistral-embed*", "codestral-embed*"),  # [U]
     error_rules=_ERROR_RULES,
     telemetry_name="mistral_ai",
 )

@@ -64,7 +64,7 @@ PROVIDER = Provider(
     key_env=("OPENAI_API_KEY",),
     env_headers={"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"},
     quirks=_QUIRKS,
-    other_models=(
+    other_models=(  # [U] families by name
         "text-embedding-*",
         "*-moderation-*",
         "whisper-1",
