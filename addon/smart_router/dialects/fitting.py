@@ -198,7 +198,11 @@ def _without_images(messages: Sequence[Message]) -> Sequence[Message]:
 
     Raises ClientError for an image of the turn at hand.
     """
-    pictured = [n for n, one in enumerate(messages) if any(map(_is_image, _parts(one)))]
+    pictured = [
+        n
+        for n, one in enumerate(messages)
+        if type(content := one.get("content")) is list and any(map(_is_image, content))
+    ]
     if not pictured:
         return messages
     answers = (n for n, one in enumerate(messages) if one["role"] == "assistant")
