@@ -96,7 +96,7 @@ def read_choice(choice: str | Mapping[str, Any], hosted: Iterable[str]) -> str |
         return choice
     if choice["type"] == "allowed_tools":
         tools = [_chosen(tool) for tool in as_objects(choice.get("tools")) if tool.get("name")]
-        allowed = {"mode": choice.get("mode") or "auto", "tools": tools}
+        allowed = {"mode": "required" if choice.get("mode") == "required" else "auto", "tools": tools}
         return {"type": "allowed_tools", "allowed_tools": allowed} if tools else None
     return None if choice["type"] in hosted or not choice.get("name") else _chosen(choice)
 
