@@ -116,14 +116,15 @@ def _native(exchange: Exchange, dialect: Dialect, call: CallContext) -> Provider
     """The client's own request, if the provider speaks its format and answers in the form asked for."""
     if call.stream != exchange.streams:
         return None
-    if call.virtual:
-        fit_request(exchange.request, call.rules)  # raises for what the model cannot do
     sent, format_ = exchange.client_flow.request, exchange.dialect.name
     received = Received(format_, sent.path, sent.headers, exchange.body)
     outgoing = dialect.write_native(received, exchange.request, call)
-    if outgoing is not None and (passed := received.headers_named(NATIVE_HEADERS.get(format_, ()))):
-        return outgoing._replace(headers=outgoing.headers | passed)
-    return outgoing
+    if outgoing is None:
+        return None
+    if call.virtual:
+        fit_request(exchange.request, call.rules)  # raises for what the model cannot do
+    passed = received.headers_named(NATIVE_HEADERS.get(format_, ()))
+    return outgoing._replace(headers=outgoing.headers | passed) if passed else outgoing
 
 
 def _check_translatable(exchange: Exchange) -> None:

@@ -53,7 +53,7 @@ def route(
         return explicit(asked, found)
 
     scored = score_request(request, config)
-    task = background_task(request)
+    task = None if virtual.tier else background_task(request)
     tier = virtual.tier or ("SIMPLE" if task else scored.tier)
     kept = sticky.get(sticky_keys, asked, now)
     if kept and rank(kept.tier) > rank(tier):
