@@ -7,9 +7,9 @@ tags are in angle brackets and are left out of the field's path.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails, from_json
 
 from smart_router.errors import ClientError
@@ -41,6 +41,26 @@ class RefusalPart(TypedDict):
     """A part of an answer that says why there is no other."""
 
     refusal: str
+
+
+@lenient
+class FunctionDeclaration(TypedDict):
+    """A function that the model may call, as OpenAI's formats declare it."""
+
+    name: Text
+    description: NotRequired[str | None]
+    parameters: NotRequired[dict[str, Any] | None]
+    strict: NotRequired[bool | None]
+
+
+def _named_or_object(value: Any) -> str:
+    return "<object>" if isinstance(value, dict) else "<text>"
+
+
+ToolChoice = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[Typed, Tag("<object>")], Discriminator(_named_or_object)
+]
+"""A `tool_choice` of OpenAI's formats: a word, or an object that names tools."""
 
 
 def by_type(*named: str) -> Callable[[Any], str]:

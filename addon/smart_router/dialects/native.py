@@ -57,6 +57,14 @@ def with_model(body: bytes, model: str) -> bytes:
     for match in found:
         if _parsed(_spliced(body, match, to_json(_PROBE))).get("model") == _PROBE:
             return _spliced(body, match, name)
+    return rewritten_for(body, model)
+
+
+def rewritten_for(body: bytes, model: str) -> bytes:
+    """Return a JSON object, written anew, with another top-level `model`.
+
+    Raises ValueError for what is not a JSON object.
+    """
     return to_json({**_parsed(body), "model": model})
 
 

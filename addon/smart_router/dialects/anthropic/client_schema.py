@@ -10,17 +10,16 @@ from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 
 from pydantic import Discriminator, FailFast, Field, Tag, TypeAdapter
 
-from smart_router.dialects.client_schema import Count, Number, Text, by_type, lenient, text_or_list
-
-
-@lenient
-class _TypedBlock(TypedDict):
-    type: Text
-
-
-@lenient
-class _TextBlock(TypedDict):
-    text: str
+from smart_router.dialects.client_schema import (
+    Count,
+    Number,
+    Text,
+    TextPart,
+    Typed,
+    by_type,
+    lenient,
+    text_or_list,
+)
 
 
 @lenient
@@ -43,7 +42,7 @@ _Source = Annotated[
     Annotated[_Base64, Tag("<base64>")]
     | Annotated[_UrlSource, Tag("<url>")]
     | Annotated[_PlainText, Tag("<text>")]
-    | Annotated[_TypedBlock, Tag("<other>")],
+    | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("base64", "url", "text")),
 ]
 
@@ -72,10 +71,10 @@ class _Redacted(TypedDict):
 
 
 _ResultPart = Annotated[
-    Annotated[_TextBlock, Tag("<text>")]
+    Annotated[TextPart, Tag("<text>")]
     | Annotated[_MediaBlock, Tag("<image>")]
     | Annotated[_MediaBlock, Tag("<document>")]
-    | Annotated[_TypedBlock, Tag("<other>")],
+    | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("text", "image", "document")),
 ]
 _ResultContent = Annotated[
@@ -92,14 +91,14 @@ class _ToolResult(TypedDict):
 
 
 _Block = Annotated[
-    Annotated[_TextBlock, Tag("<text>")]
+    Annotated[TextPart, Tag("<text>")]
     | Annotated[_MediaBlock, Tag("<image>")]
     | Annotated[_MediaBlock, Tag("<document>")]
     | Annotated[_ToolUse, Tag("<tool_use>")]
     | Annotated[_ToolResult, Tag("<tool_result>")]
     | Annotated[_Thinking, Tag("<thinking>")]
     | Annotated[_Redacted, Tag("<redacted_thinking>")]
-    | Annotated[_TypedBlock, Tag("<other>")],
+    | Annotated[Typed, Tag("<other>")],
     Discriminator(
         by_type("text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
     ),
@@ -109,7 +108,7 @@ _Content = Annotated[
     Discriminator(text_or_list),
 ]
 _System = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[_TextBlock], FailFast(), Tag("<parts>")],
+    Annotated[str, Tag("<text>")] | Annotated[list[TextPart], FailFast(), Tag("<parts>")],
     Discriminator(text_or_list),
 ]
 

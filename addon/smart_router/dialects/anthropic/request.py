@@ -118,12 +118,9 @@ def _refuse(request: ChatRequest) -> None:
 
 
 def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
-    """Required by Anthropic, and refused beyond the model's own limit."""
+    """The limit of the answer, which Anthropic requires."""
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
-    limit = rules.max_output
-    if asked is None:
-        return limit or _UNKNOWN_MAX_OUTPUT
-    return min(asked, limit) if limit else asked
+    return asked or rules.max_output or _UNKNOWN_MAX_OUTPUT
 
 
 def _sampling(request: ChatRequest, *, thinks: bool) -> dict[str, Any]:

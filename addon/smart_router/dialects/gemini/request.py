@@ -107,7 +107,7 @@ def write_body(request: ChatRequest, call: CallContext, endpoint: ApiMethod, not
 def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     stop = request.get("stop")
     config = {
-        "maxOutputTokens": _max_tokens(request, call.rules),
+        "maxOutputTokens": request.get("max_completion_tokens") or request.get("max_tokens"),
         **{theirs: request.get(ours) for ours, theirs in _SAMPLING.items()},
         "stopSequences": [stop] if isinstance(stop, str) else stop or None,
         "seed": request.get("seed"),
@@ -118,11 +118,6 @@ def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
         "thinkingConfig": write_thinking(request, call),
     }
     return {name: value for name, value in config.items() if value is not None}
-
-
-def _max_tokens(request: ChatRequest, rules: ModelRules) -> int | None:
-    asked = request.get("max_completion_tokens") or request.get("max_tokens")
-    return min(asked, rules.max_output) if asked and rules.max_output else asked
 
 
 def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:

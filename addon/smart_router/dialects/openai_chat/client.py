@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.client_schema import read_object
@@ -21,6 +21,7 @@ from smart_router.dialects.hub import (
     Start,
     UsageEvent,
 )
+from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
 from smart_router.errors import ApiError
@@ -185,10 +186,7 @@ class ChatClient:
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
-        request = from_json(body, allow_inf_nan=False)
-        if not isinstance(request, dict):
-            raise ValueError("the body is not a JSON object")
-        return path, to_json({**request, "model": model})
+        return path, rewritten_for(body, model)
 
     def open_writer(self, request: ChatRequest) -> ChatStreamWriter:
         """Return a writer; it writes the usage chunk if the client asked for it."""

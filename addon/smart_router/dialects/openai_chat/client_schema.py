@@ -11,10 +11,12 @@ from pydantic import Discriminator, FailFast, Field, Tag, TypeAdapter
 
 from smart_router.dialects.client_schema import (
     Count,
+    FunctionDeclaration,
     Number,
     RefusalPart,
     Text,
     TextPart,
+    ToolChoice,
     Typed,
     by_type,
     lenient,
@@ -153,16 +155,8 @@ _Message = Annotated[
 
 
 @lenient
-class _ToolFunction(TypedDict):
-    name: Text
-    description: NotRequired[str | None]
-    parameters: NotRequired[dict[str, Any] | None]
-    strict: NotRequired[bool | None]
-
-
-@lenient
 class _FunctionTool(TypedDict):
-    function: _ToolFunction
+    function: FunctionDeclaration
 
 
 _Tool = Annotated[
@@ -193,13 +187,6 @@ class _StreamOptions(TypedDict, total=False):
     include_usage: bool | None
 
 
-def _named_or_object(value: Any) -> str:
-    return "<object>" if isinstance(value, dict) else "<text>"
-
-
-_ToolChoice = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[Typed, Tag("<object>")], Discriminator(_named_or_object)
-]
 _Stop = Annotated[
     Annotated[str, Tag("<text>")] | Annotated[list[str], FailFast(), Tag("<parts>")],
     Discriminator(text_or_list),
@@ -213,7 +200,7 @@ class _Request(TypedDict, total=False):
     stream: bool | None
     stream_options: _StreamOptions | None
     tools: Annotated[list[_Tool], FailFast()] | None
-    tool_choice: _ToolChoice | None
+    tool_choice: ToolChoice | None
     parallel_tool_calls: bool | None
     response_format: _ResponseFormat | None
     max_tokens: Count | None

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_json
-
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_writer import ResponsesWriter
 from smart_router.errors import ApiError
@@ -30,10 +29,7 @@ class ResponsesClient:
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
-        request = from_json(body, allow_inf_nan=False)
-        if not isinstance(request, dict):
-            raise ValueError("the body is not a JSON object")
-        return path, to_json({**request, "model": model})
+        return path, rewritten_for(body, model)
 
     def open_writer(self, request: ChatRequest) -> ResponsesWriter:
         """Return a writer for the streamed answer to this request."""

@@ -11,10 +11,12 @@ from pydantic import Discriminator, FailFast, Field, Tag, TypeAdapter
 
 from smart_router.dialects.client_schema import (
     Count,
+    FunctionDeclaration,
     Number,
     RefusalPart,
     Text,
     TextPart,
+    ToolChoice,
     Typed,
     by_type,
     lenient,
@@ -91,14 +93,6 @@ class _Reference(TypedDict):
 
 
 @lenient
-class _DeclaredFunction(TypedDict):
-    name: Text
-    description: NotRequired[str | None]
-    parameters: NotRequired[dict[str, Any] | None]
-    strict: NotRequired[bool | None]
-
-
-@lenient
 class _DeclaredCustom(TypedDict):
     name: Text
     description: NotRequired[str | None]
@@ -106,7 +100,7 @@ class _DeclaredCustom(TypedDict):
 
 
 _NamespacedTool = Annotated[
-    Annotated[_DeclaredFunction, Tag("<function>")]
+    Annotated[FunctionDeclaration, Tag("<function>")]
     | Annotated[_DeclaredCustom, Tag("<custom>")]
     | Annotated[Typed, Tag("<other>")],
     Discriminator(by_type("function", "custom")),
@@ -121,7 +115,7 @@ class _Namespace(TypedDict):
 
 
 _Tool = Annotated[
-    Annotated[_DeclaredFunction, Tag("<function>")]
+    Annotated[FunctionDeclaration, Tag("<function>")]
     | Annotated[_DeclaredCustom, Tag("<custom>")]
     | Annotated[_Namespace, Tag("<namespace>")]
     | Annotated[Typed, Tag("<other>")],
@@ -199,15 +193,6 @@ class _TextConfig(TypedDict, total=False):
     verbosity: Text | None
 
 
-def _named_or_object(value: Any) -> str:
-    return "<object>" if isinstance(value, dict) else "<text>"
-
-
-_ToolChoice = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[Typed, Tag("<object>")], Discriminator(_named_or_object)
-]
-
-
 @lenient
 class _ResponsesRequest(TypedDict, total=False):
     model: Required[Text]
@@ -215,7 +200,7 @@ class _ResponsesRequest(TypedDict, total=False):
     instructions: str | None
     stream: bool | None
     tools: _Tools | None
-    tool_choice: _ToolChoice | None
+    tool_choice: ToolChoice | None
     parallel_tool_calls: bool | None
     reasoning: _Reasoning | None
     text: _TextConfig | None

@@ -47,7 +47,7 @@ def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavou
         body["instructions"] = call.extras.get("instructions", "")
     if session := call.extras.get("session"):
         body["prompt_cache_key"] = session
-    _pass_fields(body, fields, call.rules, flavour)
+    _pass_fields(body, fields, flavour)
     _add_reasoning(body, fields, call.rules, flavour)
     _add_text(body, fields)
     _add_tools(body, fields)
@@ -62,17 +62,14 @@ def _refuse(fields: Mapping[str, Any], flavour: ResponsesFlavour) -> None:
         raise unsupported("web_search_options", "This provider does not search the web.")
 
 
-def _pass_fields(
-    body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
-) -> None:
+def _pass_fields(body: dict[str, Any], fields: Mapping[str, Any], flavour: ResponsesFlavour) -> None:
     for name, theirs in flavour.fields.items():
         if fields.get(name) is not None:
             body.setdefault(theirs, fields[name])
     for name in _NAMES_OF_CLIENTS & body.keys():
         body[name] = opaque(body[name], MAX_IDENTIFIER)
     if "max_output_tokens" in body:
-        limit = min(body["max_output_tokens"], rules.max_output or body["max_output_tokens"])
-        body["max_output_tokens"] = max(limit, flavour.min_output_tokens)
+        body["max_output_tokens"] = max(body["max_output_tokens"], flavour.min_output_tokens)
     tier = fields.get("service_tier")
     if tier is not None and (flavour.service_tiers is None or tier in flavour.service_tiers):
         body["service_tier"] = tier
