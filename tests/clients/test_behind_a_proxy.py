@@ -7,11 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.clients.test_command_line_tools import (  # noqa: F401  (fixtures)
-    Desk,
-    commands,
-    desk,
-)
+from tests.clients.desk import Desk
 from tests.clients.tools import ANY_KEY, PROMPT, TOOLS, Setup, Tool
 from tests.testbed.harness import Router, provider_env
 
@@ -55,7 +51,7 @@ def behind(name: str, running: Router) -> Tool:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_a_task_with_a_tool_call(name: str, desk: Desk) -> None:  # noqa: F811
+async def test_a_task_with_a_tool_call(name: str, desk: Desk) -> None:
     async with Router(
         desk.home.parent / "router",
         env=provider_env(desk.provider.url, "groq"),

@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients import websocket_addon
-from tests.clients.test_command_line_tools import (  # noqa: F401  # fixtures
-    FAULTS,
-    SOON,
-    Desk,
-    commands,
-    desk,
-    interrupted,
-)
+from tests.clients.desk import FAULTS, GROQ_THEN_GOOGLE, SOON, Desk, interrupted
 from tests.clients.tools import TOOLS, Setup, Tool
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_stream
@@ -23,13 +16,8 @@ from tests.testbed.harness import Router, provider_env
 
 pytestmark = pytest.mark.clients
 
-CONFIG = "[routing.tier_models.standard]\n" + "".join(
-    f'{tier} = ["groq/openai/gpt-oss-120b", "google/gemini-3.8-flash"]\n'
-    for tier in ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
-)
 
-
-def proxy(desk: Desk, *providers: str, config: str = CONFIG) -> Router:  # noqa: F811
+def proxy(desk: Desk, *providers: str, config: str = GROQ_THEN_GOOGLE) -> Router:
     return Router(
         desk.home.parent / "router",
         env=provider_env(desk.provider.url, *providers),
@@ -52,7 +40,7 @@ def codex(running: Router) -> Tool:
 
 
 @pytest.mark.parametrize("wire", ["groq", "anthropic", "google"])
-async def test_a_task_with_a_tool_call(wire: str, desk: Desk) -> None:  # noqa: F811
+async def test_a_task_with_a_tool_call(wire: str, desk: Desk) -> None:
     async with proxy(desk, wire, config="") as running:
         await desk.run(codex(running), running.url)
         running.wait_for_log(f"{websocket_addon.LINE}: /v1/responses")
@@ -60,7 +48,7 @@ async def test_a_task_with_a_tool_call(wire: str, desk: Desk) -> None:  # noqa: 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_failing_provider_is_not_noticed(fault: str, desk: Desk) -> None:  # noqa: F811
+async def test_a_failing_provider_is_not_noticed(fault: str, desk: Desk) -> None:
     desk.provider.on(FAULTS[fault], path="/groq", always=True)
     async with proxy(desk, "groq", "google") as running:
         said = await desk.run(codex(running), running.url)
@@ -69,7 +57,7 @@ async def test_a_failing_provider_is_not_noticed(fault: str, desk: Desk) -> None
     assert {request.path.split("/")[1] for request in desk.provider.requests} == {"groq", "google"}
 
 
-async def test_an_interrupt_reaches_the_provider(desk: Desk) -> None:  # noqa: F811
+async def test_an_interrupt_reaches_the_provider(desk: Desk) -> None:
     desk.provider.on(chat_stream().but(fault=Fault.SILENT_AFTER_HEAD), always=True)
     async with proxy(desk, "groq") as running:
         delays = [await interrupted(codex(running), running, desk)]

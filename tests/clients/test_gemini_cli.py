@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.test_command_line_tools import Desk, commands, desk, router  # noqa: F401  # fixtures
+from tests.clients.desk import Desk, router
 from tests.clients.tools import TOOLS, Setup, Tool
 from tests.testbed.chat import chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -26,7 +26,7 @@ def through_proxy(running: Router) -> Tool:
 
 
 @pytest.mark.parametrize("wire", ["groq", "anthropic", "google"])
-async def test_a_task_through_the_proxy(wire: str, desk: Desk) -> None:  # noqa: F811
+async def test_a_task_through_the_proxy(wire: str, desk: Desk) -> None:
     running = Router(
         desk.home.parent / "router",
         env=provider_env(desk.provider.url, wire),
@@ -39,7 +39,7 @@ async def test_a_task_through_the_proxy(wire: str, desk: Desk) -> None:  # noqa:
 
 
 async def test_failure_in_the_middle_of_a_stream_is_seen_and_the_tool_asks_again(
-    desk: Desk,  # noqa: F811
+    desk: Desk,
 ) -> None:
     """Google's JavaScript client takes a stream without a broken end for a complete answer."""
     desk.provider.on(chat_stream(["Hel"], done=False))

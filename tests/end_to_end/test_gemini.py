@@ -12,7 +12,6 @@ import pytest_asyncio
 from google import genai
 from google.genai import errors
 
-from tests.conftest import renewed
 from tests.end_to_end.test_conversations import claude
 from tests.testbed.answers import Answer, Fault, recorded
 from tests.testbed.cases import Case, case_params
@@ -40,11 +39,6 @@ async def router(
     folder = tmp_path_factory.mktemp("gemini") / "router"
     async with Router(folder, env=env, options=options, upstream=shared_provider.url) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.fixture(scope="module")

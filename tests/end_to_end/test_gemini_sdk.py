@@ -11,7 +11,6 @@ import pytest_asyncio
 from google import genai
 from google.genai import errors
 
-from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
 from tests.end_to_end.test_sdk_providers import FAILING, KEY_PROVIDERS, RECORDED
 from tests.testbed.answers import recorded
@@ -36,11 +35,6 @@ async def router(
 @pytest.fixture(scope="module")
 def google(router: Router, http: httpx.AsyncClient) -> genai.Client:
     return gemini_client(router.url, http)
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 OF_OTHERS = [param for param in RECORDED if not str(param.id).startswith("gemini/")]

@@ -11,7 +11,6 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.cases import Case, load_cases
 from tests.testbed.chat import STREAM_HEADERS, chat_answer, chat_stream
@@ -42,11 +41,6 @@ async def router(
         options={"router_hold_head": "0.3"},
     ) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def written(**fields: Any) -> bytes:

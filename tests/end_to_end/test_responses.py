@@ -10,7 +10,6 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.end_to_end.test_bad_input import MISSING, NOT_REQUESTS, error_of
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_error, chat_stream
@@ -39,11 +38,6 @@ async def router(
     folder = tmp_path_factory.mktemp("responses") / "router"
     async with routers(shared_provider, folder, router_fast_path=fast_path) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @pytest.mark.parametrize("model", MODELS)

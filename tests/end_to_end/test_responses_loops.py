@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from smart_router.dialects.sse import sse_event
-from tests.conftest import renewed
 from tests.end_to_end.test_logins import add_login
 from tests.testbed.answers import Answer, recorded
 from tests.testbed.cases import Case, find_case, load_cases
@@ -40,11 +39,6 @@ async def workers(
         add_login(router, "openai-codex", "me", "access-0", 3600)
     async with one, two, one.http() as first, two.http() as second:
         yield [first, second]
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 NATIVE = [

@@ -9,7 +9,6 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.dialects.anthropic.test_dialect import prepare as prepare_anthropic
 from tests.dialects.openai_responses.test_client_recorded import finish_of
 from tests.end_to_end.test_sdk_providers import FAILING, RECORDED
@@ -39,13 +38,12 @@ async def router(
     ("model", "finish", "case"), [param for param in RECORDED if not param.values[0].startswith("openai/")]
 )
 async def test_recorded_answers(
-    shared_provider: Provider,
+    provider: Provider,
     client: openai.AsyncOpenAI,
     model: str,
     finish: Mapping[str, str],
     case: Case,
 ) -> None:
-    provider = renewed(shared_provider)
     if case.wire == "anthropic-messages":
         prepare_anthropic(case)
     provider.on(recorded(case.folder), always=case.oracle["error"] is not None)

@@ -15,7 +15,6 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.conftest import renewed
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -41,11 +40,6 @@ async def router(
         folder, env=env, config=config, upstream=shared_provider.url, options=options
     ) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.conftest import renewed
 from tests.testbed.answers import Answer
 from tests.testbed.chat import STREAM_HEADERS, chat_error
 from tests.testbed.harness import Router, provider_env
@@ -36,11 +35,6 @@ async def router(
     options = {"router_max_answer": "1m", "router_max_body": "1m"}
     async with Router(folder, env=env, options=options, upstream=shared_provider.url) as router:
         yield router
-
-
-@pytest.fixture
-def provider(shared_provider: Provider) -> Provider:
-    return renewed(shared_provider)
 
 
 def dump(body: Any) -> Answer:
