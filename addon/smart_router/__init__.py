@@ -1,3 +1,8 @@
 """Smart Router: an OpenAI-compatible LLM router that runs as a mitmproxy addon."""
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("smart-router")
+except PackageNotFoundError:  # mitmproxy of another environment loads the script from a checkout
+    __version__ = "0"

@@ -22,7 +22,7 @@ SCRIPT = f"""
 import sys
 sys.path.append({str(ADDON)!r})
 """
-GOOD = SCRIPT + (ADDON / "router.py").read_text()
+GOOD = SCRIPT + (ADDON / "smart_router/script.py").read_text()
 BROKEN = GOOD.replace("from smart_router.addon import addons", "raise ImportError('no httpx here')")
 
 BODY = b'{"model":"auto","messages":[{"role":"user","content":"a private prompt"}]}'

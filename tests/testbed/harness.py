@@ -21,11 +21,10 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
-from smart_router.providers.registry import PROVIDERS
+from smart_router.demo.provider import provider_env as provider_env
 from tests.testbed import ready_addon
 from tests.testbed.tls import ca_pem
 
@@ -43,20 +42,6 @@ START_LIMIT = 30.0
 _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
 _LISTENING = re.compile(r"listening at \S*?:(\d+)")
 _WEB_OPTIONS = {"web_open_browser": "false"}
-
-
-def provider_env(url: str, *providers: str) -> dict[str, str]:
-    """Keys and base URLs that send these providers' requests to `url`, each under the path `/<provider>`.
-
-    Provider x gets the key `key-x`; the version path below is the one that its real base URL has.
-    """
-    env = {}
-    for id_ in providers:
-        provider = PROVIDERS[id_]
-        assert provider.base_url_env, f"{id_} has no variable for its base URL"
-        env[provider.base_url_env] = f"{url}/{id_}{urlsplit(provider.base_url).path}"
-        env[provider.key_env[0]] = f"key-{id_}"
-    return env
 
 
 class RouterError(Exception):

@@ -12,6 +12,7 @@ from smart_router import __version__
 COMMANDS = {
     "audit": "smart_router.cli.stats:audit",
     "certs": "smart_router.cli.certs:certs",
+    "demo": "smart_router.cli.demo:demo",
     "env": "smart_router.cli.env:env",
     "import": "smart_router.cli.logins:import_",
     "login": "smart_router.cli.logins:login",
@@ -19,14 +20,24 @@ COMMANDS = {
     "profiles": "smart_router.cli.profiles:profiles",
     "report": "smart_router.cli.stats:report",
     "route": "smart_router.cli.route:route_command",
+    "script": "smart_router.cli.start:script",
     "serve": "smart_router.cli.serve:serve",
+    "start": "smart_router.cli.start:start",
     "stats": "smart_router.cli.stats:stats",
 }
 """Module and function of each command."""
 
+OWN_OPTIONS = ("-h", "--help", "--version")
+"""Options of the command itself; others are those of `start`."""
+
 
 class _Commands(click.Group):
     """Loads commands by name, and prints errors in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in OWN_OPTIONS):
+            args = ["start", *args]  # the router itself: `uvx smart-router`
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -55,7 +66,14 @@ class _Commands(click.Group):
             raise
 
 
-@click.command(cls=_Commands)
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="smart-router")
 def main() -> None:
-    """Run the router as a server, inspect its decisions and records, and manage credentials."""
+    """Start the router, inspect its decisions and records, and manage credentials.
+
+    Without a command, `start` runs: the router on 127.0.0.1:8080.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""`smart-router demo`: shows routing, streaming and failover without a key and without a network."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import click
+
+REQUEST = (
+    'curl {url}/v1/chat/completions -H "content-type: application/json" '
+    '-d \'{{"model": "auto", "messages": [{{"role": "user", "content": "Hi"}}]}}\' -i'
+)
+
+
+@click.command()
+@click.option("--stay", is_flag=True, help="Leave the router running until Ctrl+C, to send it requests.")
+def demo(stay: bool) -> None:
+    """Show routing, streaming and failover, with a scripted provider, no key and no network."""
+    # imported late: half of the router
+    from rich.console import Console
+
+    from smart_router.demo.show import DemoError
+    from smart_router.demo.show import demo as play
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl+C: the router must end, too
+    try:
+        for url in play(Console(highlight=False)):
+            if stay:
+                click.echo(f"\nThe router stays until Ctrl+C. Try:\n\n{REQUEST.format(url=url)}")
+                _wait()
+    except DemoError as error:
+        raise click.ClickException(f"the demo failed: {error}") from error
+
+
+def _wait() -> None:
+    """Wait for Ctrl+C or SIGTERM."""
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return

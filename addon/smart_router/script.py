@@ -1,0 +1,18 @@
+"""The script that mitmproxy loads: `mitmdump -s "$(smart-router script)"`."""
+
+import sys
+from pathlib import Path
+
+# mitmproxy removes a script's folder from sys.path after loading it, and some imports come later;
+# a mitmproxy of another environment does not know the package at all
+if (here := str(Path(__file__).resolve().parents[1])) not in sys.path:
+    sys.path.append(here)
+
+from smart_router.proxy.gate import Gate
+
+try:
+    from smart_router.addon import addons
+except Exception as error:  # mitmproxy would run on as a plain proxy
+    addons = [Gate.refusing(error)]
+
+__all__ = ["addons"]
