@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
-from tests.testbed.harness import Router
+from tests.testbed.fork_server import AVAILABLE, ForkServer
+from tests.testbed.harness import MITMDUMP, Router, bare_env
 from tests.testbed.provider import Provider
 
 with warnings.catch_warnings():
@@ -28,6 +29,9 @@ with warnings.catch_warnings():
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+# one for each process of the suite
+Router.fork_server = ForkServer(MITMDUMP, bare_env()) if AVAILABLE else None
 
 StartRouter = Callable[..., Awaitable[Router]]
 

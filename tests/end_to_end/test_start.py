@@ -81,6 +81,7 @@ def failing(
         options=case.options,
         yaml=case.yaml,
         program=case.program,
+        fresh=True,
         args=["--listen-port", str(port)],
     )
     router.launch()

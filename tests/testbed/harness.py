@@ -20,12 +20,13 @@ import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx
 
 from smart_router.demo.provider import provider_env as provider_env
 from tests.testbed import ready_addon
+from tests.testbed.fork_server import ForkedProcess, ForkServer
 from tests.testbed.tls import ca_pem
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ _LISTENING = re.compile(r"listening at \S*?:(\d+)")
 _WEB_OPTIONS = {"web_open_browser": "false"}
 
 
+def bare_env() -> dict[str, str]:
+    """Return the environment of a router without its folders, keys and the test's own variables."""
+    return {name: os.environ[name] for name in _KEPT_ENV if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
 class RouterError(Exception):
     """The process did not start, died, or logged a traceback; its log comes after the message."""
 
@@ -59,8 +65,12 @@ class Router:
     `--set`, `args` are further arguments, `upstream` is the reverse mode's target, `modes` are others in its
     place, `program` another than mitmdump, `script` the addon. `trust` is what upstream certificates are
     verified with (PEM); `listen_host=None` leaves the address to the addon. `stop` raises RouterError for a
-    traceback in the log unless `allow_errors`.
+    traceback in the log unless `allow_errors`. `fresh` means a start that is not forked from
+    `fork_server`: for tests of the start and of limits that a process inherits.
     """
+
+    fork_server: ClassVar[ForkServer | None] = None
+    """Starts of mitmdump go through it, except where `env` has variables that would come too late."""
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class Router:
         trust: bytes | None = None,
         listen_host: str | None = "127.0.0.1",
         allow_errors: bool = False,
+        fresh: bool = False,
     ) -> None:
         self.folder = folder
         self.config_file = folder / "config.toml"
@@ -85,6 +96,7 @@ class Router:
         self.ca_file = folder / "confdir" / "mitmproxy-ca-cert.pem"
         self.port = 0
         self._allow_errors = allow_errors
+        self._fresh = fresh
         self._lines: list[str] = []
         self._ended = False
         self._news = threading.Condition()
@@ -112,9 +124,8 @@ class Router:
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
         return {
-            **{name: os.environ[name] for name in _KEPT_ENV if name in os.environ},
+            **bare_env(),
             "HOME": str(self.folder),
-            "PYTHONUNBUFFERED": "1",
             "SMART_ROUTER_CONFIG": str(self.config_file),
             "SMART_ROUTER_STATE": str(self.state_folder),
             **env,
@@ -124,7 +135,15 @@ class Router:
 
     def launch(self) -> None:
         """Start the process, and wait for nothing."""
-        self.process = subprocess.Popen(
+        self.process = self._start()
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+
+    def _start(self) -> subprocess.Popen[str] | ForkedProcess:
+        server = None if self._fresh else Router.fork_server
+        if server and server.can_start(self._command[0], self._env):
+            return server.start(self._command, self._env, self.folder)
+        return subprocess.Popen(
             self._command,
             env=self._env,
             cwd=self.folder,
@@ -135,8 +154,6 @@ class Router:
             encoding="utf-8",
             errors="replace",
         )
-        self._reader = threading.Thread(target=self._read_log, daemon=True)
-        self._reader.start()
 
     def start(self) -> Self:
         """Start it and wait until it serves. Raises RouterError."""
