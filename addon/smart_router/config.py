@@ -18,6 +18,8 @@ anthropic = "first"
 presets = ["claude-code"] # names of whole tools, see routing/aliases.py
 [models.aliases]          # your own come first; "keep" is no alias
 "gpt-5*" = "keep"
+[cluster]                 # machines that share their state, see docs/scaling.md
+url = "postgresql://router@db.example/router"
 [prices."local/*"]        # USD per million tokens, where the built-in prices are wrong or missing
 input = 0.1
 output = 0.4
@@ -47,6 +49,7 @@ from pydantic import (
 
 from smart_router.attempts.own_login import Order
 from smart_router.auth.logins.settings import LoginSettings
+from smart_router.cluster.settings import ClusterSettings, ClusterTable, cluster_settings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.pasted import unwrap
 from smart_router.paths import config_path as config_path
@@ -112,13 +115,15 @@ class _File(BaseModel):
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
     own_login: Annotated[dict[Literal[_OWN_LOGINS], Order], Field(alias=_OWN_LOGIN)] = {}  # type: ignore[valid-type]
     models: _Models = _Models()
+    cluster: ClusterTable = ClusterTable()
     prices: dict[Reference, _Price] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The validated configuration. `clients` are client keys by name, `logins` the user's login settings by
-    provider, `aliases` tools' names for models, `warnings` concern names that match nothing."""
+    provider, `aliases` tools' names for models, `warnings` concern names that match nothing. `cluster` is
+    None for a machine that shares nothing."""
 
     routing: RoutingConfig
     providers: Mapping[str, Provider]
@@ -128,6 +133,7 @@ class Config:
     aliases: Aliases = field(default_factory=Aliases)
     own_login: Mapping[str, Order] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    cluster: ClusterSettings | None = None
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
@@ -184,12 +190,20 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
         providers = _providers(file.providers, env)
     except ConfigError as error:
         wrong += error.problems
+    cluster = None
+    try:
+        cluster = cluster_settings(file.cluster, env)
+    except ValueError as error:
+        name, _, reason = str(error).partition(" ")
+        wrong.append(Problem(name, reason))
     if wrong:
         raise ConfigError(wrong)
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
     aliases = make_aliases(file.models.aliases, file.models.presets)
     warnings = (*unknown_names(routing, providers), *unknown_aliases(file.models.aliases, routing, providers))
-    return Config(routing, providers, file.clients, logins, file.prices, aliases, file.own_login, warnings)
+    return Config(
+        routing, providers, file.clients, logins, file.prices, aliases, file.own_login, warnings, cluster
+    )
 
 
 def _with_own_login_apart(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class Lifecycle:
             with suppress(StoreError):  # already logged
                 self.runtime.auth.flush()
             self.runtime.recording.writer.flush(FLUSH_WITHIN)
+            if self.runtime.cluster is not None:
+                self.runtime.cluster.flush(FLUSH_WITHIN)
 
     def _open(self, handler: RequestHandler) -> Runtime:
         try:
@@ -78,6 +80,8 @@ class Lifecycle:
         if self.runtime is not None:
             self.runtime.auth.close()
             self.runtime.recording.writer.close()
+            if self.runtime.cluster is not None:
+                self.runtime.cluster.close()
         self.runtime = handler.router = runtime
         self._opened_at = _paths()
         return runtime

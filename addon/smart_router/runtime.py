@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 
@@ -25,7 +25,7 @@ from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
-from smart_router.config_errors import ConfigError
+from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.openai_responses.client import RESPONSES
@@ -37,6 +37,9 @@ from smart_router.routing import Decision, StickyTable, explicit, route, session
 from smart_router.routing.agents import side_call
 from smart_router.routing.resolve import resolve_unlisted
 from smart_router.routing.sessions import session_id
+
+if TYPE_CHECKING:
+    from smart_router.cluster.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,23 @@ class Runtime:
         self.budget, self.troubles, self.lessons = RetryBudget(), Troubles(), Lessons()
         self.services = self._services()
         self.limits = Limits()
+        self.cluster = self._join(state_folder)
+
+    def _join(self, state_folder: Path) -> Cluster | None:
+        """Join the cluster of the config, if it has one. Raises ConfigError."""
+        if self.config.cluster is None:
+            return None
+        try:
+            from smart_router.cluster.cluster import Cluster  # psycopg: only machines of a cluster need it
+
+            return Cluster(self.config.cluster, state_folder, self.auth, self._describe)
+        except ImportError:
+            why = "needs the database's client: pip install 'smart-router[cluster]'"
+            raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None
+
+    def _describe(self) -> dict[str, Any]:
+        """Return what other machines may know about this one."""
+        return {"usable": bool(self.auth.get_available_providers(time.monotonic()))}
 
     def reload(self, *, force: bool = False) -> bool:
         """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect."""

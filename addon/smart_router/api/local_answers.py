@@ -57,6 +57,8 @@ def health_check(request: LocalRequest) -> http.Response:
     runtime, now = request.runtime, time.monotonic()
     status, body = health(runtime.config, runtime.auth, now, now - runtime.started)
     body |= {"config": runtime.config_status(), "trouble": runtime.troubles.current(now)}
+    if runtime.cluster is not None:
+        body |= runtime.cluster.status()
     return json_response(status, status_alone(body) if request.brief else body)
 
 

@@ -12,6 +12,7 @@ from smart_router import __version__
 COMMANDS = {
     "audit": "smart_router.cli.stats:audit",
     "certs": "smart_router.cli.certs:certs",
+    "cluster": "smart_router.cli.cluster:cluster",
     "demo": "smart_router.cli.demo:demo",
     "env": "smart_router.cli.env:env",
     "import": "smart_router.cli.logins:import_",

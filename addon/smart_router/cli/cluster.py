@@ -1,0 +1,145 @@
+"""`smart-router cluster`: the machines that share this one's state in PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from pydantic_core import to_json
+
+from smart_router.cluster.sealing import new_key
+from smart_router.cluster.settings import URL, ClusterSettings
+from smart_router.config import config_path, load_config, state_path
+
+if TYPE_CHECKING:
+    from smart_router.cluster.database import SharedDatabase
+
+COMMAND_WITHIN = 10.0
+"""Seconds that a command waits for an answer of the database."""
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def cluster() -> None:
+    """Share state with other machines through PostgreSQL.
+
+    \b
+    Examples:
+      export SMART_ROUTER_CLUSTER_KEY="$(smart-router cluster key)"   # the same on every machine
+      export SMART_ROUTER_CLUSTER_URL=postgresql://router@db.example/router
+      smart-router cluster join
+      smart-router cluster status
+    """
+
+
+@cluster.command()
+@_as_json
+def status(as_json: bool) -> None:
+    """Show the database's state and the machines."""
+    from smart_router.cluster.machines import machines
+    from smart_router.cluster.replica_file import read_facts
+    from smart_router.cluster.schema import schema_version
+
+    (own,) = read_facts(state_path(os.environ), "machine")
+    with _connected() as (_, db):
+        version = schema_version(db)
+        found = machines(db) if version else []
+    if as_json:
+        click.echo(
+            to_json({"cluster": "ok", "version": version, "machine": own, "machines": found}, indent=2)
+        )
+        return
+    click.echo(f"database: ok, tables of version {version}")
+    for one in found:
+        mark = " (this one)" if one["id"] == own else ""
+        click.echo(f"{one['name']}{mark}: {one['state']}, {one['version']}, seen {one['seen']:.0f} s ago")
+    if not found:
+        click.echo("no machine has joined: run `smart-router cluster join` on each")
+
+
+@cluster.command()
+@_as_json
+def join(as_json: bool) -> None:
+    """Make this machine one of the cluster, and create the tables if they are missing.
+
+    A router that runs with the same configuration joins by itself; this command checks that it can.
+    """
+    from smart_router.cluster.machines import register
+    from smart_router.cluster.replica_file import ReplicaFile
+    from smart_router.cluster.schema import migrate, schema_version
+
+    with _connected() as (settings, db), ReplicaFile(state_path(os.environ)) as file:
+        migrate(db)
+        machine = file.fact("machine") or ""
+        register(db, machine, settings.name)
+        version = schema_version(db)
+    if as_json:
+        click.echo(to_json({"machine": machine, "name": settings.name, "version": version}))
+    else:
+        click.echo(f"{settings.name} belongs to the cluster (tables of version {version})")
+
+
+@cluster.command()
+@_as_json
+def leave(as_json: bool) -> None:
+    """Take this machine out of the cluster. Stop its router first; its records stay."""
+    from smart_router.cluster.machines import leave as note_leave
+    from smart_router.cluster.replica_file import read_facts
+
+    (machine,) = read_facts(state_path(os.environ), "machine")
+    with _connected() as (settings, db):
+        left = machine is not None and note_leave(db, machine)
+    if as_json:
+        click.echo(to_json({"machine": machine, "name": settings.name, "left": left}))
+    elif left:
+        click.echo(f"{settings.name} has left the cluster: remove [cluster] from its config")
+    else:
+        click.echo(f"{settings.name} did not belong to the cluster")
+
+
+@cluster.command()
+@_as_json
+def migrate(as_json: bool) -> None:
+    """Bring the database's tables up to date. Routers do so when they start, if their role may."""
+    from smart_router.cluster.schema import migrate as run_migrations
+    from smart_router.cluster.schema import schema_version
+
+    with _connected() as (_, db):
+        made = run_migrations(db)
+        version = schema_version(db)
+    if as_json:
+        click.echo(to_json({"version": version, "made": made}))
+    elif made:
+        click.echo(f"the tables have version {version} now")
+    else:
+        click.echo(f"the tables have version {version}: nothing to do")
+
+
+@cluster.command()
+def key() -> None:
+    """Print a new key for SMART_ROUTER_CLUSTER_KEY, which seals shared secrets."""
+    click.echo(new_key())
+
+
+@contextmanager
+def _connected() -> Iterator[tuple[ClusterSettings, SharedDatabase]]:
+    """Connect to the database of this configuration; turn its errors into the command's error."""
+    settings = load_config(config_path(os.environ), os.environ).cluster
+    if settings is None:
+        raise click.UsageError(f"no cluster is configured: set [cluster] url in the config, or {URL}")
+    try:
+        from smart_router.cluster.database import LOST, SharedDatabase, reason
+        from smart_router.cluster.schema import SchemaError
+    except ImportError:
+        raise click.ClickException(
+            "install the database's client: pip install 'smart-router[cluster]'"
+        ) from None
+    try:
+        with SharedDatabase(settings.url, within=COMMAND_WITHIN) as db:
+            yield settings, db
+    except (*LOST, SchemaError) as error:
+        raise click.ClickException(f"the cluster's database cannot be used: {reason(error)}") from None

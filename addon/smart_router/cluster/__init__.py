@@ -1,0 +1,1 @@
+"""Several machines as one router: what they share in PostgreSQL, beside and never on a request's path."""

@@ -1,0 +1,57 @@
+"""A router's membership in a cluster: its replica, its link, and the parts that share something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from smart_router.auth.store import AuthStore
+from smart_router.cluster.link import Link
+from smart_router.cluster.machines import Presence
+from smart_router.cluster.replica import Replica
+from smart_router.cluster.settings import ClusterSettings
+
+
+class Cluster:
+    """Shares the state of one process. `describe` returns what the other machines may know about this one.
+
+    Nothing that a request calls waits for the database: it reads memory and leaves notes for the threads.
+    """
+
+    def __init__(
+        self,
+        settings: ClusterSettings,
+        folder: Path,
+        auth: AuthStore,
+        describe: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self.settings = settings
+        self._replica = Replica(folder, self._changed)
+        self._link = Link(settings, folder, self._replica.wake, [Presence(describe)])
+        self._replica.start()
+        self._link.start()
+
+    def flush(self, within: float) -> None:
+        """Send what this machine has done so far, unless the database is away or takes longer (seconds)."""
+        self._replica.flush(within)
+        self._link.flush(within)
+
+    def close(self) -> None:
+        """Write and send what is left."""
+        self._replica.close()
+        self._link.close()
+
+    def status(self) -> dict[str, Any]:
+        """The cluster's part of /health: `ok`, or `away since` a time, and the machines as last seen."""
+        state = self._replica.state
+        word = state.get("state", "connecting")
+        return {
+            "cluster": f"away since {state['since']}" if word == "away" else word,
+            "machines": from_json(state.get("machines", "[]")),
+        }
+
+    def _changed(self) -> None:
+        self._link.wake()

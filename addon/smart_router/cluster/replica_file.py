@@ -1,0 +1,149 @@
+"""The machine's own copy of what the cluster shares, in SQLite: snapshot for a start without the database,
+and outbox."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple, Self
+from uuid import uuid4
+
+from smart_router.storage.sqlite_file import Migration, make_private, migrate, transaction
+
+FILE_NAME = "cluster.sqlite"
+
+_LOCK_WAIT = 2.0
+"""Seconds to wait for another process's transaction; they take milliseconds."""
+
+
+class Row(NamedTuple):
+    """A row that all machines share. Of two with one key, the one of the higher (generation, deadline) stays.
+
+    `value` is JSON, `deadline` unix seconds by the database's clock.
+    """
+
+    kind: str
+    key: str
+    value: str
+    generation: int = 0
+    deadline: float = 0.0
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """Version 1: `rows` as in Row; `unsent` marks the outbox, `change` counts changes for other processes of
+    this machine. `facts` are single values by name."""
+    db.execute(
+        """CREATE TABLE rows (
+            kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, generation INTEGER NOT NULL,
+            deadline REAL NOT NULL, unsent INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY (kind, key)
+        ) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX rows_by_change ON rows (change)")
+    db.execute("CREATE INDEX unsent_rows ON rows (unsent) WHERE unsent")
+    db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute("INSERT INTO facts VALUES ('machine', ?)", (uuid4().hex,))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create,)
+
+_MERGE = """
+INSERT INTO rows (kind, key, value, generation, deadline, unsent, change)
+VALUES (?, ?, ?, ?, ?, ?, (SELECT ifnull(max(change), 0) + 1 FROM rows))
+ON CONFLICT DO UPDATE SET value = excluded.value, generation = excluded.generation,
+    deadline = excluded.deadline, unsent = excluded.unsent, change = excluded.change
+WHERE (excluded.generation, excluded.deadline) > (generation, deadline)
+"""
+
+
+class ReplicaFile:
+    """One thread's connection to the file. Raises sqlite3.Error, OSError or NewerFileError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        make_private(self.path)
+        self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        migrate(self._db, MIGRATIONS)
+        self._version = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def changed(self) -> bool:
+        """Return whether another connection has written since the last call."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        before, self._version = self._version, version
+        return bool(version != before)
+
+    def merge(self, rows: Iterable[Row], *, unsent: bool) -> None:
+        """Take in rows of this machine (`unsent`) or of others, each unless the file's own is of higher
+        rank."""
+        with transaction(self._db) as db:
+            for row in rows:
+                db.execute(_MERGE, (*row, unsent))
+
+    def unsent(self, most: int) -> list[Row]:
+        """Rows that the database does not have yet."""
+        found = self._db.execute(
+            "SELECT kind, key, value, generation, deadline FROM rows WHERE unsent ORDER BY change LIMIT ?",
+            (most,),
+        )
+        return [Row(*row) for row in found]
+
+    def count_unsent(self) -> int:
+        """The number of rows that the database does not have yet."""
+        (count,) = self._db.execute("SELECT count(*) FROM rows WHERE unsent").fetchone()
+        return int(count)
+
+    def sent(self, rows: Sequence[Row]) -> None:
+        """Note that the database has these rows now; those that changed meanwhile stay."""
+        with transaction(self._db) as db:
+            db.executemany(
+                "UPDATE rows SET unsent = 0 WHERE (kind, key, value, generation, deadline) = (?, ?, ?, ?, ?)",
+                rows,
+            )
+
+    def since(self, change: int) -> tuple[list[Row], int]:
+        """The rows that changed after that count, and the count now."""
+        found = self._db.execute(
+            "SELECT kind, key, value, generation, deadline, change FROM rows"
+            " WHERE change > ? ORDER BY change",
+            (change,),
+        ).fetchall()
+        return [Row(*row[:-1]) for row in found], found[-1][-1] if found else change
+
+    def drop_ended(self, kinds: Sequence[str], before: float) -> None:
+        """Forget sent rows of these kinds whose deadline has passed."""
+        marks = ", ".join("?" * len(kinds))
+        self._db.execute(
+            f"DELETE FROM rows WHERE NOT unsent AND deadline < ? AND kind IN ({marks})",  # noqa: S608
+            (before, *kinds),
+        )
+
+    def fact(self, name: str) -> str | None:
+        """A single value."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def note(self, **facts: str) -> None:
+        """Store single values."""
+        with transaction(self._db) as db:
+            db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+
+
+def read_facts(folder: Path, *names: str) -> list[str | None]:
+    """Values of a machine's file, for commands; None without a file."""
+    if not (folder / FILE_NAME).exists():
+        return [None for _ in names]
+    with closing(ReplicaFile(folder)) as file:
+        return [file.fact(name) for name in names]

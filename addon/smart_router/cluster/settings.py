@@ -1,0 +1,57 @@
+"""Settings of the cluster: the table `[cluster]`, or variables of the environment in place of it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+
+from smart_router.cluster.sealing import Seal
+
+URL = "SMART_ROUTER_CLUSTER_URL"
+KEY = "SMART_ROUTER_CLUSTER_KEY"
+
+
+def _postgresql(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("is not an address of PostgreSQL: postgresql://user@host/database")
+    return url
+
+
+class ClusterTable(BaseModel):
+    """`[cluster]`: the address of the database, and this machine's name, which is the host's by default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Where the database is, this machine's name, and the keys of sealed secrets."""
+
+    url: SecretStr
+    name: str
+    seal: Seal | None = None
+
+
+def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSettings | None:
+    """Return the settings, the environment's before the table's; None without an address.
+
+    Raises ValueError, whose message begins with the name of the variable that is wrong.
+    """
+    try:
+        url = _postgresql(SecretStr(env[URL])) if env.get(URL) else table.url
+    except ValueError as error:
+        raise ValueError(f"{URL} {error}") from None
+    if url is None:
+        return None
+    try:
+        seal = Seal.of(SecretStr(env[KEY])) if env.get(KEY) else None
+    except ValueError as error:
+        raise ValueError(f"{KEY} {error}") from None
+    return ClusterSettings(url, table.name or socket.gethostname(), seal)

@@ -1,0 +1,84 @@
+"""`smart-router cluster`, against a real database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from smart_router.cli.cluster import cluster
+from smart_router.cluster.schema import MIGRATIONS
+from smart_router.cluster.sealing import Seal
+from smart_router.cluster.settings import KEY, URL
+from tests.testbed.postgres import Postgres
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMART_ROUTER_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("SMART_ROUTER_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text('[cluster]\nname = "desk"\n')
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(cluster, args)
+
+
+def test_a_machine_joins_an_empty_database_is_listed_and_leaves(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL, postgres.empty_database())
+    assert "no machine has joined" in run("status").output
+    assert run("join").output == f"desk belongs to the cluster (tables of version {len(MIGRATIONS)})\n"
+    assert "desk (this one): ok" in run("status").output
+    listed = json.loads(run("status", "--json").output)
+    assert [(one["name"], one["state"]) for one in listed["machines"]] == [("desk", "ok")]
+    assert listed["machine"] == listed["machines"][0]["id"]
+    assert json.loads(run("leave", "--json").output)["left"]
+    assert "did not belong" in run("leave").output
+    assert "desk (this one): left" in run("status").output
+    assert "nothing to do" in run("migrate").output
+
+
+def test_migrate_says_what_it_made(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL, postgres.empty_database())
+    made = json.loads(run("migrate", "--json").output)
+    assert made == {"version": len(MIGRATIONS), "made": list(range(1, len(MIGRATIONS) + 1))}
+
+
+def test_key_makes_keys_that_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic import SecretStr
+
+    keys = [run("key").output.strip() for _ in range(2)]
+    assert len(set(keys)) == len(Seal.of(SecretStr(",".join(keys))).keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("env", "code", "says"),
+    [
+        ({}, 2, "no cluster is configured: set [cluster] url in the config, or SMART_ROUTER_CLUSTER_URL"),
+        ({URL: "postgresql://router@127.0.0.1:1/none"}, 1, "the cluster's database cannot be used: "),
+        ({URL: "mysql://canary@127.0.0.1/none"}, 1, f"{URL}: is not an address of PostgreSQL"),
+        ({URL: "postgresql://127.0.0.1:1/none", KEY: "canary"}, 1, f"{KEY}: is no list of keys"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "join", "leave", "migrate"])
+def test_what_is_wrong_is_said_in_one_line(
+    command: str, env: dict[str, str], code: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smart_router.cli.main import main
+
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(main, ["cluster", command])
+    assert result.exit_code == code, result.output
+    assert says in result.output and "canary" not in result.output and "Traceback" not in result.output

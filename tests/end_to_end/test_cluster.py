@@ -1,0 +1,97 @@
+"""Routers with state folders of their own as machines of a cluster, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.testbed.chat import chat_answer
+from tests.testbed.harness import Router, provider_env
+from tests.testbed.postgres import Postgres
+from tests.testbed.provider import Provider
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENCE = 15.0
+ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def routers(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, shared_provider: Provider
+) -> AsyncIterator[list[Router]]:
+    """Three machines of one cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    url = postgres.new_database()
+    routers = [started(folder / f"machine-{number}", url, shared_provider) for number in range(3)]
+    await asyncio.gather(*(asyncio.to_thread(one.start) for one in routers))
+    yield routers
+    for one in routers:
+        await asyncio.to_thread(one.stop)
+
+
+def started(folder: Path, url: str, provider: Provider) -> Router:
+    env = {**provider_env(provider.url, "openai"), "SMART_ROUTER_CLUSTER_URL": url}
+    return Router(folder, env=env, config=f'[cluster]\nname = "{folder.name}"\n')
+
+
+async def health(router: Router) -> dict[str, Any]:
+    async with router.http() as http:
+        answer: dict[str, Any] = (await http.get("/health")).json()
+    return answer
+
+
+async def until(router: Router, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until /health is so."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds(found := await health(router)):  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def ask(router: Router) -> int:
+    async with router.http() as http:
+        return (await http.post("/v1/chat/completions", json=ASK)).status_code
+
+
+async def test_health_tells_of_all_machines(routers: list[Router]) -> None:
+    found = await until(routers[0], lambda health: len(health["machines"]) == 3)
+    assert found["cluster"] == "ok"
+    assert {one["name"] for one in found["machines"]} == {"machine-0", "machine-1", "machine-2"}
+    assert {one["state"] for one in found["machines"]} == {"ok"}
+
+
+@pytest.mark.usefixtures("shared_provider")
+async def test_a_fresh_start_without_the_database_serves(tmp_path: Path, provider: Provider) -> None:
+    provider.on(chat_answer(), always=True)
+    router = started(tmp_path / "alone", "postgresql://router@127.0.0.1:1/none", provider)
+    async with router:
+        assert await ask(router) == 200
+        found = await until(router, lambda health: health["cluster"].startswith("away since 20"))
+        assert found["status"] == "ok"
+    assert router.log.count("the database is away") == 1
+
+
+@pytest.mark.usefixtures("shared_provider")
+async def test_a_machine_without_the_client_library_says_what_to_install(
+    tmp_path: Path, provider: Provider
+) -> None:
+    router = started(tmp_path / "bare", "postgresql://router@127.0.0.1:1/none", provider)
+    (tmp_path / "bare" / "psycopg.py").write_text("raise ImportError")
+    router._env["PYTHONPATH"] = str(tmp_path / "bare")
+    router.launch()
+    try:
+        await asyncio.to_thread(router.wait_for_log, r"cluster: needs the database's client: pip install")
+    finally:
+        router._end()
