@@ -42,6 +42,10 @@ TAKE_OVER = 1.0
 MOST_ROWS = 500
 """Rows in one transaction."""
 
+READ_AGAIN = 10_000
+"""Transactions that are read again after a lost connection: a server that crashed, or was replaced by its
+standby, may have lost the last ones, and gives their numbers to others."""
+
 CLOSE_WITHIN = 5.0
 """Seconds that the thread may take to send what is left at the end."""
 
@@ -157,6 +161,8 @@ class Link:
             mend_revisions(db)
             register(db, self._machine, self._settings.name)
         db.listen()
+        horizon = min(int(file.fact("horizon") or "0"), int(db.execute(_CLOCK)[0][1]))
+        file.note(horizon=str(max(0, horizon - READ_AGAIN)))
         self._exchange(db, file, all_of_it=True)
         self._back(file)
 
