@@ -32,26 +32,24 @@ def select(
     Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
     what the request needs.
     """
-    chain = [one for one in config.chains[tier_models, tier] if one.provider in providers]
-    if not any(configured(one.provider) for one in chain):
-        chain += _of_others(tier, providers, configured)
+    named = [one for one in config.chains[tier_models, tier] if one.provider in providers]
+    chain = [one for one in named if configured(one.provider)] or [*_of_others(tier, providers, configured)]
+    if not chain:
+        raise _nobody(named, providers)
     able: list[Candidate] = []
     cooled: list[Candidate] = []
     missing: list[str] = []
     for candidate in chain:
-        provider, model = candidate.provider, candidate.model
-        now = usable(provider, model)
-        if now or configured(provider):
-            lacking = lacks(rules_of(candidate, providers), needs)
-            if lacking is None:
-                (able if now else cooled).append(candidate)
-            else:
-                missing.append(lacking)
+        lacking = lacks(rules_of(candidate, providers), needs)
+        if lacking:
+            missing.append(lacking)
+        elif usable(candidate.provider, candidate.model):
+            able.append(candidate)
+        else:
+            cooled.append(candidate)
     if able or cooled:
         return (*able, *cooled)
-    if missing:
-        raise cannot_serve(_closest(missing), needs)
-    raise _nobody(chain, providers)
+    raise cannot_serve(_closest(missing), needs)
 
 
 def _of_others(
