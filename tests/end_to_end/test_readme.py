@@ -1,47 +1,34 @@
-"""README.md: its commands and code are run, and its tables compared with the code."""
+"""README.md: its router is started and asked; tables of the pages are compared with the code.
+
+All other commands: tests/docs/test_pages.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import shlex
-import shutil
 import sys
 import tomllib
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from smart_router.cli.start import SCRIPT
 from smart_router.config import parse_config
 from smart_router.options import OPTIONS
 from smart_router.providers.registry import PROVIDERS
-from tests.clients.tools import TOOLS
+from tests.docs.pages import blocks, inline, table, text_of
 from tests.testbed.harness import MITMDUMP, ROOT, Router, provider_env
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("readme")]
 
-README = (ROOT / "README.md").read_text("utf-8")
-CODEX_CONFIG = ".codex/config.toml"
 ADDRESS = "http://127.0.0.1:8080"
-INSTALL = "pip install uv && uv run "
-
-
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-
-
-def table(heading: str) -> Iterator[list[list[str]]]:
-    """The rows of the first table under a heading; of each cell what stands in backticks."""
-    section = README.partition(f"\n{heading}\n")[2]
-    rows = re.search(r"^\|[-| ]+\|\n((?:\|.*\n)+)", section, re.MULTILINE)
-    assert rows, f"no table under {heading!r}"
-    for row in rows[1].splitlines():
-        yield [re.findall(r"`([^`]+)`", cell) or [cell.strip()] for cell in row.strip("|").split("|")]
+INSTALL = "pip install uv && uv run --no-dev "
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -62,7 +49,7 @@ async def run(*command: str) -> str:
 
 
 async def test_the_start_command_starts(tmp_path: Path) -> None:
-    (line,) = [line for line in README.splitlines() if line.startswith(f"{INSTALL}mitmdump")]
+    (line,) = [line for line in text_of("README.md").splitlines() if line.startswith(f"{INSTALL}mitmdump")]
     _, *arguments = shlex.split(line.removeprefix(INSTALL))
     env = {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     process = await asyncio.create_subprocess_exec(
@@ -81,40 +68,28 @@ async def test_the_start_command_starts(tmp_path: Path) -> None:
     assert "rror" not in said
 
 
-async def test_the_curl_command(router: Router, provider: Provider) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
-    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
-    assert ADDRESS in command
-    printed = await run("sh", "-c", command.replace(ADDRESS, router.url))
-    assert "HTTP/1.1 200 OK" in printed
-    assert "x-router-model: " in printed
-    assert "You said: What is the capital of France?" in printed
-
-
 async def test_the_python_block(router: Router, provider: Provider) -> None:
-    (code,) = blocks("python")
+    (code,) = blocks("README.md", "python")
     assert ADDRESS in code
     printed = await run(sys.executable, "-c", code.replace(ADDRESS, router.url))
     assert printed == "You said: Write a haiku about proxies."
     assert provider.requests[0].json["stream"] is True
 
 
-async def test_the_config_block() -> None:
-    codex, aliases, text = blocks("toml")
-    assert tomllib.loads(codex) == tomllib.loads(TOOLS["codex"].by_base_url(ADDRESS).files[CODEX_CONFIG])
+async def test_the_config_blocks() -> None:
+    _, aliases = blocks("docs/routing.md", "toml")
     assert parse_config(tomllib.loads(aliases), {}).aliases.find("claude-haiku-5-5") == "auto:eco"
+    text, _ = blocks("docs/accounts.md", "toml")
     config = parse_config(tomllib.loads(text), {})
     (declared,) = config.providers.keys() - PROVIDERS.keys()
     model = f"{declared}/{next(iter(config.providers[declared].models))}"
     virtual = config.routing.virtual_models["auto"]
-    assert (
-        config.routing.tier_models[virtual.tier_models].SIMPLE[0] == model
-    )  # asked for first, as the text says
+    first = config.routing.tier_models[virtual.tier_models].SIMPLE[0]
+    assert first == model  # asked for first, as the text says
 
 
 async def test_the_answer_headers(router: Router, provider: Provider) -> None:
-    listed = {name for row in table("## First request") for name in row[0]}
+    listed = {name for row in table("docs/apis.md", "## The headers of an answer") for name in row[0]}
     async with router.http() as http:
         answer = await http.post(
             "/v1/chat/completions", json={"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
@@ -124,17 +99,22 @@ async def test_the_answer_headers(router: Router, provider: Provider) -> None:
 
 async def test_the_models(router: Router, provider: Provider) -> None:
     async with router.http() as http:
-        for names, _ in table("## Models"):
+        for names, _ in table("docs/routing.md", "## Models"):
             for name in names:
                 body = {"model": name, "messages": [{"role": "user", "content": "Hi"}]}
                 assert (await http.post("/v1/chat/completions", json=body)).status_code == 200, name
         listed = {model["id"] for model in (await http.get("/v1/models")).json()["data"]}
     virtual = {name for name in listed if name.startswith("auto")}
-    assert virtual == {name for names, _ in table("## Models") for name in names if name.startswith("auto")}
+    assert virtual == {
+        name
+        for names, _ in table("docs/routing.md", "## Models")
+        for name in names
+        if name.startswith("auto")
+    }
 
 
 async def test_the_keys() -> None:
-    rows = {row[0][0]: (row[1], row[2]) for row in table("## Keys")}
+    rows = {row[0][0]: (row[1], row[2]) for row in table("docs/accounts.md", "## Keys")}
     assert [*rows] == [id_ for id_, provider in PROVIDERS.items() if provider.kind == "key"]
     for id_, (keys, base_urls) in rows.items():
         assert keys == list(PROVIDERS[id_].key_env[: len(keys)])
@@ -142,21 +122,10 @@ async def test_the_keys() -> None:
 
 
 async def test_the_options() -> None:
-    known = {option.name for option in OPTIONS}
-    named = set(re.findall(r"(?<!~meta )\brouter_[a-z_]+", README))
-    assert named <= known
-    (command,) = re.findall(r"`uv run (mitmdump [^`]*--options)`", README)
-    printed = await run(str(MITMDUMP), *shlex.split(command)[1:])
+    (command,) = (one for one in inline("docs/server.md") if one.endswith("--options"))
+    assert command == "smart-router start --options"
+    printed = await run(str(MITMDUMP), "-s", str(SCRIPT), "--options")
     for option in OPTIONS:
         described = re.search(rf"((?:^#.*\n)+){option.name}:", printed, re.MULTILINE)
         assert described, option.name
         assert option.help.split()[0] in described[1]
-
-
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
-async def test_what_a_page_names_exists(page: str) -> None:
-    text = (ROOT / page).read_text("utf-8")
-    for path in re.findall(r"\b(?<!`)(?:addon|scripts|certs|tests|docs)/[\w./-]+\w|\.ci/\w+", text):
-        assert (ROOT / path).exists() or "acme" in path, path
-    for link in re.findall(r"\]\((?!http)([^)#]+)[)#]", text):
-        assert (ROOT / page).parent.joinpath(link).exists(), link

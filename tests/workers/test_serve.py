@@ -59,10 +59,8 @@ async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient
 
 
 async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
-    """README's command: both workers serve, are counted and share state, and a stream survives SIGTERM."""
-    (command,) = re.findall(
-        r"^uv run (smart-router serve .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
+    """The page's command: both workers serve, are counted and share state, and a stream survives SIGTERM."""
+    (command,) = re.findall(r"^(smart-router serve .*)$", (ROOT / "docs/server.md").read_text(), re.MULTILINE)
     _, *arguments = shlex.split(command, comments=True)
     async with serving(tmp_path, provider, arguments) as served:
         assert len(await served.serving()) == 2
