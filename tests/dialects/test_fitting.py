@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.dialects.effort import EFFORTS
-from smart_router.dialects.fitting import fit_request, is_forced, needs_responses
+from smart_router.dialects.fitting import CONTINUE, fit_request, is_forced, needs_responses
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.providers.catalogue import rules_for
@@ -217,12 +217,16 @@ IN_WORDS = [
     ("groq/openai/gpt-oss-120b", {**TOOLS, "response_format": SCHEMA}),
     ("groq/llama-3.3-70b-versatile", {**TOOLS, "response_format": JSON_MODE}),
     ("qwen-dashscope/qwen3.7-plus", {"reasoning_effort": "high", "response_format": JSON_MODE}),
+    ("qwen-dashscope/qwen3.7-plus", {"enable_thinking": True, "response_format": JSON_MODE}),
+    ("qwen-dashscope/qwen3.7-plus", {"thinking": {"type": "enabled"}, "response_format": SCHEMA}),
 ]
 AS_ASKED = [
     ("google/gemini-2.5-flash", {"response_format": SCHEMA}),
     ("google/gemini-3.8-flash", {**TOOLS, "response_format": SCHEMA}),
     ("groq/openai/gpt-oss-120b", {"tools": [], "response_format": SCHEMA}),
     ("qwen-dashscope/qwen3.7-plus", {"reasoning_effort": "none", "response_format": JSON_MODE}),
+    ("qwen-dashscope/qwen3.7-plus", {"enable_thinking": False, "response_format": JSON_MODE}),
+    ("qwen-dashscope/qwen3.7-plus", {"thinking": {"type": "disabled"}, "response_format": JSON_MODE}),
     ("openai/gpt-4.1", {**TOOLS, "response_format": SCHEMA}),
 ]
 
@@ -260,6 +264,7 @@ PREFILL = [
     ("openai/gpt-4.1", True),
 ]
 SYSTEM = {"role": "system", "content": "Be brief."}
+BLANK, NOTHING = {"role": "assistant", "content": " "}, {"role": "user", "content": ""}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
 
 
@@ -269,8 +274,19 @@ def test_a_conversation_that_ends_with_the_assistant(model: str, prefilled: bool
         messages = fit(model, messages=[HELLO, *end])["messages"]
         assert (messages == [HELLO, *end]) is prefilled
         assert prefilled or messages[-1]["role"] == "user"
-    for end in ([], [CUT_OFF, HELLO], [CALL], [{"role": "assistant", "content": ""}]):
+    for end in ([], [CUT_OFF, HELLO], [CALL], [CUT_OFF, BLANK, HELLO]):
         assert fit(model, messages=[HELLO, *end])["messages"] == [HELLO, *end]
+
+
+@pytest.mark.parametrize(("model", "prefilled"), PREFILL)
+def test_a_conversation_that_ends_in_blanks(model: str, prefilled: bool) -> None:
+    for end in ([BLANK], [BLANK, SYSTEM], [SYSTEM, BLANK], [NOTHING, BLANK], [BLANK, NOTHING, BLANK]):
+        messages = fit(model, messages=[*end])["messages"]
+        assert prefilled or messages == [message for message in end if message is not BLANK]
+        messages = fit(model, messages=[HELLO, *end])["messages"]
+        assert prefilled or messages == [HELLO, *(message for message in end if message is not BLANK)]
+        messages = fit(model, messages=[HELLO, CUT_OFF, *end])["messages"]
+        assert prefilled or messages[-1] == {"role": "user", "content": CONTINUE}
 
 
 WIRES = [

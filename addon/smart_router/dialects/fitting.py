@@ -62,8 +62,8 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     _fit_length(fitted, rules)
     if not rules.vision and rules != _UNKNOWN:
         fitted["messages"] = _without_images(fitted["messages"])
-    if not rules.prefill and _ends_with_answer(fitted["messages"]):
-        fitted["messages"] = [*fitted["messages"], {"role": "user", "content": CONTINUE}]
+    if not rules.prefill:
+        fitted["messages"] = _without_prefill(fitted["messages"])
     return cast(ChatRequest, fitted)
 
 
@@ -183,7 +183,13 @@ def asks_for_schema(request: ChatRequest) -> bool:
 
 def _thinks(fitted: Mapping[str, Any], rules: ModelRules) -> bool:
     effort: str = fitted.get("reasoning_effort", "none")
-    return effort != "none" or not rules.can_stop_thinking
+    asked = any(_switches_on(fitted.get(name)) for name in _THINKING)
+    return asked or effort != "none" or not rules.can_stop_thinking
+
+
+def _switches_on(thinking: object) -> bool:
+    """Return whether a value of a vendor's own parameter asks for thinking."""
+    return thinking is True or (isinstance(thinking, Mapping) and thinking.get("type") != "disabled")
 
 
 def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str:
@@ -229,12 +235,18 @@ def _is_image(part: Mapping[str, Any]) -> bool:
     return media is None or media.type.startswith("image/")
 
 
-def _ends_with_answer(messages: list[Message]) -> bool:
-    """True if the conversation ends with words of the assistant's, apart from instructions."""
-    for message in reversed(messages):
-        if message["role"] not in ("system", "developer") and not _is_blank(message):
-            return message["role"] == "assistant" and not message.get("tool_calls")
-    return False
+def _without_prefill(messages: list[Message]) -> list[Message]:
+    """A conversation that ends with the user's turn, apart from instructions.
+
+    An answer at the end is followed by a request to go on, unless it is blank: that one is left out.
+    """
+    numbers = range(len(messages) - 1, -1, -1)
+    turns = (n for n in numbers if messages[n]["role"] not in ("system", "developer"))
+    spoken = next((n for n in turns if not _is_blank(messages[n])), -1)
+    if spoken >= 0 and messages[spoken]["role"] == "assistant" and not messages[spoken].get("tool_calls"):
+        return [*messages, {"role": "user", "content": CONTINUE}]
+    blank = [message for message in messages[spoken + 1 :] if message["role"] != "assistant"]
+    return [*messages[: spoken + 1], *blank]
 
 
 def _is_blank(message: Message) -> bool:

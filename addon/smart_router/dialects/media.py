@@ -6,8 +6,11 @@ The type that a client declares is not believed: some vendors look at the bytes,
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+from smart_router.errors import unsupported
 
 _HEAD = 24
 """Characters of base64 (18 bytes) that tell a file's type."""
@@ -64,6 +67,12 @@ def read_file_data(data: str) -> Media | None:
     if found is None and "://" not in data[:_HEAD] and (known := _true("", data)).type:
         return known
     return found
+
+
+def check_image(media: Media, taken: Collection[str], where: str) -> None:
+    """Raise ClientError for an image of a type that the model does not take; nothing in `taken` means any."""
+    if taken and media.type.startswith("image/") and media.type not in taken:
+        raise unsupported(where, f"This model reads {', '.join(taken)}, not {media.type}.")
 
 
 def is_web_address(url: str) -> bool:

@@ -194,6 +194,7 @@ BUDGET = ModelRules(thinking="budget", max_output=64_000)
             {"maxOutputTokens": 4000, "thinkingConfig": {"thinkingBudget": 2000, "includeThoughts": True}},
         ),
         (claude(rules=BUDGET), {"reasoning_effort": "high", "max_tokens": 1000}, {"maxOutputTokens": 1000}),
+        (claude(rules=BUDGET), {"reasoning_effort": "high", "max_tokens": 1}, {"maxOutputTokens": 1}),
     ],
 )
 def test_room_to_think_and_to_answer(call: CallContext, fields: Any, config: Any) -> None:

@@ -190,7 +190,7 @@ def test_a_document_in_an_image_part_is_a_file() -> None:
 
 def test_an_image_that_a_vendor_cannot_read_is_our_own_400() -> None:
     gif = b64encode(b"GIF89a" + bytes(30)).decode()
-    with pytest.raises(ClientError, match="xai reads image/jpeg, image/png, not image/gif"):
+    with pytest.raises(ClientError, match="This model reads image/jpeg, image/png, not image/gif"):
         sent("xai", user(image(f"data:image/gif;base64,{gif}")))
     address = image("https://example.com/a.gif")
     assert sent("xai", user(address)) == [user(address)], "addresses are the vendor's to fetch"

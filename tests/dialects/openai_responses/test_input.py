@@ -9,10 +9,14 @@ import pytest
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.fold import fold
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tool_names import fit_name
+from smart_router.errors import ClientError
 from tests.dialects.openai_responses.responses_helpers import HI, LONG, item, user, write
 
+HELLO = {"type": "text", "text": "Hello"}
+PDF = "data:application/pdf;base64,JVBERi0="
 INPUTS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "text": ([{"role": "user", "content": "Hi"}], [item("user", HI)]),
     "no text": ([{"role": "user", "content": None}], [item("user", {"type": "input_text", "text": ""})]),
@@ -45,10 +49,32 @@ INPUTS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [
             {
                 "role": "user",
-                "content": [{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:,"}}],
+                "content": [{"type": "file", "file": {"filename": "a.pdf", "file_data": PDF}}],
             }
         ],
-        [item("user", {"type": "input_file", "filename": "a.pdf", "file_data": "data:,"})],
+        [item("user", {"type": "input_file", "filename": "a.pdf", "file_data": PDF})],
+    ),
+    "an image with a wrong type": (
+        [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "data:image/jpg;base64,iVBORw=="}}],
+            }
+        ],
+        [item("user", {"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="})],
+    ),
+    "a document as an image": (
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PDF}}]}],
+        [item("user", {"type": "input_file", "filename": "document.pdf", "file_data": PDF})],
+    ),
+    "an image as a file": (
+        [
+            {
+                "role": "user",
+                "content": [{"type": "file", "file": {"file_data": "data:application/pdf,%89PNG"}}],
+            }
+        ],
+        [item("user", {"type": "input_image", "image_url": "data:image/png;base64,iVBORw=="})],
     ),
     "file by id": (
         [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}],
@@ -201,3 +227,11 @@ def test_details_that_are_not_ours_are_left_out(details: Any) -> None:
 def test_reasoning_that_led_to_nothing_is_left_out() -> None:
     turn, _ = answer_to_tools()
     assert write({"messages": [{**turn, "tool_calls": []}]})["input"] == []
+
+
+def test_an_image_of_a_type_that_the_model_does_not_read_is_refused_by_field() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/tiff;base64,SUkqAA=="}}
+    rules = ModelRules(vision=True, image_types=("image/png",))
+    with pytest.raises(ClientError, match="image/png, not image/tiff") as refused:
+        write(user(HELLO, part), rules=rules)
+    assert refused.value.param == "messages[0].content[1]"

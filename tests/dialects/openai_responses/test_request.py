@@ -25,7 +25,9 @@ from tests.dialects.openai_responses.responses_helpers import (
 
 SAMPLES_WITHOUT_EFFORT = ModelRules(reasoning=True, sampling="without_effort")
 GRAMMAR = {"syntax": "lark", "definition": "start: A"}
-SCHEMA = {"name": "s", "schema": {"type": "object"}, "strict": True}
+SCHEMA = {"name": "s", "schema": {"type": "object", "properties": {}}}
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+SHUT = {**CLOSED, "additionalProperties": False}
 TOOLS = {"tools": [function_tool("f")]}
 FLAT_TOOL = {
     "type": "function",
@@ -110,9 +112,9 @@ FIELDS: dict[str, tuple[dict[str, Any], ModelRules, dict[str, Any]]] = {
     ),
     "text format": ({"response_format": {"type": "text"}}, ANY, NOTHING),
     "tools": (
-        {"tools": [function_tool("f", description="d", parameters={"type": "object"}, strict=True)]},
+        {"tools": [function_tool("f", description="d", parameters=SHUT, strict=True)]},
         ANY,
-        {"tools": [{**FLAT_TOOL, "description": "d", "parameters": {"type": "object"}, "strict": True}]},
+        {"tools": [{**FLAT_TOOL, "description": "d", "parameters": SHUT, "strict": True}]},
     ),
     "tool without anything": (
         {"tools": [function_tool("f", parameters=None)], "parallel_tool_calls": False},
@@ -322,3 +324,59 @@ def test_codex_headers() -> None:
         "user-agent": "ua",
         "session-id": "s",
     }
+
+
+OPTIONAL = {"type": "object", "properties": {"a": {"type": "string"}}}
+EITHER = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+    "anyOf": [{"required": ["a"]}, {"required": ["b"]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict", "sent", "sent_strict"),
+    [
+        (CLOSED, True, SHUT, True),
+        (CLOSED, False, CLOSED, False),
+        (OPTIONAL, True, OPTIONAL, False),  # cannot be strict: what may be left out would be required
+        ({**SHUT, "properties": {"a": {"type": "string", "minLength": 1}}}, True, None, True),
+    ],
+)
+def test_strict_schemas_are_those_that_can_be(
+    schema: Any, strict: bool, sent: Any, sent_strict: bool
+) -> None:
+    form = {"name": "a name", "strict": strict, "schema": schema}
+    body = write(
+        {
+            "tools": [function_tool("f", parameters=schema, strict=strict)],
+            "response_format": {"type": "json_schema", "json_schema": form},
+        }
+    )
+    tool, answer = body["tools"][0], body["text"]["format"]
+    assert (tool["strict"], answer["strict"]) == (sent_strict, sent_strict)
+    assert tool["parameters"] == answer["schema"]
+    assert sent is None or tool["parameters"] == sent
+    assert "minLength" not in tool["parameters"]["properties"]["a"]
+    assert answer["name"] == fit_name("a name")
+
+
+@pytest.mark.parametrize("strict", [True, False, None])
+def test_no_union_stands_at_the_top_of_an_answer(strict: bool | None) -> None:
+    form = {"name": "s", "schema": EITHER, "strict": strict}
+    answer = write({"response_format": {"type": "json_schema", "json_schema": form}})["text"]["format"]
+    assert "anyOf" not in answer["schema"]
+    assert "anyOf" in answer["schema"]["description"]
+
+
+def test_an_answer_that_is_no_object_is_asked_for_in_words() -> None:
+    form = {"name": "s", "schema": {"type": "array", "items": {"type": "integer"}}}
+    body = write({"response_format": {"type": "json_schema", "json_schema": form}})
+    assert body["text"]["format"] == {"type": "json_object"}
+    assert '"integer"' in body["input"][0]["content"][0]["text"]
+
+
+def test_what_a_schema_loses_is_told() -> None:
+    call = CallContext("openai", "gpt-x", False, 1, "r")
+    request: Any = {"messages": [], "tools": [function_tool("f", parameters=EITHER)]}
+    assert ResponsesDialect(PUBLIC).write_request(request, call).notes == ("tool f: anyOf told in words",)

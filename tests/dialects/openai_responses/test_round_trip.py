@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smart_router.dialects.base import CallContext
+from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL
 from smart_router.dialects.openai_chat.client import read_request as read_chat
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
+from smart_router.dialects.tools import fit_parameters
 from smart_router.errors import ClientError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.openai_responses.responses_helpers import REASONING, function_tool, write
@@ -68,10 +70,7 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
         items = [{"role": "developer", "content": instructions}, *items]
     kept["input"] = [found for found in map(normalised_item, items) if found]
     kept["tools"] = [
-        {"strict": True, **tool, "parameters": normalised_schema(tool)}
-        if tool["type"] == "function"
-        else tool
-        for tool in kept.get("tools", ())
+        normalised_function(tool) if tool["type"] == "function" else tool for tool in kept.get("tools", ())
     ]
     kept["store"] = kept.get("store", True)
     if "reasoning" in kept:
@@ -79,11 +78,11 @@ def normalised(body: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def normalised_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A tool's parameters without the name of their version."""
-    schema = {"properties": {}, **(tool.get("parameters") or {})}
+def normalised_function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A function, strict where it can be, as the API itself reads one; the name of a draft means nothing."""
+    schema = {"type": "object", "properties": {}, **(tool.get("parameters") or {})}
     schema.pop("$schema", None)
-    return schema
+    return fit_parameters({"strict": True, **tool, "parameters": schema}, OPENAI_NEWER_TOOL, [])
 
 
 def normalised_item(found: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -6,12 +6,14 @@ client keeps it; a `Foreign` turn was made with another gateway.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 
+from smart_router.dialects.model_rules import ModelRules
+from smart_router.providers.catalogue import rules_for
 from smart_router.providers.registry import PROVIDERS
 from tests.testbed.moving.answers import Said
 from tests.testbed.moving.moves import Message, Outcome, Router
@@ -219,12 +221,22 @@ def conversations(draw: st.DrawFn, everywhere: bool = True) -> Conversation:
     if draw(st.integers(0, 3)):
         steps.append(Speaks({"role": "user", "content": "Go on. Answer as JSON if need be."}))
     tools = draw(_TOOLS)
-    targets = (
-        {provider: f"{provider}/{draw(st.sampled_from(models))}" for provider, models in MODELS.items()}
-        if everywhere
-        else {}
+    asked = draw(parameters(tools))
+    targets = {}
+    for provider, models in MODELS.items() if everywhere else ():
+        able = [model for model in models if _is_able(rules_for(provider, model), steps, asked)]
+        targets[provider] = f"{provider}/{draw(st.sampled_from(able or models))}"
+    return Conversation(system, tuple(steps), tools, asked, targets)
+
+
+def _is_able(rules: ModelRules, steps: Sequence[Step], asked: dict[str, Any]) -> bool:
+    """Return whether a client may ask a model: it sees the images, and can be made to call the tool."""
+    pictured = not rules.vision and any(
+        isinstance(step, Speaks) and "image_url" in str(step.message["content"]) for step in steps
     )
-    return Conversation(system, tuple(steps), tools, draw(parameters(tools)), targets)
+    if asked.get("tool_choice") in (None, "auto", "none") or rules.forced_tools == "always":
+        return not pictured
+    return not pictured and rules.forced_tools == "without_thinking" and rules.can_stop_thinking
 
 
 # ------------------------------------------------------------------------------------------------ the client

@@ -24,6 +24,7 @@ class Findings:
     names in calls that no client declared."""
 
     def __init__(self) -> None:
+        self.conversations = 0
         self.sent: Counter[str] = Counter()
         self.ours: Counter[tuple[str, str]] = Counter()
         self.names: defaultdict[str, list[str]] = defaultdict(list)
@@ -35,16 +36,28 @@ class Findings:
         self.sent[provider] += 1
         if outcome.refusal:
             rule, message, *_ = outcome.refusal
-            old = self._refused.get((provider, rule))
-            new = Finding(rule, 1, outcome.candidate, message, outcome.sent)
-            if old is not None:
-                kept = min(old, new, key=lambda one: len(one.request))
-                new = kept._replace(times=old.times + 1)
-            self._refused[provider, rule] = new
+            self._count(provider, Finding(rule, 1, outcome.candidate, message, outcome.sent))
         elif outcome.ours:
             self.ours[provider, outcome.ours.message] += 1
         elif outcome.message and (names := foreign_names(conversation, outcome.message)):
             self.names[provider] += sorted(names)
+
+    def merge(self, other: Findings) -> None:
+        """Count what another process found."""
+        self.conversations += other.conversations
+        self.sent += other.sent
+        self.ours += other.ours
+        for provider, names in other.names.items():
+            self.names[provider] += names
+        for (provider, _), finding in other._refused.items():
+            self._count(provider, finding)
+
+    def _count(self, provider: str, new: Finding) -> None:
+        old = self._refused.get((provider, new.rule))
+        if old is not None:
+            kept = min(old, new, key=lambda one: len(one.request))
+            new = kept._replace(times=old.times + new.times)
+        self._refused[provider, new.rule] = new
 
     def of(self, provider: str) -> list[Finding]:
         """The refusals of a provider, the most frequent first."""

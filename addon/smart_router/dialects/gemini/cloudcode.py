@@ -130,7 +130,7 @@ def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
         thinking = config.get("thinkingConfig", {})
         if thinking.get("thinkingBudget", 0) >= limit:
             thinking["thinkingBudget"] = limit // 2
-        if 0 < thinking.get("thinkingBudget", 0) < _MIN_CLAUDE_BUDGET:
+        if "includeThoughts" in thinking and thinking["thinkingBudget"] < _MIN_CLAUDE_BUDGET:
             del config["thinkingConfig"]
     if not _may_think(body["contents"]):
         config.pop("thinkingConfig", None)

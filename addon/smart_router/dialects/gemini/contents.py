@@ -23,7 +23,7 @@ from smart_router.dialects.gemini.signatures import (
 )
 from smart_router.dialects.hub import Message
 from smart_router.dialects.json_values import as_object, as_text
-from smart_router.dialects.media import read_file_data
+from smart_router.dialects.media import check_image, read_file_data
 from smart_router.dialects.model_rules import ModelRules, NameLimits
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError, unsupported
@@ -258,8 +258,7 @@ def _file(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
 def _media(url: str, param: str, rules: ModelRules) -> Part:
     """A file's content, or the address of content that Gemini can fetch. We fetch nothing."""
     if media := read_file_data(url):
-        if media.type.startswith("image/") and rules.image_types and media.type not in rules.image_types:
-            raise unsupported(param, f"Gemini models read {', '.join(rules.image_types)}, not {media.type}")
+        check_image(media, rules.image_types, param)
         return {"inlineData": {"mimeType": media.type, "data": media.data}}
     if _is_readable(url, rules):
         return {"fileData": {"fileUri": url, **_mime_type(url)}}

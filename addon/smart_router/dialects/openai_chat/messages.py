@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message
 from smart_router.dialects.json_values import as_object
-from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
+from smart_router.dialects.media import Media, check_image, is_web_address, read_data_url, read_file_data
 from smart_router.dialects.tool_names import UNKNOWN, fit_name, fixed_length_id, participant
 from smart_router.errors import unsupported
 
@@ -178,7 +178,7 @@ class _MessageWriter:
                     raise unsupported(where, f"{self._call.provider} reads images as data URLs only.")
                 return None
             if media.type.startswith("image/"):
-                self._check_image(media, where)
+                check_image(media, self._call.rules.image_types, where)
                 return None if url == media.url else _with(part, {**part["image_url"], "url": media.url})
             return {"type": "file", "file": {"filename": "document.pdf", "file_data": media.url}}
         if (
@@ -187,16 +187,11 @@ class _MessageWriter:
         ):
             return None
         if media.type.startswith("image/"):
-            self._check_image(media, where)
+            check_image(media, self._call.rules.image_types, where)
             return {"type": "image_url", "image_url": {"url": media.url}}
         if "file" in self._quirks.refused_parts and media.type.startswith("text/"):
             return {"type": "text", "text": _text_of(media, where)}
         return _with(part, {"filename": "document.pdf", **part["file"], "file_data": media.url})
-
-    def _check_image(self, media: Media, where: str) -> None:
-        types = self._call.rules.image_types
-        if types and media.type not in types:
-            raise unsupported(where, f"{self._call.provider} reads {', '.join(types)}, not {media.type}.")
 
 
 def _with(part: Mapping[str, Any], value: Any) -> Part:

@@ -8,10 +8,10 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.fitting import fit_request, json_in_words, mentions_json
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL, OPENAI_STRICT, OPENAI_TOOL, Subset
+from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL, OPENAI_TOOL, Subset
 from smart_router.dialects.openai_chat.messages import write_messages
 from smart_router.dialects.tool_names import MAX_IDENTIFIER, UNKNOWN, fit_name, opaque
-from smart_router.dialects.tools import Notes, convert_noted
+from smart_router.dialects.tools import Notes, fit_answer, fit_parameters
 
 _WRITTEN_APART = frozenset(
     {"model", "messages", "stream", "stream_options", "reasoning_effort", "response_format", "x_router"}
@@ -106,18 +106,10 @@ def _add_format(
 
 def _answer_schema(form: Mapping[str, Any], call: CallContext, notes: Notes) -> Mapping[str, Any] | None:
     """The answer's schema; None if the provider cannot be held to it."""
-    schema, subset = form.get("schema"), call.quirks.schemas
     named = {**form, "name": fit_name(form["name"])}
-    if schema is None or subset is None:
+    if form.get("schema") is None or call.quirks.schemas is None:
         return named
-    if form.get("strict"):
-        converted = convert_noted("the answer", schema, OPENAI_STRICT, notes)
-        if converted.schema is not None:
-            return {**named, "schema": converted.schema}
-    if schema.get("type", "object") != "object":
-        return None
-    loose = {"strict": False} if form.get("strict") else {}
-    return {**named, "schema": convert_noted("the answer", schema, subset, notes).schema, **loose}
+    return fit_answer(named, _subset(call), notes)
 
 
 def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str, Any]:
@@ -132,13 +124,7 @@ def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str,
         return {"type": kind, kind: {**declared, "name": name}, **marks}
     fields = {field: declared[field] for field in _FUNCTION if declared.get(field) is not None}
     fields |= {"name": name, "parameters": declared.get("parameters") or _NO_PARAMETERS}
-    if fields.get("strict"):
-        converted = convert_noted(f"tool {name}", fields["parameters"], OPENAI_STRICT, notes)
-        if converted.schema is not None:
-            return {"type": kind, kind: {**fields, "parameters": converted.schema}, **marks}
-        fields["strict"] = False
-    fields["parameters"] = convert_noted(f"tool {name}", fields["parameters"], _subset(call), notes).schema
-    return {"type": kind, kind: fields, **marks}
+    return {"type": kind, kind: fit_parameters(fields, _subset(call), notes), **marks}
 
 
 def _subset(call: CallContext) -> Subset:

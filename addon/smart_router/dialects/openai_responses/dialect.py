@@ -14,6 +14,7 @@ from smart_router.dialects.openai_responses.native import native_body
 from smart_router.dialects.openai_responses.request import write_body
 from smart_router.dialects.openai_responses.stream import ResponsesReader, broken, read_object
 from smart_router.dialects.openai_responses.variants import CODEX, PUBLIC, ResponsesFlavour
+from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
 
 __all__ = ["CODEX", "PUBLIC", "ResponsesDialect", "ResponsesFlavour"]
@@ -34,8 +35,9 @@ class ResponsesDialect:
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """The request in Responses' terms; raises ClientError for what the flavour cannot do."""
-        body = write_body(request, call, self._flavour)
-        return ProviderRequest("/responses", self._headers(call), to_json(body))
+        notes: Notes = []
+        body = write_body(request, call, self._flavour, notes)
+        return ProviderRequest("/responses", self._headers(call), to_json(body), tuple(notes))
 
     def _headers(self, call: CallContext) -> dict[str, str]:
         streams = self._flavour.stream_only or call.stream

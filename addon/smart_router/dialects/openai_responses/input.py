@@ -7,7 +7,8 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
-from smart_router.dialects.media import read_data_url
+from smart_router.dialects.media import Media, check_image, read_data_url, read_file_data
+from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import unsupported
@@ -26,60 +27,82 @@ def write_input(
     for number, message in enumerate(request.get("messages") or ()):
         match message["role"]:
             case "system" | "developer" as role:
-                items.append(_message(flavour.system_role or role, message, number, flavour))
+                items.append(_message(flavour.system_role or role, message, number, call, flavour))
             case "user":
-                items.append(_message("user", message, number, flavour))
+                items.append(_message("user", message, number, call, flavour))
             case "assistant":
                 items += _turn(message, number, call, flavour)
                 calls = message.get("tool_calls") or ()
                 custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
             case "tool":
-                items.append(_result(message, number, custom_calls, flavour))
+                items.append(_result(message, number, custom_calls, call, flavour))
             case role:
                 raise unsupported(f"messages[{number}].role", f"The role {role!r} is not supported.")
     return items
 
 
-def _message(role: str, message: Message, number: int, flavour: ResponsesFlavour) -> dict[str, Any]:
+def _message(
+    role: str, message: Message, number: int, call: CallContext, flavour: ResponsesFlavour
+) -> dict[str, Any]:
     content = message.get("content")
-    parts = _parts(content, number, flavour) if isinstance(content, list) else []
+    parts = _parts(content, number, call, flavour) if isinstance(content, list) else []
     # an empty list is refused, an empty text is not
     parts = parts or [{"type": "input_text", "text": content if isinstance(content, str) else ""}]
     return {"type": "message", "role": role, "content": parts}
 
 
 def _parts(
-    content: Iterable[Mapping[str, Any]], number: int, flavour: ResponsesFlavour
+    content: Iterable[Mapping[str, Any]], number: int, call: CallContext, flavour: ResponsesFlavour
 ) -> list[dict[str, Any]]:
     where = f"messages[{number}].content"
-    return [_part(part, f"{where}[{place}]", flavour) for place, part in enumerate(content)]
+    return [_part(part, f"{where}[{place}]", call, flavour) for place, part in enumerate(content)]
 
 
-def _part(part: Mapping[str, Any], where: str, flavour: ResponsesFlavour) -> dict[str, Any]:
+def _part(
+    part: Mapping[str, Any], where: str, call: CallContext, flavour: ResponsesFlavour
+) -> dict[str, Any]:
     match part["type"]:
         case "text":
             return {"type": "input_text", "text": part["text"]}
         case "image_url":
             image = part["image_url"]
-            if (media := read_data_url(image["url"])) is not None:
-                image = {**image, "url": media.url}
-            fields = {name: image[ours] for ours, name in _IMAGE_FIELDS.items() if image.get(ours)}
-            return {"type": "input_image", **fields}
+            media = read_data_url(image["url"])
+            return _image(image) if media is None else _media(media, {}, image, call.rules, where)
         case "file":
             file = part["file"]
-            return {"type": "input_file", **{name: file[name] for name in _FILE_FIELDS if file.get(name)}}
+            media = read_file_data(str(file.get("file_data") or ""))
+            return _file(file) if media is None else _media(media, file, {}, call.rules, where)
         case "input_audio" if flavour.audio:
             return {"type": "input_audio", "input_audio": part["input_audio"]}
         case kind:
             raise unsupported(where, f"Content of type {kind!r} is not supported by this provider.")
 
 
+def _media(
+    media: Media, file: Mapping[str, Any], image: Mapping[str, Any], rules: ModelRules, where: str
+) -> dict[str, Any]:
+    """A file's content as its true type says; the part that it came in may say another."""
+    if media.type.startswith("image/"):
+        check_image(media, rules.image_types, where)
+        return _image({**image, "url": media.url})
+    return _file({"filename": "document.pdf", **file, "file_data": media.url})
+
+
+def _image(image: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {name: image[ours] for ours, name in _IMAGE_FIELDS.items() if image.get(ours)}
+    return {"type": "input_image", **fields}
+
+
+def _file(file: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "input_file", **{name: file[name] for name in _FILE_FIELDS if file.get(name)}}
+
+
 def _result(
-    message: Message, number: int, custom_calls: set[str], flavour: ResponsesFlavour
+    message: Message, number: int, custom_calls: set[str], call: CallContext, flavour: ResponsesFlavour
 ) -> dict[str, Any]:
     content, call_id = message.get("content"), message["tool_call_id"]
     kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
-    output = (_parts(content, number, flavour) if isinstance(content, list) else content) or ""
+    output = (_parts(content, number, call, flavour) if isinstance(content, list) else content) or ""
     return {"type": kind, "call_id": fit_name(call_id), "output": output}
 
 

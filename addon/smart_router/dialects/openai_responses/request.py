@@ -8,12 +8,12 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.fitting import fit_request, json_in_words, mentions_json
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.json_schema.conversion import convert
 from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.input import write_input
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
 from smart_router.dialects.tool_names import MAX_IDENTIFIER, fit_name, opaque
+from smart_router.dialects.tools import Notes, fit_answer, fit_parameters
 from smart_router.errors import unsupported
 
 _NAMES_OF_CLIENTS = frozenset({"prompt_cache_key", "safety_identifier"})
@@ -33,8 +33,10 @@ What only tunes it (seed, penalties, prediction) is left out without a word.
 """
 
 
-def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavour) -> dict[str, Any]:
-    """The request's body. Raises ClientError for what the flavour cannot do."""
+def write_body(
+    request: ChatRequest, call: CallContext, flavour: ResponsesFlavour, notes: Notes
+) -> dict[str, Any]:
+    """The request's body. Raises ClientError for what the flavour cannot do; `notes` gets what is lost."""
     fields: Mapping[str, Any] = fit_request(request, call.rules)
     _refuse(fields, flavour)
     body: dict[str, Any] = {
@@ -49,8 +51,8 @@ def write_body(request: ChatRequest, call: CallContext, flavour: ResponsesFlavou
         body["prompt_cache_key"] = session
     _pass_fields(body, fields, flavour)
     _add_reasoning(body, fields, call.rules, flavour)
-    _add_text(body, fields)
-    _add_tools(body, fields)
+    _add_text(body, fields, call.rules, notes)
+    _add_tools(body, fields, notes)
     return body
 
 
@@ -90,24 +92,39 @@ def _add_reasoning(
         body["reasoning"] = {"effort": effort} if effort == "none" else {"effort": effort, "summary": "auto"}
 
 
-def _add_text(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _add_text(body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, notes: Notes) -> None:
     text: dict[str, Any] = {}
     match fields.get("response_format"):
-        case {"type": "json_schema", "json_schema": schema}:
-            text["format"] = {"type": "json_schema", **schema}
+        case {"type": "json_schema", "json_schema": form}:
+            if (fitted := _answer_schema(form, rules, notes)) is not None:
+                text["format"] = {"type": "json_schema", **fitted}
+            else:
+                text["format"] = {"type": "json_object"}
+                _instruct(body, json_in_words({"json_schema": form}))
         case {"type": "json_object"}:
             text["format"] = {"type": "json_object"}
             if body["input"] and not mentions_json(body["input"]):
-                part = {"type": "input_text", "text": json_in_words({})}
-                body["input"] = [{"type": "message", "role": "developer", "content": [part]}, *body["input"]]
+                _instruct(body, json_in_words({}))
     if fields.get("verbosity"):
         text["verbosity"] = fields["verbosity"]
     if text:
         body["text"] = text
 
 
-def _add_tools(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    tools = [_tool(tool, number) for number, tool in enumerate(fields.get("tools") or ())]
+def _answer_schema(form: Mapping[str, Any], rules: ModelRules, notes: Notes) -> dict[str, Any] | None:
+    """The answer's schema; None if the model cannot be held to it."""
+    if not form.get("schema") or not rules.json_schema:
+        return None
+    return fit_answer({**_stated(form), "name": fit_name(form["name"])}, OPENAI_NEWER_TOOL, notes)
+
+
+def _instruct(body: dict[str, Any], words: str) -> None:
+    part = {"type": "input_text", "text": words}
+    body["input"] = [{"type": "message", "role": "developer", "content": [part]}, *body["input"]]
+
+
+def _add_tools(body: dict[str, Any], fields: Mapping[str, Any], notes: Notes) -> None:
+    tools = [_tool(tool, number, notes) for number, tool in enumerate(fields.get("tools") or ())]
     if (search := fields.get("web_search_options")) is not None:
         tools.append(_web_search(search))
     if not tools:
@@ -119,12 +136,12 @@ def _add_tools(body: dict[str, Any], fields: Mapping[str, Any]) -> None:
         body["tool_choice"] = _tool_choice(choice)
 
 
-def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _tool(tool: Mapping[str, Any], number: int, notes: Notes) -> dict[str, Any]:
     match tool:
         case {"type": "function", "function": {"name": str(name), **rest}}:
             # left out, `strict` is true here and false in chat completions
-            fields = {"parameters": _NO_PARAMETERS, "strict": False, **_stated(rest)}
-            return {"type": "function", "name": fit_name(name), **_fit_schema(fields)}
+            fields = {"name": fit_name(name), "parameters": _NO_PARAMETERS, "strict": False, **_stated(rest)}
+            return {"type": "function", **_fit_schema(fields, notes)}
         case {"type": "custom", "custom": {"name": str(name), **rest}}:
             match rest.get("format"):
                 case {"type": "grammar", "grammar": {**grammar}}:
@@ -135,14 +152,13 @@ def _tool(tool: Mapping[str, Any], number: int) -> dict[str, Any]:
             raise unsupported(f"tools[{number}].type", f"Tools of type {kind!r} are not supported.")
 
 
-def _fit_schema(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A function's parameters as OpenAI takes them; strict ones are the client's own choice."""
-    if fields["strict"]:
-        return fields
+def _fit_schema(fields: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
+    """A function with parameters as OpenAI takes them."""
     schema = fields["parameters"] or _NO_PARAMETERS
-    if schema.get("type") == "object" and not schema.get("properties") and not _UNIONS & schema.keys():
+    plain = schema.get("type") == "object" and not schema.get("properties") and not _UNIONS & schema.keys()
+    if plain and not fields["strict"]:
         return {**fields, "parameters": {**schema, "properties": {}}}
-    return {**fields, "parameters": convert(schema, OPENAI_NEWER_TOOL).schema}
+    return fit_parameters({**fields, "parameters": schema}, OPENAI_NEWER_TOOL, notes)
 
 
 def _stated(fields: Mapping[Any, Any]) -> dict[str, Any]:
