@@ -130,9 +130,9 @@ DETAILS: list[ReasoningDetail] = [
         "signature": "sig=",
         "index": 0,
         "format": OWN,
-        "place": "0:0",
+        "place": "0:0:0",
     },
-    {"type": "reasoning.encrypted", "data": "secret==", "index": 1, "format": OWN, "place": "0:0"},
+    {"type": "reasoning.encrypted", "data": "secret==", "index": 1, "format": OWN, "place": "0:0:1"},
 ]
 
 

@@ -123,7 +123,7 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
                             "text": "Let",
                             "index": 0,
                             "format": FORMAT,
-                            "place": "0:0",
+                            "place": "0:0:0",
                         }
                     ],
                 }
@@ -143,7 +143,7 @@ CONTENT: dict[str, tuple[list[dict[str, Any]], list[Event]]] = {
                             "data": "secret",
                             "index": 1,
                             "format": FORMAT,
-                            "place": "0:0",
+                            "place": "0:0:1",
                         }
                     ]
                 }

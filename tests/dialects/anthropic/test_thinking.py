@@ -150,6 +150,34 @@ def test_a_turn_that_the_client_changed_loses_its_thinking(call: CallContext) ->
     assert body["messages"][1]["content"] == [says("Hm.")]
 
 
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [says("One."), says("Two."), thought("a"), says("Three."), uses("1")],
+        [says(" "), thought("a"), says("One."), uses("1")],
+    ],
+    ids=["two texts in a row", "a blank text"],
+)
+@pytest.mark.parametrize("call", [CALL, FREE], ids=["bound", "free"])
+def test_a_turn_whose_blocks_cannot_be_told_apart_loses_its_thinking(
+    blocks: list[dict[str, Any]], call: CallContext
+) -> None:
+    _, answered = ask(REQUEST, call)
+    body, _ = ask(next_turn(answer(blocks, answered, streamed=False)), call)
+    assert "thinking" not in [block["type"] for block in body["messages"][1]["content"]]
+
+
+@pytest.mark.parametrize("call", [CALL, FREE], ids=["bound", "free"])
+def test_turns_that_are_joined_keep_the_thinking_that_stands_where_it_did(call: CallContext) -> None:
+    """A client may put words of its own before or after an answer."""
+    _, answered = ask(REQUEST, call)
+    message = answer([thought("a"), says("One.")], answered, streamed=False)
+    own, user = {"role": "assistant", "content": "Hm."}, {"role": "user", "content": "Go on."}
+    for turns, kept in (([message, own], ["thinking", "text", "text"]), ([own, message], ["text", "text"])):
+        body, _ = ask({**REQUEST, "messages": [*REQUEST["messages"], *turns, user]}, call)
+        assert [block["type"] for block in body["messages"][1]["content"]] == kept
+
+
 def test_thinking_without_a_prefix_is_good_for_models_that_do_not_bind_it() -> None:
     details = [{"type": "reasoning.text", "text": "a", "signature": "s", "format": "anthropic-claude-v1"}]
     message = {"role": "assistant", "content": "Hm.", "reasoning_details": details}

@@ -150,7 +150,7 @@ class AnthropicStream:
         kind = _by_type(_BLOCKS, content)
         if kind and type(index) is int:
             begin, deltas = kind
-            self._blocks[index] = block = _Block(as_text(content.get("type")), deltas)
+            self._blocks[index] = block = _Block(as_text(content.get("type")), deltas, index)
             self._said.append(block)
             begin(self, block, content)
 
@@ -219,7 +219,7 @@ class AnthropicStream:
         if not block.begun:
             block.begun = True
             detail["format"] = self._format
-            detail["place"] = place_of(self._length, self._tool_calls)
+            detail["place"] = place_of(self._length, self._tool_calls, block.index)
             if self._prefix is not None and self._call.rules.bound_thinking:
                 before = self._said[: self._said.index(block)]
                 detail["prefix"] = self._prefix.digest(one.whole() for one in before)
@@ -275,17 +275,29 @@ _ANSWER = -1
 class _Block:
     """An open block.
 
-    `number` counts tool calls and reasoning details, each from 0 (`_ANSWER` for the call that is the
-    answer); a text's is where it starts. `begun` is whether a fragment was sent; `input` is a tool call's
-    whole input, as far as the block's start had it, `call` its id and name. `pieces` are the fragments of a
-    text, a thought or an input.
+    `index` is its place in the answer. `number` counts tool calls and reasoning details, each from 0
+    (`_ANSWER` for the call that is the answer); a text's is where it starts. `begun` is whether a fragment
+    was sent; `input` is a tool call's whole input, as far as the block's start had it, `call` its id and
+    name. `pieces` are the fragments of a text, a thought or an input.
     """
 
-    __slots__ = ("begun", "call", "citations", "deltas", "input", "kind", "number", "pieces", "signature")
+    __slots__ = (
+        "begun",
+        "call",
+        "citations",
+        "deltas",
+        "index",
+        "input",
+        "kind",
+        "number",
+        "pieces",
+        "signature",
+    )
 
-    def __init__(self, kind: str, deltas: Mapping[str, _DeltaHandler]) -> None:
+    def __init__(self, kind: str, deltas: Mapping[str, _DeltaHandler], index: int) -> None:
         self.kind = kind
         self.deltas = deltas
+        self.index = index
         self.pieces: list[str] = []
         self.signature = ""
         self.call = ("", "")

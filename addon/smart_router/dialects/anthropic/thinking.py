@@ -3,7 +3,8 @@
 A signature is good only where its block stood. The newest models bind it to all that came before, too: the
 system prompt, the tools, the earlier turns, and the blocks before it in its own (Claude docs, preserved
 thinking; thinking blocks of the latest turn "cannot be modified"). So each detail says its `place`, and in
-`prefix` a digest of what came before. A turn whose thinking is no longer good goes back without any.
+`prefix` a digest of what came before. A turn whose thinking is no longer good goes back without any, and so
+does one whose blocks cannot be put together as they were: two texts in a row are one text in the hub.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ Block = dict[str, Any]
 
 THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
 _PREFIX = "prefix"
+_INDEX = "index"
+_NOTES = frozenset({_PREFIX, _INDEX})
+"""Fields that `interleave` leaves in thinking blocks for `settle`."""
+
 _DIGEST = 16
 
 
@@ -52,16 +57,20 @@ class Prefix:
 
 
 def settle(system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Block], *, bound: bool) -> None:
-    """Take out the digests that `interleave` left in the turns and, for models that bind their thinking, the
-    thinking of turns whose digests are not those of what stands before it now."""
+    """Take out the notes that `interleave` left in the turns, and the thinking of turns in which it does not
+    stand where it did: for models that bind their thinking, also of those after other turns than it did."""
     if not any(block["type"] in THINKING_BLOCKS for turn in turns for block in turn["content"]):
         return
     hasher = _begin(system, tools)
     for turn in turns:
         blocks = turn["content"]
-        good = _is_good(hasher.copy(), blocks) if bound and turn["role"] == "assistant" else True
+        good = _keeps_order(blocks) and (
+            not bound or turn["role"] != "assistant" or _is_good(hasher.copy(), blocks)
+        )
         turn["content"] = [
-            {name: value for name, value in block.items() if name != _PREFIX} if _PREFIX in block else block
+            {name: value for name, value in block.items() if name not in _NOTES}
+            if block["type"] in THINKING_BLOCKS
+            else block
             for block in blocks
             if good or block["type"] not in THINKING_BLOCKS
         ]
@@ -71,7 +80,7 @@ def settle(system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Bloc
 def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format: str) -> list[Block]:
     """A turn's blocks with its thinking in its places: before all where these are unknown.
 
-    Without any thinking if a place is no longer there. A block's digest stays in it until `settle`.
+    Without any thinking if a place is no longer there. Notes stay in its blocks until `settle`.
     """
     thoughts = list(_thinking_blocks(details, own_format))
     if not thoughts:
@@ -83,7 +92,7 @@ def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format
     placed: list[Block] = []
     at, count = 0, 0
     for place, block in thoughts:
-        offset, calls = place or (at, count)
+        offset, calls = place[:2] if place else (at, count)
         if not (at <= offset <= len(text) and count <= calls <= len(others)):
             return said
         placed += [*_text(text[at:offset]), *others[count:calls], block]
@@ -106,7 +115,7 @@ def _text(text: str) -> list[Block]:
 
 def _thinking_blocks(
     details: Iterable[ReasoningDetail], own_format: str
-) -> Iterator[tuple[tuple[int, int] | None, Block]]:
+) -> Iterator[tuple[tuple[int, ...] | None, Block]]:
     """Our own details as thinking blocks, with their places. What has no signature was cut off, and would be
     refused."""
     for detail in _join_fragments(details):
@@ -121,17 +130,21 @@ def _thinking_blocks(
             continue
         if prefix := detail.get("prefix"):
             block[_PREFIX] = prefix
-        yield _read_place(detail.get("place")), block
+        place = _read_place(detail.get("place"))
+        if place and place[2:]:
+            block[_INDEX] = place[2]
+        yield place, block
 
 
-def place_of(text: int, calls: int) -> str:
-    """A detail's `place`: the characters of text and the number of calls before it in its turn."""
-    return f"{text}:{calls}"
+def place_of(text: int, calls: int, index: int) -> str:
+    """A detail's `place`: the characters of text, the number of calls and that of blocks before it in its
+    turn."""
+    return f"{text}:{calls}:{index}"
 
 
-def _read_place(place: object) -> tuple[int, int] | None:
-    text, _, calls = place.partition(":") if isinstance(place, str) else ("", "", "")
-    return (int(text), int(calls)) if text.isdecimal() and calls.isdecimal() else None
+def _read_place(place: object) -> tuple[int, ...] | None:
+    numbers = place.split(":") if isinstance(place, str) else []
+    return tuple(map(int, numbers)) if numbers[1:] and all(map(str.isdecimal, numbers)) else None
 
 
 def _join_fragments(details: Iterable[ReasoningDetail]) -> Iterable[dict[str, Any]]:
@@ -158,6 +171,11 @@ def _add_turn(hasher: Any, turn: Mapping[str, Any]) -> None:
         hasher.update(_mark(block))
 
 
+def _keeps_order(blocks: Sequence[Block]) -> bool:
+    """True if no thought has another number of blocks before it than in its answer."""
+    return all(block.get(_INDEX, number) == number for number, block in enumerate(blocks))
+
+
 def _is_good(hasher: Any, blocks: Sequence[Block]) -> bool:
     """True if each thought stands where its digest says."""
     for block in blocks:
@@ -176,4 +194,4 @@ def _mark(block: Block) -> bytes:
 
 
 def _bare(block: Block) -> Block:
-    return {name: value for name, value in block.items() if name not in ("cache_control", _PREFIX)}
+    return {name: value for name, value in block.items() if name != "cache_control" and name not in _NOTES}
