@@ -60,8 +60,8 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     if rules.json_apart:
         _fit_format(fitted, rules)
     _fit_length(fitted, rules)
-    if not rules.vision and rules != _UNKNOWN:
-        fitted["messages"] = _without_images(fitted["messages"])
+    if not rules.vision and (pictured := _pictured(fitted["messages"])) and rules != _UNKNOWN:
+        fitted["messages"] = _without_images(fitted["messages"], pictured)
     if not rules.prefill:
         fitted["messages"] = _without_prefill(fitted["messages"])
     return cast(ChatRequest, fitted)
@@ -199,18 +199,20 @@ def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str
     return f"{words} It must match this JSON schema:\n{to_json(schema).decode()}" if schema else words
 
 
-def _without_images(messages: Sequence[Message]) -> Sequence[Message]:
-    """Return the messages for a model that reads no images: a note takes the place of earlier ones.
-
-    Raises ClientError for an image of the turn at hand.
-    """
-    pictured = [
+def _pictured(messages: Sequence[Message]) -> list[int]:
+    """The numbers of the messages with images."""
+    return [
         n
         for n, one in enumerate(messages)
         if type(content := one.get("content")) is list and any(map(_is_image, content))
     ]
-    if not pictured:
-        return messages
+
+
+def _without_images(messages: Sequence[Message], pictured: Sequence[int]) -> Sequence[Message]:
+    """Return the messages for a model that reads no images: a note takes the place of earlier ones.
+
+    Raises ClientError for an image of the turn at hand.
+    """
     answers = (n for n, one in enumerate(messages) if one["role"] == "assistant")
     written = [*messages]
     begin = max(answers, default=-1)
@@ -245,6 +247,8 @@ def _without_prefill(messages: list[Message]) -> list[Message]:
     spoken = next((n for n in turns if not _is_blank(messages[n])), -1)
     if spoken >= 0 and messages[spoken]["role"] == "assistant" and not messages[spoken].get("tool_calls"):
         return [*messages, {"role": "user", "content": CONTINUE}]
+    if spoken == len(messages) - 1:
+        return messages
     blank = [message for message in messages[spoken + 1 :] if message["role"] != "assistant"]
     return [*messages[: spoken + 1], *blank]
 
@@ -254,8 +258,9 @@ def _is_blank(message: Message) -> bool:
     if message["role"] == "tool" or message.get("tool_calls") or message.get("refusal"):
         return False
     content = message.get("content")
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-    return all(part.get("type") == "text" and not part["text"].strip() for part in parts)
+    if not isinstance(content, list):
+        return not content or content.isspace()
+    return all(part.get("type") == "text" and not part["text"].strip() for part in content)
 
 
 def mentions_json(messages: Sequence[Mapping[str, Any]]) -> bool:

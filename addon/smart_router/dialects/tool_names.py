@@ -95,6 +95,11 @@ def opaque(user: str, longest: int) -> str:
 
 def merge_tools(tools: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     """Return each tool once: vendors refuse a name that comes twice. The last definition holds."""
+    try:
+        if len({tool["function"]["name"] for tool in tools}) == len(tools):
+            return tools  # nearly always
+    except (KeyError, TypeError):
+        pass  # there are tools of other kinds
     by_name: dict[object, dict[str, Any]] = {}
     for number, tool in enumerate(tools):
         kind = tool.get("type")
