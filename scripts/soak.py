@@ -90,7 +90,8 @@ def _count(text: str) -> int:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Ask the router while its providers fail at random, with no key and no network.",
-        epilog="Exit code 1 if a bound is broken: at most 0.1 % of the auto requests fail before content; "
+        epilog="Exit code 1 if a bound is broken: no auto request fails before content unless each of its "
+        "attempts met a fault; "
         "with one key explicit ones fail no more often than with the SDK alone; no answer is silently cut, "
         "doubled, mixed or wrong, and no connection is lost.",
     )

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 from scripts.gateway_soak.plan import EXPLICIT, Ask
 from scripts.gateway_soak.verdicts import Received, read
-from tests.testbed.talk import post
+from tests.testbed import client_formats
+from tests.testbed.client_formats import FORMATS
 
 PATIENCE = 120.0
 """Seconds without a byte after which a client gives up: no limit of the router is so long."""
@@ -39,7 +40,9 @@ async def router_client(url: str, connections: int) -> AsyncIterator[Client]:
         async def client(ask: Ask) -> Received:
             http = idle.pop()
             try:
-                return read(await post(http, ask.body))
+                format_ = FORMATS[ask.client]
+                got = await client_formats.ask(http, format_, ask.model, ask.text, stream=ask.streams)
+                return read(got)
             except httpx.TransportError:
                 return Received(broken=True)
             finally:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.testbed.client_formats import FORMATS
+
 AUTO = "auto"
 EXPLICIT = {
     "chat": "openai/gpt-6-luna",
@@ -21,6 +23,10 @@ EXPLICIT = {
 """The model asked for by name, by provider wire."""
 
 PROVIDERS = ("openai", "anthropic", "google")
+CLIENTS = tuple(FORMATS)
+"""The formats that clients speak. Two of them have the provider's own bytes passed: Anthropic's and Gemini's;
+Responses clients at OpenAI make the fourth provider wire."""
+
 AUTO_SHARE = 0.77
 STREAM_SHARE = 0.6
 WORDS = 8
@@ -37,13 +43,14 @@ _PROMPTS = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: `kind` is `auto` or the provider wire of its explicit model."""
+    """One request: `kind` is `auto` or the provider wire of its explicit model, `client` its format."""
 
     run: str
     number: int
     kind: str
     streams: bool
     prompt: str
+    client: str = "chat"
 
     @property
     def marker(self) -> str:
@@ -54,13 +61,14 @@ class Ask:
         return EXPLICIT.get(self.kind, AUTO)
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        return [{"role": "user", "content": self.prompt.format(self.marker)}]
+    def text(self) -> str:
+        return self.prompt.format(self.marker)
 
     @property
     def body(self) -> dict[str, Any]:
-        """The chat request."""
-        return {"model": self.model, "messages": self.messages, "stream": self.streams}
+        """The chat request, for the SDK."""
+        messages = [{"role": "user", "content": self.text}]
+        return {"model": self.model, "messages": messages, "stream": self.streams}
 
     @property
     def expected(self) -> str:
@@ -78,4 +86,5 @@ def asks(run: str, seed: int, count: int) -> Iterator[Ask]:
     rng = random.Random(seed)  # noqa: S311  # repeatable on purpose
     for number in range(count):
         kind = AUTO if rng.random() < AUTO_SHARE else rng.choice(list(EXPLICIT))
-        yield Ask(run, number, kind, rng.random() < STREAM_SHARE, rng.choice(_PROMPTS))
+        streams, prompt = rng.random() < STREAM_SHARE, rng.choice(_PROMPTS)
+        yield Ask(run, number, kind, streams, prompt, rng.choice(CLIENTS))

@@ -12,11 +12,12 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
-from scripts.gateway_soak.faults import FAULTS, STREAM_FAULTS, draw, planned
+from scripts.gateway_soak.faults import FAULTS, STREAM_FAULTS, draw
 from scripts.gateway_soak.plan import MARKER, answer_text
 from tests.testbed.answers import Answer
 from tests.testbed.provider import Provider
 from tests.testbed.record import Request
+from tests.testbed.spoiling import planned
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ ROWS: dict[str, Callable[[Tally], str]] = {
     "ok": _count(Verdict.OK),
     "refused, no attempt": _count(Verdict.UNTRIED),
     "failed before content": _count(Verdict.TRIED),
+    "every attempt met a fault": _count(Verdict.SPENT),
     "failed after content": _count(Verdict.AFTER),
     "connection lost": _count(Verdict.LOST),
     "silently cut": _count(Verdict.CUT),

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.gateway_soak.clients import router_client, run, sdk_client
-from scripts.gateway_soak.faults import draw
+from scripts.gateway_soak.faults import draw, fails
 from scripts.gateway_soak.plan import AUTO, Ask, asks
 from scripts.gateway_soak.stage import SILENCE, FlakyProcess, Memory, router
 from scripts.gateway_soak.verdicts import SDK, Received, Tally, Verdict, judge
+
+from smart_router.attempts.limits import Limits
 
 _SAMPLES = 200
 """Failures that are kept in full."""
@@ -49,16 +51,24 @@ class Outcome:
 
     def add(self, kind: str, ask: Ask, received: Received, seconds: float) -> None:
         verdict = judge(received, ask.expected)
+        if verdict is Verdict.TRIED and self._spent(ask, received.attempts or 0):
+            verdict = Verdict.SPENT
         self.tallies.setdefault(kind, Tally()).add(verdict, seconds, received.error)
         if verdict is not Verdict.OK and len(self.samples) < _SAMPLES:
             known = {"marker": ask.marker, "kind": kind, "streams": ask.streams, "verdict": verdict.value}
-            known |= {"error": received.error, "attempts": received.attempts, "text": received.text}
-            how = self.setting
-            met = [
-                draw(how.seed, how.rate, ask.number, attempt + 1, streams=ask.streams)
-                for attempt in range(received.attempts or 0)
-            ]
-            self.samples.append({**known, "faults": met, "seconds": round(seconds, 3)})
+            known |= {"client": ask.client, "error": received.error, "attempts": received.attempts}
+            known |= {"text": received.text, "faults": self._met(ask, received.attempts or 0)}
+            self.samples.append({**known, "seconds": round(seconds, 3)})
+
+    def _met(self, ask: Ask, attempts: int) -> list[str | None]:
+        """The faults that the attempts of a request met."""
+        how, numbers = self.setting, range(1, attempts + 1)
+        return [draw(how.seed, how.rate, ask.number, number, streams=ask.streams) for number in numbers]
+
+    def _spent(self, ask: Ask, attempts: int) -> bool:
+        """Return whether a request met a fault at each of the attempts that it may make."""
+        met = self._met(ask, attempts)
+        return attempts == Limits().max_attempts and all(fails(one, streams=ask.streams) for one in met)
 
 
 async def soak(setting: Setting, folder: Path, flaky: FlakyProcess, step: Step) -> Outcome:

@@ -14,7 +14,7 @@ from scripts.gateway_soak.plan import AUTO, Ask, asks
 from scripts.gateway_soak.stage import FlakyProcess, router
 from scripts.gateway_soak.verdicts import Received, Verdict, judge
 
-PHASES = ("server error", "dropped before the head", "rate limit")
+PHASES = ("500", "resets before head", "429")
 """Each way to be dead, with a router of its own."""
 
 ATTEMPTS_PER_REQUEST = 1.2

@@ -7,13 +7,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER
-from tests.testbed.talk import Reply
-
-AUTO_BOUND = 0.001
-"""Share of auto requests that may fail before content, at most."""
+from tests.testbed.client_formats import Got
 
 SDK = "SDK"
 """The kind of the requests that the official SDK makes straight at the provider."""
@@ -25,6 +21,7 @@ class Verdict(enum.StrEnum):
     OK = "ok"
     UNTRIED = "refused, no attempt"
     TRIED = "failed before content"
+    SPENT = "every attempt met a fault"
     AFTER = "failed after content"
     LOST = "connection lost"
     CUT = "silently cut"
@@ -54,24 +51,13 @@ class Received:
     attempts: int | None = None
 
 
-def read(reply: Reply) -> Received:
-    """Read an answer of the router. One that is not in the API's format becomes a wrong text."""
-    attempts = reply.router.get("attempts")
-    known: Any = {"broken": reply.broken, "attempts": int(attempts) if attempts else None}
-    try:
-        if reply.status != 200:
-            return Received(error=_code(reply.json), **known)
-        told = reply.streamed and bool(reply.events) and "error" in reply.events[-1]
-        finished = reply.finish_reason is not None and (reply.done or not reply.streamed)
-        error = _code(reply.events[-1]) if told else ""
-        return Received(reply.text, finished, error, **known)
-    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        return Received("" if reply.broken else f"unreadable: {error!r}", **known)
-
-
-def _code(body: Mapping[str, Mapping[str, object]]) -> str:
-    error = body["error"]
-    return str(error.get("code") or error["type"])
+def read(got: Got) -> Received:
+    """Read an answer of the router. One that is not in the client's format becomes a wrong text."""
+    if got.malformed and not got.broken:
+        return Received(f"unreadable: {got.malformed}", attempts=got.attempts)
+    error = got.error or {}
+    code = str(error.get("code") or error.get("status") or error.get("type") or "") if got.error else ""
+    return Received(got.text, got.finished, code, got.broken, got.attempts)
 
 
 def judge(received: Received, expected: str) -> Verdict:
@@ -137,8 +123,8 @@ def noise(one: Tally, other: Tally) -> float:
 def broken_bounds(tallies: Tallies, keys: int) -> Iterator[str]:
     """A sentence for each bound that the answers do not keep."""
     auto = tallies.get(AUTO, Tally())
-    if (share := auto.share(*BEFORE)) > AUTO_BOUND:
-        yield f"{share:.2%} of the auto requests failed before content, more than {AUTO_BOUND:.1%}"
+    if count := sum(auto.verdicts[one] for one in BEFORE):
+        yield f"{count} auto requests failed before content, though a candidate was left that works"
     by_name, direct = explicit(tallies), tallies.get(SDK, Tally())
     most = direct.failed + noise(by_name, direct)
     if keys == 1 and direct.verdicts and by_name.failed > most:

@@ -17,6 +17,7 @@ from tests.end_to_end.leavers import LEAVERS, Http2Leaver, Leaver
 from tests.testbed.answers import Fault
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router
+from tests.testbed.provider import deaf_port
 from tests.testbed.record import Request
 from tests.testbed.talk import ask_body, chains_config, providers_config
 from tests.testbed.upstreams import WORKING, Upstreams
@@ -40,20 +41,9 @@ async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
 
 @pytest.fixture(scope="module")
 def deaf(fast_path: str) -> Iterator[socket.socket]:
-    """Listens with a full backlog: the kernel answers no further SYN until one is accepted.
-
-    Each mode has its own: a test that accepts connections leaves room for those of later tests.
-    """
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(listening.getsockname())
+    """Each mode has its own: a test that accepts connections leaves room for those of later tests."""
+    with deaf_port() as listening:
         yield listening
-        for filler in fillers:
-            filler.close()
 
 
 class Mute(asyncio.Protocol):

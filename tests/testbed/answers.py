@@ -41,10 +41,12 @@ class Action(enum.Enum):
     SILENCE = "silence"
     RST_STREAM = "rst_stream"
     GOAWAY = "goaway"
+    GRACEFUL_GOAWAY = "graceful goaway"
     DRIP = "drip"
     TLS_GARBAGE = "tls garbage"
     TLS_UNTRUSTED = "tls untrusted"
     TLS_WRONG_NAME = "tls wrong name"
+    TLS_EXPIRED = "tls expired"
 
 
 class Fault(enum.Enum):
@@ -53,13 +55,15 @@ class Fault(enum.Enum):
     CLOSE is a FIN, RESET a RST. A SILENT answer goes on when the test calls `request.release()`. MID_BODY
     strikes between two chunks, MID_CHUNK with half of a chunk's frame sent (both at `Answer.fault_at`).
     SHORT_BODY and LONG_BODY have ten bytes less and more than their content-length says. DRIP sends each
-    byte by itself. A refused connection is `refused_port()`; an error inside a 200 is an ordinary answer.
+    byte by itself. GOAWAY ends all streams, a GRACEFUL_GOAWAY lets the ones that run come to their end. A
+    refused connection is `refused_port()`; an error inside a 200 is an ordinary answer.
     """
 
     CLOSE_ON_ACCEPT = (Point.CONNECTION, Action.CLOSE)
     TLS_GARBAGE = (Point.CONNECTION, Action.TLS_GARBAGE)
     TLS_UNTRUSTED = (Point.CONNECTION, Action.TLS_UNTRUSTED)
     TLS_WRONG_NAME = (Point.CONNECTION, Action.TLS_WRONG_NAME)
+    TLS_EXPIRED = (Point.CONNECTION, Action.TLS_EXPIRED)
     CLOSE_BEFORE_HEAD = (Point.BEFORE_HEAD, Action.CLOSE)
     CLOSE_MID_HEAD = (Point.MID_HEAD, Action.CLOSE)
     CLOSE_AFTER_HEAD = (Point.AFTER_HEAD, Action.CLOSE)
@@ -80,6 +84,9 @@ class Fault(enum.Enum):
     RST_STREAM_MID_BODY = (Point.MID_BODY, Action.RST_STREAM)
     GOAWAY_BEFORE_HEAD = (Point.BEFORE_HEAD, Action.GOAWAY)
     GOAWAY_AFTER_HEAD = (Point.AFTER_HEAD, Action.GOAWAY)
+    GOAWAY_MID_BODY = (Point.MID_BODY, Action.GOAWAY)
+    GRACEFUL_GOAWAY_BEFORE_HEAD = (Point.BEFORE_HEAD, Action.GRACEFUL_GOAWAY)
+    GRACEFUL_GOAWAY_MID_BODY = (Point.MID_BODY, Action.GRACEFUL_GOAWAY)
     DRIP = (Point.BEFORE_HEAD, Action.DRIP)
     SHORT_BODY = (Point.AFTER_BODY, Action.CLOSE, 10)
     LONG_BODY = (Point.AFTER_BODY, Action.CLOSE, -10)
@@ -104,6 +111,8 @@ class Answer:
 
     With `stepped` each chunk waits for one `request.release()`. `framing` defaults to chunked for a body
     that is cut and to content-length otherwise. `fault_at` counts body bytes and defaults to the middle.
+    `interim` are statuses below 200 that come first. `then` is a chunk that follows the body so many times:
+    a large answer that takes no memory here.
     """
 
     status: int = 200
@@ -116,6 +125,8 @@ class Answer:
     trailers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     fault_at: int | None = None
+    interim: Sequence[int] = ()
+    then: tuple[bytes, int] = (b"", 0)
 
     def but(self, **changes: object) -> Answer:
         """The same answer with other fields: `chat_stream(["a", "b"]).but(pause=0.01)`."""
@@ -124,7 +135,8 @@ class Answer:
     def chunks(self, model: str) -> list[bytes]:
         """The body's chunks for a request that asked for `model`."""
         body = self.body.replace(MODEL, json.dumps(model)[1:-1].encode())
-        return [chunk for chunk in _cut(body, self.cut) if chunk]
+        more, times = self.then
+        return [chunk for chunk in _cut(body, self.cut) if chunk] + [more] * times
 
     def frame(self) -> Framing:
         """The framing used, with the default decided."""

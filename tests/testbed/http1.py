@@ -89,6 +89,9 @@ class Http1(Connection):
 
     # the answer's side: see play.Wire
 
+    def interim(self, status: int) -> bytes:
+        return f"HTTP/1.1 {status} {_REASONS[status]}\r\nlink: </style.css>\r\n\r\n".encode()
+
     def head(self, status: int, headers: Mapping[str, str], framing: Framing) -> bytes:
         self._framing = framing
         self._bodiless = self._bodiless or status in _BODILESS
@@ -113,7 +116,7 @@ class Http1(Connection):
         return "".join(["0\r\n", *lines, "\r\n"]).encode("latin-1")
 
     rst_stream = Connection.reset
-    goaway = Connection.close
+    goaway = graceful_goaway = Connection.close
 
 
 def _headers(lines: list[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+from hyperframe.frame import GoAwayFrame
 
 from tests.testbed.answers import Framing
 from tests.testbed.connection import Connection, Host
@@ -104,6 +105,10 @@ class Stream:
     connection: Http2
     id: int
 
+    def interim(self, status: int) -> bytes:
+        self.connection.h2.send_headers(self.id, [(":status", str(status)), ("link", "</style.css>")])
+        return self.connection.h2.data_to_send()
+
     def head(self, status: int, headers: Mapping[str, str], framing: Framing) -> bytes:
         self.connection.h2.send_headers(self.id, [(":status", str(status)), *headers.items()])
         return self.connection.h2.data_to_send()
@@ -145,6 +150,10 @@ class Stream:
         self.connection.h2.close_connection(h2.errors.ErrorCodes.NO_ERROR, last_stream_id=0)
         self.write(self.connection.h2.data_to_send())
         self.connection.close()
+
+    def graceful_goaway(self) -> None:
+        """A connection that takes no further streams; written by hand, since h2 sends nothing after one."""
+        self.write(GoAwayFrame(0, last_stream_id=self.id).serialize())
 
 
 def _headers(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:

@@ -17,6 +17,10 @@ _SMALL = 16_384
 class Wire(Protocol):
     """Where one answer goes: its parts as bytes of the HTTP version spoken, and the ways to break off."""
 
+    def interim(self, status: int) -> bytes:
+        """A head that another one follows."""
+        ...
+
     def head(self, status: int, headers: Mapping[str, str], framing: Framing) -> bytes: ...
 
     def data(self, chunk: bytes) -> AsyncIterator[bytes]:
@@ -38,6 +42,8 @@ class Wire(Protocol):
     def rst_stream(self) -> None: ...
 
     def goaway(self) -> None: ...
+
+    def graceful_goaway(self) -> None: ...
 
 
 class _BrokenOffError(Exception):
@@ -68,6 +74,8 @@ class _Playback:
         headers = dict(self.answer.headers)
         if framing is Framing.LENGTH:
             headers["content-length"] = str(size + (self.answer.fault.overstated if self.answer.fault else 0))
+        for status in self.answer.interim:
+            await self._send(self.wire.interim(status))
         await self._strike(Point.BEFORE_HEAD)
         await self._send(self.wire.head(self.answer.status, headers, framing), Point.MID_HEAD)
         await self._strike(Point.AFTER_HEAD)
@@ -128,6 +136,9 @@ class _Playback:
         action = self.answer.fault.action
         if action is Action.SILENCE:
             await self.request.released()
+            return
+        if action is Action.GRACEFUL_GOAWAY:
+            self.wire.graceful_goaway()
             return
         self.request.answered = True
         breaks = {

@@ -143,6 +143,19 @@ def refused_port() -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def deaf_port() -> Iterator[socket.socket]:
+    """A loopback port with a full backlog: the kernel answers no further SYN until one is accepted."""
+    with socket.socket() as listening, contextlib.ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        yield listening
+
+
 async def _serve(args: argparse.Namespace) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from tests.testbed.answers import Fault
-from tests.testbed.provider import Provider, refused_port
+from tests.testbed.provider import Provider, deaf_port, refused_port
 from tests.testbed.record import Request
 
 WORKING = ("plain", "tls", "h2")
@@ -17,8 +17,9 @@ UNREACHABLE = {
     "garbage": Fault.TLS_GARBAGE,
     "untrusted": Fault.TLS_UNTRUSTED,
     "wrongname": Fault.TLS_WRONG_NAME,
+    "expired": Fault.TLS_EXPIRED,
 }
-"""Those that fail before any request reaches them, beside `refused`."""
+"""Those that fail before any request reaches them, beside `refused` and `deaf`, which accepts none."""
 
 
 class Upstreams:
@@ -39,6 +40,8 @@ class Upstreams:
             await self._stack.enter_async_context(provider)
             self.urls[name] = f"{provider.url}/{name}/v1"
         self.urls["refused"] = f"http://127.0.0.1:{self._stack.enter_context(refused_port())}/v1"
+        deaf = self._stack.enter_context(deaf_port()).getsockname()[1]
+        self.urls["deaf"] = f"http://127.0.0.1:{deaf}/v1"
         self.urls["next"] = f"{self.providers['plain'].url}/next/v1"
         return self
 

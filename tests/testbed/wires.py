@@ -52,12 +52,13 @@ def responses_stream(item: dict[str, Any]) -> Answer:
     def events() -> Iterator[dict[str, Any]]:
         response = {"id": "resp_1", "object": "response", "model": MODEL.decode(), "created_at": CREATED}
         yield {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}}
-        begun = {**item, "status": "in_progress"}
+        begun = {**item, "status": "in_progress"} | ({"content": []} if "content" in item else {})
         yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
         if item["type"] == "message":
             text = item["content"][0]["text"]
             place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-            yield {"type": "response.output_text.delta", **place, "delta": text}
+            for piece in spoken(text):
+                yield {"type": "response.output_text.delta", **place, "delta": piece}
             yield {"type": "response.output_text.done", **place, "text": text}
         else:
             place, arguments = {"item_id": item["id"], "output_index": 0}, item["arguments"]
@@ -88,9 +89,14 @@ def _response(item: dict[str, Any]) -> dict[str, Any]:
     return {**response, "status": "completed", "output": [item], "usage": usage}
 
 
+def spoken(text: str) -> list[str]:
+    """The pieces of a stream: words, all but the first with the blank before them."""
+    return [word if index == 0 else f" {word}" for index, word in enumerate(text.split(" "))]
+
+
 def speak(request: Request, text: str, *, pause: float = 0.0) -> Answer:
     """The text in the format that the request's path stands for, word by word if it wants a stream."""
-    words = [word if index == 0 else f" {word}" for index, word in enumerate(text.split(" "))]
+    words = spoken(text)
     path = request.path.partition("?")[0]
     stream = request.json.get("stream") is True
     if path.endswith("/chat/completions"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 _EVENT_STREAM = "text/event-stream"
 
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+_AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
 @dataclass(slots=True, eq=False)
@@ -339,13 +341,9 @@ class Attempt:
 
 
 def by_event(data: bytes) -> Iterable[bytes]:
-    """Pieces of a stream's data that end where its events do, if one of these may be an error."""
-    if b"error" not in data:
-        return (data,)
-    for gap in _EVENT_ENDS:
-        if gap in data:
-            *events, rest = data.split(gap)
-            return [*[event + gap for event in events], *([rest] if rest else [])]
+    """Pieces of a stream's data that end where its events do, so that a failure spoils no event before it."""
+    if any(0 <= data.find(gap) < len(data) - len(gap) for gap in _EVENT_ENDS):
+        return [piece for piece in _AFTER_EVENT.split(data) if piece]
     return (data,)
 
 

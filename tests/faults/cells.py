@@ -1,0 +1,73 @@
+"""The cells of the table: a row by client format, provider wire, form, and how the model is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.faults.provider_faults import NEXT, Outcome, Row
+from tests.testbed.client_formats import FORMATS, Got
+
+PAIRS = (
+    ("chat", "chat"), ("messages", "chat"), ("responses", "chat"), ("gemini", "chat"),
+    ("messages", "anthropic"), ("responses", "responses"), ("gemini", "gemini"),
+)  # fmt: skip
+"""Client formats and provider wires: each format translated, and each with bytes that pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One request. `auto` asks for a virtual model, otherwise the model is named."""
+
+    row: Row
+    client: str
+    wire: str
+    stream: bool
+    auto: bool
+
+    @property
+    def id(self) -> str:
+        """The name of the virtual model and of the provider's."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.row.name.lower())
+        form, asked = "stream" if self.stream else "whole", "auto" if self.auto else "named"
+        return f"{name}.{self.client}.{self.wire}.{form}.{asked}"
+
+    @property
+    def http2(self) -> bool:
+        """The router speaks HTTP/2 to a provider if its client does."""
+        return self.row.upstream == "h2"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return self.row.streamed if self.stream else self.row.whole
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one request: the providers that saw it, in order, and the failures that are recorded."""
+
+    got: Got = field(default_factory=Got)
+    seconds: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
+
+
+def _pairs(row: Row) -> tuple[tuple[str, str], ...]:
+    """A large answer costs seconds, and what happens below HTTP is the same on each wire."""
+    if row.large or row.upstream == "h2":
+        return (PAIRS[0], PAIRS[4 if row.large else 1])
+    return PAIRS if row.upstream == "plain" else PAIRS[: len(FORMATS)]
+
+
+def cells(row: Row) -> Iterator[Cell]:
+    """All requests of a row; a model that is named makes no difference where nothing fails."""
+    for client, wire in _pairs(row):
+        for stream in (True, False):
+            for auto in (True, False):
+                cell = Cell(row, client, wire, stream, auto)
+                if cell.outcome and (auto or cell.outcome == NEXT):
+                    yield cell
+
+
+assert {client for client, _ in PAIRS} == set(FORMATS)
