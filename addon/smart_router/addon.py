@@ -244,7 +244,7 @@ class SmartRouter:
             flow_marks.show_body(flow, claim.exchange.client_body)
             if router := self.router():
                 content = ctx.options.router_audit_content
-                router.recording.ended(flow, claim.exchange, claim.client, content=content)
+                router.recording.ended(flow, claim.exchange, claim.client_name, content=content)
             refresh(flow_marks.finish(claim.exchange))
             self._access_log.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):

@@ -12,6 +12,7 @@ models = ["qwen3:8b"]
 token_url = "https://auth.example/oauth/token"
 [clients]                 # keys that clients beyond this machine must show
 laptop = "a long random string"
+require_keys = true       # on this machine, too
 [clients.own_login]       # credentials that clients bring for these vendors themselves: before or after yours
 anthropic = "first"
 [models]                  # what tools' names for models stand for, here and in intercepted requests
@@ -97,7 +98,7 @@ _Price = Annotated[
 
 
 _OWN_LOGINS = ("anthropic", "google", "openai", "openai-codex")
-_OWN_LOGIN = "clients.own_login"
+_OWN_LOGIN, _REQUIRE_KEYS = "clients.own_login", "clients.require_keys"
 
 
 class _Models(BaseModel):
@@ -114,6 +115,7 @@ class _File(BaseModel):
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], ProviderTable] = {}
     clients: dict[str, Annotated[SecretStr, Field(min_length=16)]] = {}
     own_login: Annotated[dict[Literal[_OWN_LOGINS], Order], Field(alias=_OWN_LOGIN)] = {}  # type: ignore[valid-type]
+    require_keys: Annotated[bool, Field(alias=_REQUIRE_KEYS, strict=True)] = False
     models: _Models = _Models()
     cluster: ClusterTable = ClusterTable()
     prices: dict[Reference, _Price] = {}
@@ -132,6 +134,7 @@ class Config:
     prices: UserPrices = field(default_factory=dict)
     aliases: Aliases = field(default_factory=Aliases)
     own_login: Mapping[str, Order] = field(default_factory=dict)
+    require_keys: bool = False
     warnings: tuple[Problem, ...] = ()
     cluster: ClusterSettings | None = None
 
@@ -178,7 +181,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     wrong: list[Problem] = []
     routing, file, providers = routing_config.load_defaults(), _File(), {}
     try:
-        file = _File.model_validate(_with_own_login_apart(tables))
+        file = _File.model_validate(_without_settings_of_clients(tables))
     except ValidationError as error:
         wrong += problems(error, _File)
     try:
@@ -202,17 +205,28 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     aliases = make_aliases(file.models.aliases, file.models.presets)
     warnings = (*unknown_names(routing, providers), *unknown_aliases(file.models.aliases, routing, providers))
     return Config(
-        routing, providers, file.clients, logins, file.prices, aliases, file.own_login, warnings, cluster
+        routing,
+        providers,
+        file.clients,
+        logins,
+        file.prices,
+        aliases,
+        file.own_login,
+        file.require_keys,
+        warnings,
+        cluster,
     )
 
 
-def _with_own_login_apart(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables with `own_login`, which is no client's name, taken out of `[clients]`."""
+def _without_settings_of_clients(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables with what is no client's key taken out of `[clients]`."""
     clients = tables.get("clients")
-    if not isinstance(clients, Mapping) or not isinstance(clients.get("own_login"), Mapping):
+    if not isinstance(clients, Mapping):
         return dict(tables)
-    others = {name: key for name, key in clients.items() if name != "own_login"}
-    return {**tables, "clients": others, _OWN_LOGIN: clients["own_login"]}
+    kinds = {"own_login": Mapping, "require_keys": bool}
+    apart = {name: clients[name] for name, kind in kinds.items() if isinstance(clients.get(name), kind)}
+    others = {name: key for name, key in clients.items() if name not in apart}
+    return {**tables, "clients": others, **{f"clients.{name}": value for name, value in apart.items()}}
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:

@@ -79,6 +79,7 @@ class Lifecycle:
         runtime.recording.on_cost = show_costs
         if self.runtime is not None:
             self.runtime.auth.close()
+            self.runtime.clients.close()
             self.runtime.recording.writer.close()
             if self.runtime.cluster is not None:
                 self.runtime.cluster.close()

@@ -24,6 +24,8 @@ from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.retries import RetryBudget
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.book import ClientBook
+from smart_router.client_keys.client import Client
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
@@ -60,6 +62,7 @@ class Runtime:
         self.sticky = StickyTable(self.config.routing.sticky_ttl)
         self.reasoning = ReasoningCache()
         self.responses = ResponseStore()
+        self.clients = ClientBook(state_folder, self.config.clients, required=self.config.require_keys)
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
         self.budget, self.troubles, self.lessons = RetryBudget(), Troubles(), Lessons()
         self.services = self._services()
@@ -114,6 +117,7 @@ class Runtime:
         self.config = config
         self.refresher.settings = config.logins
         self.sticky.ttl = config.routing.sticky_ttl
+        self.clients.configure(config.clients, required=config.require_keys)
         self.recording.apply(config)
         self.services = self._services()
         self.auth.reload_env(self.env, config.providers)
@@ -144,21 +148,21 @@ class Runtime:
         body: bytes,
         parameters: Mapping[str, str],
         rename: Callable[[str], str] | None = None,
-        client: str | None = None,
+        client: Client | None = None,
         own: OwnLogin | None = None,
     ) -> Exchange:
-        """Read and route a request of `client` (its name under `[clients]`).
+        """Read and route a request of `client`, None for one without a key.
 
         `parameters` are those of the request's path and query. `rename` turns the requested model into the
         router's name for it, `own` is the client's own credential. Raises ClientError.
         """
-        started = time.monotonic()
-        continued = self.responses.continue_(body, client) if dialect is RESPONSES else Continued(body)
+        started, name = time.monotonic(), client.name if client else None
+        continued = self.responses.continue_(body, name) if dialect is RESPONSES else Continued(body)
         request = dialect.read_request(continued.body, parameters)
         if dialect is RESPONSES:
-            self.responses.attach(request, continued, client, flow.id.replace("-", ""))
+            self.responses.attach(request, continued, name, flow.id.replace("-", ""))
         fields = flow.request.headers.fields
-        keys = session_keys(request, client, session_id(fields, request))
+        keys = session_keys(request, name, session_id(fields, request))
         asked = request["model"]
         alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
         request["model"] = alias or (rename(asked) if rename else asked)
@@ -172,7 +176,7 @@ class Runtime:
             decision=decision.noting(alias and f"asked for as {asked}", call),
             session=keys.session,
             sticky_keys=keys.sticky,
-            client=client,
+            client=name,
             client_flow=flow,
             services=self.services,
             dialect=dialect,

@@ -15,8 +15,9 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from smart_router.addresses import allowed_names, is_loopback, names_router
-from smart_router.api.access import check_client, check_origin, own_origin
+from smart_router.api.access import check_client, check_origin, own_origin, shown_keys
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
+from smart_router.client_keys.directory import Directory
 from smart_router.errors import ClientError
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
@@ -25,7 +26,7 @@ from tests.testbed.provider import Provider
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("access")]
 
 KEY = "a long random string"
-CLIENTS = {"desk": SecretStr("another random string"), "laptop": SecretStr(KEY)}
+CLIENTS = Directory({"desk": SecretStr("another random string"), "laptop": SecretStr(KEY)})
 CHAT = "/v1/chat/completions"
 ASK: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -65,19 +66,21 @@ SHOWN: list[tuple[str, dict[str, str], str | bool | None]] = [
 
 @pytest.mark.parametrize(("peer", "headers", "expected"), SHOWN)
 async def test_clients(peer: str, headers: dict[str, str], expected: str | bool | None) -> None:
+    keys = shown_keys(headers, headers.get(":path", "/"))
     if expected is False:
         with pytest.raises(ClientError) as caught:
-            check_client(peer, headers, CLIENTS, headers.get(":path", "/"))
+            check_client(peer, keys, CLIENTS, 0.0)
         assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
         assert KEY not in caught.value.message
     else:
-        assert check_client(peer, headers, CLIENTS, headers.get(":path", "/")) == expected
+        found = check_client(peer, keys, CLIENTS, 0.0)
+        assert (found and found.name) == expected
 
 
 async def test_empty_key_matches_no_client() -> None:
     for shown in ("", "Bearer", "Bearer ", "Bearer x"):
         with pytest.raises(ClientError):
-            check_client("192.0.2.9", {"authorization": shown}, {})
+            check_client("192.0.2.9", shown_keys({"authorization": shown}), Directory(), 0.0)
 
 
 # Origin, the allowed ones, whether it may

@@ -11,6 +11,7 @@ from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
+from smart_router.client_keys.directory import Directory
 from tests.conftest import StartRouter
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
@@ -19,7 +20,7 @@ from tests.testbed.provider import Provider
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shared_provider")]
 
 ROUTER_KEY = "sk-proj-a-router-key"
-CLIENTS = {"laptop": SecretStr(ROUTER_KEY)}
+CLIENTS = Directory({"laptop": SecretStr(ROUTER_KEY)})
 
 # URL, header, value, whether it may go there
 BELONGING: list[tuple[str, str, str, bool]] = [
@@ -70,7 +71,7 @@ async def test_headers(url: str, header: str, value: str, may: bool) -> None:
 async def test_one_foreign_value_removes_the_whole_header() -> None:
     request = http.Request.make("GET", "https://api.openai.com/x")
     request.headers.fields = ((b"Authorization", b"Bearer sk-1"), (b"authorization", b"Bearer sk-ant-1"))
-    assert withhold_credentials(request, {}, []) == ["authorization"]
+    assert withhold_credentials(request, Directory(), []) == ["authorization"]
     assert not request.headers.fields
 
 
@@ -90,7 +91,7 @@ QUERIES: list[tuple[str, str, str]] = [
 async def test_keys_in_the_query(path: str, at_google: str, elsewhere: str) -> None:
     for host, left in (("generativelanguage.googleapis.com", at_google), ("other.example", elsewhere)):
         request = http.Request.make("GET", f"https://{host}{path}")
-        withhold_credentials(request, {}, [])
+        withhold_credentials(request, Directory(), [])
         assert request.path == left
 
 

@@ -47,7 +47,7 @@ def sabotaged(function, when):
 runtime.route = sabotaged(runtime.route, lambda request: request["model"] == "boom/route")
 local_answers.health = sabotaged(local_answers.health, lambda *args: True)
 endpoints.ENDPOINTS.resolve = sabotaged(endpoints.ENDPOINTS.resolve, lambda path: "boom" in path)
-handler.check_client = sabotaged(handler.check_client, lambda peer, headers, clients, path: "boom" in headers)
+handler.check_client = sabotaged(handler.check_client, lambda peer, keys, clients, now: "boom" in keys)
 AttemptBuilder.build = sabotaged(
     AttemptBuilder.build, lambda self, exchange, candidate, profile: candidate.model == "build"
 )
@@ -56,7 +56,7 @@ SABOTAGED: list[tuple[str, str, dict[str, str], Any]] = [
     ("POST", CHAT, {}, GREET | {"model": "boom/route"}),
     ("POST", CHAT, {}, GREET | {"model": "local/build"}),
     ("POST", CHAT, {}, GREET | {"model": "local/build", "stream": True}),
-    ("POST", CHAT, {"boom": "1"}, GREET),
+    ("POST", CHAT, {"x-api-key": "boom"}, GREET),
     ("GET", "/health", {}, None),
     ("GET", "/v1/models/boom", {}, None),
     ("POST", "/v1/embeddings/boom", {}, {}),

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from smart_router.api.own_login import find_own_login
+from smart_router.client_keys.directory import Directory
 from smart_router.providers.registry import PROVIDERS
 from tests.conftest import StartRouter
 from tests.testbed.answers import Answer
@@ -135,7 +136,7 @@ def test_which_credentials_are_taken(
     host: str, format_: str, headers: dict[str, str], intercepted: bool, found: bool
 ) -> None:
     asked = PROVIDERS["anthropic"] if intercepted else None
-    clients = {"me": SecretStr("sk-ant-the-routers-own-key")}
+    clients = Directory({"me": SecretStr("sk-ant-the-routers-own-key")})
     wanted: Any = {"anthropic": "first", "google": "first"}
     own = find_own_login(request_to(host, **headers), format_, asked, PROVIDERS, wanted, clients)
     assert (own is not None) is found
@@ -148,4 +149,4 @@ def test_credential_does_not_follow_a_base_url_of_the_users() -> None:
     moved = {**PROVIDERS, "anthropic": replace(PROVIDERS["anthropic"], base_url="https://gateway.test")}
     request = request_to("api.anthropic.com", authorization=BEARER)
     for asked in (None, moved["anthropic"]):
-        assert find_own_login(request, "anthropic", asked, moved, {"anthropic": "first"}, {}) is None
+        assert find_own_login(request, "anthropic", asked, moved, {"anthropic": "first"}, Directory()) is None

@@ -6,17 +6,21 @@ A web page reaches programs on the machine of whoever reads it. Its browser tell
 
 from __future__ import annotations
 
-import hmac
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client as Connection
 from mitmproxy.proxy.mode_specs import LocalMode, TransparentMode, WireGuardMode
-from pydantic import SecretStr
 
 from smart_router.addresses import DEFAULT_PORTS, is_loopback
+from smart_router.client_keys.client import Client
+from smart_router.client_keys.directory import Directory, refused_key
+from smart_router.client_keys.keys import looks_like_key
 from smart_router.errors import ClientError
+
+INVALID = "invalid_api_key"
+"""The code of a 401 for a wrong key or none."""
 
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
 
@@ -37,31 +41,25 @@ def shown_keys(headers: Mapping[str, str], path: str = "") -> list[str]:
     return [key for key in keys if key]
 
 
-def same_key(shown: str, known: SecretStr) -> bool:
-    """Return whether a client sent this key; takes the same time for any value."""
-    return hmac.compare_digest(shown.encode(errors="surrogateescape"), known.get_secret_value().encode())
+def check_client(peer: str, keys: Sequence[str], directory: Directory, now: float) -> Client | None:
+    """Return the client whose key was sent, None for a local client without a key. `now` is unix seconds.
 
-
-def check_client(
-    peer: str, headers: Mapping[str, str], clients: Mapping[str, SecretStr], path: str = ""
-) -> str | None:
-    """Return the name of the client whose key was sent, None for a local client without a key.
-
-    Raises a 401 for an address beyond loopback without a known key. Each comparison takes constant time.
+    Raises a 401 for a key of the router's that is not taken, and for an address beyond loopback without a
+    known key, or any if the config wants keys of all.
     """
-    if clients:
-        for shown in shown_keys(headers, path):
-            for name, key in clients.items():
-                if same_key(shown, key):
-                    return name
-    if is_loopback(peer):
+    for shown in keys:
+        if client := directory.find(shown, now):
+            return client
+    if any(map(looks_like_key, keys)):
+        raise refused_key("this router key is not known: see `smart-router clients list`", INVALID)
+    if is_loopback(peer) and not directory.required:
         return None
-    raise ClientError(
-        401,
-        "beyond this machine the router serves only clients with a router key: add one under [clients] in "
-        "its config and send it as the API key",
-        type="authentication_error",
-        code="invalid_api_key",
+    who = "the router" if directory.required else "beyond this machine the router"
+    raise refused_key(
+        f"{who} serves only clients with a router key: make one with `smart-router clients add NAME`, or "
+        "write one under [clients] in the config, and send it as the API key, or to a proxy as its password "
+        "(http://NAME:KEY@HOST:PORT)",
+        INVALID,
     )
 
 
@@ -122,7 +120,7 @@ def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterab
             )
 
 
-def counts_as_local(client: Client) -> bool:
+def counts_as_local(client: Connection) -> bool:
     """Return whether a client without a loopback address is on this machine, or comes through WireGuard.
 
     Local mode catches this machine's own programs, and transparent mode may, under the address of its

@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from urllib.parse import unquote_plus, urlsplit
 
 from mitmproxy import http
-from pydantic import SecretStr
 
-from smart_router.api.access import KEY_PARAMETERS, same_key
+from smart_router.api.access import KEY_PARAMETERS
+from smart_router.client_keys.directory import Directory
 from smart_router.providers.registry import PROVIDERS
 
 HIDDEN = b"(not kept)"
@@ -50,21 +50,19 @@ _VENDORS = _vendors()
 """Providers by the vendor's own host; base URLs of the user's config are not the vendor's."""
 
 
-def withhold_credentials(
-    request: http.Request, clients: Mapping[str, SecretStr], forward_to: Sequence[str]
-) -> list[str]:
+def withhold_credentials(request: http.Request, directory: Directory, forward_to: Sequence[str]) -> list[str]:
     """Remove from a request to the reverse target what does not belong there; the names of what was removed.
 
-    `forward_to` are patterns of hosts that may have all credentials but the router keys of `clients`.
+    `forward_to` are patterns of hosts that may have all credentials but the router's own keys.
     """
     host = request.host.lower()
     if any(fnmatchcase(host, pattern.lower()) for pattern in forward_to):
-        return withhold_router_keys(request, clients)
+        return withhold_router_keys(request, directory)
     vendors = _VENDORS.get(host, frozenset()) if request.scheme == "https" else frozenset()
 
     def stays(value: str) -> bool:
         key = _key_in(value)
-        return bool(vendors & owners_of(key)) and not is_router_key(key, clients)
+        return bool(vendors & owners_of(key)) and not directory.is_key(key)
 
     removed = _remove(request, lambda value: not stays(value))
     if "cookie" in request.headers:
@@ -73,9 +71,9 @@ def withhold_credentials(
     return removed
 
 
-def withhold_router_keys(request: http.Request, clients: Mapping[str, SecretStr]) -> list[str]:
+def withhold_router_keys(request: http.Request, directory: Directory) -> list[str]:
     """Remove the router's own keys from a request, wherever clients send keys."""
-    return _remove(request, lambda value: is_router_key(_key_in(value), clients)) if clients else []
+    return _remove(request, lambda value: directory.is_key(_key_in(value)))
 
 
 def _remove(request: http.Request, unwanted: Callable[[str], bool]) -> list[str]:
@@ -108,11 +106,6 @@ def _key_in(value: str) -> str:
 def owners_of(key: str) -> frozenset[str]:
     """Return the providers that issue keys with this beginning."""
     return next((owners for prefix, owners in _OWNERS if key.startswith(prefix)), frozenset())
-
-
-def is_router_key(key: str, clients: Mapping[str, SecretStr]) -> bool:
-    """Return whether a client's key is one of the router's own."""
-    return any(same_key(key, known) for known in clients.values())
 
 
 def hide_keys(flow: http.HTTPFlow) -> None:

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
-from pydantic import SecretStr
 
 from smart_router.addresses import LOOPBACK, is_loopback
 from smart_router.api import client_credentials, endpoints, replay_credential, websockets
@@ -40,6 +39,8 @@ from smart_router.api.local_answers import LocalRequest
 from smart_router.api.own_login import find_own_login
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.own_login import OwnLogin
+from smart_router.client_keys.client import Client
+from smart_router.client_keys.directory import Directory
 from smart_router.config import Config
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.native import NATIVE_HEADERS
@@ -50,6 +51,8 @@ from smart_router.proxy.replay import REPLAYED
 from smart_router.runtime import Runtime, request_id
 
 logger = logging.getLogger(__name__)
+
+_NOBODY = Directory()
 
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
@@ -105,7 +108,7 @@ class RequestHandler:
         if is_loopback(_address(flow)) or flow.request.method in _WITHOUT_BODY or flow.is_replay:
             return None
         try:
-            self._identify(flow, self.router.config.clients if self.router else {})
+            self._identify(flow)
         except ClientError as error:
             return error
         return None
@@ -148,7 +151,7 @@ class RequestHandler:
             refuse(flow, error)
             self.marks.link_refused(flow, request_id(flow), error)
             if self.router is not None:
-                self.router.recording.refused(flow, claim.client, error)
+                self.router.recording.refused(flow, claim.client_name, error)
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             refuse(flow, INTERNAL)
@@ -174,8 +177,7 @@ class RequestHandler:
         """Return whether an intercepted request that cannot be routed goes to its own host unchanged."""
         if not self.rules.passthrough or claim.too_large or claim.refusal or not self._intercepted(flow):
             return False
-        if self.router:
-            withhold_router_keys(flow.request, self.router.config.clients)
+        withhold_router_keys(flow.request, self._directory)
         self.claims.drop(flow)
         flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
         logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
@@ -186,24 +188,29 @@ class RequestHandler:
 
         In reverse mode what may ask the router may ask its target, too.
         """
-        request, clients = flow.request, self.router.config.clients if self.router else {}
+        request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            withhold_router_keys(request, clients)
+            withhold_router_keys(request, self._directory)
             return True
         try:
             if not flow.is_replay:
                 check_origin(request.headers, self.rules.allow_origins)
-                self._identify(flow, clients)
+                self._identify(flow)
             check_header_characters(request.headers.fields, None)
         except ClientError:
             return False
-        if removed := withhold_credentials(request, clients, self.rules.forward_credentials):
+        if removed := withhold_credentials(request, self._directory, self.rules.forward_credentials):
             flow.comment = f"not passed on to {request.host}: {', '.join(removed)}"
         return True
 
-    def _identify(self, flow: http.HTTPFlow, clients: Mapping[str, SecretStr]) -> str | None:
-        """The client's name, None for one on this machine without a key. Raises a 401 or 403 for others."""
-        client = check_client(_address(flow), flow.request.headers, clients, flow.request.path)
+    @property
+    def _directory(self) -> Directory:
+        return self.router.clients.directory if self.router else _NOBODY
+
+    def _identify(self, flow: http.HTTPFlow) -> Client | None:
+        """The client, None for one on this machine without a key. Raises a 401 or 403 for others."""
+        keys = shown_keys(flow.request.headers, flow.request.path)
+        client = check_client(_address(flow), keys, self._directory, time.time())
         if client is None and (host := self.claims.strange_host(flow.request)):
             raise host_refused(host)
         return client
@@ -230,7 +237,7 @@ class RequestHandler:
                 return None
             claim.brief = _is_public(flow, target)
             if not claim.brief:
-                claim.client = self._identify(flow, router.config.clients)
+                claim.client = self._identify(flow)
         if isinstance(target, ClientError):
             raise target
         check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
@@ -278,7 +285,7 @@ class RequestHandler:
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)
-        own = _own_login(flow.request, router.config, dialect.name, found)
+        own = self._own_login(flow.request, router.config, dialect.name, found)
         exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client, own)
         if (estimate := estimated_count(exchange)) is not None:
             flow.response = estimate
@@ -286,13 +293,14 @@ class RequestHandler:
         claim.exchange = exchange
         self.marks.link_client(flow, exchange)
 
-
-def _own_login(request: http.Request, config: Config, format_: str, found: Found | None) -> OwnLogin | None:
-    """The client's own credential, where it may serve the request."""
-    asked = provider_at(found.host, config.providers) if found else None
-    if found and asked is None:
-        return None
-    return find_own_login(request, format_, asked, config.providers, config.own_login, config.clients)
+    def _own_login(
+        self, request: http.Request, config: Config, format_: str, found: Found | None
+    ) -> OwnLogin | None:
+        """The client's own credential, where it may serve the request."""
+        asked = provider_at(found.host, config.providers) if found else None
+        if found and asked is None:
+            return None
+        return find_own_login(request, format_, asked, config.providers, config.own_login, self._directory)
 
 
 async def _raise_later(error: Exception, seconds: float) -> None:

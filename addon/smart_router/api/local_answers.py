@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.client import Client
 from smart_router.config import Config
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import count_running, running
@@ -22,14 +23,14 @@ from smart_router.stats.metrics import exposition
 
 
 class LocalRequest(NamedTuple):
-    """A request for a local answer. `brief`: the client may see no details. `client` is its key's name."""
+    """A request for a local answer. `brief`: the client may see no details. `client` has shown a key."""
 
     runtime: Runtime
     claims: Claims
     parameters: Mapping[str, str]
     brief: bool
     method: str
-    client: str | None
+    client: Client | None
     headers: Mapping[str, str]
 
 
@@ -45,10 +46,11 @@ def json_response(status: int, body: object, headers: Mapping[str, str] | None =
 def response(request: LocalRequest) -> http.Response:
     """`/v1/responses/{id}`: a kept response, or its deletion"""
     kept, id_ = request.runtime.responses, request.parameters["id"]
+    client = request.client.name if request.client else None
     if request.method == "DELETE":
-        kept.delete(request.client, id_)
+        kept.delete(client, id_)
         return json_response(200, {"id": id_, "object": "response", "deleted": True})
-    found = kept.get(request.client, id_).response
+    found = kept.get(client, id_).response
     return http.Response.make(200, found, {"content-type": "application/json"})
 
 

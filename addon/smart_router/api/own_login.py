@@ -9,9 +9,10 @@ from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.addresses import DEFAULT_PORTS
-from smart_router.api.client_credentials import is_router_key, owners_of
+from smart_router.api.client_credentials import owners_of
 from smart_router.attempts.own_login import Order, OwnLogin
 from smart_router.auth.profiles import Profile, fingerprint, refusal
+from smart_router.client_keys.directory import Directory
 from smart_router.providers.base import Provider
 from smart_router.providers.registry import PROVIDERS
 
@@ -33,7 +34,7 @@ def find_own_login(
     asked: Provider | None,
     providers: Mapping[str, Provider],
     wanted: Mapping[str, Order],
-    clients: Mapping[str, SecretStr],
+    directory: Directory,
 ) -> OwnLogin | None:
     """The credential of a request, if it is its vendor's and the user wants it used.
 
@@ -52,7 +53,7 @@ def find_own_login(
     for name in _HEADERS:
         scheme, _, token = request.headers.get(name, "").rpartition(" ")
         bearer = name == "authorization"
-        if refusal(token) or is_router_key(token, clients) or bearer != (scheme.lower() == "bearer"):
+        if refusal(token) or directory.is_key(token) or bearer != (scheme.lower() == "bearer"):
             continue
         if asked is None and id_ not in owners_of(token):
             continue

@@ -12,6 +12,7 @@ from smart_router import __version__
 COMMANDS = {
     "audit": "smart_router.cli.stats:audit",
     "certs": "smart_router.cli.certs:certs",
+    "clients": "smart_router.cli.clients:clients",
     "cluster": "smart_router.cli.cluster:cluster",
     "demo": "smart_router.cli.demo:demo",
     "env": "smart_router.cli.env:env",

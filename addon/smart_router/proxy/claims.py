@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client as Connection
 from mitmproxy.proxy.mode_specs import ReverseMode
 from pydantic import SecretStr
 
@@ -15,6 +15,7 @@ from smart_router.addresses import names_router
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.client_limits import ClientLimits, UploadBudget
 from smart_router.attempts.exchange import Exchange
+from smart_router.client_keys.client import Client
 from smart_router.errors import ClientError
 
 
@@ -24,7 +25,7 @@ class Claim:
 
     `exchange` is set once the request was read and routed; a claim without one is answered locally.
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
-    the answer, `client` the name of the router key that was shown. `brief` says that the client may see
+    the answer, `client` whose router key was shown. `brief` says that the client may see
     no details of the router. `credential` are headers that a replayed attempt is lent at send time.
     `refusal` is the error for a request whose body is not read to its end.
     """
@@ -33,9 +34,14 @@ class Claim:
     too_large: bool = False
     refusal: ClientError | None = None
     origin: str | None = None
-    client: str | None = None
+    client: Client | None = None
     brief: bool = False
     credential: Mapping[str, SecretStr] = field(default_factory=dict)
+
+    @property
+    def client_name(self) -> str | None:
+        """The client's name, None for one without a key."""
+        return self.client.name if self.client else None
 
 
 class Claims:
@@ -84,7 +90,7 @@ class Claims:
         claim = self._claims.get(flow.id)
         return claim.credential if claim else {}
 
-    def note_host(self, client: Client, request: http.Request) -> None:
+    def note_host(self, client: Connection, request: http.Request) -> None:
         """Remember the Host of a request to the router if it names another machine.
 
         In reverse mode mitmproxy puts the target's name in its place before any hook runs.

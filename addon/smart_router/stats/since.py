@@ -16,8 +16,19 @@ def read_since(text: str, now: float) -> float:
     """
     if not text:
         return 0.0
-    if span := _SPAN.fullmatch(text):
-        return now - int(span[1]) * _UNITS[span[2]]
+    if (span := read_span(text)) is not None:
+        return now - span
+    return read_time(text)
+
+
+def read_span(text: str) -> float | None:
+    """The seconds that `7d`, `24h`, `30m` or `2w` stands for, None for any other text."""
+    span = _SPAN.fullmatch(text)
+    return int(span[1]) * _UNITS[span[2]] if span else None
+
+
+def read_time(text: str) -> float:
+    """The unix time of an ISO date or date and time; without zone it is local. Raises ValueError."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):

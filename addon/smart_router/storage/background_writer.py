@@ -88,14 +88,15 @@ class BackgroundWriter:
         while not self._stopping:
             self._wake.wait(self._rhythm.idle)
             self._wake.clear()
-            succeeded = self._run_batch()
+            succeeded = self.run_batch()
             self._hurry.wait(self._rhythm.rest if succeeded else self._rhythm.retry)
             self._hurry.clear()
             if not succeeded:
                 self._wake.set()
-        self._finish(self._run_batch())
+        self._finish(self.run_batch())
 
-    def _run_batch(self) -> bool:
+    def run_batch(self) -> bool:
+        """Run a batch in the caller's thread, before the start; return whether it succeeded."""
         # any error: the thread must survive it, and requests must not notice
         try:
             wrote = self._write()

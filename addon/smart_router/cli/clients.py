@@ -1,0 +1,364 @@
+"""`smart-router clients`: clients with keys and limits of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
+from typing import Any
+
+import click
+from pydantic import SecretStr
+from pydantic_core import to_json
+
+from smart_router.client_keys.client import allotments
+from smart_router.client_keys.counters import Counters
+from smart_router.client_keys.database import (
+    ClientFile,
+    ClientsError,
+    Settings,
+    Stored,
+    StoredClient,
+    changing,
+)
+from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.limits import Limit, read_limit, shown_time
+from smart_router.config import config_path, load_config
+from smart_router.paths import state_path
+from smart_router.stats.since import read_span, read_time
+from smart_router.storage.sqlite_file import NewerFileError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_NO_CLIENT = ("own_login", "require_keys")
+"""Words of `[clients]` in the config that are no client's name."""
+
+Context = click.Context
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _name(ctx: Context, param: click.Parameter, value: str) -> str:
+    if not _NAME.fullmatch(value) or value in _NO_CLIENT:
+        raise click.BadParameter(f"{value!r} is no name: use up to 64 letters, digits and . _ + -")
+    return value
+
+
+def _limits(ctx: Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Limit, ...] | None:
+    if value == ("none",):
+        return ()
+    try:
+        limits = tuple(map(read_limit, value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if len({(one.unit, one.window) for one in limits}) < len(limits):
+        raise click.BadParameter("two limits of the same unit and window; the lower one would count")
+    return limits or None
+
+
+def _models(ctx: Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None or value == "all":
+        return None if value is None else ()
+    return tuple(one for one in map(str.strip, value.split(",")) if one)
+
+
+def _end(ctx: Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None or value == "never":
+        return None if value is None else inf
+    now = time.time()
+    try:
+        end = now + span if (span := read_span(value)) is not None else read_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if end <= now:
+        raise click.BadParameter(f"{value} is in the past")
+    return end
+
+
+def _grace(ctx: Context, param: click.Parameter, value: str) -> float:
+    span = 0.0 if value == "0" else read_span(value)
+    if span is None:
+        raise click.BadParameter(f"{value!r} is no span such as 24h or 7d")
+    return span
+
+
+one_client = click.argument("name", callback=_name)
+
+_LIMIT = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    callback=_limits,
+    metavar="LIMIT",
+    help="Such as '10 USD/day', '2M tokens/week' or '60 requests/minute'; repeat for several. Windows: "
+    "minute, hour, 5h, day, week, month, total.",
+)
+
+_SETTINGS = (
+    click.option("--tag", help="Team whose limits it shares; see `clients tag`."),
+    click.option(
+        "--models",
+        callback=_models,
+        metavar="LIST",
+        help="Models that it may use, with commas and *: auto,openai/*. Default: all.",
+    ),
+    _LIMIT,
+    click.option(
+        "--on-limit",
+        type=click.Choice(["refuse", "eco"]),
+        help="eco: `auto` means `auto:eco` once 80 % of a money limit is used.",
+    ),
+    click.option("--admin/--no-admin", default=None, help="It may see all clients' use, logs and metrics."),
+    click.option(
+        "--expires", callback=_end, metavar="WHEN", help="90d, 12h, a date such as 2027-01-31, or never."
+    ),
+)
+
+
+def _settings[F: Callable[..., Any]](command: F) -> F:
+    for option in reversed(_SETTINGS):
+        command = option(command)
+    return command
+
+
+@click.group()
+def clients() -> None:
+    """Manage client keys: who may use the router, which models, and how much.
+
+    \b
+    smart-router clients add laptop --limit '10 USD/day' --models 'auto,openai/*'
+    smart-router clients list
+    smart-router clients rotate laptop --grace 24h
+
+    A running router notices changes within a second. Windows of limits are in UTC.
+    """
+
+
+@clients.command()
+@one_client
+@_settings
+@as_json
+def add(name: str, as_json: bool, **settings: Any) -> None:
+    """Add a client and print its key, which is shown this once.
+
+    \b
+    smart-router clients add ci --expires 90d --limit '60 requests/minute'
+    smart-router clients add ann --tag team --on-limit eco --limit '10 USD/day'
+    """
+    if name in load_config(config_path(os.environ), os.environ).clients:
+        raise click.ClickException(f"{name} stands in the config already, under [clients]")
+    with _file() as file:
+        key = file.add(name, Settings(**settings), time.time())
+        _print_key(_shown(file.read(), name), key, as_json)
+
+
+@clients.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """List clients, what they have used of their limits, and tags."""
+    with _file() as file:
+        stored = file.read()
+    with _ledger() as ledger:
+        found = [_described(one, ledger) for one in stored.clients.values()]
+        tags = [_tag(name, stored, ledger) for name in stored.tags]
+    if as_json:
+        _print_json({"clients": found, "tags": tags})
+    elif not found and not tags:
+        click.echo("No clients: add one with `smart-router clients add NAME`.")
+    else:
+        _print_table(found, tags)
+
+
+@clients.command()
+@one_client
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Show a client: its keys, what it may do, and what it has used."""
+    with _file() as file:
+        described = _shown(file.read(), name)
+    if as_json:
+        _print_json(described)
+    else:
+        _print_one(described)
+
+
+@clients.command()
+@one_client
+@_settings
+@as_json
+def change(name: str, as_json: bool, **settings: Any) -> None:
+    """Change what a client may do; what is not named stays. Its key stays the same.
+
+    Limits given replace all of its limits, and what is used of them stays counted. `--limit none`,
+    `--models all`, `--tag ''` and `--expires never` lift them.
+    """
+    with _file() as file:
+        file.change(name, Settings(**settings))
+        described = _shown(file.read(), name)
+    _print_json(described) if as_json else _print_one(described)
+
+
+@clients.command()
+@one_client
+@click.option(
+    "--grace", default="0", callback=_grace, metavar="SPAN", help="The old key is taken so long: 24h, 7d."
+)
+@as_json
+def rotate(name: str, grace: float, as_json: bool) -> None:
+    """Print a new key for a client; its old key ends at once, or after the grace period."""
+    with _file() as file:
+        key = file.rotate(name, grace, time.time())
+        _print_key(_shown(file.read(), name), key, as_json)
+
+
+@clients.command()
+@one_client
+@as_json
+def revoke(name: str, as_json: bool) -> None:
+    """Refuse a client's keys from now on. `clients add` may use the name again."""
+    with _file() as file:
+        file.revoke(name, time.time())
+        described = _shown(file.read(), name)
+    if as_json:
+        _print_json(described)
+    else:
+        click.echo(f"{name} is revoked; running routers refuse its key within a second.")
+
+
+@clients.command()
+@click.argument("name", metavar="TAG", callback=_name)
+@_LIMIT
+@as_json
+def tag(name: str, limits: tuple[Limit, ...] | None, as_json: bool) -> None:
+    """Set limits that all clients of a tag share, or show them. `--limit none` removes them.
+
+    \b
+    smart-router clients tag team --limit '100 USD/month'
+    """
+    with _file() as file:
+        if limits is not None:
+            file.set_tag(name, limits)
+        stored = file.read()
+    with _ledger() as ledger:
+        described = _tag(name, stored, ledger)
+    if as_json:
+        _print_json(described)
+    else:
+        _print_table([], [described])
+
+
+@contextmanager
+def _file() -> Iterator[ClientFile]:
+    """Open the file of this configuration; turn its errors into the command's error."""
+    folder = state_path(os.environ)
+    try:
+        with changing(folder) as file:
+            yield file
+    except ClientsError as error:
+        raise click.ClickException(str(error)) from None
+    except (sqlite3.Error, NewerFileError) as error:
+        raise click.ClickException(f"the clients in {folder} cannot be used: {error}") from None
+
+
+@contextmanager
+def _ledger() -> Iterator[Ledger]:
+    """Open the counts that the routers of this state folder share."""
+    counters = Counters(state_path(os.environ))
+    try:
+        yield Ledger(counters)
+    finally:
+        counters.close()
+
+
+def _shown(stored: Stored, name: str) -> dict[str, Any]:
+    found = stored.clients.get(name)
+    if found is None:
+        raise ClientsError(f"there is no client {name}: see `smart-router clients list`")
+    with _ledger() as ledger:
+        return _described(found, ledger)
+
+
+def _described(one: StoredClient, ledger: Ledger) -> dict[str, Any]:
+    client, now = one.client, time.time()
+    expired = client.expires is not None and client.expires <= now
+    return {
+        "name": client.name,
+        "state": "revoked" if one.revoked is not None else "expired" if expired else "active",
+        "admin": client.admin,
+        "tag": client.tag,
+        "models": client.models or None,
+        "on_limit": client.on_limit,
+        "created_at": shown_time(one.created),
+        "expires_at": shown_time(client.expires),
+        "revoked_at": shown_time(one.revoked),
+        "keys": [
+            {"key": key.visible, "created_at": shown_time(key.created), "ends_at": shown_time(key.ends)}
+            for key in one.keys
+        ],
+        "limits": [status.as_dict() for status in ledger.statuses(client.allotments, now)],
+    }
+
+
+def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:
+    shared = allotments(f"tag:{name}", stored.tags.get(name, ()))
+    members = [one.client.name for one in stored.clients.values() if one.client.tag == name]
+    return {
+        "tag": name,
+        "clients": members,
+        "limits": [status.as_dict() for status in ledger.statuses(shared, time.time())],
+    }
+
+
+def _print_json(value: object) -> None:
+    click.echo(to_json(value, indent=2))
+
+
+def _print_key(described: dict[str, Any], key: SecretStr, as_json: bool) -> None:
+    if as_json:
+        _print_json({**described, "key": key.get_secret_value()})
+        return
+    click.echo(key.get_secret_value())
+    click.echo(
+        f"This is the key of {described['name']}, shown this once. Clients send it as their API key, "
+        "or as a proxy password: http://NAME:KEY@HOST:PORT",
+        err=True,
+    )
+
+
+def _print_one(described: dict[str, Any]) -> None:
+    for name, value in described.items():
+        if name not in ("keys", "limits") and value not in (None, False):
+            shown = ", ".join(value) if isinstance(value, list | tuple) else value
+            click.echo(f"{name.replace('_', ' '):<11} {shown}")
+    for key in described["keys"]:
+        ends = f", ends {key['ends_at']}" if key["ends_at"] else ""
+        click.echo(f"{'key':<11} {key['key']}, made {key['created_at']}{ends}")
+    for limit in described["limits"]:
+        click.echo(f"{'limit':<11} {_use(limit)}")
+
+
+def _use(limit: dict[str, Any]) -> str:
+    tag = f" of the tag {limit['tag']}" if limit["tag"] else ""
+    resets = f", resets {limit['resets_at']}" if limit["resets_at"] else ""
+    return f"{limit['limit']}{tag}: {_amount(limit)} used ({limit['used'] / limit['amount']:.0%}){resets}"
+
+
+def _amount(limit: dict[str, Any]) -> str:
+    return f"{limit['used']:.4g}" if limit["unit"] == "USD" else f"{limit['used']:,.0f}"
+
+
+def _print_table(clients: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = [(one["name"], one["state"], one["tag"] or "", one) for one in clients]
+    rows += [(f"tag {one['tag']}", f"{len(one['clients'])} clients", "", one) for one in tags]
+    table = Table("client", "state", "tag", "used of its own limits", box=None, pad_edge=False)
+    for name, state, tag, one in rows:
+        own = [limit for limit in one["limits"] if not limit["tag"] or "clients" in one]
+        used = "; ".join(f"{_amount(limit)} of {limit['limit']}" for limit in own)
+        table.add_row(name, state, tag, used or "no limits")
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=250).print(table)

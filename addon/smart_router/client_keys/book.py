@@ -1,0 +1,101 @@
+"""The clients of a running router: a thread notices changes of the file, and requests read memory only."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from smart_router.client_keys.database import FILE_NAME, MIGRATIONS, Stored, connect, read
+from smart_router.client_keys.directory import Directory
+from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
+from smart_router.storage.sqlite_file import NewerFileError
+
+RHYTHM = Rhythm(idle=0.25, retry=1.0)
+"""A new or a revoked key counts within a second."""
+
+CLOSE_WITHIN = 5.0
+
+
+class ClientBook:
+    """`directory` is replaced when the file or the config changes; the last one stays while the file cannot
+    be read. Without a folder there are only the config's clients. `close` it."""
+
+    def __init__(
+        self, folder: Path | None, configured: Mapping[str, SecretStr], *, required: bool = False
+    ) -> None:
+        self.directory = Directory(configured, required=required)
+        self._configured, self._required = configured, required
+        self._holding = threading.Lock()
+        self._path = None if folder is None else folder.absolute() / FILE_NAME
+        self._db: sqlite3.Connection | None = None
+        self._inode = self._version = 0
+        messages = Messages(
+            f"the file of clients {self._path} cannot be read",
+            "the clients known so far stay",
+            f"the file of clients {self._path} can be read again",
+        )
+        self._thread = BackgroundWriter(
+            "clients", self._look, lambda succeeded: self._forget(), RHYTHM, messages
+        )
+        if self._path is not None:
+            self._thread.run_batch()  # before the first request
+            self._thread.start()
+
+    def configure(self, configured: Mapping[str, SecretStr], *, required: bool) -> None:
+        """Use these clients of the config; `required`: all clients need a key."""
+        with self._holding:
+            self._configured, self._required = configured, required
+            self._hold(self.directory.stored)
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._path is not None:
+            self._thread.close(CLOSE_WITHIN)
+
+    def _look(self) -> bool:
+        """Read the file if it has changed; True if it was read."""
+        assert self._path is not None
+        try:
+            inode = self._path.stat().st_ino
+            if inode != self._inode or self._db is None:
+                self._forget()
+                self._db, self._inode, self._version = connect(self._path), inode, -1
+            return self._read(self._db)
+        except FileNotFoundError:
+            self._forget()
+            self._take(Stored())
+            return False
+        except BaseException:
+            self._forget()
+            raise
+
+    def _read(self, db: sqlite3.Connection) -> bool:
+        # before reading: later writes are news again
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        if version == self._version:
+            return False
+        (form,) = db.execute("PRAGMA user_version").fetchone()
+        if form > len(MIGRATIONS):
+            raise NewerFileError(f"it has format {form}, this version of the router knows {len(MIGRATIONS)}")
+        self._take(read(db) if form else Stored())
+        self._version = version
+        return True
+
+    def _take(self, stored: Stored) -> None:
+        with self._holding:
+            if stored.clients or self.directory.stored.clients:
+                self._hold(stored)
+
+    def _hold(self, stored: Stored) -> None:
+        self.directory = Directory(self._configured, stored, required=self._required)
+
+    def _forget(self) -> None:
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+        self._db = None

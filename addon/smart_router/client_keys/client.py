@@ -1,0 +1,77 @@
+"""A client: who it is, and what its key allows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from typing import Literal
+
+from smart_router.client_keys.limits import Limit
+
+OnLimit = Literal["refuse", "eco"]
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """A limit of one owner: a client, or a tag, whose clients share it.
+
+    `key` (16 bytes) names its count. It does not depend on the amount, so a limit that is raised keeps its
+    count.
+    """
+
+    owner: str
+    limit: Limit
+    key: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        name = f"{self.owner}\0{self.limit.unit}\0{self.limit.window}"
+        object.__setattr__(self, "key", blake2b(name.encode(), digest_size=16).digest())
+
+    @property
+    def tag(self) -> str | None:
+        """The tag whose clients share it, None for a client's own."""
+        kind, _, name = self.owner.partition(":")
+        return name if kind == "tag" else None
+
+    def __str__(self) -> str:
+        return str(self.limit) if self.tag is None else f"{self.limit} of the tag {self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client that has shown its key.
+
+    `models` are patterns of names that it may use, none for all. `allotments` are its own limits and those of
+    its tag. `on_limit` says what `auto` does when its money is nearly used up.
+    """
+
+    name: str
+    admin: bool = False
+    models: tuple[str, ...] = ()
+    tag: str | None = None
+    allotments: tuple[Allotment, ...] = ()
+    on_limit: OnLimit = "refuse"
+    expires: float | None = None
+
+    def may_ask(self, name: str) -> bool:
+        """Return whether it may name this model: a virtual one, or `provider/model`."""
+        return not self.models or _matches(name, self.models)
+
+    def may_get(self, candidate: str, virtual: Collection[str]) -> bool:
+        """Return whether `auto` may choose this `provider/model` for it.
+
+        Only patterns that match no virtual model restrict that: with `auto` alone all may be chosen.
+        """
+        patterns = [one for one in self.models if not any(fnmatchcase(name, one) for name in virtual)]
+        return not patterns or _matches(candidate, patterns)
+
+
+def _matches(name: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def allotments(owner: str, limits: Collection[Limit]) -> Iterator[Allotment]:
+    """Return an owner's limits as allotments."""
+    return (Allotment(owner, limit) for limit in limits)

@@ -1,0 +1,238 @@
+"""The file of clients, their keys and limits: `clients.sqlite` in the state folder, written by the command
+line and read by routers."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_core import from_json, to_json
+
+from smart_router.client_keys.client import Client, OnLimit, allotments
+from smart_router.client_keys.keys import StoredKey, make_key
+from smart_router.client_keys.limits import Limit, read_limit
+from smart_router.storage.sqlite_file import Migration, make_private, migrate, transaction
+
+FILE_NAME = "clients.sqlite"
+
+LOCK_WAIT = 2.0
+"""Seconds to wait for another process's transaction; they take milliseconds."""
+
+
+def create_tables(db: sqlite3.Connection) -> None:
+    """Version 1. Times are unix seconds, `models` and `limits` JSON lists of texts.
+
+    `uid` names a client's counts: one that is removed and added again starts with none. `ends` is when a
+    replaced key is no longer taken.
+    """
+    db.execute(
+        """CREATE TABLE clients (
+            name TEXT PRIMARY KEY, uid TEXT NOT NULL, tag TEXT, models TEXT NOT NULL, limits TEXT NOT NULL,
+            on_limit TEXT NOT NULL, admin INTEGER NOT NULL, created REAL NOT NULL, expires REAL, revoked REAL
+        ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE keys (
+            id TEXT PRIMARY KEY, client TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,
+            created REAL NOT NULL, ends REAL
+        ) STRICT"""
+    )
+    db.execute("CREATE TABLE tags (name TEXT PRIMARY KEY, limits TEXT NOT NULL) STRICT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+"""Step n makes version n + 1 of version n. Released steps are never changed."""
+
+
+class ClientsError(Exception):
+    """A change that cannot be made, such as to add a client that exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A client's rights and limits as they are stored; see `Client`. None means as before, an empty tag
+    no tag, and an infinite time never."""
+
+    tag: str | None = None
+    models: tuple[str, ...] | None = None
+    limits: tuple[Limit, ...] | None = None
+    on_limit: OnLimit | None = None
+    admin: bool | None = None
+    expires: float | None = None
+
+    def columns(self) -> dict[str, object]:
+        """The columns that are given."""
+        limits = None if self.limits is None else _json(map(str, self.limits))
+        models = None if self.models is None else _json(self.models)
+        values = {
+            "tag": self.tag, "models": models, "limits": limits, "on_limit": self.on_limit,
+            "admin": None if self.admin is None else int(self.admin), "expires": self.expires,
+        }  # fmt: skip
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClient:
+    """A client and its keys, newest first. Times are unix seconds."""
+
+    client: Client
+    created: float
+    revoked: float | None
+    keys: tuple[StoredKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The file's content: clients by name, limits of tags by name."""
+
+    clients: Mapping[str, StoredClient] = field(default_factory=dict)
+    tags: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+
+
+class ClientFile:
+    """The file, opened to be changed; it is made if there is none. `now` is unix seconds.
+
+    Raises sqlite3.Error, OSError or NewerFileError when the file cannot be used.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def read(self) -> Stored:
+        """Return all clients and tags."""
+        return read(self._db)
+
+    def add(self, name: str, settings: Settings, now: float) -> SecretStr:
+        """Add a client and return its key, which is stored nowhere. A revoked client is replaced.
+
+        Raises ClientsError.
+        """
+        with transaction(self._db):
+            row = self._db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
+            if row is not None and row[0] is None:
+                raise ClientsError(
+                    f"the client {name} exists: `clients change` changes it, `clients rotate` its key"
+                )
+            self._remove(name)
+            self._db.execute(
+                "INSERT INTO clients (name, uid, models, limits, on_limit, admin, created)"
+                " VALUES (?, ?, '[]', '[]', 'refuse', 0, ?)",
+                (name, uuid.uuid4().hex, now),
+            )
+            self._set(name, settings)
+            return self._new_key(name, now)
+
+    def change(self, name: str, settings: Settings) -> None:
+        """Change what a client may do. Raises ClientsError."""
+        with transaction(self._db):
+            self._known(name)
+            self._set(name, settings)
+
+    def rotate(self, name: str, grace: float, now: float) -> SecretStr:
+        """Return a new key; the client's others end after `grace` seconds. Raises ClientsError."""
+        with transaction(self._db):
+            self._known(name)
+            self._db.execute(
+                "UPDATE keys SET ends = ? WHERE client = ? AND (ends IS NULL OR ends > ?)",
+                (now + grace, name, now + grace),
+            )
+            return self._new_key(name, now)
+
+    def revoke(self, name: str, now: float) -> None:
+        """Refuse a client's keys from now on. Raises ClientsError."""
+        with transaction(self._db):
+            self._known(name)
+            self._db.execute("UPDATE clients SET revoked = ? WHERE name = ?", (now, name))
+
+    def set_tag(self, tag: str, limits: Sequence[Limit]) -> None:
+        """Set a tag's limits; none removes them."""
+        with transaction(self._db):
+            self._db.execute("DELETE FROM tags WHERE name = ?", (tag,))
+            if limits:
+                self._db.execute("INSERT INTO tags VALUES (?, ?)", (tag, _json(map(str, limits))))
+
+    def _known(self, name: str) -> None:
+        row = self._db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise ClientsError(f"there is no client {name}: see `smart-router clients list`")
+        if row[0] is not None:
+            raise ClientsError(
+                f"the client {name} is revoked: `smart-router clients add {name}` makes it anew"
+            )
+
+    def _set(self, name: str, settings: Settings) -> None:
+        for column, value in settings.columns().items():
+            self._db.execute(f"UPDATE clients SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
+
+    def _new_key(self, name: str, now: float) -> SecretStr:
+        secret, key = make_key(name, now)
+        self._db.execute(
+            "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+            (key.id, name, key.salt, key.digest, key.created, key.ends),
+        )
+        return secret
+
+    def _remove(self, name: str) -> None:
+        for table, column in (("clients", "name"), ("keys", "client")):
+            self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[ClientFile]:
+    """Open the file to change it. Raises sqlite3.Error, OSError and NewerFileError."""
+    path = folder.absolute() / FILE_NAME
+    make_private(path)
+    with closing(connect(path)) as db:
+        migrate(db, MIGRATIONS)
+        yield ClientFile(db)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the existing file."""
+    db = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # a revoked key stays revoked
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def read(db: sqlite3.Connection) -> Stored:
+    """Return the content of the file."""
+    tags = {name: _limits(limits) for name, limits in db.execute("SELECT name, limits FROM tags")}
+    keys: dict[str, list[StoredKey]] = {}
+    for id_, name, salt, digest, created, ends in db.execute(
+        "SELECT id, client, salt, digest, created, ends FROM keys ORDER BY created DESC, rowid DESC"
+    ):
+        keys.setdefault(name, []).append(StoredKey(id_, name, salt, digest, created, ends))
+    clients = {}
+    for name, uid, tag, models, limits, on_limit, admin, created, expires, revoked in db.execute(
+        "SELECT name, uid, tag, models, limits, on_limit, admin, created, expires, revoked"
+        " FROM clients ORDER BY name"
+    ):
+        own, shared = (
+            allotments(f"client:{uid}", _limits(limits)),
+            allotments(f"tag:{tag}", tags.get(tag, ())),
+        )
+        client = Client(
+            name, bool(admin), tuple(from_json(models)), tag or None, (*own, *shared), on_limit,
+            None if expires == inf else expires,
+        )  # fmt: skip
+        clients[name] = StoredClient(client, created, revoked, tuple(keys.get(name, ())))
+    return Stored(clients, tags)
+
+
+def _limits(text: str) -> tuple[Limit, ...]:
+    return tuple(map(read_limit, from_json(text)))
+
+
+def _json(texts: object) -> str:
+    return to_json(list(texts)).decode()  # type: ignore[call-overload]

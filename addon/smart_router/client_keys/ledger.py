@@ -1,0 +1,131 @@
+"""Reserves estimates of clients' limits for running requests, and settles them by what was used.
+
+A request reserves an estimate when it starts, and what it used takes the estimate's place when it ends. A
+reservation counts as used at once, for all processes that share the counters: however many requests run, the
+sum of what they may use fits the limit. One that is never settled, because its process was killed, stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from smart_router.client_keys.client import Allotment
+from smart_router.client_keys.counters import Counters, Use
+from smart_router.client_keys.limits import NANO, Period, shown_time
+
+WARN_FROM = 0.8
+"""Share of a limit from which on clients are warned."""
+
+Ceiling = Callable[[Allotment, Period], int]
+"""The amount of a limit that this machine may use in a window: all of it, or the slices that it has taken."""
+
+
+class Need(NamedTuple):
+    """A request's need of a limit: it is refused if not even `least` is left, and gets `most` at most."""
+
+    least: int
+    most: int
+
+
+@dataclass(slots=True)
+class Share:
+    """One request's reservation of one limit, and the amount that others had used before it."""
+
+    allotment: Allotment
+    period: Period
+    held: int = 0
+    before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A limit at a time: `used` includes what running requests have reserved."""
+
+    allotment: Allotment
+    period: Period
+    used: int
+
+    @property
+    def part(self) -> float:
+        """The used part, 1 for all."""
+        return self.used / self.allotment.limit.amount
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: money in USD."""
+        limit = self.allotment.limit
+        amounts: dict[str, float] = {
+            "amount": limit.amount,
+            "used": self.used,
+            "left": max(0, limit.amount - self.used),
+        }
+        if limit.unit == "USD":
+            amounts = {name: amount / NANO for name, amount in amounts.items()}
+        return {
+            "limit": str(limit),
+            "tag": self.allotment.tag,
+            "unit": limit.unit,
+            "window": limit.window,
+            **amounts,
+            "began_at": shown_time(self.period.start) if self.period.end else None,
+            "resets_at": shown_time(self.period.end),
+        }
+
+
+class Ledger:
+    """Reserves and settles. Times are unix seconds. Any thread may use it."""
+
+    def __init__(
+        self, counters: Counters, ceiling: Ceiling = lambda allotment, _: allotment.limit.amount
+    ) -> None:
+        self.counters = counters
+        self.ceiling = ceiling
+        self._held: Counter[bytes] = Counter()
+
+    def open(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
+        """Return what a request that starts now has reserved: nothing, of the current windows."""
+        return [Share(one, one.limit.period(now)) for one in allotments]
+
+    def reserve(self, shares: Sequence[Share], needs: Sequence[Need]) -> Share | None:
+        """Reserve of each limit what is needed, in place of what the request held; all or nothing.
+
+        Returns the share whose limit lacks it, None if all is reserved.
+        """
+        add, used = self.counters.add, self.counters.used
+        with self.counters.locked():
+            for share, need in zip(shares, needs, strict=True):
+                share.before = used(share.allotment.key, share.period.start) - share.held
+                if self._left(share) < need.least:
+                    return share
+            for share, need in zip(shares, needs, strict=True):
+                more = min(need.most, self._left(share)) - share.held
+                add(Use(share.allotment.key, share.period.start, more))
+                share.held += more
+                self._held[share.allotment.key] += more
+        return None
+
+    def settle(self, shares: Iterable[Share], used: Iterable[int]) -> None:
+        """Count what a request has used in place of what it held."""
+        with self.counters.locked():
+            for share, amount in zip(shares, used, strict=True):
+                self.counters.add(Use(share.allotment.key, share.period.start, amount - share.held))
+                self._held[share.allotment.key] -= share.held
+                share.held = 0
+
+    def is_held(self, share: Share, need: Need) -> bool:
+        """Return whether a limit would suffice if this process's running requests used nothing."""
+        return self._left(share) + self._held[share.allotment.key] >= need.least
+
+    def statuses(self, allotments: Iterable[Allotment], now: float) -> list[Status]:
+        """Return how much of each limit is used."""
+        found = []
+        with self.counters.locked():
+            for one in allotments:
+                period = one.limit.period(now)
+                found.append(Status(one, period, self.counters.used(one.key, period.start)))
+        return found
+
+    def _left(self, share: Share) -> int:
+        return self.ceiling(share.allotment, share.period) - share.before
