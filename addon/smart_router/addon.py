@@ -137,7 +137,7 @@ class SmartRouter:
         connections.setLevel(logging.NOTSET)
         self._access_log.uninstall()
         replay.uninstall()
-        self._life.stop()
+        self._life.stop(self.serving)
 
     def running_requests(self) -> list[Running]:
         """The requests in progress, the longest running first."""

@@ -43,6 +43,7 @@ class Lifecycle:
     def start(self, handler: RequestHandler) -> None:
         """Read config and credentials, and watch the config file from now on. Raises OptionsError."""
         runtime = self.runtime or self._open(handler)
+        handler.watcher.open()
         _log_start(runtime)  # before `settle` reopens the sockets, which then have no address for a moment
         watch = Watch(handler.claims, refresh, self._estimate)
         on_loopback = ctx.options.listen_host == LOOPBACK
@@ -58,8 +59,9 @@ class Lifecycle:
         if self._opened_at != _paths():  # a reload of the script names all options as updated
             self._open(handler)
 
-    def stop(self) -> None:
+    def stop(self, handler: RequestHandler) -> None:
         """Stop watching, and write what is not on disk yet."""
+        handler.watcher.close()
         for task in self._tasks:
             task.cancel()
         if self.runtime is not None:

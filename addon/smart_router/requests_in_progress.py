@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Wait
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.routing.decision import Candidate
+from smart_router.routing.requirements import CHARACTERS_PER_TOKEN
 
 Phase = Literal[
     "preparing",
@@ -41,7 +43,9 @@ class Running:
 
     `model` is what the client asked for, `attempt` the number of the current or last attempt (0 before the
     first). `since` is when the provider was last heard from or the phase began, `deadline` when the router
-    gives up on it (of a wait: when it ends). `received` are the bytes of the attempt's streamed answer.
+    gives up on it (of a wait: when it ends). `received` are the bytes of the attempt's streamed answer,
+    `tokens` the estimated tokens of its content, which began at `content_since`. `flow` is the client flow's
+    id, `why` the decision in a line.
     """
 
     id: str
@@ -56,13 +60,18 @@ class Running:
     since: float
     deadline: float
     received: int
+    flow: str
+    why: str
+    tokens: int
+    content_since: float | None
 
     def silent(self, now: float) -> float:
         """Seconds for which the provider has sent nothing; 0 where nothing is expected of it."""
         return max(0.0, now - self.since) if self.phase in SILENT else 0.0
 
     def to_dict(self, now: float, wall: float) -> dict[str, Any]:
-        """For JSON; `started` and `deadline` in unix seconds. `wall` is the unix time at `now`."""
+        """For JSON; points in time are unix seconds. `wall` is the unix time at `now`."""
+        ahead = wall - now
         return {
             "id": self.id,
             "client": self.client,
@@ -72,11 +81,16 @@ class Running:
             "candidate": str(self.candidate) if self.candidate else None,
             "profile": self.profile,
             "phase": self.phase,
-            "started": round(wall - (now - self.started), 3),
+            "started": round(ahead + self.started, 3),
+            "since": round(ahead + self.since, 3),
             "running_seconds": round(now - self.started, 3),
             "silent_seconds": round(self.silent(now), 3),
             "bytes_received": self.received,
-            "deadline": round(wall + self.deadline - now, 3),
+            "tokens": self.tokens,
+            "content_since": None if self.content_since is None else round(ahead + self.content_since, 3),
+            "deadline": round(ahead + self.deadline, 3),
+            "why": self.why,
+            "flow": self.flow,
         }
 
     def describe(self, now: float, wall: float) -> str:
@@ -121,6 +135,10 @@ def observe(exchange: Exchange, now: float) -> Running:
         since=since,
         deadline=min(deadline, latest),
         received=known.captured.size if known else 0,
+        flow=exchange.client_flow.id,
+        why=decision.why,
+        tokens=known.measurements.characters // CHARACTERS_PER_TOKEN if known else 0,
+        content_since=known.measurements.first_content if known else None,
     )
 
 
@@ -149,6 +167,12 @@ def running(claims: Claims, now: float) -> list[Running]:
     """The requests in progress, the longest running first."""
     found = [observe(claim.exchange, now) for claim in claims if claim.exchange is not None]
     return sorted(found, key=lambda one: one.started)
+
+
+def listed(claims: Claims, now: float, wall: float) -> list[dict[str, Any]]:
+    """The requests in progress for JSON, with this process's id. `wall` is the unix time at `now`."""
+    pid = os.getpid()
+    return [one.to_dict(now, wall) | {"pid": pid} for one in running(claims, now)]
 
 
 def count_running(claims: Iterable[Claim]) -> int:

@@ -17,10 +17,9 @@ from click.testing import CliRunner, Result
 from smart_router.cli.main import main
 from smart_router.stats.database import StatsDatabase
 from smart_router.stats.formatting import count, dollars, share, span
-from smart_router.stats.page import report_page
 from smart_router.stats.report import DIMENSIONS
 from smart_router.stats.tables import COLUMNS
-from tests.stats.records import LUNA, NOON, attempt, decision, many, request
+from tests.stats.records import many
 
 Run = Callable[..., Result]
 
@@ -104,12 +103,12 @@ class _Page(HTMLParser):
             self._rows = self.tables[str(named["id"])] = []
         elif tag == "tr":
             self._rows.append([])
-        elif named.get("class") == "card":
+        elif tag == "div" and str(named.get("class")).split()[0] == "card":
             self._card = str(named["id"])
         self._tag = tag
 
     def handle_data(self, data: str) -> None:
-        if self._tag == "td":
+        if self._tag in ("td", "th"):
             self._rows[-1].append(data)
         elif self._tag == "b":
             self.cards[self._card] = data
@@ -146,20 +145,3 @@ def test_the_page_in_a_browser_shows_the_figures_of_the_json(run: Run, tmp_path:
         _, *rows = page.tables[f"by-{name}"]
         expected = [[row["name"], *(column.show(row) for column in COLUMNS)] for row in report["by"][name]]
         assert rows == expected
-
-
-def test_the_page_is_self_contained(run: Run) -> None:
-    page = report_page(figures(run))
-    assert not re.search(r"(?:src|href)=|url\(|@import|<script|https?://", page)
-    assert "default-src 'none'" in page
-
-
-def test_names_cannot_break_out_of_the_page(tmp_path: Path, run: Run) -> None:
-    name = '<script>alert("1")</script>'
-    evil = LUNA.__class__("openrouter", name)
-    database = StatsDatabase(tmp_path, "run")
-    database.write([request(attempt(evil), decision=decision(name, None, evil), time=NOON)], 1, 0)
-    database.close()
-    page = report_page(figures(run))
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page

@@ -115,6 +115,9 @@ ROWS = (
     Endpoint("stats", ("/router/stats",), answer=local_answers.stats),
     Endpoint("running", ("/router/running",), answer=local_answers.running_requests),
     Endpoint("metrics", ("/metrics",), answer=local_answers.metrics),
+    Endpoint("page", ("/router",), answer=local_answers.page),
+    Endpoint("page file", ("/router/page/{file}",), answer=local_answers.page_file, public=True),
+    Endpoint("events", ("/router/events",), answer=local_answers.events),
 )
 
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")

@@ -35,7 +35,7 @@ from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import INTERNAL, refuse
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception, provider_at
-from smart_router.api.local_answers import LocalRequest
+from smart_router.api.local_answers import Given, LocalRequest
 from smart_router.api.own_login import find_own_login
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.own_login import OwnLogin
@@ -45,8 +45,10 @@ from smart_router.config import Config
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.native import NATIVE_HEADERS
 from smart_router.errors import ClientError
+from smart_router.live.watcher import Watcher
 from smart_router.providers.registry import PROVIDERS
 from smart_router.proxy.claims import Claim, Claims
+from smart_router.proxy.event_stream import event_head
 from smart_router.proxy.replay import REPLAYED
 from smart_router.runtime import Runtime, request_id
 
@@ -93,6 +95,7 @@ class RequestHandler:
         self.marks = marks
         self.router: Runtime | None = None
         self.rules = Rules()
+        self.watcher = Watcher(claims)
         self._guesses = Guesses()
 
     def should_claim(self, flow: http.HTTPFlow) -> bool:
@@ -231,7 +234,8 @@ class RequestHandler:
                 if found
                 else None
             )
-            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
+            reads = flow.request.method in endpoints.READ
+            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own, reads=reads)
             if isinstance(target, Target) and flow.request.method == "OPTIONS" and claim.origin:
                 flow.response = preflight(target.endpoint.methods)
                 return None
@@ -263,12 +267,19 @@ class RequestHandler:
         assert endpoint.answer is not None
         sent = flow.request
         local = LocalRequest(
-            router, self.claims, parameters, claim.brief, sent.method, claim.client, sent.headers
+            router,
+            self.claims,
+            parameters,
+            claim.brief,
+            sent.method,
+            claim.client,
+            sent.headers,
+            self.watcher,
         )
         answer = endpoint.answer(local)
-        if not isinstance(answer, http.Response):
-            return _respond_later(flow, answer)
-        flow.response = answer
+        if isinstance(answer, Awaitable):
+            return _give_later(flow, claim, answer)
+        _give(flow, claim, answer)
         return None
 
     def _route(
@@ -322,8 +333,21 @@ async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim)
     claim.credential = await replay_credential.lend(router, flow)
 
 
-async def _respond_later(flow: http.HTTPFlow, answer: Awaitable[http.Response]) -> None:
-    flow.response = await answer
+async def _give_later(flow: http.HTTPFlow, claim: Claim, answer: Awaitable[Given]) -> None:
+    _give(flow, claim, await answer)
+
+
+def _give(flow: http.HTTPFlow, claim: Claim, answer: Given) -> None:
+    """Respond, or leave the response to the stream, which asks for events; a replay gets the first ones."""
+    if isinstance(answer, http.Response):
+        flow.response = answer
+    elif flow.is_replay:
+        flow.response = event_head("")
+        flow.response.stream = False
+        flow.response.content = answer.take(time.monotonic(), 0) or b""
+        answer.close()
+    else:
+        claim.events = answer
 
 
 def _address(flow: http.HTTPFlow) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,8 +15,12 @@ from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.client import Client
 from smart_router.config import Config
+from smart_router.errors import ClientError
+from smart_router.live.page import FILES, HEADERS, live_page
+from smart_router.live.watcher import Watcher
 from smart_router.proxy.claims import Claims
-from smart_router.requests_in_progress import count_running, running
+from smart_router.proxy.event_stream import EventSource, event_head
+from smart_router.requests_in_progress import count_running, listed
 from smart_router.runtime import Runtime
 from smart_router.stats.metrics import exposition
 
@@ -32,9 +35,13 @@ class LocalRequest(NamedTuple):
     method: str
     client: Client | None
     headers: Mapping[str, str]
+    watcher: Watcher
 
 
-LocalAnswer = Callable[[LocalRequest], http.Response | Awaitable[http.Response]]
+Given = http.Response | EventSource
+"""A whole response, or what makes the events of one."""
+
+LocalAnswer = Callable[[LocalRequest], Given | Awaitable[Given]]
 """Answers a request. Raises ClientError."""
 
 
@@ -72,9 +79,27 @@ async def stats(request: LocalRequest) -> http.Response:
 
 def running_requests(request: LocalRequest) -> http.Response:
     """`/router/running`: the requests in progress in this process, the longest running first."""
-    now, wall, pid = time.monotonic(), time.time(), os.getpid()
-    found = [one.to_dict(now, wall) | {"pid": pid} for one in running(request.claims, now)]
-    return json_response(200, {"running": found})
+    return json_response(200, {"running": listed(request.claims, time.monotonic(), time.time())})
+
+
+def page(request: LocalRequest) -> http.Response:
+    """`/router`: the live page"""
+    return http.Response.make(200, live_page(), HEADERS | {"content-type": "text/html; charset=utf-8"})
+
+
+def page_file(request: LocalRequest) -> http.Response:
+    """`/router/page/{file}`: a part of the live page, which is the same for everybody"""
+    found = FILES.get(request.parameters["file"])
+    if found is None:
+        raise ClientError(404, "the live page has no such file", code="not_found")
+    return http.Response.make(200, found.read(), HEADERS | {"content-type": found.content_type})
+
+
+async def events(request: LocalRequest) -> Given:
+    """`/router/events`: a snapshot of what the live page shows, then its changes"""
+    if request.method == "HEAD":
+        return event_head("")
+    return await request.watcher.watch(request.runtime, request.headers.get("last-event-id", ""))
 
 
 def metrics(request: LocalRequest) -> http.Response:

@@ -14,12 +14,16 @@ from typing import Any
 import click
 from pydantic_core import to_json
 
+from smart_router import __version__
 from smart_router.paths import state_path
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.report import build_report
 from smart_router.stats.since import read_since
 from smart_router.storage.sqlite_file import NewerFileError
+
+MOST_RECENT = 200
+"""Requests that a report lists, the latest."""
 
 FOLLOW_EVERY = 0.5
 """Seconds between checks for new rows."""
@@ -67,9 +71,16 @@ def stats(since: float, as_json: bool) -> None:
 )
 def report(since: float, output: Path) -> None:
     """Write the statistics as one HTML page with charts that opens offline."""
-    from smart_router.stats.page import report_page
+    from smart_router.live.page import report_page
+    from smart_router.stats.recent import recent_requests
 
-    output.write_text(report_page(_report(since)), "utf-8")
+    with _reading() as db:
+        state = {
+            "router": {"version": __version__},
+            "figures": build_report(db, since, time.time()),
+            "recent": recent_requests(db, MOST_RECENT, since=since)[::-1],
+        }
+    output.write_text(report_page(state), "utf-8")
     click.echo(output)
 
 

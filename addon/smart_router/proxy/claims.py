@@ -17,6 +17,7 @@ from smart_router.attempts.client_limits import ClientLimits, UploadBudget
 from smart_router.attempts.exchange import Exchange
 from smart_router.client_keys.client import Client
 from smart_router.errors import ClientError
+from smart_router.proxy.event_stream import EventSource
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +28,8 @@ class Claim:
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
     the answer, `client` whose router key was shown. `brief` says that the client may see
     no details of the router. `credential` are headers that a replayed attempt is lent at send time.
-    `refusal` is the error for a request whose body is not read to its end.
+    `refusal` is the error for a request whose body is not read to its end, `events` makes a local answer that
+    has no end.
     """
 
     exchange: Exchange | None = None
@@ -37,6 +39,7 @@ class Claim:
     client: Client | None = None
     brief: bool = False
     credential: Mapping[str, SecretStr] = field(default_factory=dict)
+    events: EventSource | None = None
 
     @property
     def client_name(self) -> str | None:

@@ -92,7 +92,7 @@ class RoutedLayer(DeadlineLayer):
         if isinstance(event, events.Wakeup) and event.command in self.timers:
             del self.timers[event.command]
             for stream_id, stream in list(self.streams.items()):
-                if isinstance(stream, RoutedStream) and stream.routed:
+                if isinstance(stream, RoutedStream) and stream.timed:
                     yield from self.event_to_child(stream, Tick(stream_id))
             return
         yield from super()._handle_event(event)

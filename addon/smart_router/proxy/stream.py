@@ -6,6 +6,7 @@ until content is sent. A stream that was not claimed behaves like mitmproxy's ow
 
 One thing at a time: `routed` is False until the request is complete; then either `attempt` runs or the next
 one is waited for until `wait_until`; then the stream has ended. Events of any other attempt are ignored.
+A stream that is `timed` gets the ticks of its connection's timers.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import ClientError, UpstreamError
+from smart_router.proxy.event_stream import EventAnswer
 from smart_router.proxy.messages import (
     AttemptEvent,
     CancelAttempt,
@@ -62,6 +64,7 @@ class RoutedStream(SocketStream):
     """An `HttpStream` whose claimed requests are answered through attempts."""
 
     routed: bool = False
+    timed: bool = False
     exchange: Exchange
     answer: Answer
     attempt: Attempt | None = None
@@ -81,8 +84,13 @@ class RoutedStream(SocketStream):
         """Send a complete, claimed request to attempts instead of the nominal upstream."""
         exchange = self.claims.exchange(self.flow)
         if exchange is None:
-            return (yield from super().make_server_connection())
-        self.routed = True
+            claim = self.claims.get(self.flow)
+            if claim is None or claim.events is None:
+                return (yield from super().make_server_connection())
+            self.timed = True
+            yield from EventAnswer(self, claim.events).begin()
+            return False
+        self.routed = self.timed = True
         self.exchange = exchange
         self.answer = Answer(exchange)
         self.keep_alive_at = exchange.started + exchange.limits.hold_head

@@ -34,6 +34,11 @@ class SharedRequestHandler(RequestHandler):
     def __init__(self, claims: Claims, marks: Marks, view: View) -> None:
         super().__init__(claims, marks)
         self._view = view
+        self.watcher.everywhere = self._running_everywhere
+
+    async def _running_everywhere(self, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = running({"running": own}, await self._view())["running"]
+        return found
 
     def _serve(self, flow: http.HTTPFlow, claim: Claim) -> Awaitable[None] | None:
         rest = super()._serve(flow, claim)

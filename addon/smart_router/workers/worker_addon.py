@@ -139,6 +139,7 @@ class WorkerAddon:
     def _leave(self, grace: float) -> None:
         if not self.leaving:
             self.leaving = True
+            self._addon.serving.watcher.close()
             self._start(self._end(grace))
 
     async def _end(self, grace: float) -> None:

@@ -1,0 +1,1 @@
+"""The live page at `/router`: what it shows, its events, and its files."""

@@ -1,0 +1,59 @@
+// Elements from plain values. Text is only ever set as text: names in it come from clients.
+
+const SVG = "http://www.w3.org/2000/svg";
+const DRAWN = new Set(["svg", "g", "rect", "line", "circle", "text", "title", "path"]);
+
+// h("td.num", {title: "…"}, "text", element, …): `null` and `false` are left out.
+export function h(name, attributes = {}, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  if (classes.length) element.setAttribute("class", classes.join(" "));
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value != null && value !== false) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child != null && child !== false));
+  return element;
+}
+
+export function $(id) {
+  return document.getElementById(id);
+}
+
+export function body(id) {
+  return $(id).querySelector(".body");
+}
+
+export function show(id, visible) {
+  $(id).hidden = !visible;
+}
+
+// Sets text only where it differs: a page that is left open changes thousands of times.
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// A table whose head is `headings`: [text, class] or text.
+export function table(id, caption, headings) {
+  const head = headings.map((one) => (Array.isArray(one) ? h(`th.${one[1]}`, { scope: "col" }, one[0]) : h("th", { scope: "col" }, one)));
+  return h("table", { id }, h("caption.unseen", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody"));
+}
+
+// Makes the children of `parent` those of `items`, in order: kept by key, made by `make`, brought up to date by
+// `update`. Elements that are not among the items go.
+export function keep(parent, items, key, make, update = () => {}) {
+  const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const name = String(key(item));
+    let element = known.get(name);
+    known.delete(name);
+    if (!element) {
+      element = make(item);
+      element.dataset.key = name;
+    }
+    update(element, item);
+    if (element === place) place = place.nextElementSibling;
+    else parent.insertBefore(element, place);
+  }
+  for (const gone of known.values()) gone.remove();
+}
