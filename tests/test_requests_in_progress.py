@@ -156,8 +156,13 @@ def test_json_has_unix_times() -> None:
         "profile": "a:env",
         "phase": "streaming",
         "started": WALL - 5,
+        "since": WALL - 5,
         "running_seconds": 5.0,
         "silent_seconds": 5.0,
         "bytes_received": len(CONTENT),
+        "tokens": 0,
+        "content_since": pytest.approx(WALL - 5, abs=0.1),
         "deadline": WALL + 115,
+        "why": "SIMPLE; first of the chain",
+        "flow": found.client_flow.id,
     }
