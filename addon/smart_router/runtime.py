@@ -17,6 +17,7 @@ from mitmproxy import http
 
 from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
+from smart_router.attempts.lesson_file import NAME as LESSONS
 from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.own_login import OwnLogin
@@ -64,7 +65,9 @@ class Runtime:
         self.responses = ResponseStore()
         self.clients = ClientBook(state_folder, self.config.clients, required=self.config.require_keys)
         self.recording = Recording(state_folder, self.config, self.auth.has_profile)
-        self.budget, self.troubles, self.lessons = RetryBudget(), Troubles(), Lessons()
+        self.budget, self.troubles = RetryBudget(), Troubles()
+        self.lessons = Lessons(state_folder / LESSONS)
+        self.lessons.look(self.started)
         self.services = self._services()
         self.limits = Limits()
         self.cluster = self._join(state_folder)

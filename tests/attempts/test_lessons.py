@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import stat
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted
-from smart_router.attempts.lessons import KEPT, MOST, MOST_REPAIRS, Lessons
+from smart_router.attempts.lesson_file import MOST, Lesson, keep_lessons, read_lessons
+from smart_router.attempts.lessons import KEPT, MOST_REPAIRS, Lessons
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
@@ -90,6 +94,44 @@ def test_a_native_request_teaches_nothing() -> None:
     object.__setattr__(step.call, "native", True)
     one.failed(refuses("top_p"), 0.0)
     assert isinstance(one.next_step(0.0), Exhausted)
+
+
+def test_lessons_are_kept_in_a_file_for_other_workers_and_the_next_start(tmp_path: Path) -> None:
+    file, model = tmp_path / "state" / "lessons.json", Candidate("a", "m")
+    one = start("a/m", top_p=1)
+    one.next_step(0.0)
+    first, second = Lessons(file, lambda: 1_000_000.0), Lessons(file, lambda: 1_000_050.0)
+    first.learn(one.attempts, refuses("top_p"), one.request, 100.0)
+    for thread in threading.enumerate():
+        if thread.name == "lessons":
+            thread.join(5)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    second.look(7.0)
+    assert second.amend(model, ModelRules(), 7.0 + KEPT - 60).dropped == {"top_p"}
+    assert second.notes(model) == ("learned dropped = top_p",)
+    assert second.amend(model, ModelRules(), 7.0 + KEPT - 40) == ModelRules()
+    assert read_lessons(file, 1_000_000.0 + KEPT) == {}
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"a/m": 1}', '{"a/m": {"changes": {"wire": 1}, "until": 9e9}}']
+)
+def test_a_damaged_file_of_lessons_is_none_and_is_written_anew(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "lessons.json"
+    file.write_text(content)
+    assert read_lessons(file, 1.0) == {}
+    lesson = Lesson({"wire": "responses", "dropped": frozenset({"stop"}), "nearest": {"max": "high"}}, 2.0)
+    keep_lessons(file, {"a/m": lesson}, 1.0)
+    keep_lessons(file, {"b/m": lesson}, 1.0)
+    assert read_lessons(file, 1.0) == {"a/m": lesson, "b/m": lesson}
+
+
+def test_a_file_that_cannot_be_written_costs_a_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    keep_lessons(tmp_path / "file" / "lessons.json", {"a/m": Lesson({"wire": "chat"}, 2.0)}, 1.0)
+    assert "cannot be written" in caplog.text
 
 
 def test_lessons_end_after_a_day_and_their_number_is_bounded() -> None:

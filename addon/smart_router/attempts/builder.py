@@ -81,7 +81,7 @@ class AttemptBuilder:
             captured=CapturedBody(limits.keep_body),
             max_answer=limits.max_answer,
             of_login=profile.login is not None,
-            notes=outgoing.notes,
+            notes=outgoing.notes + exchange.services.lessons.notes(candidate),
         )
 
     def _call(

@@ -1,27 +1,29 @@
-"""Rules learned from providers' refusals, kept for a day in this process."""
+"""Rules learned from providers' refusals, kept for a day, and shared with other workers by a file."""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.lesson_file import MOST, Lesson, keep_lessons, read_lessons
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.lessons import in_words, read_lesson
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
+from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
 
 logger = logging.getLogger(__name__)
 
 KEPT = 86_400.0
 """Seconds that a lesson is kept: vendors change their models, and mend their mistakes."""
-
-MOST = 1_000
-"""Models with lessons; model ids come from clients, so there must be an end."""
 
 MOST_REPAIRS = 3
 """Attempts of one request that are repeated with what their refusal taught: a 400 names one thing."""
@@ -33,11 +35,39 @@ class _Learned:
     until: float
 
 
-class Lessons:
-    """What refusals have taught about models. Times are monotonic seconds."""
+_NO_SUCH_PATH = (404, 405, 501)
 
-    def __init__(self) -> None:
+
+class Lessons:
+    """What refusals have taught about models. Times are monotonic seconds; `wall` gives unix seconds.
+
+    Without a `file` it is known in this process only.
+    """
+
+    def __init__(self, file: Path | None = None, wall: Callable[[], float] = time.time) -> None:
         self._learned: OrderedDict[Candidate, _Learned] = OrderedDict()
+        self._file = file
+        self._wall = wall
+        self._seen: tuple[int, int] | None = None
+
+    def look(self, now: float) -> None:
+        """Take over what other workers have written to the file."""
+        seen = _state_of(self._file)
+        if self._file is None or seen == self._seen:
+            return
+        self._seen = seen
+        lead = self._wall() - now
+        for model, lesson in read_lessons(self._file, self._wall()).items():
+            provider, _, id_ = model.partition("/")
+            candidate, until = Candidate(provider, id_), lesson.until - lead
+            known = self._learned.get(candidate)
+            if known is None or known.until < until:
+                self._learned[candidate] = _Learned(dict(lesson.changes), until)
+
+    def notes(self, candidate: Candidate) -> tuple[str, ...]:
+        """Return what was learned about a model in words, for the decision's explanation."""
+        learned = self._learned.get(candidate) if self._learned else None
+        return (f"learned {in_words(learned.changes)}",) if learned else ()
 
     def amend(self, candidate: Candidate, rules: ModelRules, now: float) -> ModelRules:
         """Return a model's rules with what was learned about it."""
@@ -57,9 +87,12 @@ class Lessons:
         A request that passed untranslated is not fitted to rules, and teaches none.
         """
         attempt = attempts[-1]
-        if attempt.call.native or not (changes := read_lesson(error, request, attempt.call.rules)):
-            return False
+        changes = {} if attempt.call.native else read_lesson(error, request, attempt.call.rules)
         if "wire" in changes and attempt.provider.responses is None:
+            return False
+        if _lacks_responses(attempt, error):
+            changes = {"wire": "chat_only"}
+        if not changes:
             return False
         attempt.lesson = in_words(changes)
         candidate = attempt.candidate
@@ -72,4 +105,34 @@ class Lessons:
         self._learned[candidate] = learned
         if len(self._learned) > MOST:
             self._learned.popitem(last=False)
+        self._keep(candidate, learned)
         return sum(bool(one.lesson) for one in attempts) <= MOST_REPAIRS
+
+    def _keep(self, candidate: Candidate, learned: _Learned) -> None:
+        """Write a lesson to the file; no request waits for the disk."""
+        if self._file is not None:
+            now = self._wall()
+            lesson = {str(candidate): Lesson(dict(learned.changes), now + KEPT)}
+            writing = (self._file, lesson, now)
+            threading.Thread(target=keep_lessons, args=writing, name="lessons", daemon=True).start()
+
+
+def _lacks_responses(attempt: Attempt, error: UpstreamError) -> bool:
+    """Return whether a gateway in the vendor's place has no Responses API, but chat completions."""
+    provider, response = attempt.provider, attempt.flow.response
+    official = PROVIDERS.get(provider.id)
+    return (
+        attempt.dialect is provider.responses
+        and error.kind == "server"
+        and response is not None
+        and response.status_code in _NO_SUCH_PATH
+        and (official is None or official.base_url != provider.base_url)
+    )
+
+
+def _state_of(file: Path | None) -> tuple[int, int] | None:
+    try:
+        found = file.stat() if file else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ino) if found else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,7 +14,10 @@ from pydantic_core import to_json, to_jsonable_python
 from rich.console import Console
 from rich.table import Column, Table
 
-from smart_router.config import Config, config_path, load_config
+from smart_router.attempts.lesson_file import NAME as LESSONS
+from smart_router.attempts.lesson_file import read_lessons
+from smart_router.config import Config, config_path, load_config, state_path
+from smart_router.dialects.lessons import in_words
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.catalogue import rows_of, rules_for
 from smart_router.routing.decision import Candidate
@@ -42,13 +47,15 @@ def models(context: click.Context, as_json: bool) -> None:
 def show(model: str, as_json: bool) -> None:
     """Show a model's rules, and the rows of the catalogue that they are from, with their sources.
 
-    What a running router learned from refusals is not here: see its log and the comments of its flows.
+    Also what the router learned from the provider's refusals; it forgets that after a day.
     """
     config = load_config(config_path(os.environ), os.environ)
     found = resolve(model, config.providers, lambda _: True, config.routing.provider_order)
     rules, rows = _rules(found, config), _rows(found)
+    learned = read_lessons(state_path(os.environ) / LESSONS, time.time()).get(str(found))
     if as_json:
-        click.echo(to_json({"model": str(found), "rules": rules, "rows": rows}, indent=2))
+        facts = {"model": str(found), "rules": rules, "rows": rows, "learned": learned}
+        click.echo(to_json(facts, indent=2))
         return
     click.echo(f"{found}\n")
     for name, value in rules.items():
@@ -56,6 +63,11 @@ def show(model: str, as_json: bool) -> None:
     click.echo("\nfrom these rows of the catalogue, of which the last one counts:")
     for row_id, source in rows.items():
         click.echo(f"  {row_id}: {source}")
+    if learned:
+        until = datetime.fromtimestamp(learned.until).astimezone()
+        click.echo(f"\nlearned from refusals, until {until:%Y-%m-%d %H:%M}:")
+        for name, value in learned.changes.items():
+            click.echo(f"  {in_words({name: value})}")
 
 
 def _rules(model: Candidate, config: Config) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def effort_of(request: ChatRequest, rules: ModelRules) -> str | None:
 def needs_responses(request: ChatRequest, rules: ModelRules) -> bool:
     """Return whether this request must go to `/responses`, of a provider that also has chat completions."""
     match rules.wire:
-        case "chat":
+        case "chat" | "chat_only":
             return False
         case "responses":
             return True

@@ -94,7 +94,7 @@ def read_lesson(error: UpstreamError, request: ChatRequest, rules: ModelRules) -
 
 
 def _of_wire(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
-    if not _ON_RESPONSES.search(text):
+    if rules.wire == "chat_only" or not _ON_RESPONSES.search(text):
         return {}
     if "tools" in text and request.get("tools"):
         unasked = request.get("reasoning_effort") is None

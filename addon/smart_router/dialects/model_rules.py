@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Wire = Literal["chat", "responses", "responses_for_tools"]
+Wire = Literal["chat", "chat_only", "responses", "responses_for_tools"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class ModelRules:
     Size: `max_output` and `context` are tokens, None where unknown.
 
     Abilities: `tools`, `vision`, `audio`, `files`, `json_schema`, `reasoning`. `wire` is the API to use of a
-    provider that has two: chat completions, Responses, or Responses for function tools beside reasoning.
+    provider that has two: chat completions, Responses, or Responses for function tools beside reasoning;
+    `chat_only` where the provider's server has no Responses API, even for clients that speak it.
 
     Reasoning: `thinking` is how the model is told how much to reason: not at all, by a token budget,
     adaptively with an effort, by a level, or by `reasoning_effort`. `efforts` are the values taken, empty

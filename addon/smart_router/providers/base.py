@@ -141,7 +141,7 @@ class Provider:
         """
         if asked_in == UNTRANSLATED.name:
             return UNTRANSLATED
-        responses = self.responses
+        responses = self.responses if rules.wire != "chat_only" else None
         if responses is not None and (asked_in == responses.name or needs_responses(request, rules)):
             return responses
         return self.dialect
