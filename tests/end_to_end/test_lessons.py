@@ -43,7 +43,9 @@ async def test_a_new_models_refusal_costs_one_attempt_and_no_more(router: Router
     answers = [answer.json()["choices"][0]["message"]["content"] for answer in (first, second)]
     assert answers == ["First.", "Next."]
     assert [answer.headers["x-router-attempts"] for answer in (first, second)] == ["2", "1"]
-    assert all("learned dropped = top_p/verbosity" in answer.headers["x-router-why"] for answer in (first, second))
+    assert all(
+        "learned dropped = top_p/verbosity" in answer.headers["x-router-why"] for answer in (first, second)
+    )
     sent = [request.json for request in provider.requests]
     assert ["top_p" in one for one in sent] == [True, False, False]
     assert all(one["temperature"] == 0.5 for one in sent)
