@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from mitmproxy.certs import CertStore
 
 from smart_router.cli.certs import certs
-from smart_router.cli.env import SHELLS, TRUST, env
+from smart_router.cli.env import SHELLS, env
+from smart_router.tools.proxy_variables import ADDING, REPLACING
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in TRUST:
+    for name in (*REPLACING, *ADDING):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -69,7 +70,7 @@ def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     args = ["check", program, "--confdir", str(confdir)]
     result = CliRunner().invoke(certs, args)
     assert result.exit_code == 1 and "does not: " in result.output
-    for name in TRUST:
+    for name in (*REPLACING, *ADDING):
         monkeypatch.setenv(name, str(confdir / "mitmproxy-ca-cert.pem"))
     result = CliRunner().invoke(certs, args)
     assert result.exit_code == 0, result.output

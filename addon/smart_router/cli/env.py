@@ -8,14 +8,7 @@ from pathlib import Path
 
 import click
 
-CONFDIR = "~/.mitmproxy"
-"""mitmproxy's default `confdir`."""
-
-CA_FILE = "mitmproxy-ca-cert.pem"
-
-TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
-"""OpenSSL, Go and httpx; requests; curl; git; Node. All except Node's replace the usual authorities, which is
-right behind a proxy that signs every certificate itself."""
+from smart_router.tools.proxy_variables import CA_FILE, CONFDIR, proxy_variables, trust_variables
 
 SHELLS = {
     "sh": lambda name, value: f"export {name}={shlex.quote(value)}",
@@ -40,13 +33,6 @@ def find_ca(confdir: Path) -> Path:
     return path
 
 
-def variables(ca_file: Path, proxy: str) -> dict[str, str]:
-    """Return names and values. Lower-case names are included because curl reads only `http_proxy`."""
-    proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), proxy)
-    local = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
-    return {**proxies, **local, "NODE_USE_ENV_PROXY": "1", **{name: str(ca_file) for name in TRUST}}
-
-
 @click.command()
 @click.option("--proxy", default="http://127.0.0.1:8080", show_default=True, help="Where the router listens.")
 @click.option("--shell", type=click.Choice(list(SHELLS)), default="sh", show_default=True)
@@ -56,5 +42,5 @@ def env(proxy: str, shell: str, confdir: Path) -> None:
 
     For a router in regular mode. They affect only this shell; nothing else on the machine trusts the CA.
     """
-    for name, value in variables(find_ca(confdir), proxy).items():
+    for name, value in {**proxy_variables(proxy), **trust_variables(find_ca(confdir))}.items():
         click.echo(SHELLS[shell](name, value))

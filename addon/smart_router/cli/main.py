@@ -22,6 +22,7 @@ COMMANDS = {
     "profiles": "smart_router.cli.profiles:profiles",
     "report": "smart_router.cli.stats:report",
     "route": "smart_router.cli.route:route_command",
+    "run": "smart_router.cli.run:run",
     "script": "smart_router.cli.start:script",
     "serve": "smart_router.cli.serve:serve",
     "start": "smart_router.cli.start:start",

@@ -1,0 +1,1 @@
+"""Coding tools: the variables, arguments and files that make them use the router."""

@@ -1,0 +1,192 @@
+"""Variables and arguments that make one process of a tool use the router: what `smart-router run` gives it.
+
+`tests/clients/` runs the tools of the table. Sources: the tools' documentation and programs, November 2026
+(Claude Code 2.1: "LLM gateway configuration"; Codex 0.171: "config.md"; gemini-cli 0.61: "configuration.md";
+opencode 1.18: "Config"; qwen-code 0.24: "settings.md"; aider: "OpenAI compatible APIs").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from json import dumps
+from pathlib import PurePath
+from typing import NamedTuple
+
+ANY_KEY = "unused"
+"""Shown to a router on this machine, which asks for no key; most tools do not start without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """A model's name for clients, and its limits in tokens, None where unknown."""
+
+    name: str
+    context: int | None = None
+    output: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouterAccess:
+    """A router for tools: its URL without a path, the key to show it, its virtual models.
+
+    `own_logins` are the providers for which the tool's own credential may serve (`[clients.own_login]`).
+    """
+
+    url: str
+    models: Sequence[ModelLimits] = ()
+    key: str = ANY_KEY
+    own_logins: frozenset[str] = frozenset()
+
+    def limits(self, name: str) -> ModelLimits:
+        """The limits of a model; unknown ones for a name that the router does not list."""
+        return next((one for one in self.models if one.name == name), ModelLimits(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Additions to a process: variables (None removes one), and arguments right after the program."""
+
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+
+
+AUTO, ECO, PREMIUM = "auto", "auto:eco", "auto:premium"
+
+STANDARD = "auto:standard"
+"""`auto` for tools to which that name means a choice of their own."""
+
+
+def _claude(router: RouterAccess) -> Launch:
+    # a token comes before a login, and Claude Code does not ask about it as about a key; both are a conflict
+    login = {} if "anthropic" in router.own_logins else _claude_login(router.key)
+    models = {
+        "ANTHROPIC_MODEL": AUTO,
+        "ANTHROPIC_DEFAULT_OPUS_MODEL": PREMIUM,
+        "ANTHROPIC_DEFAULT_SONNET_MODEL": AUTO,
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": ECO,
+    }
+    return Launch({"ANTHROPIC_BASE_URL": router.url, **models, **login})
+
+
+def _claude_login(key: str) -> dict[str, str | None]:
+    return {"ANTHROPIC_AUTH_TOKEN": key, "ANTHROPIC_API_KEY": None}
+
+
+CODEX_KEY = "SMART_ROUTER_KEY"
+
+
+def codex_settings(router: RouterAccess) -> dict[str, str | int | bool]:
+    """Codex's settings by dotted key."""
+    provider = "model_providers.smart-router"
+    own = bool(router.own_logins & {"openai", "openai-codex"})
+    settings: dict[str, str | int | bool] = {
+        "model": AUTO,
+        "model_provider": "smart-router",
+        f"{provider}.name": "Smart Router",
+        f"{provider}.base_url": f"{router.url}/v1",
+        f"{provider}.wire_api": "responses",
+        **({f"{provider}.requires_openai_auth": True} if own else {f"{provider}.env_key": CODEX_KEY}),
+    }
+    if context := router.limits(AUTO).context:
+        settings["model_context_window"] = context
+    return settings
+
+
+def _codex(router: RouterAccess) -> Launch:
+    settings = [
+        arg for key, value in codex_settings(router).items() for arg in ("-c", f"{key}={dumps(value)}")
+    ]
+    return Launch({CODEX_KEY: router.key}, arguments=settings)
+
+
+def _gemini(router: RouterAccess) -> Launch:
+    """With "selectedType": "gemini-api-key" in the user's settings: else 0.61 takes no base URL."""
+    env = {"GOOGLE_GEMINI_BASE_URL": router.url, "GEMINI_MODEL": STANDARD}
+    return Launch({**env, **_gemini_key(router).env})
+
+
+def _gemini_key(router: RouterAccess) -> Launch:
+    return Launch({} if "google" in router.own_logins else {"GEMINI_API_KEY": router.key})
+
+
+def opencode_config(router: RouterAccess) -> dict[str, object]:
+    """The part of opencode's config that adds the router and makes it the default."""
+    models = {one.name: {"name": one.name, **_opencode_limit(one)} for one in router.models}
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "Smart Router",
+        "options": {"baseURL": f"{router.url}/v1", "apiKey": router.key},
+        "models": models or {AUTO: {"name": AUTO}},
+    }
+    chosen = {"model": f"smart-router/{AUTO}", "small_model": f"smart-router/{ECO if models else AUTO}"}
+    return {"provider": {"smart-router": provider}, **chosen}
+
+
+def _opencode_limit(model: ModelLimits) -> dict[str, dict[str, int]]:
+    if not (model.context and model.output):
+        return {}
+    return {"limit": {"context": model.context, "output": model.output}}
+
+
+def _opencode(router: RouterAccess) -> Launch:
+    return Launch({"OPENCODE_CONFIG_CONTENT": dumps(opencode_config(router))})
+
+
+def _qwen(router: RouterAccess) -> Launch:
+    return Launch({**_openai(router), "OPENAI_MODEL": AUTO, "QWEN_DEFAULT_AUTH_TYPE": "openai"})
+
+
+def _aider(router: RouterAccess) -> Launch:
+    models = {"AIDER_MODEL": f"openai/{AUTO}", "AIDER_WEAK_MODEL": f"openai/{ECO}"}
+    return Launch({"AIDER_OPENAI_API_BASE": f"{router.url}/v1", "AIDER_OPENAI_API_KEY": router.key, **models})
+
+
+def _openai(router: RouterAccess) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": f"{router.url}/v1", "OPENAI_API_KEY": router.key}
+
+
+def _any(router: RouterAccess) -> Launch:
+    env = {
+        **_openai(router),
+        "OPENAI_API_BASE": f"{router.url}/v1",
+        "ANTHROPIC_BASE_URL": router.url,
+        "ANTHROPIC_API_KEY": router.key,
+        "GOOGLE_GEMINI_BASE_URL": router.url,
+        "GEMINI_API_KEY": router.key,
+    }
+    return Launch(env)
+
+
+def _nothing(router: RouterAccess) -> Launch:
+    return Launch()
+
+
+class Tool(NamedTuple):
+    """How a tool is launched with base URLs, and with the router as its proxy; `proxied`: the latter unless
+    asked otherwise."""
+
+    by_base_url: Callable[[RouterAccess], Launch]
+    by_proxy: Callable[[RouterAccess], Launch] = _nothing
+    proxied: bool = False
+
+
+TOOLS: Mapping[str, Tool] = {
+    "aider": Tool(_aider),
+    "claude": Tool(_claude),
+    "codex": Tool(_codex),
+    "gemini": Tool(_gemini, _gemini_key, proxied=True),
+    "opencode": Tool(_opencode),
+    "qwen": Tool(_qwen),
+}
+"""By the name of the tool's command."""
+
+ANY_TOOL = Tool(_any, _nothing, proxied=True)
+"""A command that is not in the table: it gets the variables that SDKs read, and the proxy."""
+
+
+def tool_of(program: str) -> str | None:
+    """Name of the tool in the table that a command is, None if it is another."""
+    name = PurePath(program).name.lower()
+    stem = name.rsplit(".", 1)[0] if name.endswith((".exe", ".cmd", ".bat", ".js")) else name
+    return stem if stem in TOOLS else None

@@ -1,0 +1,140 @@
+"""A router for the time of one command: find the one that runs, or start one and end it afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic_core import from_json
+
+from smart_router.addresses import LOOPBACK
+
+START_LIMIT = 60.0
+"""Seconds that a start may take on a busy machine."""
+
+END_LIMIT = 10.0
+"""Seconds from SIGTERM to SIGKILL."""
+
+ANSWER_LIMIT = 10.0
+"""Seconds for a local answer of the router's."""
+
+CHECK_EVERY = 0.05
+
+KEPT_LOGS = 20
+
+
+class RouterStartError(Exception):
+    """The router did not start. The text says why, in one line, and names the log."""
+
+
+def ask(host: str, port: int, path: str, parameters: Mapping[str, str] | None = None) -> Any:
+    """The JSON of a router's answer. Raises OSError if nobody answers, ValueError if another program does."""
+    connection = HTTPConnection(host, port, timeout=ANSWER_LIMIT)
+    try:
+        connection.request("GET", f"{path}?{urlencode(parameters)}" if parameters else path)
+        answer = connection.getresponse()
+        found = from_json(answer.read())
+    except HTTPException as error:
+        raise ValueError(f"no router answers at {host}:{port}") from error
+    finally:
+        connection.close()
+    if answer.status not in (200, 503):
+        raise ValueError(f"{path} answered {answer.status}")
+    return found
+
+
+def health_of(host: str, port: int) -> Mapping[str, Any] | None:
+    """`/health` of the router at an address, None if there is none."""
+    with suppress(OSError, ValueError):
+        health = ask(host, port, "/health")
+        if isinstance(health, dict) and {"status", "version", "providers"} <= health.keys():
+            return health
+    return None
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_log(folder: Path) -> Path:
+    """Create an empty log that only the user can read; older ones beyond the last few are deleted."""
+    logs = folder / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in sorted(logs.glob("run-*.log"))[: 1 - KEPT_LOGS]:
+        old.unlink(missing_ok=True)
+    path = logs / f"run-{time.time_ns()}.log"
+    path.touch(0o600)
+    return path
+
+
+@contextmanager
+def started(
+    port: int, arguments: Sequence[str], log: Path, env: Mapping[str, str]
+) -> Iterator[Callable[[], int | None]]:
+    """Run `smart-router start` at a port of loopback; yield a function that returns its exit code once it has
+    ended by itself.
+
+    Raises RouterStartError.
+    """
+    command = [sys.executable, "-P", "-m", "smart_router.cli.main", "start", "--set=flow_detail=0"]
+    where = ["--host", LOOPBACK, "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [*command, *where, *arguments],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl+C at the terminal reaches the command only
+        )
+    try:
+        _await_health(process, port, log)
+        yield process.poll
+    finally:
+        _end(process)
+
+
+def _await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + START_LIMIT
+    while health_of(LOOPBACK, port) is None:
+        if process.poll() is not None:
+            raise RouterStartError(f"the router did not start: {_reason(log)}; its log: {log}")
+        if time.monotonic() > until:
+            raise RouterStartError(f"the router did not answer within {START_LIMIT:g} s; its log: {log}")
+        time.sleep(CHECK_EVERY)
+
+
+def _reason(log: Path) -> str:
+    """The line of the log that says why the router ended."""
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    said = [line for line in lines if _tells(line)]
+    return (said or lines or ["it logged nothing"])[-1].partition("] ")[2] or (said or lines or ["?"])[-1]
+
+
+def _tells(line: str) -> bool:
+    consequences = ("exited before it could serve", "exiting...", "Loading script", "listening at")
+    return not any(words in line for words in consequences)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        process.wait(END_LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
