@@ -60,5 +60,5 @@ def test_any_one_key_is_enough_for_every_tier(name: str) -> None:
 
 
 def test_virtual_models() -> None:
-    names = {"auto", "auto:eco", "auto:premium", *(f"auto:{tier.lower()}" for tier in TIERS)}
+    names = {"auto", "auto:standard", "auto:eco", "auto:premium", *(f"auto:{tier.lower()}" for tier in TIERS)}
     assert set(load_defaults().virtual_models) == names

@@ -153,22 +153,18 @@ def _running(port: int | None) -> _Place | None:
 def _started(port: int | None, settings: Sequence[str], *, proxied: bool) -> Iterator[_Place]:
     """Start a router, and end it."""
     log = new_log(state_path(os.environ))
-    if port is None or health_of(LOOPBACK, port):
-        port = free_port()
-    place = _Place(port, log, free_port() if proxied else None)
     try:
-        with started(place.port, _serve_arguments(place.proxy, settings), log, os.environ) as ended:
+        place = _Place(free_port(port or 0), log, free_port() if proxied else None)
+        with started(place.port, _start_arguments(place.proxy, settings), log, os.environ) as ended:
             yield place
             if (code := ended()) is not None:
-                click.echo(
-                    f"smart-router: the router ended with exit code {code} meanwhile; its log: {log}",
-                    err=True,
-                )
+                why = f"the router ended with exit code {code} meanwhile; its log: {log}"
+                click.echo(f"smart-router: {why}", err=True)
     except RouterStartError as error:
         raise click.ClickException(str(error)) from None
 
 
-def _serve_arguments(proxy: int | None, settings: Sequence[str]) -> list[str]:
+def _start_arguments(proxy: int | None, settings: Sequence[str]) -> list[str]:
     arguments = [f"--set={setting}" for setting in settings]
     if proxy is None:
         return arguments

@@ -62,12 +62,16 @@ def health_of(host: str, port: int) -> Mapping[str, Any] | None:
     return None
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens at."""
+def free_port(port: int = 0) -> int:
+    """A port of loopback that nobody listens at: this one, or any. Raises RouterStartError if it is taken."""
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise RouterStartError(f"port {port} cannot be used: {error.strerror}; try another") from None
+        free: int = probe.getsockname()[1]
+        return free
 
 
 def new_log(folder: Path) -> Path:
@@ -119,15 +123,10 @@ def _await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
 
 
 def _reason(log: Path) -> str:
-    """The line of the log that says why the router ended."""
+    """The line of the log that says why the router ended: its own first error, else the last line."""
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    said = [line for line in lines if _tells(line)]
-    return (said or lines or ["it logged nothing"])[-1].partition("] ")[2] or (said or lines or ["?"])[-1]
-
-
-def _tells(line: str) -> bool:
-    consequences = ("exited before it could serve", "exiting...", "Loading script", "listening at")
-    return not any(words in line for words in consequences)
+    own = [line.partition("smart-router: ")[2] for line in lines if "smart-router: " in line]
+    return own[0] if own else lines[-1] if lines else "it logged nothing"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
