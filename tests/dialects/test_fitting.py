@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.dialects.call_pairs import NO_RESULT
 from smart_router.dialects.effort import EFFORTS
 from smart_router.dialects.fitting import CONTINUE, fit_request, is_forced, needs_responses
 from smart_router.dialects.hub import ChatRequest
@@ -266,6 +267,7 @@ PREFILL = [
 SYSTEM = {"role": "system", "content": "Be brief."}
 BLANK, NOTHING = {"role": "assistant", "content": " "}, {"role": "user", "content": ""}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+RESULT = {"role": "tool", "tool_call_id": "1", "content": "4"}
 
 
 @pytest.mark.parametrize(("model", "prefilled"), PREFILL)
@@ -274,8 +276,9 @@ def test_a_conversation_that_ends_with_the_assistant(model: str, prefilled: bool
         messages = fit(model, messages=[HELLO, *end])["messages"]
         assert (messages == [HELLO, *end]) is prefilled
         assert prefilled or messages[-1]["role"] == "user"
-    for end in ([], [CUT_OFF, HELLO], [CALL], [CUT_OFF, BLANK, HELLO]):
+    for end in ([], [CUT_OFF, HELLO], [CALL, RESULT], [CUT_OFF, BLANK, HELLO]):
         assert fit(model, messages=[HELLO, *end])["messages"] == [HELLO, *end]
+    assert fit(model, messages=[HELLO, CALL])["messages"] == [HELLO, CALL, {**RESULT, "content": NO_RESULT}]
 
 
 @pytest.mark.parametrize(("model", "prefilled"), PREFILL)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
+from smart_router.dialects.call_pairs import pair_calls
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.media import read_data_url
@@ -54,6 +55,7 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     fitted: dict[str, Any] = {
         name: value for name, value in request.items() if value is not None and name not in rules.dropped
     }
+    fitted["messages"] = pair_calls(fitted["messages"])
     _fit_tools(fitted, rules)
     _fit_effort(fitted, rules)
     _fit_parameters(fitted, rules)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from smart_router.dialects.call_pairs import NO_RESULT, ORPHAN
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import ClientError
 from tests.dialects.gemini.gemini_cases import HI, USER, make_call, write
@@ -22,8 +23,8 @@ def calls(*made: dict[str, Any], **message: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": list(made), **message}
 
 
-def result(id_: str, content: Any, **message: Any) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": id_, "content": content, **message}
+def result(id_: str, content: Any = "r") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id_, "content": content}
 
 
 def model(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -108,12 +109,25 @@ def function_response(id_: str, name: str, response: Any) -> dict[str, Any]:
                 ),
             ],
         ),
-        ([HI, result("1", "r", name="f")], [USER, user(function_response("1", "f", {"result": "r"}))]),
+        ([HI, result("1", "r")], [user({"text": "hi"}, {"text": f"{ORPHAN}\nr"})]),
         (
-            [HI, calls(tool_call("1", "f", "not json"), tool_call("2", "f", ""))],
-            [USER, model(function_call("1", "f", arguments="not json"), function_call("2", "f"))],
+            [HI, calls(tool_call("1", "f", "not json"), tool_call("2", "f", "")), result("1"), result("2")],
+            [
+                USER,
+                model(function_call("1", "f", arguments="not json"), function_call("2", "f")),
+                user(
+                    function_response("1", "f", {"result": "r"}), function_response("2", "f", {"result": "r"})
+                ),
+            ],
         ),
-        ([HI, calls(tool_call("1", "f" * 70))], [USER, model(function_call("1", fit_name("f" * 70)))]),
+        (
+            [HI, calls(tool_call("1", "f" * 70))],
+            [
+                USER,
+                model(function_call("1", fit_name("f" * 70))),
+                user(function_response("1", fit_name("f" * 70), {"result": NO_RESULT})),
+            ],
+        ),
     ],
 )
 def test_turns(messages: Any, turns: Any) -> None:
@@ -182,7 +196,6 @@ def image(url: str) -> dict[str, Any]:
             "messages[0].content[0].video_url.url",
         ),
         ({"messages": [{"role": "function", "name": "f", "content": "r"}]}, "messages[0].role"),
-        ({"messages": [HI, result("1", "r")]}, "messages[1].tool_call_id"),
         ({"messages": [HI, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
         (
             {"messages": [HI, calls({"id": "1", "type": "custom", "custom": {"name": "c", "input": "i"}})]},

@@ -61,7 +61,7 @@ HISTORY: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize(("provider", "turn", "expected"), HISTORY.values(), ids=HISTORY)
 def test_earlier_reasoning(provider: str, turn: dict[str, Any], expected: dict[str, Any]) -> None:
     body = body_for(provider, {"messages": [HELLO, turn, HELLO]})
-    assert body["messages"] == [HELLO, expected, HELLO]
+    assert body["messages"][1] == expected
 
 
 @pytest.mark.parametrize(

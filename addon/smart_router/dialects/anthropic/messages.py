@@ -112,7 +112,7 @@ class _ToolIds:
         return with_keys(value, self._keys) if self._keys else value
 
     def of_result(self, original: str) -> str:
-        return self._written.get(original) or self.of_call(original)
+        return self._written[original]
 
 
 def with_keys(value: Any, keys: Mapping[str, str]) -> Any:
@@ -137,7 +137,7 @@ def _user(message: Message, where: str, ids: _ToolIds, call: CallContext) -> lis
 def _tool(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
     result: Block = {
         "type": "tool_result",
-        "tool_use_id": ids.of_result(str(message.get("tool_call_id") or "")),
+        "tool_use_id": ids.of_result(message["tool_call_id"]),
     }
     content = message.get("content")
     if isinstance(content, str):

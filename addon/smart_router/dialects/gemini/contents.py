@@ -26,7 +26,7 @@ from smart_router.dialects.json_values import as_object, as_text
 from smart_router.dialects.media import check_image, read_file_data
 from smart_router.dialects.model_rules import ModelRules, NameLimits
 from smart_router.dialects.tool_names import fit_name
-from smart_router.errors import ClientError, unsupported
+from smart_router.errors import unsupported
 
 Part = dict[str, Any]
 
@@ -128,14 +128,8 @@ class _Writer:
             self._after_results = True
 
     def _result(self, message: Message, where: str) -> _Result:
-        id_ = str(message.get("tool_call_id"))
-        place, name = self._calls.get(id_, (self._called, as_text(message.get("name"))))
-        if not name:
-            raise ClientError(
-                400,
-                f"no tool call before this message has the id {id_!r}",
-                param=f"{where}.tool_call_id",
-            )
+        id_ = message["tool_call_id"]
+        place, name = self._calls[id_]
         parts = _parts(message, where, self._call.rules)
         text = "".join(part["text"] for part in parts if "text" in part)
         media = [part for part in parts if "text" not in part]
