@@ -23,6 +23,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.tools import cmdline
 from mitmproxy.tools.dump import DumpMaster
+from mitmproxy.tools.web.webaddons import WebAddon, WebAuth
 from ruamel.yaml import YAML
 
 from smart_router.api.intercept import read_interception
@@ -169,7 +170,9 @@ def check_start(name: str, context: click.Context) -> None:
 
 def check_mitmproxy(program: str, arguments: list[str]) -> None:
     known = Options()
-    DumpMaster(known, with_termlog=False, with_dumper=False)  # its addons have options, too
+    master = DumpMaster(known, with_termlog=False, with_dumper=False)  # its addons have options, too
+    if program == "mitmweb":
+        master.addons.add(WebAddon(), WebAuth())
     parsed = getattr(cmdline, program)(known).parse_args(arguments)
     for mode in parsed.mode or ():
         ProxyMode.parse(mode)

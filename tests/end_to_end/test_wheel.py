@@ -17,11 +17,13 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import httpx
 import pytest
 
 from smart_router.demo.provider import POEM, DemoProvider, provider_env
+from tests.docs.dockerfile import stages
 from tests.testbed.harness import ROOT
 
 pytestmark = pytest.mark.wheel
@@ -30,7 +32,7 @@ LIMIT = 60.0
 """Seconds from the wheel to the first routed answer."""
 
 QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
-_AT = re.compile(r"smart-router 9\.8\.7 at 127\.0\.0\.1:(\d+), ")
+_AT = re.compile(r"smart-router 9\.8\.7 at (?:127\.0\.0\.1|\*):(\d+), ")
 
 
 def shell(command: str, cwd: Path, env: dict[str, str]) -> str:
@@ -129,6 +131,8 @@ def running(command: Sequence[str], cwd: Path, env: dict[str, str]) -> Iterator[
     """Run a router that listens on a free port; yields its address."""
     with subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        patience = Timer(LIMIT, process.kill)
+        patience.start()
         try:
             said = ""
             for line in process.stdout:
@@ -139,6 +143,7 @@ def running(command: Sequence[str], cwd: Path, env: dict[str, str]) -> Iterator[
                 raise AssertionError(said)
             yield f"http://127.0.0.1:{serving[1]}"
         finally:
+            patience.cancel()
             process.terminate()
             process.stdout.read()
 
@@ -168,6 +173,41 @@ def test_uvx_runs_the_wheel(built: Path, env: dict[str, str], tmp_path: Path) ->
     (wheel,) = built.glob("*.whl")
     command = f"{uv()} tool run --python {sys.executable} --from {wheel} smart-router --version"
     assert shell(command, tmp_path, env) == "smart-router, version 9.8.7\n"
+
+
+def test_the_image_is_built_and_serves(tmp_path: Path, env: dict[str, str]) -> None:
+    """The Dockerfile's own commands, in a folder in place of the image's root."""
+    build, image = stages()
+    for name in ("src", "state", "bin"):
+        (tmp_path / name).mkdir()
+    for name in re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text("utf-8"), re.M):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / "src" / name)
+    (tmp_path / "bin/uv").symlink_to(shlex.split(uv())[0])
+    inside = {
+        **env,
+        "PATH": f"{tmp_path}/bin:{Path(sys.executable).parent}:{env['PATH']}",
+        "VERSION": "v9.8.7",
+    }
+    for command in build.values("RUN")[1:]:  # the first one installs uv
+        shell(re.sub(r"(?<=[ (])/(?=dist|router)", f"{tmp_path}/", command), tmp_path / "src", inside)
+
+    (tmp_path / "config.toml").write_text('[clients]\nme = "a-long-random-string"\n')
+    own = {name: re.sub(r"^/", f"{tmp_path}/", value) for name, value in image.env.items()}
+    own |= {"PATH": f"{tmp_path}/router/bin:{env['PATH']}", "HOME": "/nonexistent"}
+    arguments = [one.replace("/state", f"{tmp_path}/state") for one in image.json("CMD")]
+    arguments[arguments.index("8080")] = "0"
+    with DemoProvider() as provider:
+        own |= provider_env(provider.url, "openai")
+        program = [f"{tmp_path}/router/bin/{image.json('ENTRYPOINT')[0]}", *arguments]
+        with running(program, tmp_path, own) as url:
+            key = {"authorization": "Bearer a-long-random-string"}
+            answer = httpx.post(f"{url}/v1/chat/completions", json=QUESTION, headers=key, trust_env=False)
+            assert answer.json()["choices"][0]["message"]["content"] == POEM
+            check = [one.replace("http://127.0.0.1:8080", url) for one in image.json("HEALTHCHECK")]
+            subprocess.run(check, env=own, check=True)
+        assert subprocess.run(check, env=own, check=False, capture_output=True).returncode == 1
+    assert (tmp_path / "state/mitmproxy").is_dir()
 
 
 def test_a_tree_without_git_has_a_version(tmp_path: Path, env: dict[str, str]) -> None:
