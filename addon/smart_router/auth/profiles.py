@@ -88,6 +88,10 @@ class Profile:
         return self.login is not None and self.login.refresh is not None
 
 
+KEYLESS = ":none"
+"""The end of the id of a profile without a key."""
+
+
 def fingerprint(secret: SecretStr | None) -> str:
     """A short one-way digest of a secret, the same in every process; empty without a secret."""
     if secret is None:
@@ -117,7 +121,7 @@ def env_profiles(env: Mapping[str, str], providers: Mapping[str, Provider]) -> l
     for provider in providers.values():
         own = next(filter(None, (_profiles_of(provider, name, env) for name in provider.key_env)), [])
         if not own and provider.key_optional:
-            own = [Profile(f"{provider.id}:none", provider.id, "key", None, fingerprint(None))]
+            own = [Profile(f"{provider.id}{KEYLESS}", provider.id, "key", None, fingerprint(None))]
         profiles += own
     return profiles
 

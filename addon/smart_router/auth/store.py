@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold
+from smart_router.auth.cooldowns import PICKABLE, Cooled, Health, Hold
 from smart_router.auth.health import OFF, HealthBook
 from smart_router.auth.logins.cli_files import advice_on
 from smart_router.auth.profiles import GrantedTokens, Login, Profile, env_profiles, fingerprint, refusal
@@ -27,8 +27,8 @@ from smart_router.auth.selection import (
 from smart_router.auth.session_affinity import SessionAffinity
 from smart_router.auth.status import ModelStatus, ProfileStatus
 from smart_router.auth.storage.credentials import CredentialStorage
-from smart_router.auth.storage.database import FILE_NAME, Database
-from smart_router.auth.storage.health_records import HealthRecords
+from smart_router.auth.storage.database import FILE_NAME, Database, Told
+from smart_router.auth.storage.health_records import HealthRecords, Key
 from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.writer import StoreError
 from smart_router.errors import UpstreamError
@@ -67,11 +67,11 @@ class AuthStore:
         self.reload_env(env, providers)
         self._health = HealthBook(HealthRecords(durable=folder is not None), self._wake)
         self._file = None if folder is None else folder / FILE_NAME
+        self._database: Database | None = None
         self._storage: CredentialStorage | None = None
         if folder is not None:
-            self._storage = CredentialStorage(
-                Database(folder, self._clock), self._health.records, self._receive
-            )
+            self._database = Database(folder, self._clock)
+            self._storage = CredentialStorage(self._database, self._health.records, self._receive)
             self._storage.start()
 
     def close(self) -> None:
@@ -208,6 +208,15 @@ class AuthStore:
     def reset(self, profile_id: str) -> None:
         """Clear all that is held against the profile and its models, and its counts; the switch stays."""
         self._health.reset(self._known(profile_id))
+
+    def share_health(self, told: Told) -> None:
+        """Call `told` with the records that this process changes on disk, in the store's thread."""
+        if self._database is not None:
+            self._database.told = told
+
+    def learn_health(self, key: Key, apply: Callable[[Health], Health]) -> None:
+        """Apply what another machine knows to a record. May be called from any thread."""
+        self._health.change(key, apply)
 
     def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
         """Store an API key as profile `provider:name`, in place of one of that name.

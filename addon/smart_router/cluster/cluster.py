@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from smart_router.auth.store import AuthStore
+from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.replica import Replica
@@ -31,6 +32,7 @@ class Cluster:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
         self._link = Link(settings, folder, self._replica.wake, [Presence(describe)])
+        Cooldowns(self._replica, auth)
         self._replica.start()
         self._link.start()
 

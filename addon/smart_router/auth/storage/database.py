@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,10 @@ _KEEP_FOR = 30 * 24 * 3600.0
 
 _LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
+
+Told = Callable[[Key, Health, Health], None]
+"""Called with a record that this process has changed on disk: as it was, and as it is. Does not raise or
+wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Database:
         self._inode = 0
         self._version = -1
         self._snapshot = Snapshot()
+        self.told: Told = lambda key, before, after: None
 
     @property
     def is_open(self) -> bool:
@@ -106,12 +111,17 @@ class Database:
         """Apply the changes to the records on disk, in one transaction."""
         if self._replaced():
             self._open_again()
+        before: dict[Key, Health] = {}
         touched: dict[Key, Health] = {}
         with transaction(self._connection) as db:
             for keys, change in changes:
                 for key in keys:
-                    touched[key] = change(touched[key] if key in touched else self._read(db, key))
+                    if key not in touched:
+                        before[key] = touched[key] = self._read(db, key)
+                    touched[key] = change(touched[key])
             self._write(db, touched)
+        for key, health in touched.items():
+            self.told(key, before[key], health)
         self._snapshot.records.update(touched)
         if len(self._snapshot.records) > MOST_RECORDS:
             self._throw_out_old()
