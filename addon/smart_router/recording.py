@@ -43,7 +43,8 @@ class Recording:
     """Records of one router: where they go, at which prices, and what is made of them at once.
 
     `configured` says whether there is a credential for a provider; `on_cost` is told the requests whose cost
-    is now known, and stands in the metadata of their client flows. Use from the event loop's thread.
+    is now known, and stands in the metadata of their client flows. `shared` makes reports about all machines
+    of a cluster. Use from the event loop's thread.
     """
 
     def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
@@ -52,6 +53,7 @@ class Recording:
         self.writer = RecordWriter(folder, PriceBook(), priced=self._priced)
         self._configured = configured
         self.on_cost: Callable[[Sequence[Exchange]], None] = lambda exchanges: None
+        self.shared: Callable[[float, float], dict[str, Any] | None] | None = None
         self._unpriced: dict[str, Exchange] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.apply(config)
@@ -110,16 +112,20 @@ class Recording:
         return None if usd is None else dollars(usd)
 
     def report(self, since: str) -> dict[str, Any]:
-        """Return a report from the database; slow. Raises ClientError."""
+        """Return a report from the records of this machine, or of all in its cluster; slow. `machines` is
+        None while those of the others cannot be read. Raises ClientError."""
         now = time.time()
         try:
             start = read_since(since, now)
         except ValueError as error:
             raise ClientError(400, str(error), param="since") from None
         self.writer.flush(FLUSH_WITHIN)
+        if self.shared is not None and (report := self.shared(start, now)) is not None:
+            return report
         try:
             with reading(self.folder) as db:
-                return build_report(db, start, now)
+                own = build_report(db, start, now)
+                return own if self.shared is None else own | {"machines": None}
         except (sqlite3.Error, OSError, NewerFileError) as error:
             raise ClientError(503, f"the records cannot be read: {error}", type="server_error") from None
 

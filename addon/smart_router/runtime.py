@@ -71,6 +71,8 @@ class Runtime:
         self.services = self._services()
         self.limits = Limits()
         self.cluster = self._join(state_folder)
+        if self.cluster is not None:
+            self.recording.shared = self.cluster.report
 
     def _join(self, state_folder: Path) -> Cluster | None:
         """Join the cluster of the config, if it has one. Raises ConfigError."""
@@ -83,6 +85,10 @@ class Runtime:
         except ImportError:
             why = "needs the database's client: pip install 'smart-router[cluster]'"
             raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None
+
+    def machines(self) -> Sequence[Mapping[str, Any]]:
+        """Return the machines of the cluster as last seen; none without a cluster."""
+        return self.cluster.status()["machines"] if self.cluster else ()
 
     def _describe(self) -> dict[str, Any]:
         """Return what other machines may know about this one."""

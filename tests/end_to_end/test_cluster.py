@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.testbed.chat import chat_answer
+from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.postgres import Postgres
 from tests.testbed.provider import Provider
@@ -43,7 +43,8 @@ async def routers(
 
 def started(folder: Path, url: str, provider: Provider) -> Router:
     env = {**provider_env(provider.url, "openai"), "SMART_ROUTER_CLUSTER_URL": url}
-    return Router(folder, env=env, config=f'[cluster]\nname = "{folder.name}"\n')
+    options = {"router_max_wait": "0"}
+    return Router(folder, env=env, options=options, config=f'[cluster]\nname = "{folder.name}"\n')
 
 
 async def health(router: Router) -> dict[str, Any]:
@@ -52,7 +53,7 @@ async def health(router: Router) -> dict[str, Any]:
     return answer
 
 
-async def until(router: Router, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+async def until(router: Router, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """Wait until /health is so."""
     async with asyncio.timeout(PATIENCE):
         while not holds(found := await health(router)):  # noqa: ASYNC110  # nobody tells
@@ -60,9 +61,15 @@ async def until(router: Router, holds: Callable[[dict[str, Any]], bool]) -> dict
     return found
 
 
-async def ask(router: Router) -> int:
+async def ask(router: Router, body: dict[str, Any] = ASK) -> int:
     async with router.http() as http:
-        return (await http.post("/v1/chat/completions", json=ASK)).status_code
+        return (await http.post("/v1/chat/completions", json=body)).status_code
+
+
+async def stats(router: Router) -> dict[str, Any]:
+    async with router.http() as http:
+        answer: dict[str, Any] = (await http.get("/router/stats")).json()
+    return answer
 
 
 async def test_health_tells_of_all_machines(routers: list[Router]) -> None:
@@ -70,6 +77,34 @@ async def test_health_tells_of_all_machines(routers: list[Router]) -> None:
     assert found["cluster"] == "ok"
     assert {one["name"] for one in found["machines"]} == {"machine-0", "machine-1", "machine-2"}
     assert {one["state"] for one in found["machines"]} == {"ok"}
+
+
+async def test_a_limit_that_one_machine_met_is_kept_by_all(routers: list[Router], provider: Provider) -> None:
+    provider.on(chat_error(429, "rate_limit_exceeded", headers={"retry-after": "60"}))
+    provider.on(chat_answer(), always=True)
+    assert await ask(routers[0], {**ASK, "model": "openai/gpt-4.1-mini"}) == 429
+    for one in routers[1:]:
+        await until(one, lambda health: health["providers"]["openai"]["cooled_models"])
+    asked = len(provider.requests)
+    assert await ask(routers[1], {**ASK, "model": "openai/gpt-4.1-mini"}) == 429
+    assert len(provider.requests) == asked
+
+
+async def test_reports_and_metrics_of_each_machine_tell_of_all(
+    routers: list[Router], provider: Provider
+) -> None:
+    provider.on(chat_answer(), always=True)
+    for one in routers:
+        assert await ask(one) == 200
+        await stats(one)  # which sends its records
+    report = await stats(routers[0])
+    assert {one["name"] for one in report["machines"]} == {"machine-0", "machine-1", "machine-2"}
+    assert report["total"]["requests"] == sum(one["requests"] for one in report["machines"]) >= 3
+    await until(routers[1], lambda health: all(one["requests"] for one in health["machines"]))
+    async with routers[1].http() as http:
+        metrics = (await http.get("/metrics")).text
+    assert 'smart_router_machine_requests_total{machine="machine-2"}' in metrics
+    assert 'smart_router_machine_up{machine="machine-0"} 1.0' in metrics
 
 
 @pytest.mark.usefixtures("shared_provider")

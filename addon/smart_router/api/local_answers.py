@@ -105,7 +105,9 @@ async def events(request: LocalRequest) -> Given:
 def metrics(request: LocalRequest) -> http.Response:
     """`/metrics`, for Prometheus"""
     recording = request.runtime.recording
-    exposed, content_type = exposition(recording.totals, recording.writer.lost, count_running(request.claims))
+    exposed, content_type = exposition(
+        recording.totals, recording.writer.lost, count_running(request.claims), request.runtime.machines()
+    )
     return http.Response.make(200, exposed, {"content-type": content_type})
 
 

@@ -45,7 +45,7 @@ def status(as_json: bool) -> None:
     from smart_router.cluster.schema import schema_version
 
     (own,) = read_facts(state_path(os.environ), "machine")
-    with _connected() as (_, db):
+    with connected() as (_, db):
         version = schema_version(db)
         found = machines(db) if version else []
     if as_json:
@@ -72,7 +72,7 @@ def join(as_json: bool) -> None:
     from smart_router.cluster.replica_file import ReplicaFile
     from smart_router.cluster.schema import migrate, schema_version
 
-    with _connected() as (settings, db), ReplicaFile(state_path(os.environ)) as file:
+    with connected() as (settings, db), ReplicaFile(state_path(os.environ)) as file:
         migrate(db)
         machine = file.fact("machine") or ""
         register(db, machine, settings.name)
@@ -91,7 +91,7 @@ def leave(as_json: bool) -> None:
     from smart_router.cluster.replica_file import read_facts
 
     (machine,) = read_facts(state_path(os.environ), "machine")
-    with _connected() as (settings, db):
+    with connected() as (settings, db):
         left = machine is not None and note_leave(db, machine)
     if as_json:
         click.echo(to_json({"machine": machine, "name": settings.name, "left": left}))
@@ -108,7 +108,7 @@ def migrate(as_json: bool) -> None:
     from smart_router.cluster.schema import migrate as run_migrations
     from smart_router.cluster.schema import schema_version
 
-    with _connected() as (_, db):
+    with connected() as (_, db):
         made = run_migrations(db)
         version = schema_version(db)
     if as_json:
@@ -126,7 +126,7 @@ def key() -> None:
 
 
 @contextmanager
-def _connected() -> Iterator[tuple[ClusterSettings, SharedDatabase]]:
+def connected() -> Iterator[tuple[ClusterSettings, SharedDatabase]]:
     """Connect to the database of this configuration; turn its errors into the command's error."""
     settings = load_config(config_path(os.environ), os.environ).cluster
     if settings is None:

@@ -15,6 +15,8 @@ import click
 from pydantic_core import to_json
 
 from smart_router import __version__
+from smart_router.cluster.reports import shared_report
+from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, reading
@@ -109,6 +111,24 @@ def tail(count: int, follow: bool) -> None:
 
 
 @audit.command()
+def verify() -> None:
+    """Check the chains of hashes of all machines' audit logs in the cluster's database.
+
+    Exits with 1 and names the first wrong entry of each machine if one was changed or removed.
+    """
+    from smart_router.cli.cluster import connected
+    from smart_router.cluster.records import broken_chains
+
+    with connected() as (_, db), db.transaction(unlimited=True):
+        broken = broken_chains(db)
+        (count,) = db.execute("SELECT count(*) FROM smart_router.audit")[0]
+    if broken:
+        places = ", ".join(f"{machine} at {number}" for machine, number in broken.items())
+        raise click.ClickException(f"the audit log was tampered with: {places}")
+    click.echo(f"{count} entries, all as they were written")
+
+
+@audit.command()
 @since_option
 def export(since: float) -> None:
     """Print all lines, oldest first."""
@@ -117,6 +137,12 @@ def export(since: float) -> None:
 
 
 def _report(since: float) -> dict[str, Any]:
+    """The report about all machines of the cluster, if the config names one and its database answers."""
+    cluster = load_config(config_path(os.environ), os.environ).cluster
+    if cluster is not None:
+        if (shared := shared_report(cluster.url, since, time.time())) is not None:
+            return shared
+        click.echo("the cluster's database is away: these are the records of this machine alone", err=True)
     with _reading() as db:
         return build_report(db, since, time.time())
 

@@ -12,8 +12,13 @@ from smart_router.auth.store import AuthStore
 from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
 from smart_router.cluster.machines import Presence
+from smart_router.cluster.records import SendAudit, SendRecords
 from smart_router.cluster.replica import Replica
+from smart_router.cluster.reports import shared_report
 from smart_router.cluster.settings import ClusterSettings
+
+SENT_WITHIN = 2.0
+"""Seconds that a report waits for this machine's last records to be sent."""
 
 
 class Cluster:
@@ -31,7 +36,9 @@ class Cluster:
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
-        self._link = Link(settings, folder, self._replica.wake, [Presence(describe)])
+        self._link = Link(
+            settings, folder, self._replica.wake, [Presence(describe), SendRecords(folder), SendAudit(folder)]
+        )
         Cooldowns(self._replica, auth)
         self._replica.start()
         self._link.start()
@@ -45,6 +52,11 @@ class Cluster:
         """Write and send what is left."""
         self._replica.close()
         self._link.close()
+
+    def report(self, since: float, until: float) -> dict[str, Any] | None:
+        """Return the report about all machines, None if the database is away. Slow."""
+        self.flush(SENT_WITHIN)
+        return shared_report(self.settings.url, since, until)
 
     def status(self) -> dict[str, Any]:
         """The cluster's part of /health: `ok`, or `away since` a time, and the machines as last seen."""

@@ -17,8 +17,9 @@ SILENT = 5.0
 """Seconds after which a machine that says nothing is listed as not answering."""
 
 _LIST = """
-SELECT id, name, version, extract(epoch FROM now() - seen)::float8, gone IS NOT NULL, state
-FROM smart_router.machines WHERE gone IS NULL OR gone > now() - interval '1 hour' ORDER BY name, id
+SELECT id, name, version, extract(epoch FROM now() - seen)::float8, gone IS NOT NULL, state,
+    requests, cost FROM smart_router.machines WHERE gone IS NULL OR gone > now() - interval '1 hour' ORDER BY
+    name, id
 """
 
 
@@ -42,7 +43,8 @@ class Presence:
 
 
 def machines(db: SharedDatabase) -> list[dict[str, Any]]:
-    """The machines that belong to the cluster, or left it within the last hour. `seen` is seconds ago."""
+    """The machines that belong to the cluster, or left it within the last hour. `seen` is seconds ago;
+    `requests` and `cost` (USD) count what the database has of their records."""
     return [
         {
             "id": id_,
@@ -50,9 +52,11 @@ def machines(db: SharedDatabase) -> list[dict[str, Any]]:
             "version": version,
             "state": "left" if gone else "not answering" if seen > SILENT else "ok",
             "seen": round(seen, 1),
+            "requests": requests,
+            "cost": cost,
             **from_json(state),
         }
-        for id_, name, version, seen, gone, state in db.execute(_LIST)
+        for id_, name, version, seen, gone, state, requests, cost in db.execute(_LIST)
     ]
 
 

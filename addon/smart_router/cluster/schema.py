@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 _FIRST = """
 CREATE TABLE smart_router.machines (
-    id text PRIMARY KEY, name text NOT NULL, version text NOT NULL,
-    joined timestamptz NOT NULL DEFAULT now(), seen timestamptz NOT NULL DEFAULT now(), gone timestamptz,
-    state text NOT NULL DEFAULT '{}'
+    id text PRIMARY KEY, name text NOT NULL, version text NOT NULL, joined timestamptz NOT NULL DEFAULT now(),
+    seen timestamptz NOT NULL DEFAULT now(), gone timestamptz, state text NOT NULL DEFAULT '{}', requests
+    bigint NOT NULL DEFAULT 0, cost double precision NOT NULL DEFAULT 0
 );
 CREATE TABLE smart_router.shared (
     kind text NOT NULL, key text NOT NULL, value text NOT NULL,
@@ -37,30 +37,35 @@ CREATE TABLE smart_router.routes (
     UNIQUE (day, tier, provider, model, profile)
 );
 CREATE TABLE smart_router.requests (
-    request_id text PRIMARY KEY, machine text NOT NULL, route bigint NOT NULL REFERENCES smart_router.routes,
+    id text PRIMARY KEY, machine text NOT NULL, route bigint NOT NULL REFERENCES smart_router.routes,
     time double precision NOT NULL, explicit integer NOT NULL, streamed integer NOT NULL, status integer,
     failure text, attempts integer NOT NULL, ttft double precision, duration double precision NOT NULL,
     overhead double precision NOT NULL, input bigint NOT NULL, cached bigint NOT NULL,
     cache_write bigint NOT NULL, output bigint NOT NULL, reasoning bigint NOT NULL,
-    estimated integer NOT NULL, cost double precision, basis text, baseline double precision,
-    session text, client text, asked text NOT NULL, score double precision, confidence double precision,
-    sticky integer NOT NULL, why text NOT NULL, signals text NOT NULL, candidates text NOT NULL,
-    baseline_model text
+    estimated integer NOT NULL, cost double precision, basis text, baseline double precision
 );
 CREATE INDEX requests_by_time ON smart_router.requests (time);
+CREATE TABLE smart_router.decisions (
+    request text PRIMARY KEY, session text, client text, asked text NOT NULL, score double precision,
+    confidence double precision, sticky integer NOT NULL, why text NOT NULL, signals text NOT NULL,
+    candidates text NOT NULL, baseline_model text
+);
 CREATE TABLE smart_router.attempts (
-    request_id text NOT NULL, number integer NOT NULL, route bigint NOT NULL REFERENCES smart_router.routes,
+    request text NOT NULL, number integer NOT NULL, route bigint NOT NULL REFERENCES smart_router.routes,
     time double precision NOT NULL, dialect text NOT NULL, answered_model text, status integer, failure text,
     started double precision NOT NULL, ttft double precision, duration double precision NOT NULL,
     input bigint, cached bigint, cache_write bigint, output bigint, reasoning bigint, estimated integer,
-    cost double precision, basis text, PRIMARY KEY (request_id, number)
+    cost double precision, basis text, PRIMARY KEY (request, number)
 );
 CREATE INDEX attempts_by_time ON smart_router.attempts (time);
+CREATE TABLE smart_router.losses (
+    machine text NOT NULL, number bigint NOT NULL, time double precision NOT NULL, count bigint NOT NULL,
+    why text NOT NULL, PRIMARY KEY (machine, number)
+);
 CREATE TABLE smart_router.audit (
     machine text NOT NULL, number bigint NOT NULL, entry text NOT NULL, hash text NOT NULL,
-    time double precision NOT NULL, PRIMARY KEY (machine, number)
+    PRIMARY KEY (machine, number)
 );
-CREATE INDEX audit_by_time ON smart_router.audit (time);
 CREATE TABLE smart_router.pots (
     pot text NOT NULL, period text NOT NULL, taken double precision NOT NULL, ends double precision NOT NULL,
     PRIMARY KEY (pot, period)
@@ -72,8 +77,9 @@ CREATE TABLE smart_router.pots (
 in whatever order they come. A `revision` is the transaction that wrote the row: a machine asks for rows of
 transactions that were not complete when it asked last, so a slow transaction is not missed. `remembered` is
 looked up by key and goes to nobody; it is not logged, since what a crash of the database loses there costs a
-provider's cache at most. `requests` has a row for each request id, whoever sends it, and however often.
-`audit` is a chain of hashes for each machine. `pots` counts what machines have taken of limits.
+provider's cache at most. The records are those of `stats/schema.py`, with the request's id as the key,
+however often a row is sent. `audit` is a chain of hashes for each machine. `pots` counts what machines have
+taken of limits.
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)

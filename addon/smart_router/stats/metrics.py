@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smart_router.errors import ClientError
 from smart_router.providers.registry import PROVIDERS
@@ -22,9 +22,12 @@ _OPERATION = "chat"
 _WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
 
-def exposition(totals: Totals, lost: int, running: int = 0) -> tuple[bytes, str]:
+Machines = Sequence[Mapping[str, Any]]
+
+
+def exposition(totals: Totals, lost: int, running: int = 0, machines: Machines = ()) -> tuple[bytes, str]:
     """Return the metrics and their content type. `lost` is the number of records that could not be kept,
-    `running` that of the requests in progress.
+    `running` that of the requests in progress, `machines` are those of the cluster, as in /health.
 
     Raises a 501 that names the extra if prometheus-client is not installed.
     """
@@ -44,10 +47,27 @@ def exposition(totals: Totals, lost: int, running: int = 0) -> tuple[bytes, str]
             with totals.lock:
                 yield from _metrics(totals, lost)
             yield GaugeMetricFamily("smart_router_running_requests", "Requests in progress.", running)
+            if machines:
+                yield from _of_machines(machines)
 
     registry = CollectorRegistry()
     registry.register(Collector())
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def _of_machines(machines: Machines) -> Iterator[Metric]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    up = GaugeMetricFamily("smart_router_machine_up", "Machines that answer.", labels=["machine"])
+    requests = CounterMetricFamily(
+        "smart_router_machine_requests", "Recorded requests of each machine.", labels=["machine"]
+    )
+    cost = CounterMetricFamily("smart_router_machine_cost_usd", "Their cost.", labels=["machine"])
+    for one in machines:
+        up.add_metric([one["name"]], one["state"] == "ok")
+        requests.add_metric([one["name"]], one["requests"])
+        cost.add_metric([one["name"]], one["cost"])
+    yield from (up, requests, cost)
 
 
 def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:

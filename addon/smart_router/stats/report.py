@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add, itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 DIMENSIONS = ("tier", "provider", "model", "profile", "day")
 """Dimensions of the report. A model is named with its provider."""
@@ -18,11 +17,13 @@ EXPLICIT = "(explicit)"
 NOBODY = "(none)"
 """The provider, model and profile of requests for which no attempt was made."""
 
+_FAILED = "failure IS NOT NULL AND failure <> 'client_left'"
+
 _COUNTED: Mapping[str, str] = {
     "requests": "1",
-    "errors": "failure IS NOT NULL AND failure <> 'client_left'",
-    "client_left": "failure = 'client_left'",
-    "failovers": "attempts > 1",
+    "errors": f"CASE WHEN {_FAILED} THEN 1 ELSE 0 END",
+    "client_left": "CASE WHEN failure = 'client_left' THEN 1 ELSE 0 END",
+    "failovers": "CASE WHEN attempts > 1 THEN 1 ELSE 0 END",
     "input": "input",
     "cached": "cached",
     "cache_write": "cache_write",
@@ -30,15 +31,15 @@ _COUNTED: Mapping[str, str] = {
     "reasoning": "reasoning",
     "estimated": "estimated",
     "cost": "cost",
-    "cost_estimated": "iif(basis = 'estimated', cost, 0)",
-    "cost_equivalent": "iif(basis = 'equivalent', cost, 0)",
-    "unpriced": "cost IS NULL AND input + output > 0",
-    "compared_cost": "iif(baseline IS NULL, 0, cost)",
+    "cost_estimated": "CASE WHEN basis = 'estimated' THEN cost ELSE 0 END",
+    "cost_equivalent": "CASE WHEN basis = 'equivalent' THEN cost ELSE 0 END",
+    "unpriced": "CASE WHEN cost IS NULL AND input + output > 0 THEN 1 ELSE 0 END",
+    "compared_cost": "CASE WHEN baseline IS NULL THEN 0 ELSE cost END",
     "baseline": "baseline",
 }
-"""Sums over requests, as SQL."""
+"""Sums over requests, in the SQL that SQLite and PostgreSQL share."""
 
-_SUMS = ", ".join(f"total({sql})" for sql in _COUNTED.values())
+_SUMS = ", ".join(f"coalesce(CAST(sum({sql}) AS double precision), 0.0)" for sql in _COUNTED.values())
 
 _REQUESTS = f"SELECT route, {_SUMS} FROM requests WHERE time >= ? GROUP BY route"  # noqa: S608
 
@@ -46,12 +47,21 @@ _SPANS = "SELECT route, ttft, overhead FROM requests WHERE time >= ?"
 
 _ROUTES = "SELECT id, day, tier, provider, model, profile FROM routes"
 
-_ATTEMPTS = """
-    SELECT route, count(*), sum(failure IS NOT NULL AND failure <> 'client_left')
-    FROM attempts WHERE time >= ? GROUP BY route"""
+_ATTEMPTS = (
+    f"SELECT route, count(*), sum(CASE WHEN {_FAILED} THEN 1 ELSE 0 END)"  # noqa: S608
+    " FROM attempts WHERE time >= ? GROUP BY route"
+)
 
 _WHOLE = frozenset(_COUNTED) - {name for name in _COUNTED if "cost" in name or name == "baseline"}
 """Sums that are counts, not amounts."""
+
+
+class Records(Protocol):
+    """Where records are read: a connection to SQLite, or to the database of a cluster."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Iterable[Any]:
+        """Return the rows that a query finds; `?` stands for a value."""
+        ...
 
 
 @dataclass(slots=True)
@@ -82,7 +92,7 @@ class _Group:
         }
 
 
-def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str, Any]:
+def build_report(db: Records, since: float, until: float) -> dict[str, Any]:
     """All figures of requests that began at `since` (unix seconds) or later; `until` is now.
 
     Amounts are US dollars, spans seconds, rates 0 to 1; what is not known is None. `saved` is `baseline` less
@@ -97,7 +107,7 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
         for id_, *route in db.execute(_ROUTES)
     }
     _fill(db, since, routes)
-    spans = db.execute(_SPANS, (since,)).fetchall()
+    spans = list(db.execute(_SPANS, (since,)))
     _fill_ttft(spans, routes)
     overhead = sorted(overhead for _, _, overhead in spans)
     return {
@@ -111,7 +121,7 @@ def build_report(db: sqlite3.Connection, since: float, until: float) -> dict[str
     }
 
 
-def _fill(db: sqlite3.Connection, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
+def _fill(db: Records, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
     """Add the figures of each route to all groups that it belongs to."""
     for route, *sums in db.execute(_REQUESTS, (since,)):
         for group in groups[route]:
@@ -144,17 +154,17 @@ def _values(day: str, tier: str, provider: str, model: str, profile: str) -> Map
     }
 
 
-def _failures(db: sqlite3.Connection, since: float) -> dict[str, int]:
+def _failures(db: Records, since: float) -> dict[str, int]:
     """Failed attempts by class, most frequent first."""
     rows = db.execute(
         "SELECT failure, count(*) FROM attempts WHERE failure IS NOT NULL AND time >= ?"
         " GROUP BY 1 ORDER BY 2 DESC, 1",
         (since,),
     )
-    return dict(rows.fetchall())
+    return dict(rows)
 
 
-def _baselines(db: sqlite3.Connection, since: float) -> list[dict[str, Any]]:
+def _baselines(db: Records, since: float) -> list[dict[str, Any]]:
     """The models that costs were compared with, the one with most requests first."""
     rows = db.execute(
         "SELECT baseline_model, count(*) FROM requests JOIN decisions ON request = id"
@@ -164,8 +174,8 @@ def _baselines(db: sqlite3.Connection, since: float) -> list[dict[str, Any]]:
     return [{"name": name, "requests": count} for name, count in rows]
 
 
-def _lost(db: sqlite3.Connection, since: float) -> int:
-    (count,) = db.execute("SELECT ifnull(sum(count), 0) FROM losses WHERE time >= ?", (since,)).fetchone()
+def _lost(db: Records, since: float) -> int:
+    ((count,),) = db.execute("SELECT coalesce(sum(count), 0) FROM losses WHERE time >= ?", (since,))
     return int(count)
 
 

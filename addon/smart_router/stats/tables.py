@@ -66,6 +66,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "overhead", f"{span(total['overhead']['p50'])} median, {span(total['overhead']['p95'])} p95"
     if report["failures"]:
         yield "failed attempts", ", ".join(f"{kind} {count(n)}" for kind, n in report["failures"].items())
+    if machines := report.get("machines"):
+        yield "machines", ", ".join(f"{one['name']} {count(one['requests'])}" for one in machines)
     if report["lost_records"]:
         yield "lost records", count(report["lost_records"])
 

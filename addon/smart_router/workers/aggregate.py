@@ -14,7 +14,7 @@ from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.handler import Marks, RequestHandler
 from smart_router.api.local_answers import status_alone
 from smart_router.proxy.claims import Claim, Claims
-from smart_router.stats.metrics import exposition
+from smart_router.stats.metrics import Machines, exposition
 from smart_router.workers.channel import Message
 from smart_router.workers.report import from_tree
 
@@ -62,7 +62,7 @@ class SharedRequestHandler(RequestHandler):
         elif target.endpoint.name == "running":
             flow.response.content = to_json(running(from_json(flow.response.content or b"{}"), view))
         elif view is not None:
-            flow.response.content = metrics(view)
+            flow.response.content = metrics(view, self.router.machines() if self.router else ())
 
 
 def health(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
@@ -89,10 +89,11 @@ def running(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
     return {"running": sorted(found, key=lambda one: one["started"])}
 
 
-def metrics(view: Message) -> bytes:
-    """Return the sums over all workers since the supervisor's start, and the worker counts."""
+def metrics(view: Message, machines: Machines = ()) -> bytes:
+    """Return the sums over all workers since the supervisor's start, the worker counts, and the machines of
+    the cluster."""
     in_progress = sum(worker.get("running_requests", 0) for worker in view["workers"])
-    text, _ = exposition(*from_tree(view["counts"]), in_progress)
+    text, _ = exposition(*from_tree(view["counts"]), in_progress, machines)
 
     from prometheus_client import CollectorRegistry, generate_latest  # installed: `exposition` returned text
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

@@ -1,0 +1,159 @@
+"""Records in the database: every one once, whatever happens on the way, and reports about all machines."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from smart_router.cluster import records as module
+from smart_router.cluster.database import SharedDatabase
+from smart_router.cluster.machines import machines, register
+from smart_router.cluster.records import SendAudit, SendRecords, broken_chains
+from smart_router.cluster.replica_file import ReplicaFile
+from smart_router.cluster.reports import shared_report
+from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
+from smart_router.stats.report import build_report
+from tests.stats.records import attempt, request
+
+ROUNDS = 3
+
+
+class Records:
+    """A machine's records file, and its exchange with the database."""
+
+    def __init__(self, folder: Path, db: SharedDatabase) -> None:
+        self.folder = folder
+        self.db = db
+        self._stats = StatsDatabase(folder, "run")
+        self.file = ReplicaFile(folder)
+        register(db, self.file.fact("machine") or "", folder.name)
+
+    def write(self, *ids: str) -> None:
+        self._stats.write([request(attempt(), attempt(number=2), id=id_) for id_ in ids], len(ids), 0)
+
+    def send(self) -> None:
+        for duty in (SendRecords(self.folder), SendAudit(self.folder)):
+            while duty(self.db, self.file):
+                pass
+
+    def forget_that_it_was_sent(self) -> None:
+        """As if the machine was killed after the database had committed."""
+        self.file.note(requests="0", losses="0", audit="0", audit_hash="", audit_number="0")
+
+    def close(self) -> None:
+        self._stats.close()
+        self.file.close()
+
+
+@pytest.fixture
+def db(database: str) -> Iterator[SharedDatabase]:
+    with SharedDatabase(SecretStr(database)) as db:
+        yield db
+
+
+MakeRecords = Callable[[str], Records]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, db: SharedDatabase) -> Iterator[MakeRecords]:
+    made: list[Records] = []
+
+    def make(name: str) -> Records:
+        made.append(Records(tmp_path / name, db))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def ids(db: SharedDatabase) -> list[str]:
+    return [id_ for (id_,) in db.execute("SELECT id FROM smart_router.requests ORDER BY id")]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_every_record_is_there_once_however_often_it_is_sent(
+    desk: MakeRecords, db: SharedDatabase, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_REQUESTS", batch)
+    one = desk("one")
+    for number in range(ROUNDS):
+        one.write(f"{number}a", f"{number}b")
+        one.send()
+        one.forget_that_it_was_sent()
+    one.send()
+    assert ids(db) == [f"{number}{letter}" for number in range(ROUNDS) for letter in "ab"]
+    (counted,) = machines(db)
+    assert counted["requests"] == 2 * ROUNDS
+    assert db.value("SELECT count(*) FROM smart_router.attempts") == 4 * ROUNDS
+    assert db.value("SELECT count(*) FROM smart_router.audit") == 2 * ROUNDS
+    assert broken_chains(db) == {}
+
+
+def test_a_report_about_all_machines_has_the_figures_of_each(
+    desk: MakeRecords, db: SharedDatabase, database: str
+) -> None:
+    one, two = desk("one"), desk("two")
+    one.write("a", "b")
+    two.write("c")
+    with reading(one.folder) as own:
+        alone = build_report(own, 0.0, 1e10)
+    one.send()
+    both_like_one = shared_report(SecretStr(database), 0.0, 1e10)
+    assert both_like_one is not None
+    assert both_like_one.pop("machines") == [
+        {"name": "one", "requests": 2, "cost": pytest.approx(alone["total"]["cost"])}
+    ]
+    assert both_like_one == alone
+    two.send()
+    report = shared_report(SecretStr(database), 0.0, 1e10)
+    assert report is not None
+    assert report["total"]["requests"] == 3
+    assert [(m["name"], m["requests"]) for m in report["machines"]] == [("one", 2), ("two", 1)]
+
+
+def test_there_is_no_report_while_the_database_is_away() -> None:
+    assert shared_report(SecretStr("postgresql://router@127.0.0.1:1/none"), 0.0, 1e10) is None
+
+
+def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: SharedDatabase) -> None:
+    one = desk("one")
+    one.write("a", "b")
+    one.send()
+    one._stats.close()
+    (one.folder / FILE_NAME).unlink()
+    one.write("c")
+    one.send()
+    assert ids(db) == ["a", "b", "c"]
+    assert db.value("SELECT count(*) FROM smart_router.audit") == 3
+    assert broken_chains(db) == {}
+
+
+def test_texts_that_postgresql_has_no_place_for_are_sent(desk: MakeRecords, db: SharedDatabase) -> None:
+    one = desk("one")
+    one.write("a")
+    with closing(sqlite3.connect(one.folder / FILE_NAME)) as file, file:
+        file.execute("UPDATE decisions SET asked = ?", ("a\0b\\u0000c",))
+    one.send()
+    assert db.value("SELECT asked FROM smart_router.decisions") == "a\N{REPLACEMENT CHARACTER}b\\u0000c"
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE smart_router.audit SET entry = replace(entry, 'ok', 'OK') WHERE number = 2",
+        "DELETE FROM smart_router.audit WHERE number = 1 + 1",
+        "UPDATE smart_router.audit SET hash = md5(hash) WHERE number = 1",
+    ],
+)
+def test_tampering_with_the_audit_log_shows(desk: MakeRecords, db: SharedDatabase, tampering: str) -> None:
+    one = desk("one")
+    one.write("a", "b", "c")
+    one.send()
+    db.execute(tampering)
+    assert list(broken_chains(db)) == [one.file.fact("machine")]
