@@ -23,7 +23,7 @@ from tests.stats.records import attempt, request
 ROUNDS = 3
 
 
-class Records:
+class SentRecords:
     """A machine's records file, and its exchange with the database."""
 
     def __init__(self, folder: Path, db: SharedDatabase) -> None:
@@ -56,15 +56,15 @@ def db(database: str) -> Iterator[SharedDatabase]:
         yield db
 
 
-MakeRecords = Callable[[str], Records]
+MakeRecords = Callable[[str], SentRecords]
 
 
 @pytest.fixture
 def desk(tmp_path: Path, db: SharedDatabase) -> Iterator[MakeRecords]:
-    made: list[Records] = []
+    made: list[SentRecords] = []
 
-    def make(name: str) -> Records:
-        made.append(Records(tmp_path / name, db))
+    def make(name: str) -> SentRecords:
+        made.append(SentRecords(tmp_path / name, db))
         return made[-1]
 
     yield make

@@ -56,7 +56,7 @@ _WHOLE = frozenset(_COUNTED) - {name for name in _COUNTED if "cost" in name or n
 """Sums that are counts, not amounts."""
 
 
-class Records(Protocol):
+class RecordsReader(Protocol):
     """Where records are read: a connection to SQLite, or to the database of a cluster."""
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Iterable[Any]:
@@ -92,7 +92,7 @@ class _Group:
         }
 
 
-def build_report(db: Records, since: float, until: float) -> dict[str, Any]:
+def build_report(db: RecordsReader, since: float, until: float) -> dict[str, Any]:
     """All figures of requests that began at `since` (unix seconds) or later; `until` is now.
 
     Amounts are US dollars, spans seconds, rates 0 to 1; what is not known is None. `saved` is `baseline` less
@@ -121,7 +121,7 @@ def build_report(db: Records, since: float, until: float) -> dict[str, Any]:
     }
 
 
-def _fill(db: Records, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
+def _fill(db: RecordsReader, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:
     """Add the figures of each route to all groups that it belongs to."""
     for route, *sums in db.execute(_REQUESTS, (since,)):
         for group in groups[route]:
@@ -154,7 +154,7 @@ def _values(day: str, tier: str, provider: str, model: str, profile: str) -> Map
     }
 
 
-def _failures(db: Records, since: float) -> dict[str, int]:
+def _failures(db: RecordsReader, since: float) -> dict[str, int]:
     """Failed attempts by class, most frequent first."""
     rows = db.execute(
         "SELECT failure, count(*) FROM attempts WHERE failure IS NOT NULL AND time >= ?"
@@ -164,7 +164,7 @@ def _failures(db: Records, since: float) -> dict[str, int]:
     return dict(rows)
 
 
-def _baselines(db: Records, since: float) -> list[dict[str, Any]]:
+def _baselines(db: RecordsReader, since: float) -> list[dict[str, Any]]:
     """The models that costs were compared with, the one with most requests first."""
     rows = db.execute(
         "SELECT baseline_model, count(*) FROM requests JOIN decisions ON request = id"
@@ -174,7 +174,7 @@ def _baselines(db: Records, since: float) -> list[dict[str, Any]]:
     return [{"name": name, "requests": count} for name, count in rows]
 
 
-def _lost(db: Records, since: float) -> int:
+def _lost(db: RecordsReader, since: float) -> int:
     ((count,),) = db.execute("SELECT coalesce(sum(count), 0) FROM losses WHERE time >= ?", (since,))
     return int(count)
 
