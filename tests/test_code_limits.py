@@ -6,6 +6,7 @@ The lists of exceptions only shrink: one that is no longer needed fails the test
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -17,16 +18,6 @@ import smart_router
 from tests.testbed.harness import ROOT
 
 PACKAGE = Path(smart_router.__file__).parent
-TREES = {
-    path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")
-}
-OTHERS = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8"))
-    for folder in ("tests", "scripts")
-    for path in (ROOT / folder).rglob("*.py")
-}
-"""The code outside the package, to which the limits of size apply too."""
-
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
@@ -45,8 +36,28 @@ MAX_NOUN_CLAUSES = 9
 NOUN_CLAUSE = re.compile(r"(What|Whether|As ever)\b")
 
 
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """The package's modules, parsed."""
+    return _parsed(PACKAGE, PACKAGE)
+
+
+@functools.cache
+def others() -> dict[str, ast.Module]:
+    """The code outside the package, to which the limits of size apply too."""
+    return _parsed(ROOT, ROOT / "tests", ROOT / "scripts")
+
+
+def _parsed(above: Path, *folders: Path) -> dict[str, ast.Module]:
+    return {
+        path.relative_to(above).as_posix(): ast.parse(path.read_text("utf-8"))
+        for folder in folders
+        for path in folder.rglob("*.py")
+    }
+
+
 def long_files() -> set[str]:
-    files = {**{module: PACKAGE / module for module in TREES}, **{name: ROOT / name for name in OTHERS}}
+    files = {**{module: PACKAGE / module for module in trees()}, **{name: ROOT / name for name in others()}}
     return {
         name for name, path in files.items() if len(path.read_text("utf-8").splitlines()) > MAX_FILE_LINES
     }
@@ -55,7 +66,7 @@ def long_files() -> set[str]:
 def long_functions() -> set[str]:
     return {
         f"{module}:{node.name}"
-        for module, tree in {**TREES, **OTHERS}.items()
+        for module, tree in {**trees(), **others()}.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
@@ -65,7 +76,7 @@ def long_functions() -> set[str]:
 
 def shared_class_names() -> set[str]:
     names = [
-        node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        node.name for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
     ]
     return {name for name, count in Counter(names).items() if count > 1}
 
@@ -83,7 +94,7 @@ def test_code_keeps_to_the_limits(find: Callable[[], set[str]], exceptions: set[
 def test_few_docstrings_begin_with_a_noun_clause() -> None:
     found = [
         f"{module}: {doc.splitlines()[0]}"
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and (doc := ast.get_docstring(node))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import sys
 import zlib
@@ -72,43 +73,48 @@ async def test_compressed_answer_is_read(
 
 SPACES = b" " * (3 * MEGABYTE)
 JSON = {"content-type": "application/json"}
-TOO_LARGE: dict[str, Answer] = {
-    "stated": Answer(headers=JSON, body=SPACES),
-    "chunked": Answer(headers=JSON, body=SPACES, framing=Framing.CHUNKED, cut=MEGABYTE // 4),
-    "until closed": Answer(headers=JSON, body=SPACES, framing=Framing.CLOSE),
-    **{
-        f"{name} bomb": Answer(headers={**JSON, "content-encoding": name}, body=pack(SPACES * 10))
-        for name, pack in PACK.items()
-    },
-    "stream without content": Answer(
-        headers={"content-type": "text/event-stream"},
-        body=b": x\n\n" * (3 * MEGABYTE // 5),
-        cut=MEGABYTE // 8,
+EVENTS = {"content-type": "text/event-stream"}
+
+
+@functools.cache
+def bomb(coding: str) -> bytes:
+    return PACK[coding](SPACES * 10)
+
+
+def whole_bomb(coding: str) -> Answer:
+    return Answer(headers={**JSON, "content-encoding": coding}, body=bomb(coding))
+
+
+def stream_bomb(coding: str) -> Answer:
+    body = bomb(coding) + b" " * MEGABYTE
+    return Answer(headers={**EVENTS, "content-encoding": coding}, body=body, cut=MEGABYTE // 8)
+
+
+STATED = Answer(headers=JSON, body=SPACES)
+TOO_LARGE: dict[str, Callable[[], Answer]] = {
+    "stated": lambda: STATED,
+    "chunked": lambda: STATED.but(framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "until closed": lambda: STATED.but(framing=Framing.CLOSE),
+    **{f"{coding} bomb": functools.partial(whole_bomb, coding) for coding in PACK},
+    "stream without content": lambda: Answer(
+        headers=EVENTS, body=b": x\n\n" * (3 * MEGABYTE // 5), cut=MEGABYTE // 8
     ),
-    **{
-        f"{name} stream bomb": Answer(
-            headers={"content-type": "text/event-stream", "content-encoding": name},
-            body=pack(SPACES * 10) + b" " * MEGABYTE,
-            cut=MEGABYTE // 8,
-        )
-        for name, pack in PACK.items()
-    },
+    **{f"{coding} stream bomb": functools.partial(stream_bomb, coding) for coding in PACK},
 }
 
 
 @FORMS
 @pytest.mark.parametrize("answer", TOO_LARGE.values(), ids=TOO_LARGE)
 async def test_answer_over_the_limit_fails_over(
-    provider: Provider, clients: Clients, answer: Answer, form: str
+    provider: Provider, clients: Clients, answer: Callable[[], Answer], form: str
 ) -> None:
-    provider.on(answer)
+    provider.on(answer())
     provider.on(good(form))
     reply = await talk(clients["h1"], "two", stream=form == "stream")
     assert (reply.status, reply.text) == (200, "Good.")
     assert sorted(request.path.split("/")[1] for request in provider.requests) == ["p1", "p2"]
 
 
-EVENTS = {"content-type": "text/event-stream"}
 FAILS_IN_MID_EVENT: dict[str, Answer] = {
     "an error event": Answer(
         headers=EVENTS,
@@ -136,7 +142,7 @@ async def test_stream_that_fails_within_its_own_data_fails_over(
 
 
 async def test_error_names_the_option(provider: Provider, clients: Clients) -> None:
-    provider.on(TOO_LARGE["stated"], always=True)
+    provider.on(STATED, always=True)
     reply = await talk(clients["h1"], "p1/m", stream=False)
     assert (reply.status, reply.error["code"]) == (502, "answer_too_large")
     assert "router_max_answer" in reply.error["message"]
@@ -147,19 +153,22 @@ async def test_error_names_the_option(provider: Provider, clients: Clients) -> N
 
 
 LONG = b'{"error": {"message": "Bad luck."}}' + b" " * (4 * MEGABYTE)
+PLAIN_ERROR = Answer(status=400, headers=JSON, body=LONG)
 LONG_ERRORS = {
-    "plain": Answer(status=400, headers=JSON, body=LONG, framing=Framing.CHUNKED, cut=MEGABYTE // 4),
-    "stated": Answer(status=400, headers=JSON, body=LONG),
-    "packed": Answer(status=400, headers={**JSON, "content-encoding": "gzip"}, body=gzip.compress(LONG * 9)),
+    "plain": lambda: PLAIN_ERROR.but(framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "stated": lambda: PLAIN_ERROR,
+    "packed": lambda: PLAIN_ERROR.but(
+        headers={**JSON, "content-encoding": "gzip"}, body=gzip.compress(LONG * 9)
+    ),
 }
 
 
 @BOTH
 @pytest.mark.parametrize("answer", LONG_ERRORS.values(), ids=LONG_ERRORS)
 async def test_long_error_body_is_truncated(
-    provider: Provider, clients: Clients, client: str, answer: Answer
+    provider: Provider, clients: Clients, client: str, answer: Callable[[], Answer]
 ) -> None:
-    provider.on(answer)
+    provider.on(answer())
     reply = await talk(clients[client], "p1/m", stream=False)
     assert reply.status == 400
     assert len(reply.body) < 10_000
