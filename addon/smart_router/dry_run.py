@@ -17,15 +17,12 @@ from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing import Candidate, Decision, StickyTable, route
-from smart_router.routing.requirements import prompt_tokens
+from smart_router.routing.requirements import ASSUMED_ANSWER, prompt_tokens
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import Tokens
 
 _ATTEMPT_MARK = "router_client"
 """Metadata by which a saved flow is one of our attempts, whose client flow is in the file as well."""
-
-ASSUMED_ANSWER = 500
-"""Tokens of an answer that was not recorded, to estimate costs with."""
 
 
 class Recorded(NamedTuple):

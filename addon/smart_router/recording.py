@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted
+from smart_router.client_keys.reservation import Reservation
 from smart_router.config import Config
 from smart_router.dry_run import estimate_cost
 from smart_router.errors import ClientError
@@ -24,9 +25,9 @@ from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, lacks, promp
 from smart_router.routing.selector import rules_of
 from smart_router.stats.database import reading
 from smart_router.stats.formatting import dollars
-from smart_router.stats.prices import PriceBook
+from smart_router.stats.prices import TYPICAL, PriceBook
 from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RefusalRecord, RequestRecord, Tokens
-from smart_router.stats.report import build_report
+from smart_router.stats.report import build_report, client_use
 from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
 from smart_router.stats.writer import RecordWriter
@@ -34,6 +35,8 @@ from smart_router.storage.sqlite_file import NewerFileError
 
 FLUSH_WITHIN = 5.0
 """Seconds to wait for the last records to be on disk."""
+
+DAY = 86_400.0
 
 MOST_PATH = 200
 """Characters of a refused request's path that are kept."""
@@ -80,7 +83,42 @@ class Recording:
             flow.metadata["router_tokens"] = f"{last.tokens.input}+{last.tokens.output}"
             self._unpriced[record.id] = exchange
         self._loop = asyncio.get_running_loop()
+        if exchange.reservation is not None:
+            self._settle(
+                exchange.reservation, record
+            )  # at once: the client's next request may need what is left
         self.writer.record(record)
+
+    def _settle(self, reservation: Reservation, record: RequestRecord) -> None:
+        used = [one.tokens for one in record.attempts if one.tokens]
+        costs = (
+            [self.writer.cost(one, record.time) for one in record.attempts]
+            if reservation.counts_money
+            else []
+        )
+        reservation.settle(
+            attempts=len(record.attempts),
+            tokens=sum(one.input + one.output for one in used),
+            usd=sum(cost.usd for cost in costs if cost),
+        )
+
+    def learn_prices(self, candidates: Sequence[Candidate]) -> Awaitable[None] | None:
+        """Look up these models' prices in a thread, since the first one may take a second; None if all are
+        known."""
+        prices = self.writer.prices
+        if prices.knows(candidates):
+            return None
+
+        def look_up() -> None:
+            for one in candidates:
+                prices.cost(one.provider, one.model, TYPICAL, time.time())
+
+        return asyncio.to_thread(look_up)
+
+    def use_of(self, client: str) -> dict[str, Any]:
+        """Return what a client used in the last day; slow. Raises ClientError."""
+        self.writer.flush(FLUSH_WITHIN)
+        return self._read(lambda db: client_use(db, client, time.time() - DAY))
 
     def _baselines(self, decision: Decision) -> tuple[Candidate, ...]:
         """The models of which the dearest is the baseline of a request's cost."""
@@ -122,10 +160,13 @@ class Recording:
         self.writer.flush(FLUSH_WITHIN)
         if self.shared is not None and (report := self.shared(start, now)) is not None:
             return report
+        own = self._read(lambda db: build_report(db, start, now))
+        return own if self.shared is None else own | {"machines": None}
+
+    def _read(self, query: Callable[[sqlite3.Connection], dict[str, Any]]) -> dict[str, Any]:
         try:
             with reading(self.folder) as db:
-                own = build_report(db, start, now)
-                return own if self.shared is None else own | {"machines": None}
+                return query(db)
         except (sqlite3.Error, OSError, NewerFileError) as error:
             raise ClientError(503, f"the records cannot be read: {error}", type="server_error") from None
 

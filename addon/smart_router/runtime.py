@@ -27,6 +27,8 @@ from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.book import ClientBook
 from smart_router.client_keys.client import Client
+from smart_router.client_keys.estimates import Estimate, estimate
+from smart_router.client_keys.reservation import Reservation
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
@@ -35,16 +37,21 @@ from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.store import Continued, ResponseStore
 from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.local_trouble import Troubles
+from smart_router.providers.catalogue import rules_for
 from smart_router.recording import Recording
-from smart_router.routing import Decision, StickyTable, explicit, route, session_keys
+from smart_router.routing import Candidate, Decision, StickyTable, explicit, route, session_keys
 from smart_router.routing.agents import side_call
 from smart_router.routing.resolve import resolve_unlisted
+from smart_router.routing.selector import NoneAllowedError
 from smart_router.routing.sessions import session_id
 
 if TYPE_CHECKING:
     from smart_router.cluster.cluster import Cluster
 
 logger = logging.getLogger(__name__)
+
+AUTO, ECO = "auto", "auto:eco"
+"""The virtual model that goes cheaper for clients whose money is nearly spent, and its cheaper sibling."""
 
 
 class Runtime:
@@ -175,14 +182,18 @@ class Runtime:
         asked = request["model"]
         alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
         request["model"] = alias or (rename(asked) if rename else asked)
-        decision = self._decide(dialect, request, keys.earlier, own)
+        virtual = request["model"] in self.config.routing.virtual_models
+        if client and virtual and not client.may_ask(request["model"]):
+            raise client.not_allowed(request["model"])
+        cheaper = self._cheaper(client, request) if client else None
+        decision = self._decide(dialect, request, keys.earlier, own, client)
         call = side_call(flow.request.headers.get("user-agent", ""), asked, request)
         return Exchange(
             id=request_id(flow),
             started=started,
             limits=self.limits,
             request=request,
-            decision=decision.noting(alias and f"asked for as {asked}", call),
+            decision=decision.noting(alias and f"asked for as {asked}", call, cheaper),
             session=keys.session,
             sticky_keys=keys.sticky,
             client=name,
@@ -191,7 +202,31 @@ class Runtime:
             dialect=dialect,
             body=continued.body,
             own=own,
+            reservation=self._reserve(client, dialect, request, continued.body) if client else None,
         )
+
+    def _cheaper(self, client: Client, request: ChatRequest) -> str | None:
+        """Let `auto` mean `auto:eco` for a client that is to go cheaper, and say so."""
+        if request["model"] != AUTO or ECO not in self.config.routing.virtual_models:
+            return None
+        if not self.clients.wants_cheaper(client):
+            return None
+        request["model"] = ECO
+        return f"{ECO}: the money of {client.name} is nearly spent"
+
+    def _reserve(
+        self, client: Client, dialect: ClientDialect, request: ChatRequest, body: bytes
+    ) -> Reservation | None:
+        """What the request reserves of its client's limits, None for nothing."""
+        if dialect.operation == "count_tokens":
+            return None
+        prices = self.recording.writer.prices
+
+        def estimated(candidate: Candidate) -> Estimate:
+            rules = rules_for(candidate.provider, candidate.model)
+            return estimate(request, body, candidate, rules, prices, time.time())
+
+        return self.clients.reserve(client, estimated)
 
     def _decide(
         self,
@@ -199,6 +234,28 @@ class Runtime:
         request: ChatRequest,
         sticky_keys: Sequence[str],
         own: OwnLogin | None,
+        client: Client | None,
+    ) -> Decision:
+        asked, virtual = request["model"], self.config.routing.virtual_models
+        if client is None or not client.models:
+            return self._route(dialect, request, sticky_keys, own, lambda candidate: True)
+        try:
+            decision = self._route(
+                dialect, request, sticky_keys, own, lambda one: client.may_get(one.name, virtual)
+            )
+        except NoneAllowedError:
+            raise client.not_allowed(f"any of the models that {asked} may choose") from None
+        if decision.explicit and not client.may_ask(asked, decision.candidates[0].name):
+            raise client.not_allowed(decision.candidates[0].name)
+        return decision
+
+    def _route(
+        self,
+        dialect: ClientDialect,
+        request: ChatRequest,
+        sticky_keys: Sequence[str],
+        own: OwnLogin | None,
+        allowed: Callable[[Candidate], bool],
     ) -> Decision:
         now = time.monotonic()
         having: Collection[str] = self.auth.configured()
@@ -220,6 +277,7 @@ class Runtime:
             sticky=self.sticky,
             sticky_keys=sticky_keys,
             now=now,
+            allowed=allowed,
         )
 
 

@@ -35,7 +35,8 @@ class Endpoint:
     Exactly one of `dialect` and `answer` is set; `errors` is the shape of a local answer's errors.
     `intercepted` endpoints are also served for requests to other hosts (option `router_intercept`). A
     `public` endpoint answers clients without a router key too, with fewer details. A `websocket` endpoint
-    accepts WebSockets as well, whose messages are such requests.
+    accepts WebSockets as well, whose messages are such requests. An `admin` endpoint tells of all clients: of
+    those with a key only admins may see it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Endpoint:
     public: bool = False
     errors: ErrorBody = openai_error
     websocket: bool = False
+    admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,14 @@ ROWS = (
         intercepted=True,
     ),
     Endpoint("health", ("/health",), answer=local_answers.health_check, public=True),
-    Endpoint("stats", ("/router/stats",), answer=local_answers.stats),
-    Endpoint("running", ("/router/running",), answer=local_answers.running_requests),
-    Endpoint("metrics", ("/metrics",), answer=local_answers.metrics),
-    Endpoint("page", ("/router",), answer=local_answers.page),
+    Endpoint("usage", ("/router/usage",), answer=local_answers.usage),
+    Endpoint("clients", ("/router/clients",), answer=local_answers.all_clients, admin=True),
+    Endpoint("stats", ("/router/stats",), answer=local_answers.stats, admin=True),
+    Endpoint("running", ("/router/running",), answer=local_answers.running_requests, admin=True),
+    Endpoint("metrics", ("/metrics",), answer=local_answers.metrics, admin=True),
+    Endpoint("page", ("/router",), answer=local_answers.page, admin=True),
     Endpoint("page file", ("/router/page/{file}",), answer=local_answers.page_file, public=True),
-    Endpoint("events", ("/router/events",), answer=local_answers.events),
+    Endpoint("events", ("/router/events",), answer=local_answers.events, admin=True),
 )
 
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")

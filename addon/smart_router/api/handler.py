@@ -242,8 +242,16 @@ class RequestHandler:
             claim.brief = _is_public(flow, target)
             if not claim.brief:
                 claim.client = self._identify(flow)
+                claim.brief = claim.client is not None and not claim.client.admin
         if isinstance(target, ClientError):
             raise target
+        if target and target.endpoint.admin and claim.brief:
+            raise ClientError(
+                403,
+                "only clients with the right --admin may see this; /router/usage tells what you have used",
+                type="permission_error",
+                code="not_admin",
+            )
         check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
         method, upgrade = flow.request.method, flow.request.headers.get("upgrade", "")
@@ -262,8 +270,7 @@ class RequestHandler:
         endpoint = target.endpoint
         parameters = endpoints.parameters_of(target, flow.request.path)
         if endpoint.dialect is not None:
-            self._route(flow, claim, router, endpoint.dialect, parameters, found)
-            return None
+            return self._route(flow, claim, router, endpoint.dialect, parameters, found)
         assert endpoint.answer is not None
         sent = flow.request
         local = LocalRequest(
@@ -290,7 +297,9 @@ class RequestHandler:
         dialect: ClientDialect,
         parameters: Mapping[str, str],
         found: Found | None,
-    ) -> None:
+    ) -> Awaitable[None] | None:
+        if claim.client is not None:
+            router.clients.check(claim.client)
         raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
         body = decode_body(raw, encoding, self.claims.max_body)
         rename = None
@@ -300,9 +309,12 @@ class RequestHandler:
         exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client, own)
         if (estimate := estimated_count(exchange)) is not None:
             flow.response = estimate
-            return
+            return None
         claim.exchange = exchange
         self.marks.link_client(flow, exchange)
+        if exchange.reservation is None or not exchange.reservation.counts_money:
+            return None
+        return router.recording.learn_prices(exchange.decision.candidates)
 
     def _own_login(
         self, request: http.Request, config: Config, format_: str, found: Found | None

@@ -14,6 +14,7 @@ from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.client import Client
+from smart_router.client_keys.description import describe_client, describe_stored
 from smart_router.config import Config
 from smart_router.errors import ClientError
 from smart_router.live.page import FILES, HEADERS, live_page
@@ -75,6 +76,22 @@ async def stats(request: LocalRequest) -> http.Response:
     """`/router/stats`"""
     since = request.parameters.get("since", "")
     return json_response(200, await asyncio.to_thread(request.runtime.recording.report, since))
+
+
+async def usage(request: LocalRequest) -> http.Response:
+    """`/router/usage`: what the client of the key that was shown may do, and what it has used."""
+    client, runtime = request.client, request.runtime
+    if client is None:
+        raise ClientError(401, "send a router key to see what its client has used", code="invalid_api_key")
+    used = await asyncio.to_thread(runtime.recording.use_of, client.name)
+    return json_response(200, {**describe_client(client, runtime.clients.ledger), "last_day": used})
+
+
+def all_clients(request: LocalRequest) -> http.Response:
+    """`/router/clients`: all clients of the command line, with what they have used."""
+    book = request.runtime.clients
+    found = [describe_stored(one, book.ledger, time.time()) for one in book.directory]
+    return json_response(200, {"clients": found})
 
 
 def running_requests(request: LocalRequest) -> http.Response:

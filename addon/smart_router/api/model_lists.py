@@ -82,7 +82,11 @@ def _largest(known: list[ModelRules], field: str) -> int | None:
 
 
 def _listed(request: LocalRequest) -> list[ListedModel]:
-    return list_models(request.runtime.config, request.runtime.auth)
+    listed = list_models(request.runtime.config, request.runtime.auth)
+    client = request.client
+    if client is None or not client.models:
+        return listed
+    return [one for one in listed if client.may_ask(one.id, one.id.partition("/")[2])]
 
 
 def _found(request: LocalRequest, name: str) -> ListedModel:

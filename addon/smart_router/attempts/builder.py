@@ -45,8 +45,13 @@ class AttemptBuilder:
         }
 
     def build(self, exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt:
-        """Return the attempt. Raises ClientError for a request that the provider cannot serve."""
+        """Return the attempt.
+
+        Raises ClientError for a request that the provider cannot serve, or that exceeds a client's limit.
+        """
         provider = self._providers[candidate.provider]
+        if exchange.reservation is not None:
+            exchange.reservation.cover(candidate)
         dialect, call = self._call(exchange, candidate, provider, profile)
         if outgoing := _native(exchange, dialect, call):
             call = replace(call, native=True)

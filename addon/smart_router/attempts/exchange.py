@@ -39,6 +39,7 @@ from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.reservation import Reservation
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
@@ -90,10 +91,11 @@ class Exchange:
     """One client request. Times are monotonic seconds.
 
     `dialect` is the client's format, `body` its decompressed request, `client` the name of its router
-    key, `own` its own login. `session` binds a session to a profile, `sticky_keys` bind it to a model
-    (see `SessionKeys`); `history` identifies its earlier turns. `attempts` are all attempts so far,
-    `winner` the one with a complete answer, `proven` the one that has given content. Candidates are tried
-    in rounds: `remaining` are those left in this round, `ruled_out` those excluded from all later ones;
+    key, `own` its own login, `reservation` of its limits. `session` binds a session to a profile,
+    `sticky_keys` bind it to a model (see `SessionKeys`); `history` identifies its earlier turns.
+    `attempts` are all so far, `winner` the one with a complete answer, `proven` the one that has given
+    content. Candidates are tried in rounds: `remaining` are those left in this round, `ruled_out` those
+    excluded from all later ones;
     `round_start` counts the failures before this round, `rounds` the back-off pauses, `paused` the
     seconds spent waiting for other requests' probes or the end of a rate limit. `limited`: a rate limit
     or quota excluded a candidate. `throttled`: the retry budget is used up; `hesitates`: so it is, but
@@ -116,6 +118,7 @@ class Exchange:
     sticky_keys: tuple[str, ...] = ()
     client: str | None = None
     own: OwnLogin | None = None
+    reservation: Reservation | None = None
 
     remaining: list[Candidate] = field(default_factory=list)
     step: Step | None = None

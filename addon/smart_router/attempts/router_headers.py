@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_router.attempts.exchange import Exchange
+from smart_router.client_keys.reservation import WARNING
 
 
 def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
@@ -17,6 +18,8 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
     known["x-router-why"] = _header(decision.why + _left_out(exchange) if final else decision.why)
     if decision.score is not None:
         known["x-router-score"] = f"{decision.score:.3f}"
+    if exchange.reservation is not None and (warning := exchange.reservation.warning):
+        known[WARNING] = _header(warning)
     if final:
         known["x-router-attempts"] = str(exchange.number)
         if last := exchange.attempt or (exchange.failures[-1] if exchange.failures else None):

@@ -22,11 +22,11 @@ from smart_router.client_keys.database import (
     ClientsError,
     Settings,
     Stored,
-    StoredClient,
     changing,
 )
+from smart_router.client_keys.description import describe_stored
 from smart_router.client_keys.ledger import Ledger
-from smart_router.client_keys.limits import Limit, read_limit, shown_time
+from smart_router.client_keys.limits import Limit, read_limit
 from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.since import read_span, read_time
@@ -161,7 +161,7 @@ def list_(as_json: bool) -> None:
     with _file() as file:
         stored = file.read()
     with _ledger() as ledger:
-        found = [_described(one, ledger) for one in stored.clients.values()]
+        found = [describe_stored(one, ledger, time.time()) for one in stored.clients.values()]
         tags = [_tag(name, stored, ledger) for name in stored.tags]
     if as_json:
         _print_json({"clients": found, "tags": tags})
@@ -277,28 +277,7 @@ def _shown(stored: Stored, name: str) -> dict[str, Any]:
     if found is None:
         raise ClientsError(f"there is no client {name}: see `smart-router clients list`")
     with _ledger() as ledger:
-        return _described(found, ledger)
-
-
-def _described(one: StoredClient, ledger: Ledger) -> dict[str, Any]:
-    client, now = one.client, time.time()
-    expired = client.expires is not None and client.expires <= now
-    return {
-        "name": client.name,
-        "state": "revoked" if one.revoked is not None else "expired" if expired else "active",
-        "admin": client.admin,
-        "tag": client.tag,
-        "models": client.models or None,
-        "on_limit": client.on_limit,
-        "created_at": shown_time(one.created),
-        "expires_at": shown_time(client.expires),
-        "revoked_at": shown_time(one.revoked),
-        "keys": [
-            {"key": key.visible, "created_at": shown_time(key.created), "ends_at": shown_time(key.ends)}
-            for key in one.keys
-        ],
-        "limits": [status.as_dict() for status in ledger.statuses(client.allotments, now)],
-    }
+        return describe_stored(found, ledger, time.time())
 
 
 def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:

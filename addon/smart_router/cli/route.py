@@ -17,7 +17,6 @@ from smart_router.api.endpoints import ENDPOINTS
 from smart_router.config import Config, config_path, load_config
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dry_run import (
-    ASSUMED_ANSWER,
     Comparison,
     Offline,
     Recorded,
@@ -29,6 +28,7 @@ from smart_router.dry_run import (
 from smart_router.errors import ClientError
 from smart_router.routing import Decision
 from smart_router.routing.explanation import chances_line, merged
+from smart_router.routing.requirements import ASSUMED_ANSWER
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from smart_router.client_keys.client import Client
+from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import FILE_NAME, MIGRATIONS, Stored, connect, read
 from smart_router.client_keys.directory import Directory
+from smart_router.client_keys.estimates import Estimate
+from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
+from smart_router.routing.decision import Candidate
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 from smart_router.storage.sqlite_file import NewerFileError
 
@@ -20,10 +27,15 @@ RHYTHM = Rhythm(idle=0.25, retry=1.0)
 
 CLOSE_WITHIN = 5.0
 
+SYNC_EVERY = 5.0
+"""Seconds between two writes of the counts to the disk; only a loss of power loses those since."""
+
 
 class ClientBook:
     """`directory` is replaced when the file or the config changes; the last one stays while the file cannot
-    be read. Without a folder there are only the config's clients. `close` it."""
+    be read. `ledger` has the counts of limits, None while no client has any. Without a folder there are only
+    the config's clients. `close` it.
+    """
 
     def __init__(
         self, folder: Path | None, configured: Mapping[str, SecretStr], *, required: bool = False
@@ -31,9 +43,12 @@ class ClientBook:
         self.directory = Directory(configured, required=required)
         self._configured, self._required = configured, required
         self._holding = threading.Lock()
+        self.ledger: Ledger | None = None
+        self._folder = folder
         self._path = None if folder is None else folder.absolute() / FILE_NAME
         self._db: sqlite3.Connection | None = None
         self._inode = self._version = 0
+        self._sync_at = 0.0
         messages = Messages(
             f"the file of clients {self._path} cannot be read",
             "the clients known so far stay",
@@ -52,13 +67,37 @@ class ClientBook:
             self._configured, self._required = configured, required
             self._hold(self.directory.stored)
 
+    def check(self, client: Client) -> None:
+        """Refuse a client that has used up a limit. Raises a 429."""
+        if self.ledger is not None and client.allotments:
+            check(client, self.ledger, time.time())
+
+    def wants_cheaper(self, client: Client) -> bool:
+        """Return whether `auto` is to go cheaper for a client, whose money is nearly spent."""
+        return (
+            client.on_limit == "eco"
+            and self.ledger is not None
+            and is_nearly_spent(client, self.ledger, time.time())
+        )
+
+    def reserve(self, client: Client, estimated: Callable[[Candidate], Estimate]) -> Reservation | None:
+        """Return what a request of the client reserves, None for one without limits."""
+        if self.ledger is None or not client.allotments:
+            return None
+        return Reservation(client, self.ledger, estimated, time.time)
+
     def close(self) -> None:
         """End the thread."""
         if self._path is not None:
             self._thread.close(CLOSE_WITHIN)
+        if self.ledger is not None:
+            self.ledger.counters.close()
 
     def _look(self) -> bool:
         """Read the file if it has changed; True if it was read."""
+        if self.ledger is not None and time.monotonic() >= self._sync_at:
+            self._sync_at = time.monotonic() + SYNC_EVERY
+            self.ledger.counters.sync()
         assert self._path is not None
         try:
             inode = self._path.stat().st_ino
@@ -92,6 +131,10 @@ class ClientBook:
                 self._hold(stored)
 
     def _hold(self, stored: Stored) -> None:
+        keys = {one.key for client in stored.clients.values() for one in client.client.allotments}
+        if keys:
+            self.ledger = self.ledger or Ledger(Counters(self._folder))
+            self.ledger.counters.retain(keys)
         self.directory = Directory(self._configured, stored, required=self._required)
 
     def _forget(self) -> None:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Literal
 
 from smart_router.client_keys.limits import Limit
+from smart_router.errors import ClientError
 
 OnLimit = Literal["refuse", "eco"]
 
@@ -55,9 +56,19 @@ class Client:
     on_limit: OnLimit = "refuse"
     expires: float | None = None
 
-    def may_ask(self, name: str) -> bool:
-        """Return whether it may name this model: a virtual one, or `provider/model`."""
-        return not self.models or _matches(name, self.models)
+    def may_ask(self, *names: str) -> bool:
+        """Return whether it may ask for a model that goes by any of these names."""
+        return not self.models or any(_matches(name, self.models) for name in names)
+
+    def not_allowed(self, name: str) -> ClientError:
+        """Return the 403 for a model that it may not use."""
+        return ClientError(
+            403,
+            f"the client {self.name!r} may not use {name}, only {', '.join(self.models)}",
+            type="permission_error",
+            code="model_not_allowed",
+            param="model",
+        )
 
     def may_get(self, candidate: str, virtual: Collection[str]) -> bool:
         """Return whether `auto` may choose this `provider/model` for it.

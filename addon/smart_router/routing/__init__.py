@@ -32,6 +32,7 @@ def route(
     sticky: StickyTable,
     sticky_keys: Sequence[str],
     now: float,
+    allowed: Callable[[Candidate], bool] = lambda candidate: True,
 ) -> Decision:
     """Decide which models may answer a request, best first.
 
@@ -42,7 +43,9 @@ def route(
     `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
     `now` is in seconds, of the same clock as there.
 
-    Raises ClientError: 404 unknown model, 401 no credential, 400 nothing able.
+    Of a virtual model's candidates only those that are `allowed` count.
+
+    Raises ClientError: 404 unknown model, 401 no credential, 400 nothing able. Raises NoneAllowedError.
     """
     asked = request.get("model")
     if not isinstance(asked, str) or not asked:
@@ -67,12 +70,14 @@ def route(
         providers=providers,
         usable=usable,
         configured=configured,
+        allowed=allowed,
     )
     stays = (
         kept is not None
         and kept.tier == tier
         and kept.candidate.provider in providers
         and usable(kept.candidate.provider, kept.candidate.model)
+        and allowed(kept.candidate)
         and lacks(rules_of(kept.candidate, providers), needs) is None
     )
     if kept and stays:

@@ -17,6 +17,9 @@ MOST_RESERVED = 8_192
 """Tokens that are kept free for an answer. Agents allow answers as long as their own model's longest: a model
 with less room serves them as well, with a lower limit."""
 
+ASSUMED_ANSWER = 500
+"""Tokens of an answer of unknown length, to estimate costs with."""
+
 MEDIA_TOKENS = 1_500
 """Assumed cost of an image, sound or file, instead of the length of its base64 text."""
 

@@ -16,6 +16,10 @@ _UNKNOWN = ModelRules(vision=True, audio=True, files=True)
 """For models outside the catalogue: whoever configured one knows what it can do."""
 
 
+class NoneAllowedError(Exception):
+    """Credentials exist, but for none of the models that may be chosen."""
+
+
 def select(
     tier: Tier,
     tier_models: str,
@@ -25,17 +29,23 @@ def select(
     providers: Mapping[str, Provider],
     usable: Callable[[str, str], bool],
     configured: Callable[[str], bool],
+    allowed: Callable[[Candidate], bool],
 ) -> tuple[Candidate, ...]:
     """All candidates with a credential that can serve the request, best first; those that are not usable now
     come last, for when nothing else answers. If no provider of the tiers has a credential, those of others.
 
     Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
-    what the request needs.
+    what the request needs. Raises NoneAllowedError if only models are left that are not `allowed`.
     """
     named = [one for one in config.chains[tier_models, tier] if one.provider in providers]
-    chain = [one for one in named if configured(one.provider)] or [*_of_others(tier, providers, configured)]
+    chain = [one for one in named if configured(one.provider) and allowed(one)]
     if not chain:
-        raise _nobody(named, providers)
+        others = [*_of_others(tier, providers, configured)]
+        if not others:
+            raise _nobody(named, providers)
+        chain = [one for one in others if allowed(one)]
+        if not chain:
+            raise NoneAllowedError
     able: list[Candidate] = []
     cooled: list[Candidate] = []
     missing: list[str] = []

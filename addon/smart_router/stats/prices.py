@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -171,6 +171,10 @@ class PriceBook:
         if tokens.estimated and basis == "measured":
             basis = "estimated"
         return Cost(price.total(tokens, at), basis)
+
+    def knows(self, candidates: Iterable[Candidate]) -> bool:
+        """Return whether the prices of these have been looked up, so that asking takes no time."""
+        return all((one.provider, one.model) in self._found for one in candidates)
 
     def dearest(self, candidates: tuple[Candidate, ...], at: float) -> Candidate | None:
         """Return the candidate whose answer to a typical request costs most, the first of equals.

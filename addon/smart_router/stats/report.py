@@ -64,6 +64,18 @@ class RecordsReader(Protocol):
         ...
 
 
+_CLIENT = """
+    SELECT count(*), total(input), total(output), total(cost)
+    FROM requests JOIN decisions ON decisions.request = requests.id
+    WHERE time >= ? AND client = ?"""
+
+
+def client_use(db: sqlite3.Connection, client: str, since: float) -> dict[str, Any]:
+    """Return what a client used since a time (unix seconds), in tokens and USD."""
+    requests, input_, output, cost = db.execute(_CLIENT, (since, client)).fetchone()
+    return {"requests": requests, "input": int(input_), "output": int(output), "cost": cost}
+
+
 @dataclass(slots=True)
 class _Group:
     """Figures of one value of a dimension."""

@@ -131,7 +131,7 @@ class RecordWriter:
     def _price(self, record: RequestRecord) -> None:
         try:
             for attempt in record.attempts:
-                attempt.cost = self._cost(attempt, record.time)
+                attempt.cost = self.cost(attempt, record.time)
             last = record.last
             record.baseline = baseline = self.prices.dearest(record.baselines, record.time)
             if baseline and last and last.tokens:
@@ -142,7 +142,8 @@ class RecordWriter:
         except Exception:
             logger.exception("%s could not be priced", record.id)
 
-    def _cost(self, attempt: AttemptRecord, at: float) -> Cost | None:
+    def cost(self, attempt: AttemptRecord, at: float) -> Cost | None:
+        """Return the cost of an attempt at a time (unix seconds), None without tokens or a known price."""
         if attempt.tokens is None:
             return None
         candidate = attempt.candidate

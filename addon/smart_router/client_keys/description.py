@@ -1,0 +1,42 @@
+"""Clients as JSON, for the command line and for answers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from smart_router.client_keys.client import Client
+from smart_router.client_keys.database import StoredClient
+from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.limits import shown_time
+
+
+def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
+    """Return what a client may do and has used of its limits. No `models` means all."""
+    limits = ledger.statuses(client.allotments, time.time()) if ledger else []
+    return {
+        "name": client.name,
+        "admin": client.admin,
+        "tag": client.tag,
+        "models": client.models or None,
+        "on_limit": client.on_limit,
+        "expires_at": shown_time(client.expires),
+        "limits": [status.as_dict() for status in limits],
+    }
+
+
+def describe_stored(one: StoredClient, ledger: Ledger | None, now: float) -> dict[str, Any]:
+    """Return the same with the client's state and the visible parts of its keys. `now` is unix seconds."""
+    expired = one.client.expires is not None and one.client.expires <= now
+    name, *others = describe_client(one.client, ledger).items()
+    return {
+        **dict([name]),
+        "state": "revoked" if one.revoked is not None else "expired" if expired else "active",
+        **dict(others),
+        "created_at": shown_time(one.created),
+        "revoked_at": shown_time(one.revoked),
+        "keys": [
+            {"key": key.visible, "created_at": shown_time(key.created), "ends_at": shown_time(key.ends)}
+            for key in one.keys
+        ],
+    }

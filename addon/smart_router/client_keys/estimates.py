@@ -1,0 +1,65 @@
+"""Estimates of a request's tokens and costs, reserved of its client's limits before each attempt."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from smart_router.client_keys.ledger import Need
+from smart_router.client_keys.limits import NANO
+from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.model_rules import ModelRules
+from smart_router.routing.decision import Candidate
+from smart_router.routing.requirements import (
+    ASSUMED_ANSWER,
+    CHARACTERS_PER_TOKEN,
+    MEDIA_TOKENS,
+    MOST_RESERVED,
+    prompt_tokens,
+)
+from smart_router.stats.prices import PriceBook
+from smart_router.stats.records import Tokens
+
+
+class Estimate(NamedTuple):
+    """The needs of one attempt. `usd` is in 10⁻⁹ dollars, None if the model has no known price."""
+
+    tokens: Need
+    usd: Need | None
+
+
+def estimate(
+    request: ChatRequest, body: bytes, candidate: Candidate, rules: ModelRules, prices: PriceBook, at: float
+) -> Estimate:
+    """Return what an answer of this model may use. `at` is unix seconds, for prices that change.
+
+    The most is the prompt and the longest answer that the request allows, or else the model gives. A request
+    that names no longest answer needs at least a short one: it would otherwise be refused while most of its
+    limit is left. The first price of a model takes a while: see `PriceBook.knows`.
+    """
+    # a request that is passed on untranslated has no messages here; in a form there is a file
+    size = MEDIA_TOKENS if body.startswith(b"--") else len(body) // CHARACTERS_PER_TOKEN
+    prompt = prompt_tokens(request) or size
+    stated = request.get("max_completion_tokens") or request.get("max_tokens")
+    longest = rules.max_output or MOST_RESERVED
+    most = min(stated, rules.max_output or stated) if isinstance(stated, int) else longest
+    least = most if isinstance(stated, int) else min(ASSUMED_ANSWER, most)
+    choices = request.get("n")
+    answers = choices if isinstance(choices, int) and choices > 1 else 1
+    needs = Need(least * answers, most * answers)
+    costs = [_nano(prompt, output, candidate, prices, at) for output in needs]
+    return Estimate(
+        Need(prompt + needs.least, prompt + needs.most),
+        None if costs[0] is None or costs[1] is None else Need(costs[0], costs[1]),
+    )
+
+
+def _nano(prompt: int, output: int, candidate: Candidate, prices: PriceBook, at: float) -> int | None:
+    """The cost in 10⁻⁹ dollars, with the prompt written to the provider's cache where that costs more."""
+    both = [
+        prices.cost(candidate.provider, candidate.model, tokens, at)
+        for tokens in (
+            Tokens(input=prompt, output=output),
+            Tokens(input=prompt, cache_write=prompt, output=output),
+        )
+    ]
+    return None if None in both else max(round(cost.usd * NANO) for cost in both if cost)

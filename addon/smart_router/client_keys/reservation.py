@@ -1,0 +1,147 @@
+"""A running request's reservations, and the errors and warnings that its client is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from smart_router.client_keys.client import Client
+from smart_router.client_keys.estimates import Estimate
+from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share, Status
+from smart_router.client_keys.limits import NANO, shown_amount, shown_time
+from smart_router.errors import ClientError
+from smart_router.routing.decision import Candidate
+
+HEADER = "x-router-limit"
+WARNING = "x-router-limit-warning"
+
+SETTLES_WITHIN = 2
+"""Seconds after which a client may ask again whose limit is held by running requests."""
+
+RETRIED_WITHIN = 60
+"""Seconds up to which a client's automatic retry makes sense."""
+
+ONE = Need(1, 1)
+
+
+class Reservation:
+    """What a request of a client with limits has reserved. `estimate` tells what a model may use for it.
+
+    Use it from one thread. `now` returns unix seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        ledger: Ledger,
+        estimate: Callable[[Candidate], Estimate],
+        now: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._estimate = estimate
+        self._now = now
+        self._shares = ledger.open(client.allotments, now())
+        self._settled = False
+
+    def cover(self, candidate: Candidate) -> None:
+        """Reserve what an attempt with this model may use, in place of what is reserved.
+
+        Raises ClientError: 429 for a limit that lacks it, 403 for a model without a price where money counts.
+        """
+        needs = self._needs(self._estimate(candidate), candidate)
+        lacking = self._ledger.reserve(self._shares, needs)
+        if lacking is not None:
+            need = needs[self._shares.index(lacking)]
+            raise self._refusal(lacking, need)
+
+    def settle(self, *, attempts: int, tokens: int, usd: float) -> None:
+        """Count what the request has used in place of what it reserved."""
+        if not self._settled:
+            self._settled = True
+            used = {"requests": min(attempts, 1), "tokens": tokens, "USD": round(usd * NANO)}
+            self._ledger.settle(self._shares, [used[one.allotment.limit.unit] for one in self._shares])
+
+    @property
+    def counts_money(self) -> bool:
+        """True if it asks for prices."""
+        return any(one.allotment.limit.unit == "USD" for one in self._shares)
+
+    @property
+    def warning(self) -> str | None:
+        """A line about limits of which most is used, without this request's own estimate; None for none."""
+        found = [
+            Status(one.allotment, one.period, one.before + (one.allotment.limit.unit == "requests"))
+            for one in self._shares
+        ]
+        return "; ".join(map(describe, (one for one in found if one.part >= WARN_FROM))) or None
+
+    def _needs(self, estimate: Estimate, candidate: Candidate) -> list[Need]:
+        needs: dict[str, Need | None] = {"requests": ONE, "tokens": estimate.tokens, "USD": estimate.usd}
+        found = [need for one in self._shares if (need := needs[one.allotment.limit.unit])]
+        if len(found) < len(self._shares):
+            raise ClientError(
+                403,
+                f"no price is known for {candidate}, and {self._client.name!r} has a limit in USD: "
+                f'set [prices."{candidate}"] in the router\'s config, to 0 for a model that costs nothing',
+                type="permission_error",
+                code="no_price",
+                param="model",
+            )
+        return found
+
+    def _refusal(self, lacking: Share, need: Need) -> ClientError:
+        held = self._ledger.is_held(lacking, need)
+        return limit_reached(
+            Status(lacking.allotment, lacking.period, lacking.before), self._now(), need=need, held=held
+        )
+
+
+def check(client: Client, ledger: Ledger, now: float) -> None:
+    """Refuse a request whose client has used up a limit, before any work on it. Raises a 429."""
+    for status in ledger.statuses(client.allotments, now):
+        if status.used >= ledger.ceiling(status.allotment, status.period):
+            share = Share(status.allotment, status.period, before=status.used)
+            raise limit_reached(status, now, need=ONE, held=ledger.is_held(share, ONE))
+
+
+def is_nearly_spent(client: Client, ledger: Ledger, now: float) -> bool:
+    """Return whether most of a limit of money is used."""
+    money = [one for one in client.allotments if one.limit.unit == "USD"]
+    return any(status.part >= WARN_FROM for status in ledger.statuses(money, now))
+
+
+def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> ClientError:
+    """Return the 429 for a limit. `held`: it would suffice once running requests are settled."""
+    limit, period = status.allotment.limit, status.period
+    left = max(0, limit.amount - status.used)
+    if left:
+        what = f"the request may use {shown_amount(need.least, limit.unit)}, and of the limit of"
+        said = f"{what} {status.allotment} {shown_amount(left, limit.unit)} are left"
+    else:
+        said = f"the limit of {status.allotment} is reached"
+    wait = None if period.end is None else max(1, math.ceil(period.end - now))
+    if held:
+        said += ", until requests that are running have ended"
+        wait = min(SETTLES_WITHIN, wait or SETTLES_WITHIN)
+    elif period.end:
+        said += f"; it starts anew at {shown_time(period.end)}"
+    headers = {HEADER: str(status.allotment)}
+    if wait is not None:
+        headers["retry-after"] = str(wait)
+    if wait is None or wait > RETRIED_WITHIN:
+        headers["x-should-retry"] = "false"
+    return ClientError(
+        429,
+        said,
+        type="rate_limit_error",
+        code="limit_reached",
+        headers=headers,
+        details={"limit": status.as_dict()},
+    )
+
+
+def describe(status: Status) -> str:
+    """Return a line about the used part of a limit, in ASCII."""
+    ends = f", starts anew at {shown_time(status.period.end)}" if status.period.end else ""
+    return f"{status.part:.0%} of {status.allotment} used{ends}"
