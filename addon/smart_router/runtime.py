@@ -217,7 +217,7 @@ class Runtime:
     def _reserve(
         self, client: Client, dialect: ClientDialect, request: ChatRequest, body: bytes
     ) -> Reservation | None:
-        """What the request reserves of its client's limits, None for nothing."""
+        """Reserve nothing yet: the attempts do. None for a client without limits."""
         if dialect.operation == "count_tokens":
             return None
         prices = self.recording.writer.prices

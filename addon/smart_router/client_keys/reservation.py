@@ -25,7 +25,7 @@ ONE = Need(1, 1)
 
 
 class Reservation:
-    """What a request of a client with limits has reserved. `estimate` tells what a model may use for it.
+    """The reservations of one request. `estimate` tells what a model may use for it.
 
     Use it from one thread. `now` returns unix seconds.
     """
