@@ -70,9 +70,9 @@ _CLIENT = """
     WHERE time >= ? AND client = ?"""
 
 
-def client_use(db: sqlite3.Connection, client: str, since: float) -> dict[str, Any]:
+def client_use(db: RecordsReader, client: str, since: float) -> dict[str, Any]:
     """Return what a client used since a time (unix seconds), in tokens and USD."""
-    requests, input_, output, cost = db.execute(_CLIENT, (since, client)).fetchone()
+    ((requests, input_, output, cost),) = db.execute(_CLIENT, (since, client))
     return {"requests": requests, "input": int(input_), "output": int(output), "cost": cost}
 
 
