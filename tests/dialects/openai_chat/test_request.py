@@ -383,3 +383,11 @@ def test_json_mode_is_asked_for_in_words_where_nobody_says_json() -> None:
 def test_labels_of_stored_answers_go_to_openai_only_beside_store(store: bool | None, kept: bool) -> None:
     body = body_for("openai", {"metadata": {"a": "b"}, "store": store})
     assert ("metadata" in body) is kept
+
+
+@pytest.mark.parametrize(("provider", "length"), [("openai", 64), ("openai", 65), ("openrouter", 150)])
+def test_a_user_with_a_long_name_gets_a_short_one_that_stays_the_same(provider: str, length: int) -> None:
+    sent = [body_for(provider, {"user": "u" * length})["user"] for _ in range(2)]
+    assert sent[0] == sent[1]
+    assert (sent[0] == "u" * length) is (length <= 64)
+    assert len(sent[0]) <= 64

@@ -55,6 +55,8 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     for name in ("prompt_cache_key", "safety_identifier"):
         if name in sent:
             sent[name] = opaque(sent[name], MAX_IDENTIFIER)
+    if len(sent.get("user") or "") > MAX_IDENTIFIER:  # Claude Code's has 150 characters
+        sent["user"] = opaque(sent["user"], MAX_IDENTIFIER)
     if not sent.get("store"):
         for name in quirks.of_stored:
             sent.pop(name, None)
