@@ -32,6 +32,7 @@ from smart_router.client_keys.reservation import Reservation
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
+from smart_router.dialects.half_characters import without_halves
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.store import Continued, ResponseStore
@@ -173,6 +174,8 @@ class Runtime:
         router's name for it, `own` is the client's own credential. Raises ClientError.
         """
         started, name = time.monotonic(), client.name if client else None
+        if dialect.name != UNTRANSLATED.name:  # which may be no JSON
+            body = without_halves(body)
         continued = self.responses.continue_(body, name) if dialect is RESPONSES else Continued(body)
         request = dialect.read_request(continued.body, parameters)
         if dialect is RESPONSES:

@@ -104,7 +104,7 @@ class CallContext:
         `calls`: the answer calls tools. Without tools in the request the provider's word is kept.
         """
         if calls:
-            return "tool_calls" if reason == "stop" and self.tool_names else reason
+            return "tool_calls" if reason in ("stop", "function_call") and self.tool_names else reason
         return "stop" if reason == "tool_calls" else reason
 
     def mint(self, kind: str, number: int) -> str:

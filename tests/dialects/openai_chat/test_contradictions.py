@@ -41,6 +41,7 @@ REASONS = [
     (CALLED, "stop", "tool_calls"),
     (CALLED, "eos", "tool_calls"),
     (CALLED, "tool_calls", "tool_calls"),
+    (CALLED, "function_call", "tool_calls"),
     (CALLED, "length", "length"),
     (CALLED, "content_filter", "content_filter"),
     (TEXT, "tool_calls", "stop"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.anthropic.answer import broken, read_failure
 from smart_router.dialects.anthropic.native import native_body
@@ -14,6 +14,7 @@ from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.counts import counted
 from smart_router.dialects.fold import fold
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
 from smart_router.dialects.tools import Notes
@@ -55,7 +56,7 @@ class AnthropicDialect:
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, read as the stream of its blocks, or the failure it holds."""
         try:
-            message = from_json(body, allow_inf_nan=False)
+            message = parse(body)
         except ValueError:
             return broken("is not JSON")
         if not isinstance(message, dict):

@@ -31,6 +31,7 @@ from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.thinking import Prefix, place_of
 from smart_router.dialects.base import CallContext
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.dialects.sse import SseParser
@@ -87,7 +88,7 @@ class AnthropicStream:
 
     def _parse(self, data: bytes) -> None:
         try:
-            event = from_json(data, allow_inf_nan=False)
+            event = parse(data)
         except ValueError:
             # gateways send blank events and OpenAI's end marker
             if data.strip() not in (b"", b"[DONE]"):

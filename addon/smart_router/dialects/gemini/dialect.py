@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.counts import counted
@@ -14,6 +14,7 @@ from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
 from smart_router.dialects.gemini.stream import GeminiStream
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_object
 from smart_router.dialects.native import Received
@@ -73,7 +74,7 @@ def _path(call: CallContext, method: str = "") -> str:
 
 def _is_count(body: bytes) -> bool:
     try:
-        answer = as_object(from_json(body))
+        answer = as_object(parse(body))
     except ValueError:
         return False
     return "totalTokens" in answer and "candidates" not in answer

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import from_json
-
 from smart_router.dialects.gemini.answer import AnswerReader
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Event
 from smart_router.dialects.sse import MAX_EVENT_BYTES, SseParser
 
@@ -61,7 +60,7 @@ class GeminiStream:
         if self._reader.ended:
             return []
         try:
-            answer = from_json(data, allow_inf_nan=False)
+            answer = parse(data)
         except ValueError:
             return self._reader.fail(_UNREADABLE)
         return self._reader.read(answer if self._unwrap is None else self._unwrap(answer))

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.fitting import asks_for_schema
 from smart_router.dialects.fold import fold
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.request import write_body
@@ -51,7 +52,7 @@ class ChatDialect:
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""
         try:
-            answer = from_json(body, allow_inf_nan=False)
+            answer = parse(body)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
-
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import (
     MAX_CHOICES,
     Delta,
@@ -192,14 +191,14 @@ class ChatStream:
         if event.event != "error":
             return self._read_data(event.data)
         try:
-            told = from_json(event.data, allow_inf_nan=False)
+            told = parse(event.data)
         except ValueError:
             told = event.data.decode("utf-8", "replace")
         return self._refuse(told if isinstance(told, dict) else {"message": str(told)})
 
     def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
         try:
-            chunk = from_json(data, allow_inf_nan=False)
+            chunk = parse(data)
         except ValueError:
             text = data.strip()
             if text == b"[DONE]":

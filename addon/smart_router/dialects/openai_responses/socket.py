@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Start
 from smart_router.dialects.json_values import as_object, as_text
 from smart_router.dialects.openai_responses.client_request import read_request
@@ -83,7 +84,7 @@ class SocketSession:
         if isinstance(message, bytes):
             raise BadMessageError(_NOT_TEXT, ClientError(400, "Messages are JSON in text frames."))
         try:
-            fields = from_json(message, allow_inf_nan=False)
+            fields = parse(message.encode())
         except ValueError as error:
             reason = ClientError(400, f"The message is not valid JSON: {error}.", code="invalid_json")
             raise BadMessageError(_NOT_JSON, reason) from None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import (
     End,
     Event,
@@ -189,7 +188,7 @@ class ResponsesReader:
 def read_object(data: bytes) -> dict[str, Any] | None:
     """A JSON object; None if it is anything else."""
     try:
-        value = from_json(data, allow_inf_nan=False)
+        value = parse(data)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
