@@ -162,6 +162,7 @@ class SmartRouter:
     async def client_disconnected(self, client: connection.Client) -> None:
         """Close the connections of attempts that this ends."""
         self._silent.heard(client)
+        self.serving.proxy_keys.closed(client.peername, client.sockname)
         await let_connections_close(client.id)
 
     def next_layer(self, data: layer.NextLayer) -> None:
@@ -181,6 +182,10 @@ class SmartRouter:
         self._sessions.offer(data)
 
     # Client flows.
+
+    def http_connect(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Check the credentials of a client that opens a tunnel."""
+        return self.serving.connect(flow)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Claim the router's requests; stream large bodies of all others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from pydantic import SecretStr
 from websockets.asyncio.client import connect
 
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.database import Settings, changing
+from smart_router.client_keys.limits import read_limit
 from smart_router.config import load_config
 from tests.conftest import StartRouter
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
@@ -49,6 +52,12 @@ def fill_store(config: Path, state: Path) -> None:
     store = AuthStore({}, load_config(config, {}).providers, state)
     store.add_key("groq", "mine", SecretStr(STORED_KEY))
     store.close()
+
+
+def add_client(state: Path, name: str) -> str:
+    """A client of the router; its key, of which no place may have more than the beginning."""
+    with changing(state) as file:
+        return file.add(name, Settings(limits=(read_limit("1000 requests/day"),)), 1.0).get_secret_value()
 
 
 def script(provider: Provider) -> None:
@@ -90,6 +99,20 @@ async def ask_by_websocket(url: str) -> list[str]:
     return told
 
 
+async def ask_with_router_keys(url: str, keys: Sequence[str], web: Web) -> list[str]:
+    """Requests with router keys, right, cut short and revoked, wherever clients send them; the answers."""
+    told = []
+    for key in keys:
+        for headers in ({"authorization": f"Bearer {key}"}, {"x-api-key": key}, {"x-goog-api-key": key}):
+            body = {"model": "groq/openai/gpt-oss-20b", "messages": HELLO}
+            answer = await web.http.post(f"{url}/v1/chat/completions?key={key}", json=body, headers=headers)
+            told.append(f"{answer.status_code} {answer.headers} {answer.text}")
+        for path in ("/router/usage", "/router/clients", "/router/nothing"):
+            answer = await web.http.get(f"{url}{path}?key={key}")
+            told.append(f"{answer.status_code} {answer.headers} {answer.text}")
+    return told
+
+
 async def shown_in_mitmweb(web: Web) -> list[str]:
     """All flows as its interface shows them, with bodies in the default view."""
     flows = await web.wait_for(2, "")
@@ -118,22 +141,28 @@ async def test_secrets_are_in_requests_and_in_the_store_alone(
     saved, har = tmp_path / "flows.mitm", tmp_path / "flows.har"
     state = tmp_path / "state"
     fill_store(tmp_path / "no-config.toml", state)
+    router_keys = [add_client(state, "ann"), add_client(state, "gone")]
+    with changing(state) as file:
+        file.revoke("gone", 2.0)
+    router_keys.append(router_keys[0][:-3])
+    secrets = [CANARY, *(key[12:50] for key in router_keys)]
     env = provider_env(provider.url, "openai", "groq", "xai", "anthropic") | {"OPENAI_API_KEY": ENV_KEY}
     env |= {"SMART_ROUTER_STATE": str(state), "GROQ_API_KEY": "", "XAI_API_KEY": ""}
     arguments = web_arguments(hardump=str(har), router_audit_content="true")
     router = await start_router(env=env, args=["-w", str(saved)], **arguments)
     async with Web(router) as web:
         told = await ask(web, router.url)
+        told += await ask_with_router_keys(router.url, router_keys, web)
         shown = await shown_in_mitmweb(web)
     router.stop()
     sent = [request.headers.get("authorization", "") for request in provider.requests]
     assert {f"Bearer {ENV_KEY}", f"Bearer {STORED_KEY}"} <= set(sent)
-    assert not [header for header in sent if CLIENT_KEY in header]
-    saves = [path.read_bytes().decode("latin-1") for path in (saved, har)]
+    assert not [header for header in sent if CLIENT_KEY in header or "srk-" in header]
+    saves = [path.read_bytes().decode("latin-1") for path in (saved, har, *state.glob("clients*"))]
     log = [router.log]
     places = {"answers": told, "mitmweb": shown, "log": log, "files": saves, "databases": dumped(state)}
     for name, texts in places.items():
-        assert [text for text in texts if CANARY in text] == [], name
+        assert [text for text in texts if any(secret in text for secret in secrets)] == [], name
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])

@@ -37,6 +37,7 @@ from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception, provider_at
 from smart_router.api.local_answers import Given, LocalRequest
 from smart_router.api.own_login import find_own_login
+from smart_router.api.proxy_keys import ProxyKeys
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.own_login import OwnLogin
 from smart_router.client_keys.client import Client
@@ -96,11 +97,25 @@ class RequestHandler:
         self.router: Runtime | None = None
         self.rules = Rules()
         self.watcher = Watcher(claims)
+        self.proxy_keys = ProxyKeys()
         self._guesses = Guesses()
+
+    def connect(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Check the credentials with which a client opens a tunnel through the proxy."""
+        try:
+            self.proxy_keys.connect(flow, self._directory, time.time())
+        except ClientError as error:
+            return self._refuse_tunnel(flow, error)
+        return None
+
+    async def _refuse_tunnel(self, flow: http.HTTPFlow, error: ClientError) -> None:
+        await asyncio.sleep(self._guesses.delay(_address(flow), time.monotonic()))
+        refuse(flow, error)
 
     def should_claim(self, flow: http.HTTPFlow) -> bool:
         """Return whether to claim a flow: it is the router's, or it may not pass through."""
         try:
+            self.proxy_keys.take(flow, self._directory, time.time())
             return self._is_ours(flow) or not self._may_pass_through(flow)
         except Exception:
             logger.exception("smart-router: %s: request not understood", request_id(flow))
@@ -194,7 +209,7 @@ class RequestHandler:
         request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             withhold_router_keys(request, self._directory)
-            return True
+            return self._may_use_proxy(flow)
         try:
             if not flow.is_replay:
                 check_origin(request.headers, self.rules.allow_origins)
@@ -206,12 +221,23 @@ class RequestHandler:
             flow.comment = f"not passed on to {request.host}: {', '.join(removed)}"
         return True
 
+    def _may_use_proxy(self, flow: http.HTTPFlow) -> bool:
+        """Return whether a request to another host may pass: wrong credentials are told, not ignored."""
+        try:
+            if self.proxy_keys.client(flow) is None and self._directory.required and not flow.is_replay:
+                return False
+        except ClientError:
+            return False
+        return True
+
     @property
     def _directory(self) -> Directory:
         return self.router.clients.directory if self.router else _NOBODY
 
     def _identify(self, flow: http.HTTPFlow) -> Client | None:
         """The client, None for one on this machine without a key. Raises a 401 or 403 for others."""
+        if client := self.proxy_keys.client(flow):
+            return client
         keys = shown_keys(flow.request.headers, flow.request.path)
         client = check_client(_address(flow), keys, self._directory, time.time())
         if client is None and (host := self.claims.strange_host(flow.request)):
