@@ -135,13 +135,13 @@ class Recording:
             if self._configured(one.provider) and lacks(rules_of(one, providers), needs) is None
         )
 
-    def refused(self, flow: http.HTTPFlow, client: str | None, error: ClientError) -> None:
-        """Record a request that was refused before routing."""
+    def refused(self, flow: http.HTTPFlow, id_: str, client: str | None, error: ClientError) -> None:
+        """Record a request that was refused before routing; `id_` is the one in the log and the answer."""
         action = f"{flow.request.method} {flow.request.path.partition('?')[0][:MOST_PATH]}"
         action = action.encode(errors="surrogateescape").decode(errors="replace")  # a path may be any bytes
         outcome = error.code or error.type
         self.writer.record(
-            RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome)
+            RefusalRecord(time.time(), client, address_of(flow), action, error.status, outcome, id_)
         )
 
     def estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:

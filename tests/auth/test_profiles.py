@@ -69,7 +69,6 @@ def test_what_the_environment_holds(env: dict[str, str], expected: list[tuple[st
 @pytest.mark.parametrize(
     "value",
     [
-        "",
         " ",
         "sk 1",
         "sk-\x00",
@@ -104,6 +103,12 @@ def test_refused_values_are_named_by_variable_only(value: str, caplog: pytest.Lo
 )
 def test_unusual_keys_are_keys(value: str) -> None:
     assert refusal(value) is None
+
+
+def test_an_empty_variable_is_no_key_and_no_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    found = env_profiles({"OPENAI_API_KEY": "sk-1", "OPENAI_API_KEY_2": ""}, WITHOUT_LOCAL)
+    assert [one.id for one in found] == ["openai:env"]
+    assert not caplog.records
 
 
 def test_a_list_with_one_bad_key_keeps_the_others(caplog: pytest.LogCaptureFixture) -> None:

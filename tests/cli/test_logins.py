@@ -132,7 +132,12 @@ ERRORS = [
     (["login", "antigravity", "--accept-risk", "--device"], 2, "no login with a code"),
     (["login", "minimax-portal", "--region", "mars"], 1, "no region 'mars'"),
     (["login", "openai-codex", "--name", "a b"], 1, "is no name"),
-    (["login", "openai"], 2, "'openai' is not one of"),
+    (
+        ["login", "openai"],
+        2,
+        "openai takes an API key: set OPENAI_API_KEY, or run `smart-router profiles add",
+    ),
+    (["login", "opena"], 2, "'opena' is not one of"),
     (["import", "antigravity"], 2, "'antigravity' is not one of"),
     (["import", "openai-codex"], 1, "there is no"),
     (["import", "minimax-portal"], 1, "config.json"),

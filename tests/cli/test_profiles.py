@@ -30,6 +30,16 @@ def run(*args: str, given: str | None = None) -> Result:
     return result
 
 
+def test_names_are_whole_in_a_terminal_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    run("add", "openai", "a-name-that-somebody-has-chosen", given="sk-canary-3\n")
+    printed = run("list").output
+    assert all(
+        name in printed for name in ("openai:env ", "openai:env2 ", "openai:a-name-that-somebody-has-chosen ")
+    )
+
+
 def test_move_to_missing_keyring_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

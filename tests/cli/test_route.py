@@ -45,6 +45,9 @@ def test_prompt(run: Any) -> None:
     assert result.exit_code == 0
     assert "REASONING: SIMPLE " in result.output and "difficulty 0." in result.output
     assert "proof" in result.output and "1 anthropic/" in result.output
+    assert "candidates, as if you had a key of every provider\n" in result.output
+    assert "\ncandidates\n" in run("route", "one", GROQ_API_KEY="test").output
+    assert " 1 word " in run("route", "one").output
 
 
 def test_prompt_as_json_with_one_key(run: Any) -> None:

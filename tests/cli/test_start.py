@@ -68,3 +68,9 @@ def test_options_of_the_command_itself_start_nothing(option: str) -> None:
     done = CliRunner().invoke(main, [option])
     assert done.exit_code == 0
     assert "Start the router" in done.output or "version" in done.output
+
+
+def test_a_misspelt_command_gets_the_nearest() -> None:
+    done = CliRunner().invoke(main, ["rout", "hi"])
+    assert done.exit_code == 2
+    assert done.output.endswith("Error: there is no command 'rout'; did you mean route?\n")

@@ -17,7 +17,9 @@ from tests.stats.records import NOON, request
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     database = StatsDatabase(tmp_path, "run")
-    refusal = RefusalRecord(NOON + 1, None, "10.0.0.9", "POST /v1/chat/completions", 401, "invalid_api_key")
+    refusal = RefusalRecord(
+        NOON + 1, None, "10.0.0.9", "POST /v1/chat/completions", 401, "invalid_api_key", "r0"
+    )
     content = [{"role": "user", "content": "Hello"}]
     named = request(id="r2", time=NOON + 2, client="laptop", content=content)
     database.write([request(), refusal, named], 3, 0)
@@ -43,6 +45,7 @@ def test_lines(folder: Path) -> None:
         "outcome": "ok",
     }
     assert (refused["address"], refused["status"], refused["outcome"]) == ("10.0.0.9", 401, "invalid_api_key")
+    assert refused["request_id"] == "r0"
     assert (last["client"], last["content"][0]["content"]) == ("laptop", "Hello")
 
 

@@ -59,9 +59,23 @@ def test_stats_in_words_and_json(run: Run) -> None:
             assert span(row["ttft"]["p95"]) in line
 
 
+def test_stats_fit_a_terminal_of_80_columns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    report, text = figures(run), re.sub(r"\x1b\[[\d;]*m", "", run("stats").stdout)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    for name in DIMENSIONS:
+        for row in report["by"][name]:
+            (line,) = (line for line in text.splitlines() if line.startswith(f"{row['name']} "))
+            assert line.rstrip().endswith(dollars(row["saved"]))
+
+
 def test_stats_of_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMART_ROUTER_STATE", str(tmp_path / "none"))
-    assert re.search(r"^requests +0 *$", run("stats").stdout, re.MULTILINE)
+    assert (
+        run("stats").stdout == f"No requests yet; the router records them in {tmp_path}/none/stats.sqlite.\n"
+    )
     run("report", "-o", tmp_path / "empty.html")
     assert run("audit", "tail").stdout == ""
 

@@ -119,6 +119,7 @@ ROWS = (
     Endpoint("stats", ("/router/stats",), answer=local_answers.stats, admin=True),
     Endpoint("running", ("/router/running",), answer=local_answers.running_requests, admin=True),
     Endpoint("metrics", ("/metrics",), answer=local_answers.metrics, admin=True),
+    Endpoint("root", ("/",), answer=local_answers.root),
     Endpoint("page", ("/router",), answer=local_answers.page, admin=True),
     Endpoint("page file", ("/router/page/{file}",), answer=local_answers.page_file, public=True),
     Endpoint("events", ("/router/events",), answer=local_answers.events, admin=True),
@@ -158,8 +159,8 @@ class Endpoints:
         """Return the endpoint that a request path (with or without query) names.
 
         Repeated slashes, letter case, percent-encoding, a slash at the end, and a missing or repeated /v1
-        make no difference. Returns None if the path is not the router's; a 404 for other APIs' paths, for
-        unknown paths under a prefix that is the router's, and for the root, which people open in a browser.
+        make no difference. Returns None if the path is not the router's; a 404 for other APIs' paths and for
+        unknown paths under a prefix that is the router's.
         """
         if target := self._exact.get(path):
             return target
@@ -167,7 +168,7 @@ class Endpoints:
         for spelling in spellings:
             if found := self._look_up(spelling):
                 return found.refusal() if isinstance(found, UnservedPath) else found
-        if any(f"{one.lower()}/".startswith(self._claimed) or one == "/" for one in spellings):
+        if any(f"{one.lower()}/".startswith(self._claimed) for one in spellings):
             served = ", ".join(sorted(self._exact))
             asked = path.partition("?")[0]  # a query may hold a key, and the log quotes this message
             return ClientError(404, f"unknown path {asked!r}; the router answers {served}", code="not_found")

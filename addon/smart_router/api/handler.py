@@ -169,7 +169,7 @@ class RequestHandler:
             refuse(flow, error)
             self.marks.link_refused(flow, request_id(flow), error)
             if self.router is not None:
-                self.router.recording.refused(flow, claim.client_name, error)
+                self.router.recording.refused(flow, request_id(flow), claim.client_name, error)
         except Exception:
             logger.exception("smart-router: %s: request failed", request_id(flow))
             refuse(flow, INTERNAL)

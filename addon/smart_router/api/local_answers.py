@@ -99,6 +99,11 @@ def running_requests(request: LocalRequest) -> http.Response:
     return json_response(200, {"running": listed(request.claims, time.monotonic(), time.time())})
 
 
+def root(request: LocalRequest) -> http.Response:
+    """`/`, which people open in a browser: the live page is elsewhere"""
+    return http.Response.make(307, b"", {"location": "/router"})
+
+
 def page(request: LocalRequest) -> http.Response:
     """`/router`: the live page"""
     return http.Response.make(200, live_page(), HEADERS | {"content-type": "text/html; charset=utf-8"})

@@ -160,7 +160,7 @@ def _values(name: str, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     numbered = re.compile(rf"{re.escape(name)}_([1-9][0-9]{{0,3}})")
     numbers = sorted(int(match[1]) for variable in env if (match := numbered.fullmatch(variable)))
     for variable in (name, *(f"{name}_{number}" for number in numbers)):
-        if variable not in env:
+        if not env.get(variable):  # scripts and containers pass a variable on that is not set
             continue
         values = unwrap(env[variable]).split(",")
         for value in values:

@@ -30,6 +30,7 @@ from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.config import Config, config_path, load_config, state_path
+from smart_router.providers.registry import PROVIDERS
 
 SINGLE_USE = (
     "A refresh token works once: when the router or the vendor's command line uses it, "
@@ -41,8 +42,19 @@ _region = click.option("--region", help="minimax-portal: global (the default) or
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
+class _LoginProvider(click.Choice[str]):
+    """A provider with a login; says what those with a key take."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        provider = PROVIDERS.get(value)
+        if provider is not None and provider.kind == "key":
+            how = f"set {provider.key_env[0]}, or run `smart-router profiles add {value} main`"
+            self.fail(f"{value} takes an API key: {how}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command()
-@click.argument("provider", type=click.Choice(list(LOGINS)))
+@click.argument("provider", type=_LoginProvider(list(LOGINS)))
 @_name
 @_region
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from smart_router import __version__
+from smart_router.suggestions import did_you_mean
 
 COMMANDS = {
     "audit": "smart_router.cli.stats:audit",
@@ -41,6 +42,13 @@ class _Commands(click.Group):
         if not args or (args[0].startswith("-") and args[0] not in OWN_OPTIONS):
             args = ["start", *args]  # the router itself: `uvx smart-router`
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and (near := did_you_mean(args[0], COMMANDS)):
+            ctx.fail(f"there is no command {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

@@ -23,6 +23,9 @@ from smart_router.config_errors import ConfigError
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; times are seconds from now.")
 one_profile = click.argument("profile_id", metavar="PROFILE")
 
+WIDE = 110
+"""Columns from which a terminal has room for the last use and the outcomes."""
+
 
 @click.group()
 def profiles() -> None:
@@ -173,9 +176,15 @@ def _print_one(status: dict[str, Any], as_json: bool) -> None:
 
 def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) -> None:
     """Print a table; `rows` have the form of ProfileStatus.as_dict, by name."""
+    console = Console()
+    if not console.is_terminal:  # do not wrap lines in files and pipes
+        console = Console(width=250)
+    wide = console.width >= WIDE
     own = ("from", "token expires") if origin else ()
-    columns = (what, *own, "state", "why", "cooled for", "used", "outcomes")
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column(what, min_width=max(map(len, rows), default=0))  # a cut name says nothing
+    for column in (*own, "state", "why", "cooled for", *(("used", "outcomes") if wide else ())):
+        table.add_column(column)
     for name, one in rows.items():
         table.add_row(
             name,
@@ -183,12 +192,15 @@ def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) ->
             one["state"],
             one["why"] or "",
             _duration(one["cooled_for"]),
-            f"{_duration(one['used_ago'])} ago" if one["used_ago"] is not None else "",
-            ", ".join(f"{count} {outcome}" for outcome, count in one["counts"].items()),
+            *(_uses(one) if wide else ()),
         )
-    # do not wrap lines in files and pipes
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=250).print(table)
+    console.print(table)
+
+
+def _uses(status: dict[str, Any]) -> tuple[str, str]:
+    """Time since the last use, and the outcomes by kind."""
+    used = f"{_duration(status['used_ago'])} ago" if status["used_ago"] is not None else ""
+    return used, ", ".join(f"{count} {outcome}" for outcome, count in status["counts"].items())
 
 
 def _origin(status: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def route_command(
     if other_file is not None:
         _compare(recorded, offline, _offline(load_config(other_file, os.environ)), model, as_json)
     elif prompt is not None and not as_json:
-        _print_decision(offline.decide(from_prompt(prompt), model))
+        _print_decision(offline.decide(from_prompt(prompt), model), keyless=_keyless(offline.config))
     elif prompt is not None:
         click.echo(to_json(offline.decide(from_prompt(prompt), model).to_dict(), indent=2))
     else:
@@ -155,7 +155,11 @@ def _brief(decision: Decision) -> dict[str, Any]:
     return {"tier": decision.tier, "score": decision.score, "candidate": str(decision.candidates[0])}
 
 
-def _print_decision(decision: Decision) -> None:
+def _keyless(config: Config) -> bool:
+    return not any(os.environ.get(name) for one in config.providers.values() for name in one.key_env)
+
+
+def _print_decision(decision: Decision, *, keyless: bool) -> None:
     click.echo(decision.why)
     if decision.score is not None and decision.tier is not None:
         click.echo(f"\n{decision.tier}: {chances_line(decision.chances, decision.tier)}")
@@ -164,7 +168,7 @@ def _print_decision(decision: Decision) -> None:
         for one in merged(decision.signals):
             table.add_row(one.name, f"{one.for_tier:+.2f}", f"{one.weight:+.2f}", str(one.evidence))
         _console().print(table)
-    click.echo("\ncandidates")
+    click.echo(f"\ncandidates{', as if you had a key of every provider' if keyless else ''}")
     for place, candidate in enumerate(decision.candidates, 1):
         click.echo(f"{place:3} {candidate}")
 

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,9 @@ def stats(since: float, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(report, indent=2))
         return
+    if not report["total"]["requests"]:
+        click.echo(f"No requests yet; the router records them in {state_path(os.environ) / FILE_NAME}.")
+        return
     from smart_router.stats.tables import print_report  # rich is slow to import
 
     print_report(report)
@@ -102,12 +105,13 @@ def tail(count: int, follow: bool) -> None:
         entries = last_audit(db, count)
         _print_lines(entries)
         (last,) = db.execute("SELECT ifnull(max(id), 0) FROM audit").fetchone()
-    while follow:
-        time.sleep(FOLLOW_EVERY)
-        with _reading() as db:
-            for entry in read_audit(db, after=last):
-                _print_lines([entry])
-                last = entry["id"]
+    with suppress(KeyboardInterrupt):
+        while follow:
+            time.sleep(FOLLOW_EVERY)
+            with _reading() as db:
+                for entry in read_audit(db, after=last):
+                    _print_lines([entry])
+                    last = entry["id"]
 
 
 @audit.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Self
@@ -103,9 +104,10 @@ def _handler_of(provider: DemoProvider) -> type[BaseHTTPRequestHandler]:
         def _stream(self, dialect: ClientDialect, request: ChatRequest) -> None:
             writer = dialect.open_writer(request)
             self._head(200, {"content-type": writer.content_type})
-            for event in _events(request["model"]):
-                self.wfile.write(writer.write([event]))
-                time.sleep(PAUSE if isinstance(event, Delta) else 0)
+            with suppress(ConnectionError):  # the client has left
+                for event in _events(request["model"]):
+                    self.wfile.write(writer.write([event]))
+                    time.sleep(PAUSE if isinstance(event, Delta) else 0)
 
         def _head(self, status: int, headers: dict[str, str]) -> None:
             self.send_response(status)

@@ -47,7 +47,10 @@ def resolve(
         raise _no_credential(asked, [providers[candidate.provider] for candidate in listing], ())
     near = did_you_mean(asked, _names(ordered, configured))
     raise ClientError(
-        404, f"The model `{asked}` does not exist{near or '.'}", code="model_not_found", param="model"
+        404,
+        f"The model `{asked}` does not exist{near or '; GET /v1/models lists those that do'}",
+        code="model_not_found",
+        param="model",
     )
 
 

@@ -88,11 +88,11 @@ def counted_words(prompt: Prompt) -> Words:
 def _structure(text: str, words: Words) -> dict[str, Reading]:
     """Length and structure."""
     number = max(words.number, len(text) // 7)
-    found: dict[str, Reading] = {"length": (log1p(number) / 3, f"{number} words")}
+    found: dict[str, Reading] = {"length": (log1p(number) / 3, _count(number, "word"))}
     if number < 12:
-        found["short"] = (1 - number / 12, f"{number} words")
+        found["short"] = (1 - number / 12, _count(number, "word"))
     if number > 120:
-        found["long"] = (log1p((number - 120) / 50), f"{number} words")
+        found["long"] = (log1p((number - 120) / 50), _count(number, "word"))
     lines = f"\n{text}"
     for name, count in _counts(text, lines).items():
         if count:
@@ -101,6 +101,10 @@ def _structure(text: str, words: Words) -> dict[str, Reading]:
         found["multiple_choice"] = (1.0, "lettered options")
     found.update(_traits(text))
     return found
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _counts(text: str, lines: str) -> dict[str, int]:
@@ -144,7 +148,7 @@ def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
     """How the words are made: how long, how often repeated, how many names and numbers among them."""
     spaced, count = words.spaced, len(words.spaced)
     digits = len([word for word in spaced if word.isdigit()])
-    found: dict[str, Reading] = {"numbers": (log1p(digits), f"{digits} numbers")} if digits else {}
+    found: dict[str, Reading] = {"numbers": (log1p(digits), _count(digits, "number"))} if digits else {}
     if count < 4:
         return found
     long = len([word for word in spaced if len(word) > 8])
@@ -155,7 +159,7 @@ def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
     found["word_size"] = (size / 5, f"{size:.1f} letters on average")
     found["repetition"] = (2 * (1 - distinct / count), f"{distinct} different words of {count}")
     found["names"] = (2 * names / (count + 3), "capitals within the text")
-    found["number_share"] = (3 * digits / (count + 3), f"{digits} numbers in {count} words")
+    found["number_share"] = (3 * digits / (count + 3), f"{_count(digits, 'number')} in {count} words")
     found["commas"] = (log1p(text.count(",") + text.count("，")) / 2, "commas")
     return found
 

@@ -169,3 +169,4 @@ class RefusalRecord:
     action: str
     status: int
     outcome: str
+    request_id: str | None = None

@@ -189,8 +189,12 @@ class _Routes:
 def insert_refusals(db: sqlite3.Connection, records: Sequence[RefusalRecord]) -> None:
     """Insert the audit lines of refused requests."""
     db.executemany(
-        "INSERT INTO audit (time, client, address, action, status, outcome) VALUES (?, ?, ?, ?, ?, ?)",
-        [(one.time, one.client, one.address, one.action, one.status, one.outcome) for one in records],
+        "INSERT INTO audit (time, request_id, client, address, action, status, outcome)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (one.time, one.request_id, one.client, one.address, one.action, one.status, one.outcome)
+            for one in records
+        ],
     )
 
 

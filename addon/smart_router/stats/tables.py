@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,15 +36,22 @@ COLUMNS = (
 )
 
 
-def report_tables(report: Mapping[str, Any]) -> RenderableType:
-    """The totals and a table for each breakdown."""
-    return Group(*_parts(report))
+NARROW = (
+    *COLUMNS[:2],
+    Column("tokens", lambda row: count(row["input"] + row["output"])),
+    *(one for one in COLUMNS if one.heading in ("cost", "saved")),
+)
+"""The columns that a terminal of fewer than `WIDE` columns has room for."""
+
+WIDE = 130
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """Print it; lines are not folded in a file or pipe."""
+    """Print the totals and a table for each breakdown; lines are not folded in a file or pipe."""
     console = Console()
-    (console if console.is_terminal else Console(width=250)).print(report_tables(report))
+    if not console.is_terminal:
+        console = Console(width=250)
+    console.print(Group(*_parts(report, COLUMNS if console.width >= WIDE else NARROW)))
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -60,8 +67,9 @@ def summary(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{count(total['input'])} in ({count(total['cached'])} cached), {count(total['output'])} out",
     )
     yield "cost", dollars(total["cost"]) + _notes(total)
-    baseline = f"of {dollars(total['baseline'])}, had {compared_with(report)} answered"
-    yield "saved", f"{dollars(total['saved'])} ({share(total['saved_share'])} {baseline})"
+    if total["requests"]:
+        baseline = f"of {dollars(total['baseline'])}, had {compared_with(report)} answered"
+        yield "saved", f"{dollars(total['saved'])} ({share(total['saved_share'])} {baseline})"
     yield "TTFT", f"{span(total['ttft']['p50'])} median, {span(total['ttft']['p95'])} p95"
     yield "overhead", f"{span(total['overhead']['p50'])} median, {span(total['overhead']['p95'])} p95"
     if report["failures"]:
@@ -93,7 +101,7 @@ def _notes(total: Figures) -> str:
     return f" ({', '.join(notes)})" if notes else ""
 
 
-def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _parts(report: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[RenderableType]:
     grid = Table.grid(padding=(0, 2))
     for name, value in summary(report):
         grid.add_row(name, value)
@@ -101,13 +109,14 @@ def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     for name in DIMENSIONS:
         if rows := report["by"][name]:
             yield ""
-            yield _table(name, rows)
+            yield _table(name, rows, columns)
 
 
-def _table(name: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(name, box=None, pad_edge=False)
-    for column in COLUMNS:
+def _table(name: str, rows: list[dict[str, Any]], columns: Sequence[Column]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(name, min_width=max(len(row["name"]) for row in rows))  # a cut name says nothing
+    for column in columns:
         table.add_column(column.heading, justify="right")
     for row in rows:
-        table.add_row(row["name"], *(column.show(row) for column in COLUMNS))
+        table.add_row(row["name"], *(column.show(row) for column in columns))
     return table
