@@ -108,6 +108,16 @@ def host_refused(host: str) -> ClientError:
     )
 
 
+def not_admin() -> ClientError:
+    """The answer to a client with a key that asks for what admins may see."""
+    return ClientError(
+        403,
+        "only clients with the right --admin may see this; /router/usage tells what you have used",
+        type="permission_error",
+        code="not_admin",
+    )
+
+
 def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterable[bytes] | None) -> None:
     """Raises a 400 naming a header that would be passed on with a control character in it.
 

@@ -24,6 +24,7 @@ from smart_router.api.access import (
     check_origin,
     counts_as_local,
     host_refused,
+    not_admin,
     own_origin,
     shown_keys,
 )
@@ -209,7 +210,7 @@ class RequestHandler:
         request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             withhold_router_keys(request, self._directory)
-            return self._may_use_proxy(flow)
+            return self.proxy_keys.allows(flow, self._directory)
         try:
             if not flow.is_replay:
                 check_origin(request.headers, self.rules.allow_origins)
@@ -219,15 +220,6 @@ class RequestHandler:
             return False
         if removed := withhold_credentials(request, self._directory, self.rules.forward_credentials):
             flow.comment = f"not passed on to {request.host}: {', '.join(removed)}"
-        return True
-
-    def _may_use_proxy(self, flow: http.HTTPFlow) -> bool:
-        """Return whether a request to another host may pass: wrong credentials are told, not ignored."""
-        try:
-            if self.proxy_keys.client(flow) is None and self._directory.required and not flow.is_replay:
-                return False
-        except ClientError:
-            return False
         return True
 
     @property
@@ -272,12 +264,7 @@ class RequestHandler:
         if isinstance(target, ClientError):
             raise target
         if target and target.endpoint.admin and claim.brief:
-            raise ClientError(
-                403,
-                "only clients with the right --admin may see this; /router/usage tells what you have used",
-                type="permission_error",
-                code="not_admin",
-            )
+            raise not_admin()
         check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
         method, upgrade = flow.request.method, flow.request.headers.get("upgrade", "")

@@ -72,6 +72,13 @@ class ProxyKeys:
             raise found
         return found
 
+    def allows(self, flow: http.HTTPFlow, directory: Directory) -> bool:
+        """Return whether a request to another host may pass: wrong credentials are told, not ignored."""
+        try:
+            return self.client(flow) is not None or not directory.required or flow.is_replay is not None
+        except ClientError:
+            return False
+
     def closed(self, peer: object, own: object) -> None:
         """Forget the tunnel of a client's connection."""
         self._tunnels.pop((peer, own), None)
