@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from smart_router.client_keys.book import ClientBook
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, estimate
 from smart_router.client_keys.reservation import Reservation
+from smart_router.cluster.refresh_process import refresh_apart
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
@@ -81,6 +83,8 @@ class Runtime:
         self.cluster = self._join(state_folder)
         if self.cluster is not None:
             self.recording.shared = self.cluster.report
+            if self.cluster.settings.seal is not None:
+                self.refresher.apart = partial(refresh_apart, config_file, state_folder, env)
 
     def _join(self, state_folder: Path) -> Cluster | None:
         """Join the cluster of the config, if it has one. Raises ConfigError."""

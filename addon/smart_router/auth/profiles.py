@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pydantic import SecretStr
@@ -86,6 +86,19 @@ class Profile:
     def refreshable(self) -> bool:
         """True if there is a refresh token."""
         return self.login is not None and self.login.refresh is not None
+
+
+def renewed_profile(profile: Profile, tokens: GrantedTokens) -> Profile:
+    """The login with new tokens, and with the old refresh token if there is no new one."""
+    assert profile.login is not None
+    login = replace(
+        profile.login,
+        refresh=tokens.refresh or profile.login.refresh,
+        obtained_at=tokens.obtained_at,
+        expires_at=tokens.expires_at,
+    )
+    extras = {**profile.extras, **tokens.extras}
+    return replace(profile, secret=tokens.access, extras=extras, login=login)
 
 
 KEYLESS = ":none"

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from smart_router.auth.logins.cli_files import renewal_of
@@ -26,7 +27,7 @@ from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import ANSWER_WITHIN, LoginError, Request
 from smart_router.auth.logins.table import LOGINS
-from smart_router.auth.profiles import GrantedTokens, Login, Profile
+from smart_router.auth.profiles import GrantedTokens, Login, Profile, renewed_profile
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
 from smart_router.storage.file_lock import lock_file, locked
@@ -62,10 +63,25 @@ def _send(request: Request) -> Reply:
         return transport.send(request)
 
 
+Commit = Callable[[Profile], None]
+"""Has new tokens where others get them, before they are used."""
+
+Alone = Callable[[Profile], AbstractContextManager[Commit]]
+"""Holds a login for one refresh, among machines that share it. Raises LoginError."""
+
+Apart = Callable[[Profile], None]
+"""Refreshes a login elsewhere and waits for it; the store then has its tokens. Raises LoginError."""
+
+
+def _alone_here(profile: Profile) -> AbstractContextManager[Commit]:
+    return nullcontext(lambda renewed: None)
+
+
 class Refresher:
     """Refreshes the logins of one store. `settings` are the user's, by provider; `env` may hold the client.
 
-    `now` is the world's time (unix seconds), by which tokens end; `clock` measures pauses.
+    `now` is the world's time (unix seconds), by which tokens end; `clock` measures pauses. `alone` and
+    `apart` are for logins that several machines share.
     """
 
     def __init__(
@@ -75,6 +91,8 @@ class Refresher:
         env: Mapping[str, str],
         *,
         send: Callable[[Request], Reply] = _send,
+        alone: Alone = _alone_here,
+        apart: Apart | None = None,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,6 +100,8 @@ class Refresher:
         self._store = store
         self._env = env
         self._send = send
+        self._alone = alone
+        self.apart = apart
         self._now = now
         self._clock = clock
         self._threads = ThreadPoolExecutor(4, "refresh")
@@ -125,12 +145,12 @@ class Refresher:
         if row is None or file is None or profile.login is None:
             raise LoginError(f"{profile.id} is not a login that can be refreshed")
         try:
-            with locked(lock_file(file, profile.id), LOCK_WITHIN):
-                return self._refresh_alone(row, profile)
+            with locked(lock_file(file, profile.id), LOCK_WITHIN), self._alone(profile) as commit:
+                return self._refresh_alone(row, profile, commit)
         except (sqlite3.Error, OSError, StoreError) as error:
             raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
 
-    def _refresh_alone(self, row: LoginProvider, profile: Profile) -> Profile:
+    def _refresh_alone(self, row: LoginProvider, profile: Profile, commit: Commit) -> Profile:
         """Refresh, while holding the lock."""
         current = self._store.reread(profile.id)
         if current is None:
@@ -147,7 +167,7 @@ class Refresher:
         # save the same tokens, to know that new ones can be stored before the old ones are used up
         held = self._store.replace_tokens(current, _tokens(current, current.login))
         if held is None or held.secret != current.secret:
-            return self._refresh_alone(row, profile)  # removed, or a new login
+            return self._refresh_alone(row, profile, commit)  # removed, or a new login
         reply = self._send(row.refresh_request(settings, current.login.refresh))
         try:
             tokens = row.read_refresh(reply, self._now())
@@ -156,6 +176,7 @@ class Refresher:
                 why = f"{error}: run `smart-router login {row.id}`"
                 self._store.require_login(profile.id, why)
             raise
+        commit(renewed_profile(held, tokens))
         renewed = self._save(held, tokens)
         if renewed is None:
             raise LoginError(f"{profile.id} was removed")
@@ -187,7 +208,7 @@ class Refresher:
 
     def _run(self, profile: Profile) -> Profile:
         try:
-            renewed = self.refresh(profile)
+            renewed = self.refresh(profile) if self.apart is None else self._refresh_apart(profile)
         except LoginError as error:
             self._ended(profile, error)
             raise
@@ -198,6 +219,18 @@ class Refresher:
             raise unexpected from None
         self._ended(profile, None)
         logger.info("%s: the token is fresh", profile.id)
+        return renewed
+
+    def _refresh_apart(self, profile: Profile) -> Profile:
+        """Refresh by way of `apart`, and read its result."""
+        assert self.apart is not None
+        try:
+            self.apart(profile)
+            renewed = self._store.reread(profile.id)
+        except StoreError as error:
+            raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
+        if renewed is None:
+            raise LoginError(f"{profile.id} was removed")
         return renewed
 
     def _ended(self, profile: Profile, error: LoginError | None) -> None:

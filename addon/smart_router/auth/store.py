@@ -6,7 +6,6 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -14,7 +13,15 @@ from pydantic import SecretStr
 from smart_router.auth.cooldowns import PICKABLE, Cooled, Health, Hold
 from smart_router.auth.health import OFF, HealthBook
 from smart_router.auth.logins.cli_files import advice_on
-from smart_router.auth.profiles import GrantedTokens, Login, Profile, env_profiles, fingerprint, refusal
+from smart_router.auth.profiles import (
+    GrantedTokens,
+    Login,
+    Profile,
+    env_profiles,
+    fingerprint,
+    refusal,
+    renewed_profile,
+)
 from smart_router.auth.selection import (
     AllCooled,
     Harm,
@@ -64,6 +71,7 @@ class AuthStore:
         self._by_provider: Mapping[str, list[Profile]] = {}
         self._by_id: Mapping[str, Profile] = {}
         self._holding = threading.Lock()
+        self.stored_changed: Callable[[], None] = lambda: None
         self.reload_env(env, providers)
         self._health = HealthBook(HealthRecords(durable=folder is not None), self._wake)
         self._file = None if folder is None else folder / FILE_NAME
@@ -218,6 +226,11 @@ class AuthStore:
         """Apply what another machine knows to a record. May be called from any thread."""
         self._health.change(key, apply)
 
+    def learn_login(self, profile: Profile) -> None:
+        """Store another machine's login, with its tokens. May be called from any thread. Raises
+        StoreError."""
+        self._on_disk().save(profile)
+
     def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
         """Store an API key as profile `provider:name`, in place of one of that name.
 
@@ -249,15 +262,7 @@ class AuthStore:
         Returns the file's login then, None if it is gone. May be called from any thread; returns when it is
         on disk. Raises StoreError.
         """
-        assert profile.login is not None
-        login = replace(
-            profile.login,
-            refresh=tokens.refresh or profile.login.refresh,
-            obtained_at=tokens.obtained_at,
-            expires_at=tokens.expires_at,
-        )
-        extras = {**profile.extras, **tokens.extras}
-        self._on_disk().swap(profile, replace(profile, secret=tokens.access, extras=extras, login=login))
+        self._on_disk().swap(profile, renewed_profile(profile, tokens))
         return self.find(profile.id)
 
     def reread(self, profile_id: str) -> Profile | None:
@@ -328,6 +333,7 @@ class AuthStore:
     def _receive(self, stored: Sequence[Profile]) -> None:
         """Take in the stored profiles; called by the threads of file and keyring, one at a time."""
         self._hold(stored=stored)
+        self.stored_changed()
 
     def _profiles(self, provider: str | None = None) -> list[Profile]:
         if provider is None:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore, UnknownProfileError
+from smart_router.cluster.replica_file import LOGIN, REMOVED, retract
 from smart_router.config import config_path, load_config, state_path
 from smart_router.config_errors import ConfigError
 
@@ -77,9 +78,13 @@ def add(provider: str, name: str, as_json: bool) -> None:
 @one_profile
 @as_json
 def remove(profile_id: str, as_json: bool) -> None:
-    """Remove a stored key or login; environment keys can only be disabled."""
+    """Remove a stored key or login; environment keys can only be disabled.
+
+    A login that machines of a cluster share is removed on all of them.
+    """
     with _store() as store:
         store.remove(profile_id)
+    retract(state_path(os.environ), LOGIN, profile_id, REMOVED)
     if as_json:
         _print_json({"removed": profile_id})
     else:

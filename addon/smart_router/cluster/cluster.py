@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from pydantic_core import from_json
 from smart_router.auth.store import AuthStore
 from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
+from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.records import SendAudit, SendRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.reports import shared_report
-from smart_router.cluster.settings import ClusterSettings
+from smart_router.cluster.settings import KEY, ClusterSettings
+
+logger = logging.getLogger(__name__)
 
 SENT_WITHIN = 2.0
 """Seconds that a report waits for this machine's last records to be sent."""
@@ -36,10 +40,16 @@ class Cluster:
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
+        self._logins: Logins | None = None
         self._link = Link(
             settings, folder, self._replica.wake, [Presence(describe), SendRecords(folder), SendAudit(folder)]
         )
         Cooldowns(self._replica, auth)
+        if settings.seal is None:
+            logger.info("cluster: logins stay this machine's own: %s is not set", KEY)
+        else:
+            self._logins = Logins(self._replica, auth, settings.seal)
+            auth.stored_changed = self._logins.publish
         self._replica.start()
         self._link.start()
 
@@ -69,3 +79,5 @@ class Cluster:
 
     def _changed(self) -> None:
         self._link.wake()
+        if self._logins is not None:
+            self._logins.publish()

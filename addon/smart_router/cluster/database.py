@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
@@ -29,6 +29,8 @@ def reason(error: Exception) -> str:
     """Return why a database is away, in one line."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
+
+Values = Sequence[object] | Mapping[str, object] | None
 
 CHANNEL = "smart_router"
 
@@ -96,12 +98,12 @@ class SharedDatabase:
         finally:
             self._connection.within = self._within
 
-    def execute(self, sql: str, values: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, values: Values = None) -> list[tuple[Any, ...]]:
         """Run a statement; return its rows, none for a statement without any."""
         cursor = self._connection.execute(cast("Any", sql), values)
         return cursor.fetchall() if cursor.description else []
 
-    def value(self, sql: str, values: Sequence[object] | None = None) -> Any:
+    def value(self, sql: str, values: Values = None) -> Any:
         """Return the only column of the only row, None without a row."""
         rows = self.execute(sql, values)
         return rows[0][0] if rows else None

@@ -14,6 +14,9 @@ from smart_router.storage.sqlite_file import Migration, make_private, migrate, t
 
 FILE_NAME = "cluster.sqlite"
 
+LOGIN, REMOVED = "login", "{}"
+"""The kind of rows that are logins, and the value of one that was removed."""
+
 _LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
 
@@ -139,6 +142,16 @@ class ReplicaFile:
         """Store single values."""
         with transaction(self._db) as db:
             db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+
+
+def retract(folder: Path, kind: str, key: str, value: str) -> None:
+    """Put a value that ends a row in its place, if there is such a row: for commands."""
+    if not (folder / FILE_NAME).exists():
+        return
+    with ReplicaFile(folder) as file:
+        for row in file.since(0)[0]:
+            if (row.kind, row.key) == (kind, key):
+                file.merge([Row(kind, key, value, row.generation + 1)], unsent=True)
 
 
 def read_facts(folder: Path, *names: str) -> list[str | None]:

@@ -24,13 +24,9 @@ CREATE UNLOGGED TABLE smart_router.remembered (
     deadline double precision NOT NULL, PRIMARY KEY (kind, key)
 );
 CREATE INDEX remembered_by_deadline ON smart_router.remembered (deadline);
-CREATE TABLE smart_router.logins (
-    profile text PRIMARY KEY, provider text NOT NULL, kind text NOT NULL, sealed text NOT NULL,
-    generation bigint NOT NULL, removed boolean NOT NULL DEFAULT false,
-    holder text, held_until timestamptz, unsure boolean NOT NULL DEFAULT false,
-    revision xid8 NOT NULL DEFAULT pg_current_xact_id()
+CREATE TABLE smart_router.leases (
+    profile text PRIMARY KEY, holder text, until timestamptz, unsure timestamptz, refused bigint
 );
-CREATE INDEX logins_by_revision ON smart_router.logins (revision);
 CREATE TABLE smart_router.routes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, day text NOT NULL, tier text NOT NULL,
     provider text NOT NULL, model text NOT NULL, profile text NOT NULL,
@@ -136,8 +132,7 @@ def migrate(db: SharedDatabase) -> list[int]:
 def mend_revisions(db: SharedDatabase) -> None:
     """Give rows of a restored database revisions of this one: dumps keep those of the server they came
     from."""
-    for table in ("shared", "logins"):
-        db.execute(
-            f"UPDATE smart_router.{table} SET revision = pg_current_xact_id()"  # noqa: S608
-            " WHERE revision > pg_snapshot_xmax(pg_current_snapshot())"
-        )
+    db.execute(
+        "UPDATE smart_router.shared SET revision = pg_current_xact_id()"
+        " WHERE revision > pg_snapshot_xmax(pg_current_snapshot())"
+    )
