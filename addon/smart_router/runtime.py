@@ -30,7 +30,7 @@ from smart_router.client_keys.book import ClientBook
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, estimate
 from smart_router.client_keys.reservation import Reservation
-from smart_router.cluster.refresh_process import refresh_apart
+from smart_router.cluster.refresh_apart import refresh_apart
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.store import AuthStore
-from smart_router.cluster.refresh_process import refresh_apart
+from smart_router.cluster.refresh_apart import refresh_apart
 from smart_router.providers.registry import PROVIDERS
 
 

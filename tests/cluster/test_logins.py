@@ -17,7 +17,7 @@ from smart_router.cluster import logins
 from smart_router.cluster.cluster import Cluster
 from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.logins import LeasedRefresh
-from smart_router.cluster.refresh_process import refresh_apart
+from smart_router.cluster.refresh_apart import refresh_apart
 from smart_router.cluster.sealing import Seal, new_key
 from smart_router.cluster.settings import KEY, URL, ClusterSettings
 from smart_router.providers.registry import PROVIDERS
