@@ -112,7 +112,7 @@ async def test_a_router_is_started_for_the_command_and_ended_after_it(user: User
     assert "(90.0 % less than openai/gpt-6.1-terra)" in first
     assert second.startswith("  openai/gpt-6-luna  1 × ")
     (log,) = user.logs()
-    assert log.stat().st_mode & 0o077 == 0
+    assert log.stat().st_mode & 0o077 == user.state.stat().st_mode & 0o077 == 0
 
 
 async def test_a_tool_with_a_fixed_endpoint_reaches_the_router_as_its_proxy(user: User) -> None:

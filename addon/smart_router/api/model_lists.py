@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mitmproxy import http
@@ -54,27 +55,31 @@ def gemini_model(request: LocalRequest) -> http.Response:
 
 def list_models(config: Config, auth: AuthStore) -> list[ListedModel]:
     """Return the virtual models, then `provider/model` for each usable credential."""
-    names = [(name, "smart-router") for name in config.routing.virtual_models]
-    names += [
-        (f"{provider.id}/{model}", provider.id)
+    real = [
+        ListedModel(f"{provider.id}/{model}", provider.id, *_limits([rules_for(provider.id, model)]))
         for provider in config.providers.values()
         if auth.has_profile(provider.id)
         for model in provider.models
     ]
-    return [ListedModel(name, owner, *_limits(config, name)) for name, owner in names]
+    return [*virtual_models(config, auth.has_profile), *real]
 
 
-def _limits(config: Config, name: str) -> tuple[int | None, int | None]:
-    """Context and output limit. A virtual model's are the largest of those that it may choose: a request goes
-    to one that it fits."""
-    virtual = config.routing.virtual_models.get(name)
-    if virtual is None:
-        provider, _, model = name.partition("/")
-        known = [rules_for(provider, model)]
-    else:
+def virtual_models(config: Config, configured: Callable[[str], bool]) -> list[ListedModel]:
+    """Return the virtual models. Their limits are the largest of the models that they may choose: a request
+    goes to one that it fits. `configured` says whether there is a credential for a provider; without any, all
+    count."""
+    listed = []
+    for name, virtual in config.routing.virtual_models.items():
         chain = config.routing.chains[virtual.tier_models, "SIMPLE"]  # which goes on to all tiers
-        known = [rules_for(one.provider, one.model) for one in chain]
-    return _largest(known, "context"), _largest(known, "max_output")
+        reached = [one for one in chain if configured(one.provider)] or chain
+        rules = [rules_for(one.provider, one.model) for one in reached]
+        listed.append(ListedModel(name, "smart-router", *_limits(rules)))
+    return listed
+
+
+def _limits(rules: list[ModelRules]) -> tuple[int | None, int | None]:
+    """Context and output limit."""
+    return _largest(rules, "context"), _largest(rules, "max_output")
 
 
 def _largest(known: list[ModelRules], field: str) -> int | None:

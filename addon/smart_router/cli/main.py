@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "smart_router.cli.run:run",
     "script": "smart_router.cli.start:script",
     "serve": "smart_router.cli.serve:serve",
+    "setup": "smart_router.cli.setup:setup",
     "start": "smart_router.cli.start:start",
     "stats": "smart_router.cli.stats:stats",
 }

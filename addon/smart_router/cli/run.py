@@ -266,7 +266,7 @@ def summary_lines(report: Mapping[str, Any], *, shared: bool) -> Iterator[str]:
     whose = "the router's requests meanwhile" if shared else "this run's requests"
     failed = f", {count(total['errors'])} failed" if total["errors"] else ""
     saved = ""
-    if total["saved"] is not None:
+    if total["saved"]:
         part = f"{share(total['saved_share'])} less than {compared_with(report)}"
         saved = f", saved {dollars(total['saved'])} ({part})"
     if not total["requests"]:

@@ -51,43 +51,54 @@ class Launch:
     arguments: Sequence[str] = ()
 
 
+CAUTIOUS_OUTPUT, CAUTIOUS_CONTEXT = 16_384, 128_000
+"""Limits in tokens for tools that want a figure, where the models' own are unknown."""
+
 AUTO, ECO, PREMIUM = "auto", "auto:eco", "auto:premium"
 
 STANDARD = "auto:standard"
 """`auto` for tools to which that name means a choice of their own."""
 
 
-def _claude(router: RouterAccess) -> Launch:
-    # a token comes before a login, and Claude Code does not ask about it as about a key; both are a conflict
-    login = {} if "anthropic" in router.own_logins else _claude_login(router.key)
-    models = {
+def claude_variables(router: RouterAccess) -> dict[str, str]:
+    """Claude Code's variables, for its process or for `env` in its settings."""
+    # a token comes before a login, and Claude Code does not ask about it as about a key
+    login = {} if "anthropic" in router.own_logins else {"ANTHROPIC_AUTH_TOKEN": router.key}
+    return {
+        "ANTHROPIC_BASE_URL": router.url,
         "ANTHROPIC_MODEL": AUTO,
         "ANTHROPIC_DEFAULT_OPUS_MODEL": PREMIUM,
         "ANTHROPIC_DEFAULT_SONNET_MODEL": AUTO,
         "ANTHROPIC_DEFAULT_HAIKU_MODEL": ECO,
+        **login,
     }
-    return Launch({"ANTHROPIC_BASE_URL": router.url, **models, **login})
 
 
-def _claude_login(key: str) -> dict[str, str | None]:
-    return {"ANTHROPIC_AUTH_TOKEN": key, "ANTHROPIC_API_KEY": None}
+def _claude(router: RouterAccess) -> Launch:
+    variables = claude_variables(router)
+    key = {"ANTHROPIC_API_KEY": None} if "ANTHROPIC_AUTH_TOKEN" in variables else {}  # both are a conflict
+    return Launch({**variables, **key})
 
 
 CODEX_KEY = "SMART_ROUTER_KEY"
 
 
-def codex_settings(router: RouterAccess) -> dict[str, str | int | bool]:
-    """Codex's settings by dotted key."""
-    provider = "model_providers.smart-router"
-    own = bool(router.own_logins & {"openai", "openai-codex"})
+def codex_settings(router: RouterAccess, *, env_key: bool) -> dict[str, str | int | bool]:
+    """Codex's settings by dotted key. `env_key`: a variable has the key, in a process of ours."""
+    provider = "model_providers.router"
     settings: dict[str, str | int | bool] = {
         "model": AUTO,
-        "model_provider": "smart-router",
+        "model_provider": "router",
         f"{provider}.name": "Smart Router",
         f"{provider}.base_url": f"{router.url}/v1",
         f"{provider}.wire_api": "responses",
-        **({f"{provider}.requires_openai_auth": True} if own else {f"{provider}.env_key": CODEX_KEY}),
     }
+    if router.own_logins & {"openai", "openai-codex"}:
+        settings[f"{provider}.requires_openai_auth"] = True
+    elif env_key:
+        settings[f"{provider}.env_key"] = CODEX_KEY
+    elif router.key != ANY_KEY:
+        settings[f"{provider}.experimental_bearer_token"] = router.key
     if context := router.limits(AUTO).context:
         settings["model_context_window"] = context
     return settings
@@ -95,19 +106,22 @@ def codex_settings(router: RouterAccess) -> dict[str, str | int | bool]:
 
 def _codex(router: RouterAccess) -> Launch:
     settings = [
-        arg for key, value in codex_settings(router).items() for arg in ("-c", f"{key}={dumps(value)}")
+        arg
+        for key, value in codex_settings(router, env_key=True).items()
+        for arg in ("-c", f"{key}={dumps(value)}")
     ]
     return Launch({CODEX_KEY: router.key}, arguments=settings)
 
 
 def _gemini(router: RouterAccess) -> Launch:
     """With "selectedType": "gemini-api-key" in the user's settings: else 0.61 takes no base URL."""
-    env = {"GOOGLE_GEMINI_BASE_URL": router.url, "GEMINI_MODEL": STANDARD}
-    return Launch({**env, **_gemini_key(router).env})
+    return Launch({**_gemini_proxied(router).env, "GOOGLE_GEMINI_BASE_URL": router.url})
 
 
-def _gemini_key(router: RouterAccess) -> Launch:
-    return Launch({} if "google" in router.own_logins else {"GEMINI_API_KEY": router.key})
+def _gemini_proxied(router: RouterAccess) -> Launch:
+    # without a model it has a small one choose among Google's before each turn
+    model = {"GEMINI_MODEL": STANDARD}
+    return Launch(model if "google" in router.own_logins else {**model, "GEMINI_API_KEY": router.key})
 
 
 def opencode_config(router: RouterAccess) -> dict[str, object]:
@@ -119,14 +133,15 @@ def opencode_config(router: RouterAccess) -> dict[str, object]:
         "options": {"baseURL": f"{router.url}/v1", "apiKey": router.key},
         "models": models or {AUTO: {"name": AUTO}},
     }
-    chosen = {"model": f"smart-router/{AUTO}", "small_model": f"smart-router/{ECO if models else AUTO}"}
-    return {"provider": {"smart-router": provider}, **chosen}
+    chosen = {"model": f"router/{AUTO}", "small_model": f"router/{ECO if models else AUTO}"}
+    return {"provider": {"router": provider}, **chosen}
 
 
 def _opencode_limit(model: ModelLimits) -> dict[str, dict[str, int]]:
-    if not (model.context and model.output):
+    """opencode wants both figures or none."""
+    if model.context is None:
         return {}
-    return {"limit": {"context": model.context, "output": model.output}}
+    return {"limit": {"context": model.context, "output": model.output or CAUTIOUS_OUTPUT}}
 
 
 def _opencode(router: RouterAccess) -> Launch:
@@ -175,7 +190,7 @@ TOOLS: Mapping[str, Tool] = {
     "aider": Tool(_aider),
     "claude": Tool(_claude),
     "codex": Tool(_codex),
-    "gemini": Tool(_gemini, _gemini_key, proxied=True),
+    "gemini": Tool(_gemini, _gemini_proxied, proxied=True),
     "opencode": Tool(_opencode),
     "qwen": Tool(_qwen),
 }

@@ -77,7 +77,8 @@ def free_port(port: int = 0) -> int:
 def new_log(folder: Path) -> Path:
     """Create an empty log that only the user can read; older ones beyond the last few are deleted."""
     logs = folder / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (folder, logs):  # `parents` would not have the mode
+        made.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in sorted(logs.glob("run-*.log"))[: 1 - KEPT_LOGS]:
         old.unlink(missing_ok=True)
     path = logs / f"run-{time.time_ns()}.log"

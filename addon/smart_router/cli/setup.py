@@ -1,0 +1,154 @@
+"""`smart-router setup`: a tool's own config for the use of the router, printed, written, or taken back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic_core import to_json
+
+from smart_router.cli.run import DEFAULT_PORT
+from smart_router.paths import state_path
+from smart_router.tools.changes import ChangeError, Changes, NewText
+from smart_router.tools.documents import block, merge
+from smart_router.tools.launch import ANY_KEY, RouterAccess
+from smart_router.tools.setups import SETUPS, Part, ToolSetup
+
+FENCES = {"env": "sh"}
+
+
+@click.command()
+@click.argument("tool", type=click.Choice(list(SETUPS)))
+@click.option("--write", is_flag=True, help="Write it, and keep a copy of each file as it was.")
+@click.option("--undo", is_flag=True, help="Take back the last --write, byte for byte.")
+@click.option(
+    "--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where the router answers."
+)
+@click.option(
+    "--key", default=ANY_KEY, show_default=True, help="The router key, for a router on another machine."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool) -> None:
+    """Print what TOOL's own config must say to use the router, with models and context sizes filled in.
+
+    --write merges it into the tool's files: comments and other settings stay, and so do links and modes.
+
+    \b
+    Examples:
+      smart-router setup claude
+      smart-router setup codex --write
+      smart-router setup codex --undo
+      smart-router setup zed --url http://router.lan:8080 --key "$ROUTER_KEY"
+    """
+    if write and undo:
+        raise click.UsageError("--write and --undo exclude each other")
+    changes = Changes(state_path(os.environ) / "setup" / tool)
+    try:
+        if undo:
+            _report({"undone": changes.undo()}, as_json)
+            return
+        chosen, access = SETUPS[tool], _access(url, key)
+        parts = chosen.parts(access, Path.home())
+        if not write:
+            _print(tool, chosen, access, parts, as_json)
+        elif parts:
+            _report(_written(changes, parts, chosen.then), as_json)
+        else:
+            steps = "\n".join(f"  {step}" for step in chosen.steps(access))
+            raise click.UsageError(
+                f"{chosen.title} has no config file to write; set it up in the tool:\n{steps}"
+            )
+    except ChangeError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _access(url: str, key: str) -> RouterAccess:
+    """The router, with the virtual models of this config and what its credentials reach."""
+    # imported late: they import half of the router
+    from smart_router.api.model_lists import virtual_models
+    from smart_router.auth.store import AuthStore
+    from smart_router.config import config_path, load_config
+    from smart_router.tools.launch import ModelLimits
+
+    config = load_config(config_path(os.environ), os.environ)
+    store = AuthStore(os.environ, config.providers, state_path(os.environ))
+    try:
+        listed = virtual_models(config, store.has_profile)
+    finally:
+        store.close()
+    models = [ModelLimits(one.id, one.context, one.max_output) for one in listed]
+    own_logins: frozenset[str] = frozenset(config.own_login)
+    return RouterAccess(url.rstrip("/").removesuffix("/v1"), models, key, own_logins)
+
+
+def _written(changes: Changes, parts: Sequence[Part], then: str) -> dict[str, Any]:
+    """Write what is not in the files yet."""
+    texts = [(part, _text(part.path)) for part in parts]
+    new = [NewText(part.path, _merged(part, text)) for part, text in texts]
+    changed = [file for file, (_, text) in zip(new, texts, strict=True) if file.text != text]
+    copies = changes.write(changed) if changed else None
+    return {
+        "written": [str(file.path) for file in changed],
+        "unchanged": [
+            str(part.path) for part, text in texts if (part.path, text) in {(n.path, n.text) for n in new}
+        ],
+        "copies": copies and str(copies),
+        "then": then or None,
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChangeError(f"{path} cannot be read: {error}; nothing was changed") from None
+
+
+def _merged(part: Part, text: str) -> str:
+    try:
+        return merge(text, part.values, part.format)
+    except ValueError as error:
+        raise ChangeError(
+            f"{part.path}: {error}; mend it, or add the block by hand: nothing was changed"
+        ) from None
+
+
+def _report(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(to_json(done, indent=2))
+        return
+    words = {"written": "written", "unchanged": "was set up already", "undone": "is as it was"}
+    for what, said in words.items():
+        for path in done.get(what, ()):
+            click.echo(f"{path} {said}")
+    if done.get("copies"):
+        click.echo(f"copies of the files as they were: {done['copies']} (--undo brings them back)")
+    if done.get("then"):
+        click.echo(f"then: {done['then']}")
+
+
+def _print(tool: str, chosen: ToolSetup, access: RouterAccess, parts: Sequence[Part], as_json: bool) -> None:
+    steps = chosen.steps(access)
+    if as_json:
+        files = [
+            {"path": str(part.path), "format": part.format, "block": block(part.values, part.format)}
+            for part in parts
+        ]
+        shown = {
+            "tool": tool,
+            "title": chosen.title,
+            "files": files,
+            "steps": steps,
+            "then": chosen.then or None,
+        }
+        click.echo(to_json(shown, indent=2))
+        return
+    for part in parts:
+        click.echo(f"# {part.path}\n\n{block(part.values, part.format)}")
+    for step in steps:
+        click.echo(step)
+    if chosen.then:
+        click.echo(f"# then: {chosen.then}")

@@ -1,0 +1,190 @@
+"""Merges values into the text of a JSON file and leaves the rest of it as it is: comments, order, blanks.
+
+Comments (`//`, `/* */`) and commas after the last value are read, as editors' settings have them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+_BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_SCALAR = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
+
+MOST_DEPTH = 100
+
+NAMES = ("name", "id", "model")
+"""Keys that tell the objects of a list apart, the first that an object has."""
+
+
+@dataclass(slots=True)
+class _Value:
+    """A value's place in the text; `members` of an object by key, `items` of a list."""
+
+    start: int
+    end: int = 0
+    members: dict[str, _Value] = field(default_factory=dict)
+    items: list[_Value] = field(default_factory=list)
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    start: int
+    end: int
+    text: str
+
+
+def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return the text with these values set: objects key by key, lists by adding what they lack.
+
+    Empty text is a file without a value. Raises ValueError naming the line that is not JSON.
+    """
+    if not text.strip():
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    newline = "\r\n" if "\r\n" in text else "\n"
+    root = _Reader(text).read()
+    edits = sorted(_edits(text, root, values), key=lambda edit: edit.start, reverse=True)
+    for edit in edits:
+        text = text[: edit.start] + edit.text.replace("\n", newline) + text[edit.end :]
+    return text
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def read(self) -> _Value:
+        found = self._value(0)
+        self._blank()
+        if self._at < len(self._text):
+            raise self._error()
+        return found
+
+    def _value(self, depth: int) -> _Value:
+        self._blank()
+        found = _Value(self._at)
+        if depth > MOST_DEPTH:
+            raise self._error()
+        if self._take("{"):
+            found.kind = "object"
+            self._members(found, depth)
+        elif self._take("["):
+            found.kind = "list"
+            while not self._take("]"):
+                found.items.append(self._value(depth + 1))
+                self._separate("]")
+        else:
+            self._match(_STRING if self._text.startswith('"', self._at) else _SCALAR)
+        found.end = self._at
+        return found
+
+    def _members(self, found: _Value, depth: int) -> None:
+        while not self._take("}"):
+            self._blank()
+            key = self._match(_STRING)
+            if not self._take(":"):
+                raise self._error()
+            found.members[json.loads(key)] = self._value(depth + 1)
+            self._separate("}")
+
+    def _separate(self, end: str) -> None:
+        if not self._take(","):
+            self._blank()
+            if not self._text.startswith(end, self._at):
+                raise self._error()
+
+    def _blank(self) -> None:
+        if found := _BLANK.match(self._text, self._at):
+            self._at = found.end()
+
+    def _take(self, one: str) -> bool:
+        self._blank()
+        taken = self._text.startswith(one, self._at)
+        self._at += len(one) if taken else 0
+        return taken
+
+    def _match(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            raise self._error()
+        self._at = found.end()
+        return found[0]
+
+    def _error(self) -> ValueError:
+        return ValueError(f"line {self._text.count(chr(10), 0, self._at) + 1} is not JSON")
+
+
+def _edits(text: str, there: _Value, wanted: Any) -> Iterator[_Edit]:
+    if isinstance(wanted, Mapping) and there.kind == "object":
+        for key, value in wanted.items():
+            if key in there.members:
+                yield from _edits(text, there.members[key], value)
+        new = {key: value for key, value in wanted.items() if key not in there.members}
+        named = {f"{json.dumps(key, ensure_ascii=False)}: ": value for key, value in new.items()}
+        yield from _inserted(text, there, [*there.members.values()], [*named.items()])
+    elif isinstance(wanted, list) and there.kind == "list":
+        known = {_name(text, item): item for item in there.items}
+        for value in wanted:
+            if (name := _name_of(value)) in known:
+                yield from _edits(text, known[name], value)
+        added = [value for value in wanted if _name_of(value) not in known]
+        yield from _inserted(text, there, there.items, [("", value) for value in added])
+    elif json.dumps(wanted, ensure_ascii=False) != text[there.start : there.end]:
+        yield _Edit(there.start, there.end, _dump(wanted, _indent(text, there.start)))
+
+
+def _inserted(
+    text: str, there: _Value, others: Sequence[_Value], new: Sequence[tuple[str, Any]]
+) -> Iterator[_Edit]:
+    """Members or items after the last one: what comes before each value, and the value."""
+    if not new:
+        return
+    outer = _indent(text, there.start)
+    inner = _indent(text, others[-1].start) if others else outer + "  "
+    parts = [before + _dump(value, inner) for before, value in new]
+    if others:
+        yield _Edit(others[-1].end, others[-1].end, "".join(f",\n{inner}{part}" for part in parts))
+    else:
+        body = f",\n{inner}".join(parts)
+        yield _Edit(there.start + 1, there.start + 1, f"\n{inner}{body}\n{outer}")
+
+
+def _dump(value: Any, indent: str) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", f"\n{indent}")
+
+
+def _indent(text: str, at: int) -> str:
+    """The blanks at the beginning of a place's line."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _name(text: str, item: _Value) -> str:
+    for name in NAMES:
+        if item.kind == "object" and name in item.members:
+            member = item.members[name]
+            return text[member.start : member.end]
+    return text[item.start : item.end]
+
+
+def _name_of(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in NAMES if name in value), value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def read_json(text: str) -> Any:
+    """The value of a JSON text with comments. Raises ValueError."""
+    _Reader(text).read()
+    bare = re.sub(
+        rf"({_STRING.pattern})|//[^\n]*|/\*.*?\*/", lambda found: found[1] or "", text, flags=re.DOTALL
+    )
+    return from_json(re.sub(rf"({_STRING.pattern})|,(?=\s*[}}\]])", lambda found: found[1] or "", bare))
