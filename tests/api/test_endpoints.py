@@ -23,9 +23,8 @@ from tests.testbed.provider import Provider, refused_port
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("endpoints")]
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
-VIRTUAL = {
-    f"auto{suffix}" for suffix in ("", ":eco", ":premium", ":simple", ":medium", ":complex", ":reasoning")
-}
+CHOICES = ("", ":standard", ":eco", ":premium", ":simple", ":medium", ":complex", ":reasoning")
+VIRTUAL = {f"auto{suffix}" for suffix in CHOICES}
 MEGABYTE = 1 << 20
 LIMIT = {"router_max_body": "4m"}
 

@@ -49,14 +49,14 @@ def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
     if not text.strip():
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     newline = "\r\n" if "\r\n" in text else "\n"
-    root = _Reader(text).read()
+    root = _JsonReader(text).read()
     edits = sorted(_edits(text, root, values), key=lambda edit: edit.start, reverse=True)
     for edit in edits:
         text = text[: edit.start] + edit.text.replace("\n", newline) + text[edit.end :]
     return text
 
 
-class _Reader:
+class _JsonReader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
@@ -183,7 +183,7 @@ def _name_of(value: Any) -> str:
 
 def read_json(text: str) -> Any:
     """The value of a JSON text with comments. Raises ValueError."""
-    _Reader(text).read()
+    _JsonReader(text).read()
     bare = re.sub(
         rf"({_STRING.pattern})|//[^\n]*|/\*.*?\*/", lambda found: found[1] or "", text, flags=re.DOTALL
     )
