@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from smart_router.addresses import allowed_names, is_loopback, names_router
 from smart_router.api.access import check_client, check_origin, own_origin, shown_keys
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
+from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.directory import Directory
 from smart_router.errors import ClientError
 from tests.testbed.answers import Answer
@@ -211,6 +212,9 @@ async def router(
         listen_host="::" if ":" in own_address() else "0.0.0.0",
         options={"router_allow_hosts": "router.example"},
     )
+    with changing(router.state_folder) as file:
+        key = file.add("member", Settings(), time.time())
+    (router.folder / "member.key").write_text(key.get_secret_value())
     async with router:
         yield router
 
@@ -226,7 +230,8 @@ async def outside(router: Router) -> AsyncIterator[httpx.AsyncClient]:
 
 PATHS = [
     ("POST", CHAT), ("GET", "/v1/models"), ("GET", "/health"), ("GET", "/router/stats"), ("GET", "/metrics"),
-    ("POST", "/upload"), ("GET", "/"), ("POST", "/v1/responses"),
+    ("POST", "/upload"), ("GET", "/"), ("POST", "/v1/responses"), ("GET", "/router"),
+    ("GET", "/router/events"),
 ]  # fmt: skip
 KEYLESS = [{}, {"authorization": "Bearer wrong"}, {"x-api-key": "wrong"}, {"authorization": b"Bearer \xff"}]
 
@@ -260,6 +265,17 @@ async def test_remote_client_with_a_key_is_served(
     assert not {"authorization", "x-api-key"} & upload.headers.keys()
     for request in provider.requests:
         assert KEY not in str(request.headers)
+
+
+async def test_the_live_page_is_not_for_clients_with_a_key_of_their_own(
+    router: Router, outside: httpx.AsyncClient
+) -> None:
+    key = (router.folder / "member.key").read_text()
+    async with router.http() as local:
+        for http, shown, status in ((outside, KEY, 200), (outside, key, 403), (local, key, 403)):
+            assert (await http.get(f"/router?key={shown}")).status_code == status
+            assert (await http.head("/router/events", headers={"x-api-key": shown})).status_code == status
+    assert (await outside.get("/router/page/page.css")).status_code == 200  # the same for everybody
 
 
 async def test_local_client_needs_no_key(provider: Provider, router: Router) -> None:

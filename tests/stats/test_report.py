@@ -11,7 +11,7 @@ import pytest
 
 from smart_router.stats.database import StatsDatabase, reading
 from smart_router.stats.records import CLIENT_LEFT, Cost, RequestRecord, Tokens
-from smart_router.stats.report import DIMENSIONS, EXPLICIT, NOBODY, build_report
+from smart_router.stats.report import DIMENSIONS, EXPLICIT, NOBODY, build_report, with_later
 from smart_router.stats.tables import summary
 from tests.stats.records import FLASH, HAIKU, LUNA, NOON, SOL, attempt, decision, many, request
 
@@ -156,3 +156,15 @@ def test_long_names_are_cut(tmp_path: Path) -> None:
     endless = replace(LUNA, model="x" * 10_000)
     figures = report(tmp_path, request(attempt(endless), decision=decision("y" * 10_000, None, endless)))
     assert len(figures["by"]["model"][0]["name"]) < 250
+
+
+def test_a_total_is_brought_up_to_date_at_the_cost_of_the_later_requests(tmp_path: Path) -> None:
+    records = list(many(300))
+    whole = report(tmp_path / "whole", *records)["total"]
+    early = report(tmp_path / "later", *records[:200])["total"]
+    report(tmp_path / "later", *records[200:])
+    with reading(tmp_path / "later") as db:
+        later = with_later(db, early, 0.0, after=200)
+    kept = ("ttft", "overhead", "attempts", "failed_attempts", "attempt_failure_rate")
+    for name, value in whole.items():
+        assert later[name] == (early[name] if name in kept else pytest.approx(value)), name

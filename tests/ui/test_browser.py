@@ -112,3 +112,28 @@ async def test_a_browser_reads_the_transcript(
     await page.get_by_text("Request", exact=True).first.click()
     await page.get_by_text("What is the capital of France?").first.wait_for()
     await page.screenshot(path=folder / "mitmweb-attempt.png")
+
+
+async def test_the_live_page_leads_to_a_requests_flow_and_its_attempts(
+    page: Page, start_router: StartRouter, provider: Provider
+) -> None:
+    router = await start_router(
+        **web_arguments(),
+        env=provider_env(provider.url, "openai", "groq"),
+        config=chains_config({"auto:demo": ["groq/llama-3.1-8b-instant", "openai/gpt-5.4-mini"]}),
+    )
+    provider.on(chat_error(503), path="/groq", always=True)
+    provider.on(chat_stream(PIECES), path="/openai", always=True)
+    async with Web(router) as web, router.http() as http:
+        for _ in range(2):
+            assert (await post(http, ask_body("auto:demo", stream=True))).status == 200
+        await page.goto(f"{web.url}/?token={PASSWORD}")  # as its log line says; a cookie stays
+        await page.goto(f"{router.url}/router")
+        first = page.locator("#recent-requests tbody tr").last
+        await async_api.expect(first.locator(".state")).to_have_text("answered by attempt 2")
+        await first.locator("summary").click()
+        async with page.context.expect_page() as opened:
+            await first.locator("a").click()
+        shown = await opened.value
+        rows = shown.locator("tbody tr", has_text="/v1/chat/completions")
+        await async_api.expect(rows).to_have_count(3)  # the flow, and its two attempts

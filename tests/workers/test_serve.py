@@ -8,10 +8,12 @@ import re
 import shlex
 import signal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.live.reading import read_events
 from tests.testbed.chat import chat_answer
 from tests.testbed.harness import ROOT
 from tests.testbed.provider import Provider
@@ -91,7 +93,20 @@ async def both_tell_of_what_runs(served: Served, provider: Provider) -> None:
             assert listed[0]["pid"] in await served.serving()
             assert "smart_router_running_requests 1.0" in (await client.get("/metrics")).text
             assert all("running" not in worker for worker in (await client.get("/health")).json()["workers"])
+            async with client.stream("GET", "/router/events") as answer:
+                [shown] = (await snapshot(answer))["running"]
+                assert (shown["pid"], shown["phase"]) == (listed[0]["pid"], "streaming")
         request.release(100)
+
+
+async def snapshot(answer: httpx.Response) -> dict[str, Any]:
+    """The first event of the live page."""
+    received = b""
+    async for data in answer.aiter_raw():
+        received += data
+        if received.endswith(b"\n\n"):
+            break
+    return read_events(received)[0].data
 
 
 async def ends_whole(served: Served, provider: Provider) -> None:

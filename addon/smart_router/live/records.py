@@ -11,11 +11,14 @@ from smart_router.live.feed import MOST_RECENT
 from smart_router.live.state import bounded, today
 from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.recent import last_number, recent_requests
-from smart_router.stats.report import build_report
+from smart_router.stats.report import build_report, with_later
 from smart_router.storage.sqlite_file import NewerFileError
 
-REPORT_SHARE = 50
-"""After a report that took a second there is none for fifty: reports cost 2 % of a core at most."""
+REPORT_SHARE = 200
+"""After a report that took a second there is none for two hundred: reports cost 0.5 % of a core at most."""
+
+LONGEST_PAUSE = 300.0
+"""Seconds between two reports of a busy day."""
 
 
 class Records:
@@ -26,8 +29,8 @@ class Records:
         self._folder = folder
         self._seen: object = None
         self._changed = True
-        self._unread = True
         self._last = 0
+        self._total: dict[str, Any] = {}
         self._day = 0.0
         self._stale = True
         self._next_report = 0.0
@@ -37,13 +40,13 @@ class Records:
         seen = [_stamp(path) for path in self._files]
         before, self._changed = self._changed, seen != self._seen
         self._seen = seen
-        self._unread = self._changed or before  # once more: a file's time tells milliseconds alone
         self._stale |= self._changed
-        return self._unread or self._report_due()
+        # once more after a change: a file's time tells milliseconds alone
+        return self._changed or before or self._report_due()
 
     def read(self) -> dict[str, Any]:
-        """Return `recent` rows that were not returned before, and `figures` of the day if they are due.
-        `records` is the reason why the file cannot be read, else None. Slow."""
+        """Return `recent` rows that were not returned before, the day's `total`, and its other `figures` if
+        they are due. `records` is the reason why the file cannot be read, else None. Slow."""
         try:
             with reading(self._folder) as db:
                 return {"records": None, **self._read(db)}
@@ -51,21 +54,25 @@ class Records:
             return {"records": f"the records cannot be read: {error}"}
 
     def _read(self, db: sqlite3.Connection) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if self._unread:
-            found["recent"] = recent_requests(db, MOST_RECENT, after=self._last)
-            self._last = last_number(db)
+        after, self._last = self._last, last_number(db)
+        found: dict[str, Any] = {"recent": recent_requests(db, MOST_RECENT, after=after)}
         if self._report_due():
-            began, wall = time.monotonic(), time.time()
-            self._day, self._stale = today(wall), False
-            found["figures"] = bounded(build_report(db, self._day, wall))
-            took = time.monotonic() - began
-            self._next_report = began + took * REPORT_SHARE
-        return found
+            found["figures"] = self._report(db)
+            self._total = found["figures"]["total"]
+        else:
+            self._total = with_later(db, self._total, self._day, after)
+        return {**found, "total": self._total}
+
+    def _report(self, db: sqlite3.Connection) -> dict[str, Any]:
+        began, wall = time.monotonic(), time.time()
+        self._day, self._stale = today(wall), False
+        figures = bounded(build_report(db, self._day, wall))
+        pause = (time.monotonic() - began) * REPORT_SHARE
+        self._next_report = began + min(pause, LONGEST_PAUSE)
+        return figures
 
     def _report_due(self) -> bool:
-        stale = self._stale or self._day != today(time.time())
-        return stale and time.monotonic() >= self._next_report
+        return self._day != today(time.time()) or (self._stale and time.monotonic() >= self._next_report)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

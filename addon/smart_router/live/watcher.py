@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
 
-LINGER = 10.0
+LINGER = 3.0
 """Seconds for which a feed goes on after its last page has left: that may be back at once."""
 
 MOST_VIEWERS = 50

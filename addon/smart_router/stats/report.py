@@ -43,6 +43,9 @@ _SUMS = ", ".join(f"coalesce(CAST(sum({sql}) AS double precision), 0.0)" for sql
 
 _REQUESTS = f"SELECT route, {_SUMS} FROM requests WHERE time >= ? GROUP BY route"  # noqa: S608
 
+# the plus has SQLite look for the id, not for the time
+_LATER = f"SELECT {_SUMS} FROM requests WHERE id > ? AND +time >= ?"  # noqa: S608
+
 _SPANS = "SELECT route, ttft, overhead FROM requests WHERE time >= ?"
 
 _ROUTES = "SELECT id, day, tier, provider, model, profile FROM routes"
@@ -86,22 +89,26 @@ class _Group:
     ttft: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
-        figures: dict[str, Any] = {
-            name: round(value) if name in _WHOLE else value
-            for name, value in zip(_COUNTED, self.sums, strict=True)
-        }
-        requests, attempts = figures["requests"], self.attempts
-        baseline, compared = figures["baseline"], figures["compared_cost"]
-        return figures | {
-            "error_rate": _share(figures["errors"], requests),
-            "failover_rate": _share(figures["failovers"], requests),
-            "attempts": attempts,
+        return _of_requests(self.sums) | {
+            "attempts": self.attempts,
             "failed_attempts": self.failed_attempts,
-            "attempt_failure_rate": _share(self.failed_attempts, attempts),
-            "saved": baseline - compared if baseline else None,
-            "saved_share": _share(baseline - compared, baseline),
+            "attempt_failure_rate": _share(self.failed_attempts, self.attempts),
             "ttft": _percentiles(self.ttft),
         }
+
+
+def _of_requests(sums: Sequence[float]) -> dict[str, Any]:
+    """The figures that rest on sums over requests."""
+    figures: dict[str, Any] = {
+        name: round(value) if name in _WHOLE else value for name, value in zip(_COUNTED, sums, strict=True)
+    }
+    requests, baseline, compared = figures["requests"], figures["baseline"], figures["compared_cost"]
+    return figures | {
+        "error_rate": _share(figures["errors"], requests),
+        "failover_rate": _share(figures["failovers"], requests),
+        "saved": baseline - compared if baseline else None,
+        "saved_share": _share(baseline - compared, baseline),
+    }
 
 
 def build_report(db: RecordsReader, since: float, until: float) -> dict[str, Any]:
@@ -131,6 +138,16 @@ def build_report(db: RecordsReader, since: float, until: float) -> dict[str, Any
         "lost_records": _lost(db, since),
         "by": {name: _rows(found, _ORDER[name]) for name, found in by.items()},
     }
+
+
+def with_later(db: RecordsReader, total: Mapping[str, Any], since: float, after: int) -> dict[str, Any]:
+    """A report's `total` with the requests that ended after the one of this number, read by these alone.
+
+    Percentiles and counts of attempts stay as they were.
+    """
+    (later,) = db.execute(_LATER, (after, since))
+    sums = [total[name] + more for name, more in zip(_COUNTED, later, strict=True)]
+    return {**total, **_of_requests(sums)}
 
 
 def _fill(db: RecordsReader, since: float, groups: Mapping[int, Sequence[_Group]]) -> None:

@@ -68,9 +68,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
     """Bring the file up to date, all or nothing; several processes may do so at once.
 
-    Step n makes version n + 1 of version n. Raises NewerFileError, and sqlite3.Error if the disk fails or the
-    file is damaged.
+    Step n makes version n + 1 of version n. A current file is only read. Raises NewerFileError, and
+    sqlite3.Error if the disk fails or the file is damaged.
     """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == len(steps):
+        return
     with transaction(db):
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > len(steps):

@@ -2,7 +2,7 @@
 
 import { clock } from "./format.js";
 import { $, h, setText, show } from "./dom.js";
-import { drawFigures, drawTabs } from "./summary.js";
+import { drawCards, drawFigures, drawTabs } from "./summary.js";
 import { announce, drawRecent, drawRunning } from "./requests.js";
 import { drawProviders } from "./accounts.js";
 import { follow } from "./feed.js";
@@ -10,7 +10,7 @@ import { follow } from "./feed.js";
 const MOST_RECENT = 100;
 const THEMES = ["auto", "light", "dark"];
 
-const state = { running: new Map(), providers: new Map(), recent: [], router: {}, figures: null, records: null };
+const state = { running: new Map(), providers: new Map(), recent: [], router: {}, figures: null, total: null, records: null };
 const dirty = new Set();
 let connection = { name: "connecting" };
 let heard = 0;
@@ -23,7 +23,7 @@ function now() {
 function takeSnapshot(data) {
   state.running = new Map(data.running.map((row) => [row.id, row]));
   state.providers = new Map(data.providers.map((row) => [row.id, row]));
-  for (const part of ["recent", "router", "figures", "records"]) state[part] = data[part] ?? state[part];
+  for (const part of ["recent", "router", "figures", "total", "records"]) state[part] = data[part] ?? state[part];
   for (const part of Object.keys(state)) dirty.add(part);
 }
 
@@ -64,6 +64,7 @@ function draw() {
   const { router } = state;
   const base = router.mitmweb && usable(router.mitmweb) ? router.mitmweb : null;
   if (dirty.has("figures") && state.figures) drawFigures(state.figures, true);
+  if (dirty.has("total") && state.total) drawCards(state.figures, state.total);
   if (dirty.has("recent")) drawRecent(state.recent, base, `${location.origin}/v1`);
   drawRunning([...state.running.values()], router.running ?? 0, base, now());
   if (heard) drawProviders([...state.providers.values()], now());
@@ -113,6 +114,7 @@ function report(data) {
   show("running", false);
   show("providers", false);
   drawFigures(data.figures, false);
+  drawCards(data.figures, data.figures.total);
   drawRecent(data.recent, null, null);
   setText($("foot"), `Smart Router ${data.router.version}`);
 }

@@ -45,8 +45,7 @@ function comparedWith(figures) {
   return first.name + (others.length ? ` (or ${others.length} other${others.length > 1 ? "s" : ""})` : "");
 }
 
-function cards(figures) {
-  const { total } = figures;
+function cards(figures, total) {
   const basis = [
     [total.cost_estimated, "estimated"],
     [total.cost_equivalent, "list price of subscriptions"],
@@ -64,9 +63,9 @@ function cards(figures) {
   ];
 }
 
-function drawCards(figures) {
+export function drawCards(figures, total) {
   const make = ([name]) => h("div.card", { id: name.replaceAll(" ", "-") }, h("span.name", {}, name), h("b"), h("span.more"));
-  keep($("summary"), cards(figures), ([name]) => name, make, (card, [, value, more, kind = ""]) => {
+  keep($("summary"), cards(figures, total), ([name]) => name, make, (card, [, value, more, kind = ""]) => {
     card.className = `card ${kind}`.trim();
     setText(card.querySelector("b"), value);
     setText(card.querySelector(".more"), more);
@@ -139,7 +138,6 @@ function drawFailures(figures) {
 export function drawFigures(figures, live) {
   const since = figures.since ? minute(figures.since) : "the beginning";
   setText($("span"), live ? "Today" : `Since ${since}, until ${minute(figures.until)}`);
-  drawCards(figures);
   drawTables(figures);
   drawCharts(figures);
   drawFailures(figures);
