@@ -110,15 +110,24 @@ async def snapshot(answer: httpx.Response) -> dict[str, Any]:
 
 
 async def ends_whole(served: Served, provider: Provider) -> None:
-    """Send SIGTERM while a stream runs."""
+    """Send SIGTERM while a stream runs and a live page is open, whose events end at once."""
     stream = Stream(served.http, provider)
-    async with stream.running() as request:
+    async with (
+        stream.running() as request,
+        served.http() as http,
+        http.stream("GET", "/router/events") as page,
+    ):
+        events = page.aiter_raw()
+        await anext(events)
         served.send(signal.SIGTERM)
         await asyncio.to_thread(served.wait_for_log, "shutting down: running requests have 30 s")
         with pytest.raises(httpx.ConnectError):
             async with asyncio.timeout(PATIENCE):
                 while await served.workers():
                     pass
+        async with asyncio.timeout(PATIENCE):
+            async for _ in events:
+                pass
         request.release(100)
     assert stream.lines[-1] == "data: [DONE]"
     assert await ended(served) == 0

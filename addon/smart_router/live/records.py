@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ LONGEST_PAUSE = 300.0
 """Seconds between two reports of a busy day."""
 
 
-class Records:
-    """Finds out cheaply whether there is anything new, and reads no more than that."""
+SharedReport = Callable[[float, float], dict[str, Any] | None]
 
-    def __init__(self, folder: Path) -> None:
+
+class Records:
+    """Finds out cheaply whether there is anything new, and reads no more than that. `shared` makes the reports
+    of a cluster, and returns None while its database is away."""
+
+    def __init__(self, folder: Path, shared: SharedReport | None = None) -> None:
+        self._shared = shared
         self._files = [folder / name for name in (FILE_NAME, f"{FILE_NAME}-wal")]
         self._folder = folder
         self._seen: object = None
@@ -59,20 +65,23 @@ class Records:
         if self._report_due():
             found["figures"] = self._report(db)
             self._total = found["figures"]["total"]
-        else:
+        elif self._shared is None:
             self._total = with_later(db, self._total, self._day, after)
         return {**found, "total": self._total}
 
     def _report(self, db: sqlite3.Connection) -> dict[str, Any]:
         began, wall = time.monotonic(), time.time()
         self._day, self._stale = today(wall), False
-        figures = bounded(build_report(db, self._day, wall))
+        figures = self._shared(self._day, wall) if self._shared else None
+        if figures is None:
+            figures = build_report(db, self._day, wall)
         pause = (time.monotonic() - began) * REPORT_SHARE
         self._next_report = began + min(pause, LONGEST_PAUSE)
-        return figures
+        return bounded(figures)
 
     def _report_due(self) -> bool:
-        return self._day != today(time.time()) or (self._stale and time.monotonic() >= self._next_report)
+        stale = self._stale or self._shared is not None  # other machines' requests change no file here
+        return self._day != today(time.time()) or (stale and time.monotonic() >= self._next_report)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

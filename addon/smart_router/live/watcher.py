@@ -62,7 +62,7 @@ class Watcher:
             raise ClientError(503, why, type="server_error", code="not_watched")
         if self._task is None or self._task.done():
             self._feed, self._ready = Feed(secrets.token_hex(4), time.time), asyncio.Event()
-            self._task = asyncio.create_task(self._run(runtime, Records(runtime.recording.folder)))
+            self._task = asyncio.create_task(self._run(runtime, _records(runtime)))
         viewer = Viewer(self._feed, time.monotonic(), last)
         self._viewers.add(viewer)
         await self._ready.wait()
@@ -99,6 +99,10 @@ class Watcher:
         running = await self.everywhere(listed(self._claims, now, time.time()))
         rows = {"running": running_rows(running), "providers": provider_rows(runtime, now)}
         self._feed.publish(rows=rows, router=facts(runtime, now, _mitmweb(), len(running)), **found)
+
+
+def _records(runtime: Runtime) -> Records:
+    return Records(runtime.recording.folder, runtime.recording.shared)
 
 
 def _mitmweb() -> str | None:

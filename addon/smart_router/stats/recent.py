@@ -4,25 +4,56 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
+
+from pydantic_core import from_json
 
 from smart_router.stats.report import EXPLICIT
 
 MOST_WHY = 600
 """Characters of a decision's explanation that a row has."""
 
-_ROWS = """
-    SELECT requests.id AS number, request_id AS id, requests.time, duration, ttft, client, asked, tier,
-        provider, model, profile, requests.attempts, streamed, status, failure, input, cached, output, cost,
-        basis, baseline - cost AS saved, baseline_model AS baseline, substr(why, 1, ?) AS why
-    FROM requests JOIN routes ON routes.id = route JOIN decisions ON request = requests.id
-    WHERE requests.id > ? AND requests.time >= ? ORDER BY requests.id DESC LIMIT ?"""
+_COLUMNS = {
+    "number": "requests.id",
+    "id": "request_id",
+    "time": "requests.time",
+    "duration": "duration",
+    "ttft": "ttft",
+    "client": "client",
+    "asked": "asked",
+    "tier": f"iif(tier = '', '{EXPLICIT}', tier)",
+    "provider": "provider",
+    "model": "model",
+    "profile": "profile",
+    "attempts": "requests.attempts",
+    "status": "status",
+    "failure": "failure",
+    "input": "input",
+    "cached": "cached",
+    "output": "output",
+    "cost": "cost",
+    "basis": "basis",
+    "saved": "baseline - cost",
+    "baseline": "baseline_model",
+    "why": f"substr(why, 1, {MOST_WHY})",
+}
+
+_OBJECT = ", ".join(f"'{name}', {sql}" for name, sql in _COLUMNS.items())
+
+# in one step, see `report`
+_ROWS = f"""
+    SELECT json_group_array(json(row)) FROM (
+        SELECT json_object({_OBJECT}) AS row
+        FROM requests JOIN routes ON routes.id = route JOIN decisions ON request = requests.id
+        WHERE requests.id > ? AND requests.time >= ? ORDER BY requests.id DESC LIMIT ?
+    )"""  # noqa: S608
 
 _TRIED = """
-    SELECT request, provider, model, profile, status, failure, duration
-    FROM attempts JOIN routes ON routes.id = route
-    WHERE request BETWEEN ? AND ? ORDER BY request, number"""
+    SELECT json_group_array(json_object('request', request, 'number', number, 'provider', provider,
+        'model', model, 'profile', profile, 'status', status, 'failure', failure, 'duration', duration))
+    FROM attempts JOIN routes ON routes.id = route WHERE request BETWEEN ? AND ?"""
 
 
 def recent_requests(
@@ -34,15 +65,9 @@ def recent_requests(
     spans seconds, amounts US dollars. `saved` is None where nothing is compared. `tried` are the attempts of
     requests that needed several.
     """
-    found = db.execute(_ROWS, (MOST_WHY, after, since, most))
-    names = [column[0] for column in found.description]
-    rows = [dict(zip(names, values, strict=True)) for values in found]
-    rows.reverse()
+    rows = sorted(_read(db, _ROWS, (after, since, most)), key=itemgetter("number"))
     tried = _tried(db, [row["number"] for row in rows if row["attempts"] > 1])
-    for row in rows:
-        row["tier"] = row["tier"] or EXPLICIT
-        row["tried"] = tried.get(row["number"], [])
-    return rows
+    return [{**row, "tried": tried[row["number"]]} for row in rows]
 
 
 def last_number(db: sqlite3.Connection) -> int:
@@ -51,12 +76,14 @@ def last_number(db: sqlite3.Connection) -> int:
     return int(last)
 
 
-def _tried(db: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    if not numbers:
-        return {}
-    found = db.execute(_TRIED, (numbers[0], numbers[-1]))
-    names = [column[0] for column in found.description][1:]
-    tried = defaultdict(list)
-    for request, *values in found:
-        tried[request].append(dict(zip(names, values, strict=True)))
+def _tried(db: sqlite3.Connection, numbers: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
+    tried: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    if numbers:
+        for one in sorted(_read(db, _TRIED, (numbers[0], numbers[-1])), key=itemgetter("number")):
+            tried[one["request"]].append(one)
     return tried
+
+
+def _read(db: sqlite3.Connection, query: str, values: tuple[float, ...]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = from_json(db.execute(query, values).fetchone()[0])
+    return rows
