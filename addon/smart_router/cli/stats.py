@@ -79,7 +79,7 @@ def report(since: float, output: Path) -> None:
     from smart_router.live.page import report_page
     from smart_router.stats.recent import recent_requests
 
-    state = {"router": {"version": __version__}, "figures": _report(since)}
+    state: dict[str, Any] = {"router": {"version": __version__}, "figures": _report(since)}
     with _reading() as db:
         state["recent"] = recent_requests(db, MOST_RECENT, since=since)[::-1]
     output.write_text(report_page(state), "utf-8")

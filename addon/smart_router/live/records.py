@@ -22,12 +22,17 @@ LONGEST_PAUSE = 300.0
 """Seconds between two reports of a busy day."""
 
 
+SHARED_PAUSE = 5.0
+"""Seconds between two reports of a cluster at least."""
+
 SharedReport = Callable[[float, float], dict[str, Any] | None]
 
 
 class Records:
-    """Finds out cheaply whether there is anything new, and reads no more than that. `shared` makes the reports
-    of a cluster, and returns None while its database is away."""
+    """Finds out cheaply whether there is anything new, and reads no more than that.
+
+    `shared` makes the reports of a cluster, and returns None while its database is away.
+    """
 
     def __init__(self, folder: Path, shared: SharedReport | None = None) -> None:
         self._shared = shared
@@ -76,7 +81,8 @@ class Records:
         if figures is None:
             figures = build_report(db, self._day, wall)
         pause = (time.monotonic() - began) * REPORT_SHARE
-        self._next_report = began + min(pause, LONGEST_PAUSE)
+        least = SHARED_PAUSE if self._shared else 0.0
+        self._next_report = began + max(least, min(pause, LONGEST_PAUSE))
         return bounded(figures)
 
     def _report_due(self) -> bool:
