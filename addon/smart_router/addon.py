@@ -9,7 +9,8 @@ from collections.abc import Awaitable
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
-from mitmproxy.proxy import layer, server
+from mitmproxy.proxy import layer, server, server_hooks
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
@@ -34,7 +35,7 @@ from smart_router.options import (
     read_retention,
     take_deferred,
 )
-from smart_router.proxy import replay
+from smart_router.proxy import forward_targets, replay
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast import switch
 from smart_router.proxy.fixes import debug_log, error_pages
@@ -175,6 +176,27 @@ class SmartRouter:
         install_routing(data.layer, self.claims, handler)
         if handler:
             raise_connection_limit(handler)
+
+    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Keep clients of a forward proxy from this machine's inner addresses."""
+        if data.server.address and not self._is_chosen(data):
+            data.server.error = forward_targets.before_dialling(data.server.address, self._own_ports())
+
+    def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """The same for names, once they are resolved."""
+        if forward_targets.after_dialling(data.server, self._own_ports()) and not self._is_chosen(data):
+            forward_targets.hang_up(data.server, handler_of(data.client))
+
+    def _is_chosen(self, data: server_hooks.ServerConnectionHookData) -> bool:
+        """Return whether the user's settings name the address: a reverse target's, or a provider's."""
+        attempts = self.attempts.values()
+        return isinstance(data.client.proxy_mode, ReverseMode) or any(
+            one.flow.server_conn is data.server for one in attempts
+        )
+
+    def _own_ports(self) -> set[int]:
+        listening = ctx.master.addons.get("proxyserver").listen_addrs()
+        return {address[1] for address in listening} | {getattr(ctx.options, "web_port", None) or 0}
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Offer a provider its last TLS session; mitmproxy's own part comes after scripts, so ask for it."""
