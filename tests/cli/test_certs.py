@@ -83,3 +83,9 @@ def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_unknown_programs_are_refused(program: str, why: str, confdir: Path) -> None:
     result = CliRunner().invoke(certs, ["check", program, "--confdir", str(confdir)])
     assert result.exit_code == 1 and why in result.output
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+def test_wget_says_why(confdir: Path) -> None:
+    result = CliRunner().invoke(certs, ["check", "wget", "--confdir", str(confdir)])
+    assert "wget: does not: ERROR: The certificate of " in result.output

@@ -50,7 +50,7 @@ PROBES: Mapping[str, tuple[CertificateCheck, ...]] = {
     ),
     "node": (CertificateCheck("fetch", ("-e", _NODE)),),
     "curl": (CertificateCheck("", ("--silent", "--show-error", "--noproxy", "*", "--output", "-")),),
-    "wget": (CertificateCheck("", ("--quiet", "--no-proxy", "--output-document=-")),),
+    "wget": (CertificateCheck("", ("--no-verbose", "--no-proxy", "--output-document=-")),),
     "ruby": (CertificateCheck("open-uri", ("-ropen-uri", "-e", "URI.open(ARGV[0], proxy: nil).read")),),
 }
 """By prefix of the program's name."""
