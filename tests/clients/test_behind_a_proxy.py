@@ -7,14 +7,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.clients.desk import Desk
+from tests.clients.desk import FAULTS, SOON, Desk, chain, soonest
 from tests.clients.tools import ANY_KEY, PROMPT, TOOLS, Setup, Tool
+from tests.testbed.answers import Fault
+from tests.testbed.chat import chat_stream
 from tests.testbed.harness import Router, provider_env
 
 pytestmark = pytest.mark.clients
 
 PRESETS = ("claude-code", "codex", "gemini-cli")
 CONFIG = f"[models]\npresets = {json.dumps(PRESETS)}\n"
+GROQ_XAI_GOOGLE = chain("groq/openai/gpt-oss-120b", "xai/grok-4.5", "google/gemini-3.8-flash")
 
 KEYS: Mapping[str, Mapping[str, str]] = {
     "claude": {"ANTHROPIC_API_KEY": ANY_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
@@ -50,15 +53,44 @@ def behind(name: str, running: Router) -> Tool:
     return Tool(name, COMMANDS[name], setup)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-async def test_a_task_with_a_tool_call(name: str, desk: Desk) -> None:
-    async with Router(
+def proxy(desk: Desk, *providers: str, config: str = "") -> Router:
+    return Router(
         desk.home.parent / "router",
-        env=provider_env(desk.provider.url, "groq"),
-        config=CONFIG,
+        env=provider_env(desk.provider.url, *providers),
+        config=CONFIG + config,
         modes=["regular"],
         args=[arg for preset in PRESETS for arg in ("--set", f"router_intercept={preset}")],
-    ) as running:
+    )
+
+
+def providers_asked(desk: Desk) -> set[str]:
+    return {request.path.split("/")[1] for request in desk.provider.requests}
+
+
+EACH = pytest.mark.parametrize("name", COMMANDS)
+
+
+@EACH
+async def test_a_task_with_a_tool_call(name: str, desk: Desk) -> None:
+    async with proxy(desk, "groq") as running:
         await desk.run(behind(name, running), running.url)
-    assert {request.path.split("/")[1] for request in desk.provider.requests} == {"groq"}
+    assert providers_asked(desk) == {"groq"}
     assert not any(ANY_KEY in str(request.headers) for request in desk.provider.requests)
+
+
+@EACH
+async def test_failing_providers_are_not_noticed(name: str, desk: Desk) -> None:
+    """Groq is at its limit, xAI dies before the first token, Google answers."""
+    desk.provider.on(FAULTS["rate limit"], path="/groq", always=True)
+    desk.provider.on(FAULTS["dies before the first token"], path="/xai", always=True)
+    async with proxy(desk, "groq", "xai", "google", config=GROQ_XAI_GOOGLE) as running:
+        said = await desk.run(behind(name, running), running.url)
+    assert "error" not in said.lower()
+    assert providers_asked(desk) == {"groq", "xai", "google"}
+
+
+@EACH
+async def test_an_interrupt_reaches_the_provider(name: str, desk: Desk) -> None:
+    desk.provider.on(chat_stream().but(fault=Fault.SILENT_AFTER_HEAD), always=True)
+    async with proxy(desk, "groq") as running:
+        assert await soonest(behind(name, running), running, desk) <= SOON
