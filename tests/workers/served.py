@@ -78,6 +78,18 @@ async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) ->
         print(served.log)
 
 
+async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
+    """Open connections until every worker has one: an idle worker accepts the next."""
+    clients, answered = [], set()
+    for _ in range(100):
+        clients.append(await stack.enter_async_context(served.http()))
+        health = (await clients[-1].get("/health")).json()
+        answered.add(health["pid"])
+        if answered == {worker["pid"] for worker in health["workers"]}:
+            return clients
+    raise AssertionError(f"one worker takes all connections: {health['workers']}")
+
+
 async def ended(served: Served) -> int:
     """Wait for its exit code."""
     return await asyncio.wait_for(asyncio.to_thread(served.process.wait), PATIENCE)

@@ -17,19 +17,7 @@ from tests.live.reading import read_events
 from tests.testbed.chat import chat_answer
 from tests.testbed.harness import ROOT
 from tests.testbed.provider import Provider
-from tests.workers.served import ASK, PATIENCE, Served, Stream, ended, serving, until_counted
-
-
-async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
-    """Open connections until every worker has one: an idle worker accepts the next."""
-    clients, answered = [], set()
-    for _ in range(100):
-        clients.append(await stack.enter_async_context(served.http()))
-        health = (await clients[-1].get("/health")).json()
-        answered.add(health["pid"])
-        if answered == {worker["pid"] for worker in health["workers"]}:
-            return clients
-    raise AssertionError(f"one worker takes all connections: {health['workers']}")
+from tests.workers.served import ASK, PATIENCE, Served, Stream, ended, one_client_each, serving, until_counted
 
 
 async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:

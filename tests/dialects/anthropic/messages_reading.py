@@ -34,15 +34,21 @@ _SDK = anthropic.Anthropic(api_key="k", base_url="http://router.test", http_clie
 def read_stream(pieces: Sequence[Sequence[Event]]) -> Message:
     """The message that the SDK accumulates from the stream written for these events."""
     writer = MESSAGES.open_writer({})
-    _BODY[0] = b"".join(writer.write(events) for events in pieces)
-    with _SDK.messages.stream(**ASK) as stream:
-        return stream.get_final_message()
+    return read_body(b"".join(writer.write(events) for events in pieces), stream=True)
 
 
 def read_whole(completion: ChatCompletion) -> Message:
     """The message that the SDK reads from a whole answer."""
-    _BODY[0] = MESSAGES.write_answer(completion, {})
-    return _SDK.messages.create(**ASK)
+    return read_body(MESSAGES.write_answer(completion, {}), stream=False)
+
+
+def read_body(body: bytes, *, stream: bool) -> Message:
+    """The message that the SDK reads from an answer's body, or accumulates from a stream's."""
+    _BODY[0] = body
+    if not stream:
+        return _SDK.messages.create(**ASK)
+    with _SDK.messages.stream(**ASK) as events:
+        return events.get_final_message()
 
 
 def check_message(case: Case, message: Message, finish: Mapping[str, str]) -> None:
