@@ -9,6 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.dialects.base import CallContext
+from smart_router.dialects.fold import unfold
+from smart_router.dialects.formats import DIALECTS
+from smart_router.dialects.hub import is_content, says_something
 from smart_router.dialects.native import Received, with_model
 
 SPLICED = [
@@ -63,3 +67,49 @@ def test_any_object_keeps_all_but_its_model(fields: dict[str, Any], model: str, 
 def test_only_named_parameters_of_the_query_pass() -> None:
     received = Received("anthropic", "/v1/messages?key=secret&beta=true&x=1", {}, b"")
     assert (received.query("beta"), received.query("y")) == ("?beta=true", "")
+
+
+HOSTED: dict[str, dict[str, Any]] = {
+    "anthropic": {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "c",
+        "content": [
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}},
+            {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+        ],
+        "stop_reason": "pause_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+    "responses": {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "model": "g",
+        "status": "completed",
+        "output": [{"type": "web_search_call", "id": "ws_1", "status": "completed"}],
+    },
+    "gemini": {
+        "candidates": [
+            {
+                "content": {
+                    "role": "model",
+                    "parts": [{"executableCode": {"code": "1", "language": "PYTHON"}}],
+                },
+                "finishReason": "STOP",
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "translated"])
+@pytest.mark.parametrize("name", HOSTED)
+def test_an_answer_of_the_vendors_own_tools_alone_is_empty_for_clients_of_other_formats_only(
+    name: str, native: bool
+) -> None:
+    call = CallContext("p", "m", False, 1, "r", native=native)
+    completion: Any = DIALECTS[name].read_answer(json.dumps(HOSTED[name]).encode(), call)
+    assert says_something(completion["choices"][0]["message"]) is native
+    assert any(map(is_content, unfold(completion))) is native

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from smart_router.dialects.sse import sse_event
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.cases import Case, load_cases
 from tests.testbed.chat import STREAM_HEADERS, chat_answer, chat_stream
@@ -25,6 +26,13 @@ CLAUDE, GROQ = "anthropic/claude-opus-4-8", "groq/openai/gpt-oss-20b"
 HEADERS = {"anthropic-version": "2026-10-21", "anthropic-beta": "context-management-2025-06-27,new-2027"}
 USER: Any = {"role": "user", "content": "Hi"}
 KEY = "a router key that is long enough"
+CLAUDE_FIRST = '[routing.virtual_models]\n"auto:claude" = { tier_models = "claude" }\n' + (
+    "[routing.tier_models.claude]\n"
+    + "".join(
+        f'{tier} = ["anthropic/claude-sonnet-5-5", "groq/openai/gpt-oss-120b"]\n'
+        for tier in ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
+    )
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,7 +45,7 @@ async def router(
     async with Router(
         tmp_path_factory.mktemp("messages") / "router",
         env=env,
-        config=f'{two}[clients]\nlaptop = "{KEY}"\n',
+        config=f'{two}[clients]\nlaptop = "{KEY}"\n{CLAUDE_FIRST}',
         options={"router_hold_head": "0.3"},
     ) as router:
         yield router
@@ -86,6 +94,32 @@ async def test_answer_of_the_own_format_passes_byte_for_byte(
     assert HEADERS.items() <= request.headers.items()
     assert request.headers["x-api-key"].startswith("sk-ant-")
     assert "client-key" not in str(request.headers)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_answer_of_server_tools_alone_is_not_empty(
+    provider: Provider, http: httpx.AsyncClient, streams: bool
+) -> None:
+    """`auto` leaves an empty answer for another candidate's; this one is the client's to go on with."""
+    block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+    whole = {"id": "msg_1", "type": "message", "role": "assistant", "model": "c", "content": [block],
+             "stop_reason": "pause_turn", "usage": {"input_tokens": 1, "output_tokens": 1}}  # fmt: skip
+    events = (
+        {"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "pause_turn"}, "usage": {"output_tokens": 1}},
+        {"type": "message_stop"},
+    )
+    body = b"".join(sse_event(json.dumps(event).encode(), str(event["type"])) for event in events)
+    said = Answer(headers=STREAM_HEADERS, body=body) if streams else Answer(body=json.dumps(whole).encode())
+    provider.on(said)
+    request = {"model": "auto:claude", "max_tokens": 100, "messages": [USER], "stream": streams,
+               "tools": [{"type": "web_search_20250305", "name": "web_search"}]}  # fmt: skip
+    answer = await http.post(PATH, json=request)
+    assert (answer.status_code, answer.headers["x-router-attempts"]) == (200, "1")
+    assert answer.headers["x-router-provider"] == "anthropic"
+    assert answer.content == said.body
 
 
 async def test_account_that_is_limited_is_followed_by_the_other(

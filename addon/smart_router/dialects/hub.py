@@ -200,8 +200,11 @@ _CONTENT_FIELDS = frozenset(
         "images",
         "audio",
         "function_call",
+        "hosted",
     )
 )
+"""`hosted` are the types of a native answer's parts that only a client of the same format knows: of the tools
+that the vendor runs itself. Translated answers go without them."""
 
 
 def is_content(event: Event) -> bool:

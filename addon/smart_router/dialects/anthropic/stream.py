@@ -154,6 +154,8 @@ class AnthropicStream:
             self._blocks[index] = block = _Block(as_text(content.get("type")), deltas, index)
             self._said.append(block)
             begin(self, block, content)
+        elif self._call.native:
+            self._emit({"hosted": as_text(content.get("type"))})
 
     def _block_delta(self, event: Mapping[str, Any]) -> None:
         index = event.get("index")

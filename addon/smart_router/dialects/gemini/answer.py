@@ -192,7 +192,7 @@ class AnswerReader:
             candidate.message = as_text(answer.get("finishMessage"))
 
     def _read_part(self, index: int, candidate: _Candidate, part: Mapping[str, Any]) -> Iterator[Event]:
-        """One part; those that a server-side tool wrote (code and its output) have no place in a chat."""
+        """One part; those of a tool that Google runs (code and its output) have no place in a chat."""
         if isinstance(called := part.get("functionCall"), Mapping):
             yield from self._read_call(index, candidate, part, called)
         elif isinstance(text := part.get("text"), str):
@@ -207,6 +207,8 @@ class AnswerReader:
                 yield Delta(delta, index)
         elif part.get("thought") is not True and (media := self._media(part.get("inlineData"))):
             yield Delta(media, index)
+        elif self._call.native and part:
+            yield Delta({"hosted": next(iter(part))}, index)
 
     def _media(self, blob: Any) -> dict[str, Any] | None:
         """An image or a sound of the answer, as a delta."""

@@ -127,6 +127,8 @@ class ItemReader:
                 self.whole(place, field, 0, item.get(field))
             case "image_generation_call":
                 self._finish_image(item)
+            case str(kind) if self._call.native:
+                self.events.append(Delta({"hosted": kind}))
 
     def close(self) -> None:
         """The answer is complete. Calls without arguments have the empty object, which is JSON."""
