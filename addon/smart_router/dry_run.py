@@ -124,14 +124,16 @@ class Offline:
         return PriceBook(self.config.prices, base_urls)
 
     def decide(self, request: ChatRequest, model: str) -> Decision:
-        """Route the request for `model`, or for the virtual model that it names.
+        """Route the request for `model`, or for the virtual model or the alias that it names.
 
         Raises ClientError as `route` does.
         """
-        named = request.get("model")
-        asked = named if named in self.config.routing.virtual_models else model
-        return route(
-            {**request, "model": asked},
+        aliases, named = self.config.aliases, request.get("model", model)
+        is_known = named in self.config.routing.virtual_models or aliases.find(named) is not None
+        asked = named if is_known else model
+        alias = aliases.find(asked)
+        decision = route(
+            {**request, "model": alias or asked},
             config=self.config.routing,
             providers=self.config.providers,
             usable=lambda provider, _: self.configured(provider),
@@ -140,6 +142,7 @@ class Offline:
             sticky_keys=(),
             now=0.0,
         )
+        return decision.noting(alias and f"asked for as {asked}")
 
     def estimate(self, request: ChatRequest, decision: Decision, at: float) -> float | None:
         """Return the estimated cost of the first candidate's answer; see `estimate_cost`."""

@@ -68,6 +68,19 @@ JSONL = b"""{"id": "a", "prompt": "hello"}
 """
 
 
+def test_tools_names_for_models_mean_what_the_config_says(run: Any, tmp_path: Path) -> None:
+    config = tmp_path / "aliases.toml"
+    config.write_text(
+        '[models]\npresets = ["claude-code"]\n[models.aliases]\n"gpt-*" = "groq/openai/gpt-oss-20b"\n'
+    )
+    shown = run("route", "Hi", "--model", "claude-haiku-9", "--config", str(config))
+    assert shown.output.startswith("asked for as claude-haiku-9; ")
+    asked = b'{"id": 1, "request": {"model": "gpt-9", "messages": [{"role": "user", "content": "Hi"}]}}\n'
+    (decision,) = lines(run("route", "--jsonl", "-", "--config", str(config), input=asked))
+    assert decision["candidates"] == ["groq/openai/gpt-oss-20b"]
+    assert "asked for as gpt-9" in decision["why"]
+
+
 def test_jsonl(run: Any) -> None:
     result = run("route", "--jsonl", "-", input=JSONL)
     rows = lines(result)
