@@ -231,8 +231,35 @@ async def test_responses_are_kept_continued_and_deleted(
     assert (refused.status_code, error["code"]) == (400, "previous_response_not_found")
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_unknown_responses(provider: Provider, http: httpx.AsyncClient, method: str) -> None:
-    error = error_of(answer := await http.request(method, f"{PATH}/resp_none"))
+async def test_the_input_of_a_kept_response_is_listed(
+    provider: Provider, client: openai.AsyncOpenAI, http: httpx.AsyncClient
+) -> None:
+    given: list[Any] = [{"role": "user", "content": text} for text in ("One", "Two", "Three")]
+    kept = await client.responses.create(model=CLAUDE, input=given)
+    listed = [item async for item in client.responses.input_items.list(kept.id, limit=2)]  # two pages
+    assert [item.content[0].text for item in listed] == ["Three", "Two", "One"]
+    ascending = await client.responses.input_items.list(kept.id, order="asc", after=listed[-1].id)
+    assert [item.id for item in ascending.data] == [listed[1].id, listed[0].id]
+    assert not ascending.has_more
+    for query, param in (("limit=0", "limit"), ("limit=x", "limit"), ("after=nothing", "after")):
+        error = error_of(answer := await http.get(f"{PATH}/{kept.id}/input_items?{query}"))
+        assert (answer.status_code, error["param"]) == (400, param)
+
+
+async def test_a_response_that_was_awaited_cannot_be_cancelled(
+    provider: Provider, client: openai.AsyncOpenAI
+) -> None:
+    kept = await client.responses.create(model=CLAUDE, input="Hi")
+    with pytest.raises(openai.BadRequestError, match="Cannot cancel a synchronous response"):
+        await client.responses.cancel(kept.id)
+
+
+@pytest.mark.parametrize(
+    ("method", "below"), [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]
+)
+async def test_unknown_responses(
+    provider: Provider, http: httpx.AsyncClient, method: str, below: str
+) -> None:
+    error = error_of(answer := await http.request(method, f"{PATH}/resp_none{below}"))
     assert (answer.status_code, error["message"]) == (404, "Response with id 'resp_none' not found.")
     assert provider.requests == []

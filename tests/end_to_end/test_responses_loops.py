@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.end_to_end.test_logins import add_login
-from tests.testbed.answers import recorded
+from tests.testbed.answers import Answer, recorded
 from tests.testbed.cases import Case, load_cases
 from tests.testbed.chat import chat_error
 from tests.testbed.harness import Router, provider_env
@@ -118,3 +119,37 @@ async def test_no_provider_gets_another_one_s_reasoning(
     foreign = {"anthropic": b"c2ln", "openai": b"gAAAenc"}[loop]
     ours = {loop} | ({"codex"} if loop == "openai" else set())
     assert (foreign in sent) == (to in ours)
+
+
+async def test_a_conversation_is_compacted_by_openai_without_other_vendors_reasoning(
+    provider: Provider, workers: list[httpx.AsyncClient]
+) -> None:
+    """Codex asks for it where its provider is OpenAI; only OpenAI reads what it makes of a conversation."""
+    items = await first_turn(provider, workers[0], "anthropic")
+    compacted = {"id": "resp_2", "object": "response.compaction", "output": [], "usage": {"input_tokens": 9,
+                 "output_tokens": 4, "total_tokens": 13}}  # fmt: skip
+    provider.on(Answer(body=json.dumps(compacted).encode()))
+    body = {"model": "openai/gpt-6.1-sol", "input": items, "instructions": "Be brief.", "new": 1}
+    answer = await workers[0].post(f"{PATH}/compact", json=body)
+    assert answer.json() == compacted
+    sent = provider.requests[-1]
+    assert sent.path == "/openai/v1/responses/compact"
+    assert sent.json == {
+        **body,
+        "model": "gpt-6.1-sol",
+        "input": [one for one in items if not is_reasoning(one)],
+    }
+    refused = await workers[0].post(f"{PATH}/compact", json={**body, "model": "anthropic/claude-sonnet-4-5"})
+    assert refused.status_code == 400
+
+
+def is_reasoning(item: dict[str, Any]) -> bool:
+    return item.get("type") == "reasoning"
+
+
+async def test_a_prompt_that_names_the_router_reaches_openai(
+    provider: Provider, workers: list[httpx.AsyncClient]
+) -> None:
+    """Packed reasoning begins with that word; a text is none."""
+    await workers[0].post(PATH, json={"model": "openai/gpt-6.1-sol", "input": "Read smart-router.toml"})
+    assert provider.requests[-1].json["input"] == "Read smart-router.toml"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from smart_router.api import local_answers, model_lists
+from smart_router.api import kept_responses, local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
 from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.anthropic.client import COUNT_TOKENS, MESSAGES
@@ -92,7 +92,9 @@ ROWS = (
         dialect=STREAM_GENERATE,
         intercepted=True,
     ),
-    Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=local_answers.response),
+    Endpoint("input items", ("/v1/responses/{id}/input_items",), answer=kept_responses.input_items),
+    Endpoint("cancel", ("/v1/responses/{id}/cancel",), ("POST",), answer=kept_responses.cancel),
+    Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=kept_responses.response),
     *(
         Endpoint(one.path.strip("/"), (f"/v1{one.path}",), ("POST",), dialect=one)
         for one in UNTRANSLATED_ENDPOINTS

@@ -51,17 +51,6 @@ def json_response(status: int, body: object, headers: Mapping[str, str] | None =
     return http.Response.make(status, to_json(body), {"content-type": "application/json", **(headers or {})})
 
 
-def response(request: LocalRequest) -> http.Response:
-    """`/v1/responses/{id}`: a kept response, or its deletion"""
-    kept, id_ = request.runtime.responses, request.parameters["id"]
-    client = request.client.name if request.client else None
-    if request.method == "DELETE":
-        kept.delete(client, id_)
-        return json_response(200, {"id": id_, "object": "response", "deleted": True})
-    found = kept.get(client, id_).response
-    return http.Response.make(200, found, {"content-type": "application/json"})
-
-
 def health_check(request: LocalRequest) -> http.Response:
     """`/health`"""
     runtime, now = request.runtime, time.monotonic()

@@ -32,6 +32,8 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.json_values import as_count, as_object, as_text
 from smart_router.dialects.native import Received, with_model
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
+from smart_router.dialects.openai_responses.native import without_packed
+from smart_router.dialects.openai_responses.variants import PUBLIC
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import ApiError, ClientError, UpstreamError
 
@@ -138,8 +140,10 @@ class UntranslatedDialect:
     ) -> ProviderRequest | None:
         """The request with the provider's name for the model."""
         headers = {"accept": "*/*", **received.headers_named(("accept", "content-type"))}
-        path = as_text(as_object(request.get("x_router")).get("path"))
-        return ProviderRequest(path, headers, _with_model(received.body, call.model))
+        path, body = as_text(as_object(request.get("x_router")).get("path")), received.body
+        if path.startswith("/responses/"):
+            body = without_packed(body, PUBLIC)
+        return ProviderRequest(path, headers, _with_model(body, call.model))
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client wants it."""
@@ -238,4 +242,6 @@ UNTRANSLATED_ENDPOINTS = (
     UntranslatedClient("/audio/speech", "speech"),
     UntranslatedClient("/audio/transcriptions", "transcription"),
     UntranslatedClient("/audio/translations", "transcription"),
+    UntranslatedClient("/responses/compact", "response.compaction"),
+    UntranslatedClient("/responses/input_tokens", "response.input_tokens"),
 )

@@ -40,10 +40,20 @@ def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> by
     return with_model(body, call.model) if request == before else to_json({**request, "model": call.model})
 
 
-def _unpacked(items: Any, flavour: ResponsesFlavour) -> list[Any]:
-    """The items with this vendor's reasoning as it was, and without that of other vendors."""
+def without_packed(body: bytes, flavour: ResponsesFlavour) -> bytes:
+    """Return a request's body with the reasoning in its input as the vendor knows it."""
+    if _MARK not in body:
+        return body
+    request: dict[str, Any] = from_json(body, allow_inf_nan=False)
+    return to_json({**request, "input": _unpacked(request.get("input"), flavour)})
+
+
+def _unpacked(items: Any, flavour: ResponsesFlavour) -> Any:
+    """The items with this vendor's reasoning as it was, without that of other vendors; a text as it is."""
+    if not isinstance(items, list):
+        return items
     found = []
-    for item in as_list(items):
+    for item in items:
         encrypted = as_text(as_object(item).get("encrypted_content"))
         if is_packed(encrypted):
             found += reasoning_items({"reasoning_details": unpack(encrypted)}, flavour)
