@@ -6,10 +6,12 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
@@ -19,15 +21,20 @@ from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.limits import read_limit
 from smart_router.config import load_config
 from tests.conftest import StartRouter
+from tests.testbed.answers import Answer
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.record import Request
+from tests.testbed.wires import messages_answer, messages_stream, speak
 from tests.ui.web import Web, web_arguments
 
 CANARY = "canary"
 ENV_KEY = f"sk-{CANARY}-env-0123456789"
 STORED_KEY = f"sk-{CANARY}-stored-0123456789"
 CLIENT_KEY = f"sk-{CANARY}-client-0123456789"
+OWN_LOGIN = f"sk-ant-oat01-{CANARY}-own-0123456789"
+OWN_FIRST = '[clients.own_login]\nanthropic = "first"\n[providers.anthropic]\n'
 HELLO = [{"role": "user", "content": "hello"}]
 
 
@@ -161,8 +168,56 @@ async def test_secrets_are_in_requests_and_in_the_store_alone(
     saves = [path.read_bytes().decode("latin-1") for path in (saved, har, *state.glob("clients*"))]
     log = [router.log]
     places = {"answers": told, "mitmweb": shown, "log": log, "files": saves, "databases": dumped(state)}
+    check(places, secrets)
+
+
+def check(places: dict[str, list[str]], secrets: Sequence[str] = (CANARY,)) -> None:
     for name, texts in places.items():
+        assert texts, name
         assert [text for text in texts if any(secret in text for secret in secrets)] == [], name
+
+
+def refuse_own_login(request: Request) -> Answer:
+    """A limit whose message quotes the client's own login; an answer for any other credential."""
+    if OWN_LOGIN not in request.headers.get("authorization", ""):
+        return speak(request, "hi")
+    message = f"The limit of Bearer {OWN_LOGIN} is reached."
+    error = {"type": "error", "error": {"type": "rate_limit_error", "message": message}}
+    return Answer(429, {"content-type": "application/json"}, json.dumps(error).encode())
+
+
+async def test_a_tools_own_login_is_in_requests_to_its_vendor_alone(
+    start_router: StartRouter, provider: Provider, tmp_path: Path
+) -> None:
+    """Profile `client` through the proxy: answers, a refusal that quotes it, and one by the router's key."""
+    saved, har = tmp_path / "flows.mitm", tmp_path / "flows.har"
+    host = f"127.0.0.1:{provider.port}"
+    provider.on(messages_answer("hi"), messages_stream(["h", "i"]), refuse_own_login, path="/v1/messages")
+    provider.on(refuse_own_login, path="/v1/messages", always=True)
+    router = await start_router(
+        modes=["regular"],
+        env={"ANTHROPIC_API_KEY": "sk-ant-api03-of-the-router-0123456789"},
+        config=OWN_FIRST + f'base_url = "http://{host}"\n',
+        args=["-w", str(saved)],
+        **web_arguments(hardump=str(har), router_audit_content="true", router_intercept=host),
+    )
+    told = []
+    shown = {"authorization": f"Bearer {OWN_LOGIN}", "anthropic-beta": "oauth-2025-04-20"}
+    async with Web(router) as web, httpx.AsyncClient(proxy=router.url) as http:
+        for stream in (False, True, False):
+            body = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": HELLO, "stream": stream}
+            answer = await http.post(f"http://{host}/v1/messages", json=body, headers=shown)
+            assert answer.status_code == 200, answer.text
+            told.append(f"{answer.headers} {answer.text}")
+        in_mitmweb = await shown_in_mitmweb(web)
+    router.stop()
+    sent = [OWN_LOGIN in request.headers.get("authorization", "") for request in provider.requests]
+    assert sent == [True, True, True, False]
+    saves = [path.read_bytes().decode("latin-1") for path in (saved, har)]
+    stored = [
+        file.read_bytes().decode("latin-1") for file in router.state_folder.rglob("*") if file.is_file()
+    ]
+    check({"answers": told, "mitmweb": in_mitmweb, "log": [router.log], "files": saves, "state": stored})
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
