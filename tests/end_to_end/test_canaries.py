@@ -6,7 +6,6 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Sequence
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
