@@ -31,11 +31,12 @@ def read(status: int, error: dict[str, Any], *rules: ErrorRule, **headers: str) 
         (408, "timeout", "model"),
         (409, "server", "model"),
         (413, "context_length", "none"),
-        (418, "bad_request", "none"),
+        (418, "server", "model"),
         (422, "bad_request", "none"),
         (425, "server", "model"),
         (429, "rate_limit", "model"),
         (498, "overloaded", "model"),
+        (499, "server", "model"),
         (500, "server", "model"),
         (502, "server", "model"),
         (503, "overloaded", "model"),
@@ -48,7 +49,7 @@ def read(status: int, error: dict[str, Any], *rules: ErrorRule, **headers: str) 
 def test_status_alone(status: int, kind: ErrorClass, scope: str) -> None:
     error = read_error(status, {}, b"", (), NOW)
     assert (error.kind, error.scope) == (kind, scope)
-    assert error.status == (status if 400 <= status < 600 and status != 404 else 502)
+    assert error.status == (status if 400 <= status < 600 and status not in (404, 418, 499) else 502)
     assert error.message.startswith(f"HTTP {status}: empty answer")
 
 
@@ -68,6 +69,8 @@ OF_THE_WAY: list[tuple[int, bytes]] = [
     (421, b""),
     (431, b'{"message":"too large"}'),
     (451, b'{"error":{"message":"Not here"}}'),
+    (494, b"{}"),
+    (499, b'{"error":{"message":"client closed request"}}'),
 ]
 
 

@@ -49,9 +49,6 @@ class ErrorRule:
 _REFUSED = (400, 402, 403, 404, 413, 422)
 """Statuses whose text is searched: of a request turned down for what it holds or for who sent it."""
 
-_OF_THE_WAY = (404, 405, 406, 407, 410, 411, 414, 415, 417, 421, 426, 431, 451)
-"""Statuses about a request's address, method or head, which are the router's own choice."""
-
 _BY_STATUS = frozenset({401, 402, 408, 409, 413, 425, 429, 498})
 """Statuses that mean the same whoever wrote the page."""
 
@@ -222,7 +219,6 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule("auth", "profile", status=(401,)),
     # a refusal that does not name the account may be about this model alone
     ErrorRule("auth", "model", status=(403,)),
-    ErrorRule("server", "model", status=_OF_THE_WAY, client_status=502, advice=_CHECK_ADDRESS),
     ErrorRule("quota", "profile", status=(402,)),
     ErrorRule("timeout", "model", status=(408, 504)),
     ErrorRule("server", "model", status=(409, 425)),
@@ -232,7 +228,9 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     # of the provider's own limits, which another may not have
     ErrorRule("unsupported", "none", status=(400, 422), code=_OWN_LIMITS),
     ErrorRule("unsupported", "none", status=(400, 422), text=_REFUSALS),
-    ErrorRule("bad_request", "none", status=tuple(range(400, 500))),
+    ErrorRule("bad_request", "none", status=(400, 422)),
+    # about a request's address, method or head, which are the router's own choice, or a gateway's own
+    ErrorRule("server", "model", status=tuple(range(400, 500)), client_status=502, advice=_CHECK_ADDRESS),
     ErrorRule("server", "model"),
 )
 """Rules for errors that match none of a provider's own: the first match counts, the last always matches."""
