@@ -68,8 +68,12 @@ class Served(Router):
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, provider: Provider, arguments: Sequence[str]) -> AsyncIterator[Served]:
-    served = Served(folder / "served", arguments, env=provider_env(provider.url, "openai", "openrouter"))
+async def serving(
+    folder: Path, provider: Provider, arguments: Sequence[str], *, config: str = "", state: Path | None = None
+) -> AsyncIterator[Served]:
+    env = provider_env(provider.url, "openai", "openrouter")
+    env |= {"SMART_ROUTER_STATE": str(state)} if state else {}
+    served = Served(folder / "served", arguments, env=env, config=config)
     await asyncio.to_thread(served.start)
     try:
         yield served

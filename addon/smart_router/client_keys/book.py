@@ -16,7 +16,9 @@ from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import FILE_NAME, MIGRATIONS, Stored, connect, read
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate
+from smart_router.client_keys.experience import Experience
 from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
 from smart_router.routing.decision import Candidate
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
@@ -44,6 +46,7 @@ class ClientBook:
         self._configured, self._required = configured, required
         self._holding = threading.Lock()
         self.ledger: Ledger | None = None
+        self._experience: dict[str, dict[Unit, Experience]] = {}
         self._folder = folder
         self._path = None if folder is None else folder.absolute() / FILE_NAME
         self._db: sqlite3.Connection | None = None
@@ -84,7 +87,8 @@ class ClientBook:
         """Return what a request of the client reserves, None for one without limits."""
         if self.ledger is None or not client.allotments:
             return None
-        return Reservation(client, self.ledger, estimated, time.time)
+        experience = self._experience.setdefault(client.name, {"tokens": Experience(), "USD": Experience()})
+        return Reservation(client, self.ledger, estimated, experience, time.time)
 
     def close(self) -> None:
         """End the thread."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate
+from smart_router.client_keys.experience import Experience
 from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share, Status
-from smart_router.client_keys.limits import NANO, shown_amount, shown_time
+from smart_router.client_keys.limits import NANO, Unit, shown_amount, shown_time
 from smart_router.errors import ClientError
 from smart_router.routing.decision import Candidate
 
@@ -25,7 +26,8 @@ ONE = Need(1, 1)
 
 
 class Reservation:
-    """The reservations of one request. `estimate` tells what a model may use for it.
+    """The reservations of one request. `estimate` tells what a model may use for it, `experience` how far
+    such estimates were off.
 
     Use it from one thread. `now` returns unix seconds.
     """
@@ -35,12 +37,15 @@ class Reservation:
         client: Client,
         ledger: Ledger,
         estimate: Callable[[Candidate], Estimate],
+        experience: Mapping[Unit, Experience],
         now: Callable[[], float],
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._estimate = estimate
+        self._experience = experience
         self._now = now
+        self._estimated: Mapping[Unit, Need] = {}
         self._shares = ledger.open(client.allotments, now())
         self._settled = False
 
@@ -59,8 +64,14 @@ class Reservation:
         """Count what the request has used in place of what it reserved."""
         if not self._settled:
             self._settled = True
-            used = {"requests": min(attempts, 1), "tokens": tokens, "USD": round(usd * NANO)}
+            used: dict[Unit, int] = {
+                "requests": min(attempts, 1),
+                "tokens": tokens,
+                "USD": round(usd * NANO),
+            }
             self._ledger.settle(self._shares, [used[one.allotment.limit.unit] for one in self._shares])
+            for unit, need in self._estimated.items():
+                self._experience[unit].add(need.least, used[unit])
 
     @property
     def counts_money(self) -> bool:
@@ -77,9 +88,7 @@ class Reservation:
         return "; ".join(map(describe, (one for one in found if one.part >= WARN_FROM))) or None
 
     def _needs(self, estimate: Estimate, candidate: Candidate) -> list[Need]:
-        needs: dict[str, Need | None] = {"requests": ONE, "tokens": estimate.tokens, "USD": estimate.usd}
-        found = [need for one in self._shares if (need := needs[one.allotment.limit.unit])]
-        if len(found) < len(self._shares):
+        if self.counts_money and estimate.usd is None:
             raise ClientError(
                 403,
                 f"no price is known for {candidate}, and {self._client.name!r} has a limit in USD: "
@@ -88,7 +97,12 @@ class Reservation:
                 code="no_price",
                 param="model",
             )
-        return found
+        needs: dict[Unit, Need] = {"tokens": estimate.tokens}
+        if estimate.usd is not None:
+            needs["USD"] = estimate.usd
+        self._estimated = needs
+        found = {unit: self._experience[unit].correct(need) for unit, need in needs.items()}
+        return [found.get(one.allotment.limit.unit, ONE) for one in self._shares]
 
     def _refusal(self, lacking: Share, need: Need) -> ClientError:
         held = self._ledger.is_held(lacking, need)
