@@ -60,6 +60,7 @@ RULES: dict[str, str] = {
     r'eval "\$\((uv run )?smart-router env\)"': "run below",
     r"([A-Z_]+=\S+ )+(claude|codex|gemini|aider|open-webui serve|python agent\.py)( |$)": "asked below",
     r"opencode run -m router/auto ": "tests/clients",
+    r"export HTTPS_PROXY=http://ann:KEY@": "tests/end_to_end/test_proxy_keys.py",
     r"uv run .*python scripts/\w+\.py": "its options are compared with --help below",
 }
 """Commands that are not `smart-router`, and what checks them."""

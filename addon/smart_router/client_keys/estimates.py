@@ -19,6 +19,10 @@ from smart_router.routing.requirements import (
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import Tokens
 
+_FRAME, _FRAME_OF_MESSAGE = 16, 4
+"""Tokens that models' templates add to a prompt and to each of its messages, rather too many than too few.
+OpenAI's models add 3 to each message (OpenAI cookbook, "How to count tokens with tiktoken")."""
+
 
 class Estimate(NamedTuple):
     """The needs of one attempt. `usd` is in 10⁻⁹ dollars, None if the model has no known price."""
@@ -38,7 +42,9 @@ def estimate(
     """
     # a request that is passed on untranslated has no messages here; in a form there is a file
     size = MEDIA_TOKENS if body.startswith(b"--") else len(body) // CHARACTERS_PER_TOKEN
-    prompt = prompt_tokens(request) or size
+    prompt = (
+        (prompt_tokens(request) or size) + _FRAME + _FRAME_OF_MESSAGE * len(request.get("messages") or ())
+    )
     stated = request.get("max_completion_tokens") or request.get("max_tokens")
     longest = rules.max_output or MOST_RESERVED
     most = min(stated, rules.max_output or stated) if isinstance(stated, int) else longest

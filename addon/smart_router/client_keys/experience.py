@@ -1,7 +1,7 @@
 """Experience with a client's estimates: prompts are counted roughly, and no answer's length is known before.
 
-Where requests of a client used more than was estimated, the next ones reserve more: those that run at the same
-time do not exceed a limit together.
+Where requests of a client used more than was estimated, the next ones reserve more: those that run at the
+same time do not exceed a limit together.
 """
 
 from __future__ import annotations
