@@ -93,7 +93,7 @@ class Runtime:
         try:
             from smart_router.cluster.cluster import Cluster  # psycopg: only machines of a cluster need it
 
-            return Cluster(self.config.cluster, state_folder, self.auth, self._describe)
+            return Cluster(self.config.cluster, state_folder, self.auth, self.clients, self._describe)
         except ImportError:
             why = "needs the database's client: pip install 'smart-router[cluster]'"
             raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None

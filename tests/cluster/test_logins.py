@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import GrantedTokens, Profile
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.book import ClientBook
 from smart_router.cluster import logins
 from smart_router.cluster.cluster import Cluster
 from smart_router.cluster.database import SharedDatabase
@@ -44,7 +45,8 @@ class Desk:
         self.auth = AuthStore({}, PROVIDERS, folder)
         self.seal = Seal.of(SecretStr(SECRET))
         self.settings = ClusterSettings(SecretStr(database), folder.name, self.seal)
-        self.cluster = Cluster(self.settings, folder, self.auth, dict)
+        self.clients = ClientBook(folder, {})
+        self.cluster = Cluster(self.settings, folder, self.auth, self.clients, dict)
 
     def log_in(self, access: str = "access-0", refresh: str = "refresh-0") -> Profile:
         now = time.time()
@@ -72,6 +74,7 @@ class Desk:
 
     def close(self) -> None:
         self.cluster.close()
+        self.clients.close()
         self.auth.close()
 
 
@@ -125,7 +128,7 @@ async def test_another_login_of_the_same_name_stays_its_machines_own(
     store = AuthStore({}, PROVIDERS, folder)
     now = time.time()
     store.add_login("openai-codex", "me", GrantedTokens(SecretStr("other"), None, now, now))
-    cluster = Cluster(one.settings, folder, store, dict)
+    cluster = Cluster(one.settings, folder, store, ClientBook(None, {}), dict)
     cluster.flush(PATIENCE)
     profile = store.find(ID)
     assert profile and profile.secret == SecretStr("other")

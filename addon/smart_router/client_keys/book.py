@@ -17,7 +17,7 @@ from smart_router.client_keys.database import FILE_NAME, MIGRATIONS, Stored, con
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate
 from smart_router.client_keys.experience import Experience
-from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.ledger import Ceiling, Ledger, Others
 from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
 from smart_router.routing.decision import Candidate
@@ -47,6 +47,7 @@ class ClientBook:
         self._holding = threading.Lock()
         self.ledger: Ledger | None = None
         self._experience: dict[str, dict[Unit, Experience]] = {}
+        self._pot: tuple[()] | tuple[Ceiling, Others] = ()
         self._folder = folder
         self._path = None if folder is None else folder.absolute() / FILE_NAME
         self._db: sqlite3.Connection | None = None
@@ -69,6 +70,13 @@ class ClientBook:
         with self._holding:
             self._configured, self._required = configured, required
             self._hold(self.directory.stored)
+
+    def share(self, ceiling: Ceiling, others: Others) -> None:
+        """Count limits together with other machines."""
+        with self._holding:
+            self._pot = ceiling, others
+            if self.ledger is not None:
+                self.ledger.ceiling, self.ledger.others = ceiling, others
 
     def check(self, client: Client) -> None:
         """Refuse a client that has used up a limit. Raises a 429."""
@@ -137,7 +145,7 @@ class ClientBook:
     def _hold(self, stored: Stored) -> None:
         keys = {one.key for client in stored.clients.values() for one in client.client.allotments}
         if keys:
-            self.ledger = self.ledger or Ledger(Counters(self._folder))
+            self.ledger = self.ledger or Ledger(Counters(self._folder), *self._pot)
             self.ledger.counters.retain(keys)
         self.directory = Directory(self._configured, stored, required=self._required)
 

@@ -20,7 +20,11 @@ WARN_FROM = 0.8
 """Share of a limit from which on clients are warned."""
 
 Ceiling = Callable[[Allotment, Period], int]
-"""The amount of a limit that this machine may use in a window: all of it, or the slices that it has taken."""
+"""The amount up to which a window may be used by this machine: all of the limit, or as far as its slice
+goes."""
+
+Others = Callable[[Allotment, Period], int]
+"""The amount that other machines have used in a window."""
 
 
 class Need(NamedTuple):
@@ -78,10 +82,14 @@ class Ledger:
     """Reserves and settles. Times are unix seconds. Any thread may use it."""
 
     def __init__(
-        self, counters: Counters, ceiling: Ceiling = lambda allotment, _: allotment.limit.amount
+        self,
+        counters: Counters,
+        ceiling: Ceiling = lambda allotment, _: allotment.limit.amount,
+        others: Others = lambda allotment, _: 0,
     ) -> None:
         self.counters = counters
         self.ceiling = ceiling
+        self.others = others
         self._held: Counter[bytes] = Counter()
 
     def open(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
@@ -93,10 +101,10 @@ class Ledger:
 
         Returns the share whose limit lacks it, None if all is reserved.
         """
-        add, used = self.counters.add, self.counters.used
+        add = self.counters.add
         with self.counters.locked():
             for share, need in zip(shares, needs, strict=True):
-                share.before = used(share.allotment.key, share.period.start) - share.held
+                share.before = self._used(share.allotment, share.period) - share.held
                 if self._left(share) < need.least:
                     return share
             for share, need in zip(shares, needs, strict=True):
@@ -124,8 +132,11 @@ class Ledger:
         with self.counters.locked():
             for one in allotments:
                 period = one.limit.period(now)
-                found.append(Status(one, period, self.counters.used(one.key, period.start)))
+                found.append(Status(one, period, self._used(one, period)))
         return found
+
+    def _used(self, allotment: Allotment, period: Period) -> int:
+        return self.counters.used(allotment.key, period.start) + self.others(allotment, period)
 
     def _left(self, share: Share) -> int:
         return self.ceiling(share.allotment, share.period) - share.before

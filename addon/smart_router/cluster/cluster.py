@@ -10,6 +10,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from smart_router.auth.store import AuthStore
+from smart_router.client_keys.book import ClientBook
+from smart_router.cluster.clients import POTS, Pots, SharedClients, TellPots
 from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
 from smart_router.cluster.logins import Logins
@@ -36,13 +38,23 @@ class Cluster:
         settings: ClusterSettings,
         folder: Path,
         auth: AuthStore,
+        clients: ClientBook,
         describe: Callable[[], Mapping[str, Any]],
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
         self._logins: Logins | None = None
+        self._clients = SharedClients(self._replica, folder)
+        shares = Pots(self._replica, settings.on_away)
+        clients.share(shares.ceiling, shares.others)
+        self._replica.told = lambda file: shares.learn(file.fact(POTS))
+        pots = TellPots(clients, self._replica)
         self._link = Link(
-            settings, folder, self._replica.wake, [Presence(describe), SendRecords(folder), SendAudit(folder)]
+            settings,
+            folder,
+            self._replica.wake,
+            [Presence(describe), SendRecords(folder), SendAudit(folder), pots],
+            last=pots.give_back,
         )
         Cooldowns(self._replica, auth)
         if settings.seal is None:
@@ -79,5 +91,6 @@ class Cluster:
 
     def _changed(self) -> None:
         self._link.wake()
+        self._clients.publish()
         if self._logins is not None:
             self._logins.publish()

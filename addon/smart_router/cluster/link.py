@@ -82,11 +82,17 @@ class Link:
     parts."""
 
     def __init__(
-        self, settings: ClusterSettings, folder: Path, told: Callable[[], None], duties: Sequence[Duty] = ()
+        self,
+        settings: ClusterSettings,
+        folder: Path,
+        told: Callable[[], None],
+        duties: Sequence[Duty] = (),
+        last: Callable[[SharedDatabase, ReplicaFile], None] = lambda db, file: None,
     ) -> None:
         self._settings = settings
         self._folder = folder
         self._told = told
+        self._last = last
         self._duties: list[Exchange] = [self._send, self._receive, *duties]
         self._due = dict.fromkeys(range(len(self._duties)), 0.0)
         self._every = [POLL_EVERY, POLL_EVERY, *(duty.every for duty in duties)]
@@ -177,9 +183,12 @@ class Link:
                     self._woken.recv(4096)
                 asked, self._asked = self._asked, []
                 self._exchange(db, file, all_of_it=bool(asked))
+                if asked:
+                    self._last(db, file)
                 for one in asked:
                     one.set()
         self._exchange(db, file, all_of_it=True)  # the last words of this machine
+        self._last(db, file)
 
     def _exchange(self, db: SharedDatabase, file: ReplicaFile, *, all_of_it: bool = False) -> None:
         """Do what is due, or everything, however many batches it takes."""

@@ -46,6 +46,7 @@ class Replica:
         self._asked: list[threading.Event] = []
         self.lead = 0.0
         self.state: Mapping[str, str] = {}
+        self.told: Callable[[ReplicaFile], None] = lambda file: None
         messages = Messages(
             f"{folder}: what the cluster shares cannot be written",
             "going on from memory",
@@ -124,6 +125,7 @@ class Replica:
     def _read(self, file: ReplicaFile) -> None:
         self.lead = float(file.fact("lead") or 0.0)
         self.state = {name: value for name in ("state", "since", "machines") if (value := file.fact(name))}
+        self.told(file)
         rows, self._change = file.since(self._change)
         by_kind: dict[str, list[Row]] = {}
         with self._lock:

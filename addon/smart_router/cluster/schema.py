@@ -63,8 +63,8 @@ CREATE TABLE smart_router.audit (
     PRIMARY KEY (machine, number)
 );
 CREATE TABLE smart_router.pots (
-    pot text NOT NULL, period text NOT NULL, taken double precision NOT NULL, ends double precision NOT NULL,
-    PRIMARY KEY (pot, period)
+    pot text NOT NULL, start bigint NOT NULL, machine text NOT NULL, used bigint NOT NULL,
+    taken bigint NOT NULL, ends double precision NOT NULL, PRIMARY KEY (pot, start, machine)
 );
 """
 """Version 1. Times are unix seconds by the database's clock unless they are timestamptz.
@@ -74,8 +74,8 @@ in whatever order they come. A `revision` is the transaction that wrote the row:
 transactions that were not complete when it asked last, so a slow transaction is not missed. `remembered` is
 looked up by key and goes to nobody; it is not logged, since what a crash of the database loses there costs a
 provider's cache at most. The records are those of `stats/schema.py`, with the request's id as the key,
-however often a row is sent. `audit` is a chain of hashes for each machine. `pots` counts what machines have
-taken of limits.
+however often a row is sent. `audit` is a chain of hashes for each machine. `pots` has what machines have
+used of limits.
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)

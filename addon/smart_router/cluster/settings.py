@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
@@ -22,12 +22,17 @@ def _postgresql(url: SecretStr) -> SecretStr:
 
 
 class ClusterTable(BaseModel):
-    """`[cluster]`: the address of the database, and this machine's name, which is the host's by default."""
+    """`[cluster]`: the address of the database, and this machine's name, which is the host's by default.
+
+    `on_cluster_away` says if clients may go beyond this machine's slice of their limits while the database is
+    away; by default they may for tokens and requests, and not for money.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = None
     name: str = ""
+    on_cluster_away: Literal["deny", "allow"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class ClusterSettings:
     url: SecretStr
     name: str
     seal: Seal | None = None
+    on_away: Literal["deny", "allow"] | None = None
 
 
 def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSettings | None:
@@ -54,4 +60,4 @@ def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSett
         seal = Seal.of(SecretStr(env[KEY])) if env.get(KEY) else None
     except ValueError as error:
         raise ValueError(f"{KEY} {error}") from None
-    return ClusterSettings(url, table.name or socket.gethostname(), seal)
+    return ClusterSettings(url, table.name or socket.gethostname(), seal, table.on_cluster_away)
