@@ -6,7 +6,7 @@ RUN pip install --no-cache-dir uv
 COPY . .
 ARG VERSION=0.1.0
 RUN SETUPTOOLS_SCM_PRETEND_VERSION="${VERSION#v}" uv build --wheel --out-dir /dist
-RUN uv venv /router && uv pip install --python /router/bin/python "smart-router[metrics] @ $(ls /dist/*.whl)"
+RUN uv venv /router && uv pip install --python /router/bin/python "smart-router[metrics,cluster] @ $(ls /dist/*.whl)"
 
 FROM python:3.13-slim
 COPY --from=build /router /router
