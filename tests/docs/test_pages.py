@@ -44,6 +44,7 @@ PARSED = {
     "import": "reads the vendor's file: tests/cli/test_logins.py",
     "certs": "runs programs behind a proxy: tests/cli/test_certs.py",
     "profiles move": "needs a keyring: tests/auth",
+    "cluster": "needs a database: tests/cli/test_cluster.py",
     "audit tail": "follows the log: tests/stats",
 }
 """Commands that are only parsed here, and what runs them."""
@@ -55,6 +56,8 @@ RULES: dict[str, str] = {
     r"git tag .* && uv build$|uv build$": "tests/end_to_end/test_wheel.py",
     r"uv tool install smart-router$": "tests/end_to_end/test_wheel.py",
     r"docker (build|run|compose) |ROUTER_KEY=\S+ docker compose ": "tests/docs/test_container.py",
+    r"pip install 'smart-router\[cluster\]'$": "the extra is in the dev group",
+    r"export SMART_ROUTER_CLUSTER_(KEY|URL)=": "tests/cli/test_cluster.py",
     r"curl ": "run below",
     r"(mitmdump|mitmweb) ": "parsed below",
     r'eval "\$\((uv run )?smart-router env\)"': "run below",
