@@ -58,7 +58,7 @@ def serve(
     failing a request.
     """
     if sys.platform == "win32":
-        raise click.ClickException("serve needs a Unix system; run mitmdump -s addon/router.py")
+        raise click.ClickException("serve needs a Unix system; run `smart-router start`, one process")
     # imported late: they import mitmproxy
     from smart_router.workers.process import Command
     from smart_router.workers.sockets import addresses, open_sockets
