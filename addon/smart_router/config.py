@@ -108,7 +108,9 @@ class _Models(BaseModel):
     aliases: dict[Annotated[str, Field(min_length=1)], Annotated[str, Field(min_length=1)]] = {}
 
 
-class _File(BaseModel):
+class ConfigFile(BaseModel):
+    """The file's tables. `[routing]` has a model of its own, with the defaults filled in."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     routing: dict[str, Any] = {}
@@ -139,10 +141,10 @@ class Config:
     cluster: ClusterSettings | None = None
 
 
-def load_config(path: Path, env: Mapping[str, str]) -> Config:
+def load_config(path: Path, env: Mapping[str, str], *, warn: bool = True) -> Config:
     """Read and validate the file; a missing file means defaults.
 
-    Raises ConfigError naming file, keys and reasons; warnings are logged.
+    Raises ConfigError naming file, keys and reasons; warnings are logged if `warn`.
     """
     try:
         text = _decode(path.read_bytes())
@@ -158,7 +160,7 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
         raise _unusable("is not TOML: nested too deep", path) from None
     except ConfigError as error:
         raise ConfigError(error.problems, str(path)) from error
-    for warning in config.warnings:
+    for warning in config.warnings if warn else ():
         logger.warning("%s: %s", path, warning)
     return config
 
@@ -179,11 +181,11 @@ def _unusable(reason: str, path: Path) -> ConfigError:
 def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     """Validate parsed tables. Raises ConfigError naming every invalid key."""
     wrong: list[Problem] = []
-    routing, file, providers = routing_config.load_defaults(), _File(), {}
+    routing, file, providers = routing_config.load_defaults(), ConfigFile(), {}
     try:
-        file = _File.model_validate(_without_settings_of_clients(tables))
+        file = ConfigFile.model_validate(_without_settings_of_clients(tables))
     except ValidationError as error:
-        wrong += problems(error, _File)
+        wrong += problems(error, ConfigFile)
     try:
         table = tables.get("routing", {})
         routing = routing_config.load(table if isinstance(table, Mapping) else {})

@@ -15,6 +15,7 @@ COMMANDS = {
     "certs": "smart_router.cli.certs:certs",
     "clients": "smart_router.cli.clients:clients",
     "cluster": "smart_router.cli.cluster:cluster",
+    "config": "smart_router.cli.config:config",
     "demo": "smart_router.cli.demo:demo",
     "env": "smart_router.cli.env:env",
     "import": "smart_router.cli.logins:import_",

@@ -199,7 +199,8 @@ def merge(defaults: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any
 
 
 @cache
-def _default_tables() -> Mapping[str, Any]:
+def default_tables() -> Mapping[str, Any]:
+    """The `[routing]` table of a router without a config file."""
     package = files("smart_router.routing")
     tables: dict[str, Any] = {}
     for name in ("defaults.toml", "keywords.toml", "weights.toml"):
@@ -216,6 +217,6 @@ def load_defaults() -> RoutingConfig:
 def load(user: Mapping[str, Any]) -> RoutingConfig:
     """The defaults overridden by a user's `[routing]` table. Raises ConfigError naming the keys."""
     try:
-        return RoutingConfig.model_validate(merge(_default_tables(), user))
+        return RoutingConfig.model_validate(merge(default_tables(), user))
     except ValidationError as error:
         raise ConfigError(problems(error, RoutingConfig, "routing")) from error
