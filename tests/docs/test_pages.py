@@ -42,6 +42,8 @@ STARTS = ("start", "serve", "demo", "run")
 PARSED = {
     "login": "asks the vendor: tests/auth",
     "import": "reads the vendor's file: tests/cli/test_logins.py",
+    "doctor": "asks providers: tests/cli/test_doctor.py",
+    "config edit": "opens an editor: tests/cli/test_config.py",
     "certs": "runs programs behind a proxy: tests/cli/test_certs.py",
     "profiles move": "needs a keyring: tests/auth",
     "cluster": "needs a database: tests/cli/test_cluster.py",

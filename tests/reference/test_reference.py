@@ -10,7 +10,7 @@ import pytest
 
 from smart_router.config import parse_config
 from smart_router.reference.effective import effective
-from smart_router.reference.keys import Key, all_keys
+from smart_router.reference.keys import ConfigKey, all_keys
 from smart_router.reference.page import config_page
 from smart_router.reference.schema import config_schema
 from smart_router.reference.words import WORDS
@@ -42,14 +42,14 @@ def names_in(path: str, tables: Any) -> bool:
 
 
 @EACH
-def test_an_example_sets_its_key_and_is_valid(key: Key) -> None:
+def test_an_example_sets_its_key_and_is_valid(key: ConfigKey) -> None:
     tables = tomllib.loads(key.words.example)
     assert names_in(key.path, tables)
     assert parse_config(tables, {})
 
 
 @EACH
-def test_the_schema_has_the_words_of_each_key(key: Key) -> None:
+def test_the_schema_has_the_words_of_each_key(key: ConfigKey) -> None:
     found: list[Any] = [config_schema()]
     for name in key.path.replace("[]", ".[]").split("."):
         found = [one for part in found for one in below(part, name)]

@@ -73,15 +73,20 @@ def check(programs: tuple[str, ...], confdir: Path) -> None:
     find_ca(confdir)
     asked = programs or tuple(name for name in PROBES if shutil.which(name))
     trusted = True
-    with _server(confdir.expanduser()) as url:
-        for program in asked:
-            for probe in _probes(program):
-                why = _refusal([program, *probe.arguments, url])
-                trusted = trusted and why is None
-                name = f"{program} ({probe.what})" if probe.what else program
-                click.echo(f"{name}: {'trusts the CA' if why is None else f'does not: {why}'}")
+    for name, why in refusals(asked, confdir):
+        trusted = trusted and why is None
+        click.echo(f"{name}: {'trusts the CA' if why is None else f'does not: {why}'}")
     if not trusted:
         raise SystemExit(1)
+
+
+def refusals(programs: Sequence[str], confdir: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield each program's trust store by name, and why it does not trust the CA, None if it does."""
+    with _server(confdir.expanduser()) as url:
+        for program in programs:
+            for probe in _probes(program):
+                name = f"{program} ({probe.what})" if probe.what else program
+                yield name, _refusal([program, *probe.arguments, url])
 
 
 def _probes(program: str) -> Sequence[CertificateCheck]:

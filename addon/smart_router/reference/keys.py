@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel, SecretStr
 
 from smart_router.config import ConfigFile
-from smart_router.reference.words import WORDS, Words
+from smart_router.reference.words import WORDS, KeyWords
 from smart_router.routing.config import RoutingConfig, default_tables
 
 NAMES: Mapping[str, str] = {
@@ -35,19 +35,19 @@ _TYPES: Mapping[Any, str] = {
 }
 
 
-class Key(NamedTuple):
+class ConfigKey(NamedTuple):
     """One key: its path, its type in words, its default as TOML or empty, and the words about it."""
 
     path: str
     type: str
     default: str
-    words: Words
+    words: KeyWords
 
 
-def all_keys() -> list[Key]:
+def all_keys() -> list[ConfigKey]:
     """All keys in the order of the file's tables. Raises KeyError for one without words."""
     found = [*_keys(RoutingConfig, "routing"), *_keys(ConfigFile, "")]
-    return [Key(path, _type(annotation), default, WORDS[path]) for path, annotation, default in found]
+    return [ConfigKey(path, _type(annotation), default, WORDS[path]) for path, annotation, default in found]
 
 
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from smart_router.reference.keys import Key
+from smart_router.reference.keys import ConfigKey
 
 HEAD = """\
 # Config
@@ -25,29 +25,29 @@ smart-router config schema            # a JSON schema for editors
 ```
 
 Editors with a TOML plugin (Taplo, Even Better TOML) complete and check the file with a first line such as
-`#:schema ./config.schema.json`, after `smart-router config schema > config.schema.json` beside it.
+`#:schema ./config.schema.json`, with the output of `smart-router config schema` in that file beside it.
 
 Parts of a key in capitals stand for names of your own: `providers.NAME.base_url`. This page is written by
 `scripts/config_page.py` from the code.
 """
 
 
-def config_page(keys: Iterable[Key]) -> str:
+def config_page(keys: Iterable[ConfigKey]) -> str:
     """Return the page's text."""
     return HEAD + "".join(
         f"\n## [{table}]\n" + "".join(map(_section, group)) for table, group in groupby(keys, _table)
     )
 
 
-def _table(key: Key) -> str:
+def _table(key: ConfigKey) -> str:
     return key.path.partition(".")[0]
 
 
-def _section(key: Key) -> str:
+def _section(key: ConfigKey) -> str:
     return "\n" + "\n".join(_lines(key)) + "\n"
 
 
-def _lines(key: Key) -> Iterator[str]:
+def _lines(key: ConfigKey) -> Iterator[str]:
     yield f"### `{key.path}`"
     yield ""
     default = f", default `{key.default}`" if key.default else ""
