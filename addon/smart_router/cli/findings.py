@@ -50,7 +50,7 @@ class Finding(NamedTuple):
     do: str = ""
 
 
-class Answer(NamedTuple):
+class ClockAnswer(NamedTuple):
     """A provider's answer to a request without a key: the clocks' difference in seconds, or the error."""
 
     skew: float | None
@@ -82,7 +82,7 @@ class Surroundings:
         return self._store.statuses(None, time.monotonic())
 
     @cached_property
-    def answers(self) -> Mapping[str, Answer]:
+    def answers(self) -> Mapping[str, ClockAnswer]:
         """By id of each provider with a credential: its answer."""
         used = {one.provider for one in self.profiles}
         asked = [one for one in self.config.providers.values() if one.id in used]
@@ -95,18 +95,18 @@ class Surroundings:
             self._store.close()
 
 
-def _ask(provider: Provider) -> Answer:
+def _ask(provider: Provider) -> ClockAnswer:
     import httpx  # slow to import
 
     try:
         answer = httpx.head(provider.base_url, timeout=CONNECT_WITHIN)
     except httpx.HTTPError as error:
-        return Answer(None, str(error) or type(error).__name__)
+        return ClockAnswer(None, str(error) or type(error).__name__)
     date = answer.headers.get("date")
     try:
-        return Answer(time.time() - parsedate_to_datetime(date).timestamp() if date else None, None)
+        return ClockAnswer(time.time() - parsedate_to_datetime(date).timestamp() if date else None, None)
     except ValueError:
-        return Answer(None, None)
+        return ClockAnswer(None, None)
 
 
 def config_file(here: Surroundings) -> Iterator[Finding]:
