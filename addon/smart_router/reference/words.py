@@ -154,7 +154,7 @@ WORDS: Mapping[str, KeyWords] = {
         )
     ),
     "clients.NAME": KeyWords(
-        "the key of a client on another machine, of 16 letters at least; the command line makes keys with limits",
+        "the key of a client on another machine, of 16 letters at least",
         '[clients]\nlaptop = "a long random string"',
     ),
     "clients.require_keys": KeyWords(
