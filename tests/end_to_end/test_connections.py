@@ -48,7 +48,8 @@ async def router(upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory)
     config = chains_config(chains) + providers_config(urls)
     folder = tmp_path_factory.mktemp("connections") / "router"
     args = ["-s", str(inspect_addon.__file__)]
-    async with Router(folder, config=config, args=args) as router:
+    options = {"router_max_attempts": "2"}  # those that fail everywhere pause once, not for two seconds
+    async with Router(folder, config=config, args=args, options=options) as router:
         router.late_port = port  # type: ignore[attr-defined]
         yield router
 

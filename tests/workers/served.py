@@ -13,12 +13,12 @@ import httpx
 
 from tests.testbed import ready_addon
 from tests.testbed.chat import chat_stream
-from tests.testbed.harness import MITMDUMP, Router, RouterError, provider_env
+from tests.testbed.harness import MITMDUMP, START_LIMIT, Router, RouterError, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.record import Request
 
 ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
-PATIENCE = 30.0
+PATIENCE = START_LIMIT
 
 SMART_ROUTER = MITMDUMP.with_name("smart-router")
 
@@ -85,13 +85,13 @@ async def serving(
 async def one_client_each(served: Served, stack: contextlib.AsyncExitStack) -> list[httpx.AsyncClient]:
     """Open connections until every worker has one: an idle worker accepts the next."""
     clients, answered = [], set()
-    for _ in range(100):
-        clients.append(await stack.enter_async_context(served.http()))
-        health = (await clients[-1].get("/health")).json()
-        answered.add(health["pid"])
-        if answered == {worker["pid"] for worker in health["workers"]}:
-            return clients
-    raise AssertionError(f"one worker takes all connections: {health['workers']}")
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            clients.append(await stack.enter_async_context(served.http()))
+            health = (await clients[-1].get("/health")).json()
+            answered.add(health["pid"])
+            if answered == {worker["pid"] for worker in health["workers"]}:
+                return clients
 
 
 async def ended(served: Served) -> int:

@@ -23,14 +23,16 @@ from tests.workers.served import ASK, PATIENCE, Served, Stream, ended, one_clien
 async def until_told(here: httpx.AsyncClient, there: httpx.AsyncClient) -> int:
     """Continue a session until another worker serves it with the same model; return the number of
     requests."""
-    for number in range(100):
-        body = ASK | {"model": "auto", "user": f"conversation {number}"}
-        await here.post("/v1/chat/completions", json=body)
-        answered = [*ASK["messages"], {"role": "assistant", "content": "Hello."}, *ASK["messages"]]
-        answer = await there.post("/v1/chat/completions", json=body | {"messages": answered})
-        if "stays on" in answer.headers["x-router-why"]:
-            return 2 * (number + 1)
-    raise AssertionError("what one worker knows of a conversation is not told")
+    async with asyncio.timeout(PATIENCE):
+        number = 0
+        while True:
+            number += 1
+            body = ASK | {"model": "auto", "user": f"conversation {number}"}
+            await here.post("/v1/chat/completions", json=body)
+            answered = [*ASK["messages"], {"role": "assistant", "content": "Hello."}, *ASK["messages"]]
+            answer = await there.post("/v1/chat/completions", json=body | {"messages": answered})
+            if "stays on" in answer.headers["x-router-why"]:
+                return 2 * number
 
 
 async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient, provider: Provider) -> int:
@@ -41,11 +43,13 @@ async def until_reasoning_told(here: httpx.AsyncClient, there: httpx.AsyncClient
     made = (await here.post("/v1/chat/completions", json=first)).json()["choices"][0]["message"]["tool_calls"]
     result = {"role": "tool", "tool_call_id": made[0]["id"], "content": "done"}
     messages = [*ASK["messages"], {"role": "assistant", "tool_calls": made}, result]
-    for number in range(100):
-        await there.post("/v1/chat/completions", json=first | {"messages": messages})
-        if provider.requests[-1].json["messages"][1].get("reasoning_details") == [detail]:
-            return number + 2
-    raise AssertionError("the reasoning of one worker's turn is not told")
+    async with asyncio.timeout(PATIENCE):
+        number = 0
+        while True:
+            number += 1
+            await there.post("/v1/chat/completions", json=first | {"messages": messages})
+            if provider.requests[-1].json["messages"][1].get("reasoning_details") == [detail]:
+                return number + 1
 
 
 async def test_two_workers(tmp_path: Path, provider: Provider) -> None:
