@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -25,59 +26,62 @@ SILENT = {"on": list(cases(SILENCES)), "off": list(cases(SILENCES, every_upstrea
 def in_both_modes(table: Mapping[str, list[Case]]) -> pytest.MarkDecorator:
     """Run the cases of each mode in a router with that mode."""
     rows = [pytest.param(mode, case, id=f"{mode}-{case.id}") for mode, some in table.items() for case in some]
-    return pytest.mark.parametrize(("fast_path", "case"), rows, scope="module")
+    return pytest.mark.parametrize(("mode", "case"), rows)
 
 
-SHORT_LIMITS = {"router_first_byte_timeout": "0.4", "router_silence_timeout": "0.4"}
+SHORT_LIMITS = {"router_first_byte_timeout": "0.8", "router_silence_timeout": "0.8"}
 """For the silent: a whole answer may take five times as long."""
 
 
+# Both modes have their routers side by side: pytest mixes the tests of the modes; each change was a start.
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstreams(fast_path: str) -> AsyncIterator[Upstreams]:
-    async with Upstreams() as upstreams:
-        yield upstreams
+async def upstreams() -> AsyncIterator[dict[str, Upstreams]]:
+    async with Upstreams() as on, Upstreams() as off:
+        yield {"on": on, "off": off}
 
 
-def config(upstreams: Upstreams, some: list[Case]) -> str:
+def router(folder: Path, upstreams: Upstreams, some: list[Case], mode: str, **options: str) -> Router:
     chains = {case.id: [f"{case.upstream}/{case.id}", f"next/{case.id}"] for case in some}
-    return chains_config(chains) + providers_config(upstreams.urls)
+    config = chains_config(chains) + providers_config(upstreams.urls)
+    return Router(folder / mode, config=config, options={**options, "router_fast_path": mode})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clients(
-    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_path: str
-) -> AsyncIterator[Clients]:
-    folder = tmp_path_factory.mktemp("failover") / "router"
-    made_of = config(upstreams, CASES[fast_path])
-    async with (
-        Router(folder, config=made_of, options={"router_fast_path": fast_path}) as router,
-        clients_of(router) as clients,
-    ):
-        yield clients
+    upstreams: dict[str, Upstreams], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Clients]]:
+    folder = tmp_path_factory.mktemp("failover")
+    async with AsyncExitStack() as stack:
+        started = {}
+        for mode, some in CASES.items():
+            serving = await stack.enter_async_context(router(folder, upstreams[mode], some, mode))
+            started[mode] = await stack.enter_async_context(clients_of(serving))
+        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def silences(
-    upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory, fast_path: str
-) -> AsyncIterator[dict[str, asyncio.Task[Reply]]]:
-    """All silent cases at once: each takes as long as its time limit.
+    upstreams: dict[str, Upstreams], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[tuple[str, str], asyncio.Task[Reply]]]:
+    """All silent cases of a mode at once, by mode and id: each takes as long as its time limit.
 
     Over HTTP/2 they share a connection, but for those whose silence begins within a frame: what is sent after
     half a frame is garbage, and would end the others too.
     """
-    folder = tmp_path_factory.mktemp("silences") / "router"
-    options = {**SHORT_LIMITS, "router_fast_path": fast_path}
-    async with (
-        Router(folder, config=config(upstreams, SILENT[fast_path]), options=options) as router,
-        clients_of(router) as shared,
-        AsyncExitStack() as stack,
-    ):
-        replies: dict[str, asyncio.Task[Reply]] = {}
-        for case in SILENT[fast_path]:
-            clients = await stack.enter_async_context(clients_of(router)) if case.stalls else shared
-            replies[case.id] = asyncio.create_task(run(case, upstreams, clients))
+    folder = tmp_path_factory.mktemp("silences")
+    async with AsyncExitStack() as stack:
+        replies: dict[tuple[str, str], asyncio.Task[Reply]] = {}
+        for mode, some in SILENT.items():
+            silent = router(folder, upstreams[mode], some, mode, **SHORT_LIMITS)
+            await stack.enter_async_context(silent)
+            shared = await stack.enter_async_context(clients_of(silent))
+            for case in some:
+                clients = await stack.enter_async_context(clients_of(silent)) if case.stalls else shared
+                replies[mode, case.id] = asyncio.create_task(run(case, upstreams[mode], clients))
+            await asyncio.wait(replies.values())
         yield replies
-        await asyncio.gather(*replies.values(), return_exceptions=True)
 
 
 async def run(case: Case, upstreams: Upstreams, clients: Clients) -> Reply:
@@ -104,12 +108,17 @@ def check(case: Case, upstreams: Upstreams, reply: Reply) -> None:
 
 
 @in_both_modes(CASES)
-async def test_the_next_candidate_answers(case: Case, upstreams: Upstreams, clients: Clients) -> None:
-    check(case, upstreams, await run(case, upstreams, clients))
+async def test_the_next_candidate_answers(
+    mode: str, case: Case, upstreams: dict[str, Upstreams], clients: dict[str, Clients]
+) -> None:
+    check(case, upstreams[mode], await run(case, upstreams[mode], clients[mode]))
 
 
 @in_both_modes(SILENT)
 async def test_the_next_candidate_answers_after_silence(
-    case: Case, upstreams: Upstreams, silences: dict[str, asyncio.Task[Reply]]
+    mode: str,
+    case: Case,
+    upstreams: dict[str, Upstreams],
+    silences: dict[tuple[str, str], asyncio.Task[Reply]],
 ) -> None:
-    check(case, upstreams, await silences[case.id])
+    check(case, upstreams[mode], await silences[mode, case.id])
