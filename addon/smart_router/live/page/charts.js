@@ -1,10 +1,7 @@
-// Charts without a library: bars as elements, columns as SVG.
+// Charts without a library: elements whose sizes are shares.
 
 import { dollars, span } from "./format.js";
 import { h } from "./dom.js";
-
-const WIDTH = 1000;
-const TALL = 170;
 
 // Rows of {label, value, text}: the longest fills the width.
 export function bars(rows) {
@@ -29,25 +26,20 @@ export function ranges(rows) {
 }
 
 // Rows of {label, value, mark}: a column each, and a line at the amount that it is compared with, in dollars.
-export function columns(rows, title) {
+export function columns(rows) {
   const top = roundUp(Math.max(...rows.map((row) => Math.max(row.value, row.mark)), 0));
-  const step = (WIDTH - 80) / rows.length;
-  const wide = Math.min(40, step * 0.7);
-  const every = Math.ceil(rows.length / 10);
-  const y = (value) => 10 + TALL - (TALL * value) / top;
-  const grid = [0, 0.5, 1].map((part) => [
-    h("line.grid", { x1: 72, x2: WIDTH, y1: y(top * part), y2: y(top * part) }),
-    h("text", { x: 64, y: y(top * part) + 5, "text-anchor": "end" }, dollars(top * part)),
-  ]);
+  const every = Math.ceil(rows.length / 6);
+  const axis = [1, 0.5, 0].map((part) => h("span", {}, dollars(top * part)));
   const drawn = rows.map((row, place) => {
-    const x = 80 + step * (place + 0.5);
-    return h("g", {},
-      h("title", {}, `${row.label}: ${dollars(row.value)} of ${dollars(row.mark)}`),
-      h("rect.column", { x: x - wide / 2, y: y(row.value), width: wide, height: TALL + 10 - y(row.value), rx: 2 }),
-      h("line.mark", { x1: x - wide / 2, x2: x + wide / 2, y1: y(row.mark), y2: y(row.mark) }),
-      place % every === 0 && h("text", { x, y: TALL + 32, "text-anchor": "middle" }, row.label));
+    const column = h("span.column");
+    const mark = h("span.mark");
+    column.style.height = `${(100 * row.value) / top}%`;
+    mark.style.bottom = `${(100 * row.mark) / top}%`;
+    const text = `${row.label}: ${dollars(row.value)} of ${dollars(row.mark)}`;
+    return h("li", { title: text }, h("span.unseen", {}, text), h("span.plot", { "aria-hidden": "true" }, column, mark),
+      h("span.label", { "aria-hidden": "true" }, place % every === 0 && row.label));
   });
-  return h("svg", { viewBox: `0 0 ${WIDTH} ${TALL + 40}`, role: "img", "aria-label": title }, grid, drawn);
+  return h("div.chart", {}, h("div.axis", { "aria-hidden": "true" }, axis), h("ol", {}, drawn));
 }
 
 // The next of 1, 2, 5 times a power of ten.

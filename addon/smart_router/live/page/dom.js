@@ -1,12 +1,9 @@
 // Elements from plain values. Text is only ever set as text: names in it come from clients.
 
-const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "g", "rect", "line", "circle", "text", "title", "path"]);
-
 // h("td.num", {title: "…"}, "text", element, …): `null` and `false` are left out.
 export function h(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split(".");
-  const element = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  const element = document.createElement(tag);
   if (classes.length) element.setAttribute("class", classes.join(" "));
   for (const [key, value] of Object.entries(attributes)) {
     if (value != null && value !== false) element.setAttribute(key, value === true ? "" : value);

@@ -26,15 +26,21 @@ export async function follow(url, key, on) {
         if (event.id) last = event.id;
         if (event.data) on.event(event.event, JSON.parse(event.data));
       }
-      on.state("lost", { why: "the router has closed the connection", pause });
+      on.state("lost", { why: "it has closed the connection", pause });
     } catch (error) {
-      on.state("lost", { why: error.name === "AbortError" ? "the router is silent" : error.message, pause });
+      on.state("lost", { why: reason(error), pause });
     } finally {
       clearTimeout(timer);
       control.abort();
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+// Why a connection was lost; browsers word a failed one differently, and say nothing by it.
+function reason(error) {
+  if (error.name === "AbortError") return "it is silent";
+  return error instanceof TypeError ? "" : error.message;
 }
 
 async function message(answer) {

@@ -68,6 +68,11 @@ export function minute(unix) {
   return `${day(unix)} ${clock(unix).slice(0, 5)}`;
 }
 
+// A time of the same day as `now` without the date.
+export function moment(unix, now) {
+  return day(unix) === day(now) ? clock(unix) : minute(unix).slice(5);
+}
+
 export function words(code) {
   return String(code).replaceAll("_", " ");
 }

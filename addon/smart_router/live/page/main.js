@@ -49,7 +49,7 @@ function notice(kind, ...text) {
 function notices() {
   const { trouble, config } = state.router;
   const found = [];
-  if (connection.name === "lost") found.push(notice("bad", `The router does not answer: ${connection.why}. This page shows what it was told until ${heard ? clock(heard) : "now"}, and tries again.`));
+  if (connection.name === "lost") found.push(notice("bad", `The router does not answer${connection.why ? `: ${connection.why}` : ""}. This page shows what it was told until ${heard ? clock(heard) : "now"}, and tries again.`));
   if (connection.name === "refused") found.push(notice("bad", `${connection.why}. Open this page as ${location.pathname}?key=KEY with a router key.`));
   for (const one of trouble ?? []) found.push(notice("bad", `This machine: ${one}`));
   if (state.records) found.push(notice("bad", state.records));
@@ -65,7 +65,7 @@ function draw() {
   const base = router.mitmweb && usable(router.mitmweb) ? router.mitmweb : null;
   if (dirty.has("figures") && state.figures) drawFigures(state.figures, true);
   if (dirty.has("total") && state.total) drawCards(state.figures, state.total);
-  if (dirty.has("recent")) drawRecent(state.recent, base, `${location.origin}/v1`);
+  if (dirty.has("recent")) drawRecent(state.recent, base, `${location.origin}/v1`, now());
   drawRunning([...state.running.values()], router.running ?? 0, base, now());
   if (heard) drawProviders([...state.providers.values()], now());
   announce(router.running);
@@ -115,7 +115,8 @@ function report(data) {
   show("providers", false);
   drawFigures(data.figures, false);
   drawCards(data.figures, data.figures.total);
-  drawRecent(data.recent, null, null);
+  drawRecent(data.recent, null, null, data.figures.until);
+  document.querySelector("main").append(document.querySelector(".columns"));
   setText($("foot"), `Smart Router ${data.router.version}`);
 }
 

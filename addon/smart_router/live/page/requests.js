@@ -1,6 +1,6 @@
 // Running and recent requests.
 
-import { clock, count, dollars, lasting, plural, span, words } from "./format.js";
+import { count, dollars, lasting, moment, plural, span, words } from "./format.js";
 import { $, body, h, keep, setText, table } from "./dom.js";
 
 const FEW = 20; // rows of recent requests that are shown at first
@@ -105,10 +105,10 @@ function details(row, base) {
     h("div.more", {}, tried.length > 0 && h("ol", {}, tried), h("p", {}, facts.filter(Boolean).join("; "), " ", flowLink(base, row.id))));
 }
 
-function recentRow(row, base) {
+function recentRow(row, base, now) {
   const answering = row.provider ? `${row.provider}/${row.model}` : "";
   return h("tr", {}, cells([
-    [clock(row.time)],
+    [moment(row.time, now)],
     [h("div.names", {}, ...models(row.asked, answering), tier(row.tier)), details(row, base)],
     [outcome(row)],
     [`${count(row.input)} → ${count(row.output)}`],
@@ -119,17 +119,17 @@ function recentRow(row, base) {
   ], RECENT));
 }
 
-export function drawRecent(rows, base, address) {
+export function drawRecent(rows, base, address, now) {
   const parent = body("recent");
   if (!rows.length) {
     parent.replaceChildren(h("p.empty", {}, "No requests yet. ", address && h("span", {}, "Point a tool at ", h("code", {}, address))));
     return;
   }
   if (!parent.querySelector("table")) parent.replaceChildren(table("recent-requests", "Recent requests", RECENT), moreButton(() => drawRecent(...shownRecent)));
-  shownRecent = [rows, base, address];
+  shownRecent = [rows, base, address, now];
   const button = parent.querySelector("button.more");
   const shown = button.dataset.open ? rows : rows.slice(0, FEW);
-  keep(parent.querySelector("tbody"), shown, (row) => row.number, (row) => recentRow(row, base));
+  keep(parent.querySelector("tbody"), shown, (row) => row.number, (row) => recentRow(row, base, now));
   button.hidden = rows.length <= FEW;
   setText(button, button.dataset.open ? "Show fewer" : `Show all ${rows.length}`);
 }

@@ -118,7 +118,7 @@ function drawCharts(figures) {
   if (days.length > 1) {
     const rows = days.map((row) => ({ label: row.name.slice(5), value: row.compared_cost, mark: row.baseline }));
     const key = h("p.quiet", {}, h("i.key"), "routed requests ", h("i.key.line"), comparedWith(figures));
-    body("days").replaceChildren(key, columns(rows, "Cost by day"));
+    body("days").replaceChildren(key, columns(rows));
   }
 }
 
