@@ -2,8 +2,9 @@
 
 One router is measured in turn with a page that follows `/router/events` and without, in CPU seconds of its
 process, so that other load on the machine hits both alike. At a thousand requests a minute the page's cost is
-a share of a core, and so of the requests that a core serves; at full load it is a share of each request. The
-shares are medians of the rounds. `--check` fails above 3 %.
+a share of a core, and so of the requests that a core serves: `--check` fails above 3 %. At full load it is a
+share of each request; on a busy machine that figure varies by a third from one measurement to the next. Shares
+are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PER_MINUTE = 1_000
 MOST = 0.03
 LIMIT = 60.0
 SETTLE = 4.0
+STEADY = f"at {PER_MINUTE:,} requests a minute, of a core"
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ def measure(args: argparse.Namespace, load: LoadProcess, target: Target) -> dict
         cores.append(found[True][0] - found[False][0])
         requests.append(found[True][1] / found[False][1] - 1)
     return {
-        f"at {PER_MINUTE:,} requests a minute, of a core": statistics.median(cores),
+        STEADY: statistics.median(cores),
         "at full load, of each request": statistics.median(requests),
     }
 
@@ -114,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
         shares = measure(args, load, target)
     for name, value in shares.items():
         print(f"{name}: {100 * value:.2f} %")
-    return int(args.check and max(shares.values()) > MOST)
+    return int(args.check and shares[STEADY] > MOST)
 
 
 if __name__ == "__main__":
