@@ -3,8 +3,8 @@
 One router is measured in turn with a page that follows `/router/events` and without, in CPU seconds of its
 process, so that other load on the machine hits both alike. At a thousand requests a minute the page's cost is
 a share of a core, and so of the requests that a core serves: `--check` fails above 3 %. At full load it is a
-share of each request; on a busy machine that figure varies by a third from one measurement to the next. Shares
-are medians of the rounds.
+share of each request; on a busy machine that figure varies by a third from one measurement to the next. The
+shares are medians of the rounds.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _replace(db: sqlite3.Connection, table: str, content: dict[str, Any]) -> Non
 
 
 class Pots:
-    """What other machines have used of each limit, as this process was told; and how far it may go itself.
+    """The use of each limit by other machines, as this process was told; and how far it may go itself.
 
     `on_away` says what happens while the database is away: `deny` ends at the slice, `allow` lets this
     machine alone use the whole limit. By default money ends, and tokens and requests go on.
