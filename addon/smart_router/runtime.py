@@ -227,7 +227,7 @@ class Runtime:
         """Reserve nothing yet: the attempts do. None for a client without limits."""
         if dialect.operation == "count_tokens":
             return None
-        prices = self.recording.writer.prices
+        prices = self.recording.writer.prices if client.has_money_limit else None
 
         def estimated(candidate: Candidate) -> Estimate:
             rules = rules_for(candidate.provider, candidate.model)

@@ -56,6 +56,11 @@ class Client:
     on_limit: OnLimit = "refuse"
     expires: float | None = None
 
+    @property
+    def has_money_limit(self) -> bool:
+        """True if prices decide on its requests."""
+        return any(one.limit.unit == "USD" for one in self.allotments)
+
     def may_ask(self, *names: str) -> bool:
         """Return whether it may ask for a model that goes by any of these names."""
         return not self.models or any(_matches(name, self.models) for name in names)

@@ -39,6 +39,9 @@ SLOTS = 8192
 _KEY_WORDS = 2
 _WORDS = _KEY_WORDS + 2 * KEPT
 _ROW = _WORDS * 8
+_END = 1
+"""The word that says where the rows end that have ever been taken."""
+
 _MARK = int.from_bytes(b"srcount1", "little")
 """First word of the file, with the version of its form: then a row of `_WORDS` words for each count, which
 begins with its key; a start and an amount for each window."""
@@ -151,9 +154,10 @@ class Counters:
         at = self._slots.get(key, 0)
         if at and self._key_at(at) == key:
             return at
-        offset = self._map.find(key, _ROW)
+        end = max(_ROW, self._words[_END] * 8)
+        offset = self._map.find(key, _ROW, end)
         while offset >= 0 and offset % _ROW:
-            offset = self._map.find(key, offset + 1)
+            offset = self._map.find(key, offset + 1, end)
         self._slots[key] = at = max(0, offset // 8)
         return at
 
@@ -162,6 +166,7 @@ class Counters:
         if free is None:
             raise OSError(f"there are more than {len(self._places)} limits")
         self._map[free * 8 : free * 8 + len(key)] = key
+        self._words[_END] = max(self._words[_END], free + _WORDS)
         self._slots[key] = free
         return free
 

@@ -25,14 +25,19 @@ OpenAI's models add 3 to each message (OpenAI cookbook, "How to count tokens wit
 
 
 class Estimate(NamedTuple):
-    """The needs of one attempt. `usd` is in 10⁻⁹ dollars, None if the model has no known price."""
+    """The needs of one attempt. `usd` is in 10⁻⁹ dollars, None if no price is known, or was asked for."""
 
     tokens: Need
     usd: Need | None
 
 
 def estimate(
-    request: ChatRequest, body: bytes, candidate: Candidate, rules: ModelRules, prices: PriceBook, at: float
+    request: ChatRequest,
+    body: bytes,
+    candidate: Candidate,
+    rules: ModelRules,
+    prices: PriceBook | None,
+    at: float,
 ) -> Estimate:
     """Return what an answer of this model may use. `at` is unix seconds, for prices that change.
 
@@ -42,30 +47,37 @@ def estimate(
     """
     # a request that is passed on untranslated has no messages here; in a form there is a file
     size = MEDIA_TOKENS if body.startswith(b"--") else len(body) // CHARACTERS_PER_TOKEN
-    prompt = (
-        (prompt_tokens(request) or size) + _FRAME + _FRAME_OF_MESSAGE * len(request.get("messages") or ())
-    )
+    frames = _FRAME + _FRAME_OF_MESSAGE * len(request.get("messages") or ())
+    prompt = (prompt_tokens(request) or size) + frames
+    answer = _answer(request, rules)
+    tokens = Need(prompt + answer.least, prompt + answer.most)
+    if prices is None:
+        return Estimate(tokens, None)
+    costs = {output: _nano(prompt, output, candidate, prices, at) for output in set(answer)}
+    least, most = costs[answer.least], costs[answer.most]
+    return Estimate(tokens, None if least is None or most is None else Need(least, most))
+
+
+def _answer(request: ChatRequest, rules: ModelRules) -> Need:
+    """The tokens of the answer, or of all answers that are asked for."""
     stated = request.get("max_completion_tokens") or request.get("max_tokens")
-    longest = rules.max_output or MOST_RESERVED
-    most = min(stated, rules.max_output or stated) if isinstance(stated, int) else longest
-    least = most if isinstance(stated, int) else min(ASSUMED_ANSWER, most)
     choices = request.get("n")
     answers = choices if isinstance(choices, int) and choices > 1 else 1
-    needs = Need(least * answers, most * answers)
-    costs = [_nano(prompt, output, candidate, prices, at) for output in needs]
-    return Estimate(
-        Need(prompt + needs.least, prompt + needs.most),
-        None if costs[0] is None or costs[1] is None else Need(costs[0], costs[1]),
-    )
+    if isinstance(stated, int):
+        most = least = min(stated, rules.max_output or stated)
+    else:
+        most = rules.max_output or MOST_RESERVED
+        least = min(ASSUMED_ANSWER, most)
+    return Need(least * answers, most * answers)
 
 
 def _nano(prompt: int, output: int, candidate: Candidate, prices: PriceBook, at: float) -> int | None:
     """The cost in 10⁻⁹ dollars, with the prompt written to the provider's cache where that costs more."""
-    both = [
-        prices.cost(candidate.provider, candidate.model, tokens, at)
-        for tokens in (
-            Tokens(input=prompt, output=output),
-            Tokens(input=prompt, cache_write=prompt, output=output),
-        )
-    ]
-    return None if None in both else max(round(cost.usd * NANO) for cost in both if cost)
+    most = 0.0
+    for written in (0, prompt):
+        tokens = Tokens(input=prompt, cache_write=written, output=output)
+        cost = prices.cost(candidate.provider, candidate.model, tokens, at)
+        if cost is None:
+            return None
+        most = max(most, cost.usd)
+    return round(most * NANO)

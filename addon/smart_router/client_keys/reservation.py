@@ -76,7 +76,7 @@ class Reservation:
     @property
     def counts_money(self) -> bool:
         """True if it asks for prices."""
-        return any(one.allotment.limit.unit == "USD" for one in self._shares)
+        return self._client.has_money_limit
 
     @property
     def warning(self) -> str | None:
