@@ -30,7 +30,7 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
 
 
 def _left_out(exchange: Exchange) -> str:
-    """What the request lost on its way to the answering provider, such as tools that only vendors can run."""
+    """The losses of the request on its way to the answering provider, such as tools that only vendors run."""
     facts, attempt = exchange.request.get("x_router"), exchange.latest
     hosted = facts.get("hosted_tools") if isinstance(facts, Mapping) else None
     if attempt is None or attempt.call.native:
