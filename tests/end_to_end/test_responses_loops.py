@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from smart_router.dialects.packed_reasoning import MARK
 from tests.end_to_end.test_logins import add_login
 from tests.testbed.answers import Answer, recorded
 from tests.testbed.cases import Case, load_cases
@@ -115,7 +116,7 @@ async def test_no_provider_gets_another_one_s_reasoning(
     items = await first_turn(provider, workers[0], loop)
     await workers[1].post(PATH, json=request(LOOPS[to].model, items, stream=True))
     sent = provider.requests[-1].body
-    assert b"smart-router." not in sent
+    assert MARK.encode() not in sent
     foreign = {"anthropic": b"c2ln", "openai": b"gAAAenc"}[loop]
     ours = {loop} | ({"codex"} if loop == "openai" else set())
     assert (foreign in sent) == (to in ours)
@@ -147,9 +148,9 @@ def is_reasoning(item: dict[str, Any]) -> bool:
     return item.get("type") == "reasoning"
 
 
-async def test_a_prompt_that_names_the_router_reaches_openai(
+async def test_a_prompt_that_holds_the_mark_of_packed_reasoning_reaches_openai(
     provider: Provider, workers: list[httpx.AsyncClient]
 ) -> None:
-    """Packed reasoning begins with that word; a text is none."""
-    await workers[0].post(PATH, json={"model": "openai/gpt-6.1-sol", "input": "Read smart-router.toml"})
-    assert provider.requests[-1].json["input"] == "Read smart-router.toml"
+    body = {"model": "openai/gpt-6.1-sol", "input": f"What does {MARK} mean?"}
+    await workers[0].post(PATH, json=body)
+    assert provider.requests[-1].json["input"] == body["input"]

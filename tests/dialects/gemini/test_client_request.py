@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from pydantic_core import to_json
 
-from smart_router.dialects.carried_reasoning import Carried, seal, unseal
 from smart_router.dialects.gemini.client import GENERATE, STREAM_GENERATE
 from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.dialects.gemini.openapi_schema import to_json_schema
-from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION
+from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION, UNSIGNED
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.native import Received
+from smart_router.dialects.packed_reasoning import MARK, is_packed, pack
 from smart_router.errors import ClientError
 from tests.dialects.gemini.gemini_cases import make_call
 
@@ -241,19 +241,25 @@ DETAIL: Any = {"type": "reasoning.text", "text": "Hm", "signature": "s" * 50, "f
 
 @pytest.mark.parametrize("alphabet", ["+/", "-_"])
 def test_reasoning_of_others_comes_back_in_either_alphabet(alphabet: str) -> None:
-    sealed = seal(Carried([DETAIL | {"text": "ÿþ>>>???"}])).translate(str.maketrans("+/", alphabet))
+    sealed = pack([DETAIL | {"text": "ÿþ>>>???"}]).translate(str.maketrans("+/", alphabet))
     (_, answer) = said(*HI, model(call(thoughtSignature=sealed)))
     assert answer["reasoning_details"] == [DETAIL | {"text": "ÿþ>>>???"}]
 
 
 def test_unsigned_reasoning_comes_back() -> None:
-    (_, answer) = said(*HI, model(call(thoughtSignature=seal(Carried(text="Hm")))))
+    (_, answer) = said(*HI, model(call(thoughtSignature=pack([{"type": UNSIGNED, "text": "Hm"}]))))
     assert answer["reasoning_content"] == "Hm"
 
 
-@pytest.mark.parametrize("text", ["", "c2ln", "not base64!", seal(Carried())[:-4], "ÿ"])
-def test_other_texts_are_not_unsealed(text: str) -> None:
-    assert unseal(text) is None
+@pytest.mark.parametrize("text", ["", "c2ln", "not base64!", MARK[:-4], "ÿ"])
+def test_other_texts_are_not_packed(text: str) -> None:
+    assert not is_packed(text)
+
+
+@pytest.mark.parametrize("text", [MARK, f"{MARK}!", pack([DETAIL])[:-5], f"{MARK}ÿ"])
+def test_damaged_reasoning_goes_nowhere(text: str) -> None:
+    (_, answer) = said(*HI, model(call(thoughtSignature=text)))
+    assert not answer.get("reasoning_details")
 
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
@@ -359,7 +365,7 @@ def test_array_streams_are_translated() -> None:
 
 
 def test_google_does_not_get_the_reasoning_of_others() -> None:
-    sealed = seal(Carried([DETAIL]))
+    sealed = pack([DETAIL])
     body = to_json({"contents": [*HI, model(call(id_="a", thoughtSignature=sealed)), user(result(id="a"))]})
     written = native(body)
     assert written is not None

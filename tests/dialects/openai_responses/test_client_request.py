@@ -16,7 +16,7 @@ from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.client import read_request as read_chat
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
-from smart_router.dialects.packed_reasoning import pack, unpack
+from smart_router.dialects.packed_reasoning import MARK, pack, unpack
 from smart_router.errors import ClientError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 
@@ -167,7 +167,7 @@ def test_vendors_own_encrypted_reasoning_keeps_its_id() -> None:
     ]
 
 
-@pytest.mark.parametrize("damaged", ["smart-router.", "smart-router.!", "smart-router.W10=x"])
+@pytest.mark.parametrize("damaged", [MARK, f"{MARK}!", f"{MARK}W10=x", f"{MARK}ÿ"])
 def test_damaged_packed_reasoning_is_dropped(damaged: str) -> None:
     assert unpack(damaged) == []
 

@@ -15,6 +15,7 @@ from smart_router.dialects.hub import ChatCompletion, Message
 from smart_router.dialects.native import Received
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect
+from smart_router.dialects.packed_reasoning import MARK
 from tests.dialects.openai_responses.test_client_recorded import ASKED, WIRES, read
 from tests.testbed.cases import Case, load_cases
 
@@ -53,7 +54,7 @@ def test_a_turn_comes_back_as_it_was(case: Case) -> None:
         native = ResponsesDialect(flavour)
         again = native.write_native(received(body), through, call)
         assert again is not None
-        assert b"smart-router." not in again.body
+        assert MARK.encode() not in again.body
 
 
 def answer(case: Case, dialect: Dialect, call: CallContext) -> ChatCompletion:

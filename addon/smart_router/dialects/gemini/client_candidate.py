@@ -12,13 +12,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from smart_router.dialects.carried_reasoning import Carried, seal
 from smart_router.dialects.fold import join_details
 from smart_router.dialects.gemini.metadata import write_grounding, write_logprobs
-from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
+from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, UNSIGNED
 from smart_router.dialects.hub import ReasoningDetail
 from smart_router.dialects.json_values import as_object, as_text
 from smart_router.dialects.media import read_data_url
+from smart_router.dialects.packed_reasoning import pack
 
 Part = dict[str, Any]
 
@@ -133,8 +133,9 @@ class AnswerCandidate:
         self._details = [one for one in self._details if one.get("format") == GEMINI_FORMAT]
         reasoning, self.reasoning = "".join(self.reasoning), []
         if details:
-            return seal(Carried(join_details([details])))
-        return seal(Carried(text=reasoning)) if reasoning and self._calls else None
+            return pack(join_details([details]))
+        # of models that sign nothing: the text alone
+        return pack([{"type": UNSIGNED, "text": reasoning}]) if reasoning and self._calls else None
 
     def _late_signatures(self) -> Iterator[Part]:
         if signature := self._carried():

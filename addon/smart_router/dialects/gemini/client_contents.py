@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.carried_reasoning import unseal
-from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION
+from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION, UNSIGNED
 from smart_router.dialects.hub import Message, ReasoningDetail
+from smart_router.dialects.packed_reasoning import is_packed, unpack
 from smart_router.errors import ClientError
 
 _RESULT_FIELDS = ("output", "result")
@@ -107,8 +107,12 @@ def _add_signature(
     message: Message, details: list[ReasoningDetail], signature: str, call_id: str | None
 ) -> None:
     """Another vendor's reasoning that came as a signature goes back to it, Gemini's own to Gemini."""
-    if carried := unseal(signature):
-        carried.add_to(message)
+    if is_packed(signature):
+        for packed in unpack(signature):
+            if packed["type"] == UNSIGNED:
+                message["reasoning_content"] = packed.get("text") or ""
+            else:
+                message.setdefault("reasoning_details", []).append(packed)
     elif signature != SKIP_VALIDATION:
         detail: ReasoningDetail = {
             "type": "reasoning.encrypted",

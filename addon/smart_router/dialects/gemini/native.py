@@ -13,18 +13,18 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.carried_reasoning import SEALED, unseal
 from smart_router.dialects.gemini.client_schema import in_camel_case
 from smart_router.dialects.gemini.request import write_thinking
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_object, as_objects
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.packed_reasoning import MARK, is_packed
 
 
 def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
     """The body for Google: the same bytes unless something in it must change."""
-    if not call.virtual and SEALED not in body:
+    if not call.virtual and MARK.encode() not in body:
         return body
     received = in_camel_case(from_json(body, allow_inf_nan=False))
     unchanged = to_json(received)
@@ -39,7 +39,7 @@ def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
 
 def _fit_signatures(parts: list[dict[str, Any]], rules: ModelRules) -> None:
     for part in parts:
-        if unseal(str(part.get("thoughtSignature", ""))) is not None:
+        if is_packed(part.get("thoughtSignature")):
             del part["thoughtSignature"]
     first = next(_calls(parts), None)
     if first is not None and rules.thinking == "level":

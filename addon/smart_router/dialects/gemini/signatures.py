@@ -18,6 +18,9 @@ GEMINI_FORMAT = "google-gemini-v1"
 CLAUDE_FORMAT = "cloudcode-claude-v1"
 """Whose signatures they are: one vendor's are refused by the other, and so are Claude's from elsewhere."""
 
+UNSIGNED = "reasoning.unsigned"
+"""The type of a packed detail that is the text of a model's reasoning, which no vendor has signed."""
+
 SKIP_VALIDATION = "skip_thought_signature_validator"
 """Placeholder for a lost signature; without one, Gemini 3 refuses a turn that calls functions."""
 
