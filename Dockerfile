@@ -1,4 +1,4 @@
-# Build: docker build --build-arg VERSION="$(git describe --tags)" -t smart-router .
+# Build: docker build --build-arg VERSION="$(git describe --tags --abbrev=0)" -t smart-router .
 FROM python:3.13-slim AS build
 WORKDIR /src
 # hadolint ignore=DL3013
