@@ -1,4 +1,4 @@
-"""What a tool's page tells to write is what `smart-router setup` writes, but for models and their limits."""
+"""A tool's page tells to write the block that `smart-router setup` writes, but for models and their limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS = ("cline", "jetbrains")
 
 
 def setup(tool: str, home: Path, *options: str) -> str:
-    """What the command prints."""
+    """Return the command's output."""
     env = {"HOME": str(home), "XDG_CONFIG_HOME": None, "SMART_ROUTER_STATE": str(home)}
     done = CliRunner().invoke(main, ["setup", tool, *options], env=env)
     assert done.exit_code == 0, done.output

@@ -36,7 +36,7 @@ _AT = re.compile(r"smart-router 9\.8\.7 at (?:127\.0\.0\.1|\*):(\d+), ")
 
 
 def shell(command: str, cwd: Path, env: dict[str, str]) -> str:
-    """What a command prints; it must succeed."""
+    """Return the output of a command, which must succeed."""
     done = subprocess.run(
         ["sh", "-c", command], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )

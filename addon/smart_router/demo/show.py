@@ -1,4 +1,4 @@
-"""What the demo shows: decisions, a stream, and a failover, through a real router.
+"""The demo: decisions, a stream, and a failover, through a real router.
 
 mitmproxy and the addon are real, started by `smart-router start`. Only the far end is played: one provider,
 reached under the base URL of each real one, answering in that one's own format.
