@@ -1,4 +1,4 @@
-"""A tool's page tells to write the block that `smart-router setup` writes, but for models and their limits."""
+"""A tool's page has the block that `smart-router setup` writes, but for models and their limits."""
 
 from __future__ import annotations
 
