@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
+from mitmproxy import http
+
 from smart_router.api import kept_responses, local_answers, model_lists
 from smart_router.api.local_answers import LocalAnswer
+from smart_router.api.openapi import description
 from smart_router.api.unserved_paths import UnservedPath, unserved
 from smart_router.dialects.anthropic.client import COUNT_TOKENS, MESSAGES
 from smart_router.dialects.base import ClientDialect, find_by_path
@@ -122,10 +125,17 @@ ROWS = (
     Endpoint("running", ("/router/running",), answer=local_answers.running_requests, admin=True),
     Endpoint("metrics", ("/metrics",), answer=local_answers.metrics, admin=True),
     Endpoint("root", ("/",), answer=local_answers.root),
+    Endpoint("openapi", ("/openapi.json",), answer=lambda request: _described()),
     Endpoint("page", ("/router",), answer=local_answers.page, admin=True),
     Endpoint("page file", ("/router/page/{file}",), answer=local_answers.page_file, public=True),
     Endpoint("events", ("/router/events",), answer=local_answers.events, admin=True),
 )
+
+
+def _described() -> http.Response:
+    """`/openapi.json`: the description of all rows"""
+    return http.Response.make(200, description(ROWS), {"content-type": "application/json"})
+
 
 _PARAMETER = re.compile(r"\\\{(\w+)\\\}")
 _V1 = re.compile(r"^(/v1)+(?=/|$)", re.IGNORECASE)
