@@ -76,6 +76,7 @@ _REASONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than_equal": lambda context: f"must be {context['ge']} or greater",
     "less_than_equal": lambda context: f"must be {context['le']} or less",
     "string_too_short": lambda context: f"must have at least {context['min_length']} characters",
+    "too_short": lambda context: f"must have at least {context['min_length']} characters",
     "string_pattern_mismatch": lambda context: PATTERNS.get(
         context["pattern"], f"must match {context['pattern']}"
     ),

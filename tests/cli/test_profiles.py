@@ -132,9 +132,13 @@ def test_token_expiry_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "given", "message"),
     [
-        (["show", "openai:nobody"], None, "no profile openai:nobody"),
+        (
+            ["show", "openai:nobody"],
+            None,
+            "there is no profile openai:nobody; `smart-router profiles list` shows all",
+        ),
         (["remove", "openai:env"], None, "it comes from OPENAI_API_KEY"),
-        (["add", "nobody", "work"], "sk-canary-3\n", "no provider 'nobody'"),
+        (["add", "nobody", "work"], "sk-canary-3\n", "there is no provider 'nobody'"),
         (["add", "openai", "work"], "sk canary\n", "not a key: it contains whitespace"),
     ],
 )

@@ -40,6 +40,7 @@ from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.writer import StoreError
 from smart_router.errors import UpstreamError
 from smart_router.providers.base import Provider
+from smart_router.suggestions import did_you_mean
 
 __all__ = ["OFF", "AuthStore", "UnknownProfileError"]
 
@@ -320,7 +321,7 @@ class AuthStore:
     def new_id(self, provider: str, name: str) -> str:
         """The id of a profile to be stored. Raises ValueError for what cannot be a name."""
         if provider not in self._providers:
-            raise ValueError(f"no provider {provider!r}")
+            raise ValueError(f"there is no provider {provider!r}{did_you_mean(provider, self._providers)}")
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
         return f"{provider}:{name}"
@@ -394,4 +395,4 @@ class UnknownProfileError(Exception):
     """There is no profile of this id."""
 
     def __init__(self, profile_id: str) -> None:
-        super().__init__(f"no profile {profile_id}")
+        super().__init__(f"there is no profile {profile_id}; `smart-router profiles list` shows all")

@@ -55,6 +55,10 @@ def path() -> None:
 @as_json
 def check(file: Path | None, as_json: bool) -> None:
     """Check FILE, by default the config file. Exit code 1 if it has errors."""
+    if file is not None and not file.exists():
+        raise click.ClickException(
+            f"{file} does not exist: name another, or none for {config_path(os.environ)}"
+        )
     found = _check(file or config_path(os.environ))
     if as_json:
         click.echo(to_json(found, indent=2))

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from smart_router.cli import findings
 from smart_router.cli.findings import ERROR, OK, WARNING, Finding, Surroundings
+from smart_router.cli.numbers import PORT
 from smart_router.cli.run import DEFAULT_PORT
 
 _COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
@@ -33,7 +34,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
 @click.command()
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=PORT,
     default=DEFAULT_PORT,
     show_default=True,
     help="Where the router is to listen.",

@@ -58,7 +58,7 @@ class ClockAnswer(NamedTuple):
 
 
 class Surroundings:
-    """What the checks look at. `programs` are those whose trust in the CA is checked."""
+    """This machine, as the checks see it. `programs` are those whose trust in the CA is checked."""
 
     def __init__(self, env: Mapping[str, str], port: int, offline: bool, programs: Sequence[str]) -> None:
         self.env = env

@@ -42,6 +42,8 @@ def profiles() -> None:
 def list_(provider: str | None, as_json: bool) -> None:
     """List all profiles."""
     with _store() as store:
+        if provider is not None:
+            store.new_id(provider, "any")  # raises for a provider that there is not
         found = [one.as_dict() for one in store.statuses(provider, time.monotonic())]
     if as_json:
         _print_json(found)

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from smart_router.addresses import LOOPBACK
 from smart_router.api.intercept import PRESETS
 from smart_router.cli.env import find_ca
+from smart_router.cli.numbers import PORT
 from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.formatting import count, dollars, share
@@ -66,7 +67,7 @@ class _Place(NamedTuple):
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=PORT,
     help=f"Port of the router: the one that runs there is used, else one is started there. Default: "
     f"{DEFAULT_PORT} if a router runs there, else any free port.",
 )
@@ -261,7 +262,7 @@ def _summarize(place: _Place, began: datetime, as_json: bool) -> None:
 
 
 def summary_lines(report: Mapping[str, Any], *, shared: bool) -> Iterator[str]:
-    """What a run did, for people. `shared`: other clients of the router are in the figures."""
+    """Yield a run's summary in lines. `shared`: other clients of the router are in the figures."""
     total, models = report["total"], report["by"]["model"]
     whose = "the router's requests meanwhile" if shared else "this run's requests"
     failed = f", {count(total['errors'])} failed" if total["errors"] else ""

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import click
 
+from smart_router.cli.numbers import ANY_PORT, WORKERS
+
 ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
 ONE_PROCESS_SHORT = ("-w", "-C", "-r")
 """mitmproxy's arguments for files that only one process can use."""
@@ -16,12 +18,8 @@ ONE_PROCESS_SHORT = ("-w", "-C", "-r")
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 for a free one."
-)
-@click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Number of processes."
-)
+@click.option("--port", type=ANY_PORT, default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option("--workers", type=WORKERS, default=1, show_default=True, help="Number of processes.")
 @click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; needs one worker.")
 @click.option(
     "--mode",

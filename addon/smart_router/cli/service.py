@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from smart_router.cli.numbers import PORT, WORKERS
 from smart_router.cli.run import DEFAULT_PORT
 
 LABEL = "smart-router"
@@ -41,10 +42,8 @@ INSTALL = {
     help="The system's manager of services.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True)
-@click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Number of processes."
-)
+@click.option("--port", type=PORT, default=DEFAULT_PORT, show_default=True)
+@click.option("--workers", type=WORKERS, default=1, show_default=True, help="Number of processes.")
 def service(manager: str, host: str, port: int, workers: int) -> None:
     """Print the unit or the plist that runs `smart-router serve` as a service of yours.
 

@@ -21,7 +21,7 @@ FENCES = {"env": "sh"}
 
 
 @click.command()
-@click.argument("tool", type=click.Choice(list(SETUPS)))
+@click.argument("tool", metavar="TOOL", type=click.Choice(list(SETUPS)))
 @click.option("--write", is_flag=True, help="Write it, and keep a copy of each file as it was.")
 @click.option("--undo", is_flag=True, help="Take back the last --write, byte for byte.")
 @click.option(
@@ -34,6 +34,7 @@ FENCES = {"env": "sh"}
 def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool) -> None:
     """Print what TOOL's own config must say to use the router, with models and context sizes filled in.
 
+    TOOL: aider, claude, cline, codex, continue, gemini, jetbrains, open-webui, opencode, vscode or zed.
     --write merges it into the tool's files: comments and other settings stay, and so do links and modes.
 
     \b
@@ -44,7 +45,9 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
       smart-router setup zed --url http://router.lan:8080 --key "$ROUTER_KEY"
     """
     if write and undo:
-        raise click.UsageError("--write and --undo exclude each other")
+        raise click.UsageError("--write and --undo exclude each other: use one of them")
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"--url {url!r} is no address: write it like http://127.0.0.1:{DEFAULT_PORT}")
     changes = Changes(state_path(os.environ) / "setup" / tool)
     try:
         if undo:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 import smart_router
+from smart_router.cli.numbers import ANY_PORT
 
 SCRIPT = Path(smart_router.__file__).with_name("script.py")
 """The script that mitmproxy loads."""
@@ -31,7 +32,7 @@ def script() -> None:
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges in a browser.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 for a free one.  [default: 8080]")
+@click.option("--port", type=ANY_PORT, help="Port; 0 for a free one.  [default: 8080]")
 @click.option(
     "-m",
     "--mode",

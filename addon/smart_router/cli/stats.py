@@ -15,6 +15,7 @@ import click
 from pydantic_core import to_json
 
 from smart_router import __version__
+from smart_router.cli.numbers import WholeNumber
 from smart_router.cluster.reports import shared_report
 from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
@@ -92,9 +93,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option(
-    "-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Number of lines."
-)
+@click.option("-n", "count", type=WholeNumber(0), default=10, show_default=True, help="Number of lines.")
 @click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 def tail(count: int, follow: bool) -> None:
     """Print the last lines."""

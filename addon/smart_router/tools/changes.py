@@ -58,7 +58,9 @@ class Changes:
         """Take the last change back; return its files' paths. Raises ChangeError if one was changed since."""
         made = sorted(self._folder.glob(f"*/{RECORD}"))
         if not made:
-            raise ChangeError("nothing to undo: setup has written no file of this tool")
+            raise ChangeError(
+                "nothing to undo: setup has written no file of this tool, or it was undone already"
+            )
         copies = made[-1].parent
         entries = from_json(made[-1].read_bytes())
         for entry in entries:

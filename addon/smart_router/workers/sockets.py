@@ -34,9 +34,14 @@ def open_sockets(modes: Iterable[str], host: str, port: int) -> Sockets:
     opened: dict[str, list[socket.socket]] = {}
     with ExitStack() as undo:
         for text in modes:
-            mode = ProxyMode.parse(text)
+            served = ", ".join(SHARED_MODES)
+            try:
+                mode = ProxyMode.parse(text)
+            except ValueError as error:
+                raise ValueError(
+                    f"{text!r} is not a mode of mitmproxy ({error}); use one of {served}"
+                ) from None
             if mode.type_name not in SHARED_MODES:
-                served = ", ".join(SHARED_MODES)
                 raise ValueError(f"serve does not support the mode {mode.type_name}; use one of {served}")
             at_host, at_port = mode.listen_host(host), mode.listen_port(port)
             assert at_port is not None, "modes that listen on TCP have a port"
