@@ -178,6 +178,11 @@ WORDS: Mapping[str, KeyWords] = {
     "cluster.name": KeyWords(
         "this machine's name in the cluster; empty: the host's", '[cluster]\nname = "west-1"'
     ),
+    "cluster.on_cluster_away": KeyWords(
+        "whether clients may use more than this machine's part of their limits while the database is away; "
+        "without it they may for requests and tokens, not for money",
+        '[cluster]\non_cluster_away = "deny"',
+    ),
     "prices.MODEL": KeyWords(
         "the name of a model with the same prices, or a table with prices of its own",
         '[prices]\n"local/big" = "openai/gpt-6.1-sol"',
