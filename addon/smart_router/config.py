@@ -181,7 +181,8 @@ def _unusable(reason: str, path: Path) -> ConfigError:
 def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     """Validate parsed tables. Raises ConfigError naming every invalid key."""
     wrong: list[Problem] = []
-    routing, file, providers = routing_config.load_defaults(), ConfigFile(), {}
+    routing: RoutingConfig | None = None
+    file, providers = ConfigFile(), {}
     try:
         file = ConfigFile.model_validate(_without_settings_of_clients(tables))
     except ValidationError as error:
@@ -201,7 +202,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     except ValueError as error:
         name, _, reason = str(error).partition(" ")
         wrong.append(Problem(name, reason))
-    if wrong:
+    if wrong or routing is None:
         raise ConfigError(wrong)
     logins = {id_: table.login for id_, table in file.providers.items() if table.login}
     aliases = make_aliases(file.models.aliases, file.models.presets)

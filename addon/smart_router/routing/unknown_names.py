@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from smart_router.config_errors import Problem
 from smart_router.providers.base import Provider
 from smart_router.routing.aliases import KEEP
-from smart_router.routing.config import RoutingConfig, candidates, load_defaults
+from smart_router.routing.config import RoutingConfig, candidates, default_tables
 from smart_router.routing.decision import TIERS, Candidate
 from smart_router.suggestions import did_you_mean
 
@@ -21,7 +21,7 @@ def unknown_names(routing: RoutingConfig, providers: Mapping[str, Provider]) -> 
         if name not in providers:
             reason = f"there is no provider {name!r}{did_you_mean(name, providers)}"
             yield Problem("routing.provider_order", reason)
-    known = load_defaults().keywords  # some of which count without a weight
+    known = default_tables()["keywords"]  # some of which count without a weight
     for group in routing.keywords:
         if group not in routing.weights and group not in known:
             reason = f"does nothing without [routing.weights.{group}]{did_you_mean(group, known)}"
