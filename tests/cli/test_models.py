@@ -63,7 +63,12 @@ def test_an_unknown_model_is_a_failure_that_names_a_near_one() -> None:
 
 
 def test_list() -> None:
-    assert "anthropic/claude-haiku-5-5" in run()
+    table = [line.split() for line in run().splitlines()]
+    assert ["openai/gpt-4.1", "1M", "32.8k", "2.00", "8.00", "images", "files"] in table
     rows = {row["model"]: row for row in json.loads(run("--json"))}
     assert rows["openai/gpt-7"]["efforts"] == ["low", "medium", "high", "xhigh", "max"]
     assert rows["xai/grok-4.7"]["context"] == 500_000
+    priced = rows["openai/gpt-4.1"]
+    assert (priced["input_usd_per_mtok"], priced["output_usd_per_mtok"]) == (2.0, 8.0)
+    assert (priced["tools"], priced["vision"], priced["reasoning"]) == (True, True, False)
+    assert rows["openai/gpt-7"]["input_usd_per_mtok"] is None

@@ -19,11 +19,24 @@ from smart_router.attempts.lesson_file import read_lessons
 from smart_router.config import Config, config_path, load_config, state_path
 from smart_router.dialects.lessons import in_words
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dry_run import Offline
 from smart_router.providers.catalogue import rows_of, rules_for
 from smart_router.routing.decision import Candidate
 from smart_router.routing.resolve import resolve
+from smart_router.stats.prices import PriceBook
+from smart_router.stats.records import Tokens
 
 _DEFAULTS = ModelRules()
+_ABILITIES = ("tools", "vision", "audio", "files", "json_schema", "reasoning")
+"""Fields of ModelRules."""
+
+_SHOWN = {"vision": "images", "audio": "audio", "files": "files", "reasoning": "thinks"}
+"""Those in the table, and the words for them; nearly every model has the others."""
+
+_PRICED = 1_000
+_INPUT, _OUTPUT = Tokens(input=_PRICED, output=0), Tokens(input=0, output=_PRICED)
+"""A short prompt and an answer, whose cost gives the prices of a token: long ones may cost more."""
+
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -31,14 +44,20 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_as_json
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
-    """List the models that the router knows, with their limits."""
+    """List the models that the router knows: their limits in tokens, their prices in USD for a million
+    tokens of a short prompt and of its answer, and their abilities. "?" is unknown.
+
+    \b
+    smart-router models
+    smart-router models show openai/gpt-6.1-sol
+    """
     if context.invoked_subcommand is None:
         config = load_config(config_path(os.environ), os.environ)
         rows = list(_listed(config))
         if as_json:
             click.echo(to_json(rows, indent=2))
         else:
-            Console(soft_wrap=True).print(_table(rows))
+            Console(width=max(80, Console().width)).print(_table(rows))
 
 
 @models.command()
@@ -97,20 +116,44 @@ def _words(value: Any) -> str:
 
 
 def _listed(config: Config) -> Iterator[dict[str, Any]]:
+    prices = Offline(config, lambda _: True).prices
     for provider in config.providers.values():
         for model in provider.models.values():
             yield {
                 "model": f"{provider.id}/{model.id}",
                 "context": model.rules.context,
                 "max_output": model.rules.max_output,
-                "vision": model.rules.vision,
+                "input_usd_per_mtok": _price(prices, provider.id, model.id, _INPUT),
+                "output_usd_per_mtok": _price(prices, provider.id, model.id, _OUTPUT),
+                **{name: getattr(model.rules, name) for name in _ABILITIES},
                 "efforts": list(model.rules.efforts),
             }
 
 
+def _price(prices: PriceBook, provider: str, model: str, tokens: Tokens) -> float | None:
+    """USD for a million tokens of a short prompt or its answer, None if unknown."""
+    cost = prices.cost(provider, model, tokens, time.time())
+    return None if cost is None else round(cost.usd * 1_000_000 / _PRICED, 6)
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(Column("model", no_wrap=True), "context", "output", "images", "efforts", box=None)
+    columns = (Column(name, justify="right", no_wrap=True) for name in ("context", "output", "in $", "out $"))
+    table = Table(
+        Column("model", overflow="fold", min_width=34), *columns, "abilities", box=None, pad_edge=False
+    )
     for row in rows:
-        sizes = (f"{row[name]:,}" if row[name] else "" for name in ("context", "max_output"))
-        table.add_row(row["model"], *sizes, "yes" if row["vision"] else "", " ".join(row["efforts"]))
+        prices = (row["input_usd_per_mtok"], row["output_usd_per_mtok"])
+        table.add_row(
+            row["model"],
+            *map(_size, (row["context"], row["max_output"])),
+            *("?" if price is None else f"{price:.2f}" for price in prices),
+            " ".join(word for name, word in _SHOWN.items() if row[name]),
+        )
     return table
+
+
+def _size(tokens: int | None) -> str:
+    """A number of tokens in three digits: 1.05M, 200k."""
+    if tokens is None:
+        return "?"
+    return f"{tokens / 1_000_000:.3g}M" if tokens >= 1_000_000 else f"{tokens / 1_000:.3g}k"
