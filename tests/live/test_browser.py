@@ -14,6 +14,7 @@ import pytest_asyncio
 from smart_router.stats.database import StatsDatabase
 from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.records import RequestRecord
+from tests.api.test_access import own_address
 from tests.stats.records import LUNA, attempt, decision, many, request
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -33,6 +34,7 @@ pytestmark = [
 
 MODEL = "openai/gpt-4.1"
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200}
+KEY = "a long random string"
 EVIL = '<img src=x onerror="window.pwned=1">'
 
 CONTRAST = """() => {
@@ -68,7 +70,12 @@ async def router(
     shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Router]:
     folder = tmp_path_factory.mktemp("browser") / "router"
-    async with Router(folder, env=provider_env(shared_provider.url, "openai", "groq")) as router:
+    async with Router(
+        folder,
+        env=provider_env(shared_provider.url, "openai", "groq"),
+        config=f'[clients]\nlaptop = "{KEY}"\n',
+        listen_host="0.0.0.0",
+    ) as router:
         yield router
 
 
@@ -224,6 +231,16 @@ async def test_the_theme_is_kept(page: Page) -> None:
         assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == name
     await page.reload()
     assert await page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+async def test_from_elsewhere_the_page_shows_the_key_in_its_address(browser: Browser, router: Router) -> None:
+    page = await browser.new_page()
+    url = f"http://{own_address()}:{router.port}/router"
+    answer = await page.goto(url)
+    assert answer.status == 401
+    await page.goto(f"{url}?key={KEY.replace(' ', '+')}")
+    await expect(page.locator("#status")).to_have_text("live")
+    await page.close()
 
 
 async def test_a_page_whose_router_is_gone_says_so_and_comes_back(browser: Browser, tmp_path: Path) -> None:

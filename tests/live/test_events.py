@@ -149,7 +149,7 @@ async def test_the_page_and_its_files_have_a_strict_policy(router: Router) -> No
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
-@pytest.mark.parametrize("path", ["/router", "/router/events", "/router/page/main.js"])
+@pytest.mark.parametrize("path", ["/router", "/router/events", "/router/page/page.js"])
 @pytest.mark.parametrize(
     "headers",
     [

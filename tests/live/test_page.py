@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from smart_router.live.page import FILES, HEADERS, MODULES, live_page, report_page
+from smart_router.live.page import FILES, HEADERS, MODULES, live_page, read_part, report_page
 
 MOST_BYTES = 100_000
 WRITES_HTML = re.compile(
@@ -23,28 +23,28 @@ def test_the_page_loads_only_its_own_files() -> None:
     loaded = re.findall(r"(?:src|href)=\"([^\"]*)\"", live_page())
     assert [one for one in loaded if not one.startswith("data:")] == [
         "/router/page/page.css",
-        "/router/page/main.js",
+        "/router/page/page.js",
     ]
     assert set(re.findall(r"https?://[^\s\"'`)]+", whole)) == {"http://www.w3.org/2000/svg"}
-    assert "@import" not in whole and "url(" not in FILES["page.css"].read()
+    assert "@import" not in whole and "url(" not in read_part("page.css")
 
 
 def test_nothing_is_written_as_html() -> None:
     for name in MODULES:
-        assert not WRITES_HTML.search(FILES[name].read()), name
+        assert not WRITES_HTML.search(read_part(name)), name
 
 
 def test_nothing_stands_in_the_page_that_its_policy_would_have_to_allow() -> None:
     page, policy = live_page(), HEADERS["content-security-policy"]
     assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-    assert re.findall(r"<script[^>]*>", page) == ['<script type="module" src="/router/page/main.js">']
+    assert re.findall(r"<script[^>]*>", page) == ['<script defer src="/router/page/page.js">']
     assert not re.search(r"\son\w+=|<style|\sstyle=|javascript:", page)
 
 
 def test_each_module_imports_only_earlier_ones_that_export_the_name() -> None:
     exported: dict[str, set[str]] = {}
     for name in MODULES:
-        text = FILES[name].read()
+        text = read_part(name)
         for names, source in re.findall(r"import \{ (.*?) \} from \"\./(.*?)\";", text):
             assert set(names.split(", ")) <= exported[source], (name, source)
         assert text.count("import ") == len(re.findall(r"^import \{", text, re.MULTILINE)), name
@@ -53,9 +53,9 @@ def test_each_module_imports_only_earlier_ones_that_export_the_name() -> None:
         )
 
 
-def test_names_of_all_modules_differ_since_a_report_joins_them() -> None:
+def test_names_of_all_modules_differ_since_they_are_joined() -> None:
     top = re.compile(r"^(?:export )?(?:async )?(?:function\*?|const|let|class) ([\w$]+)", re.MULTILINE)
-    names = Counter(name for module in MODULES for name in top.findall(FILES[module].read()))
+    names = Counter(name for module in MODULES for name in top.findall(read_part(module)))
     assert [name for name, number in names.items() if number > 1] == []
 
 

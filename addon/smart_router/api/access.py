@@ -63,19 +63,15 @@ def check_client(peer: str, keys: Sequence[str], directory: Directory, now: floa
     )
 
 
-def check_origin(
-    headers: Mapping[str, str], allowed: Sequence[str], own: str | None = None, *, reads: bool = False
-) -> str | None:
+def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | None = None) -> str | None:
     """Return the web origin to allow, None if the request comes from no other origin's page.
 
-    `own` is the origin of an intercepted request's host, whose pages may ask it. `reads`: the request only
-    reads. Raises a 403 for a page that is not allowed: any page could otherwise spend the user's money.
+    `own` is the origin of an intercepted request's host, whose pages may ask it. Raises a 403 for a page that
+    is not allowed: any page could otherwise spend the user's money.
     """
     origin = headers.get("origin")
     if origin in allowed:
         return origin
-    if reads and headers.get("sec-fetch-site") == "same-origin":
-        return None  # the live page loads its modules with an Origin; a rebound name has another Host
     if origin is None:
         # images, scripts and forms send no Origin; an intercepted host's own may be loaded by any page
         if own or headers.get("sec-fetch-site") not in ("cross-site", "same-site"):

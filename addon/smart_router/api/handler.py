@@ -252,8 +252,7 @@ class RequestHandler:
                 if found
                 else None
             )
-            reads = flow.request.method in endpoints.READ
-            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own, reads=reads)
+            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
             if isinstance(target, Target) and flow.request.method == "OPTIONS" and claim.origin:
                 flow.response = preflight(target.endpoint.methods)
                 return None

@@ -1,14 +1,14 @@
 """The files of the live page, and the same page as one file that holds a report.
 
-There is no build step: the live page loads the modules as they are. In a report they stand in one script, in
-the order of `MODULES`, without their imports and exports, so their names must differ.
+There is no build step: the modules are joined when they are asked for, in the order of `MODULES` and without
+their imports and exports, so their names must differ.
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -48,40 +48,38 @@ _LOADED = re.compile(r"\s*<!-- loaded -->.*<!-- /loaded -->", re.DOTALL)
 class PageFile(NamedTuple):
     """A file that the page loads."""
 
-    name: str
     content_type: str
-
-    def read(self) -> str:
-        """Return its text."""
-        return _read(self.name)
-
-
-FILES: Mapping[str, PageFile] = {
-    "page.css": PageFile("page.css", "text/css; charset=utf-8"),
-    **{name: PageFile(name, "text/javascript; charset=utf-8") for name in MODULES},
-}
-"""What `/router/page/` serves."""
+    read: Callable[[], str]
 
 
 def live_page() -> str:
     """Return the page that follows `/router/events`."""
-    return _read("page.html")
+    return read_part("page.html")
 
 
 def report_page(snapshot: Mapping[str, Any]) -> str:
     """Return the page with this state in it, as one file that loads nothing."""
-    script, style = _script(), _read("page.css")
-    policy = f"{_POLICY}; img-src data:; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
+    program, looks = script(), style()
+    policy = f"{_POLICY}; img-src data:; script-src '{_digest(program)}'; style-src '{_digest(looks)}'"
     data = to_json(snapshot).decode().replace("<", "\\u003c")  # a name cannot end the element
-    head = f'<meta http-equiv="content-security-policy" content="{policy}"><style>{style}</style>'
+    head = f'<meta http-equiv="content-security-policy" content="{policy}"><style>{looks}</style>'
     state = f'<script type="application/json" id="state">{data}</script>'
-    page = _LOADED.sub(lambda found: head, _read("page.html"), count=1)
-    return page.replace("</body>", f'{state}<script type="module">{script}</script></body>')
+    page = _LOADED.sub(lambda found: head, read_part("page.html"), count=1)
+    return page.replace("</body>", f"{state}<script>{program}</script></body>")
 
 
-def _script() -> str:
-    """The modules as one script."""
-    return "".join(_EXPORT.sub("", _IMPORT.sub("", _read(name))) for name in MODULES)
+def script() -> str:
+    """Return the modules as one script.
+
+    It is no module: browsers load these with an Origin, by which the router takes them for another page's.
+    """
+    joined = "".join(_EXPORT.sub("", _IMPORT.sub("", read_part(name))) for name in MODULES)
+    return f'(() => {{\n"use strict";\n{joined}}})();\n'
+
+
+def style() -> str:
+    """Return the style sheet."""
+    return read_part("page.css")
 
 
 def _digest(text: str) -> str:
@@ -89,5 +87,13 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _read(name: str) -> str:
+def read_part(name: str) -> str:
+    """Return one of the files of which the page is made."""
     return files("smart_router.live").joinpath("page", name).read_text("utf-8")
+
+
+FILES: Mapping[str, PageFile] = {
+    "page.css": PageFile("text/css; charset=utf-8", style),
+    "page.js": PageFile("text/javascript; charset=utf-8", script),
+}
+"""What `/router/page/` serves."""

@@ -65,21 +65,25 @@ class Records:
             return {"records": f"the records cannot be read: {error}"}
 
     def _read(self, db: sqlite3.Connection) -> dict[str, Any]:
-        after, self._last = self._last, last_number(db)
-        found: dict[str, Any] = {"recent": recent_requests(db, MOST_RECENT, after=after)}
+        last = last_number(db)
+        if last < self._last:  # another file stands in the place of a damaged one
+            self._last, self._stale, self._next_report = 0, True, 0.0
+        found: dict[str, Any] = {"recent": recent_requests(db, MOST_RECENT, after=self._last)}
         if self._report_due():
             found["figures"] = self._report(db)
             self._total = found["figures"]["total"]
         elif self._shared is None:
-            self._total = with_later(db, self._total, self._day, after)
+            self._total = with_later(db, self._total, self._day, self._last)
+        self._last = last
         return {**found, "total": self._total}
 
     def _report(self, db: sqlite3.Connection) -> dict[str, Any]:
         began, wall = time.monotonic(), time.time()
-        self._day, self._stale = today(wall), False
-        figures = self._shared(self._day, wall) if self._shared else None
+        day = today(wall)
+        figures = self._shared(day, wall) if self._shared else None
         if figures is None:
-            figures = build_report(db, self._day, wall)
+            figures = build_report(db, day, wall)
+        self._day, self._stale = day, False
         pause = (time.monotonic() - began) * REPORT_SHARE
         least = SHARED_PAUSE if self._shared else 0.0
         self._next_report = began + max(least, min(pause, LONGEST_PAUSE))

@@ -29,10 +29,15 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// A table whose head is `headings`: [text, class] or text.
+// A table whose head is `headings`: [text, class] or text. The roles are said since narrow screens show rows as
+// grids, with which browsers forget them.
 export function table(id, caption, headings) {
-  const head = headings.map((one) => (Array.isArray(one) ? h(`th.${one[1]}`, { scope: "col" }, one[0]) : h("th", { scope: "col" }, one)));
-  return h("table", { id }, h("caption.unseen", {}, caption), h("thead", {}, h("tr", {}, head)), h("tbody"));
+  const head = headings.map((one) => {
+    const [text, kind] = Array.isArray(one) ? one : [one, null];
+    return h("th", { scope: "col", role: "columnheader", class: kind }, text);
+  });
+  const rows = h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head));
+  return h("table", { id, role: "table" }, h("caption.unseen", {}, caption), rows, h("tbody", { role: "rowgroup" }));
 }
 
 // Makes the children of `parent` those of `items`, in order: kept by key, made by `make`, brought up to date by

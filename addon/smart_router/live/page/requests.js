@@ -31,7 +31,8 @@ function models(asked, answering) {
 function cells(row, headings) {
   return headings.map((one, place) => {
     const [name, kind] = Array.isArray(one) ? one : [one, ""];
-    return h(place ? "td" : "th", { class: kind || null, scope: place ? null : "row", "data-name": name }, ...(row[place] ?? []));
+    const attributes = { class: kind || null, scope: place ? null : "row", role: place ? "cell" : "rowheader", "data-name": name };
+    return h(place ? "td" : "th", attributes, ...(row[place] ?? []));
   });
 }
 
@@ -62,7 +63,7 @@ function updateRun(line, row, now) {
 }
 
 function runningRow(row, base) {
-  return h("tr", {}, cells([
+  return h("tr", { role: "row" }, cells([
     [h("div.names", {}, ...models(row.model, row.candidate), tier(row.tier)), h("span.why", { title: row.why }, row.why)],
     [],
     [h("span.phase"), h("span.by", {}, row.profile ?? "", row.client ? ` for ${row.client}` : "", " ", flowLink(base, row.id, row.flow))],
@@ -107,7 +108,7 @@ function details(row, base) {
 
 function recentRow(row, base, now) {
   const answering = row.provider ? `${row.provider}/${row.model}` : "";
-  return h("tr", {}, cells([
+  return h("tr", { role: "row" }, cells([
     [moment(row.time, now)],
     [h("div.names", {}, ...models(row.asked, answering), tier(row.tier)), details(row, base)],
     [outcome(row)],
@@ -129,7 +130,7 @@ export function drawRecent(rows, base, address, now) {
   shownRecent = [rows, base, address, now];
   const button = parent.querySelector("button.more");
   const shown = button.dataset.open ? rows : rows.slice(0, FEW);
-  keep(parent.querySelector("tbody"), shown, (row) => row.number, (row) => recentRow(row, base, now));
+  keep(parent.querySelector("tbody"), shown, (row) => `${row.number} ${row.id}`, (row) => recentRow(row, base, now));
   button.hidden = rows.length <= FEW;
   setText(button, button.dataset.open ? "Show fewer" : `Show all ${rows.length}`);
 }
