@@ -99,11 +99,9 @@ class ClientBook:
         return Reservation(client, self.ledger, estimated, experience, time.time)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread. The counts stay open: requests that are running settle what they reserved."""
         if self._path is not None:
             self._thread.close(CLOSE_WITHIN)
-        if self.ledger is not None:
-            self.ledger.counters.close()
 
     def _look(self) -> bool:
         """Read the file if it has changed; True if it was read."""

@@ -39,9 +39,6 @@ class Directory:
             key.id: (key, one) for one in self.stored.clients.values() for key in one.keys
         }
 
-    def __bool__(self) -> bool:
-        return bool(self._configured or self._keys)
-
     def __iter__(self) -> Iterator[StoredClient]:
         return iter(self.stored.clients.values())
 
