@@ -43,7 +43,8 @@ class _Commands(click.Group):
     """Loads commands by name, and prints errors in one line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in OWN_OPTIONS):
+        completing = ctx.resilient_parsing  # of a shell, which asks for the commands
+        if not completing and (not args or (args[0].startswith("-") and args[0] not in OWN_OPTIONS)):
             args = ["start", *args]  # the router itself: `uvx smart-router`
         return super().parse_args(ctx, args)
 
