@@ -9,7 +9,10 @@ from tests.testbed.harness import ROOT
 
 PAGES = sorted(
     str(path.relative_to(ROOT))
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"))
+    for path in (
+        *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *(ROOT / "docs").rglob("*.md"),
+    )
 )
 ADDRESS = "http://127.0.0.1:8080"
 
