@@ -19,7 +19,7 @@ from tests.workers.served import Served, ended, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WORKERS = 3
+WORKERS = 2
 COMMAND = ["serve", "--workers", str(WORKERS)]
 CONFIG = '[prices."openai/gpt-5.4"]\ninput = 1.0\noutput = 10.0\n'
 COST = (11 * 1.0 + 7 * 10.0) / 1e6
@@ -43,11 +43,11 @@ async def many(served: Served, key: str, count: int) -> list[httpx.Response]:
 
 
 async def test_workers_together_grant_exactly_the_limit(served: Served, provider: Provider) -> None:
-    key = await add_client(served, "requests", "40 requests/day")
-    answers = await many(served, key, 100)
-    assert [one.status_code for one in answers].count(200) == 40 == len(provider.requests)
+    key = await add_client(served, "requests", "20 requests/day")
+    answers = await many(served, key, 50)
+    assert [one.status_code for one in answers].count(200) == 20 == len(provider.requests)
     async with served.http() as http:
-        assert await used(http, key) == [40]
+        assert await used(http, key) == [20]
 
 
 async def test_workers_together_never_exceed_the_money(served: Served, provider: Provider) -> None:
