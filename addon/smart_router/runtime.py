@@ -50,6 +50,7 @@ from smart_router.routing.sessions import session_id
 
 if TYPE_CHECKING:
     from smart_router.cluster.cluster import Cluster
+    from smart_router.cluster.recall import Conversation
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ class Runtime:
         self.services = self._services()
         self.limits = Limits()
         self.cluster = self._join(state_folder)
+        self._conversation: Conversation | None = None
+        self._share_conversations()
         if self.cluster is not None:
             self.recording.shared = self.cluster.report
             if self.cluster.settings.seal is not None:
@@ -141,6 +144,7 @@ class Runtime:
         self.clients.configure(config.clients, required=config.require_keys)
         self.recording.apply(config)
         self.services = self._services()
+        self._share_conversations()
         self.auth.reload_env(self.env, config.providers)
         self.auth.retry()
 
@@ -193,14 +197,18 @@ class Runtime:
         if client and virtual and not client.may_ask(request["model"]):
             raise client.not_allowed(request["model"])
         cheaper = self._cheaper(client, request) if client else None
-        decision = self._decide(dialect, request, keys.earlier, own, client)
         call = side_call(flow.request.headers.get("user-agent", ""), asked, request)
-        return Exchange(
+
+        def decide() -> Decision:
+            decision = self._decide(dialect, request, keys.earlier, own, client)
+            return decision.noting(alias and f"asked for as {asked}", call, cheaper)
+
+        exchange = Exchange(
             id=request_id(flow),
             started=started,
             limits=self.limits,
             request=request,
-            decision=decision.noting(alias and f"asked for as {asked}", call, cheaper),
+            decision=decide(),
             session=keys.session,
             sticky_keys=keys.sticky,
             client=name,
@@ -211,6 +219,16 @@ class Runtime:
             own=own,
             reservation=self._reserve(client, dialect, request, continued.body) if client else None,
         )
+        conversation = self._conversation
+        if conversation is not None and keys.continued and conversation.is_unknown(exchange, keys.earlier):
+            exchange.recall = partial(conversation.recall, exchange, keys.earlier, decide)
+        return exchange
+
+    def _share_conversations(self) -> None:
+        """Tell the cluster of conversations, and look up there what this machine does not know."""
+        if self.cluster is not None:
+            self.sticky.told, self.reasoning.told = self.cluster.told()
+            self._conversation = self.cluster.conversation(self.sticky, self.reasoning)
 
     def _cheaper(self, client: Client, request: ChatRequest) -> str | None:
         """Let `auto` mean `auto:eco` for a client that is to go cheaper, and say so."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from smart_router.cluster.sealing import new_key
+from smart_router.cluster.settings import KEY, URL
+from tests.end_to_end.test_conversations import HARD, TOOLS, asked, kimi, looked, turn
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.postgres import Postgres
@@ -18,6 +23,9 @@ from tests.testbed.provider import Provider
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 15.0
+LOOPS = int(os.environ.get("SMART_ROUTER_LOOPS", "5"))
+KIMI = "openrouter/moonshotai/kimi-k2-thinking"
+SECRET = new_key()
 ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
 
 
@@ -42,7 +50,7 @@ async def routers(
 
 
 def started(folder: Path, url: str, provider: Provider) -> Router:
-    env = {**provider_env(provider.url, "openai"), "SMART_ROUTER_CLUSTER_URL": url}
+    env = {**provider_env(provider.url, "openai", "openrouter"), URL: url, KEY: SECRET}
     options = {"router_max_wait": "0"}
     return Router(folder, env=env, options=options, config=f'[cluster]\nname = "{folder.name}"\n')
 
@@ -107,6 +115,31 @@ async def test_reports_and_metrics_of_each_machine_tell_of_all(
         metrics = (await http.get("/metrics")).text
     assert 'smart_router_machine_requests_total{machine="machine-2"}' in metrics
     assert 'smart_router_machine_up{machine="machine-0"} 1.0' in metrics
+
+
+async def test_tool_loops_whose_turns_go_to_other_machines_keep_model_and_reasoning(
+    routers: list[Router], provider: Provider
+) -> None:
+    provider.on(kimi, path="/openrouter", always=True)
+    provider.on(chat_answer(), always=True)
+    lost = 0
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(one.http()) for one in routers]
+        for number in range(LOOPS):
+            first, second = clients[number % 3], clients[(number + 1) % 3]
+            text = f"What is the weather of day {number}?"
+            loop = {"model": KIMI, "tools": TOOLS}
+            answer = await turn(first, asked(text), **loop)
+            id_ = answer.json()["choices"][0]["message"]["tool_calls"][0]["id"]
+            await turn(second, looked(text, id_), **loop)
+            sent = provider.requests[-1].json["messages"][1]
+            lost += not sent.get("reasoning_details")
+            await turn(first, asked(f"{HARD} {number}"), model="auto")
+            hard = provider.requests[-1].json["model"]
+            told = [*asked(f"{HARD} {number}"), {"role": "assistant", "content": "Done."}, *asked("Thanks!")]
+            await turn(second, told, model="auto")
+            lost += provider.requests[-1].json["model"] != hard
+    assert lost == 0, f"{lost} of {2 * LOOPS} turns"
 
 
 @pytest.mark.usefixtures("shared_provider")

@@ -324,9 +324,10 @@ class RequestHandler:
             return None
         claim.exchange = exchange
         self.marks.link_client(flow, exchange)
-        if exchange.reservation is None or not exchange.reservation.counts_money:
-            return None
-        return router.recording.learn_prices(exchange.decision.candidates)
+        counts_money = exchange.reservation is not None and exchange.reservation.counts_money
+        if exchange.recall is None:
+            return router.recording.learn_prices(exchange.decision.candidates) if counts_money else None
+        return _recall(router, exchange, counts_money=counts_money)
 
     def _own_login(
         self, request: http.Request, config: Config, format_: str, found: Found | None
@@ -336,6 +337,14 @@ class RequestHandler:
         if found and asked is None:
             return None
         return find_own_login(request, format_, asked, config.providers, config.own_login, self._directory)
+
+
+async def _recall(router: Runtime, exchange: Exchange, *, counts_money: bool) -> None:
+    """Look up the request's earlier turns before it goes on."""
+    assert exchange.recall is not None
+    await exchange.recall()
+    if counts_money and (learning := router.recording.learn_prices(exchange.decision.candidates)):
+        await learning
 
 
 async def _raise_later(error: Exception, seconds: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -90,19 +90,18 @@ class Services:
 class Exchange:
     """One client request. Times are monotonic seconds.
 
-    `dialect` is the client's format, `body` its decompressed request, `client` the name of its router
-    key, `own` its own login, `reservation` of its limits. `session` binds a session to a profile,
-    `sticky_keys` bind it to a model (see `SessionKeys`); `history` identifies its earlier turns.
-    `attempts` are all so far, `winner` the one with a complete answer, `proven` the one that has given
-    content. Candidates are tried in rounds: `remaining` are those left in this round, `ruled_out` those
-    excluded from all later ones;
-    `round_start` counts the failures before this round, `rounds` the back-off pauses, `paused` the
-    seconds spent waiting for other requests' probes or the end of a rate limit. `limited`: a rate limit
-    or quota excluded a candidate. `throttled`: the retry budget is used up; `hesitates`: so it is, but
-    other requests may soon prove that a candidate works; `insists`: that wait is over. `retry_of` is a
-    failed attempt to repeat with its own profile. By profile id, `refused_tokens` are the tokens that
-    providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the captured stream
-    for the client's flow. `streams`: the client asked for a stream.
+    `dialect` is the client's format, `body` its decompressed request, `client` the name of its router key,
+    `own` its own login, `reservation` of its limits, `recall` looks up earlier turns elsewhere. `session`
+    binds a session to a profile, `sticky_keys` bind it to a model (see `SessionKeys`); `history` identifies
+    its earlier turns. `attempts` are all so far, `winner` the one with a complete answer, `proven` the one
+    that has given content. Candidates are tried in rounds: `remaining` are those left in this round,
+    `ruled_out` those excluded from all later ones; `round_start` counts the failures before this round,
+    `rounds` the back-off pauses, `paused` the seconds spent waiting for other requests' probes or the end of
+    a rate limit. `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget is used
+    up; `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`: that wait
+    is over. `retry_of` is a failed attempt to repeat with its own profile. By profile id, `refused_tokens`
+    are the tokens that providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the
+    captured stream for the client's flow. `streams`: the client asked for a stream.
     """
 
     id: str
@@ -119,6 +118,7 @@ class Exchange:
     client: str | None = None
     own: OwnLogin | None = None
     reservation: Reservation | None = None
+    recall: Callable[[], Awaitable[None]] | None = None
 
     remaining: list[Candidate] = field(default_factory=list)
     step: Step | None = None

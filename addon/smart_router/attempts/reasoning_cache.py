@@ -7,7 +7,7 @@ clients send back only the fields that they know.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -56,12 +56,14 @@ class ReasoningCache:
 
     A call's id alone names nothing: some providers number the calls of each answer, and a client could guess
     another's. Its key (see `call_key`) also covers the scope and all messages before the turn, so a client
-    that has changed them, such as by compaction, gets nothing.
+    that has changed them, such as by compaction, gets nothing. `told`, if there is one, is called with what
+    is kept here; turns that have no details are then kept as such.
     """
 
     def __init__(self, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES) -> None:
         self._most_entries = most_entries
         self._most_bytes = most_bytes
+        self.told: Callable[[Sequence[str], Sequence[ReasoningDetail]], None] | None = None
         self._bytes = 0
         self._entries: OrderedDict[str, tuple[Sequence[ReasoningDetail], int]] = OrderedDict()
 
@@ -98,9 +100,12 @@ class ReasoningCache:
             details = message.get("reasoning_details")
             if texts and not details and (text := message.get("reasoning_content")):
                 details = [{"type": "reasoning.text", "text": text}]
-            if calls and details:
+            if calls and (details or self.told):
                 before = history.before_answer()
-                self.put([call_key(scope, before, call) for call in calls], details)
+                keys = [call_key(scope, before, call) for call in calls]
+                self.put(keys, details or ())
+                if self.told is not None:
+                    self.told(keys, details or ())
 
     def restore(self, request: ChatRequest, history: History, scope: Scope) -> ChatRequest:
         """The request with the details of those turns that came back without; itself if there are none."""
@@ -118,6 +123,15 @@ class ReasoningCache:
         for index, details in found.items():
             restored[index] = {**messages[index], "reasoning_details": list(details)}
         return {**request, "messages": restored}
+
+    def unknown(self, request: ChatRequest, history: History, scope: Scope) -> list[str]:
+        """The keys of turns without details of which nothing is known, not even that there are none."""
+        return [
+            key
+            for index, message in enumerate(request["messages"])
+            if _lacks_details(message)
+            and (key := call_key(scope, history.before(index), message["tool_calls"][0])) not in self._entries
+        ]
 
     def _find(self, message: Message, before: str, scope: Scope) -> Sequence[ReasoningDetail]:
         """A turn's details, by any of its calls: a client may have dropped some."""
@@ -150,7 +164,7 @@ class ReasoningCollector:
 
     def store(self, cache: ReasoningCache, history: History, scope: Scope, *, texts: bool = False) -> None:
         """The answer is complete: keep its details."""
-        if not self._has_details:
+        if not self._has_details and not (cache.told and self._deltas):
             return
         folded: Any = fold([Start("", "", 0), *self._deltas, End()])
         cache.store(folded, history, scope, texts=texts)

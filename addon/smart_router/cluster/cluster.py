@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.book import ClientBook
 from smart_router.cluster.clients import POTS, Pots, SharedClients, TellPots
@@ -16,10 +17,12 @@ from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
+from smart_router.cluster.recall import Conversation, Recall
 from smart_router.cluster.records import SendAudit, SendRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.reports import shared_report
 from smart_router.cluster.settings import KEY, ClusterSettings
+from smart_router.routing.sticky import StickyTable
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Cluster:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
         self._logins: Logins | None = None
+        self._recall = Recall(settings, self._replica)
         self._clients = SharedClients(self._replica, folder)
         shares = Pots(self._replica, settings.on_away)
         clients.share(shares.ceiling, shares.others)
@@ -64,6 +68,7 @@ class Cluster:
             auth.stored_changed = self._logins.publish
         self._replica.start()
         self._link.start()
+        self._recall.start()
 
     def flush(self, within: float) -> None:
         """Send what this machine has done so far, unless the database is away or takes longer (seconds)."""
@@ -74,6 +79,14 @@ class Cluster:
         """Write and send what is left."""
         self._replica.close()
         self._link.close()
+
+    def told(self) -> tuple[Callable[..., None], Callable[..., None]]:
+        """Return what is to be called with kept candidates, and with kept reasoning."""
+        return self._recall.tell_sticky, self._recall.tell_reasoning
+
+    def conversation(self, sticky: StickyTable, reasoning: ReasoningCache) -> Conversation:
+        """Return what looks up conversations for these tables."""
+        return Conversation(self._recall, sticky, reasoning)
 
     def report(self, since: float, until: float) -> dict[str, Any] | None:
         """Return the report about all machines, None if the database is away. Slow."""

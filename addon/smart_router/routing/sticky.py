@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -28,12 +28,14 @@ class StickyEntry:
 class StickyTable:
     """Conversations and their candidates; those idle for `ttl` seconds and the least recently used go.
 
-    Keyed by session (see `SessionKeys`) and virtual model: `auto:eco` and `auto` of one do not mix.
+    Keyed by session (see `SessionKeys`) and virtual model: `auto:eco` and `auto` of one do not mix. `told` is
+    called with what is kept here, and its time to live.
     """
 
     def __init__(self, ttl: float = 1800.0, size: int = 10_000) -> None:
         self.ttl = ttl
         self.size = size
+        self.told: Callable[[tuple[str, str], StickyEntry, float], None] | None = None
         self._kept: OrderedDict[tuple[str, str], StickyEntry] = OrderedDict()
 
     def __len__(self) -> int:
@@ -54,6 +56,8 @@ class StickyTable:
         kept = StickyEntry(candidate, decision.tier, now)
         for key in keys:
             self.put((key, decision.asked), kept)
+            if self.told is not None:
+                self.told((key, decision.asked), kept, self.ttl)
 
     def put(self, key: tuple[str, str], kept: StickyEntry) -> None:
         """Remember an entry."""

@@ -1,0 +1,258 @@
+"""Conversations that move between machines: which model answered them, and the reasoning that it must get
+back.
+
+Both are written as they arise and read only when a request shows earlier turns that this machine does not
+know. A request waits for that at most `WITHIN`; then it goes on without. Rows go to nobody: they are looked
+up by key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+from pydantic_core import from_json, to_json
+
+from smart_router.attempts.exchange import Exchange
+from smart_router.attempts.reasoning_cache import ReasoningCache, scope_of
+from smart_router.cluster.database import LOST, SharedDatabase, reason
+from smart_router.cluster.replica import Replica
+from smart_router.cluster.sealing import SealError
+from smart_router.cluster.settings import ClusterSettings
+from smart_router.dialects.hub import ReasoningDetail
+from smart_router.routing.decision import Candidate, Decision
+from smart_router.routing.sticky import StickyEntry, StickyTable
+
+logger = logging.getLogger(__name__)
+
+WITHIN = 0.05
+"""Seconds that a request waits. The machine that answered the last turn may still be writing it."""
+
+LOOK_EVERY = 0.005
+"""Seconds between looks for a row that is not there yet."""
+
+REASONING_KEPT = 6 * 3600.0
+"""Seconds for which reasoning is kept."""
+
+RETELL = 1 / 8
+"""Share of a sticky entry's time to live after which an unchanged one is written again."""
+
+MOST_TOLD = 10_000
+
+AWAY = 1.0
+"""Seconds for which nothing is asked after the database failed to answer."""
+
+TIDY_EVERY = 60.0
+
+STICKY, REASONING = "sticky", "reasoning"
+
+_PUT = """
+INSERT INTO smart_router.remembered SELECT * FROM json_populate_recordset(NULL::smart_router.remembered, %s)
+ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, deadline = excluded.deadline
+"""
+
+_GET = """
+SELECT kind, key, r.value FROM smart_router.remembered AS r
+JOIN json_populate_recordset(NULL::smart_router.remembered, %s) AS wanted USING (kind, key)
+"""
+
+_TIDY = """
+DELETE FROM smart_router.remembered WHERE (kind, key) IN (
+    SELECT kind, key FROM smart_router.remembered WHERE deadline < %s LIMIT 1000
+)
+"""
+
+
+class Name(NamedTuple):
+    """The key of a row."""
+
+    kind: str
+    key: str
+
+
+Found = dict[Name, str]
+
+
+class _Question(NamedTuple):
+    wanted: Sequence[Name]
+    answer: Future[Found]
+    until: float
+
+
+class Recall:
+    """Writes and looks up rows in a thread with a connection of its own."""
+
+    def __init__(self, settings: ClusterSettings, replica: Replica) -> None:
+        self._settings = settings
+        self._replica = replica
+        self._jobs: queue.SimpleQueue[dict[str, Any] | _Question] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="cluster-recall", daemon=True)
+        self._away_until = self._tidy_at = 0.0
+        self._told: dict[str, tuple[Candidate, float]] = {}
+
+    def start(self) -> None:
+        """Start the thread, which connects at once: the first request to ask has no time for that."""
+        self._thread.start()
+        self._jobs.put(_Question((), Future(), 0.0))
+
+    def tell_sticky(self, key: tuple[str, str], kept: StickyEntry, ttl: float) -> None:
+        """Write which candidate answered a conversation."""
+        name = "|".join(key)
+        candidate, at = self._told.get(name, (None, 0.0))
+        if candidate == kept.candidate and kept.at - at < ttl * RETELL:
+            return
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told[name] = kept.candidate, kept.at
+        value = to_json([kept.candidate.provider, kept.candidate.model, kept.tier]).decode()
+        self._put(Name(STICKY, name), value, ttl)
+
+    def tell_reasoning(self, keys: Sequence[str], details: Sequence[ReasoningDetail]) -> None:
+        """Write a turn's reasoning, sealed; an empty list says that it has none."""
+        seal = self._settings.seal
+        if seal is None:
+            return  # answers' texts are not stored in the clear
+        text = SecretStr(to_json(details).decode())
+        for key in keys:
+            self._put(Name(REASONING, key), seal.close(text, key), REASONING_KEPT)
+
+    async def find(self, wanted: Sequence[Name]) -> Found:
+        """Return the rows that are there within `WITHIN`."""
+        if self._replica.state.get("state") != "ok" or time.monotonic() < self._away_until:
+            return {}
+        question = _Question(wanted, Future(), time.monotonic() + WITHIN)
+        self._jobs.put(question)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(question.answer), WITHIN)
+        except TimeoutError:
+            return {}
+
+    def open(self, sealed: str, key: str) -> list[ReasoningDetail] | None:
+        """Return the reasoning of a row; None if it cannot be opened."""
+        try:
+            assert self._settings.seal is not None
+            details: list[ReasoningDetail] = from_json(
+                self._settings.seal.open(sealed, key).get_secret_value()
+            )
+            return details
+        except (SealError, ValueError):
+            return None
+
+    @property
+    def seals(self) -> bool:
+        """True if reasoning is shared."""
+        return self._settings.seal is not None
+
+    def _put(self, name: Name, value: str, seconds: float) -> None:
+        if time.monotonic() >= self._away_until:
+            self._jobs.put({**name._asdict(), "value": value, "deadline": self._replica.now() + seconds})
+
+    def _run(self) -> None:
+        waiting: list[_Question] = []
+        db: SharedDatabase | None = None
+        while True:
+            jobs = self._next_jobs(bool(waiting))
+            waiting += [job for job in jobs if isinstance(job, _Question)]
+            try:
+                db = db or SharedDatabase(self._settings.url)
+                self._write(db, [job for job in jobs if not isinstance(job, _Question)])
+                waiting = self._answer(db, waiting)
+            except LOST as error:
+                logger.debug("conversations are not looked up: %s", reason(error))
+                if db is not None:
+                    db.close()
+                db = None
+                self._away_until = time.monotonic() + AWAY  # in which nothing new is asked
+                for question in waiting:
+                    _give(question, {})
+                waiting = []
+
+    def _next_jobs(self, hurry: bool) -> list[dict[str, Any] | _Question]:
+        jobs = []
+        try:
+            jobs.append(self._jobs.get(timeout=LOOK_EVERY if hurry else None))
+            while True:
+                jobs.append(self._jobs.get_nowait())
+        except queue.Empty:
+            return jobs
+
+    def _write(self, db: SharedDatabase, rows: Iterable[dict[str, Any]]) -> None:
+        latest = {(row["kind"], row["key"]): row for row in rows}
+        if latest:
+            db.execute(_PUT, (to_json(list(latest.values())).decode(),))
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_EVERY
+            db.execute(_TIDY, (self._replica.now(),))
+
+    def _answer(self, db: SharedDatabase, waiting: Sequence[_Question]) -> list[_Question]:
+        """Answer what can be; return the questions that are asked again."""
+        left = []
+        for question in waiting:
+            names = to_json([name._asdict() for name in question.wanted]).decode()
+            found = {Name(kind, key): value for kind, key, value in db.execute(_GET, (names,))}
+            if not found and time.monotonic() + LOOK_EVERY < question.until:
+                left.append(question)
+            else:
+                _give(question, found)
+        return left
+
+
+def _give(question: _Question, found: Found) -> None:
+    if question.answer.set_running_or_notify_cancel():  # else the request has gone on
+        question.answer.set_result(found)
+
+
+class Conversation:
+    """Brings what is known elsewhere of one request's earlier turns into this machine's tables."""
+
+    def __init__(self, recall: Recall, sticky: StickyTable, reasoning: ReasoningCache) -> None:
+        self._recall = recall
+        self._sticky = sticky
+        self._reasoning = reasoning
+
+    def is_unknown(self, exchange: Exchange, keys: Sequence[str]) -> bool:
+        """Return whether this machine lacks something of the earlier turns; `keys` are
+        SessionKeys.earlier."""
+        return bool(self._unknown_keys(exchange, keys) or self._unknown_reasoning(exchange))
+
+    async def recall(self, exchange: Exchange, keys: Sequence[str], decide: Callable[[], Decision]) -> None:
+        """Look it up, and decide again if the conversation is on a candidate."""
+        names = self._unknown_keys(exchange, keys)
+        found = await self._recall.find(names) if names else {}
+        for key, name in zip(keys, names, strict=False):
+            if name in found:
+                provider, model, tier = from_json(found[name])
+                entry = StickyEntry(Candidate(provider, model), tier, time.monotonic())
+                self._sticky.put((key, exchange.decision.asked), entry)
+                exchange.decision = decide()
+                exchange.remaining = list(exchange.decision.candidates)
+                break
+        lacking = self._unknown_reasoning(exchange)
+        known = await self._recall.find([Name(REASONING, key) for key in lacking]) if lacking else {}
+        for name, sealed in known.items():
+            if (details := self._recall.open(sealed, name.key)) is not None:
+                self._reasoning.put([name.key], details)
+
+    def _unknown_keys(self, exchange: Exchange, keys: Sequence[str]) -> list[Name]:
+        decision = exchange.decision
+        if decision.tier is None or self._sticky.get(keys, decision.asked, time.monotonic()):
+            return []
+        return [Name(STICKY, f"{key}|{decision.asked}") for key in keys]
+
+    def _unknown_reasoning(self, exchange: Exchange) -> list[str]:
+        # clients of the other formats carry it themselves
+        if (
+            not self._recall.seals
+            or exchange.dialect.name != "openai-chat"
+            or not exchange.decision.candidates
+        ):
+            return []
+        scope = scope_of(exchange.client, exchange.decision.candidates[0])
+        return self._reasoning.unknown(exchange.request, exchange.history, scope)
