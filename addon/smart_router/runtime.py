@@ -188,14 +188,8 @@ class Runtime:
         request = dialect.read_request(continued.body, parameters)
         if dialect is RESPONSES:
             self.responses.attach(request, continued, name, flow.id.replace("-", ""))
-        fields = flow.request.headers.fields
-        keys = session_keys(request, name, session_id(fields, request))
-        asked = request["model"]
-        alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
-        request["model"] = alias or (rename(asked) if rename else asked)
-        virtual = request["model"] in self.config.routing.virtual_models
-        if client and virtual and not client.may_ask(request["model"]):
-            raise client.not_allowed(request["model"])
+        keys = session_keys(request, name, session_id(flow.request.headers.fields, request))
+        asked, alias = request["model"], self._name_model(dialect, request, rename, client)
         cheaper = self._cheaper(client, request) if client else None
         call = side_call(flow.request.headers.get("user-agent", ""), asked, request)
 
@@ -204,8 +198,8 @@ class Runtime:
             return decision.noting(alias and f"asked for as {asked}", call, cheaper)
 
         exchange = Exchange(
-            id=request_id(flow),
-            started=started,
+            request_id(flow),
+            started,
             limits=self.limits,
             request=request,
             decision=decide(),
@@ -219,10 +213,25 @@ class Runtime:
             own=own,
             reservation=self._reserve(client, dialect, request, continued.body) if client else None,
         )
-        conversation = self._conversation
-        if conversation is not None and keys.continued and conversation.is_unknown(exchange, keys.earlier):
-            exchange.recall = partial(conversation.recall, exchange, keys.earlier, decide)
+        if keys.continued and self._conversation is not None:
+            exchange.recall = self._conversation.missing(exchange, keys.earlier, decide)
         return exchange
+
+    def _name_model(
+        self,
+        dialect: ClientDialect,
+        request: ChatRequest,
+        rename: Callable[[str], str] | None,
+        client: Client | None,
+    ) -> str | None:
+        """Put the router's name for the requested model in its place; return it if it is an alias."""
+        asked = request["model"]
+        alias = self.config.aliases.find(asked) if dialect.name != UNTRANSLATED.name else None
+        request["model"] = alias or (rename(asked) if rename else asked)
+        virtual = request["model"] in self.config.routing.virtual_models
+        if client and virtual and not client.may_ask(request["model"]):
+            raise client.not_allowed(request["model"])
+        return alias
 
     def _share_conversations(self) -> None:
         """Tell the cluster of conversations, and look up there what this machine does not know."""

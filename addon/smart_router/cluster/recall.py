@@ -13,8 +13,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple
 
 from pydantic import SecretStr
@@ -217,13 +218,17 @@ class Conversation:
         self._sticky = sticky
         self._reasoning = reasoning
 
-    def is_unknown(self, exchange: Exchange, keys: Sequence[str]) -> bool:
-        """Return whether this machine lacks something of the earlier turns; `keys` are
+    def missing(
+        self, exchange: Exchange, keys: Sequence[str], decide: Callable[[], Decision]
+    ) -> Callable[[], Awaitable[None]] | None:
+        """Return what looks up the earlier turns; None if this machine knows them. `keys` are
         SessionKeys.earlier."""
-        return bool(self._unknown_keys(exchange, keys) or self._unknown_reasoning(exchange))
+        if self._unknown_keys(exchange, keys) or self._unknown_reasoning(exchange):
+            return partial(self._look_up, exchange, keys, decide)
+        return None
 
-    async def recall(self, exchange: Exchange, keys: Sequence[str], decide: Callable[[], Decision]) -> None:
-        """Look it up, and decide again if the conversation is on a candidate."""
+    async def _look_up(self, exchange: Exchange, keys: Sequence[str], decide: Callable[[], Decision]) -> None:
+        """Look them up, and decide again if the conversation is on a candidate."""
         names = self._unknown_keys(exchange, keys)
         found = await self._recall.find(names) if names else {}
         for key, name in zip(keys, names, strict=False):
