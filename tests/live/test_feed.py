@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.live.feed import KEEP_ALIVE, KEPT, MOST_RECENT, MOST_UNSENT, STUCK, Feed, Viewer
+from smart_router.live.feed import (
+    KEEP_ALIVE,
+    KEPT,
+    MOST_AT_ONCE,
+    MOST_RECENT,
+    MOST_UNSENT,
+    STUCK,
+    Feed,
+    Viewer,
+)
 from tests.live.reading import Event, Page, read_events
 
 
@@ -87,6 +96,17 @@ def test_a_slow_page_is_skipped_forward() -> None:
         assert take(viewer, number / 10, MOST_UNSENT + 1) == []
     [event] = take(viewer, 10.0)
     assert (event.name, event.data["running"][0]["at"]) == ("snapshot", str(KEPT + 1))
+
+
+def test_a_snapshot_takes_the_place_of_many_large_changes() -> None:
+    told = feed()
+    publish(told)
+    viewer = Viewer(told, 0.0)
+    take(viewer)
+    for number in range(3):
+        publish(told, recent=[{"number": number, "why": "w" * (MOST_AT_ONCE // 2)}])
+    [event] = take(viewer)
+    assert (event.name, len(event.data["recent"])) == ("snapshot", 3)
 
 
 def test_a_page_that_reads_nothing_is_dropped() -> None:

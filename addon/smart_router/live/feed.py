@@ -24,6 +24,9 @@ KEEP_ALIVE = 15.0
 MOST_UNSENT = 64 * 1024
 """Bytes that may wait for a page's connection; beyond them the page gets nothing until it has read."""
 
+MOST_AT_ONCE = 256 * 1024
+"""Bytes of changes beyond which a page gets a snapshot, which has less."""
+
 STUCK = 60.0
 """Seconds without reading after which a page is dropped. It connects anew when it is alive."""
 
@@ -136,4 +139,6 @@ class Viewer:
     def _news(self) -> bytes:
         messages = None if self._at is None else self._feed.after(self._at)
         self._at = self._feed.number
-        return self._feed.snapshot() if messages is None else b"".join(messages)
+        if messages is None or sum(map(len, messages)) > MOST_AT_ONCE:
+            return self._feed.snapshot()
+        return b"".join(messages)
