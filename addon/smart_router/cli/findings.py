@@ -15,7 +15,6 @@ from shutil import disk_usage
 from typing import NamedTuple
 
 from smart_router.addresses import LOOPBACK
-from smart_router.api.client_credentials import owners_of
 from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.cli.certs import refusals
@@ -144,6 +143,9 @@ def keys(here: Surroundings) -> Iterator[Finding]:
 
 
 def _key(provider: Provider, variable: str, value: str) -> Finding:
+    # imported late: it imports mitmproxy
+    from smart_router.api.client_credentials import owners_of
+
     key = unwrap(value)
     owners = owners_of(key)
     if not key:

@@ -13,7 +13,6 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
-from smart_router.api.endpoints import ENDPOINTS
 from smart_router.config import Config, config_path, load_config
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dry_run import (
@@ -66,10 +65,13 @@ def route_command(
     offline = _offline(load_config(config_file or config_path(os.environ), os.environ))
     if prompt is not None:
         recorded: Iterable[Recorded] = [Recorded("prompt", from_prompt(prompt))]
+    elif jsonl is not None:
+        recorded = read_jsonl(jsonl)
     else:
-        recorded = (
-            read_jsonl(jsonl) if jsonl is not None else read_flows(flows, ENDPOINTS.find_dialect)  # type: ignore[arg-type]
-        )
+        # imported late: it imports mitmproxy
+        from smart_router.api.endpoints import ENDPOINTS
+
+        recorded = read_flows(flows, ENDPOINTS.find_dialect)  # type: ignore[arg-type]
     if other_file is not None:
         _compare(recorded, offline, _offline(load_config(other_file, os.environ)), model, as_json)
     elif prompt is not None and not as_json:

@@ -19,7 +19,6 @@ import click
 from pydantic_core import to_json
 
 from smart_router.addresses import LOOPBACK
-from smart_router.api.intercept import PRESETS
 from smart_router.cli.env import find_ca
 from smart_router.cli.numbers import PORT
 from smart_router.config import config_path, load_config
@@ -169,6 +168,9 @@ def _start_arguments(proxy: int | None, settings: Sequence[str]) -> list[str]:
     arguments = [f"--set={setting}" for setting in settings]
     if proxy is None:
         return arguments
+    # imported late: it imports mitmproxy
+    from smart_router.api.intercept import PRESETS
+
     # connections to other hosts pass untouched, with their own certificates
     hosts = "|".join(
         host.partition("/")[0].replace(".", r"\.") for hosts in PRESETS.values() for host in hosts
