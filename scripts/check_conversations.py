@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -61,7 +62,7 @@ def converse_in_blocks(count: int, number: int, jobs: int) -> Findings:
     found = Findings()
     with (
         Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        ProcessPoolExecutor(jobs, initializer=os.nice, initargs=(10,)) as pool,
+        ProcessPoolExecutor(jobs, get_context("spawn"), os.nice, (10,)) as pool,
     ):
         task = progress.add_task("conversations", total=count)
         for block, size in zip(pool.map(converse, counts, numbers), counts, strict=True):

@@ -178,6 +178,15 @@ def test_turns_that_are_joined_keep_the_thinking_that_stands_where_it_did(call: 
         assert [block["type"] for block in body["messages"][1]["content"]] == kept
 
 
+@pytest.mark.parametrize("call", [CALL, FREE], ids=["bound", "free"])
+def test_a_turn_that_would_end_with_thinking_loses_it(call: CallContext) -> None:
+    """Its client has left out the text that followed."""
+    _, answered = ask(REQUEST, call)
+    message = answer([uses("1"), thought("a"), says("So.")], answered, streamed=False)
+    body, _ = ask(next_turn({**message, "content": None}), call)
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["tool_use"]
+
+
 def test_thinking_without_a_prefix_is_good_for_models_that_do_not_bind_it() -> None:
     details = [{"type": "reasoning.text", "text": "a", "signature": "s", "format": "anthropic-claude-v1"}]
     message = {"role": "assistant", "content": "Hm.", "reasoning_details": details}

@@ -36,7 +36,7 @@ class Findings:
         self.sent[provider] += 1
         if outcome.refusal:
             rule, message, *_ = outcome.refusal
-            self._count(provider, Finding(rule, 1, outcome.candidate, message, outcome.sent))
+            self.count(provider, Finding(rule, 1, outcome.candidate, message, outcome.sent))
         elif outcome.ours:
             self.ours[provider, outcome.ours.message] += 1
         elif outcome.message and (names := foreign_names(conversation, outcome.message)):
@@ -50,9 +50,10 @@ class Findings:
         for provider, names in other.names.items():
             self.names[provider] += names
         for (provider, _), finding in other._refused.items():
-            self._count(provider, finding)
+            self.count(provider, finding)
 
-    def _count(self, provider: str, new: Finding) -> None:
+    def count(self, provider: str, new: Finding) -> None:
+        """Count a refusal of a provider."""
         old = self._refused.get((provider, new.rule))
         if old is not None:
             kept = min(old, new, key=lambda one: len(one.request))

@@ -172,7 +172,10 @@ def _add_turn(hasher: Any, turn: Mapping[str, Any]) -> None:
 
 
 def _keeps_order(blocks: Sequence[Block]) -> bool:
-    """True if no thought has another number of blocks before it than in its answer."""
+    """True if no thought has another number of blocks before it than in its answer, and none is the last
+    block, which is refused: its client has left out what followed."""
+    if blocks and blocks[-1]["type"] in THINKING_BLOCKS:
+        return False
     return all(block.get(_INDEX, number) == number for number, block in enumerate(blocks))
 
 
