@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from functools import partial
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
@@ -15,7 +16,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
 from smart_router.api.cors import cors
-from smart_router.api.error_answers import INTERNAL
+from smart_router.api.error_answers import refuse
 from smart_router.api.handler import RequestHandler, Rules
 from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
@@ -23,6 +24,7 @@ from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
 from smart_router.attempts.token_refresh import next_step
 from smart_router.defaults import change_defaults
+from smart_router.errors import INTERNAL
 from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
 from smart_router.memory import relieve_collector
@@ -69,6 +71,7 @@ class SmartRouter:
     def __init__(self) -> None:
         self.gate = Gate()
         self.claims = Claims(0)
+        self.claims.fail = partial(refuse, error=INTERNAL)
         self.attempts = self.claims.attempts
         self._life = Lifecycle()
         self.serving = RequestHandler(self.claims, flow_marks)
@@ -163,6 +166,7 @@ class SmartRouter:
     async def client_disconnected(self, client: connection.Client) -> None:
         """Close the connections of attempts that this ends."""
         self._silent.heard(client)
+        self.claims.unrouted.discard(client.id)
         self.serving.proxy_keys.closed(client.peername, client.sockname)
         await let_connections_close(client.id)
 
@@ -173,7 +177,11 @@ class SmartRouter:
         if data.data_client():
             self._silent.heard(data.context.client)
         handler = handler_of(data.context.client)
-        install_routing(data.layer, self.claims, handler)
+        try:
+            install_routing(data.layer, self.claims, handler)
+        except Exception:
+            logger.exception("smart-router: a connection cannot be routed")
+            self.claims.unrouted.add(data.context.client.id)
         if handler:
             raise_connection_limit(handler)
 
@@ -213,10 +221,13 @@ class SmartRouter:
         """Claim the router's requests; stream large bodies of all others."""
         if flow.id in self.attempts:
             return
-        if self.serving.should_claim(flow):
+        if flow.client_conn.id in self.claims.unrouted:
+            self.claims.add(flow).refusal = INTERNAL
+        elif self.serving.should_claim(flow):
             self.claims.add(flow).refusal = self.serving.early_refusal(flow)
-        elif _may_be_large(flow.request.headers):
-            flow.request.stream = True
+        else:
+            self.claims.let_pass(flow)
+            flow.request.stream = flow.request.stream or _may_be_large(flow.request.headers)
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Answer a claimed request locally or through attempts."""

@@ -112,6 +112,16 @@ ApiError = ClientError | UpstreamError
 """An error that a client is told."""
 
 
+INTERNAL = ClientError(
+    500,
+    "the router failed on this request; its log says why",
+    type="server_error",
+    code="router_error",
+    headers={"x-should-retry": "false"},
+)
+"""The answer to a request on which the router itself failed."""
+
+
 def body_too_slow() -> ClientError:
     """Return the 408 for a body that does not arrive."""
     message = "the request body did not arrive in time (option router_body_timeout)"

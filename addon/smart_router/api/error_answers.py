@@ -13,15 +13,6 @@ from smart_router.runtime import request_id
 
 logger = logging.getLogger(__name__)
 
-INTERNAL = ClientError(
-    500,
-    "the router failed on this request; its log says why",
-    type="server_error",
-    code="router_error",
-    headers={"x-should-retry": "false"},
-)
-"""The answer to a request on which the router itself failed."""
-
 
 def refuse(flow: http.HTTPFlow, error: ClientError) -> None:
     """Answer a flow with an error."""

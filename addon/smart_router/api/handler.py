@@ -33,7 +33,7 @@ from smart_router.api.content_encoding import decode_body, too_large
 from smart_router.api.cors import preflight
 from smart_router.api.count_tokens import estimated_count
 from smart_router.api.endpoints import ENDPOINTS, Target
-from smart_router.api.error_answers import INTERNAL, refuse
+from smart_router.api.error_answers import refuse
 from smart_router.api.guess_delays import Guesses
 from smart_router.api.intercept import Found, Interception, provider_at
 from smart_router.api.local_answers import Given, LocalRequest
@@ -46,7 +46,7 @@ from smart_router.client_keys.directory import Directory
 from smart_router.config import Config
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.native import NATIVE_HEADERS
-from smart_router.errors import ClientError
+from smart_router.errors import INTERNAL, ClientError
 from smart_router.live.watcher import Watcher
 from smart_router.providers.registry import PROVIDERS
 from smart_router.proxy.claims import Claim, Claims
@@ -198,6 +198,7 @@ class RequestHandler:
             return False
         withhold_router_keys(flow.request, self._directory)
         self.claims.drop(flow)
+        self.claims.let_pass(flow)
         flow.comment = f"passed on to {flow.request.pretty_host}: {error.message}"
         logger.info("%s passed on to %s: %s", request_id(flow), flow.request.pretty_host, error.message)
         return True
@@ -243,7 +244,7 @@ class RequestHandler:
         if router is None:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         if replay_credential.is_attempt(flow):
-            return _attach_credential(router, flow, claim)
+            return self._attach_credential(router, flow, claim)
         found = self._intercepted(flow)
         target = found.target if found else ENDPOINTS.resolve(flow.request.path)
         if not flow.is_replay:
@@ -275,6 +276,10 @@ class RequestHandler:
         if claim.too_large:
             raise too_large(self.claims.max_body)
         return self._answer(flow, claim, router, target, found)
+
+    async def _attach_credential(self, router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:
+        claim.credential = await replay_credential.lend(router, flow)
+        self.claims.let_pass(flow)
 
     def _answer(
         self, flow: http.HTTPFlow, claim: Claim, router: Runtime, target: Target, found: Found | None
@@ -360,10 +365,6 @@ def _is_public(flow: http.HTTPFlow, target: object) -> bool:
     """Return whether this is a remote health check without a key, which may see the status only."""
     public = isinstance(target, Target) and target.endpoint.public
     return public and not is_loopback(_address(flow)) and not _shows_key(flow.request)
-
-
-async def _attach_credential(router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:
-    claim.credential = await replay_credential.lend(router, flow)
 
 
 async def _give_later(flow: http.HTTPFlow, claim: Claim, answer: Awaitable[Given]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -51,7 +51,9 @@ class Claims:
     """Claims by flow id, from the request's head until the answer's end. `max_body` is in bytes.
 
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
-    `hosts` are the names that the router goes by besides loopback's, in lower case.
+    `hosts` are the names that the router goes by besides loopback's, in lower case. `fail` answers a flow for
+    which the hooks have decided nothing, so that it goes nowhere; `unrouted` are the ids of client
+    connections whose layers cannot run attempts.
     """
 
     def __init__(self, max_body: int) -> None:
@@ -60,6 +62,9 @@ class Claims:
         self.uploads = UploadBudget()
         self.attempts: dict[str, Attempt] = {}
         self.hosts: frozenset[str] = frozenset()
+        self.fail: Callable[[http.HTTPFlow], None] | None = None
+        self.unrouted: set[str] = set()
+        self._passing: set[str] = set()
         self._strange_hosts: WeakKeyDictionary[http.Request, str] = WeakKeyDictionary()
         self._handshakes: WeakKeyDictionary[http.Request, http.Headers] = WeakKeyDictionary()
         self._claims: dict[str, Claim] = {}
@@ -81,7 +86,16 @@ class Claims:
 
     def drop(self, flow: http.HTTPFlow) -> Claim | None:
         """Remove and return the claim of a flow that has ended."""
+        self._passing.discard(flow.id)
         return self._claims.pop(flow.id, None)
+
+    def let_pass(self, flow: http.HTTPFlow) -> None:
+        """Note that the flow may go to its own host."""
+        self._passing.add(flow.id)
+
+    def passes(self, flow: http.HTTPFlow) -> bool:
+        """Return whether the flow may go to its own host: nothing does that the hooks have not let pass."""
+        return flow.id in self._passing or self.fail is None
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange | None:
         """Return the exchange that runs the flow's attempts, None if it has none."""

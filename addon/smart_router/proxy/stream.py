@@ -37,7 +37,7 @@ from smart_router.attempts.exchange import Exchange, Exhausted, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
-from smart_router.errors import ClientError, UpstreamError
+from smart_router.errors import INTERNAL, ClientError, UpstreamError
 from smart_router.proxy.event_stream import EventAnswer
 from smart_router.proxy.messages import (
     AttemptEvent,
@@ -85,10 +85,15 @@ class RoutedStream(SocketStream):
         exchange = self.claims.exchange(self.flow)
         if exchange is None:
             claim = self.claims.get(self.flow)
-            if claim is None or claim.events is None:
+            if claim is not None and claim.events is not None:
+                self.timed = True
+                yield from EventAnswer(self, claim.events).begin()
+                return False
+            if self.claims.passes(self.flow):
                 return (yield from super().make_server_connection())
-            self.timed = True
-            yield from EventAnswer(self, claim.events).begin()
+            assert self.claims.fail is not None
+            self.claims.fail(self.flow)
+            yield from self._respond()
             return False
         self.routed = self.timed = True
         self.exchange = exchange
@@ -112,6 +117,7 @@ class RoutedStream(SocketStream):
 
     def _next_step(self) -> Commands:
         self.wait_until = None
+        self.exchange.step = None
         yield NextAttemptHook(self.exchange)
         if (yield from self._stopped()):
             return
@@ -123,8 +129,8 @@ class RoutedStream(SocketStream):
         elif isinstance(step, Wait):
             self.wait_until = time.monotonic() + step.seconds
             yield SetTimer(self._deadline())
-        elif isinstance(step, Exhausted):
-            yield from self._give_up(step.error)
+        else:
+            yield from self._give_up(step.error if isinstance(step, Exhausted) else INTERNAL)
 
     def _attempt_context(self, attempt: Attempt) -> Context:
         """Return a context for the attempt's stream: in the same layer, with the provider as the server."""
