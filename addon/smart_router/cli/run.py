@@ -21,10 +21,8 @@ from pydantic_core import to_json
 from smart_router.addresses import LOOPBACK
 from smart_router.cli.env import find_ca
 from smart_router.cli.numbers import PORT
-from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.formatting import count, dollars, share
-from smart_router.stats.tables import compared_with
 from smart_router.tools.launch import (
     ANY_KEY,
     ANY_TOOL,
@@ -116,7 +114,7 @@ def run(
       smart-router run --via proxy ./fixed-tool    # asks api.openai.com itself
     """
     program = _find(command[0])
-    own_logins = frozenset(load_config(config_path(os.environ), os.environ).own_login)
+    own_logins = _own_logins()
     tool = TOOLS.get(name or tool_of(command[0]) or "", ANY_TOOL)
     with ExitStack() as stack:
         passing = stack.enter_context(_passing_signals())
@@ -131,6 +129,13 @@ def run(
         if not quiet:
             _summarize(place, began, as_json)
     sys.exit(code)
+
+
+def _own_logins() -> frozenset[str]:
+    """The providers for which the config lets a tool's own login serve. Raises ConfigError."""
+    from smart_router.config import config_path, load_config  # slow to import
+
+    return frozenset(load_config(config_path(os.environ), os.environ).own_login)
 
 
 def _find(name: str) -> str:
@@ -265,6 +270,8 @@ def _summarize(place: _Place, began: datetime, as_json: bool) -> None:
 
 def summary_lines(report: Mapping[str, Any], *, shared: bool) -> Iterator[str]:
     """Yield a run's summary in lines. `shared`: other clients of the router are in the figures."""
+    from smart_router.stats.tables import compared_with  # rich is slow to import
+
     total, models = report["total"], report["by"]["model"]
     whose = "the router's requests meanwhile" if shared else "this run's requests"
     failed = f", {count(total['errors'])} failed" if total["errors"] else ""
