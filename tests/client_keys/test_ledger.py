@@ -216,3 +216,28 @@ def test_unusable_file_means_counts_of_this_process(
     counters.add(Use(key(1), 60, 5))
     assert counters.used(key(1), 60) == 5
     assert "kept in this process alone" in caplog.text
+
+
+HOLDER = """
+import fcntl, os, sys
+fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_stopped_process_that_holds_the_counts_stops_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("smart_router.client_keys.counters.STUCK_AFTER", 0.05)
+    ledger = Ledger(Counters(tmp_path))
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / FILE_NAME)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline()
+        for _ in range(3):
+            assert ledger.reserve(ledger.open([MINUTE], 600.0), [ONE]) is None
+        assert Counters(tmp_path).used(MINUTE.key, 600) == 3
+        holder.communicate()
+    assert caplog.text.count("a stopped process holds the counts") == 2  # one for each of this test's
+    assert ledger.reserve(ledger.open([MINUTE], 600.0), [ONE]) is None
+    assert used(ledger.counters, MINUTE, 600.0) == 4

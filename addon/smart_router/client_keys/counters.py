@@ -12,6 +12,7 @@ import logging
 import mmap
 import os
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,12 @@ except ImportError:  # on Windows, where `serve` with its workers does not exist
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "clients.counters"
+
+STUCK_AFTER = 1.0
+"""Seconds after which a process that holds the lock counts as stopped; it is held for microseconds."""
+
+_LOOK = 0.0001
+"""Seconds between two tries to get the lock."""
 
 KEPT = 4
 """Windows that are kept of each count. A clock that jumps back finds in them what was used before."""
@@ -67,6 +74,7 @@ class Counters:
         self._file: int | None = None
         self._slots: dict[bytes, int] = {}
         self._within = threading.Lock()
+        self._stuck = False
         self._map = mmap.mmap(-1, self._size)
         if folder is not None:
             try:
@@ -88,14 +96,12 @@ class Counters:
     def locked(self) -> Iterator[None]:
         """Hold all counts for a moment: no other process or thread changes them meanwhile."""
         with self._within:
-            if self._file is None or fcntl is None:
-                yield
-                return
-            fcntl.lockf(self._file, fcntl.LOCK_EX)  # ends with the process that holds it
+            held = self._file is not None and self._lock(self._file)
             try:
                 yield
             finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+                if held and fcntl is not None:
+                    fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def used(self, key: bytes, start: int) -> int:
         """Return the amount that is counted in a window. Call it and `add` under `locked`."""
@@ -130,19 +136,43 @@ class Counters:
             with suppress(OSError):
                 os.fsync(self._file)
 
+    def _lock(self, file: int) -> bool:
+        """Lock the file, which ends with the process that holds it.
+
+        Returns False where there are no locks, and if a process does not let go of it: that one was stopped,
+        and nobody waits for it again.
+        """
+        if fcntl is None:
+            return False
+        until = time.monotonic() + (0.0 if self._stuck else STUCK_AFTER)
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() < until:
+                    time.sleep(_LOOK)
+                    continue
+                if not self._stuck:
+                    logger.warning(
+                        "a stopped process holds the counts of clients' limits: going on without it"
+                    )
+                self._stuck = True
+                return False
+            self._stuck = False
+            return True
+
     def _open(self, path: Path) -> None:
         make_private(path)
         file = os.open(path, os.O_RDWR)
         try:
-            if fcntl is not None:
-                fcntl.lockf(file, fcntl.LOCK_EX)
+            held = self._lock(file)
             if int.from_bytes(os.read(file, 8), "little") not in (0, _MARK):
                 raise OSError(f"{path} is not a file of counts, or of another version")
             if (missing := self._size - os.fstat(file).st_size) > 0:
                 os.lseek(file, 0, os.SEEK_END)
                 os.write(file, bytes(missing))  # a full disk is noticed here, not at an access to memory
             self._map = mmap.mmap(file, self._size)
-            if fcntl is not None:
+            if held and fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_UN)
         except BaseException:
             os.close(file)
