@@ -96,7 +96,14 @@ class Runtime:
         try:
             from smart_router.cluster.cluster import Cluster  # psycopg: only machines of a cluster need it
 
-            return Cluster(self.config.cluster, state_folder, self.auth, self.clients, self._describe)
+            return Cluster(
+                self.config.cluster,
+                state_folder,
+                self.auth,
+                self.clients,
+                self._describe,
+                lambda: self.recording.writer.retention.keep,
+            )
         except ImportError:
             why = "needs the database's client: pip install 'smart-router[cluster]'"
             raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +14,12 @@ from pydantic import SecretStr
 from smart_router.cluster import records as module
 from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.machines import machines, register
-from smart_router.cluster.records import SendAudit, SendRecords, broken_chains
+from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords, broken_chains
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
 from smart_router.stats.report import build_report
-from tests.stats.records import attempt, request
+from tests.stats.records import NOON, attempt, request
 
 ROUNDS = 3
 
@@ -119,6 +120,18 @@ def test_a_report_about_all_machines_has_the_figures_of_each(
 
 def test_there_is_no_report_while_the_database_is_away() -> None:
     assert shared_report(SecretStr("postgresql://router@127.0.0.1:1/none"), 0.0, 1e10) is None
+
+
+def test_what_is_older_than_the_retention_is_deleted(desk: MakeRecords, db: SharedDatabase) -> None:
+    one = desk("one")
+    one.write("a", "b")
+    one.send()
+    assert TidyRecords(lambda: time.time() - NOON + 60)(db, one.file) is False
+    assert ids(db) == ["a", "b"]
+    TidyRecords(lambda: time.time() - NOON - 60)(db, one.file)
+    assert ids(db) == []
+    for table in ("decisions", "attempts", "audit"):
+        assert db.value(f"SELECT count(*) FROM smart_router.{table}") == 0  # noqa: S608
 
 
 def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: SharedDatabase) -> None:

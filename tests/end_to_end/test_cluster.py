@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from smart_router.cluster.sealing import new_key
 from smart_router.cluster.settings import KEY, URL
+from tests.cluster.test_link import AWAYS
 from tests.end_to_end.test_conversations import HARD, TOOLS, asked, kimi, looked, turn
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
@@ -140,6 +141,44 @@ async def test_tool_loops_whose_turns_go_to_other_machines_keep_model_and_reason
             await turn(second, told, model="auto")
             lost += provider.requests[-1].json["model"] != hard
     assert lost == 0, f"{lost} of {2 * LOOPS} turns"
+
+
+@pytest.mark.parametrize("how", AWAYS)
+async def test_no_request_fails_while_the_database_is_away_and_no_record_is_lost(
+    routers: list[Router], postgres: Postgres, provider: Provider, how: str
+) -> None:
+    provider.on(chat_answer(), always=True)
+    leave, come_back = AWAYS[how]
+    for one in routers:
+        await until(one, lambda health: health["cluster"] == "ok")
+        await stats(one)  # which sends its records
+    before = (await stats(routers[0]))["total"]["requests"]
+    lines = [(one.log.count("is away"), one.log.count("is back")) for one in routers]
+    answers: list[int] = []
+
+    async def load(one: Router) -> None:
+        while not healed.is_set():
+            answers.append(await ask(one))
+
+    healed = asyncio.Event()
+    loads = [asyncio.create_task(load(one)) for one in routers]
+    await asyncio.to_thread(leave, postgres)
+    try:
+        for one in routers:
+            await until(one, lambda health: health["cluster"].startswith("away since"))
+    finally:
+        await asyncio.to_thread(come_back, postgres)
+    for one in routers:
+        await until(one, lambda health: health["cluster"] == "ok")
+    healed.set()
+    await asyncio.gather(*loads)
+    assert set(answers) == {200}
+    for one in routers:
+        await stats(one)
+    report = await stats(routers[0])
+    assert report["machines"] and report["total"]["requests"] == before + len(answers)
+    counted = [(one.log.count("is away"), one.log.count("is back")) for one in routers]
+    assert counted == [(away + 1, back + 1) for away, back in lines]
 
 
 @pytest.mark.usefixtures("shared_provider")

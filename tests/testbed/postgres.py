@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 START_LIMIT = "30"
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+_FAST = ("fsync=off", "full_page_writes=off", "max_connections=200")
 
 
 def programs() -> Path:

@@ -18,11 +18,12 @@ from smart_router.cluster.link import Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.recall import Conversation, Recall
-from smart_router.cluster.records import SendAudit, SendRecords
+from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.reports import shared_report
 from smart_router.cluster.settings import KEY, ClusterSettings
 from smart_router.routing.sticky import StickyTable
+from smart_router.stats.writer import Retention
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ SENT_WITHIN = 2.0
 
 
 class Cluster:
-    """Shares the state of one process. `describe` returns what the other machines may know about this one.
+    """Shares the state of one process. `describe` returns what the other machines may know about this one,
+    `keep` for how many seconds records are kept.
 
     Nothing that a request calls waits for the database: it reads memory and leaves notes for the threads.
     """
@@ -43,6 +45,7 @@ class Cluster:
         auth: AuthStore,
         clients: ClientBook,
         describe: Callable[[], Mapping[str, Any]],
+        keep: Callable[[], float] = lambda: Retention().keep,
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
@@ -57,7 +60,7 @@ class Cluster:
             settings,
             folder,
             self._replica.wake,
-            [Presence(describe), SendRecords(folder), SendAudit(folder), pots],
+            [Presence(describe), SendRecords(folder), SendAudit(folder), pots, TidyRecords(keep)],
             last=pots.give_back,
         )
         Cooldowns(self._replica, auth)

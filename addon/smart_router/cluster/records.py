@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +130,8 @@ class SendAudit:
                 text = _clean(to_json(entry).decode())
                 hash_ = chained(hash_, text)
                 number, place = number + 1, entry["id"]
-                rows.append({"machine": machine, "number": number, "entry": text, "hash": hash_})
+                at = datetime.fromisoformat(entry["time"]).timestamp()
+                rows.append({"machine": machine, "number": number, "time": at, "entry": text, "hash": hash_})
                 if len(rows) == MOST_REQUESTS:
                     break
         if not rows:
@@ -137,6 +140,40 @@ class SendAudit:
             db.execute(_INSERT.format(table="audit"), (_json(rows),))
         file.note(audit=str(place), audit_hash=hash_, audit_number=str(number))
         return len(rows) == MOST_REQUESTS
+
+
+class TidyRecords:
+    """A duty: deletes what is older than `keep` (seconds), a little at a time, and pots of windows that
+    ended."""
+
+    every = 60.0
+
+    def __init__(self, keep: Callable[[], float]) -> None:
+        self._keep = keep
+
+    def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
+        """Delete the oldest rows that are too old; True if there may be more."""
+        before = time.time() - self._keep()
+        with db.transaction():
+            old = [id_ for (id_,) in db.execute(_OLD, (before, MOST_REQUESTS))]
+            for table, key in (("requests", "id"), ("decisions", "request"), ("attempts", "request")):
+                db.execute(f"DELETE FROM smart_router.{table} WHERE {key} = ANY(%s)", (old,))  # noqa: S608
+            db.execute("DELETE FROM smart_router.losses WHERE time < %s", (before,))
+            db.execute("DELETE FROM smart_router.pots WHERE ends < %s", (time.time() - _POTS_KEPT,))
+            db.execute(_OLD_AUDIT, (before, MOST_REQUESTS))
+        return len(old) == MOST_REQUESTS
+
+
+_POTS_KEPT = 86_400.0
+"""Seconds for which an ended window's pot is kept."""
+
+_OLD = "SELECT id FROM smart_router.requests WHERE time < %s ORDER BY time LIMIT %s"
+
+_OLD_AUDIT = """
+DELETE FROM smart_router.audit WHERE (machine, number) IN (
+    SELECT machine, number FROM smart_router.audit WHERE time < %s ORDER BY time LIMIT %s
+)
+"""
 
 
 def chained(before: str, entry: str) -> str:

@@ -59,9 +59,10 @@ CREATE TABLE smart_router.losses (
     why text NOT NULL, PRIMARY KEY (machine, number)
 );
 CREATE TABLE smart_router.audit (
-    machine text NOT NULL, number bigint NOT NULL, entry text NOT NULL, hash text NOT NULL,
-    PRIMARY KEY (machine, number)
+    machine text NOT NULL, number bigint NOT NULL, time double precision NOT NULL, entry text NOT NULL,
+    hash text NOT NULL, PRIMARY KEY (machine, number)
 );
+CREATE INDEX audit_by_time ON smart_router.audit (time);
 CREATE TABLE smart_router.pots (
     pot text NOT NULL, start bigint NOT NULL, machine text NOT NULL, used bigint NOT NULL,
     taken bigint NOT NULL, ends double precision NOT NULL, PRIMARY KEY (pot, start, machine)
