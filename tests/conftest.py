@@ -36,6 +36,17 @@ settings.load_profile("shared machine")
 gc.disable()
 
 
+SLOW = ("workers", "cli", "ui", "live", "scripts", "proxy", "end_to_end")
+"""Folders of `tests/` whose modules take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with long modules: one that begins last keeps a single process busy while the others are done."""
+    order = {folder: place for place, folder in enumerate(SLOW)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: order.get(item.path.relative_to(tests).parts[0], len(SLOW)))
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
