@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import math
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ from scripts.gateway_soak.soak import Outcome, Setting, soak
 from scripts.gateway_soak.stage import FlakyProcess
 from scripts.gateway_soak.storm import PHASES, Storm, storm
 from scripts.gateway_soak.verdicts import broken_bounds
-from tests.testbed.harness import RouterError
+from tests.testbed.harness import ROOT, RouterError
 
 _STORM_CLIENTS, _STORM_EACH = 200, 10
+_FULL_REQUESTS = 20_000
 
 
 def _progress() -> Progress:
@@ -73,6 +75,13 @@ def run_storm(setting: Setting) -> list[Storm]:
         return asyncio.run(storming)
 
 
+def _run_table() -> int:
+    """Run the tables of ways to fail in full; return pytest's exit code."""
+    marks = ["-m", "slow or not slow"]
+    command = [sys.executable, "-m", "pytest", "-q", *marks, "tests/faults"]
+    return subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode
+
+
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
@@ -106,6 +115,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--keys", type=_count, default=preset.keys, help="for each provider, default %(default)s"
     )
     parser.add_argument("--seconds", type=float, default=math.inf, help="end each part after so long")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"first all tests of tests/faults, the long ones too, then {_FULL_REQUESTS:,} requests",
+    )
     parser.add_argument("--storm", action="store_true", help="dead providers, and their return, instead")
     parser.add_argument(
         "--checkout", type=Path, help="soak the router of another checkout of this repository"
@@ -117,6 +131,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0; 1 if a bound is broken or, after one message, if the soak cannot be run."""
     args = parse(argv)
+    if args.full:
+        args.requests = max(args.requests, _FULL_REQUESTS)
+        if failed := _run_table():
+            return failed
     checkout = args.checkout.resolve() if args.checkout else None
     setting = Setting(
         args.requests, args.clients, args.fault_rate, args.seed, args.keys, args.seconds, checkout

@@ -154,6 +154,7 @@ def test_help_lists_the_bounds() -> None:
     command = [sys.executable, "scripts/soak.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert "no auto request fails before content" in " ".join(done.stdout.split())
+    assert "--full" in done.stdout
 
 
 @pytest.mark.parametrize("args", [["--fault-rate", "2"], ["--requests", "0"], ["--seed", "x"]])
