@@ -97,6 +97,7 @@ class Lifecycle:
                     self.runtime.reload()
                     self.runtime.refresher.refresh_due()
                     self.runtime.troubles.look(time.monotonic())
+                    self.runtime.recording.writer.revive()
                     self.runtime.lessons.look(time.monotonic())
                 await asyncio.to_thread(return_freed_memory)
             except Exception:  # the next edit must still be noticed

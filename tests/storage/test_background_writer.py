@@ -22,14 +22,14 @@ MESSAGES = Messages("the file cannot be used", "work waits", "the file can be us
 class Work:
     """Does as `outcomes` say, then writes what waits; reports each batch."""
 
-    outcomes: list[Exception | bool] = field(default_factory=list)
-    batches: SimpleQueue[Exception | bool] = field(default_factory=SimpleQueue)
+    outcomes: list[BaseException | bool] = field(default_factory=list)
+    batches: SimpleQueue[BaseException | bool] = field(default_factory=SimpleQueue)
     finished: SimpleQueue[bool] = field(default_factory=SimpleQueue)
 
     def write(self) -> bool:
         outcome = self.outcomes.pop(0) if self.outcomes else False
         self.batches.put(outcome)
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
@@ -148,3 +148,17 @@ def test_closing_does_not_wait_for_a_disk_that_hangs() -> None:
     writer.close(0.0)
     free.set()
     writer.close(SOON)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_is_started_again(start: Open, caplog: pytest.LogCaptureFixture) -> None:
+    dies = SystemExit("no error of a file, which the thread survives")
+    work = Work([dies, True])
+    writer = start(work, Rhythm(idle=FOREVER, retry=FOREVER))
+    writer.wake()
+    assert work.batches.get(timeout=SOON) is dies
+    writer._thread.join(SOON)
+    writer.revive()
+    assert work.batches.get(timeout=SOON) is True
+    writer.revive()
+    assert caplog.text.count("the thread test has died and is started again") == 1

@@ -71,6 +71,7 @@ class RecordWriter:
             "records can be written again",
         )
         self._thread = BackgroundWriter("stats", self._write_batch, self._finish, RHYTHM, messages)
+        self.revive = self._thread.revive
         self._thread.start()
 
     def record(self, item: Item) -> None:

@@ -62,11 +62,23 @@ class BackgroundWriter:
         self._hurry = threading.Event()
         self._stopping = False
         self._warned = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._name = name
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Start the thread. The first batch follows the first wake-up or `idle` seconds."""
         self._thread.start()
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name=self._name, daemon=True)
+
+    def revive(self) -> None:
+        """Start the thread again if it has died, which no error of `write` makes it do. Call now and then."""
+        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping:
+            logger.error("the thread %s has died and is started again", self._name)
+            self._thread = self._new_thread()
+            self._thread.start()
+            self._wake.set()
 
     def wake(self) -> None:
         """Report that there is something to write. Cheap: called for each request."""
