@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from smart_router.cli.cluster import cluster
+from smart_router.cli.main import main
 from smart_router.cluster.schema import MIGRATIONS
 from smart_router.cluster.sealing import Seal
 from smart_router.cluster.settings import KEY, URL
@@ -82,3 +84,15 @@ def test_what_is_wrong_is_said_in_one_line(
     result = CliRunner().invoke(main, ["cluster", command])
     assert result.exit_code == code, result.output
     assert says in result.output and "canary" not in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", [["cluster", "status"], ["stats"], ["audit", "verify"]])
+def test_without_the_databases_client_commands_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv(URL, "postgresql://127.0.0.1:1/x")
+    monkeypatch.delitem(sys.modules, "smart_router.cluster.database", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "pip install 'smart-router[cluster]'" in result.output

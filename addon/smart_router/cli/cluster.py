@@ -131,13 +131,9 @@ def connected() -> Iterator[tuple[ClusterSettings, SharedDatabase]]:
     settings = load_config(config_path(os.environ), os.environ).cluster
     if settings is None:
         raise click.UsageError(f"no cluster is configured: set [cluster] url in the config, or {URL}")
-    try:
-        from smart_router.cluster.database import LOST, SharedDatabase, reason
-        from smart_router.cluster.schema import SchemaError
-    except ImportError:
-        raise click.ClickException(
-            "install the database's client: pip install 'smart-router[cluster]'"
-        ) from None
+    from smart_router.cluster.database import LOST, SharedDatabase, reason
+    from smart_router.cluster.schema import SchemaError
+
     try:
         with SharedDatabase(settings.url, within=COMMAND_WITHIN) as db:
             yield settings, db

@@ -39,6 +39,9 @@ OWN_OPTIONS = ("-h", "--help", "--version")
 """Options of the command itself; others are those of `start`."""
 
 
+NO_CLIENT = "install the database's client: pip install 'smart-router[cluster]'"
+
+
 class _Commands(click.Group):
     """Loads commands by name, and prints errors in one line."""
 
@@ -70,6 +73,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # `| head`: click exits silently
             raise
+        except ModuleNotFoundError as error:
+            if error.name != "psycopg":
+                raise
+            raise click.ClickException(NO_CLIENT) from None
         except OSError as error:
             raise click.ClickException(f"{error.filename}: {error.strerror}") from error
         except Exception as error:
