@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from smart_router.stats.formatting import count, dollars, share, span
+from smart_router.stats.formatting import count, dollar_column, dollars, share, span
 from smart_router.stats.since import read_since
 
 
@@ -30,6 +30,21 @@ from smart_router.stats.since import read_since
 )
 def test_words(said: str, expected: str) -> None:
     assert said == expected
+
+
+COLUMNS: list[tuple[list[float | None], list[str]]] = [
+    ([], []),
+    ([None, 0.0], ["–", "$0.00"]),
+    ([0.3070, 0.000078, 0.0], ["$0.307000", "$0.000078", "$0.000000"]),
+    ([0.0030, 0.0123], ["$0.0030", "$0.0123"]),
+    ([25.2, 3.0], ["$25.20", "$3.00"]),
+    ([1_234.5, 0.000028, -0.000028], ["$1,234.5000", "<$0.0001", "-<$0.0001"]),
+]
+
+
+@pytest.mark.parametrize(("amounts", "shown"), COLUMNS)
+def test_amounts_of_a_column_have_the_same_decimals(amounts: list[float | None], shown: list[str]) -> None:
+    assert dollar_column(amounts) == shown
 
 
 def test_since() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor, log10
 
 UNKNOWN = "–"
@@ -16,6 +17,21 @@ def dollars(amount: float | None) -> str:
     size = abs(amount)
     digits = 2 if size >= 1 else max(4, 1 - floor(log10(size)))
     return f"{'-' if amount < 0 else ''}${size:,.{digits}f}"
+
+
+def dollar_column(amounts: Sequence[float | None]) -> list[str]:
+    """Amounts with the same number of decimals: two digits of the smallest, at most four beside dollars."""
+    sizes = [abs(amount) for amount in amounts if amount]
+    most = 4 if max(sizes, default=0) >= 1 else 6
+    digits = min(most, max(2, 1 - floor(log10(min(sizes, default=1)))))
+    return [UNKNOWN if amount is None else _fixed(amount, digits) for amount in amounts]
+
+
+def _fixed(amount: float, digits: int) -> str:
+    sign = "-" if amount < 0 else ""
+    if amount and not round(abs(amount), digits):
+        return f"{sign}<${10**-digits:.{digits}f}"
+    return f"{sign}${abs(amount):,.{digits}f}"
 
 
 def share(part: float | None) -> str:

@@ -9,36 +9,41 @@ from typing import Any, NamedTuple
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from smart_router.stats.formatting import count, dollars, share, span
+from smart_router.stats.formatting import count, dollar_column, dollars, share, span
 from smart_router.stats.report import DIMENSIONS
 
 Figures = Mapping[str, Any]
 
 
 class Column(NamedTuple):
-    """A column of the breakdowns: its heading, and its text for a row's figures."""
+    """A column of the breakdowns: its heading, and the texts for the figures of all rows."""
 
     heading: str
-    show: Callable[[Figures], str]
+    show: Callable[[Sequence[Figures]], list[str]]
+
+
+def _each(show: Callable[[Figures], str]) -> Callable[[Sequence[Figures]], list[str]]:
+    """Texts that depend on their own row alone."""
+    return lambda rows: [show(row) for row in rows]
 
 
 COLUMNS = (
-    Column("requests", lambda row: count(row["requests"])),
-    Column("errors", lambda row: share(row["error_rate"])),
-    Column("failed over", lambda row: share(row["failover_rate"])),
-    Column("attempts failed", lambda row: share(row["attempt_failure_rate"])),
-    Column("tokens in", lambda row: count(row["input"])),
-    Column("out", lambda row: count(row["output"])),
-    Column("cost", lambda row: dollars(row["cost"])),
-    Column("saved", lambda row: dollars(row["saved"])),
-    Column("TTFT p50", lambda row: span(row["ttft"]["p50"])),
-    Column("p95", lambda row: span(row["ttft"]["p95"])),
+    Column("requests", _each(lambda row: count(row["requests"]))),
+    Column("errors", _each(lambda row: share(row["error_rate"]))),
+    Column("failed over", _each(lambda row: share(row["failover_rate"]))),
+    Column("attempts failed", _each(lambda row: share(row["attempt_failure_rate"]))),
+    Column("tokens in", _each(lambda row: count(row["input"]))),
+    Column("out", _each(lambda row: count(row["output"]))),
+    Column("cost", lambda rows: dollar_column([row["cost"] for row in rows])),
+    Column("saved", lambda rows: dollar_column([row["saved"] for row in rows])),
+    Column("TTFT p50", _each(lambda row: span(row["ttft"]["p50"]))),
+    Column("p95", _each(lambda row: span(row["ttft"]["p95"]))),
 )
 
 
 NARROW = (
     *COLUMNS[:2],
-    Column("tokens", lambda row: count(row["input"] + row["output"])),
+    Column("tokens", _each(lambda row: count(row["input"] + row["output"]))),
     *(one for one in COLUMNS if one.heading in ("cost", "saved")),
 )
 """The columns that a terminal of fewer than `WIDE` columns has room for."""
@@ -117,6 +122,6 @@ def _table(name: str, rows: list[dict[str, Any]], columns: Sequence[Column]) -> 
     table.add_column(name, min_width=max(len(row["name"]) for row in rows))  # a cut name says nothing
     for column in columns:
         table.add_column(column.heading, justify="right")
-    for row in rows:
-        table.add_row(row["name"], *(column.show(row) for column in columns))
+    for cells in zip([row["name"] for row in rows], *(one.show(rows) for one in columns), strict=True):
+        table.add_row(*cells)
     return table
