@@ -15,23 +15,27 @@ def dollars(amount: float | None) -> str:
     if not amount:
         return "$0"
     size = abs(amount)
-    digits = 2 if size >= 1 else max(4, 1 - floor(log10(size)))
-    return f"{'-' if amount < 0 else ''}${size:,.{digits}f}"
+    return f"{'-' if amount < 0 else ''}${size:,.{_decimals(size)}f}"
 
 
 def dollar_column(amounts: Sequence[float | None]) -> list[str]:
-    """Amounts with the same number of decimals: two digits of the smallest, at most four beside dollars."""
+    """Amounts with as many decimals as the smallest needs, six at most, four beside dollars."""
     sizes = [abs(amount) for amount in amounts if amount]
     most = 4 if max(sizes, default=0) >= 1 else 6
-    digits = min(most, max(2, 1 - floor(log10(min(sizes, default=1)))))
+    digits = min(most, _decimals(min([*sizes, 1])))
     return [UNKNOWN if amount is None else _fixed(amount, digits) for amount in amounts]
 
 
+def _decimals(size: float) -> int:
+    """The decimals that show two digits of an amount."""
+    return 2 if size >= 1 else max(4, 1 - floor(log10(size)))
+
+
 def _fixed(amount: float, digits: int) -> str:
-    sign = "-" if amount < 0 else ""
-    if amount and not round(abs(amount), digits):
-        return f"{sign}<${10**-digits:.{digits}f}"
-    return f"{sign}${abs(amount):,.{digits}f}"
+    size = abs(amount)
+    hidden = 0 < size < 0.5 * 10**-digits
+    shown = f"{'<' if hidden else ''}${10**-digits if hidden else size:,.{digits}f}"
+    return f"-{shown}" if amount < 0 else shown
 
 
 def share(part: float | None) -> str:

@@ -12,12 +12,26 @@ function fixed(number, digits, useGrouping = false) {
   return formats.get(key).format(number);
 }
 
+// The decimals that show two digits of an amount.
+function decimals(size) {
+  return size >= 1 ? 2 : Math.max(4, 1 - Math.floor(Math.log10(size)));
+}
+
 export function dollars(amount) {
   if (amount == null) return UNKNOWN;
   if (!amount) return "$0";
   const size = Math.abs(amount);
-  const digits = size >= 1 ? 2 : Math.max(4, 1 - Math.floor(Math.log10(size)));
-  return `${amount < 0 ? "-" : ""}$${fixed(size, digits, true)}`;
+  return `${amount < 0 ? "-" : ""}$${fixed(size, decimals(size), true)}`;
+}
+
+// An amount in a column: with as many decimals as the smallest needs, six at most, four beside dollars.
+export function dollarsAmong(amount, column) {
+  if (amount == null) return UNKNOWN;
+  const sizes = column.filter(Boolean).map(Math.abs);
+  const digits = Math.min(Math.max(...sizes) >= 1 ? 4 : 6, decimals(Math.min(...sizes, 1)));
+  const size = Math.abs(amount);
+  const hidden = size > 0 && size < 0.5 * 10 ** -digits;
+  return `${amount < 0 ? "-" : ""}${hidden ? "<" : ""}$${fixed(hidden ? 10 ** -digits : size, digits, true)}`;
 }
 
 export function share(part) {

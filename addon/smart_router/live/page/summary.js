@@ -1,6 +1,6 @@
 // The figures: cards, charts and breakdowns of a report.
 
-import { count, dollars, minute, plural, share, span, words } from "./format.js";
+import { count, dollars, dollarsAmong, minute, plural, share, span, words } from "./format.js";
 import { $, body, h, keep, setText, show, table } from "./dom.js";
 import { bars, columns, ranges } from "./charts.js";
 
@@ -13,8 +13,8 @@ const COLUMNS = [
   ["attempts failed", (row) => share(row.attempt_failure_rate)],
   ["tokens in", (row) => count(row.input)],
   ["out", (row) => count(row.output)],
-  ["cost", (row) => dollars(row.cost)],
-  ["saved", (row) => dollars(row.saved)],
+  ["cost", (row, rows) => dollarsAmong(row.cost, rows.map((one) => one.cost))],
+  ["saved", (row, rows) => dollarsAmong(row.saved, rows.map((one) => one.saved))],
   ["TTFT p50", (row) => span(row.ttft.p50)],
   ["p95", (row) => span(row.ttft.p95)],
 ];
@@ -82,7 +82,7 @@ function drawTables(figures) {
     part.classList.toggle("chosen", name === chosen());
     const makeRow = (row) => h("tr", {}, h("th", { scope: "row", title: row.name }, row.name), COLUMNS.map(() => h("td.num")));
     keep(part.querySelector("tbody"), figures.by[name], (row) => row.name, makeRow, (line, row) => {
-      COLUMNS.forEach(([, text], place) => setText(line.children[place + 1], text(row)));
+      COLUMNS.forEach(([, text], place) => setText(line.children[place + 1], text(row, figures.by[name])));
     });
     const more = figures.more?.[name];
     setText(part.querySelector("p"), more ? `${count(more)} more: smart-router stats lists all.` : "");
