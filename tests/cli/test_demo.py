@@ -18,7 +18,11 @@ from smart_router.demo import show
 from smart_router.demo.provider import POEM
 from tests.testbed.harness import ROOT
 
-COMMAND = (str(Path(sys.executable).with_name("smart-router")), "demo", "--stay")
+SMART_ROUTER = str(Path(sys.executable).with_name("smart-router"))
+AS_A_SCRIPT_DOES = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
+"""Scripts start their background jobs with SIGINT ignored."""
+
+COMMAND = (*AS_A_SCRIPT_DOES, SMART_ROUTER, "demo", "--stay")
 HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
 
 

@@ -23,7 +23,9 @@ def demo(stay: bool) -> None:
     from smart_router.demo.show import DemoError
     from smart_router.demo.show import demo as play
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl+C: the router must end, too
+    # the router must end, too; and scripts start their background jobs with SIGINT ignored
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         for url in play(Console(highlight=False)):
             if stay:
