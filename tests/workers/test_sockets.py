@@ -50,7 +50,7 @@ def test_wildcard_address_uses_one_port() -> None:
         (["--workers", "2", "--", "-w", "flows"], 2, "-w: such a file belongs to one process"),
         (["--workers", "2", "--", "-wflows"], 2, "it needs --workers 1"),
         (["--workers", "2", "--set", "hardump=x.har"], 2, "it needs --workers 1"),
-        (["--workers", "0"], 2, "is not in the range"),
+        (["--workers", "0"], 2, "is not a whole number of 1 to 256"),
         (["--host", "192.0.2.1"], 1, "192.0.2.1:8080: Cannot assign requested address"),
     ],
 )
