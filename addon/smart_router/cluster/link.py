@@ -229,19 +229,20 @@ class Link:
         if self._away_since is not None:
             return
         self._away_since = time.monotonic()
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        file.note(state="away", since=since)
-        self._told()
         logger.warning(
             "cluster: the database is away (%s): going on from this machine's own state", reason(error)
         )
+        self._tell(file, "away")
 
     def _back(self, file: ReplicaFile) -> None:
         if self._away_since is None and file.fact("state") == "ok":
             return
-        file.note(state="ok", since=datetime.now(UTC).isoformat(timespec="seconds"))
-        self._told()
         if self._away_since is not None:
             away = time.monotonic() - self._away_since
             self._away_since = None
             logger.info("cluster: the database is back after %.1f s", away)
+        self._tell(file, "ok")
+
+    def _tell(self, file: ReplicaFile, state: str) -> None:
+        file.note(state=state, since=datetime.now(UTC).isoformat(timespec="seconds"))
+        self._told()
