@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,10 +13,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.client_keys import CHAT, HELLO, add_client, ask, bearer, used
+from tests.end_to_end.client_keys import CHAT, HELLO, add_client, ask, bearer, until, used
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.provider import Provider
-from tests.workers.served import Served, ended, serving
+from tests.workers.served import Served, ended, one_client_each, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,6 +37,15 @@ async def served(folder: Path, shared_provider: Provider) -> AsyncIterator[Serve
         yield served
 
 
+async def add(served: Served, name: str, *limits: str) -> str:
+    """Return a new client's key once all workers know it."""
+    key = await add_client(served, name, *limits)
+    async with contextlib.AsyncExitStack() as stack:
+        for http in await one_client_each(served, stack):
+            await until(http, key, 200)
+    return key
+
+
 async def many(served: Served, key: str, count: int) -> list[httpx.Response]:
     """Answers to parallel requests, each over a connection of its own, so that all workers get some."""
     async with served.http(limits=httpx.Limits()) as http:
@@ -43,7 +53,7 @@ async def many(served: Served, key: str, count: int) -> list[httpx.Response]:
 
 
 async def test_workers_together_grant_exactly_the_limit(served: Served, provider: Provider) -> None:
-    key = await add_client(served, "requests", "20 requests/day")
+    key = await add(served, "requests", "20 requests/day")
     answers = await many(served, key, 50)
     assert [one.status_code for one in answers].count(200) == 20 == len(provider.requests)
     async with served.http() as http:
@@ -51,7 +61,7 @@ async def test_workers_together_grant_exactly_the_limit(served: Served, provider
 
 
 async def test_workers_together_never_exceed_the_money(served: Served, provider: Provider) -> None:
-    key = await add_client(served, "money", "0.002 USD/day", "1M tokens/day")
+    key = await add(served, "money", "0.002 USD/day", "1M tokens/day")
     granted = 0
     for _ in range(3):
         granted += [one.status_code for one in await many(served, key, 20)].count(200)
@@ -61,7 +71,7 @@ async def test_workers_together_never_exceed_the_money(served: Served, provider:
 
 
 async def test_killed_worker_leaves_its_estimate_counted(served: Served, provider: Provider) -> None:
-    key = await add_client(served, "killed", "10 requests/day", "5000 tokens/day")
+    key = await add(served, "killed", "10 requests/day", "5000 tokens/day")
     provider.on(chat_stream(["a", "b"], stepped=True), model="gpt-5.4")
     before = await served.serving()
     body = {"model": "openai/gpt-5.4", "messages": HELLO, "stream": True, "max_tokens": 2000}
@@ -95,7 +105,7 @@ async def alive(served: Served) -> set[int]:
 
 async def test_next_server_goes_on_counting(folder: Path, served: Served, provider: Provider) -> None:
     provider.on(chat_answer(), always=True)
-    key = await add_client(served, "restarted", "3 requests/day")
+    key = await add(served, "restarted", "3 requests/day")
     assert [one.status_code for one in await many(served, key, 2)] == [200, 200]
     workers = await served.serving()
     for pid in (served.process.pid, *workers):
