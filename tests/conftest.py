@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import signal
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -30,6 +31,9 @@ with warnings.catch_warnings():
 # how long an example takes says nothing on a machine that runs other tests beside it
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
+
+# A shell's background job has SIGINT ignored, and so had all programs that its tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Collected tests and imported modules are a million objects that stay. The garbage collector would look
 # through them again and again: half of the time of the collection, and a second at the end of each search.
