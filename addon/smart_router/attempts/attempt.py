@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,7 +41,6 @@ logger = logging.getLogger(__name__)
 _EVENT_STREAM = "text/event-stream"
 
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
-_AFTER_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
 @dataclass(slots=True, eq=False)
@@ -342,9 +340,16 @@ class Attempt:
 
 def by_event(data: bytes) -> Iterable[bytes]:
     """Pieces of a stream's data that end where its events do, so that a failure spoils no event before it."""
-    if any(0 <= data.find(gap) < len(data) - len(gap) for gap in _EVENT_ENDS):
-        return [piece for piece in _AFTER_EVENT.split(data) if piece]
-    return (data,)
+    pieces = [data]
+    for gap in _EVENT_ENDS:
+        if gap in data:
+            pieces = [part for piece in pieces for part in _split_after(piece, gap)]
+    return pieces
+
+
+def _split_after(data: bytes, gap: bytes) -> list[bytes]:
+    *events, rest = data.split(gap)  # several times as fast as a regular expression between bytes
+    return [event + gap for event in events] + ([rest] if rest else [])
 
 
 def _content_type(response: http.Response) -> str:
