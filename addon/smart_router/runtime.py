@@ -47,6 +47,7 @@ from smart_router.routing.agents import side_call
 from smart_router.routing.resolve import resolve_unlisted
 from smart_router.routing.selector import NoneAllowedError
 from smart_router.routing.sessions import session_id
+from smart_router.storage.file_stamp import file_stamp
 
 if TYPE_CHECKING:
     from smart_router.cluster.cluster import Cluster
@@ -65,7 +66,7 @@ class Runtime:
         self.env = env
         self.config_file = config_file
         self.started = time.monotonic()
-        self._seen = _fingerprint(config_file)
+        self._seen = file_stamp(config_file)
         self.config = load_config(config_file, env)
         self._loaded = time.time()
         self._config_error: str | None = None
@@ -118,7 +119,7 @@ class Runtime:
 
     def reload(self, *, force: bool = False) -> bool:
         """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect."""
-        seen = _fingerprint(self.config_file)
+        seen = file_stamp(self.config_file)
         if seen == self._seen and not force:
             return False
         self._seen = seen
@@ -333,11 +334,3 @@ def open_runtime(options_config: str, options_state: str) -> Runtime:
     config = Path(options_config).expanduser() if options_config else config_path(env)
     state = Path(options_state).expanduser() if options_state else state_path(env)
     return Runtime(env, config, state)
-
-
-def _fingerprint(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -19,6 +19,7 @@ from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
+from smart_router.storage.file_stamp import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +49,11 @@ class Lessons:
         self._learned: OrderedDict[Candidate, _Learned] = OrderedDict()
         self._file = file
         self._wall = wall
-        self._seen: tuple[int, int] | None = None
+        self._seen: Stamp | None = None
 
     def look(self, now: float) -> None:
         """Take over what other workers have written to the file."""
-        seen = _state_of(self._file)
-        if self._file is None or seen == self._seen:
+        if self._file is None or (seen := file_stamp(self._file)) == self._seen:
             return
         self._seen = seen
         lead = self._wall() - now
@@ -128,11 +128,3 @@ def _lacks_responses(attempt: Attempt, error: UpstreamError) -> bool:
         and response.status_code in _NO_SUCH_PATH
         and (official is None or official.base_url != provider.base_url)
     )
-
-
-def _state_of(file: Path | None) -> tuple[int, int] | None:
-    try:
-        found = file.stat() if file else None
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_ino) if found else None

@@ -13,6 +13,7 @@ from smart_router.live.state import bounded, today
 from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.recent import last_number, recent_requests
 from smart_router.stats.report import build_report, with_later
+from smart_router.storage.file_stamp import file_stamp
 from smart_router.storage.sqlite_file import NewerFileError
 
 REPORT_SHARE = 200
@@ -48,7 +49,7 @@ class Records:
 
     def news(self) -> bool:
         """Return whether to read: the file has changed, or figures are due. Looks at times alone."""
-        seen = [_stamp(path) for path in self._files]
+        seen = [file_stamp(path) for path in self._files]
         before, self._changed = self._changed, seen != self._seen
         self._seen = seen
         self._stale |= self._changed
@@ -92,11 +93,3 @@ class Records:
     def _report_due(self) -> bool:
         stale = self._stale or self._shared is not None  # other machines' requests change no file here
         return self._day != today(time.time()) or (stale and time.monotonic() >= self._next_report)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
