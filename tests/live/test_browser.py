@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from smart_router.stats.database import StatsDatabase
-from smart_router.stats.formatting import count, dollars, share, span
 from smart_router.stats.records import RequestRecord
 from tests.api.test_access import own_address
+from tests.live.cards import cards
 from tests.stats.records import LUNA, attempt, decision, many, request
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
@@ -152,17 +152,7 @@ async def test_figures_and_cooldowns_are_those_of_the_router(
         await expect(page.locator("#by-cause tbody th")).to_contain_text("auth")
         midnight = time.strftime("%Y-%m-%d")
         report = (await http.get("/router/stats", params={"since": midnight})).json()
-    total = report["total"]
-    cards = {
-        "requests": count(total["requests"]),
-        "cost": dollars(total["cost"]),
-        "saved": dollars(total["saved"]),
-        "errors": share(total["error_rate"]),
-        "failed-over": share(total["failover_rate"]),
-        "TTFT-median": span(total["ttft"]["p50"]),
-        "overhead-median": span(total["overhead"]["p50"]),
-    }
-    for name, text in cards.items():
+    for name, text in cards(report["total"]).items():
         await expect(page.locator(f"#{name} b")).to_have_text(text)
     await expect(page.locator(".profile.cooled .name")).to_have_text("groq:env")
     await expect(page.locator(".profile.cooled .why")).to_have_text("auth (401)")
