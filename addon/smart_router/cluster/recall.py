@@ -124,14 +124,15 @@ class Recall:
         for key in keys:
             self._put(Name(REASONING, key), seal.close(text, key), REASONING_KEPT)
 
-    async def find(self, wanted: Sequence[Name]) -> Found:
-        """Return the rows that are there within `WITHIN`."""
-        if self._replica.state.get("state") != "ok" or time.monotonic() < self._away_until:
+    async def find(self, wanted: Sequence[Name], until: float) -> Found:
+        """Return the rows that are there before `until` (monotonic)."""
+        now = time.monotonic()
+        if not wanted or self._replica.state.get("state") != "ok" or now < self._away_until or now >= until:
             return {}
-        question = _Question(wanted, Future(), time.monotonic() + WITHIN)
+        question = _Question(wanted, Future(), until)
         self._jobs.put(question)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(question.answer), WITHIN)
+            return await asyncio.wait_for(asyncio.wrap_future(question.answer), until - now)
         except TimeoutError:
             return {}
 
@@ -165,8 +166,11 @@ class Recall:
                 db = db or SharedDatabase(self._settings.url)
                 self._write(db, [job for job in jobs if not isinstance(job, _Question)])
                 waiting = self._answer(db, waiting)
-            except LOST as error:
-                logger.debug("conversations are not looked up: %s", reason(error))
+            except Exception as error:  # a thread that has ended would cost each request its wait
+                if isinstance(error, LOST):
+                    logger.debug("conversations are not looked up: %s", reason(error))
+                else:
+                    logger.exception("conversations could not be looked up")
                 if db is not None:
                     db.close()
                 db = None
@@ -229,8 +233,9 @@ class Conversation:
 
     async def _look_up(self, exchange: Exchange, keys: Sequence[str], decide: Callable[[], Decision]) -> None:
         """Look them up, and decide again if the conversation is on a candidate."""
+        until = time.monotonic() + WITHIN
         names = self._unknown_keys(exchange, keys)
-        found = await self._recall.find(names) if names else {}
+        found = await self._recall.find(names, until)
         for key, name in zip(keys, names, strict=False):
             if name in found:
                 provider, model, tier = from_json(found[name])
@@ -240,7 +245,7 @@ class Conversation:
                 exchange.remaining = list(exchange.decision.candidates)
                 break
         lacking = self._unknown_reasoning(exchange)
-        known = await self._recall.find([Name(REASONING, key) for key in lacking]) if lacking else {}
+        known = await self._recall.find([Name(REASONING, key) for key in lacking], until)
         for name, sealed in known.items():
             if (details := self._recall.open(sealed, name.key)) is not None:
                 self._reasoning.put([name.key], details)
