@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.testbed.cases import Case, load_cases
 
-from smart_router.attempts.attempt import by_event
+from smart_router.attempts.native_stream import end_of_events, read_native
 from smart_router.dialects.anthropic.client import MESSAGES
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import CallContext, ClientDialect, Dialect
@@ -147,14 +147,14 @@ def compare_clients() -> None:
 
 
 def pass_on(dialect: Dialect, case: Case) -> None:
-    """One native stream: read event by event, its bytes kept for the client."""
+    """One native stream: read, and its bytes taken for the client as they become complete events."""
     reader = dialect.open_stream(CallContext(case.provider, case.model, True, 1_700_000_000, "bench"))
+    unsent = bytearray()
     for start in range(0, len(case.body), CHUNK):
-        unsent = bytearray()
-        for piece in by_event(case.body[start : start + CHUNK]):
-            reader.feed(piece)
-            unsent += piece
-        bytes(unsent)
+        read_native(reader, case.body[start : start + CHUNK], unsent)
+        end = end_of_events(unsent)
+        bytes(unsent[:end])
+        del unsent[:end]
     reader.close()
 
 

@@ -27,6 +27,11 @@ class AnyFormReader:
         self._reader: StreamReader | None = None
         self._whole: bytearray | None = None
 
+    @property
+    def events_read(self) -> int:
+        """How many events were read so far."""
+        return 0 if self._reader is None else self._reader.events_read
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
         if self._reader is None and self._whole is None:

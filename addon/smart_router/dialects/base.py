@@ -129,6 +129,11 @@ class ProviderRequest(NamedTuple):
 class StreamReader(Protocol):
     """Reads one streamed answer. Any split of the bytes gives the same events; never raises."""
 
+    @property
+    def events_read(self) -> int:
+        """The number of server-sent events so far, up to one that is a Failure and without it."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete; none after End or Failure."""
         ...

@@ -177,11 +177,16 @@ class _Stream:
         self._sse = SseParser()
         self._begun = False
         self._ended = False
+        self.events_read = 0
         self._usage: Usage | None = None
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete: that there is an answer, or that it failed."""
-        return [event for item in self._sse.feed(data) for event in self._read(item.data)]
+        events: list[Event] = []
+        for item in self._sse.feed(data):
+            events += self._read(item.data)
+            self.events_read += not self._ended
+        return events
 
     def close(self) -> list[Event]:
         """The last events."""

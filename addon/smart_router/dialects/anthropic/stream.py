@@ -53,6 +53,7 @@ class AnthropicStream:
         self._handlers = _BEFORE_START
         self._events: list[Event] = []  # read but not given out yet
         self._ended = False
+        self.events_read = 0
         self._blocks: dict[int, _Block] = {}  # open ones, by Anthropic's index
         self._text: list[str] = []
         self._length = 0  # of the text so far, in characters
@@ -66,6 +67,7 @@ class AnthropicStream:
         """The events that these bytes complete; none after End or Failure."""
         for event in self._parser.feed(data):
             self._parse(event.data)
+            self.events_read += not self._ended
         if self._parser.overflowed:
             self._fail(broken("has an event that is too large"))
         return self._take()

@@ -30,6 +30,7 @@ class GeminiStream:
         self._reader = reader
         self._unwrap = unwrap
         self._sse = SseParser(limit)
+        self.events_read = 0
         self._begun = False
         self._is_json = False
         self._json = bytearray()
@@ -45,7 +46,10 @@ class GeminiStream:
         if self._is_json:
             self._json += data
             return self._reader.fail(_TOO_LARGE) if len(self._json) > self._limit else []
-        events = [event for item in self._sse.feed(data) for event in self._read(item.data)]
+        events: list[Event] = []
+        for item in self._sse.feed(data):
+            events += self._read(item.data)
+            self.events_read += not self._reader.ended
         return events + self._reader.fail(_TOO_LARGE) if self._sse.overflowed else events
 
     def close(self) -> list[Event]:

@@ -127,6 +127,7 @@ class ChatStream:
         self._sse = SseParser(call.max_event)
         self._choices: dict[int, _ChoiceReader] = {}
         self._done = False
+        self.events_read = 0
         self._usage: Mapping[str, Any] | None = None
         self._citations: list[dict[str, Any]] = []
 
@@ -139,6 +140,7 @@ class ChatStream:
             events += self._read_event(event)
             if self._done:
                 return events
+            self.events_read += 1
         if self._sse.overflowed:
             events += self._fail("sent an event that is too large")
         return events

@@ -68,6 +68,7 @@ class ResponsesReader:
         self._places: dict[str, int] = {}
         self._started = False
         self._ended = False
+        self.events_read = 0
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none after End or Failure."""
@@ -100,6 +101,7 @@ class ResponsesReader:
         for sse in stream:
             if not self._ended and sse.data and sse.data != b"[DONE]":
                 events += self._read(sse)
+            self.events_read += not self._ended
         if self._parser.overflowed and not self._ended:
             events.append(self._fail("The provider sent an event that is too large."))
         return events
