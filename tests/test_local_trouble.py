@@ -70,6 +70,7 @@ def test_trouble_is_logged_at_its_start_and_end(caplog: pytest.LogCaptureFixture
     assert [record.message[:7] for record in caplog.records] == ["no disk"]
     assert troubles.current(20.0 + OVER_AFTER - 1) == ["no disk"]
     assert troubles.current(20.0 + OVER_AFTER) == []
+    troubles.look(20.0 + OVER_AFTER)
     assert "no connection has failed because no disk" in caplog.text
     assert len(caplog.records) == 2
 

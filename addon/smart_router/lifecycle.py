@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from mitmproxy import ctx, exceptions
 
+from smart_router import background
 from smart_router.addresses import LOOPBACK
 from smart_router.api.handler import RequestHandler
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import Limits
 from smart_router.auth.storage.writer import StoreError
+from smart_router.background import RepeatedStep
 from smart_router.config_errors import ConfigError
 from smart_router.memory import return_freed_memory
 from smart_router.options import read_limits, read_retention
@@ -31,6 +34,15 @@ logger = logging.getLogger(__name__)
 RELOAD_EVERY = 1.0
 """Seconds between checks of the config file and of freed memory."""
 
+STEPS: Sequence[tuple[str, str, Callable[[Runtime, float], object]]] = (
+    ("config", "the config could not be checked for changes", lambda runtime, now: runtime.reload()),
+    ("logins", "logins could not be refreshed", lambda runtime, now: runtime.refresher.refresh_due()),
+    ("trouble", "troubles could not be checked", lambda runtime, now: runtime.troubles.look(now)),
+    ("lessons-file", "lessons could not be read", lambda runtime, now: runtime.lessons.look(now)),
+    ("threads", "threads could not be checked", lambda runtime, now: background.revive()),
+)
+"""Steps of each look: name, message, and what is done at the time (monotonic)."""
+
 
 class Lifecycle:
     """Holds the runtime, None while there is no usable config. It outlives a reload of the script."""
@@ -39,6 +51,8 @@ class Lifecycle:
         self.runtime: Runtime | None = None
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
+        self._steps = {RepeatedStep(name, failure): step for name, failure, step in STEPS}
+        self._memory = RepeatedStep("memory", "freed memory could not be returned")
 
     def start(self, handler: RequestHandler) -> None:
         """Read config and credentials, and watch the config file from now on. Raises OptionsError."""
@@ -83,6 +97,7 @@ class Lifecycle:
             self.runtime.auth.close()
             self.runtime.clients.close()
             self.runtime.recording.writer.close()
+            self.runtime.lessons.close()
             if self.runtime.cluster is not None:
                 self.runtime.cluster.close()
         self.runtime = handler.router = runtime
@@ -92,16 +107,12 @@ class Lifecycle:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(RELOAD_EVERY)
-            try:
-                if self.runtime is not None:
-                    self.runtime.reload()
-                    self.runtime.refresher.refresh_due()
-                    self.runtime.troubles.look(time.monotonic())
-                    self.runtime.recording.writer.revive()
-                    self.runtime.lessons.look(time.monotonic())
+            for repeated, step in self._steps.items():
+                with repeated:  # the other steps, and the next look, must follow all the same
+                    if self.runtime is not None:
+                        step(self.runtime, time.monotonic())
+            with self._memory:
                 await asyncio.to_thread(return_freed_memory)
-            except Exception:  # the next edit must still be noticed
-                logger.exception("smart-router: the config could not be checked for changes")
 
     def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
         return self.runtime.recording.estimate(exchange, candidate) if self.runtime else None

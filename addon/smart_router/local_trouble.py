@@ -65,8 +65,7 @@ class Troubles:
 
     def current(self, now: float) -> list[str]:
         """Return the present causes and remedies."""
-        self.look(now)
-        return list(self._last)
+        return [advice for advice, last in self._last.items() if now - last < OVER_AFTER]
 
     def look(self, now: float) -> None:
         """Log the failures that are over."""

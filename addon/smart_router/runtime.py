@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 
+from smart_router import background
 from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.lesson_file import NAME as LESSONS
@@ -116,6 +117,10 @@ class Runtime:
     def _describe(self) -> dict[str, Any]:
         """Return what other machines may know about this one."""
         return {"usable": bool(self.auth.get_available_providers(time.monotonic()))}
+
+    def current_trouble(self, now: float) -> list[str]:
+        """Return what is wrong with this machine and this process, in words."""
+        return [*self.troubles.current(now), *background.troubles()]
 
     def reload(self, *, force: bool = False) -> bool:
         """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import stat
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from smart_router.errors import UpstreamError
 from smart_router.routing.decision import Candidate
 from smart_router.ui.comments import outcome_of
 from tests.testbed.exchanges import exchange
+from tests.testbed.waiting import wait_for
 
 
 def refuses(name: str) -> UpstreamError:
@@ -102,9 +102,7 @@ def test_lessons_are_kept_in_a_file_for_other_workers_and_the_next_start(tmp_pat
     one.next_step(0.0)
     first, second = Lessons(file, lambda: 1_000_000.0), Lessons(file, lambda: 1_000_050.0)
     first.learn(one.attempts, refuses("top_p"), one.request, 100.0)
-    for thread in threading.enumerate():
-        if thread.name == "lessons":
-            thread.join(5)
+    first.close()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     second.look(7.0)
     assert second.amend(model, ModelRules(), 7.0 + KEPT - 60).dropped == {"top_p"}
@@ -126,12 +124,18 @@ def test_a_damaged_file_of_lessons_is_none_and_is_written_anew(tmp_path: Path, c
     assert read_lessons(file, 1.0) == {"a/m": lesson, "b/m": lesson}
 
 
-def test_a_file_that_cannot_be_written_costs_a_line_in_the_log(
+def test_lessons_wait_for_a_file_that_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").write_text("")
-    keep_lessons(tmp_path / "file" / "lessons.json", {"a/m": Lesson({"wire": "chat"}, 2.0)}, 1.0)
-    assert "cannot be written" in caplog.text
+    blocked, one = tmp_path / "state", start("a/m", top_p=1)
+    blocked.write_text("")
+    one.next_step(0.0)
+    lessons = Lessons(blocked / "lessons.json", lambda: 1.0)
+    lessons.learn(one.attempts, refuses("top_p"), one.request, 100.0)
+    wait_for(lambda: "cannot be written" in caplog.text)
+    blocked.unlink()
+    lessons.close()
+    assert read_lessons(blocked / "lessons.json", 1.0).keys() == {"a/m"}
 
 
 def test_lessons_end_after_a_day_and_their_number_is_bounded() -> None:

@@ -1,38 +1,47 @@
-"""Raises in each hook of the router's addon for which a file of its name lies in SABOTAGE_FOLDER."""
+"""Raises in functions of the router: in each of SABOTAGED, while a file of its name lies in SABOTAGE_FOLDER.
+
+SABOTAGED is a JSON object: names, and what each stands for as `module:attribute`. The file names the error.
+"""
 
 from __future__ import annotations
 
+import builtins
 import functools
+import importlib
 import inspect
+import json
 import os
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
-
-import smart_router.addon
 
 FOLDER = Path(os.environ["SABOTAGE_FOLDER"])
 
 
-def sabotaged(name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
-    """The hook, which raises while the file is there."""
+def sabotaged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which raises while the file is there."""
 
-    @functools.wraps(hook)
+    def check() -> None:
+        if (FOLDER / name).exists():
+            raise getattr(builtins, (FOLDER / name).read_text())("sabotage")
+
+    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if (FOLDER / name).exists():
-            raise RuntimeError("sabotage")
-        return hook(*args, **kwargs)
+        check()
+        return function(*args, **kwargs)
 
-    @functools.wraps(hook)
+    @functools.wraps(function)
     async def call_later(*args: Any) -> Any:
-        if (FOLDER / name).exists():
-            raise RuntimeError("sabotage")
-        return await hook(*args)
+        check()
+        return await function(*args)
 
-    return call_later if inspect.iscoroutinefunction(hook) else call
+    return call_later if inspect.iscoroutinefunction(function) else call
 
 
-for _name in os.environ["SABOTAGED"].split(","):
-    # what a hook calls is a function of the module
-    _owner = smart_router.addon if hasattr(smart_router.addon, _name) else smart_router.addon.SmartRouter
-    setattr(_owner, _name, sabotaged(_name, getattr(_owner, _name)))
+for _name, _place in json.loads(os.environ["SABOTAGED"]).items():
+    _module, _, _attribute = _place.partition(":")
+    _owner: Any = importlib.import_module(_module)
+    *_inner, _attribute = _attribute.split(".")
+    _owner = attrgetter(".".join(_inner))(_owner) if _inner else _owner
+    setattr(_owner, _attribute, sabotaged(_name, getattr(_owner, _attribute)))

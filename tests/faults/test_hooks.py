@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from mitmproxy import hooks
 
+from smart_router import addon
 from tests.conftest import renewed
+from tests.faults.sabotage import Sabotage
+from tests.testbed.answers import Answer
+from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.client_formats import FORMATS, Got, ask
-from tests.testbed.harness import ROOT, Router, provider_env
+from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.talk import CHAT, ask_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,14 +31,29 @@ LOSING = ("responseheaders", "response", "client_connected", "client_disconnecte
           "server_connected", "tls_start_server")  # fmt: skip
 """Hooks whose work can be lost: the client gets its answer."""
 
-SCRIPT = Path(__file__).with_name("sabotage_addon.py")
+OTHERS = {
+    "http_connect": "test_a_tunnel_is_not_opened_past_a_bug",
+    "router_decompress": "test_a_large_compressed_answer_is_read_in_spite_of_a_bug",
+    "error": "test_clients_that_leave_harm_nobody",
+}
+"""Other hooks, and their tests."""
+
+WITHOUT_REQUESTS = ("load", "configure", "running", "done")
+"""Hooks of the addon's own life: tests/end_to_end/test_start.py."""
+
 MODEL = "openai/gpt-5.4-mini"
 OWN_KEY = {"authorization": "Bearer sk-of-the-client"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sabotage")
+def sabotage(tmp_path_factory: pytest.TempPathFactory, fast_path: str) -> Sabotage:
+    places = {name: place(name) for name in (*REFUSING, *LOSING, *OTHERS)}
+    return Sabotage(tmp_path_factory.mktemp("sabotage") / fast_path, places)
+
+
+def place(name: str) -> str:
+    """Where a hook, or the function of the module that it calls, is."""
+    return f"smart_router.addon:{name if hasattr(addon, name) else f'SmartRouter.{name}'}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -42,31 +65,23 @@ async def target() -> AsyncIterator[Provider]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
-    shared_provider: Provider, target: Provider, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    shared_provider: Provider,
+    target: Provider,
+    sabotage: Sabotage,
+    fast_path: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Router]:
-    env = provider_env(shared_provider.url, "openai") | {
-        "SABOTAGE_FOLDER": str(folder),
-        "SABOTAGED": ",".join(REFUSING + LOSING),
-        "PYTHONPATH": str(ROOT / "addon"),
-    }
-    where, script = tmp_path_factory.mktemp("hooks") / "router", ["-s", str(SCRIPT)]
-    async with Router(where, env=env, upstream=target.url, allow_errors=True, args=script) as router:
+    where, options = tmp_path_factory.mktemp("hooks") / "router", {"router_fast_path": fast_path}
+    env = provider_env(shared_provider.url, "openai")
+    async with sabotage.router(where, env=env, upstream=target.url, options=options) as router:
         yield router
 
 
-@contextmanager
-def raising(sabotage: Path) -> Iterator[None]:
-    """Meanwhile the hook of the file's name raises."""
-    sabotage.touch()
-    try:
-        yield
-    finally:
-        sabotage.unlink()
-
-
-async def with_bug(router: Router, sabotage: Path, format_: str, *, stream: bool) -> tuple[Got, Got]:
+async def with_bug(
+    router: Router, sabotage: Sabotage, hook: str, format_: str, *, stream: bool
+) -> tuple[Got, Got]:
     """What a client gets while the hook raises, and after that."""
-    with raising(sabotage):
+    with sabotage.raising([hook]):
         async with router.http() as http:
             got = await ask(http, FORMATS[format_], MODEL, "Hi", stream=stream, **OWN_KEY)
     async with router.http() as http:
@@ -77,9 +92,15 @@ async def with_bug(router: Router, sabotage: Path, format_: str, *, stream: bool
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("hook", REFUSING)
 async def test_a_request_that_meets_a_bug_is_refused_here(
-    hook: str, format_: str, stream: bool, router: Router, target: Provider, folder: Path, provider: Provider
+    hook: str,
+    format_: str,
+    stream: bool,
+    router: Router,
+    target: Provider,
+    sabotage: Sabotage,
+    provider: Provider,
 ) -> None:
-    got, after = await with_bug(router, folder / hook, format_, stream=stream)
+    got, after = await with_bug(router, sabotage, hook, format_, stream=stream)
     assert (got.status, got.error is not None, got.malformed) == (500, True, "")
     assert got.headers["content-type"] == "application/json"
     assert got.headers["x-router-request-id"]
@@ -90,22 +111,66 @@ async def test_a_request_that_meets_a_bug_is_refused_here(
 
 @pytest.mark.parametrize("hook", LOSING)
 async def test_a_bug_beside_a_request_leaves_its_answer_alone(
-    hook: str, router: Router, target: Provider, folder: Path, provider: Provider
+    hook: str, router: Router, target: Provider, sabotage: Sabotage, provider: Provider
 ) -> None:
     for stream in (False, True):
-        got, after = await with_bug(router, folder / hook, "chat", stream=stream)
+        got, after = await with_bug(router, sabotage, hook, "chat", stream=stream)
         assert (got.status, got.finished, after.finished) == (200, True, True)
     assert target.requests == []
 
 
+async def test_the_tables_have_all_hooks() -> None:
+    own = {name for name in vars(addon.SmartRouter) if name in hooks.all_hooks}
+    assert own == {*REFUSING, *LOSING, *OTHERS, *WITHOUT_REQUESTS} - {"install_routing"} | {"next_layer"}
+
+
+async def test_clients_that_leave_harm_nobody(router: Router, sabotage: Sabotage, provider: Provider) -> None:
+    provider.on(chat_stream(["a"] * 1000, pause=0.05))
+    with sabotage.raising(["error"]):
+        async with router.http() as http:
+            body = ask_body(MODEL, stream=True)
+            async with http.stream("POST", CHAT, json=body, headers=OWN_KEY) as answer:
+                await anext(answer.aiter_raw())
+    async with router.http() as http:
+        assert (await ask(http, FORMATS["chat"], MODEL, "Hi", stream=False)).finished
+
+
 async def test_what_is_not_the_routers_passes_but_not_through_a_bug(
-    router: Router, target: Provider, folder: Path
+    router: Router, target: Provider, sabotage: Sabotage
 ) -> None:
     renewed(target)
     async with router.http() as http:
         assert (await http.get("/elsewhere")).status_code == 404
         assert len(target.requests) == 1
-        with raising(folder / "requestheaders"):
+        with sabotage.raising(["requestheaders"]):
             refused = await http.get("/elsewhere")
     assert (refused.status_code, len(target.requests)) == (500, 1)
     renewed(target)
+
+
+async def test_a_tunnel_is_not_opened_past_a_bug(
+    target: Provider, sabotage: Sabotage, fast_path: str, tmp_path: Path
+) -> None:
+    """The hook has the check of the client's key."""
+    options = {"router_fast_path": fast_path}
+    async with sabotage.router(tmp_path / "proxy", env={}, modes=["regular"], options=options) as proxy:
+        heads = []
+        for bug in (["http_connect"], []):
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            with contextlib.closing(writer), sabotage.raising(bug):
+                writer.write(f"CONNECT 127.0.0.1:{target.port} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+    assert [head[:13] for head in heads] == [b"HTTP/1.1 500 ", b"HTTP/1.1 200 "]
+    assert b"x-router-request-id" in heads[0].lower()
+
+
+async def test_a_large_compressed_answer_is_read_in_spite_of_a_bug(
+    router: Router, sabotage: Sabotage, provider: Provider
+) -> None:
+    body = gzip.compress(chat_answer("x" * 4_000_000).body)
+    provider.on(
+        Answer(headers={"content-type": "application/json", "content-encoding": "gzip"}, body=body),
+        always=True,
+    )
+    got, after = await with_bug(router, sabotage, "router_decompress", "chat", stream=False)
+    assert (got.status, len(got.text), got.finished, after.finished) == (200, 4_000_000, True, True)

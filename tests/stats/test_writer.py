@@ -184,6 +184,25 @@ def test_a_price_that_fails_keeps_the_record(
     assert (total(folder)["requests"], total(folder)["unpriced"]) == (1, 1)
 
 
+@pytest.mark.parametrize("at", ["_take", "_write", "_tidy"])
+def test_what_ends_the_thread_loses_no_record(
+    at: str, folder: Path, open_writer: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = open_writer()
+    own = getattr(RecordWriter, at)
+
+    def end(*args: object) -> None:
+        monkeypatch.undo()
+        raise SystemExit
+
+    monkeypatch.setattr(RecordWriter, at, end)
+    writer.record(request(id="one"))
+    assert writer.flush()
+    assert getattr(RecordWriter, at) is own
+    with reading(folder) as db:
+        assert db.execute("SELECT request_id FROM decisions").fetchall() == [("one",)]
+
+
 def test_a_damaged_file_is_set_aside(
     folder: Path, open_writer: Open, caplog: pytest.LogCaptureFixture
 ) -> None:

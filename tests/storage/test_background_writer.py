@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from smart_router import background
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 
 FOREVER = 3600.0
@@ -150,15 +151,20 @@ def test_closing_does_not_wait_for_a_disk_that_hangs() -> None:
     writer.close(SOON)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_thread_that_dies_is_started_again(start: Open, caplog: pytest.LogCaptureFixture) -> None:
-    dies = SystemExit("no error of a file, which the thread survives")
+def test_a_writer_goes_on_after_an_error_that_ends_threads(start: Open) -> None:
+    dies = SystemExit("no error of a file")
     work = Work([dies, True])
     writer = start(work, Rhythm(idle=FOREVER, retry=FOREVER))
     writer.wake()
     assert work.batches.get(timeout=SOON) is dies
-    writer._thread.join(SOON)
-    writer.revive()
     assert work.batches.get(timeout=SOON) is True
-    writer.revive()
-    assert caplog.text.count("the thread test has died and is started again") == 1
+
+
+def test_a_file_that_cannot_be_used_shows_in_the_report(start: Open) -> None:
+    work = Work([OSError("no space"), True])
+    writer = start(work, Rhythm(idle=FOREVER, retry=0.0))
+    writer.wake()
+    work.batches.get(timeout=SOON)
+    work.batches.get(timeout=SOON)
+    (told,) = [one for one in background.report() if one["name"] == "test"]
+    assert told["error"] == "OSError: no space"

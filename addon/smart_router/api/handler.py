@@ -107,6 +107,7 @@ class RequestHandler:
             self.proxy_keys.connect(flow, self._directory, time.time())
         except ClientError as error:
             return self._refuse_tunnel(flow, error)
+        self.claims.let_pass(flow)
         return None
 
     async def _refuse_tunnel(self, flow: http.HTTPFlow, error: ClientError) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mitmproxy import http
 from pydantic_core import to_json
 
-from smart_router import __version__
+from smart_router import __version__, background
 from smart_router.auth.cooldowns import Cooled
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.client import Client
@@ -55,7 +55,8 @@ def health_check(request: LocalRequest) -> http.Response:
     """`/health`"""
     runtime, now = request.runtime, time.monotonic()
     status, body = health(runtime.config, runtime.auth, now, now - runtime.started)
-    body |= {"config": runtime.config_status(), "trouble": runtime.troubles.current(now)}
+    body |= {"config": runtime.config_status(), "trouble": runtime.current_trouble(now)}
+    body["background"] = background.report()
     if runtime.cluster is not None:
         body |= runtime.cluster.status()
     return json_response(status, status_alone(body) if request.brief else body)

@@ -5,9 +5,7 @@ It is small and rarely written: a JSON object of a lesson for each model, in the
 
 from __future__ import annotations
 
-import logging
 import os
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,8 +17,6 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.storage.file_lock import lock_file, locked
 from smart_router.storage.sqlite_file import make_private
-
-logger = logging.getLogger(__name__)
 
 NAME = "lessons.json"
 MOST = 1_000
@@ -53,20 +49,15 @@ def read_lessons(file: Path, now: float) -> Lessons:
 
 
 def keep_lessons(file: Path, learned: Lessons, now: float) -> None:
-    """Add lessons to the file; what others have learned meanwhile stays. A failure is logged."""
-    try:
-        make_private(file)
-        with locked(lock_file(file, NAME), _LOCK_WAIT):
-            merged = {**read_lessons(file, now), **learned}
-            newest = sorted(merged.items(), key=lambda item: item[1].until)[-MOST:]
-            fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
-            fresh.touch(0o600)
-            fresh.write_bytes(to_json(dict(newest)))
-            fresh.replace(file)
-    except (OSError, sqlite3.Error) as error:
-        logger.warning(
-            "lessons about models are lost with this process: %s cannot be written: %s", file, error
-        )
+    """Add lessons to the file; what others have learned meanwhile stays. Raises OSError, sqlite3.Error."""
+    make_private(file)
+    with locked(lock_file(file, NAME), _LOCK_WAIT):
+        merged = {**read_lessons(file, now), **learned}
+        newest = sorted(merged.items(), key=lambda item: item[1].until)[-MOST:]
+        fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+        fresh.touch(0o600)
+        fresh.write_bytes(to_json(dict(newest)))
+        fresh.replace(file)
 
 
 def _read(row: Any) -> Lesson | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -19,12 +18,18 @@ from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.decision import Candidate
+from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 from smart_router.storage.file_stamp import Stamp, file_stamp
 
 logger = logging.getLogger(__name__)
 
 KEPT = 86_400.0
 """Seconds that a lesson is kept: vendors change their models, and mend their mistakes."""
+
+RHYTHM = Rhythm(idle=3600.0, retry=5.0)
+
+CLOSE_WITHIN = 5.0
+"""Seconds that closing may take."""
 
 MOST_REPAIRS = 3
 """Attempts of one request that are repeated with what their refusal taught: a 400 names one thing."""
@@ -50,6 +55,13 @@ class Lessons:
         self._file = file
         self._wall = wall
         self._seen: Stamp | None = None
+        self._unwritten: dict[str, Lesson] = {}
+        self._writer: BackgroundWriter | None = None
+
+    def close(self) -> None:
+        """Write the lessons that wait, and end the thread."""
+        if self._writer is not None:
+            self._writer.close(CLOSE_WITHIN)
 
     def look(self, now: float) -> None:
         """Take over what other workers have written to the file."""
@@ -109,12 +121,27 @@ class Lessons:
         return sum(bool(one.lesson) for one in attempts) <= MOST_REPAIRS
 
     def _keep(self, candidate: Candidate, learned: _Learned) -> None:
-        """Write a lesson to the file; no request waits for the disk."""
+        """Have a lesson written to the file; no request waits for the disk."""
         if self._file is not None:
-            now = self._wall()
-            lesson = {str(candidate): Lesson(dict(learned.changes), now + KEPT)}
-            writing = (self._file, lesson, now)
-            threading.Thread(target=keep_lessons, args=writing, name="lessons", daemon=True).start()
+            self._unwritten[str(candidate)] = Lesson(dict(learned.changes), self._wall() + KEPT)
+            if self._writer is None:
+                name = f"lessons about models in {self._file}"
+                messages = Messages(f"{name} cannot be written", "they wait", f"{name} can be written again")
+                self._writer = BackgroundWriter(
+                    "lessons", self._write, lambda succeeded: None, RHYTHM, messages
+                )
+                self._writer.start()
+            self._writer.wake()
+
+    def _write(self) -> bool:
+        """Write the lessons that wait, in the writer's thread."""
+        if self._file is None or not (lessons := dict(self._unwritten)):
+            return False
+        keep_lessons(self._file, lessons, self._wall())
+        for model, lesson in lessons.items():
+            if self._unwritten.get(model) is lesson:
+                del self._unwritten[model]
+        return True
 
 
 def _lacks_responses(attempt: Attempt, error: UpstreamError) -> bool:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from pydantic_core import to_json
 
+from smart_router.background import BackgroundThread
 from smart_router.cluster.database import LOST, SharedDatabase, reason
 from smart_router.cluster.machines import register
 from smart_router.cluster.replica_file import ReplicaFile, Row
@@ -103,7 +104,7 @@ class Link:
         self._asked: list[threading.Event] = []
         self._away_since: float | None = None
         self._machine = ""
-        self._thread = threading.Thread(target=self._run, name="cluster-link", daemon=True)
+        self._thread = BackgroundThread("cluster-link", self._run)
 
     def start(self) -> None:
         """Start the thread."""
@@ -126,8 +127,7 @@ class Link:
         """Send what is left, if the database answers, and end the thread."""
         self._stopping.set()
         self.wake()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_WITHIN)
+        self._thread.join(CLOSE_WITHIN)
         self._woken.close()
         self._waker.close()
 
@@ -139,9 +139,6 @@ class Link:
                     self._own(file)
             except (sqlite3.Error, OSError, NewerFileError):
                 self._stopping.wait(TAKE_OVER)  # another process has the link, or the disk is in trouble
-            except Exception:
-                logger.exception("the link to the cluster failed")
-                self._stopping.wait(TAKE_OVER)
 
     def _own(self, file: ReplicaFile) -> None:
         pause = RETRY_FIRST

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ from pydantic_core import from_json, to_json
 
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.reasoning_cache import ReasoningCache, scope_of
+from smart_router.background import BackgroundThread
 from smart_router.cluster.database import LOST, SharedDatabase, reason
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.sealing import SealError
@@ -94,7 +94,7 @@ class Recall:
         self._settings = settings
         self._replica = replica
         self._jobs: queue.SimpleQueue[dict[str, Any] | _Question] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="cluster-recall", daemon=True)
+        self._thread = BackgroundThread("cluster-recall", self._run)
         self._away_until = self._tidy_at = 0.0
         self._told: dict[str, tuple[Candidate, float]] = {}
 

@@ -112,7 +112,7 @@ class Replica:
             if put or self._file.changed():
                 self._read(self._file)
                 self._changed()
-        except Exception:
+        except BaseException:
             with self._lock:
                 self._put[:0], self._asked[:0] = put, asked
             self._file.close()

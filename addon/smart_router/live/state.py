@@ -63,7 +63,7 @@ def facts(runtime: Runtime, now: float, mitmweb: str | None, running: int) -> di
         "version": __version__,
         "mitmweb": mitmweb,
         "running": running,
-        "trouble": runtime.troubles.current(now),
+        "trouble": runtime.current_trouble(now),
         "config": {"path": config["path"], "error": config["error"], "warnings": config["warnings"]},
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 from mitmproxy import ctx
 
+from smart_router.background import RepeatedStep
 from smart_router.errors import ClientError
 from smart_router.live.feed import Feed, Viewer
 from smart_router.live.records import Records
@@ -18,8 +18,6 @@ from smart_router.live.state import facts, provider_rows, running_rows
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import listed
 from smart_router.runtime import Runtime
-
-logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
@@ -51,6 +49,7 @@ class Watcher:
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._closed = False
+        self._step = RepeatedStep("live-page", "the live page could not be brought up to date")
 
     async def watch(self, runtime: Runtime, last: str) -> Viewer:
         """Return a new page's place in the feed, at the message after `last`, if that is still kept.
@@ -84,10 +83,8 @@ class Watcher:
     async def _run(self, runtime: Runtime, records: Records) -> None:
         watched = time.monotonic()
         while (now := time.monotonic()) - watched < LINGER:
-            try:
+            with self._step:  # a page must not end for one odd record
                 await self._look(runtime, records)
-            except Exception:  # a page must not end for one odd record
-                logger.exception("smart-router: the live page could not be brought up to date")
             self._ready.set()
             self._viewers = {one for one in self._viewers if one.watches(now)}
             watched = now if self._viewers else watched

@@ -80,6 +80,14 @@ class RoutedStream(SocketStream):
         rest: Commands = super().state_wait_for_request_headers(event)
         return rest
 
+    def handle_connect_finish(self) -> Commands:
+        """Open a client's tunnel only if the hooks have let it pass."""
+        if self.flow.response is None and not self.claims.passes(self.flow):
+            assert self.claims.fail is not None
+            self.claims.fail(self.flow)
+        self.claims.drop(self.flow)
+        yield from super().handle_connect_finish()  # type: ignore[no-untyped-call]
+
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         """Send a complete, claimed request to attempts instead of the nominal upstream."""
         exchange = self.claims.exchange(self.flow)

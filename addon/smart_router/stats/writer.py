@@ -71,7 +71,6 @@ class RecordWriter:
             "records can be written again",
         )
         self._thread = BackgroundWriter("stats", self._write_batch, self._finish, RHYTHM, messages)
-        self.revive = self._thread.revive
         self._thread.start()
 
     def record(self, item: Item) -> None:
@@ -102,9 +101,10 @@ class RecordWriter:
             self._take(arrived)
             wrote = self._write()
             self._tidy()
-        except Exception:
+        except BaseException:  # also what ends the thread: its next one goes on with the same records
             with self._lock:
                 self._asked += asked
+                self._arrived[:0] = arrived
             raise
         for written in asked:
             written.set()
@@ -117,12 +117,13 @@ class RecordWriter:
         self._tally.close(settled=succeeded)
         self._database.close()
 
-    def _take(self, items: Sequence[Item]) -> None:
-        """Price the records and pass them to `priced`."""
+    def _take(self, items: list[Item]) -> None:
+        """Price the records and pass them to `priced`; `items` is empty once they are taken."""
         records = [item for item in items if isinstance(item, RequestRecord)]
         for record in records:
             self._price(record)
         self._unwritten += items
+        items.clear()
         if records:
             try:
                 self._priced(records)

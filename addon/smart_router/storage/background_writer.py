@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from smart_router.background import BackgroundThread
 from smart_router.storage.sqlite_file import NewerFileError
 
 logger = logging.getLogger(__name__)
@@ -62,23 +63,11 @@ class BackgroundWriter:
         self._hurry = threading.Event()
         self._stopping = False
         self._warned = False
-        self._name = name
-        self._thread = self._new_thread()
+        self._thread = BackgroundThread(name, self._run)
 
     def start(self) -> None:
         """Start the thread. The first batch follows the first wake-up or `idle` seconds."""
         self._thread.start()
-
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name=self._name, daemon=True)
-
-    def revive(self) -> None:
-        """Start the thread again if it has died, which no error of `write` makes it do. Call now and then."""
-        if self._thread.ident is not None and not self._thread.is_alive() and not self._stopping:
-            logger.error("the thread %s has died and is started again", self._name)
-            self._thread = self._new_thread()
-            self._thread.start()
-            self._wake.set()
 
     def wake(self) -> None:
         """Report that there is something to write. Cheap: called for each request."""
@@ -113,8 +102,13 @@ class BackgroundWriter:
         try:
             wrote = self._write()
         except Exception as error:
+            self._thread.failed(error)
             self._warn(error)
             return False
+        except BaseException:
+            self._wake.set()  # the thread starts again, with what is still to be written
+            raise
+        self._thread.succeeded()
         if wrote and self._warned:
             self._warned = False
             logger.info(self._messages.recovered)

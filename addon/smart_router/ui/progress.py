@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mitmproxy import ctx, http
 
 from smart_router.attempts.exchange import Exchange
+from smart_router.background import RepeatedStep
 from smart_router.proxy.claims import Claims
 from smart_router.requests_in_progress import Running, observe
 from smart_router.routing.decision import Candidate
@@ -54,17 +55,16 @@ class Watch:
         self._refresh = refresh
         self._estimate = estimate
         self._watched: dict[str, _Watched] = {}
+        self._step = RepeatedStep("watch-requests", "a check of the requests in progress failed")
 
     async def run(self) -> None:
         """Check until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            try:
+            with self._step:  # one request must not end the watch
                 if ctx.master.addons.get("view"):
                     await asyncio.to_thread(self._estimate_costs, self.find(time.monotonic()))
                 self._refresh(self.look(time.monotonic(), time.time()))
-            except Exception:  # one request must not end the watch
-                logger.exception("smart-router: a check of the requests in progress failed")
 
     def find(self, now: float) -> list[Exchange]:
         """Exchanges older than UNREMARKABLE."""

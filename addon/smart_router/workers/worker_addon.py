@@ -10,6 +10,7 @@ from typing import Any
 from mitmproxy import ctx, http
 
 from smart_router.addon import SmartRouter, _smart_router
+from smart_router.background import RepeatedStep
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.runtime import Runtime
 from smart_router.ui import flow_marks
@@ -49,6 +50,7 @@ class WorkerAddon:
         self._view: asyncio.Future[Message] | None = None
         self._untold: list[Any] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reporting = RepeatedStep("report", "the supervisor was not told of this worker's state")
         self.leaving = False
 
     def join(self, inherited: Inherited, control: socket.socket) -> None:
@@ -127,7 +129,8 @@ class WorkerAddon:
 
     async def _report_regularly(self) -> None:
         while True:
-            self._report()
+            with self._reporting:
+                self._report()
             await asyncio.sleep(REPORT_EVERY)
 
     def _report(self) -> None:

@@ -36,10 +36,3 @@ def picked(store: AuthStore, provider: str = "openai") -> str | None:
 
 def why(store: AuthStore, profile_id: str) -> str | None:
     return next(one.why for one in store.statuses(None, 0.0) if one.id == profile_id)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

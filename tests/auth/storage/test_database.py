@@ -27,6 +27,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.storage.background_writer import Rhythm
 from smart_router.storage.sqlite_file import NewerFileError
 from tests.auth.helpers import PROVIDERS, THREE_KEYS, failure
+from tests.testbed.waiting import wait_for
 
 Open = Callable[..., AuthStore]
 
@@ -59,13 +60,6 @@ def stored(store: AuthStore) -> dict[str, str]:
         for one in store._profiles()
         if one.kind == "stored_key" and one.secret
     }
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class Clocks:

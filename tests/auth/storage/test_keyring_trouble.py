@@ -20,7 +20,8 @@ from smart_router.auth.storage.writer import StoreError
 from smart_router.storage.background_writer import Rhythm
 from tests.auth.file_keyring import passwords
 from tests.auth.logins.helpers import ok
-from tests.auth.storage.keyring_store import LONG, Open, fill, picked, secret_of, tokens, wait_for, why
+from tests.auth.storage.keyring_store import LONG, Open, fill, picked, secret_of, tokens, why
+from tests.testbed.waiting import wait_for
 
 
 def nothing_noted(state: Path, caplog: pytest.LogCaptureFixture) -> bool:

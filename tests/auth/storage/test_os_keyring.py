@@ -21,8 +21,9 @@ from smart_router.auth.refresh import Refresher
 from smart_router.auth.storage.os_keyring import PART, KeyringError, OsKeyring, new_entry
 from tests.auth.file_keyring import passwords
 from tests.auth.logins.helpers import ok
-from tests.auth.storage.keyring_store import LONG, Open, fill, picked, secret_of, tokens, wait_for
+from tests.auth.storage.keyring_store import LONG, Open, fill, picked, secret_of, tokens
 from tests.testbed.harness import ROOT
+from tests.testbed.waiting import wait_for
 
 
 def traces(state: Path) -> list[str]:

@@ -30,6 +30,7 @@ from smart_router.auth.storage.health_records import HealthRecords
 from smart_router.auth.storage.os_keyring import KeyringError, OsKeyring, new_entry
 from smart_router.auth.storage.rows import secret_text, with_secret
 from smart_router.auth.storage.writer import StoreError, StoreWriter
+from smart_router.background import BackgroundThread
 from smart_router.storage.file_lock import locked
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class CredentialStorage:
         self._troubles: dict[str, str] = {}
         self._retry: float | None = None
         self._jobs: queue.SimpleQueue[tuple[_Job, Future[None]]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
         self._stopping = False
 
     def start(self) -> None:
@@ -209,7 +210,7 @@ class CredentialStorage:
         with self._guard:
             if self._thread is None:
                 # a daemon: a keyring that keeps asking does not keep the process from ending
-                self._thread = threading.Thread(target=self._run, name="auth-keyring", daemon=True)
+                self._thread = BackgroundThread("auth-keyring", self._run)
                 self._thread.start()
         done: Future[None] = Future()
         self._jobs.put((job, done))

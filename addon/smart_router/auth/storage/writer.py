@@ -116,7 +116,7 @@ class StoreWriter:
             for job, done in jobs:
                 self._take(job(self._database))
                 done.set_result(None)
-        except Exception as error:
+        except BaseException as error:
             self._work_from_memory()
             for _, done in jobs:
                 if not done.done():
