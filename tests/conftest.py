@@ -7,7 +7,7 @@ import gc
 import importlib
 import signal
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
+from tests.testbed.canaries import leaks
 from tests.testbed.fork_server import AVAILABLE, ForkServer
 from tests.testbed.harness import MITMDUMP, Router, bare_env
 from tests.testbed.provider import Provider
@@ -58,6 +59,14 @@ def pytest_collection_finish() -> None:
 
 # one for each process of the suite
 Router.fork_server = ForkServer(MITMDUMP, bare_env()) if AVAILABLE else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_credential_is_left_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search all that routers and commands wrote in this session: state, logs, saved flows, reports."""
+    yield
+    assert list(leaks(tmp_path_factory.getbasetemp())) == []
+
 
 StartRouter = Callable[..., Awaitable[Router]]
 

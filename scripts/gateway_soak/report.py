@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from scripts.gateway_soak.memory import Growth, Idle
 from scripts.gateway_soak.plan import AUTO, EXPLICIT
 from scripts.gateway_soak.soak import Outcome
 from scripts.gateway_soak.storm import Storm
@@ -87,17 +89,37 @@ def storms(phases: Sequence[Storm]) -> Table:
     return table
 
 
-def show(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> None:
+def memory(found: Sequence[Growth | Idle]) -> Table:
+    """Resident memory before, within, and after each part."""
+    table = Table(title="Memory", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("streams")
+    table.add_column("MiB")
+    table.add_column("")
+    for one in found:
+        rss = " ".join(f"{mib:.0f}" for mib in one.rss)
+        if isinstance(one, Growth):
+            table.add_row(
+                f"{one.requests:,} through {one.program}", rss, f"{one.growth:+.1%} after the first batch"
+            )
+        else:
+            each = f"{one.each * 1024:.0f} KiB each; another client waited at most {one.others * 1e3:.0f} ms"
+            table.add_row(f"{one.at_once:,} idle at once", rss, each)
+    return table
+
+
+def show(
+    outcome: Outcome | None, phases: Sequence[Storm], found: Sequence[Growth | Idle], broken: Sequence[str]
+) -> None:
     """Print everything to standard output."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     if outcome:
-        setting, memory, faults = outcome.setting, outcome.memory, sum(outcome.faults.values())
+        setting, rss, faults = outcome.setting, outcome.memory, sum(outcome.faults.values())
         console.print(
             f"{setting.clients} clients, {setting.keys} keys for each provider, seed {setting.seed}: "
             f"{outcome.attempts:,} attempts by the router, {faults:,} faults in all; "
-            f"RSS {memory.start:.0f} MiB at start, {memory.end:.0f} at end, {memory.peak:.0f} at most",
+            f"RSS {rss.start:.0f} MiB at start, {rss.end:.0f} at end, {rss.peak:.0f} at most",
             soft_wrap=True,
         )
         console.print(answers(outcome))
@@ -105,13 +127,17 @@ def show(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]
             console.print(errors(outcome))
     if phases:
         console.print(storms(phases))
+    if found:
+        console.print(memory(found))
     for sentence in broken:
         console.print(f"! {sentence}", markup=False, soft_wrap=True)
 
 
-def as_json(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[str]) -> dict[str, Any]:
+def as_json(
+    outcome: Outcome | None, phases: Sequence[Storm], found: Sequence[Growth | Idle], broken: Sequence[str]
+) -> dict[str, Any]:
     """Everything, for programs."""
-    told: dict[str, Any] = {"broken": list(broken)}
+    told: dict[str, Any] = {"broken": list(broken), "memory": [asdict(one) for one in found]}
     if outcome:
         told["answers"] = {
             name: {
@@ -123,8 +149,8 @@ def as_json(outcome: Outcome | None, phases: Sequence[Storm], broken: Sequence[s
             }
             for name, tally in shown(outcome.tallies)
         }
-        memory = outcome.memory
-        told["rss_mib"] = {"start": memory.start, "end": memory.end, "peak": memory.peak}
+        rss = outcome.memory
+        told["rss_mib"] = {"start": rss.start, "end": rss.end, "peak": rss.peak}
         told |= {"attempts": outcome.attempts, "faults": outcome.faults, "samples": outcome.samples}
     told["storm"] = [
         {

@@ -9,6 +9,7 @@ from collections import Counter
 import httpx
 import pytest
 from scripts.gateway_soak.faults import STREAM_FAULTS, draw, fails
+from scripts.gateway_soak.memory import Growth, Idle, Plan
 from scripts.gateway_soak.plan import AUTO, EXPLICIT, MARKER, Ask, answer_text, asks
 from scripts.gateway_soak.report import as_json
 from scripts.gateway_soak.soak import Outcome, Setting
@@ -150,6 +151,32 @@ def test_bounds_of_a_storm(attempts: int, recovery: float | None, broken: int) -
     assert len(list(Storm("silent", 2000, attempts, [], recovery).broken_bounds())) == broken
 
 
+MEMORY: dict[str, tuple[Growth | Idle, int]] = {
+    "level": (Growth("mitmdump", 40, [90.0, 110.0, 112.0, 120.9]), 0),
+    "growing": (Growth("mitmdump", 40, [90.0, 100.0, 105.0, 111.0]), 1),
+    "failing": (Growth("mitmweb", 20, [90.0, 100.0], Counter({"status 502": 1})), 1),
+    "all open": (Idle(2000, 2000, (100.0, 240.0, 240.0), 0.3), 0),
+    "some open": (Idle(2000, 1999, (100.0, 240.0, 240.0), 0.3), 1),
+    "large": (Idle(100, 100, (100.0, 240.0, 240.0), 0.3), 1),
+    "others wait": (Idle(2000, 2000, (100.0, 240.0, 240.0), 3.0), 1),
+}
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_bounds_of_memory(name: str) -> None:
+    found, broken = MEMORY[name]
+    assert len(list(found.broken_bounds())) == broken
+
+
+def test_streams_one_after_the_other_and_at_once_are_measured() -> None:
+    growth, idle = soak.run_memory(Plan({"mitmdump": 60}, batch=30, idle=20, seconds=3.0))
+    assert isinstance(growth, Growth)
+    assert isinstance(idle, Idle)
+    assert (growth.requests, len(growth.rss), growth.failures) == (60, 3, {})
+    assert (len(idle.rss), idle.failures) == (3, {})
+    assert idle.at_once > 0
+
+
 def test_help_lists_the_bounds() -> None:
     command = [sys.executable, "scripts/soak.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
@@ -166,13 +193,13 @@ def test_misuse_is_reported(args: list[str], capsys: pytest.CaptureFixture[str])
 
 
 def test_json_without_requests() -> None:
-    told = as_json(Outcome(Setting()), [], ["broken"])
+    told = as_json(Outcome(Setting()), [], [], ["broken"])
     assert (told["broken"], told["storm"], told["answers"]["auto"]["requests"]) == (["broken"], [], 0)
 
 
 def test_faults_hardly_show_and_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
     outcome = soak.run_soak(Setting(requests=300, silence=0.4))
-    told = as_json(outcome, [], [])
+    told = as_json(outcome, [], [], [])
     assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 300
     assert told["answers"]["SDK"]["requests"] == told["answers"]["explicit"]["requests"]
     assert outcome.faults.keys() > {"500", "body cut later"}

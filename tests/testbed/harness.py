@@ -187,6 +187,7 @@ class Router:
         self._reader.join()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        (self.folder / "output.log").write_text(self.log, "utf-8")  # for the search for credentials
 
     def __enter__(self) -> Self:
         return self.start()
