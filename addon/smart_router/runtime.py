@@ -25,6 +25,7 @@ from smart_router.attempts.limits import Limits
 from smart_router.attempts.own_login import OwnLogin
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.attempts.retries import RetryBudget
+from smart_router.attempts.token_counts import counts_tokens, limits_for, of_first_provider
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.book import ClientBook
@@ -213,7 +214,7 @@ class Runtime:
         exchange = Exchange(
             request_id(flow),
             started,
-            limits=self.limits,
+            limits=limits_for(dialect, self.limits),
             request=request,
             decision=decide(),
             session=keys.session,
@@ -265,7 +266,7 @@ class Runtime:
         self, client: Client, dialect: ClientDialect, request: ChatRequest, body: bytes
     ) -> Reservation | None:
         """Reserve nothing yet: the attempts do. None for a client without limits."""
-        if dialect.operation == "count_tokens":
+        if counts_tokens(dialect):
             return None
         prices = self.recording.writer.prices if client.has_money_limit else None
 
@@ -313,7 +314,7 @@ class Runtime:
             asked, known = request["model"], self.config
             order = known.routing.provider_order
             return explicit(asked, resolve_unlisted(asked, known.providers, having.__contains__, order))
-        return route(
+        decision = route(
             request,
             config=self.config.routing,
             providers=self.config.providers,
@@ -326,6 +327,7 @@ class Runtime:
             now=now,
             allowed=allowed,
         )
+        return of_first_provider(decision) if counts_tokens(dialect) else decision
 
 
 def request_id(flow: http.HTTPFlow) -> str:

@@ -174,6 +174,16 @@ async def test_health_shows_cooldowns(provider: Provider, http: httpx.AsyncClien
     assert any(model["owned_by"] == "groq" for model in listed)  # a pause does not take models off the list
 
 
+@pytest.mark.parametrize("path", ["/v1/models/none", "/v1/files", "/v1/chat"])
+async def test_errors_at_paths_of_both_apis_have_the_form_of_the_client(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    openai = (await http.get(path)).json()
+    anthropic = (await http.get(path, headers={"anthropic-version": "2023-06-01"})).json()
+    assert openai["error"].keys() == {"message", "type", "param", "code"}
+    assert (anthropic["type"], anthropic["error"]["type"]) == ("error", "not_found_error")
+
+
 async def test_without_credentials(keyless: Router) -> None:
     async with keyless.http() as http:
         health = await http.get("/health")

@@ -17,6 +17,8 @@ RESOLVED: list[tuple[str, str | None]] = [
     ("/models?limit=5", "models"),
     ("/v1/models/auto", "model auto"),
     ("/v1/models/auto%3Aeco", "model auto:eco"),
+    ("/v1beta/models/auto%3AgenerateContent", "generate auto"),
+    ("/v1beta/models/auto%3Aeco%3AcountTokens?key=k", "gemini count tokens auto:eco"),
     ("/v1/models/groq/openai/gpt-oss-20b", "model groq/openai/gpt-oss-20b"),
     ("/v1/models/groq%2Fopenai%2Fgpt-oss-20b/?a=b", "model groq/openai/gpt-oss-20b"),
     ("/health", "health"),

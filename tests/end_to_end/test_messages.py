@@ -235,6 +235,26 @@ async def test_tokens_are_estimated_for_others_and_the_answer_says_so(
     assert provider.requests == []
 
 
+@pytest.mark.parametrize("failure", [Answer(status=529), Answer(status=404), Answer(body=b"<html>")])
+async def test_tokens_are_estimated_where_anthropic_does_not_count_them(
+    provider: Provider, http: httpx.AsyncClient, failure: Answer
+) -> None:
+    provider.on(failure, always=True)
+    answer = await http.post("/v1/messages/count_tokens", json={"model": "auto:claude", "messages": [USER]})
+    assert answer.json() == {"input_tokens": 1}, answer.text
+    assert answer.headers["x-router-token-count"].startswith("estimated")
+    assert {request.path for request in provider.requests} <= {"/anthropic/v1/messages/count_tokens"}
+
+
+async def test_request_that_anthropic_refuses_to_count_is_refused(
+    provider: Provider, http: httpx.AsyncClient
+) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "messages: odd"}}
+    provider.on(Answer(status=400, body=json.dumps(error).encode()))
+    answer = await http.post("/v1/messages/count_tokens", json={"model": CLAUDE, "messages": [USER]})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "messages: odd")
+
+
 @pytest.mark.parametrize("header", [{"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}])
 async def test_router_key_is_known_in_either_header(
     provider: Provider, http: httpx.AsyncClient, header: dict[str, str]

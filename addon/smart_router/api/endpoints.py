@@ -177,9 +177,8 @@ class Endpoints:
         if target := self._exact.get(path):
             return target
         spellings = _spellings(path)
-        for spelling in spellings:
-            if found := self._look_up(spelling):
-                return found.refusal() if isinstance(found, UnservedPath) else found
+        if found := self._find(spellings):
+            return found.refusal() if isinstance(found, UnservedPath) else found
         if any(f"{one.lower()}/".startswith(self._claimed) for one in spellings):
             served = ", ".join(sorted(self._exact))
             asked = path.partition("?")[0]  # a query may hold a key, and the log quotes this message
@@ -188,10 +187,8 @@ class Endpoints:
 
     def error_body(self, path: str) -> ErrorBody:
         """Return what makes the error objects that clients of this path read."""
-        for spelling in _spellings(path):
-            if found := self._look_up(spelling):
-                return found.error_body
-        return openai_error
+        found = self._find(_spellings(path))
+        return found.error_body if found else openai_error
 
     def find_dialect(self, path: str) -> tuple[ClientDialect, Mapping[str, str]] | None:
         """Return the client dialect of a recorded request and its parameters, below any base path."""
@@ -199,6 +196,14 @@ class Endpoints:
         if isinstance(target, Target) and target.endpoint.dialect:
             return target.endpoint.dialect, parameters_of(target, path)
         return find_by_path(self._dialects, path)
+
+    def _find(self, spellings: Iterable[str]) -> Target | UnservedPath | None:
+        """A spelling that names a client dialect comes first: `auto%3AgenerateContent` is no model's name."""
+        found = [one for spelling in spellings if (one := self._look_up(spelling))]
+        for one in found:
+            if isinstance(one, Target) and one.endpoint.dialect:
+                return one
+        return found[0] if found else None
 
     def _look_up(self, path: str) -> Target | UnservedPath | None:
         """Patterns of local answers come last: a model's name may look like another API's path."""

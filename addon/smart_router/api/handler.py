@@ -31,7 +31,6 @@ from smart_router.api.access import (
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from smart_router.api.content_encoding import decode_body, too_large
 from smart_router.api.cors import preflight
-from smart_router.api.count_tokens import estimated_count
 from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import refuse
 from smart_router.api.guess_delays import Guesses
@@ -41,6 +40,7 @@ from smart_router.api.own_login import find_own_login
 from smart_router.api.proxy_keys import ProxyKeys
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.own_login import OwnLogin
+from smart_router.attempts.token_counts import estimate_at_once
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.directory import Directory
 from smart_router.config import Config
@@ -325,7 +325,7 @@ class RequestHandler:
             rename = partial(found.rename, providers=router.config.providers)
         own = self._own_login(flow.request, router.config, dialect.name, found)
         exchange = router.open_exchange(flow, dialect, body, parameters, rename, claim.client, own)
-        if (estimate := estimated_count(exchange)) is not None:
+        if (estimate := estimate_at_once(exchange)) is not None:
             flow.response = estimate
             return None
         claim.exchange = exchange

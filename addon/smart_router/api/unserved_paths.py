@@ -43,12 +43,12 @@ class UnservedPath(NamedTuple):
 
 _OPENAI_HINT = f"send chat requests to {_CHAT}, and point clients of other APIs at their vendor"
 _ANTHROPIC_HINT = (
-    f"use an OpenAI client and {_CHAT} with a model such as auto, or unset ANTHROPIC_BASE_URL so that the "
-    "client asks Anthropic itself"
+    "POST /v1/messages and /v1/messages/count_tokens are; or unset ANTHROPIC_BASE_URL so that the client "
+    "asks Anthropic itself"
 )
 _GEMINI_HINT = (
-    "generateContent and streamGenerateContent are; or unset GOOGLE_GEMINI_BASE_URL so that the client asks "
-    "Google itself"
+    "generateContent, streamGenerateContent and countTokens are; or unset GOOGLE_GEMINI_BASE_URL so that the "
+    "client asks Google itself"
 )
 _BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
 _GEMINI_ACTIONS = (
@@ -58,7 +58,7 @@ _GEMINI_ACTIONS = (
 )
 
 UNSERVED: Sequence[UnservedPath] = (
-    UnservedPath("/v1/messages/*", anthropic_error, "Anthropic's Messages API", _ANTHROPIC_HINT),
+    UnservedPath("/v1/messages/*", anthropic_error, "This part of Anthropic's Messages API", _ANTHROPIC_HINT),
     UnservedPath("/v1/complete", anthropic_error, "Anthropic's Text Completions API", _ANTHROPIC_HINT),
     UnservedPath("/anthropic", anthropic_error, "Anthropic's API", _ANTHROPIC_HINT),
     UnservedPath("/v1/audio", openai_error, "The Audio API", _OPENAI_HINT),

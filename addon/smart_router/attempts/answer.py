@@ -11,6 +11,7 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.http_messages import make_response
 from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
 from smart_router.attempts.router_headers import extension, router_headers
+from smart_router.attempts.token_counts import estimate_after
 from smart_router.dialects.fold import fold, unfold
 from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
 from smart_router.errors import ApiError, ClientError, UpstreamError
@@ -163,8 +164,8 @@ class Answer:
         )
 
     def error_response(self, error: ClientError) -> http.Response:
-        """Return an error for a client that has no head yet."""
-        return self._error(error, error.headers)
+        """Return an error for a client that has no head yet, or the estimate of a count."""
+        return estimate_after(self.exchange, error) or self._error(error, error.headers)
 
     def _error(self, error: ApiError, headers: Mapping[str, str] = _NONE) -> http.Response:
         return self._json(error.status, to_json(self.exchange.dialect.error_body(error)), headers)

@@ -256,7 +256,7 @@ def test_parameters(sent: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 UNTRANSLATABLE: list[tuple[str, dict[str, Any]]] = [
-    ("background", {"background": True}),
+    ("background", {"background": True, "stream": True}),
     ("conversation", {"conversation": "conv_1"}),
     ("prompt", {"prompt": {"id": "p"}}),
     ("previous_response_id", {"previous_response_id": "resp_1"}),
@@ -268,6 +268,13 @@ UNTRANSLATABLE: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("param", "sent"), UNTRANSLATABLE)
 def test_what_only_the_vendor_can_do_is_noted(param: str, sent: dict[str, Any]) -> None:
     assert read(**sent)["x_router"]["untranslatable"][0] == param
+
+
+def test_response_that_would_have_to_be_polled_for_is_refused() -> None:
+    with pytest.raises(ClientError, match="leave 'background' out") as refused:
+        read(background=True)
+    assert (refused.value.status, refused.value.param) == (400, "background")
+    assert read(background=False)["model"] == "m"
 
 
 @pytest.mark.parametrize("file", INBOUND, ids=lambda file: f"{file.parent.name}/{file.stem}")

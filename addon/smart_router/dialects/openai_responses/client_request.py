@@ -33,6 +33,12 @@ _UNTRANSLATABLE = {
 """Fields whose loss would change the answer, and the message for a provider that cannot have them."""
 
 
+_NO_POLLING = (
+    "Unsupported parameter: 'background'. The response would have to be asked for at the account that makes "
+    "it: leave 'background' out, or set 'stream' to true."
+)
+
+
 def read_request(body: bytes) -> ChatRequest:
     """Read and check a request.
 
@@ -42,6 +48,8 @@ def read_request(body: bytes) -> ChatRequest:
     `keep`, which gets the response when it is complete. Raises ClientError (400, naming the field).
     """
     sent = {name: value for name, value in read_object(body, RESPONSES_REQUEST).items() if value is not None}
+    if sent.get("background") and not sent.get("stream"):
+        raise ClientError(400, _NO_POLLING, code="unsupported_parameter", param="background")
     given = read_input(sent["input"])
     tools = read_tools([*given.tools, *sent.get("tools", ())])
     messages = given.messages
