@@ -1,6 +1,7 @@
 """A machine's router as far as refreshes go: `python -m tests.cluster.refresh_worker CONFIG STATE`.
 
-Refreshes the login for each line on its standard input, and answers `ok` or the error.
+Prints its process id, then refreshes the login for each line on its standard input, and answers `ok` or the
+error.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from smart_router.providers.registry import PROVIDERS
 def main() -> None:
     config, state = map(Path, sys.argv[1:])
     store = AuthStore({}, PROVIDERS, state)
-    print("ready", flush=True)
+    print(os.getpid(), flush=True)
     for line in sys.stdin:
         profile = store.reread(line.strip())
         assert profile is not None

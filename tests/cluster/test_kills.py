@@ -7,24 +7,24 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cluster.nursery import Nursery
 from tests.cluster.test_logins import ID, Desk
 from tests.testbed.authorization import Rotation
-from tests.testbed.harness import ROOT, bare_env
 from tests.testbed.provider import Provider
 
 MANY_KILLS = int(os.environ.get("SMART_ROUTER_KILLS", "500"))
 MACHINES = 3
-LONGEST = 1.5
-"""Seconds within which a kill comes: a refresh, with the start of its process, takes about as long."""
 
 OIDC = Path(__file__).with_name("oidc")
 
@@ -32,47 +32,53 @@ OIDC = Path(__file__).with_name("oidc")
 class Worker:
     """A machine's process that can be told to refresh, and killed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, nursery: Nursery) -> None:
+        self._desk = desk
+        self._nursery = nursery
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.cluster.refresh_worker", self.desk.config, self.desk.folder),
-            cwd=ROOT,
-            env={**bare_env(), **self.desk.env, "PYTHONPATH": os.pathsep.join(sys.path)},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert await self.line() == "ready"
+        args = (self._desk.config, self._desk.folder)
+        self.process = await self._nursery.fork("tests.cluster.refresh_worker", args, self._desk.env)
+        self._pid = int(await self.line())
 
     async def line(self) -> str:
-        assert self.process.stdout
-        return (await asyncio.wait_for(self.process.stdout.readline(), 60)).decode().strip()
+        return (await asyncio.wait_for(self.process.reader.readline(), 60)).decode().strip()
 
     def begin(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{ID}\n".encode())
+        self.process.writer.write(f"{ID}\n".encode())
 
     async def kill(self) -> None:
-        self.process.kill()
-        await self.process.wait()
+        os.kill(self._pid, signal.SIGKILL)
+        with suppress(ConnectionResetError):
+            await self.process.reader.read()
+        self.process.writer.close()
 
 
 async def killed_again_and_again(
-    desks: list[Desk], kills: int, moment: Callable[[int], Awaitable[object]]
+    desks: list[Desk], nursery: Nursery, kills: int, moment: Callable[[float], Awaitable[object]]
 ) -> None:
-    """Kill the machine that refreshes, and have the next one refresh what is then the login's token."""
-    workers = [Worker(desk) for desk in desks]
+    """Kill the machine that refreshes, and have the next one refresh what is then the login's token. `moment`
+    returns when a kill is to come; it is told how long the refresh before took."""
+    workers = [Worker(desk, nursery) for desk in desks]
     await asyncio.gather(*(worker.start() for worker in workers))
+    took = 1.0
     for number in range(kills):
         victim, heir = workers[number % MACHINES], workers[(number + 1) % MACHINES]
         victim.begin()
-        await moment(number)
+        await moment(took)
         await victim.kill()
+        began = time.monotonic()
         heir.begin()
-        assert await heir.line() == "ok"
+        assert await heir.line() == "ok", number
+        took = time.monotonic() - began
         await victim.start()
     await asyncio.gather(*(worker.kill() for worker in workers))
+
+
+@pytest.fixture
+async def nursery(tmp_path: Path) -> AsyncIterator[Nursery]:
+    async with Nursery(tmp_path) as nursery:
+        yield nursery
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ async def desks(tmp_path: Path, database: str) -> AsyncIterator[Callable[[str], 
 
 
 async def test_no_login_is_lost_when_its_machine_is_killed_while_the_server_answers(
-    desks: Callable[[str], list[Desk]], provider: Provider
+    desks: Callable[[str], list[Desk]], nursery: Nursery, provider: Provider
 ) -> None:
     server = Rotation(slow=0.3)
     provider.on(server, path="/token", always=True)
@@ -98,10 +104,10 @@ async def test_no_login_is_lost_when_its_machine_is_killed_while_the_server_answ
     for one in machines:
         await one.has("access-0")
 
-    async def granted(number: int) -> None:
+    async def granted(took: float) -> None:
         await provider.wait_for_request()
 
-    await killed_again_and_again(machines, 1, granted)
+    await killed_again_and_again(machines, nursery, 1, granted)
     assert (server.grants, server.reused) == (1, [])
 
 
@@ -132,7 +138,7 @@ async def authorization() -> AsyncIterator[asyncio.subprocess.Process]:
 
 @pytest.mark.slow
 async def test_500_kills_lose_no_login_at_an_oidc_provider(
-    desks: Callable[[str], list[Desk]], authorization: asyncio.subprocess.Process
+    desks: Callable[[str], list[Desk]], nursery: Nursery, authorization: asyncio.subprocess.Process
 ) -> None:
     assert authorization.stdout
     first = json.loads(await authorization.stdout.readline())
@@ -151,7 +157,9 @@ async def test_500_kills_lose_no_login_at_an_oidc_provider(
     for one in machines:
         await one.has("access-0")
     dice = random.Random(1)  # noqa: S311
-    await killed_again_and_again(machines, MANY_KILLS, lambda number: asyncio.sleep(dice.uniform(0, LONGEST)))
+    await killed_again_and_again(
+        machines, nursery, MANY_KILLS, lambda took: asyncio.sleep(dice.uniform(0, took))
+    )
     listening.cancel()
     kinds = {event["event"] for event in events}
     print(f"{MANY_KILLS} kills, {len(events)} refreshes")
