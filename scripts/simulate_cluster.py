@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from smart_router.cluster.clients import TellPots
 from smart_router.cluster.link import POLL_EVERY
 from smart_router.cluster.machines import Presence
+from smart_router.cluster.pots import TellPots
 from smart_router.cluster.records import MOST_REQUESTS, SendRecords
 
 ROWS_OF_A_REQUEST = 4

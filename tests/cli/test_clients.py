@@ -49,13 +49,14 @@ def test_client_is_added_with_all_it_may_do() -> None:
     told("add", "ann", *limits, "--models", "auto, openai/*", "--tag", "team", "--admin", "--expires", "90d")
     told("tag", "team", "--limit", "$100/month")
     shown = told("show", "ann")
-    facts = {name: shown[name] for name in ("state", "admin", "tag", "models", "on_limit")}
+    facts = {name: shown[name] for name in ("state", "admin", "tag", "models", "on_limit", "on_cluster_away")}
     assert facts == {
         "state": "active",
         "admin": True,
         "tag": "team",
         "models": ["auto", "openai/*"],
         "on_limit": "refuse",
+        "on_cluster_away": None,
     }
     assert [one["limit"] for one in shown["limits"]] == [
         "10 USD/day",

@@ -27,7 +27,8 @@ PRELOADED = (
 )
 
 STAND_IN = f"""#!{sys.executable} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 server = socket.socket(socket.AF_UNIX)
 server.connect(__file__.removesuffix(".python"))
 server.sendall(json.dumps([sys.argv[1:], dict(os.environ)]).encode() + b"\\n")

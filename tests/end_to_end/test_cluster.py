@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from smart_router.client_keys.database import Settings, changing
 from smart_router.cluster.sealing import new_key
 from smart_router.cluster.settings import KEY, URL
 from tests.cluster.test_link import AWAYS
-from tests.end_to_end.test_conversations import HARD, TOOLS, asked, kimi, looked, turn
+from tests.end_to_end.test_conversations import CHAT, HARD, TOOLS, asked, kimi, looked, turn
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.postgres import Postgres
@@ -101,6 +103,27 @@ async def test_a_model_that_one_machine_was_refused_is_asked_for_by_none(
         await until(one, lambda health: health["providers"]["openai"]["cooled_models"])
         assert await ask(one, missing) >= 400
     assert len(provider.requests) == 1
+
+
+async def test_a_key_that_is_revoked_on_one_machine_is_refused_by_all(
+    routers: list[Router], provider: Provider
+) -> None:
+    provider.on(chat_answer(), always=True)
+    with changing(routers[0].state_folder) as file:
+        shown = {"x-api-key": file.add("laptop", Settings(), time.time()).get_secret_value()}
+
+    async def is_answered(one: Router, status: int) -> None:
+        async with asyncio.timeout(PATIENCE), one.http() as http:
+            while (await http.post(CHAT, json=ASK, headers=shown)).status_code != status:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    for one in routers:
+        await is_answered(one, 200)
+    with changing(routers[1].state_folder) as file:
+        file.revoke("laptop", time.time())
+    began = time.monotonic()
+    await asyncio.gather(*(is_answered(one, 401) for one in routers))
+    print(f"refused everywhere after {time.monotonic() - began:.2f} s")
 
 
 async def test_reports_and_metrics_of_each_machine_tell_of_all(

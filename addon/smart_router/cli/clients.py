@@ -110,6 +110,12 @@ _SETTINGS = (
         type=click.Choice(["refuse", "eco"]),
         help="eco: `auto` means `auto:eco` once 80 % of a money limit is used.",
     ),
+    click.option(
+        "--on-cluster-away",
+        type=click.Choice(["deny", "allow", "default"]),
+        help="What its limits do while a cluster's database is away. deny: they end at this machine's slice; "
+        "allow: this machine counts alone. Default: deny for money, else allow.",
+    ),
     click.option("--admin/--no-admin", default=None, help="It may see all clients' use, logs and metrics."),
     click.option(
         "--expires", callback=_end, metavar="WHEN", help="90d, 12h, a date such as 2027-01-31, or never."

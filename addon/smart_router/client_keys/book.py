@@ -65,6 +65,10 @@ class ClientBook:
             self._thread.run_batch()  # before the first request
             self._thread.start()
 
+    def hurry(self) -> None:
+        """Look at the file at once: it has changed."""
+        self._thread.hurry()
+
     def configure(self, configured: Mapping[str, SecretStr], *, required: bool) -> None:
         """Use these clients of the config; `required`: all clients need a key."""
         with self._holding:

@@ -12,6 +12,7 @@ from smart_router.client_keys.limits import Limit
 from smart_router.errors import ClientError
 
 OnLimit = Literal["refuse", "eco"]
+OnAway = Literal["deny", "allow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class Allotment:
     """A limit of one owner: a client, or a tag, whose clients share it.
 
     `key` (16 bytes) names its count. It does not depend on the amount, so a limit that is raised keeps its
-    count.
+    count. `on_away` says if the limit holds for all machines of a cluster whose database is away (`deny`), or
+    for this one alone (`allow`); None leaves it to the cluster's settings.
     """
 
     owner: str
     limit: Limit
+    on_away: OnAway | None = None
     key: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +48,8 @@ class Client:
     """A client that has shown its key.
 
     `models` are patterns of names that it may use, none for all. `allotments` are its own limits and those of
-    its tag. `on_limit` says what `auto` does when its money is nearly used up.
+    its tag. `on_limit` says what `auto` does when its money is nearly used up, `on_cluster_away` is `on_away`
+    of its allotments.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Client:
     tag: str | None = None
     allotments: tuple[Allotment, ...] = ()
     on_limit: OnLimit = "refuse"
+    on_cluster_away: OnAway | None = None
     expires: float | None = None
 
     @property
@@ -88,6 +93,6 @@ def _matches(name: str, patterns: Collection[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def allotments(owner: str, limits: Collection[Limit]) -> Iterator[Allotment]:
+def allotments(owner: str, limits: Collection[Limit], on_away: OnAway | None = None) -> Iterator[Allotment]:
     """Return an owner's limits as allotments."""
-    return (Allotment(owner, limit) for limit in limits)
+    return (Allotment(owner, limit, on_away) for limit in limits)

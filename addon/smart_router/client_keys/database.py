@@ -10,11 +10,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_core import from_json, to_json
 
-from smart_router.client_keys.client import Client, OnLimit, allotments
+from smart_router.client_keys.client import Client, OnAway, OnLimit, allotments
 from smart_router.client_keys.keys import StoredKey, make_key
 from smart_router.client_keys.limits import Limit, read_limit
 from smart_router.storage.sqlite_file import Migration, make_private, migrate, transaction
@@ -46,7 +47,18 @@ def create_tables(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE tags (name TEXT PRIMARY KEY, limits TEXT NOT NULL) STRICT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (create_tables,)
+def add_cluster(db: sqlite3.Connection) -> None:
+    """Version 2. `on_cluster_away` is None for the default; `agreed` has clients and tags as this machine and
+    its cluster last had the same, see `cluster.clients`."""
+    db.execute("ALTER TABLE clients ADD COLUMN on_cluster_away TEXT")
+    db.execute(
+        """CREATE TABLE agreed (
+            kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name)
+        ) STRICT, WITHOUT ROWID"""
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_cluster)
 """Step n makes version n + 1 of version n. Released steps are never changed."""
 
 
@@ -57,12 +69,13 @@ class ClientsError(Exception):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A client's rights and limits as they are stored; see `Client`. None means as before, an empty tag
-    no tag, and an infinite time never."""
+    no tag, an infinite time never, and `default` as the cluster's settings say."""
 
     tag: str | None = None
     models: tuple[str, ...] | None = None
     limits: tuple[Limit, ...] | None = None
     on_limit: OnLimit | None = None
+    on_cluster_away: OnAway | Literal["default"] | None = None
     admin: bool | None = None
     expires: float | None = None
 
@@ -73,6 +86,7 @@ class Settings:
         values = {
             "tag": self.tag, "models": models, "limits": limits, "on_limit": self.on_limit,
             "admin": None if self.admin is None else int(self.admin), "expires": self.expires,
+            "on_cluster_away": self.on_cluster_away,
         }  # fmt: skip
         return {name: value for name, value in values.items() if value is not None}
 
@@ -96,31 +110,32 @@ class Stored:
 
 
 class ClientFile:
-    """The file, opened to be changed; it is made if there is none. `now` is unix seconds.
+    """The file, opened to be changed; it is made if there is none. `db` is its connection, `now` unix
+    seconds.
 
     Raises sqlite3.Error, OSError or NewerFileError when the file cannot be used.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+        self.db = db
 
     def read(self) -> Stored:
         """Return all clients and tags."""
-        return read(self._db)
+        return read(self.db)
 
     def add(self, name: str, settings: Settings, now: float) -> SecretStr:
         """Add a client and return its key, which is stored nowhere. A revoked client is replaced.
 
         Raises ClientsError.
         """
-        with transaction(self._db):
-            row = self._db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
+        with transaction(self.db):
+            row = self.db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
             if row is not None and row[0] is None:
                 raise ClientsError(
                     f"the client {name} exists: `clients change` changes it, `clients rotate` its key"
                 )
             self._remove(name)
-            self._db.execute(
+            self.db.execute(
                 "INSERT INTO clients (name, uid, models, limits, on_limit, admin, created)"
                 " VALUES (?, ?, '[]', '[]', 'refuse', 0, ?)",
                 (name, uuid.uuid4().hex, now),
@@ -130,15 +145,15 @@ class ClientFile:
 
     def change(self, name: str, settings: Settings) -> None:
         """Change what a client may do. Raises ClientsError."""
-        with transaction(self._db):
+        with transaction(self.db):
             self._known(name)
             self._set(name, settings)
 
     def rotate(self, name: str, grace: float, now: float) -> SecretStr:
         """Return a new key; the client's others end after `grace` seconds. Raises ClientsError."""
-        with transaction(self._db):
+        with transaction(self.db):
             self._known(name)
-            self._db.execute(
+            self.db.execute(
                 "UPDATE keys SET ends = ? WHERE client = ? AND (ends IS NULL OR ends > ?)",
                 (now + grace, name, now + grace),
             )
@@ -146,19 +161,17 @@ class ClientFile:
 
     def revoke(self, name: str, now: float) -> None:
         """Refuse a client's keys from now on. Raises ClientsError."""
-        with transaction(self._db):
+        with transaction(self.db):
             self._known(name)
-            self._db.execute("UPDATE clients SET revoked = ? WHERE name = ?", (now, name))
+            self.db.execute("UPDATE clients SET revoked = ? WHERE name = ?", (now, name))
 
     def set_tag(self, tag: str, limits: Sequence[Limit]) -> None:
-        """Set a tag's limits; none removes them."""
-        with transaction(self._db):
-            self._db.execute("DELETE FROM tags WHERE name = ?", (tag,))
-            if limits:
-                self._db.execute("INSERT INTO tags VALUES (?, ?)", (tag, _json(map(str, limits))))
+        """Set a tag's limits; none removes them. Its row stays: other machines are to hear of it."""
+        row = tag, _json(map(str, limits))
+        self.db.execute("INSERT OR REPLACE INTO tags (name, limits) VALUES (?, ?)", row)
 
     def _known(self, name: str) -> None:
-        row = self._db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
+        row = self.db.execute("SELECT revoked FROM clients WHERE name = ?", (name,)).fetchone()
         if row is None:
             raise ClientsError(f"there is no client {name}: see `smart-router clients list`")
         if row[0] is not None:
@@ -168,19 +181,19 @@ class ClientFile:
 
     def _set(self, name: str, settings: Settings) -> None:
         for column, value in settings.columns().items():
-            self._db.execute(f"UPDATE clients SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
+            self.db.execute(f"UPDATE clients SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
 
     def _new_key(self, name: str, now: float) -> SecretStr:
         secret, key = make_key(name, now)
-        self._db.execute(
-            "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+        self.db.execute(
+            "INSERT INTO keys (id, client, salt, digest, created, ends) VALUES (?, ?, ?, ?, ?, ?)",
             (key.id, name, key.salt, key.digest, key.created, key.ends),
         )
         return secret
 
     def _remove(self, name: str) -> None:
         for table, column in (("clients", "name"), ("keys", "client")):
-            self._db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608
+            self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608
 
 
 @contextmanager
@@ -207,24 +220,29 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def read(db: sqlite3.Connection) -> Stored:
     """Return the content of the file."""
-    tags = {name: _limits(limits) for name, limits in db.execute("SELECT name, limits FROM tags")}
+    tags = {
+        name: _limits(limits)
+        for name, limits in db.execute("SELECT name, limits FROM tags WHERE limits <> '[]'")
+    }
     keys: dict[str, list[StoredKey]] = {}
     for id_, name, salt, digest, created, ends in db.execute(
         "SELECT id, client, salt, digest, created, ends FROM keys ORDER BY created DESC, rowid DESC"
     ):
         keys.setdefault(name, []).append(StoredKey(id_, name, salt, digest, created, ends))
     clients = {}
-    for name, uid, tag, models, limits, on_limit, admin, created, expires, revoked in db.execute(
-        "SELECT name, uid, tag, models, limits, on_limit, admin, created, expires, revoked"
+    (form,) = db.execute("PRAGMA user_version").fetchone()
+    away = "nullif(on_cluster_away, 'default')" if form > 1 else "NULL"
+    for name, uid, tag, models, limits, on_limit, on_away, admin, created, expires, revoked in db.execute(
+        f"SELECT name, uid, tag, models, limits, on_limit, {away}, admin, created, expires, revoked"  # noqa: S608
         " FROM clients ORDER BY name"
     ):
         own, shared = (
-            allotments(f"client:{uid}", _limits(limits)),
-            allotments(f"tag:{tag}", tags.get(tag, ())),
+            allotments(f"client:{uid}", _limits(limits), on_away),
+            allotments(f"tag:{tag}", tags.get(tag, ()), on_away),
         )
         client = Client(
             name, bool(admin), tuple(from_json(models)), tag or None, (*own, *shared), on_limit,
-            None if expires == inf else expires,
+            on_away, None if expires == inf else expires,
         )  # fmt: skip
         clients[name] = StoredClient(client, created, revoked, tuple(keys.get(name, ())))
     return Stored(clients, tags)

@@ -20,6 +20,7 @@ def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
         "tag": client.tag,
         "models": client.models or None,
         "on_limit": client.on_limit,
+        "on_cluster_away": client.on_cluster_away,
         "expires_at": shown_time(client.expires),
         "limits": [status.as_dict() for status in limits],
     }

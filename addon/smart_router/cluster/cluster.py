@@ -12,11 +12,12 @@ from pydantic_core import from_json
 from smart_router.attempts.reasoning_cache import ReasoningCache
 from smart_router.auth.store import AuthStore
 from smart_router.client_keys.book import ClientBook
-from smart_router.cluster.clients import POTS, Pots, SharedClients, TellPots
+from smart_router.cluster.clients import SharedClients
 from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
+from smart_router.cluster.pots import POTS, Pots, TellPots
 from smart_router.cluster.recall import Conversation, Recall
 from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
@@ -51,7 +52,7 @@ class Cluster:
         self._replica = Replica(folder, self._changed)
         self._logins: Logins | None = None
         self._recall = Recall(settings, self._replica)
-        self._clients = SharedClients(self._replica, folder)
+        self._replica.look = SharedClients(self._replica, folder, clients.hurry).publish
         shares = Pots(self._replica, settings.on_away)
         clients.share(shares.ceiling, shares.others)
         self._replica.told = lambda file: shares.learn(file.fact(POTS))
@@ -107,6 +108,5 @@ class Cluster:
 
     def _changed(self) -> None:
         self._link.wake()
-        self._clients.publish()
         if self._logins is not None:
             self._logins.publish()

@@ -31,7 +31,8 @@ back."""
 class Replica:
     """The rows of all kinds in memory, and the thread that keeps file and memory in step.
 
-    `changed` is called when there may be something to send. Use from any thread.
+    `changed` is called when there may be something to send, `look` in each step of the thread. Use from any
+    thread.
     """
 
     def __init__(self, folder: Path, changed: Callable[[], None] = lambda: None) -> None:
@@ -47,6 +48,7 @@ class Replica:
         self.lead = 0.0
         self.state: Mapping[str, str] = {}
         self.told: Callable[[ReplicaFile], None] = lambda file: None
+        self.look: Callable[[], None] = lambda: None
         messages = Messages(
             f"{folder}: what the cluster shares cannot be written",
             "going on from memory",
@@ -112,6 +114,7 @@ class Replica:
             if put or self._file.changed():
                 self._read(self._file)
                 self._changed()
+            self.look()
         except BaseException:
             with self._lock:
                 self._put[:0], self._asked[:0] = put, asked

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
+from smart_router.client_keys.client import OnAway
 from smart_router.cluster.sealing import Seal
 
 URL = "SMART_ROUTER_CLUSTER_URL"
@@ -32,7 +33,7 @@ class ClusterTable(BaseModel):
 
     url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = None
     name: str = ""
-    on_cluster_away: Literal["deny", "allow"] | None = None
+    on_cluster_away: OnAway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class ClusterSettings:
     url: SecretStr
     name: str
     seal: Seal | None = None
-    on_away: Literal["deny", "allow"] | None = None
+    on_away: OnAway | None = None
 
 
 def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSettings | None:
