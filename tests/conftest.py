@@ -18,8 +18,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from tests.testbed.canaries import leaks
-from tests.testbed.fork_server import AVAILABLE, ForkServer
-from tests.testbed.harness import MITMDUMP, Router, bare_env
+from tests.testbed.fork_server import AVAILABLE, ForkServer, install
+from tests.testbed.harness import Router, bare_env
 from tests.testbed.provider import Provider
 
 with warnings.catch_warnings():
@@ -57,8 +57,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-# one for each process of the suite
-Router.fork_server = ForkServer(MITMDUMP, bare_env()) if AVAILABLE else None
+if AVAILABLE:
+    install(ForkServer(bare_env()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from smart_router.tools.router_process import health_of
 from tests.conftest import renewed
-from tests.testbed.harness import MITMDUMP, Router, provider_env
+from tests.testbed.harness import MITMDUMP, Router, bare_env, provider_env
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
@@ -59,7 +59,7 @@ class User:
         self.config = home / "config.toml"
         self.state = home / "state"
         self.env = {
-            "PATH": os.environ["PATH"],
+            **bare_env(),
             "HOME": str(home),
             "SMART_ROUTER_CONFIG": str(self.config),
             "SMART_ROUTER_STATE": str(self.state),

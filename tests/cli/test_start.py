@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from smart_router.cli.main import main
+from tests.testbed.harness import bare_env
 
 PROGRAM = str(Path(sys.executable).with_name("smart-router"))
 SERVING = re.compile(r"smart-router \S+ at 127\.0\.0\.1:(\d+), .*usable providers: openai")
@@ -21,7 +21,7 @@ SERVING = re.compile(r"smart-router \S+ at 127\.0\.0\.1:(\d+), .*usable provider
 
 def first_answer(arguments: Sequence[str], home: Path) -> httpx.Response:
     """Start the program, ask for its health, and end it."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": "a-key", "PYTHONUNBUFFERED": "1"}
+    env = {**bare_env(), "HOME": str(home), "OPENAI_API_KEY": "a-key"}
     with subprocess.Popen([PROGRAM, *arguments], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = ""

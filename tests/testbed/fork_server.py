@@ -1,73 +1,145 @@
-"""Fast starts of mitmdump: a server process imports its modules once, and forks a child for each start.
+"""Fast starts of our own programs: a server process has imported their modules, and forks each start.
 
-The imports take two seconds of CPU time. A child runs the genuine program with the arguments, environment,
-working folder and output that it is given, and only its parent differs from that of a new process: the server
-imports, and neither configures nor enables anything. `test_fork_server.py` compares both. Linux only.
+The imports take two seconds of CPU time. `install` makes `subprocess` and asyncio start mitmdump, mitmweb,
+`smart-router` and `python -m smart_router.…` that way; all other programs start as ever. The process is a
+genuine child of the caller. It runs the genuine program with the arguments, environment, working folder and
+descriptors that it is given: the server imports, and neither configures nor enables anything.
+`test_fork_server.py` compares it with a new process. Linux only.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import json
 import os
 import re
-import select
-import signal
+import resource
 import socket
 import subprocess
 import sys
 import threading
-import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import Any, NamedTuple
 
 MAIN = Path(__file__).with_name("fork_server_main.py")
+PROGRAMS = tuple(
+    str(Path(sys.executable).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router")
+)
+PACKAGE = "smart_router."
 
 NUMBER = 4
-"""Bytes of a process id or an exit code on the pipe that tells of a child."""
+"""Bytes of a process id."""
 
 AVAILABLE = sys.platform == "linux"
+
+_LONGEST = 100_000
+"""Bytes of a message that a socket surely takes."""
+
+_PR_SET_CHILD_SUBREAPER = 36
 
 _READ_AT_START = re.compile(r"PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*")
 """Environment variables that the interpreter, the C library or a module reads before the program runs."""
 
 
+class _ForkExec(NamedTuple):
+    """Arguments of `subprocess._fork_exec`; descriptors are -1 where the caller's are inherited."""
+
+    args: tuple[bytes, ...]
+    executables: tuple[bytes, ...]
+    close_fds: bool
+    kept: tuple[int, ...]
+    cwd: str | None
+    env: list[bytes] | None
+    stdin: int
+    stdin_end: int
+    stdout_end: int
+    stdout: int
+    stderr_end: int
+    stderr: int
+    errors_end: int
+    errors: int
+    restore_signals: bool
+    new_session: bool
+    group: int
+    gid: int | None
+    groups: tuple[int, ...] | None
+    uid: int | None
+    umask: int
+    preexec: object
+
+    @property
+    def command(self) -> list[str]:
+        return [os.fsdecode(argument) for argument in self.args]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        if self.env is None:
+            return dict(os.environ)
+        return dict(os.fsdecode(variable).split("=", 1) for variable in self.env)
+
+    @property
+    def descriptors(self) -> dict[int, int]:
+        """The caller's descriptors by those of the child."""
+        stdio = [number if given == -1 else given for number, given in enumerate(self._stdio)]
+        return dict(enumerate(stdio)) | {number: number for number in self.kept if number != self.errors}
+
+    @property
+    def _stdio(self) -> tuple[int, int, int]:
+        return self.stdin, self.stdout, self.stderr
+
+    def is_ordinary(self) -> bool:
+        """Whether the server can do all that it asks for."""
+        others = (self.gid, self.groups, self.uid, self.preexec)
+        terminal = any(map(os.isatty, self.descriptors.values()))  # its streams have other buffers
+        return self.close_fds and not any(others) and self.umask == -1 and not terminal
+
+
 class ForkServer:
-    """One server, started at the first use. `env` is its environment. It ends with this process."""
+    """A server whose environment is `env`. It ends with this process."""
 
-    def __init__(self, program: Path, env: Mapping[str, str]) -> None:
-        self._program = program
+    def __init__(self, env: Mapping[str, str], server: socket.socket | None = None) -> None:
         self._env = dict(env)
-        self._starting = threading.Lock()
+        self._asking = threading.Lock()
+        if server:
+            self._server = server
 
-    def can_start(self, program: str, env: Mapping[str, str]) -> bool:
+    def can_start(self, command: list[str], env: Mapping[str, str]) -> bool:
         """Whether a child would be the same as a new process: its variables must not come too late."""
-        return program == str(self._program) and _read_at_start(env) == _read_at_start(self._env)
+        return is_ours(command) and _read_at_start(env) == _read_at_start(self._env)
 
-    def start(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> ForkedProcess:
-        """Start a child whose stdout and stderr are one pipe, and whose stdin is empty."""
-        with self._starting:
-            server = self._server
-        output, written = os.pipe()
-        status, told = os.pipe()
-        try:
-            with Path(os.devnull).open() as empty:
-                fds = [empty.fileno(), written, written, told]
-                job = json.dumps({"command": [*command], "env": dict(env), "cwd": str(cwd)})
-                socket.send_fds(server, [job.encode()], fds)
-        finally:
-            os.close(written)
-            os.close(told)
-        return ForkedProcess(command, status, output)
+    def fork_exec(self, wanted: _ForkExec) -> int | None:
+        """Start a child and return its process id; None if only a new process is the same."""
+        if not (wanted.is_ordinary() and self.can_start(wanted.command, wanted.environ)):
+            return None
+        job = {
+            "command": wanted.command,
+            "env": wanted.environ,
+            "cwd": str(wanted.cwd or Path.cwd()),
+            "descriptors": [*wanted.descriptors],
+            "session": wanted.new_session,
+            "group": os.getpgrp() if wanted.group == -1 else wanted.group,
+            "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        }
+        message = json.dumps(job).encode()
+        if len(message) > _LONGEST or not Path(job["cwd"]).is_dir():
+            return None
+        with self._asking, _adopting():
+            socket.send_fds(self._server, [message], [*wanted.descriptors.values()])
+            pid = self._server.recv(NUMBER)
+        if not pid:
+            raise ChildProcessError("the fork server has ended")
+        return int.from_bytes(pid)
 
     @cached_property
     def _server(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, str(MAIN), str(self._program), str(theirs.fileno())],
+                [sys.executable, str(MAIN), str(theirs.fileno())],
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -78,61 +150,35 @@ class ForkServer:
         return ours
 
 
-class ForkedProcess:
-    """A child of the server, with what the harness uses of `subprocess.Popen`."""
+def is_ours(command: list[str]) -> bool:
+    """Whether a command is one of the programs, or a module of the package."""
+    if command[0] in PROGRAMS:
+        return True
+    options, _, module = " ".join(command[1:4]).partition("-m ")
+    return command[0] == sys.executable and options in ("", "-P ") and module.startswith(PACKAGE)
 
-    def __init__(self, command: Sequence[str], status: int, output: int) -> None:
-        self.args = command
-        self.returncode: int | None = None
-        self.stdout: IO[str] | None = os.fdopen(output, encoding="utf-8", errors="replace")
-        self._status = status
-        self._reading = threading.Lock()
-        weakref.finalize(self, os.close, status)
-        self.pid = self._number()
-        # one that has ended before is dead by now, whoever has its number
-        self._handle: int | None = None
-        try:
-            self._handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
-        weakref.finalize(self, os.close, self._handle)
 
-    def poll(self) -> int | None:
-        """Return the exit code, or minus the signal that ended it; None while it runs."""
-        return self._read_status(0)
+def install(server: ForkServer) -> None:
+    """Let all that this process starts go through the server."""
+    genuine = vars(subprocess)["_fork_exec"]
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end. Raises subprocess.TimeoutExpired."""
-        code = self._read_status(timeout)
-        if code is None:
-            raise subprocess.TimeoutExpired(self.args, timeout or 0)
-        return code
+    def fork_exec(*arguments: Any) -> int:
+        pid = server.fork_exec(_ForkExec(*arguments[: len(_ForkExec._fields)]))
+        started: int = genuine(*arguments) if pid is None else pid
+        return started
 
-    def _read_status(self, timeout: float | None) -> int | None:
-        told = select.poll()
-        told.register(self._status, select.POLLIN)
-        ended = told.poll(None if timeout is None else timeout * 1000)
-        with self._reading:
-            if ended and self.returncode is None:
-                self.returncode = self._number()
-            return self.returncode
+    vars(subprocess).update(_fork_exec=fork_exec, _USE_POSIX_SPAWN=False)
 
-    def _number(self) -> int:
-        return int.from_bytes(os.read(self._status, NUMBER), signed=True)
 
-    def send_signal(self, what: int) -> None:
-        """Send a signal; nothing happens if it has ended."""
-        if self._handle is not None and self.poll() is None:
-            try:
-                signal.pidfd_send_signal(self._handle, what)
-            except ProcessLookupError:
-                return
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
+@contextlib.contextmanager
+def _adopting() -> Iterator[None]:
+    """Become the parent of grandchildren whose parent ends."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_CHILD_SUBREAPER, 0)
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:

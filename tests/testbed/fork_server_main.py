@@ -1,21 +1,26 @@
-"""The process of `fork_server`: `python fork_server_main.py PROGRAM DESCRIPTOR`.
+"""The process of `fork_server`: `python fork_server_main.py DESCRIPTOR`.
 
 It imports the modules of mitmdump and of the router, then receives jobs through the socket and forks a child
 for each. A child leaves `_receive`, runs the program and exits; the server stays until the socket closes.
+A child that starts further programs has a server of its own, forked before its program runs.
 """
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
+import gc
 import importlib
 import json
 import os
+import resource
 import runpy
-import select
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from fork_server import NUMBER, ForkServer, install  # type: ignore[import-not-found]
 
 PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon")
 """All modules that a router has once it serves. No import of them starts a thread or opens a file."""
@@ -23,70 +28,113 @@ PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon
 MADE_AT_IMPORT = "smart_router.addon"
 """This module makes the addon when it is imported, so each child imports it anew."""
 
-PLACES = 4
-"""Descriptors of a job: stdin, stdout, stderr, and the pipe that is told of the process."""
+STARTING = ("smart-router", "smart_router.cli.main")
+"""Programs that start others of ours."""
+
+PLACES = 64
+"""The most descriptors of a job."""
+
+Job = dict[str, Any]
 
 
-def _receive(jobs: socket.socket) -> dict[str, Any]:
-    """Fork a child for each job and report its end. Returns in the children."""
-    running: dict[int, tuple[int, int]] = {}
-    waiting = select.poll()
-    waiting.register(jobs, select.POLLIN)
+def _receive(jobs: socket.socket) -> Job:
+    """Fork a child for each job and answer with its process id. Returns in the children.
+
+    The child's parent ends at once, so that whoever sent the job becomes its parent.
+    """
     while True:
-        for ready, _ in waiting.poll():
-            if ready != jobs.fileno():
-                waiting.unregister(ready)
-                _report_end(ready, *running.pop(ready))
-                continue
-            message, places, _, _ = socket.recv_fds(jobs, 1 << 20, PLACES)
-            if not message:
-                sys.exit()
-            if not (child := os.fork()):
-                jobs.close()
-                for place, descriptor in enumerate(places[:3]):
-                    os.dup2(descriptor, place)
-                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-                job: dict[str, Any] = json.loads(message)
-                return job
-            *stdio, told = places
-            for descriptor in stdio:
-                os.close(descriptor)
-            _tell(told, child)
-            handle = os.pidfd_open(child)
-            running[handle] = (child, told)
-            waiting.register(handle, select.POLLIN)
+        message, places, _, _ = socket.recv_fds(jobs, 1 << 20, PLACES)
+        if not message:
+            sys.exit()
+        told, tell = os.pipe()
+        adopted, go = os.pipe()
+        if not (between := os.fork()):
+            if child := os.fork():
+                os.write(tell, child.to_bytes(NUMBER))
+                os._exit(0)
+            os.close(go)
+            os.read(adopted, 1)
+            jobs.close()
+            job: Job = json.loads(message)
+            _place(places, job["descriptors"])
+            return job
+        pid = os.read(told, NUMBER)
+        os.waitpid(between, 0)
+        for descriptor in (told, tell, adopted, go, *places):
+            os.close(descriptor)
+        jobs.send(pid)
 
 
-def _report_end(handle: int, child: int, told: int) -> None:
-    _, status = os.waitpid(child, 0)
-    _tell(told, os.waitstatus_to_exitcode(status))
-    os.close(told)
-    os.close(handle)
+def _place(received: Sequence[int], numbers: Sequence[int]) -> None:
+    """Give the received descriptors these numbers, and close all others."""
+    free = max(*received, *numbers) + 1
+    aside = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, free) for descriptor in received]
+    for descriptor, number in zip(aside, numbers, strict=True):
+        os.dup2(descriptor, number)
+    _close_but(numbers)
 
 
-def _tell(told: int, number: int) -> None:
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-        os.write(told, number.to_bytes(4, signed=True))
+def _close_but(numbers: Sequence[int]) -> None:
+    least = 0
+    for number in sorted(numbers):
+        if least < number:  # an empty range that begins with 0 means all
+            os.closerange(least, number)
+        least = number + 1
+    os.closerange(least, os.sysconf("SC_OPEN_MAX"))
 
 
-def _become(job: dict[str, Any]) -> None:
+def _become(job: Job) -> None:
     """Run the program as if it had been started with the job's command."""
+    if job["session"]:
+        os.setsid()
+    else:
+        os.setpgid(0, job["group"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, job["files"])
+    program, *arguments = job["command"]
+    module = arguments[arguments.index("-m") + 1] if program == sys.executable else ""
+    if (module or Path(program).name) in STARTING and (further := _serve_further(job["env"])):
+        _become(further)
+        return
     os.environ.clear()
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
-    sys.argv = job["command"]
-    sys.orig_argv = [sys.executable, *sys.argv]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    if module:
+        sys.orig_argv = job["command"]
+        sys.argv = job["command"][job["command"].index(module) :]
+        sys.path[:0] = [] if arguments[0] == "-P" else [job["cwd"]]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    else:
+        sys.orig_argv = [sys.executable, *job["command"]]
+        sys.argv = job["command"]
+        sys.path.insert(0, str(Path(program).parent))
+        runpy.run_path(program, run_name="__main__")
+
+
+def _serve_further(env: dict[str, str]) -> Job | None:
+    """Fork a server for what this process will start. Returns a job in that one's children."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork():
+        theirs.close()
+        install(ForkServer(env, ours))
+        return None
+    ours.close()
+    os.setpgid(0, 0)  # so that a terminal's Ctrl+C does not end it
+    with open(os.devnull, "r+b", buffering=0) as null:  # noqa: PTH123
+        for number in range(3):
+            os.dup2(null.fileno(), number)
+    _close_but([0, 1, 2, theirs.fileno()])
+    return _receive(theirs)
 
 
 def main() -> None:
-    program, descriptor = sys.argv[1:]
-    sys.path[0] = str(Path(program).parent)
+    (descriptor,) = sys.argv[1:]
+    del sys.path[0]
     for name in PRELOADED:
         importlib.import_module(name)
     parent, _, child = MADE_AT_IMPORT.rpartition(".")
     del sys.modules[MADE_AT_IMPORT]
     delattr(sys.modules[parent], child)
+    gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
     _become(_receive(socket.socket(fileno=int(descriptor))))
 
 

@@ -20,13 +20,12 @@ import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from smart_router.demo.provider import provider_env as provider_env
 from tests.testbed import ready_addon
-from tests.testbed.fork_server import ForkedProcess, ForkServer
 from tests.testbed.tls import ca_pem
 
 if TYPE_CHECKING:
@@ -65,12 +64,9 @@ class Router:
     `--set`, `args` are further arguments, `upstream` is the reverse mode's target, `modes` are others in its
     place, `program` another than mitmdump, `script` the addon. `trust` is what upstream certificates are
     verified with (PEM); `listen_host=None` leaves the address to the addon. `stop` raises RouterError for a
-    traceback in the log unless `allow_errors`. `fresh` means a start that is not forked from
-    `fork_server`: for tests of the start and of limits that a process inherits.
+    traceback in the log unless `allow_errors`. `fresh` means a start that is not forked (`fork_server.py`):
+    for tests of the start itself.
     """
-
-    fork_server: ClassVar[ForkServer | None] = None
-    """Starts of mitmdump go through it, except where `env` has variables that would come too late."""
 
     def __init__(
         self,
@@ -96,7 +92,6 @@ class Router:
         self.ca_file = folder / "confdir" / "mitmproxy-ca-cert.pem"
         self.port = 0
         self._allow_errors = allow_errors
-        self._fresh = fresh
         self._lines: list[str] = []
         self._ended = False
         self._news = threading.Condition()
@@ -113,7 +108,8 @@ class Router:
         listen = [arg for mode in modes or [f"reverse:{upstream}"] for arg in ("--mode", mode)]
         listen += ["--listen-port", "0"]
         listen += ["--listen-host", listen_host] if listen_host else []
-        self._command = [str(program or MITMDUMP), *scripts, *listen, *sets, *args]
+        interpreter = [sys.executable] if fresh else []
+        self._command = [*interpreter, str(program or MITMDUMP), *scripts, *listen, *sets, *args]
         self._env = self._environment(env or {})
 
     def _prepare(self, config: str, trust: bytes) -> None:
@@ -135,15 +131,7 @@ class Router:
 
     def launch(self) -> None:
         """Start the process, and wait for nothing."""
-        self.process = self._start()
-        self._reader = threading.Thread(target=self._read_log, daemon=True)
-        self._reader.start()
-
-    def _start(self) -> subprocess.Popen[str] | ForkedProcess:
-        server = None if self._fresh else Router.fork_server
-        if server and server.can_start(self._command[0], self._env):
-            return server.start(self._command, self._env, self.folder)
-        return subprocess.Popen(
+        self.process = subprocess.Popen(
             self._command,
             env=self._env,
             cwd=self.folder,
@@ -154,6 +142,8 @@ class Router:
             encoding="utf-8",
             errors="replace",
         )
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
 
     def start(self) -> Self:
         """Start it and wait until it serves. Raises RouterError."""

@@ -1,41 +1,51 @@
-"""A forked router has the same state as one started by its program, and ends like one."""
+"""A forked program has the same state as one started as a new process, is a child and ends like it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.testbed import state_addon
-from tests.testbed.fork_server import ForkedProcess, ForkServer
-from tests.testbed.harness import MITMDUMP, Router
+from tests.testbed.fork_server import AVAILABLE, MAIN, ForkServer, is_ours
+from tests.testbed.harness import MITMDUMP, MITMWEB, Router, bare_env
 
 STATE = ["-s", state_addon.__file__]
-OF_THE_SERVER = {"runpy"}
+OF_THE_SERVER = {"runpy", "fork_server"}
 """Modules that only the server imports."""
 
+SMART_ROUTER = str(MITMDUMP.with_name("smart-router"))
+WORKER = "smart_router.workers.worker"
 
-@pytest.fixture
-def may_fork() -> None:
-    if Router.fork_server is None:
-        pytest.skip("needs Linux")
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="needs Linux")
+
+
+def is_forked(pid: int) -> bool:
+    return str(MAIN).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def parent_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/stat").read_text()
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def state(folder: Path, **kwargs: Any) -> dict[str, Any]:
     """Return the state of a router; each has the same folder, one after the other."""
     with Router(folder, args=STATE, **kwargs) as router:
-        assert isinstance(router.process, subprocess.Popen if "fresh" in kwargs else ForkedProcess)
+        assert is_forked(router.process.pid) is ("fresh" not in kwargs)
+        assert parent_of(router.process.pid) == os.getpid()
         found: dict[str, Any] = json.loads(router.wait_for_log(f"{state_addon.LINE}(.*)")[1])
     folder.rename(folder.with_name("fresh" if "fresh" in kwargs else "forked"))
     return found
 
 
-@pytest.mark.usefixtures("may_fork")
 def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
     env = {"SOME_KEY": "of the test", "SMART_ROUTER_LOG": "x"}
     forked, fresh = (state(tmp_path / "router", env=env, **how) for how in ({}, {"fresh": True}))
@@ -46,30 +56,43 @@ def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "ours"),
+    [
+        ([str(MITMDUMP), "--version"], True),
+        ([str(MITMWEB)], True),
+        ([SMART_ROUTER, "run", "-m", "x"], True),
+        ([sys.executable, "-P", "-m", WORKER, "{}"], True),
+        ([sys.executable, "-m", WORKER], True),
+        ([sys.executable, "-I", "-m", WORKER], False),
+        ([sys.executable, "-m", "tests.testbed.provider"], False),
+        ([sys.executable, str(MITMDUMP)], False),
+        (["mitmdump"], False),
+        (["/bin/sh", "-c", "true"], False),
+    ],
+)
+def test_our_programs_are_known(command: list[str], ours: bool) -> None:
+    assert is_ours(command) is ours
+
+
+@pytest.mark.parametrize(
     "name", ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "TZ", "MALLOC_ARENA_MAX"]
 )
-def test_variables_read_before_the_program_need_a_fresh_start(name: str) -> None:
-    server = ForkServer(MITMDUMP, {"PYTHONUNBUFFERED": "1"})
-    assert server.can_start(str(MITMDUMP), {"PYTHONUNBUFFERED": "1", "HOME": "/home"})
-    assert not server.can_start(str(MITMDUMP), {"PYTHONUNBUFFERED": "1", name: "0"})
-    assert not server.can_start("another program", {"PYTHONUNBUFFERED": "1"})
+def test_variables_read_before_the_program_need_a_new_process(name: str) -> None:
+    server = ForkServer({"PYTHONUNBUFFERED": "1"})
+    assert server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", "HOME": "/home"})
+    assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
 
 
-@pytest.mark.usefixtures("may_fork")
-def test_ends_are_told_like_those_of_a_child(tmp_path: Path) -> None:
+def test_ends_are_those_of_a_child(tmp_path: Path) -> None:
     with Router(tmp_path / "running") as router:
         process = router.process
-        assert isinstance(process, ForkedProcess)
         assert process.poll() is None
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0)
         process.terminate()
-        assert process.wait(10) == process.wait() == process.poll() == 0
+        assert process.wait(10) == 0
         with pytest.raises(ProcessLookupError):
             os.kill(process.pid, 0)
-        process.send_signal(signal.SIGKILL)
-        assert process.returncode == 0
-        router.process.stdout.close()  # type: ignore[union-attr]
+        assert process.stdout
+        process.stdout.close()
     killed = Router(tmp_path / "killed")
     killed.launch()
     killed.process.kill()
@@ -89,3 +112,57 @@ def test_exit_codes(tmp_path: Path, source: str, code: int) -> None:
     assert router.process.wait(30) == code
     router._end()
     assert ("why" in router.log) is ("why" in source)
+
+
+PROBE = """
+import json, os
+fds = [int(name) for name in os.listdir("/proc/self/fd")]
+found = {"argv": __import__("sys").argv, "cwd": os.getcwd(), "group": os.getpgrp(), "session": os.getsid(0),
+         "parent": os.getppid(), "descriptors": fds, "env": dict(os.environ)}
+print(json.dumps(found))
+os._exit(7)
+"""
+
+
+@pytest.mark.parametrize("how", [{}, {"process_group": 0}, {"start_new_session": True}], ids=str)
+@pytest.mark.parametrize("fresh", [False, True], ids=["forked", "fresh"])
+def test_what_the_caller_gives_is_what_the_program_has(
+    tmp_path: Path, how: dict[str, Any], fresh: bool
+) -> None:
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    reading, writing = os.pipe()
+    command = [*([sys.executable] if fresh else []), str(MITMDUMP), "-s", str(script)]
+    try:
+        process = subprocess.Popen(
+            command, env=bare_env() | {"HOME": str(tmp_path)}, cwd=tmp_path, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[writing], **how,
+        )  # fmt: skip
+    finally:
+        os.close(reading)
+        os.close(writing)
+    out, _ = process.communicate(timeout=60)
+    found = json.loads(out.splitlines()[-1])
+    assert process.returncode == 7
+    assert found["argv"] == command[fresh:]
+    assert (found["cwd"], found["parent"], found["env"]["HOME"]) == (
+        str(tmp_path),
+        os.getpid(),
+        str(tmp_path),
+    )
+    assert writing in found["descriptors"]
+    assert found["group"] == (process.pid if how else os.getpgrp())
+    assert found["session"] == (process.pid if "start_new_session" in how else os.getsid(0))
+
+
+async def test_asyncio_starts_them_too(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        SMART_ROUTER,
+        "--version",
+        env=bare_env(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err) == (0, b"")
+    assert out.startswith(b"smart-router")
