@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provi
     async with serving(tmp_path, provider, ["serve", "--workers", "2"]) as served:
         old = await served.serving()
         kinds = [(True, 0.0), (True, 0.0), (False, 0.0), (False, 0.0), (True, IDLE / 2)]
-        async with asking.clients(*((served.http, keep, pause) for keep, pause in kinds)):
+        http2 = partial(served.http, tls=True, http2=True)
+        connects = [(served.http, *kind) for kind in kinds] + [(http2, True, 0.0), (http2, True, IDLE / 2)]
+        async with asking.clients(*connects):
             for _ in range(2):
                 served.send(signal.SIGHUP)
                 await asyncio.to_thread(served.wait_for_log, "all workers are replaced")
@@ -72,7 +75,7 @@ async def test_second_signal_ends_at_once(tmp_path: Path, provider: Provider) ->
         with pytest.raises(Exception, match="peer closed connection"):
             async with stream.running():
                 served.send(signal.SIGINT)
-                await asyncio.to_thread(served.wait_for_log, "ending")
+                await asyncio.to_thread(served.wait_for_log, "shutting down")
                 served.send(signal.SIGINT)
                 assert await ended(served) == 0
 

@@ -42,6 +42,7 @@ from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, Run
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
+from smart_router.proxy.goaway import GoAway, http2_layers
 from smart_router.proxy.messages import CancelAttempt, CancelTurn, SetTimer, StartAttempt, StartTurn, Tick
 from smart_router.proxy.stream import RoutedStream
 from smart_router.proxy.websocket import TurnsClient
@@ -95,6 +96,9 @@ class RoutedLayer(DeadlineLayer):
                 if isinstance(stream, RoutedStream) and stream.timed:
                     yield from self.event_to_child(stream, Tick(stream_id))
             return
+        if isinstance(event, GoAway):
+            yield from self._go_away(event)
+            return
         yield from super()._handle_event(event)
         if type(event) is events.Start:
             self.prepare_connection(self.connections[self.context.client])
@@ -102,6 +106,15 @@ class RoutedLayer(DeadlineLayer):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
                 self.connections.pop(connection, None)  # mitmproxy keeps it for the client connection's life
+
+    def _go_away(self, event: GoAway) -> Commands:
+        """Send it to the client, who may be within a tunnel."""
+        if event.http is self:
+            yield from event.commands()
+            return
+        for stream in list(self.streams.values()):
+            if event.http in http2_layers(stream.child_layer):
+                yield from self.event_to_child(stream, event)
 
     def event_to_child(self, child: layer.Layer, event: events.Event) -> Commands:
         """Like the base class, for requests with their credential, and with the router's own commands."""

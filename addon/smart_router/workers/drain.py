@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import layer
@@ -14,6 +15,7 @@ from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.limits import KILL_LOOK
+from smart_router.proxy.goaway import GoAway, http2_layers, last_stream
 from smart_router.proxy.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
@@ -40,13 +42,38 @@ async def drain(proxyserver: Proxyserver, grace: float) -> None:
 async def _emptied(proxyserver: Proxyserver, within: float) -> bool:
     """Close idle connections until none is left; False if some remain after `within` seconds."""
     until = time.monotonic() + within
+    farewell = _Farewell(until - within / 2)
     while proxyserver.connections and time.monotonic() < until:
         quiet_since = time.time() - IDLE
         for handler in list(proxyserver.connections.values()):
+            await farewell.say(handler)
             if handler.timeout_watchdog.last_activity < quiet_since and not is_busy(handler.layer):
                 _close(handler)
         await asyncio.sleep(LOOK)
     return not proxyserver.connections
+
+
+class _Farewell:
+    """Sends GOAWAY to HTTP/2 clients: once no stream runs, and from `late` (monotonic) on to those that still
+    open streams.
+
+    Clients built on Python's h2, such as httpx, lose their running streams with any GOAWAY.
+    """
+
+    def __init__(self, late: float) -> None:
+        self._late = late
+        self._begun: WeakKeyDictionary[HttpLayer, int] = WeakKeyDictionary()
+        self._told: WeakKeyDictionary[HttpLayer, bool] = WeakKeyDictionary()
+
+    async def say(self, handler: ConnectionHandler) -> None:
+        """Send a frame if one is due on this connection."""
+        for http in list(http2_layers(handler.layer)):
+            begun = self._begun.setdefault(http, last_stream(http))
+            last = not is_busy(http)
+            due = last or (time.monotonic() >= self._late and last_stream(http) > begun)
+            if due and (http not in self._told or (last and not self._told[http])):
+                self._told[http] = last
+                await handler.server_event(GoAway(http, last))
 
 
 def is_busy(top: layer.Layer | None) -> bool:
