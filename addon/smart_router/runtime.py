@@ -286,7 +286,7 @@ class Runtime:
     ) -> Decision:
         asked, virtual = request["model"], self.config.routing.virtual_models
         if client is None or not client.models:
-            return self._route(dialect, request, sticky_keys, own, lambda candidate: True)
+            return self._route(dialect, request, sticky_keys, own, None)
         try:
             decision = self._route(
                 dialect, request, sticky_keys, own, lambda one: client.may_get(one.name, virtual)
@@ -303,7 +303,7 @@ class Runtime:
         request: ChatRequest,
         sticky_keys: Sequence[str],
         own: OwnLogin | None,
-        allowed: Callable[[Candidate], bool],
+        allowed: Callable[[Candidate], bool] | None,
     ) -> Decision:
         now = time.monotonic()
         having: Collection[str] = self.auth.configured()

@@ -3,8 +3,18 @@ from __future__ import annotations
 import pytest
 
 from smart_router.routing.config import load_defaults
-from smart_router.routing.curves import curves, pattern_of
+from smart_router.routing.curves import Pattern, curves
 from smart_router.routing.glossary import SIGNALS
+from smart_router.routing.lexicon import words_of
+from smart_router.routing.scoring import PATTERN, weigh
+from smart_router.routing.weighing import Reading
+
+
+def pattern_of(readings: dict[str, Reading]) -> Pattern:
+    """What the curves add for these signals, 0 if nothing."""
+    found = weigh(dict(readings), words_of(""), load_defaults()).facts.get(PATTERN, (0.0, Pattern([], [])))[1]
+    assert isinstance(found, Pattern)
+    return found
 
 
 def test_every_curve_is_of_a_signal_and_adds_nothing_where_that_is_absent() -> None:
@@ -27,5 +37,6 @@ def test_evidence_is_what_the_strongest_signals_added() -> None:
     shown = str(pattern).split(", ")
     assert len(shown) == 6
     name, added = shown[0].split(" ")
-    assert float(added) == pytest.approx(max(pattern.added.values(), key=abs), abs=0.006)
-    assert pattern.added[name] == max(pattern.added.values(), key=abs)
+    strongest = max(pattern.added, key=abs)
+    assert float(added) == pytest.approx(strongest, abs=0.006)
+    assert dict(zip(pattern.names, pattern.added, strict=True))[name] == strongest

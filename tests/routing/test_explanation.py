@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smart_router.routing.config import load, load_defaults
-from smart_router.routing.decision import TIERS, Signal, rank
-from smart_router.routing.explanation import BIAS, chances_line, merged, shown_as, tier_line
+from smart_router.routing.decision import TIERS, rank
+from smart_router.routing.explanation import chances_line, merged, shown_as, tier_line
 from smart_router.routing.glossary import SIGNALS, page
 from smart_router.routing.prompt_text import plain
 from smart_router.routing.scoring import score_prompt, score_request
+from smart_router.routing.weighing import Signal, Weighed
 from tests.routing.fakes import chat
 from tests.testbed.harness import ROOT
 
@@ -62,23 +63,27 @@ def test_signals_of_one_fact_are_shown_as_one() -> None:
 
 
 def test_the_line_has_the_chances_and_what_speaks_for_the_tier() -> None:
-    signals = [
-        Signal("code", 0.1, "python", 0.125),
-        Signal("short", 0.1, "3 words", -2.0),
-        Signal("explain", 0.1, "explain", 1.5),
-        Signal(BIAS, 0.1, "of every prompt", 3.0),
-    ]
-    assert tier_line("MEDIUM", (0.31, 0.45, 0.2, 0.04), signals) == (
+    for_medium = {"code": 0.125, "short": -2.0, "explain": 1.5}
+    weighed = Weighed(
+        (0.1, 0.0, 3.0, 0.0, 0.0),
+        {},
+        list(for_medium),
+        [1.0] * len(for_medium),
+        [(0.1, 0.0, added, 0.0, 0.0) for added in for_medium.values()],
+        chosen=2,
+        rival=1,
+    )
+    assert tier_line("MEDIUM", (0.31, 0.45, 0.2, 0.04), weighed) == (
         "MEDIUM (SIMPLE 31 %, MEDIUM 45 %, COMPLEX 20 %, REASONING 4 %), explain +1.50, code +0.12"
     )
-    assert tier_line("COMPLEX", (0.31, 0.35, 0.3, 0.04), []) == (
+    assert tier_line("COMPLEX", (0.31, 0.35, 0.3, 0.04), Weighed((0.0,) * 5, {})) == (
         "COMPLEX (SIMPLE 31 %, MEDIUM 35 %, COMPLEX 30 %, REASONING 4 %: unsure, one up)"
     )
 
 
 def test_a_directive_that_is_obeyed_is_the_reason() -> None:
     scored = score_request(chat("Peru? Ultrathink."), load({"directives": {"honoured": True}}))
-    line = tier_line(scored.tier, scored.chances, scored.signals)
+    line = tier_line(scored.tier, scored.chances, scored.weighed)
     assert line == "REASONING, which the prompt asks for (ultrathink)"
 
 

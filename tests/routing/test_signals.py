@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smart_router.routing.config import load_defaults
-from smart_router.routing.decision import Reading
+from smart_router.routing.evidence import evidence_of
 from smart_router.routing.glossary import SIGNALS
 from smart_router.routing.prompt_text import Prompt, plain
 from smart_router.routing.signals import counted_words, measure
+from smart_router.routing.weighing import Reading
 
 CONFIG = load_defaults()
 CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
@@ -84,7 +85,8 @@ def test_words_of_one_language_are_no_keywords_of_another(text: str) -> None:
 def test_conversation() -> None:
     found = seen(Prompt("x", turns=3, tools=2, tool_turns=1, images=1, form="json_schema"))
     assert {"turns", "tools", "tool_turns", "images", "output_format"} <= found.keys()
-    assert found["tools"][1] == "2 tools" and found["turns"][1] == "2 earlier user turns"
+    assert evidence_of("tools", found["tools"][1]) == "2 tools"
+    assert evidence_of("turns", found["turns"][1]) == "2 earlier user turns"
     assert not {"turns", "tools", "images"} & seen(plain("x")).keys()
 
 
@@ -133,5 +135,5 @@ def test_shapes_are_counted_as_the_plain_expressions_do(text: str) -> None:
     found = seen(Prompt(text))
     for name, expressions in PLAIN.items():
         count = sum(len(re.findall(one, text, re.MULTILINE)) for one in expressions)
-        assert found.get(name) == ((log1p(count), str(count)) if count else None)
+        assert found.get(name) == ((log1p(count), count) if count else None)
     assert ("multiple_choice" in found) is (len(CHOICES.findall(text)) >= 3)

@@ -12,7 +12,7 @@ CANDIDATE = Candidate("openai", "gpt")
 
 
 def decision(asked: str = "auto") -> Decision:
-    return Decision(asked, False, 0.5, "MEDIUM", 0.9, (), (CANDIDATE,), False, "")
+    return Decision(asked, False, 0.5, "MEDIUM", 0.9, None, (CANDIDATE,), False, "")
 
 
 def test_keeps_until_idle_for_ttl() -> None:
@@ -37,7 +37,7 @@ def test_is_bounded_by_size_and_age() -> None:
 
 def test_explicit_models_are_not_kept() -> None:
     table = StickyTable()
-    explicit = Decision("openai/gpt", True, None, None, None, (), (CANDIDATE,), False, "")
+    explicit = Decision("openai/gpt", True, None, None, None, None, (CANDIDATE,), False, "")
     table.keep(("s",), explicit, CANDIDATE, now=0)
     assert len(table) == 0
 

@@ -6,7 +6,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from smart_router.routing.decision import Candidate, Decision, Signal
+from smart_router.routing.decision import Candidate, Decision
+from smart_router.routing.weighing import Reading, Weighed
 from smart_router.stats.records import AttemptRecord, Cost, RequestRecord, Tokens
 
 NOON = 1_795_000_000.0
@@ -22,10 +23,12 @@ CODEX = Candidate("openai-codex", "gpt-5.6-luna")
 
 def decision(asked: str = "auto", tier: Any = "SIMPLE", candidate: Candidate = LUNA) -> Decision:
     """A decision; one without a tier is explicit."""
-    signals = (Signal("short", -0.6, "a secret word"), Signal("length", 0.2, "7 words"))
+    rows = [(-0.6, 0.0, 0.0, 0.0, 0.0), (0.2, 0.0, 0.0, 0.0, 0.0)]
+    facts: dict[str, Reading] = {"short": (1.0, "a secret word"), "length": (1.0, 7)}
+    weighed = Weighed((0.0,) * 5, facts, list(facts), [1.0, 1.0], rows)
     why = f"{tier}, short +0.60; difficulty 0.12; first {candidate}"
     return Decision(
-        asked, tier is None, 0.12 if tier else None, tier, 0.9, signals, (candidate, SOL), False, why
+        asked, tier is None, 0.12 if tier else None, tier, 0.9, weighed, (candidate, SOL), False, why
     )
 
 

@@ -49,8 +49,8 @@ def decision(*names: str, explicit: bool = False) -> Decision:
     """A decision for these candidates."""
     chain = tuple(map(candidate, names))
     if explicit:
-        return Decision(names[0], True, None, None, None, (), chain, False, f"asked for {names[0]}")
-    return Decision("auto", False, 0.25, "SIMPLE", 0.9, (), chain, False, "SIMPLE; first of the chain")
+        return Decision(names[0], True, None, None, None, None, chain, False, f"asked for {names[0]}")
+    return Decision("auto", False, 0.25, "SIMPLE", 0.9, None, chain, False, "SIMPLE; first of the chain")
 
 
 def exchange(

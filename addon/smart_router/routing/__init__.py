@@ -11,13 +11,14 @@ from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.routing.background import background_task
 from smart_router.routing.config import RoutingConfig, VirtualModel
-from smart_router.routing.decision import Candidate, Decision, Signal, Tier, rank
+from smart_router.routing.decision import Candidate, Decision, Tier, rank
 from smart_router.routing.explanation import chances_line, tier_line
 from smart_router.routing.requirements import lacks, needs_of
 from smart_router.routing.resolve import resolve
 from smart_router.routing.scoring import Scored, score_request
 from smart_router.routing.selector import rules_of, select
 from smart_router.routing.sticky import StickyEntry, StickyTable, session_keys
+from smart_router.routing.weighing import Signal
 
 __all__ = ["Candidate", "Decision", "Signal", "StickyTable", "Tier", "explicit", "route", "session_keys"]
 
@@ -32,7 +33,7 @@ def route(
     sticky: StickyTable,
     sticky_keys: Sequence[str],
     now: float,
-    allowed: Callable[[Candidate], bool] = lambda candidate: True,
+    allowed: Callable[[Candidate], bool] | None = None,
 ) -> Decision:
     """Decide which models may answer a request, best first.
 
@@ -43,7 +44,7 @@ def route(
     `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
     `now` is in seconds, of the same clock as there.
 
-    Of a virtual model's candidates only those that are `allowed` count.
+    Of a virtual model's candidates only those that are `allowed` count; all without it.
 
     Raises ClientError: 404 unknown model, 401 no credential, 400 nothing able. Raises NoneAllowedError.
     """
@@ -77,7 +78,7 @@ def route(
         and kept.tier == tier
         and kept.candidate.provider in providers
         and usable(kept.candidate.provider, kept.candidate.model)
-        and allowed(kept.candidate)
+        and (allowed is None or allowed(kept.candidate))
         and lacks(rules_of(kept.candidate, providers), needs) is None
     )
     if kept and stays:
@@ -88,7 +89,7 @@ def route(
         score=scored.score,
         tier=tier,
         confidence=scored.confidence,
-        signals=scored.signals,
+        weighed=scored.weighed,
         candidates=chain,
         sticky=stays,
         chances=scored.chances,
@@ -99,7 +100,7 @@ def route(
 
 def explicit(asked: str, found: Candidate) -> Decision:
     """The decision for a model that was named."""
-    return Decision(asked, True, None, None, None, (), (found,), False, f"asked for {found}")
+    return Decision(asked, True, None, None, None, None, (found,), False, f"asked for {found}")
 
 
 def _why(
@@ -119,6 +120,6 @@ def _why(
         chances = chances_line(scored.chances, scored.tier)
         reason = f"{tier} kept, though this turn alone is {scored.tier} ({chances})"
     else:
-        reason = tier_line(tier, scored.chances, scored.signals)
+        reason = tier_line(tier, scored.chances, scored.weighed)
     follows = f"{'stays on' if kept else 'first'} {first.name}"
     return f"{reason}; difficulty {scored.score:.2f}; {follows}"

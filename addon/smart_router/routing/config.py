@@ -7,7 +7,7 @@ key by key. Reading the user's file is left to the caller: everything here works
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import chain
@@ -16,8 +16,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from smart_router.config_errors import ConfigError, problems
+from smart_router.routing.curves import Curve, curves
 from smart_router.routing.decision import TIERS, Candidate, Tier, rank
 from smart_router.routing.lexicon import Lexicon
+from smart_router.routing.weighing import Row
 from smart_router.suggestions import did_you_mean
 
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
@@ -70,7 +72,7 @@ class Weights(_Table):
         return (self.SIMPLE, self.MEDIUM, self.COMPLEX, self.REASONING)
 
     @cached_property
-    def all(self) -> tuple[float, float, float, float, float]:
+    def all(self) -> Row:
         """The score's weight and those of the tiers."""
         return (self.score, *self.tiers)
 
@@ -122,6 +124,11 @@ class RoutingConfig(_Table):
         }
 
     @cached_property
+    def places(self) -> Mapping[tuple[str, Tier], Mapping[str, Sequence[tuple[int, Candidate]]]]:
+        """By tier models and tier, and by provider: its candidates with their places in the chain."""
+        return {key: _by_provider(chain) for key, chain in self.chains.items()}
+
+    @cached_property
     def strongest(self) -> Mapping[str, tuple[Candidate, ...]]:
         """By tier models the candidates of REASONING."""
         return {name: tuple(models.of("REASONING")) for name, models in self.tier_models.items()}
@@ -132,9 +139,20 @@ class RoutingConfig(_Table):
         return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
 
     @cached_property
-    def weights_of(self) -> Mapping[str, tuple[float, float, float, float, float]]:
+    def weights_of(self) -> Mapping[str, Row]:
         """By signal what it weighs for the score and for the tiers."""
         return {name: weights.all for name, weights in self.weights.items()}
+
+    @cached_property
+    def scales(self) -> Mapping[str, tuple[Row, Curve | None]]:
+        """By signal what it weighs for the score and for the tiers, and its curve."""
+        known = curves()
+        return {name: (weights, known.get(name)) for name, weights in self.weights_of.items()}
+
+    @cached_property
+    def weighty(self) -> frozenset[str]:
+        """The signals that weigh something."""
+        return frozenset(name for name, weights in self.weights_of.items() if any(weights))
 
     @field_validator("fallback")
     @classmethod
@@ -186,6 +204,13 @@ def _chain(models: TierModels, tier: Tier, fallback: tuple[str, ...]) -> Iterato
     yield from candidates(fallback)
     for other in (*TIERS[asked + 1 :], *reversed(TIERS[:asked])):
         yield from models.of(other)
+
+
+def _by_provider(chain: tuple[Candidate, ...]) -> dict[str, list[tuple[int, Candidate]]]:
+    places: dict[str, list[tuple[int, Candidate]]] = {}
+    for place, candidate in enumerate(chain):
+        places.setdefault(candidate.provider, []).append((place, candidate))
+    return places
 
 
 def merge(defaults: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:

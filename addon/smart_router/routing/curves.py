@@ -7,15 +7,11 @@ nothing.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
 from pydantic_core import from_json
-
-from smart_router.routing.decision import Reading
 
 STRONGEST = 6
 _SCALE = 1000
@@ -24,30 +20,22 @@ Curve = tuple[tuple[float, ...], tuple[float, ...]]
 """Steps, and the value below the first, between each two, and above the last."""
 
 
-class Pattern(NamedTuple):
-    """The addition of each signal's curve."""
+@dataclass(slots=True)
+class Pattern:
+    """The signals that have a curve, and what each curve adds."""
 
-    added: dict[str, float]
+    names: list[str]
+    added: list[float]
 
     @property
     def value(self) -> float:
         """The sum."""
-        return sum(self.added.values())
+        return sum(self.added)
 
     def __str__(self) -> str:
-        strongest = sorted(self.added.items(), key=lambda item: (-abs(item[1]), item[0]))[:STRONGEST]
+        both = zip(self.names, self.added, strict=True)
+        strongest = sorted(both, key=lambda item: (-abs(item[1]), item[0]))[:STRONGEST]
         return ", ".join(f"{name} {value:+.2f}" for name, value in strongest)
-
-
-def pattern_of(readings: Mapping[str, Reading]) -> Pattern:
-    """Read the signals' strengths off their curves."""
-    known = curves()
-    added = {}
-    for name, (strength, _) in readings.items():
-        if name in known:
-            steps, values = known[name]
-            added[name] = values[bisect_left(steps, strength)]
-    return Pattern(added)
 
 
 @cache

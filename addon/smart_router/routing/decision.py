@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from smart_router.routing.requirements import Needs
+from smart_router.routing.weighing import Signal, Weighed
 
 Tier = Literal["SIMPLE", "MEDIUM", "COMPLEX", "REASONING"]
 """How much model a request needs, weakest first."""
@@ -16,23 +17,6 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 def rank(tier: Tier) -> int:
     """A tier's place in the order, 0 for SIMPLE."""
     return TIERS.index(tier)
-
-
-Reading = tuple[float, object]
-"""A signal's strength (0: absent, about 1: clear, rarely over 3) and its evidence, for `str()`."""
-
-
-class Signal(NamedTuple):
-    """One thing seen in the request.
-
-    `weight` is what it added to the score's log odds, `for_tier` what it added to the chosen tier's logit,
-    less what it added to that of the likeliest other tier. `str(evidence)` is what it was seen in.
-    """
-
-    name: str
-    weight: float
-    evidence: object
-    for_tier: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +52,17 @@ class Decision:
     score: float | None
     tier: Tier | None
     confidence: float | None
-    signals: tuple[Signal, ...]
+    weighed: Weighed | None
     candidates: tuple[Candidate, ...]
     sticky: bool
     why: str
     chances: tuple[float, ...] = ()
     needs: Needs | None = None
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals, those that weigh most first."""
+        return self.weighed.signals if self.weighed else ()
 
     def noting(self, *notes: str | None) -> Decision:
         """This decision with further reasons before its own; None is none."""
@@ -82,9 +71,15 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """The decision for JSON; candidates as `provider/model`."""
-        shown = [field.name for field in fields(self) if field.name != "needs"]
-        return {name: getattr(self, name) for name in shown} | {
-            "chances": dict(zip(TIERS, self.chances, strict=False)),
-            "signals": [one._asdict() | {"evidence": str(one.evidence)} for one in self.signals],
+        return {
+            "asked": self.asked,
+            "explicit": self.explicit,
+            "score": self.score,
+            "tier": self.tier,
+            "confidence": self.confidence,
+            "signals": [one.to_dict() for one in self.signals],
             "candidates": [str(candidate) for candidate in self.candidates],
+            "sticky": self.sticky,
+            "why": self.why,
+            "chances": dict(zip(TIERS, self.chances, strict=False)),
         }

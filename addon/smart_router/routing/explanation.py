@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from smart_router.routing.decision import TIERS, Signal, Tier, rank
+from smart_router.routing.decision import TIERS, Tier, rank
+from smart_router.routing.weighing import Signal, Weighed
 
 MOST_NAMED = 3
-
-BIAS, DIRECTIVE = "bias", "directive"
-"""Entries beside the signals that are no trait of the prompt: the intercept, and a phrase that was obeyed.
-"""
 
 _SAME_FACT = {
     name: fact
@@ -35,6 +32,9 @@ under.
 """
 
 
+_CHANCES = ", ".join(f"{tier} %.0f %%" for tier in TIERS)
+
+
 def shown_as(name: str) -> str:
     """The name under which a signal is shown to people."""
     return _SAME_FACT.get(name, name)
@@ -46,7 +46,7 @@ def merged(signals: Iterable[Signal]) -> list[Signal]:
     for one in signals:
         name = shown_as(one.name)
         if name not in sums:
-            sums[name] = one._replace(name=name)
+            sums[name] = Signal(name, one.weight, one.evidence, one.for_tier)
             continue
         before = sums[name]
         evidence = before.evidence if abs(before.for_tier) >= abs(one.for_tier) else one.evidence
@@ -58,19 +58,15 @@ def chances_line(chances: Sequence[float], tier: Tier) -> str:
     """`SIMPLE 31 %, MEDIUM 45 %, COMPLEX 20 %, REASONING 4 %: unsure, one up`, the last if it holds of
     `tier`.
     """
-    line = ", ".join([f"{name} {100 * chance:.0f} %" for name, chance in zip(TIERS, chances, strict=True)])
+    line = _CHANCES % tuple([100 * chance for chance in chances])
     return f"{line}: unsure, one up" if rank(tier) > chances.index(max(chances)) else line
 
 
-def tier_line(tier: Tier, chances: Sequence[float], signals: Sequence[Signal]) -> str:
+def tier_line(tier: Tier, chances: Sequence[float], weighed: Weighed) -> str:
     """`MEDIUM (SIMPLE 31 %, …), code +1.51, length +0.77`: the tier, and what speaks for it most."""
-    if signals and signals[0].name == DIRECTIVE:
-        return f"{tier}, which the prompt asks for ({signals[0].evidence})"
-    sums: dict[str, float] = {}
-    for name, _, _, for_tier in signals:  # `merged` also picks evidence, which no request needs
-        fact = _SAME_FACT.get(name, name)
-        sums[fact] = sums.get(fact, 0.0) + for_tier
-    sums.pop(BIAS, None)
+    if weighed.told:
+        return f"{tier}, which the prompt asks for ({weighed.told})"
+    sums = weighed.for_tier(_SAME_FACT)  # `merged` also picks evidence, which no request needs
     speaking = sorted(sums.items(), key=itemgetter(1), reverse=True)[:MOST_NAMED]
     named = "".join([f", {fact} {for_tier:+.2f}" for fact, for_tier in speaking if for_tier > 0])
     return f"{tier} ({chances_line(chances, tier)}){named}"

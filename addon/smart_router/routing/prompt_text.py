@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 HEAD = 2_000
 TAIL = 1_000
@@ -35,7 +36,8 @@ _LABEL = re.compile(r"^(?:#{1,6} |\*\*)?([A-Z][A-Za-z ]{0,24}?)(?: \d+)?\s?:", r
 _ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 
 
-class Prompt(NamedTuple):
+@dataclass(slots=True)
+class Prompt:
     """The part of a request that is scored.
 
     `text` is what counts of the last user turn, `before` a window of the one before it. `turns` counts user
@@ -65,13 +67,13 @@ def prompt_of(request: Mapping[str, Any]) -> Prompt:
     form = request.get("response_format")
     kind = form.get("type") if isinstance(form, dict) else None
     return Prompt(
-        text=counting(text),
-        before=window(content_of(messages[users[-2]])[0]) if len(users) > 1 else "",
-        turns=len(users),
-        tools=len(_list(request.get("tools"))),
-        tool_turns=sum([m.get("role") == "tool" for m in messages[users[-1] + 1 :]]) if users else 0,
-        images=images,
-        form=kind if isinstance(kind, str) else None,
+        counting(text),
+        window(content_of(messages[users[-2]])[0]) if len(users) > 1 else "",
+        len(users),
+        len(_list(request.get("tools"))),
+        sum([m.get("role") == "tool" for m in messages[users[-1] + 1 :]]) if users else 0,
+        images,
+        kind if isinstance(kind, str) else None,
     )
 
 
@@ -91,7 +93,12 @@ def _is_injected(message: Mapping[str, Any]) -> bool:
 
 def counting(text: str) -> str:
     """Scored text of a turn, at most a window of it."""
-    return _without_examples(_unwrapped(_without_injected(_last_turn(window(text)))))
+    text = window(text)
+    if "<" in text or "[" in text:
+        text = _without_injected(_last_turn(text))
+    if text.startswith(("<", '"')):
+        text = _unwrapped(text)
+    return _without_examples(text) if text.count(":") >= 3 else text
 
 
 def window(text: str, head: int = HEAD, tail: int = TAIL) -> str:
@@ -146,7 +153,7 @@ def _last_turn(text: str) -> str:
 
 def _without_examples(text: str) -> str:
     """The text without its worked examples, if it holds several: what comes before them, and the last."""
-    if text.count(":") < 3 or text.count("\n") < 2:
+    if text.count("\n") < 2:
         return text
     labels: dict[str, list[re.Match[str]]] = {}
     for match in _LABEL.finditer(text):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ MEDIA_TOKENS = 1_500
 """Assumed cost of an image, sound or file, instead of the length of its base64 text."""
 
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
+
+_NESTED = (list, dict)
 
 _WORDS = {
     "tools": "tool calls",
@@ -76,19 +78,20 @@ def prompt_tokens(request: ChatRequest) -> int:
 def _size(value: list[Any]) -> int:
     """The length in characters of all texts in a JSON array, media counted flat. Any depth."""
     size = 0
-    waiting = [*value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            size += len(item)
-        elif isinstance(item, list):
-            waiting.extend(item)
-        elif isinstance(item, dict):
+    inner: list[Any] = [value]
+    for item in inner:  # which grows on the way
+        values: Iterable[Any] = item
+        if isinstance(item, dict):
             kind = item.get("type")
             if isinstance(kind, str) and kind in _PART_NEEDS:  # a schema's type may be a list
                 size += MEDIA_TOKENS * CHARACTERS_PER_TOKEN
-            else:
-                waiting.extend(item.values())
+                continue
+            values = item.values()
+        for one in values:
+            if isinstance(one, str):
+                size += len(one)
+            elif isinstance(one, _NESTED):
+                inner.append(one)
     return size
 
 

@@ -8,19 +8,20 @@ configuration, so each decision can be explained by its signals and changed by w
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import chain, repeat
+from dataclasses import dataclass, replace
+from itertools import chain
 from math import exp, sumprod
-from typing import NamedTuple
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig, load_defaults
-from smart_router.routing.curves import pattern_of
-from smart_router.routing.decision import TIERS, Reading, Signal, Tier, rank
-from smart_router.routing.explanation import BIAS, DIRECTIVE
+from smart_router.routing.curves import Pattern
+from smart_router.routing.decision import TIERS, Tier, rank
 from smart_router.routing.lexicon import Words
 from smart_router.routing.prompt_text import Prompt, counting, plain, prompt_of, without
 from smart_router.routing.signals import counted_words, measure, points_elsewhere
+from smart_router.routing.weighing import Reading, Signal, Weighed
 from smart_router.routing.wording import wording_of
 
 PATTERN, WORDING = "pattern", "wording"
@@ -32,20 +33,22 @@ FOLLOW_UP = "follow_up"
 _FOLLOW_UP_WORDS = 6
 
 
-Weighed = tuple[str, float, object, Sequence[float]]
-"""A signal's name, strength and evidence, and its weights for the score and for each tier."""
-
-
-class Scored(NamedTuple):
-    """A request's score (0..1), its tier, the tier's probability, the signals, strongest first, and the
-    probabilities of all tiers.
+@dataclass(slots=True)
+class Scored:
+    """A request's score (0..1), its tier, the tier's probability, its signals, and the probabilities of all
+    tiers.
     """
 
     score: float
     tier: Tier
     confidence: float
-    signals: tuple[Signal, ...]
+    weighed: Weighed
     chances: tuple[float, ...]
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals, those that weigh most first."""
+        return self.weighed.signals
 
 
 def score(prompt: str) -> float:
@@ -67,7 +70,7 @@ def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
     words = counted_words(prompt)
     if prompt.before and _follows_up(words, config):
         before = counting(prompt.before)
-        prompt = prompt._replace(text=f"{before}\n{prompt.text}" if before else prompt.text)
+        prompt = replace(prompt, text=f"{before}\n{prompt.text}" if before else prompt.text)
         words = counted_words(prompt)
     return _score(prompt, words, config)
 
@@ -87,63 +90,53 @@ def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
     """`words` are the prompt's `counted_words`."""
     told = config.directives.lexicon.find(words)
     if told:
-        prompt = prompt._replace(text=without(prompt.text, chain(*told.values())))
+        prompt = replace(prompt, text=without(prompt.text, chain(*told.values())))
         words = counted_words(prompt)
-    bias, weights_of = config.bias.all, config.weights_of
-    weighed = [
-        (name, strength, evidence, weights_of[name])
-        for name, (strength, evidence) in _readings(prompt, words, config).items()
-        if strength and name in weights_of
-    ]
-    log_odds, *logits = _sums(weighed, bias)
-    chances = _softmax(logits)
+    weighed = weigh(measure(prompt, words, config.lexicon), words, config)
+    sums = _sums(weighed)
+    chances = _softmax(sums[1:])
     chosen, rival = choose(chances, config.undershoot)
-    signals = _signals(weighed, bias, chosen, rival)
+    weighed.chosen, weighed.rival = chosen + 1, rival + 1
     tier, confidence = TIERS[chosen], chances[chosen]
     if told and config.directives.honoured:
         tier, confidence = max((tier for tier in TIERS if tier in told), key=rank), 1.0
-        signals.insert(0, Signal(DIRECTIVE, 0.0, ", ".join(told[tier])))
-    return Scored(_sigmoid(log_odds), tier, confidence, tuple(signals), tuple(chances))
+        weighed.told = ", ".join(told[tier])
+    return Scored(_sigmoid(sums[0]), tier, confidence, weighed, tuple(chances))
 
 
-def _readings(prompt: Prompt, words: Words, config: RoutingConfig) -> dict[str, Reading]:
-    """All signals, those of the curves and of the wording unless they weigh nothing."""
-    readings = measure(prompt, words, config.lexicon)
-    pattern, wording = _weighty(config, PATTERN), _weighty(config, WORDING)
-    if pattern:
-        seen = pattern_of(readings)
-        readings[PATTERN] = (seen.value, seen)
-    if wording:
-        found = wording_of(words)
-        readings[WORDING] = (found.value, found)
-    return readings
+def weigh(readings: dict[str, Reading], words: Words, config: RoutingConfig) -> Weighed:
+    """Look up what the signals weigh, and add those of the curves and of the wording."""
+    weighed, scales = Weighed(config.bias.all, readings), config.scales
+    names, strengths, rows = weighed.names, weighed.strengths, weighed.rows
+    curved: list[str] = []
+    added: list[float] = []
+    for name, (strength, _) in readings.items():
+        if name not in scales:
+            continue
+        row, curve = scales[name]
+        if curve is not None:
+            curved.append(name)
+            added.append(curve[1][bisect_left(curve[0], strength)])
+        if strength:
+            names.append(name)
+            strengths.append(strength)
+            rows.append(row)
+    for name, fact in ((PATTERN, Pattern(curved, added)), (WORDING, wording_of(words))):
+        if name in config.weighty and (value := fact.value):
+            readings[name] = (value, fact)
+            names.append(name)
+            strengths.append(value)
+            rows.append(scales[name][0])
+    return weighed
 
 
-def _weighty(config: RoutingConfig, name: str) -> bool:
-    return name in config.weights_of and any(config.weights_of[name])
-
-
-def _sums(weighed: Sequence[Weighed], bias: Sequence[float]) -> list[float]:
+def _sums(weighed: Weighed) -> list[float]:
     """The log odds of the score and the logits of the tiers."""
-    strengths = [one[1] for one in weighed]
-    columns = zip(*[one[3] for one in weighed], strict=True) if weighed else repeat(())
-    return [start + sumprod(strengths, weights) for start, weights in zip(bias, columns, strict=False)]
-
-
-def _signals(weighed: Sequence[Weighed], bias: Sequence[float], chosen: int, rival: int) -> list[Signal]:
-    """The signals, strongest first, and the bias last; their weights sum to the log odds."""
-    chosen, rival = chosen + 1, rival + 1
-    signals = [
-        Signal(name, weights[0] * strength, evidence, (weights[chosen] - weights[rival]) * strength)
-        for name, strength, evidence, weights in weighed
-    ]
-    signals.sort(key=_size, reverse=True)
-    signals.append(Signal(BIAS, bias[0], "of every prompt", bias[chosen] - bias[rival]))
-    return signals
-
-
-def _size(signal: Signal) -> float:
-    return abs(signal[1])
+    columns = [*zip(*weighed.rows)]  # noqa: B905 (rows are of one length)
+    if not columns:
+        return [*weighed.bias]
+    strengths = weighed.strengths
+    return [start + sumprod(strengths, column) for start, column in zip(weighed.bias, columns, strict=True)]
 
 
 def _sigmoid(x: float) -> float:
@@ -168,5 +161,8 @@ def choose(chances: list[float], undershoot: float) -> tuple[int, int]:
     ]  # fmt: skip
     likeliest = chances.index(max(chances))
     chosen = min(worth.index(max(worth)), likeliest + 1)
-    others = [*chances[:chosen], -1.0, *chances[chosen + 1 :]]
+    if chosen != likeliest:
+        return chosen, likeliest
+    others = [*chances]
+    others[chosen] = -1.0
     return chosen, others.index(max(others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import ClientError
@@ -29,7 +29,7 @@ def select(
     providers: Mapping[str, Provider],
     usable: Callable[[str, str], bool],
     configured: Callable[[str], bool],
-    allowed: Callable[[Candidate], bool],
+    allowed: Callable[[Candidate], bool] | None,
 ) -> tuple[Candidate, ...]:
     """All candidates with a credential that can serve the request, best first; those that are not usable now
     come last, for when nothing else answers. If no provider of the tiers has a credential, those of others.
@@ -37,13 +37,19 @@ def select(
     Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
     what the request needs. Raises NoneAllowedError if only models are left that are not `allowed`.
     """
-    named = [one for one in config.chains[tier_models, tier] if one.provider in providers]
-    chain = [one for one in named if configured(one.provider) and allowed(one)]
+    places = [
+        place
+        for provider, its in config.places[tier_models, tier].items()
+        if provider in providers and configured(provider)
+        for place in its
+    ]
+    places.sort()
+    chain = [one for _, one in places if allowed is None or allowed(one)]
     if not chain:
         others = [*_of_others(tier, providers, configured)]
         if not others:
-            raise _nobody(named, providers)
-        chain = [one for one in others if allowed(one)]
+            raise _nobody(config.chains[tier_models, tier], providers)
+        chain = [one for one in others if allowed is None or allowed(one)]
         if not chain:
             raise NoneAllowedError
     able: list[Candidate] = []
@@ -75,7 +81,8 @@ def _of_others(
 
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
     """Return the catalogue's capabilities of a candidate; all of them for an unknown model."""
-    model = providers[candidate.provider].find_model(candidate.model)
+    provider = providers[candidate.provider]
+    model = provider.models.get(candidate.model) or provider.find_model(candidate.model)
     return model.rules if model else _UNKNOWN
 
 
@@ -84,8 +91,8 @@ def _closest(missing: list[str]) -> str:
     return "context" if "context" in missing else missing[0]
 
 
-def _nobody(chain: list[Candidate], providers: Mapping[str, Provider]) -> ClientError:
-    names = list(dict.fromkeys(candidate.provider for candidate in chain))
+def _nobody(chain: Iterable[Candidate], providers: Mapping[str, Provider]) -> ClientError:
+    names = list(dict.fromkeys(one.provider for one in chain if one.provider in providers))
     ways = "; ".join(how_to_configure(providers[name]) for name in names)
     return ClientError(
         401,

@@ -6,11 +6,13 @@ Independent of language and subject, so that they hold for prompts unlike any th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log1p, sqrt
 
-from smart_router.routing.decision import Reading
 from smart_router.routing.lexicon import Words
+from smart_router.routing.weighing import Reading
 
 _CLASSES = {
     b"U": b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -35,8 +37,10 @@ def _class_table() -> bytes:
 
 
 _TABLE = _class_table()
-_SIGNS = {"equal_signs": b"=", "percent_signs": b"%", "dollar_signs": b"$", "backslashes": b"\\",
-          "question_marks": b"?", "colons": b":"}  # fmt: skip
+_OPERATORS = {"equal_signs": b"=", "percent_signs": b"%", "dollar_signs": b"$", "backslashes": b"\\"}
+_MARKS = {"question_marks": b"?", "colons": b":"}
+"""Signs that are signals of their own, among the operators and among the marks."""
+
 _OPTION = re.compile(r"\n[ \t]*\(?[A-Ja-j1-9][.):][ \t]?(\S[^\n]*)")
 _FRACTION = re.compile(r"\d/\d")
 _DIGIT = re.compile(r"\d")
@@ -66,90 +70,130 @@ _ANY_PLAIN_WORD = frozenset().union(*_PLAIN_WORDS.values())
 
 KINDS = ("long_quiz", "short_quiz", "formula_task", "code_task", "word_problem_task", "short_task")
 
+_TWO, _THREE = log1p(2), log1p(3)
+"""The strengths of counts."""
 
-def shapes_of(text: str, words: Words) -> dict[str, Reading]:
-    """The form of a text. `words` are its `counted_words`. Signals of strength 0 are left out."""
-    found = _characters(text)
-    found.update(_options(text))
+_ABSENT: Reading = (0.0, "")
+
+
+@dataclass(slots=True)
+class Characters:
+    """A text in UTF-8, and how many of its bytes are of each class."""
+
+    raw: bytes
+    capitals: int
+    small: int
+    digits: int
+    marks: int
+    brackets: int
+    quotes: int
+    operators: int
+    ends: int
+    beyond: int
+
+
+def characters_of(text: str) -> Characters:
+    """Count a text's characters. Half characters become question marks."""
+    raw = text.encode("utf-8", "replace")
+    count = raw.translate(_TABLE).count
+    return Characters(
+        raw,
+        count(b"U"),
+        count(b"l"),
+        count(b"d"),
+        count(b"p"),
+        count(b"b"),
+        count(b"q"),
+        count(b"m"),
+        count(b"n"),
+        count(b"x"),
+    )
+
+
+def read_shapes(
+    found: dict[str, Reading], text: str, words: Words, sizes: Sequence[int], seen: Characters
+) -> None:
+    """Add the form of a text. `words` are its `counted_words`, `sizes` their lengths, sorted. Signals of
+    strength 0 are left out.
+    """
+    if text:
+        _read_characters(found, text, seen)
+    if seen.ends >= 2:
+        _read_options(found, text)
     spaced = words.spaced
+    if not spaced:
+        return
     count = len(spaced)
-    if short := len([word for word in spaced if len(word) <= 3]):
-        found["short_words"] = (2 * short / (count + 4), f"{short} of up to 3 letters")
-    if long := len([word for word in spaced if len(word) > 10]):
-        found["very_long_words"] = (5 * long / (count + 4), f"{long} of over 10 letters")
-    if spaced and (opening := _FIRST_WORD.get(spaced[0])):
+    if short := bisect_right(sizes, 3):
+        found["short_words"] = (2 * short / (count + 4), short)
+    if long := count - bisect_right(sizes, 10):
+        found["very_long_words"] = (5 * long / (count + 4), long)
+    if opening := _FIRST_WORD.get(spaced[0]):
         found[opening] = (1.0, spaced[0])
     if plain := words.distinct & _ANY_PLAIN_WORD:
         for name, group in _PLAIN_WORDS.items():
             if some := plain & group:
-                found[name] = (sqrt(len(some)), ", ".join(sorted(some)))
-    return found
+                found[name] = (sqrt(len(some)), some)
 
 
-def _characters(text: str) -> dict[str, Reading]:
-    """Counts and shares of classes of characters."""
-    raw = text.encode("utf-8", "replace")
+def _read_characters(found: dict[str, Reading], text: str, seen: Characters) -> None:
+    """Add counts and shares of classes of characters."""
+    raw, ends, length = seen.raw, seen.ends, len(text)
     size = len(raw)
-    if not size:
-        return {}
-    count = raw.translate(_TABLE).count
-    capitals, ends = count(b"U"), count(b"n")
-    found: dict[str, Reading] = {
-        "characters": (log1p(len(text)) / 5, f"{len(text)} characters"),
-        "line_length": (log1p(len(text) / (ends + 1)) / 5, f"{len(text) // (ends + 1)} characters a line"),
-    }
+    found["characters"] = (log1p(length) / 5, length)
+    found["line_length"] = (log1p(length / (ends + 1)) / 5, length // (ends + 1))
     if ends:
-        found["lines"] = (log1p(ends), f"{ends + 1} lines")
-    if capitals:
-        found["capitals"] = (5 * capitals / (capitals + count(b"l") + 6), f"{capitals} capitals")
-    for name, kind in (("punctuation", b"p"), ("digits", b"d")):
-        if number := count(kind):
-            found[name] = (10 * number / (size + 10), f"{number} of {size}")
-    for name, kind in (("brackets", b"b"), ("quotes", b"q"), ("operators", b"m")):
-        if number := count(kind):
-            found[name] = (log1p(number), str(number))
-    for name, sign in _SIGNS.items():
-        if number := raw.count(sign):
-            found[name] = (log1p(number), str(number))
-    if number := count(b"x"):
-        found["non_ascii"] = (number / size, f"{number} of {size} bytes")
-    if b"/" in raw and (number := len(_FRACTION.findall(text))):
-        found["fractions"] = (log1p(number), str(number))
-    if b"..." in raw:
+        found["lines"] = (log1p(ends), ends + 1)
+    if capitals := seen.capitals:
+        found["capitals"] = (5 * capitals / (capitals + seen.small + 6), capitals)
+    if marks := seen.marks:
+        found["punctuation"] = (10 * marks / (size + 10), (marks, size))
+    if digits := seen.digits:
+        found["digits"] = (10 * digits / (size + 10), (digits, size))
+    if brackets := seen.brackets:
+        found["brackets"] = (log1p(brackets), brackets)
+    if quotes := seen.quotes:
+        found["quotes"] = (log1p(quotes), quotes)
+    if operators := seen.operators:
+        found["operators"] = (log1p(operators), operators)
+        _read_signs(found, raw, _OPERATORS)
+    if marks:
+        _read_signs(found, raw, _MARKS)
+    if beyond := seen.beyond:
+        found["non_ascii"] = (beyond / size, (beyond, size))
+    if operators and b"/" in raw and (number := len(_FRACTION.findall(text))):
+        found["fractions"] = (log1p(number), number)
+    if marks and b"..." in raw:
         found["ellipsis"] = (1.0, "...")
-    return found
 
 
-def _options(text: str) -> dict[str, Reading]:
-    """Answers to choose from: lines that begin with a letter or digit and a mark."""
-    if text.count("\n") < 2:
-        return {}
+def _read_signs(found: dict[str, Reading], raw: bytes, signs: Mapping[str, bytes]) -> None:
+    for name, sign in signs.items():
+        if number := raw.count(sign):
+            found[name] = (log1p(number), number)
+
+
+def _read_options(found: dict[str, Reading], text: str) -> None:
+    """Add answers to choose from: lines that begin with a letter or digit and a mark."""
     options = _OPTION.findall("\n" + text)
     if not options:
-        return {}
+        return
     number, size = len(options), sum(map(len, options)) / len(options)
-    found: dict[str, Reading] = {
-        "options": (log1p(number), f"{number} options"),
-        "option_length": (log1p(size) / 4, f"{size:.0f} characters an option"),
-    }
+    found["options"] = (log1p(number), number)
+    found["option_length"] = (log1p(size) / 4, size)
     if numeric := len([option for option in options if _DIGIT.search(option)]):
-        found["numeric_options"] = (numeric / number, f"{numeric} of {number} with a digit")
-    return found
+        found["numeric_options"] = (numeric / number, (numeric, number))
 
 
 def kind_of(text: str, words: Words, readings: Mapping[str, Reading]) -> str | None:
     """The kind of task by rule, one of KINDS; `readings` are all other signals of the text."""
-
-    def strength(name: str) -> float:
-        reading = readings.get(name)
-        return reading[0] if reading else 0.0
-
-    if strength("options") >= log1p(3):
+    get = readings.get
+    if get("options", _ABSENT)[0] >= _THREE:
         return "long_quiz" if len(text) > 600 else "short_quiz"
-    if strength("formulas") > log1p(3):
+    if get("formulas", _ABSENT)[0] > _THREE:
         return "formula_task"
-    if strength("code_shapes") >= log1p(2) or ("code" in readings and "code_shapes" in readings):
+    if "code_shapes" in readings and ("code" in readings or readings["code_shapes"][0] >= _TWO):
         return "code_task"
-    if words.number > 15 and strength("digits") > 0.1 and strength("numbers") >= log1p(2):
+    if words.number > 15 and get("digits", _ABSENT)[0] > 0.1 and get("numbers", _ABSENT)[0] >= _TWO:
         return "word_problem_task"
     return "short_task" if words.number < 14 else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from math import log1p
 
-from smart_router.routing.decision import Reading
 from smart_router.routing.lexicon import Lexicon, Words, words_of
 from smart_router.routing.prompt_text import Prompt, window
-from smart_router.routing.shapes import kind_of, shapes_of
+from smart_router.routing.shapes import Characters, characters_of, kind_of, read_shapes
+from smart_router.routing.weighing import Reading
 
 _KEYWORD_WINDOW = 500
 """Characters at either end of the text in which keywords count: a pasted document is not the user's words."""
@@ -20,9 +21,7 @@ _KEYWORD_WINDOW = 500
 _FORMULA_SIGNS = ("\\", "$", "^")
 _MONEY = re.compile(r"\$\d[\d,]*(?:\.\d+)?(?![\w$^\\])")
 _FORMULA_LETTERS = re.compile("[∀∃≡⊃∨∧√∑∫∂≤≥≠∞∈⊂→]")
-_CODE_SIGNS = {
-    "`": ("```",), "=": ("==", "=>"), "{": (" {", "{\n"), "}": ("}\n",), ")": ("()", "):\n"), ";": (";\n",),
-}  # fmt: skip
+_CODE_BRACKETS = {"{": (" {", "{\n"), "}": ("}\n",), ")": ("()", "):\n")}
 _CODE_LINE = re.compile(
     r"\n[ \t]*(?:def|class|import|from|function|const|let|var|public|return|SELECT|#include)\b"
 )
@@ -55,23 +54,20 @@ def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading
 
     `words` are the prompt's `counted_words`.
     """
-    hits = lexicon.find(words)
+    text, hits = prompt.text, lexicon.find(words)
     if words.number > _FACT_WORDS:
         hits.pop(_FACT, None)
-    found: dict[str, Reading] = {
-        group: (log1p(len(hits[group])), ", ".join(hits[group][:4])) for group in sorted(hits)
-    }
-    structure = _structure(prompt.text, words)
-    if not _TASKS.isdisjoint(hits):
-        structure.pop("search_query", None)
-    found.update(structure)
-    found.update(_vocabulary(prompt.text, words))
-    found.update(shapes_of(prompt.text, words))
-    if kind := kind_of(prompt.text, words, found):
+    found: dict[str, Reading] = {group: (log1p(len(some)), some) for group, some in hits.items()}
+    seen, sizes = characters_of(text), sorted(map(len, words.spaced))
+    _read_structure(found, text, words, seen)
+    _read_traits(found, text, seen, is_task=not _TASKS.isdisjoint(hits))
+    _read_vocabulary(found, text, words, sizes, seen)
+    read_shapes(found, text, words, sizes, seen)
+    if kind := kind_of(text, words, found):
         found[kind] = (1.0, "by its form")
     if points_elsewhere(words):
         found["points_elsewhere"] = (1.0, "nothing named")
-    found.update(_conversation(prompt))
+    _read_conversation(found, prompt)
     return found
 
 
@@ -85,44 +81,48 @@ def counted_words(prompt: Prompt) -> Words:
     return words_of(window(prompt.text, _KEYWORD_WINDOW, _KEYWORD_WINDOW))
 
 
-def _structure(text: str, words: Words) -> dict[str, Reading]:
-    """Length and structure."""
+def _read_structure(found: dict[str, Reading], text: str, words: Words, seen: Characters) -> None:
+    """Add length and structure. Signs are looked for where a class of characters has some."""
     number = max(words.number, len(text) // 7)
-    found: dict[str, Reading] = {"length": (log1p(number) / 3, _count(number, "word"))}
+    found["length"] = (log1p(number) / 3, number)
     if number < 12:
-        found["short"] = (1 - number / 12, _count(number, "word"))
+        found["short"] = (1 - number / 12, number)
     if number > 120:
-        found["long"] = (log1p((number - 120) / 50), _count(number, "word"))
+        found["long"] = (log1p((number - 120) / 50), number)
     lines = f"\n{text}"
-    for name, count in _counts(text, lines).items():
-        if count:
-            found[name] = (log1p(count), str(count))
-    if lines.count("\n") >= 3 and len(_CHOICE.findall(lines)) >= 3:
+    if count := _formulas(text, seen):
+        found["formulas"] = (log1p(count), count)
+    if seen.digits and (count := len(_DECIMAL.findall(text))):
+        found["decimals"] = (log1p(count), count)
+    if count := _code_shapes(text, lines, seen):
+        found["code_shapes"] = (log1p(count), count)
+    if count := len(_ITEM.findall(lines)):
+        found["list_items"] = (log1p(count), count)
+    if count := _sentences(text, seen):
+        found["sentences"] = (log1p(count), count)
+    if seen.ends >= 2 and len(_CHOICE.findall(lines)) >= 3:
         found["multiple_choice"] = (1.0, "lettered options")
-    found.update(_traits(text))
-    return found
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _formulas(text: str, seen: Characters) -> int:
+    signs = sum(map(text.count, _FORMULA_SIGNS)) if seen.operators else 0
+    if signs and "$" in text:
+        signs -= len(_MONEY.findall(text))
+    return signs + len(_FORMULA_LETTERS.findall(text)) if seen.beyond else signs
 
 
-def _counts(text: str, lines: str) -> dict[str, int]:
-    """Counts of signs; `lines` is the text after a line's end."""
-    formulas = sum(map(text.count, _FORMULA_SIGNS))
-    if "$" in text:
-        formulas -= len(_MONEY.findall(text))
-    sentences = _signs(text, _SENTENCE_ENDS)
-    if not text.isascii():
-        formulas += len(_FORMULA_LETTERS.findall(text))
-        sentences += sum(map(text.count, _FOREIGN_ENDS))
-    return {
-        "formulas": formulas,
-        "decimals": len(_DECIMAL.findall(text)),
-        "code_shapes": _signs(text, _CODE_SIGNS) + len(_CODE_LINE.findall(lines)),
-        "list_items": len(_ITEM.findall(lines)),
-        "sentences": sentences,
-    }
+def _code_shapes(text: str, lines: str, seen: Characters) -> int:
+    shapes = text.count("```") + len(_CODE_LINE.findall(lines))
+    if seen.operators and "=" in text:
+        shapes += text.count("==") + text.count("=>")
+    if seen.brackets:
+        shapes += _signs(text, _CODE_BRACKETS)
+    return shapes + text.count(";\n") if seen.ends else shapes
+
+
+def _sentences(text: str, seen: Characters) -> int:
+    ends = _signs(text, _SENTENCE_ENDS) if seen.marks else 0
+    return ends + sum(map(text.count, _FOREIGN_ENDS)) if seen.beyond else ends
 
 
 def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
@@ -130,49 +130,48 @@ def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
     return sum([sum(map(text.count, row)) for character, row in signs.items() if character in text])
 
 
-def _traits(text: str) -> dict[str, Reading]:
-    """Traits that a text has or lacks."""
-    found: dict[str, Reading] = {}
-    if text.rstrip(_CLOSING)[-1:] in ("?", "？", "؟"):
+def _read_traits(found: dict[str, Reading], text: str, seen: Characters, *, is_task: bool) -> None:
+    """Add traits that a text has or lacks."""
+    if text.rstrip(_CLOSING).endswith(("?", "？", "؟")):
         found["question"] = (1.0, "ends in a question mark")
-    if text[:1].islower() and "\n" not in text and text.rstrip()[-1:].isalnum():
+    if not is_task and not seen.ends and text[:1].islower() and text.rstrip()[-1:].isalnum():
         found["search_query"] = (1.0, "no capital, no full stop")
-    if "__" in text:
+    if seen.operators and "__" in text:
         found["blank"] = (1.0, "a blank to fill in")
     if len(text) > 500 and max(map(len, text.split("\n"))) > 500:
         found["passage"] = (1.0, "a long paragraph")
-    return found
 
 
-def _vocabulary(text: str, words: Words) -> dict[str, Reading]:
-    """How the words are made: how long, how often repeated, how many names and numbers among them."""
-    spaced, count = words.spaced, len(words.spaced)
-    digits = len([word for word in spaced if word.isdigit()])
-    found: dict[str, Reading] = {"numbers": (log1p(digits), _count(digits, "number"))} if digits else {}
+def _read_vocabulary(
+    found: dict[str, Reading], text: str, words: Words, sizes: Sequence[int], seen: Characters
+) -> None:
+    """Add how the words are made: how long, how often repeated, how many names and numbers among them."""
+    count, digits = len(words.spaced), words.digits
+    if digits:
+        found["numbers"] = (log1p(digits), digits)
     if count < 4:
-        return found
-    long = len([word for word in spaced if len(word) > 8])
+        return
+    long = count - bisect_right(sizes, 8)
     size = (len(words.joined) - count - 1) / count
     distinct = len(words.distinct)
-    names = len(_NAME.findall(text)) * count / max(count, len(text) // 7)
-    found["long_words"] = (3 * long / (count + 3), f"{long} of over 8 letters")
-    found["word_size"] = (size / 5, f"{size:.1f} letters on average")
-    found["repetition"] = (2 * (1 - distinct / count), f"{distinct} different words of {count}")
+    capitals = len(_NAME.findall(text)) if seen.capitals > ("A" <= text[:1] <= "Z") else 0
+    names = capitals * count / max(count, len(text) // 7)
+    found["long_words"] = (3 * long / (count + 3), long)
+    found["word_size"] = (size / 5, size)
+    found["repetition"] = (2 * (1 - distinct / count), (distinct, count))
     found["names"] = (2 * names / (count + 3), "capitals within the text")
-    found["number_share"] = (3 * digits / (count + 3), f"{_count(digits, 'number')} in {count} words")
+    found["number_share"] = (3 * digits / (count + 3), (digits, count))
     found["commas"] = (log1p(text.count(",") + text.count("，")) / 2, "commas")
-    return found
 
 
-def _conversation(prompt: Prompt) -> dict[str, Reading]:
-    seen = (
-        ("tools", prompt.tools, "tools"),
-        ("tool_turns", prompt.tool_turns, "tool results since the last user turn"),
-        ("images", prompt.images, "media parts"),
-        ("turns", prompt.turns - 1, "earlier user turns"),
-        ("output_format", int(prompt.form in ("json_schema", "json_object")), "JSON answer"),
-    )
-    found: dict[str, Reading] = {name: (log1p(n), f"{n} {what}") for name, n, what in seen if n > 0}
+def _read_conversation(found: dict[str, Reading], prompt: Prompt) -> None:
     if prompt.tools:  # an agent offers twenty, a chat client two: their number says nothing of the turn
-        found["tools"] = (1.0, f"{prompt.tools} tools")
-    return found
+        found["tools"] = (1.0, prompt.tools)
+    if prompt.tool_turns:
+        found["tool_turns"] = (log1p(prompt.tool_turns), prompt.tool_turns)
+    if prompt.images:
+        found["images"] = (log1p(prompt.images), prompt.images)
+    if prompt.turns > 1:
+        found["turns"] = (log1p(prompt.turns - 1), prompt.turns - 1)
+    if prompt.form in ("json_schema", "json_object"):
+        found["output_format"] = (log1p(1), 1)

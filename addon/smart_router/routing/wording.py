@@ -8,11 +8,11 @@ spaces are read in pairs of characters, and a number by how many digits it has: 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from math import sqrt
-from typing import NamedTuple
 
 from smart_router.routing.lexicon import Words
 
@@ -21,17 +21,17 @@ _SCALE = 100
 _LONGEST_NUMBER = 6
 
 
-class Wording(NamedTuple):
+@dataclass(slots=True)
+class Wording:
     """The words and pairs of a prompt that are in the table, and by how much each was divided."""
 
-    hits: frozenset[str]
+    hits: set[str]
     spread: float
 
     @property
     def value(self) -> float:
         """The sum of the weights."""
-        weights = table()
-        return sum([weights[gram] for gram in self.hits]) / self.spread
+        return sum(map(table().__getitem__, self.hits)) / self.spread
 
     def __str__(self) -> str:
         weights = table()
@@ -45,13 +45,15 @@ def wording_of(words: Words) -> Wording:
     return Wording(grams & _known(), sqrt(len(grams) or 1))
 
 
-def grams_of(words: Words) -> frozenset[str]:
+def grams_of(words: Words) -> set[str]:
     """The distinct words, pairs of neighbours, and pairs of characters."""
-    spaced = [f"#{min(len(word), _LONGEST_NUMBER)}" if word.isdigit() else word for word in words.spaced]
+    spaced = words.spaced
+    if words.digits:
+        spaced = [f"#{min(len(word), _LONGEST_NUMBER)}" if word.isdigit() else word for word in spaced]
     grams = {*spaced, *map(" ".join, pairwise(spaced))}
     for run in words.runs:
         grams.update(map("".join, pairwise(run)))
-    return frozenset(grams)
+    return grams
 
 
 @cache

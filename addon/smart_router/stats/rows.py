@@ -71,6 +71,7 @@ def _request(key: int, route: int, record: RequestRecord) -> Row:
 
 def _decision(request: int, record: RequestRecord) -> Row:
     decision = record.decision
+    strongest = decision.weighed.strongest(MOST_SIGNALS) if decision.weighed else {}
     return (
         request,
         record.id,
@@ -82,7 +83,7 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.sticky,
         decision.why,
         # without their evidence, which has words of the prompt
-        to_json({one.name: round(one.weight, 3) for one in decision.signals[:MOST_SIGNALS]}).decode(),
+        to_json({name: round(weight, 3) for name, weight in strongest.items()}).decode(),
         to_json([one.name for one in decision.candidates]).decode(),
         record.baseline.name if record.baseline else None,
     )

@@ -88,7 +88,7 @@ class Router:
     def _exchange(self, body: bytes, provider: str, model: str) -> Exchange:
         request = CHAT.read_request(body, {})
         chosen = (Candidate(provider, model),)
-        decision = Decision("m", True, None, None, None, (), chosen, False, "asked for")
+        decision = Decision("m", True, None, None, None, None, chosen, False, "asked for")
         return Exchange(
             id=f"request{self._requests}",
             started=0.0,

@@ -1,0 +1,103 @@
+"""The signals of a prompt with their weights: what each adds to the score and to the tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import mul
+from typing import Any, NamedTuple
+
+from smart_router.routing.evidence import evidence_of
+
+BIAS, DIRECTIVE = "bias", "directive"
+"""Entries beside the signals that are no trait of the prompt: the intercept, and a phrase that was obeyed.
+"""
+
+OF_EVERY_PROMPT = "of every prompt"
+
+Reading = tuple[float, object]
+"""A signal's strength (0: absent, about 1: clear, rarely over 3) and the fact that it was read from."""
+
+Row = tuple[float, float, float, float, float]
+"""What a signal of strength 1 adds to the score's log odds and to each tier's logit."""
+
+
+class Signal(NamedTuple):
+    """One thing seen in the request.
+
+    `weight` is what it added to the score's log odds, `for_tier` what it added to the chosen tier's logit,
+    less what it added to that of the likeliest other tier. `fact` is what it was read from.
+    """
+
+    name: str
+    weight: float
+    fact: object
+    for_tier: float = 0.0
+
+    @property
+    def evidence(self) -> str:
+        """The fact in words."""
+        return evidence_of(self.name, self.fact)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The signal for JSON."""
+        return {
+            "name": self.name,
+            "weight": self.weight,
+            "evidence": self.evidence,
+            "for_tier": self.for_tier,
+        }
+
+
+@dataclass(slots=True)
+class Weighed:
+    """Signals that weigh something, in the order in which they were read.
+
+    They become `signals` when somebody looks at them; most requests nobody looks at. `rows` are the signals'
+    weights, `bias` is what every prompt has. `chosen` and `rival` are the places in a row of the tier and of
+    the likeliest other, and `told` is a phrase that was obeyed (empty if there is none): once they are known.
+    """
+
+    bias: Row
+    facts: dict[str, Reading]
+    names: list[str] = field(default_factory=list)
+    strengths: list[float] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    chosen: int = 1
+    rival: int = 2
+    told: str = ""
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals, the bias last; their weights sum to the log odds. Those that weigh most come first."""
+        chosen, rival = self.chosen, self.rival
+        signals = [
+            Signal(name, row[0] * strength, self.facts[name][1], (row[chosen] - row[rival]) * strength)
+            for name, strength, row in zip(self.names, self.strengths, self.rows, strict=True)
+        ]
+        signals.sort(key=lambda one: abs(one.weight), reverse=True)
+        bias = Signal(BIAS, self.bias[0], OF_EVERY_PROMPT, self.bias[chosen] - self.bias[rival])
+        return (*([Signal(DIRECTIVE, 0.0, self.told)] if self.told else ()), *signals, bias)
+
+    def strongest(self, most: int) -> dict[str, float]:
+        """The weights of so many `signals` by name."""
+        names = self.names
+        weights = [*map(mul, [row[0] for row in self.rows], self.strengths)]
+        sizes = [*map(abs, weights)]
+        found = {DIRECTIVE: 0.0} if self.told else {}
+        for i in sorted(range(len(names)), key=sizes.__getitem__, reverse=True)[: most - len(found)]:
+            found[names[i]] = weights[i]
+        if len(found) < most:
+            found[BIAS] = self.bias[0]
+        return found
+
+    def for_tier(self, shown: Mapping[str, str]) -> dict[str, float]:
+        """The sums of the signals' `for_tier` by the name that `shown` has for them; without the bias."""
+        chosen, rival = self.chosen, self.rival
+        sums: dict[str, float] = {}
+        for name, strength, row in zip(self.names, self.strengths, self.rows, strict=True):
+            if name in shown:
+                name = shown[name]
+            added = (row[chosen] - row[rival]) * strength
+            sums[name] = sums[name] + added if name in sums else added
+        return sums
