@@ -153,16 +153,22 @@ def load_config(path: Path, env: Mapping[str, str], *, warn: bool = True) -> Con
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(f"cannot be read: {error}", path) from error
     try:
-        config = parse_config(tomllib.loads(text), env)
-    except tomllib.TOMLDecodeError as error:
-        raise _unusable(f"is not TOML: {error}", path) from error
-    except RecursionError:
-        raise _unusable("is not TOML: nested too deep", path) from None
+        config = read_config(text, env)
     except ConfigError as error:
         raise ConfigError(error.problems, str(path)) from error
     for warning in config.warnings if warn else ():
         logger.warning("%s: %s", path, warning)
     return config
+
+
+def read_config(text: str, env: Mapping[str, str]) -> Config:
+    """Read and validate the text of a config file. Raises ConfigError."""
+    try:
+        return parse_config(tomllib.loads(text), env)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([Problem("", f"is not TOML: {error}")]) from error
+    except RecursionError:
+        raise ConfigError([Problem("", "is not TOML: nested too deep")]) from None
 
 
 def _decode(data: bytes) -> str:

@@ -33,7 +33,7 @@ from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, estimate
 from smart_router.client_keys.reservation import Reservation
 from smart_router.cluster.refresh_apart import refresh_apart
-from smart_router.config import Config, config_path, load_config, state_path
+from smart_router.config import Config, config_path, load_config, read_config, state_path
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.half_characters import without_halves
@@ -98,6 +98,7 @@ class Runtime:
             return None
         try:
             from smart_router.cluster.cluster import Cluster  # psycopg: only machines of a cluster need it
+            from smart_router.cluster.shared_config import ConfigFile
 
             return Cluster(
                 self.config.cluster,
@@ -106,10 +107,19 @@ class Runtime:
                 self.clients,
                 self._describe,
                 lambda: self.recording.writer.retention.keep,
+                ConfigFile(self.config_file, self._wrong_with),
             )
         except ImportError:
             why = "needs the database's client: pip install 'smart-router[cluster]'"
             raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None
+
+    def _wrong_with(self, text: str) -> str | None:
+        """Return what is wrong with the text of a config file, None if it can be used."""
+        try:
+            read_config(text, self.env)
+        except ConfigError as error:
+            return str(error)
+        return None
 
     def machines(self) -> Sequence[Mapping[str, Any]]:
         """Return the machines of the cluster as last seen; none without a cluster."""

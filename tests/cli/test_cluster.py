@@ -57,6 +57,13 @@ def test_migrate_says_what_it_made(postgres: Postgres, monkeypatch: pytest.Monke
     assert made == {"version": len(MIGRATIONS), "made": list(range(1, len(MIGRATIONS) + 1))}
 
 
+def test_a_shared_config_needs_a_key(postgres: Postgres, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(f'[cluster]\nurl = "{postgres.url()}"\nconfig = true\n')
+    result = CliRunner().invoke(main, ["cluster", "status"])
+    assert result.exit_code == 1
+    assert f"{KEY}: is needed for [cluster] config" in result.output
+
+
 def test_key_makes_keys_that_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydantic import SecretStr
 

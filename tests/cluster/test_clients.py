@@ -85,7 +85,7 @@ class File:
             file.note(state=state)
         self.replica = Replica(folder)
         self.shared = SharedClients(self.replica, folder, lambda: None)
-        self.replica.look = self.shared.publish
+        self.replica.looks = [self.shared.publish]
         self.replica.start()
 
     def rows(self) -> list[Row]:

@@ -57,7 +57,8 @@ async def routers(
 def started(folder: Path, url: str, provider: Provider) -> Router:
     env = {**provider_env(provider.url, "openai", "openrouter"), URL: url, KEY: SECRET}
     options = {"router_max_wait": "0"}
-    return Router(folder, env=env, options=options, config=f'[cluster]\nname = "{folder.name}"\n')
+    config = f'[cluster]\nname = "{folder.name}"\nconfig = true\n'
+    return Router(folder, env=env, options=options, config=config)
 
 
 async def health(router: Router) -> dict[str, Any]:
@@ -124,6 +125,33 @@ async def test_a_key_that_is_revoked_on_one_machine_is_refused_by_all(
     began = time.monotonic()
     await asyncio.gather(*(is_answered(one, 401) for one in routers))
     print(f"refused everywhere after {time.monotonic() - began:.2f} s")
+
+
+async def test_the_config_that_is_edited_on_one_machine_is_that_of_all_and_a_bad_one_of_none(
+    routers: list[Router], provider: Provider
+) -> None:
+    provider.on(chat_answer(), always=True)
+    named = {**ASK, "model": "my-model"}
+    alias = '[models.aliases]\n"my-model" = "openai/gpt-5.4"\n'
+    edited = routers[1].config_file
+    before = (await until(routers[1], lambda health: health["config_version"]))["config_version"]
+    edited.write_text(alias + edited.read_text())
+    for one in routers:
+        found = await until(one, lambda health: health["config_version"] == before + 1)
+        await until(one, lambda health: {m["config_version"] for m in health["machines"]} == {before + 1})
+        async with asyncio.timeout(PATIENCE):
+            while await ask(one, named) != 200:  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.05)
+        assert found["config_error"] is None
+    good = routers[0].config_file.read_text()
+    routers[0].config_file.write_text(f"nonsense\n{good}")
+    await until(routers[0], lambda health: health["config"]["error"])
+    for one in routers:
+        assert await ask(one, named) == 200
+        assert (await health(one))["config_version"] == before + 1
+    assert routers[2].config_file.read_text().startswith(alias)
+    routers[0].config_file.write_text(good)
+    await until(routers[0], lambda health: not health["config"]["error"])
 
 
 async def test_reports_and_metrics_of_each_machine_tell_of_all(

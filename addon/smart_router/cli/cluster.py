@@ -56,7 +56,11 @@ def status(as_json: bool) -> None:
     click.echo(f"database: ok, tables of version {version}")
     for one in found:
         mark = " (this one)" if one["id"] == own else ""
-        click.echo(f"{one['name']}{mark}: {one['state']}, {one['version']}, seen {one['seen']:.0f} s ago")
+        config = f", config {one['config_version']}" if one.get("config_version") else ""
+        seen = f"seen {one['seen']:.0f} s ago"
+        click.echo(f"{one['name']}{mark}: {one['state']}, {one['version']}{config}, {seen}")
+        if one.get("config_error"):
+            click.echo(f"  {one['config_error']}")
     if not found:
         click.echo("no machine has joined: run `smart-router cluster join` on each")
 

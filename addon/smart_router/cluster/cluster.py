@@ -23,6 +23,7 @@ from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.reports import shared_report
 from smart_router.cluster.settings import KEY, ClusterSettings
+from smart_router.cluster.shared_config import ConfigFile, SharedConfig
 from smart_router.routing.sticky import StickyTable
 from smart_router.stats.writer import Retention
 
@@ -34,7 +35,7 @@ SENT_WITHIN = 2.0
 
 class Cluster:
     """Shares the state of one process. `describe` returns what the other machines may know about this one,
-    `keep` for how many seconds records are kept.
+    `keep` for how many seconds records are kept; `config` is the file that machines may share.
 
     Nothing that a request calls waits for the database: it reads memory and leaves notes for the threads.
     """
@@ -47,12 +48,18 @@ class Cluster:
         clients: ClientBook,
         describe: Callable[[], Mapping[str, Any]],
         keep: Callable[[], float] = lambda: Retention().keep,
+        config: ConfigFile | None = None,
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)
         self._logins: Logins | None = None
         self._recall = Recall(settings, self._replica)
-        self._replica.look = SharedClients(self._replica, folder, clients.hurry).publish
+        looks = [SharedClients(self._replica, folder, clients.hurry).publish]
+        self._config: SharedConfig | None = None
+        if settings.shares_config and settings.seal is not None and config is not None:
+            self._config = SharedConfig(self._replica, folder, settings.seal, config)
+            looks.append(self._config.look)
+        self._replica.looks = looks
         shares = Pots(self._replica, settings.on_away)
         clients.share(shares.ceiling, shares.others)
         self._replica.told = lambda file: shares.learn(file.fact(POTS))
@@ -61,7 +68,13 @@ class Cluster:
             settings,
             folder,
             self._replica.wake,
-            [Presence(describe), SendRecords(folder), SendAudit(folder), pots, TidyRecords(keep)],
+            [
+                Presence(lambda: {**describe(), **self._of_config()}),
+                SendRecords(folder),
+                SendAudit(folder),
+                pots,
+                TidyRecords(keep),
+            ],
             last=pots.give_back,
         )
         Cooldowns(self._replica, auth)
@@ -98,13 +111,18 @@ class Cluster:
         return shared_report(self.settings.url, since, until)
 
     def status(self) -> dict[str, Any]:
-        """The cluster's part of /health: `ok`, or `away since` a time, and the machines as last seen."""
+        """The cluster's part of /health: `ok`, or `away since` a time, and the machines as last seen. With a
+        shared config also its version here, and why it is not the latest."""
         state = self._replica.state
         word = state.get("state", "connecting")
         return {
             "cluster": f"away since {state['since']}" if word == "away" else word,
             "machines": from_json(state.get("machines", "[]")),
+            **self._of_config(),
         }
+
+    def _of_config(self) -> dict[str, Any]:
+        return self._config.describe() if self._config is not None else {}
 
     def _changed(self) -> None:
         self._link.wake()

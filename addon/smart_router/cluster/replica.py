@@ -31,7 +31,7 @@ back."""
 class Replica:
     """The rows of all kinds in memory, and the thread that keeps file and memory in step.
 
-    `changed` is called when there may be something to send, `look` in each step of the thread. Use from any
+    `changed` is called when there may be something to send, `looks` in each step of the thread. Use from any
     thread.
     """
 
@@ -48,7 +48,7 @@ class Replica:
         self.lead = 0.0
         self.state: Mapping[str, str] = {}
         self.told: Callable[[ReplicaFile], None] = lambda file: None
-        self.look: Callable[[], None] = lambda: None
+        self.looks: Sequence[Callable[[], None]] = ()
         messages = Messages(
             f"{folder}: what the cluster shares cannot be written",
             "going on from memory",
@@ -114,7 +114,8 @@ class Replica:
             if put or self._file.changed():
                 self._read(self._file)
                 self._changed()
-            self.look()
+            for look in self.looks:
+                look()
         except BaseException:
             with self._lock:
                 self._put[:0], self._asked[:0] = put, asked

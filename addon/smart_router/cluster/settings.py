@@ -26,7 +26,8 @@ class ClusterTable(BaseModel):
     """`[cluster]`: the address of the database, and this machine's name, which is the host's by default.
 
     `on_cluster_away` says if clients may go beyond this machine's slice of their limits while the database is
-    away; by default they may for tokens and requests, and not for money.
+    away; by default they may for tokens and requests, and not for money. `config` has all machines use one
+    config, but for this table.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class ClusterTable(BaseModel):
     url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = None
     name: str = ""
     on_cluster_away: OnAway | None = None
+    config: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class ClusterSettings:
     name: str
     seal: Seal | None = None
     on_away: OnAway | None = None
+    shares_config: bool = False
 
 
 def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSettings | None:
@@ -61,4 +64,9 @@ def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSett
         seal = Seal.of(SecretStr(env[KEY])) if env.get(KEY) else None
     except ValueError as error:
         raise ValueError(f"{KEY} {error}") from None
-    return ClusterSettings(url, table.name or socket.gethostname(), seal, table.on_cluster_away)
+    if table.config and seal is None:
+        raise ValueError(
+            f"{KEY} is needed for [cluster] config: a config may hold keys, which are sealed with it"
+        )
+    name = table.name or socket.gethostname()
+    return ClusterSettings(url, name, seal, table.on_cluster_away, table.config)

@@ -183,6 +183,11 @@ WORDS: Mapping[str, KeyWords] = {
         "without it they may for requests and tokens, not for money",
         '[cluster]\non_cluster_away = "deny"',
     ),
+    "cluster.config": KeyWords(
+        "all machines use one config: whoever edits its file on one of them edits it on all, but for "
+        "`[cluster]`; needs `SMART_ROUTER_CLUSTER_KEY`",
+        "[cluster]\nconfig = true",
+    ),
     "prices.MODEL": KeyWords(
         "the name of a model with the same prices, or a table with prices of its own",
         '[prices]\n"local/big" = "openai/gpt-6.1-sol"',
