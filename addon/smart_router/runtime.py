@@ -98,7 +98,7 @@ class Runtime:
             return None
         try:
             from smart_router.cluster.cluster import Cluster  # psycopg: only machines of a cluster need it
-            from smart_router.cluster.shared_config import ConfigFile
+            from smart_router.cluster.shared_config import CheckedFile
 
             return Cluster(
                 self.config.cluster,
@@ -107,7 +107,7 @@ class Runtime:
                 self.clients,
                 self._describe,
                 lambda: self.recording.writer.retention.keep,
-                ConfigFile(self.config_file, self._wrong_with),
+                CheckedFile(self.config_file, self._wrong_with),
             )
         except ImportError:
             why = "needs the database's client: pip install 'smart-router[cluster]'"

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.sealing import Seal, new_key
-from smart_router.cluster.shared_config import CONFIG, ConfigFile, SharedConfig, split_config
+from smart_router.cluster.shared_config import CONFIG, CheckedFile, SharedConfig, split_config
 
 SEAL = Seal.of(SecretStr(new_key()))
 FIRST = '[clients]\nlaptop = "canary key"\n'
@@ -36,7 +36,7 @@ class Desk:
 
     def start(self) -> None:
         self.replica = Replica(self.folder)
-        self.shared = SharedConfig(self.replica, self.folder, SEAL, ConfigFile(self.file, self._check))
+        self.shared = SharedConfig(self.replica, self.folder, SEAL, CheckedFile(self.file, self._check))
         self.replica.looks = [self.shared.look]
         self.replica.start()
 

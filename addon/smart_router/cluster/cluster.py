@@ -23,7 +23,7 @@ from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.reports import shared_report
 from smart_router.cluster.settings import KEY, ClusterSettings
-from smart_router.cluster.shared_config import ConfigFile, SharedConfig
+from smart_router.cluster.shared_config import CheckedFile, SharedConfig
 from smart_router.routing.sticky import StickyTable
 from smart_router.stats.writer import Retention
 
@@ -48,7 +48,7 @@ class Cluster:
         clients: ClientBook,
         describe: Callable[[], Mapping[str, Any]],
         keep: Callable[[], float] = lambda: Retention().keep,
-        config: ConfigFile | None = None,
+        config: CheckedFile | None = None,
     ) -> None:
         self.settings = settings
         self._replica = Replica(folder, self._changed)

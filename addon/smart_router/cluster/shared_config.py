@@ -35,7 +35,7 @@ _OWN = re.compile(r"^\s*\[\s*cluster\s*\].*?(?=^\s*\[|\Z)", re.MULTILINE | re.DO
 """The table `[cluster]`, up to the next one."""
 
 
-class ConfigFile(NamedTuple):
+class CheckedFile(NamedTuple):
     """A machine's config file. `check` returns what is wrong with a text, None if it can be used here."""
 
     path: Path
@@ -46,7 +46,7 @@ class SharedConfig:
     """Keeps a machine's config file and the cluster's versions in step; `look` is called often, in the
     replica's thread."""
 
-    def __init__(self, replica: Replica, folder: Path, seal: Seal, file: ConfigFile) -> None:
+    def __init__(self, replica: Replica, folder: Path, seal: Seal, file: CheckedFile) -> None:
         self._replica = replica
         self._folder = folder
         self._seal = seal
