@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.client_errors import (
+    anthropic_error,
+    gemini_error,
+    openai_error,
+    responses_error,
+)
 from smart_router.dialects.errors import COMMON_RULES, ErrorRule, read_error
-from smart_router.errors import ErrorClass, UpstreamError
+from smart_router.errors import ClientError, ErrorClass, UpstreamError
 
 NOW = 1_790_000_000.0
 
@@ -252,3 +257,33 @@ def test_anything_is_read(status: int, headers: dict[str, str], body: bytes, now
     error = read_error(status, headers, body, (), now)
     assert 400 <= error.status < 600
     assert error.retry_after is None or error.retry_after >= 0
+
+
+FIELDS: list[tuple[str | None, str | None, str | None]] = [
+    # the hub's field; in Responses; in Gemini's API
+    ("messages[2].content[0]", "input", "contents"),
+    ("messages", "input", "contents"),
+    ("n", "n", "generationConfig.candidateCount"),
+    ("max_completion_tokens", "max_output_tokens", "generationConfig.maxOutputTokens"),
+    ("response_format.json_schema", "text.format", "generationConfig.responseSchema"),
+    ("tools[0].name", "tools[0].name", "tools[0].name"),
+    ("input[0].role", "input[0].role", "input[0].role"),
+    (None, None, None),
+]
+
+
+@pytest.mark.parametrize(("param", "responses", "gemini"), FIELDS)
+def test_field_has_the_name_that_the_client_gave_it(
+    param: str | None, responses: str | None, gemini: str | None
+) -> None:
+    error = ClientError(400, "No", param=param)
+    assert openai_error(error)["error"]["param"] == param
+    assert responses_error(error)["error"]["param"] == responses
+    (details,) = gemini_error(error)["error"].get("details") or [{"fieldViolations": [{"field": None}]}]
+    assert details["fieldViolations"][0]["field"] == gemini
+    assert anthropic_error(error)["error"]["message"] == (f"{param}: No" if param else "No")
+
+
+def test_message_of_anthropic_names_the_field_once() -> None:
+    error = ClientError(400, "Invalid 'max_tokens': no", param="max_tokens")
+    assert anthropic_error(error)["error"]["message"] == error.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,18 +18,27 @@ def openai_error(error: ApiError) -> dict[str, Any]:
     return {"error": {**fields, **error.details}}
 
 
+def responses_error(error: ApiError) -> dict[str, Any]:
+    """The same with the names that fields have in Responses."""
+    body = openai_error(error)
+    body["error"]["param"] = _renamed(error.param, _RESPONSES_FIELDS)
+    return body
+
+
 def anthropic_error(error: ApiError) -> dict[str, Any]:
-    """Anthropic's error object (https://docs.anthropic.com/en/api/errors)."""
+    """Anthropic's error object, whose message names the field (https://docs.anthropic.com/en/api/errors)."""
     kind = _by_status(error, _ANTHROPIC_TYPES, "invalid_request_error", "api_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    unnamed = error.param is not None and error.param not in error.message
+    message = f"{error.param}: {error.message}" if unnamed else error.message
+    return {"type": "error", "error": {"type": kind, "message": message}}
 
 
 def gemini_error(error: ApiError) -> dict[str, Any]:
     """Google's error object, with the wrong field as a violation (https://cloud.google.com/apis/design/errors)."""
     status = _by_status(error, _GEMINI_STATUSES, "INVALID_ARGUMENT", "INTERNAL")
     fields: dict[str, Any] = {"code": error.status, "message": error.message, "status": status}
-    if error.param:
-        violation = {"field": error.param, "description": error.message}
+    if field := _renamed(error.param, _GEMINI_FIELDS):
+        violation = {"field": field, "description": error.message}
         fields["details"] = [{"@type": _BAD_REQUEST, "fieldViolations": [violation]}]
     return {"error": fields}
 
@@ -41,6 +51,30 @@ def ollama_error(error: ApiError) -> dict[str, Any]:
 def _by_status(error: ApiError, names: Mapping[int, str], client: str, server: str) -> str:
     return names.get(error.status, server if error.status >= 500 else client)
 
+
+def _renamed(param: str | None, fields: Mapping[str, str]) -> str | None:
+    """A field of the hub's request under the client's name, without its place there, which may differ."""
+    root = re.split(r"[.\[]", param or "", maxsplit=1)[0]
+    return fields.get(root, param)
+
+
+_RESPONSES_FIELDS = {
+    "messages": "input",
+    "max_completion_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "reasoning_effort": "reasoning.effort",
+}
+"""Names in OpenAI's Responses of fields of the hub's request, where they differ."""
+
+_GEMINI_FIELDS = {
+    "messages": "contents",
+    "n": "generationConfig.candidateCount",
+    "max_completion_tokens": "generationConfig.maxOutputTokens",
+    "response_format": "generationConfig.responseSchema",
+    "reasoning_effort": "generationConfig.thinkingConfig",
+    "tool_choice": "toolConfig",
+}
+"""Names in Gemini's API, likewise."""
 
 _ANTHROPIC_TYPES = {
     401: "authentication_error",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import rewritten_for
@@ -43,7 +43,7 @@ class ResponsesClient:
 
     def error_body(self, error: ApiError) -> dict[str, Any]:
         """Return OpenAI's error object."""
-        return openai_error(error)
+        return responses_error(error)
 
 
 RESPONSES = ResponsesClient()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Start
 from smart_router.dialects.json_values import as_object, as_text
@@ -187,7 +187,7 @@ class SocketSession:
 
 def error_event(error: ApiError) -> bytes:
     """An `error` event for a request that was not begun."""
-    return _refusal_event(error.status, to_json(openai_error(error)))
+    return _refusal_event(error.status, to_json(responses_error(error)))
 
 
 def _refusal_event(status: int, body: bytes) -> bytes:
