@@ -12,10 +12,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 import pytest_asyncio
+from mitmproxy import http
 from pydantic import SecretStr
 
 from smart_router.addresses import allowed_names, is_loopback, names_router
-from smart_router.api.access import check_client, check_origin, own_origin, shown_keys
+from smart_router.api.access import check_client, check_origin, heads_of, own_origin, shown_keys
 from smart_router.api.guess_delays import FIRST, FREE, LONGEST
 from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.directory import Directory
@@ -365,3 +366,21 @@ async def test_right_keys_are_not_delayed_by_wrong_ones(router: Router, outside:
                 assert (await client.get("/v1/models", headers=headers)).status_code == 200
     assert not waiting.done()
     assert max(await waiting) >= LONGEST
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [(b"host", b"x"), (b"content-type", b"application/json"), (b"cookie", b"a")],
+        [(b"Origin", b"http://a.example"), (b"X-API-Key", b"one"), (b"x-api-key", b"two")],
+        [(b"AUTHORIZATION", b"Bearer caf\xe9"), (b"upgrade", b""), (b"Content-Encoding", b"gzip")],
+    ],
+)
+async def test_headers_that_decide_are_found_in_one_look(fields: list[tuple[bytes, bytes]]) -> None:
+    headers = http.Headers(fields)
+    deciding = {
+        "authorization", "x-api-key", "x-goog-api-key", "api-key",
+        "origin", "sec-fetch-site", "upgrade", "content-encoding",
+    }  # fmt: skip
+    assert heads_of(headers) == {name: headers[name] for name in deciding if name in headers}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -103,7 +102,7 @@ def answer_of(case: Case) -> ChatCompletion | UpstreamError:
 
 def price(case: Case, usage: Usage) -> float | None:
     # without the cost that the provider itself states: the list price is compared
-    cost = BOOK.cost(case.provider, case.model, replace(Tokens.of(usage), stated=None), NOON)
+    cost = BOOK.cost(case.provider, case.model, Tokens.of(usage)._replace(stated=None), NOON)
     return None if cost is None else cost.usd
 
 
@@ -205,7 +204,7 @@ def test_price_by_size() -> None:
 
 
 def test_price_by_service_tier() -> None:
-    flex = replace(THOUSAND, service_tier="flex")
+    flex = THOUSAND._replace(service_tier="flex")
     assert usd("openai", "gpt-5.4", flex) == pytest.approx(usd("openai", "gpt-5.4") / 2, rel=0.01)
 
 
@@ -239,7 +238,7 @@ def test_a_model_without_a_published_price_is_not_priced_like_another_provider_s
 
 
 def test_estimated_tokens_make_an_estimated_cost() -> None:
-    guess = replace(THOUSAND, estimated=True)
+    guess = THOUSAND._replace(estimated=True)
     for provider, model, basis in (
         ("openai", "gpt-5.4", "estimated"),
         ("openai-codex", "gpt-5.4", "equivalent"),
@@ -264,7 +263,7 @@ def test_the_one_hour_cache_costs_twice_the_input() -> None:
 def test_counts_that_do_not_add_up_are_survived() -> None:
     odd = Tokens(input=10, cached=30, cache_write=5, output=1)
     assert usd("anthropic", "claude-sonnet-5", odd) == usd(
-        "anthropic", "claude-sonnet-5", replace(odd, cached=10)
+        "anthropic", "claude-sonnet-5", odd._replace(cached=10)
     )
 
 

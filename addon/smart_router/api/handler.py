@@ -23,6 +23,7 @@ from smart_router.api.access import (
     check_header_characters,
     check_origin,
     counts_as_local,
+    heads_of,
     host_refused,
     not_admin,
     own_origin,
@@ -128,7 +129,7 @@ class RequestHandler:
         if is_loopback(_address(flow)) or flow.request.method in _WITHOUT_BODY or flow.is_replay:
             return None
         try:
-            self._identify(flow)
+            self._identify(flow, heads_of(flow.request.headers))
         except ClientError as error:
             return error
         return None
@@ -215,8 +216,9 @@ class RequestHandler:
             return self.proxy_keys.allows(flow, self._directory)
         try:
             if not flow.is_replay:
-                check_origin(request.headers, self.rules.allow_origins)
-                self._identify(flow)
+                heads = heads_of(request.headers)
+                check_origin(heads, self.rules.allow_origins)
+                self._identify(flow, heads)
             check_header_characters(request.headers.fields, None)
         except ClientError:
             return False
@@ -228,11 +230,11 @@ class RequestHandler:
     def _directory(self) -> Directory:
         return self.router.clients.directory if self.router else _NOBODY
 
-    def _identify(self, flow: http.HTTPFlow) -> Client | None:
+    def _identify(self, flow: http.HTTPFlow, heads: Mapping[str, str]) -> Client | None:
         """The client, None for one on this machine without a key. Raises a 401 or 403 for others."""
         if client := self.proxy_keys.client(flow):
             return client
-        keys = shown_keys(flow.request.headers, flow.request.path)
+        keys = shown_keys(heads, flow.request.path)
         client = check_client(_address(flow), keys, self._directory, time.time())
         if client is None and (host := self.claims.strange_host(flow.request)):
             raise host_refused(host)
@@ -246,36 +248,35 @@ class RequestHandler:
             raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
         if replay_credential.is_attempt(flow):
             return self._attach_credential(router, flow, claim)
+        request = flow.request
         found = self._intercepted(flow)
-        target = found.target if found else ENDPOINTS.resolve(flow.request.path)
+        target = found.target if found else ENDPOINTS.resolve(request.path)
+        heads = heads_of(request.headers)
         if not flow.is_replay:
-            own = (
-                own_origin(flow.request.scheme, flow.request.pretty_host, flow.request.port)
-                if found
-                else None
-            )
-            claim.origin = check_origin(flow.request.headers, self.rules.allow_origins, own)
-            if isinstance(target, Target) and flow.request.method == "OPTIONS" and claim.origin:
+            own = own_origin(request.scheme, request.pretty_host, request.port) if found else None
+            claim.origin = check_origin(heads, self.rules.allow_origins, own)
+            if isinstance(target, Target) and request.method == "OPTIONS" and claim.origin:
                 flow.response = preflight(target.endpoint.methods)
                 return None
             claim.brief = _is_public(flow, target)
             if not claim.brief:
-                claim.client = self._identify(flow)
+                claim.client = self._identify(flow, heads)
                 claim.brief = claim.client is not None and not claim.client.admin
         if isinstance(target, ClientError):
             raise target
         if target and target.endpoint.admin and claim.brief:
             raise not_admin()
-        check_header_characters(flow.request.headers.fields, _PASSED_ON if target else None)
+        check_header_characters(request.headers.fields, _PASSED_ON if target else None)
         assert target is not None, "what is not the router's is claimed only to be refused"
-        method, upgrade = flow.request.method, flow.request.headers.get("upgrade", "")
+        method, upgrade = request.method, heads.get("upgrade", "")
         if endpoints.opens_websocket(target, method, upgrade):
-            flow.response = websockets.accept(flow.request.headers)
-            self.claims.accept_socket(flow.request)
+            flow.response = websockets.accept(request.headers)
+            self.claims.accept_socket(request)
             return None
         endpoints.check_method(target, method, upgrade)
         if claim.too_large:
             raise too_large(self.claims.max_body)
+        claim.encoding = heads.get("content-encoding", "")
         return self._answer(flow, claim, router, target, found)
 
     async def _attach_credential(self, router: Runtime, flow: http.HTTPFlow, claim: Claim) -> None:
@@ -318,8 +319,7 @@ class RequestHandler:
     ) -> Awaitable[None] | None:
         if claim.client is not None:
             router.clients.check(claim.client)
-        raw, encoding = flow.request.raw_content or b"", flow.request.headers.get("content-encoding", "")
-        body = decode_body(raw, encoding, self.claims.max_body)
+        body = decode_body(flow.request.raw_content or b"", claim.encoding, self.claims.max_body)
         rename = None
         if found is not None and REPLAYED not in flow.metadata:
             rename = partial(found.rename, providers=router.config.providers)

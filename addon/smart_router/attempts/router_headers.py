@@ -8,25 +8,28 @@ from typing import Any
 from smart_router.attempts.exchange import Exchange
 from smart_router.client_keys.reservation import WARNING
 
+_LONGEST = 500
+"""Characters of a header's value."""
+
 
 def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
     """Return the headers by name. Until the answer is `final`, the answering provider is unknown."""
     decision = exchange.decision
-    known = {"x-router-request-id": _header(exchange.id)}
+    known = {"x-router-request-id": exchange.id}
     if decision.tier is not None:
         known["x-router-tier"] = decision.tier
-    known["x-router-why"] = _header(decision.why + _left_out(exchange) if final else decision.why)
+    known["x-router-why"] = decision.why + _left_out(exchange) if final else decision.why
     if decision.score is not None:
         known["x-router-score"] = f"{decision.score:.3f}"
     if exchange.reservation is not None and (warning := exchange.reservation.warning):
-        known[WARNING] = _header(warning)
+        known[WARNING] = warning
     if final:
         known["x-router-attempts"] = str(exchange.number)
         if last := exchange.attempt or (exchange.failures[-1] if exchange.failures else None):
-            known["x-router-provider"] = _header(last.candidate.provider)
-            known["x-router-profile"] = _header(last.profile_id)
-            known["x-router-model"] = _header(last.candidate.model)
-    return known
+            known["x-router-provider"] = last.candidate.provider
+            known["x-router-profile"] = last.profile_id
+            known["x-router-model"] = last.candidate.model
+    return _safe(known)
 
 
 def _left_out(exchange: Exchange) -> str:
@@ -36,7 +39,7 @@ def _left_out(exchange: Exchange) -> str:
     if attempt is None or attempt.call.native:
         return ""
     tools = (f"without the hosted tools {', '.join(hosted)}",) if hosted else ()
-    return "".join(f"; {note}" for note in (*tools, *attempt.notes))
+    return "".join([f"; {note}" for note in (*tools, *attempt.notes)])
 
 
 def extension(exchange: Exchange) -> dict[str, Any]:
@@ -44,8 +47,13 @@ def extension(exchange: Exchange) -> dict[str, Any]:
     return {name.removeprefix("x-router-"): value for name, value in router_headers(exchange).items()}
 
 
-def _header(value: str) -> str:
-    """Return the value made safe for a header: printable ASCII on one line."""
-    if value.isascii() and value.isprintable():
-        return value[:500]
-    return "".join(c if " " <= c <= "~" else "?" for c in value)[:500]
+def _safe(headers: dict[str, str]) -> dict[str, str]:
+    """Return the values made safe for headers: printable ASCII on one line, not too long. Nearly all are."""
+    text = "".join(headers.values())
+    plain = text.isascii() and text.isprintable()
+    if plain and len(text) <= _LONGEST:
+        return headers
+    cut = {name: value[:_LONGEST] for name, value in headers.items()}
+    if plain:
+        return cut
+    return {name: "".join([c if " " <= c <= "~" else "?" for c in value]) for name, value in cut.items()}

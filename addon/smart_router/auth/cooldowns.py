@@ -114,9 +114,10 @@ class Window:
         return (self.since if self.probed is None else self.probed) + PROBE_EVERY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Health:
-    """Health of one profile, or of one model of a profile.
+    """Health of one profile, or of one model of a profile. Never changed: each request makes new ones, which
+    would cost four times as much if they were frozen.
 
     `window` stays after its end, for the ladder. `disabled` says why only the user can bring it back.
     `last_used` is when it was last picked, `counts` how its attempts ended.

@@ -25,8 +25,7 @@ class Harm(NamedTuple):
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
+class Picked(NamedTuple):
     """The profile to use. `probe`: the request is a probe that was due. `recent`: recent attempts with it."""
 
     profile: Profile

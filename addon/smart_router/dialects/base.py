@@ -70,9 +70,10 @@ class ChatQuirks:
     reasoning_apart: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallContext:
-    """The facts of one attempt that a dialect needs.
+    """The facts of one attempt that a dialect needs. Never changed, but not frozen: each attempt makes one,
+    which would cost four times as much.
 
     `model` is the provider's id, `stream` whether the provider is asked to stream, `now` unix seconds.
     `request_id` seeds minted ids. `extras` are the profile's public facts (Cloud Code project, ChatGPT

@@ -155,6 +155,8 @@ class Provider:
         """Return the base URL for a login whose own is `resource_url`, after `place` failed addresses."""
         if resource_url and self._may_serve(resource_url):
             return resource_url.rstrip("/")
+        if not place:
+            return self.base_url
         urls = (self.base_url, *self.more_base_urls)
         return urls[min(place, len(urls) - 1)]
 

@@ -28,13 +28,14 @@ class Claim:
     `too_large` says that the body passed the limit and was not kept; `origin` is the web origin that may read
     the answer, `client` whose router key was shown. `brief` says that the client may see
     no details of the router. `credential` are headers that a replayed attempt is lent at send time.
-    `refusal` is the error for a request whose body is not read to its end, `events` makes a local answer that
-    has no end.
+    `refusal` is the error for a request whose body is not read to its end, `encoding` the body's
+    Content-Encoding; `events` makes a local answer that has no end.
     """
 
     exchange: Exchange | None = None
     too_large: bool = False
     refusal: ClientError | None = None
+    encoding: str = ""
     origin: str | None = None
     client: Client | None = None
     brief: bool = False

@@ -19,8 +19,7 @@ CLIENT_LEFT = "client_left"
 """The failure of a request or attempt whose client left before the end; nobody's error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Tokens in OpenAI's convention: `input` includes `cached` and `cache_write`, `output` includes
     `reasoning`.
 
@@ -56,8 +55,7 @@ class Tokens:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """An amount in US dollars."""
 
     usd: float

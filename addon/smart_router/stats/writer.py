@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from smart_router.stats.database import Item, StatsDatabase
@@ -139,7 +139,7 @@ class RecordWriter:
             if baseline and last and last.tokens:
                 used = last.tokens
                 if used.stated or used.service_tier:  # which are this provider's: the other charges otherwise
-                    used = replace(used, stated=None, service_tier=None)
+                    used = used._replace(stated=None, service_tier=None)
                 record.baseline_cost = self.prices.cost(baseline.provider, baseline.model, used, record.time)
         except Exception:
             logger.exception("%s could not be priced", record.id)

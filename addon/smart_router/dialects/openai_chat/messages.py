@@ -78,7 +78,8 @@ class _MessageWriter:
             if role in ("system", "developer") or (role == "assistant" and not self._quirks.empty_texts):
                 return
             content = "" if self._quirks.empty_texts else EMPTY
-        self._written.append({**fields, "content": content})
+        fields["content"] = content
+        self._written.append(fields)
 
     def finish(self) -> list[dict[str, Any]]:
         if self._media:

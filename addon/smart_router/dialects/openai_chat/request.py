@@ -46,9 +46,8 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     """The parameters that go to the provider as they are, under its names for them."""
     quirks = call.quirks
     limit = call.rules.output_limit
-    renamed = {**quirks.renamed, **dict.fromkeys(_OUTPUT_LIMITS, limit)} if limit else quirks.renamed
     sent = {
-        renamed.get(name, name): value
+        limit if limit and name in _OUTPUT_LIMITS else quirks.renamed.get(name, name): value
         for name, value in {**call.rules.fixed, **request}.items()
         if name not in _WRITTEN_APART and name not in quirks.dropped
     }

@@ -33,8 +33,9 @@ def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
     total = as_count(usage.get("total_tokens"), None)
     prompt_details = _prompt_details(usage)
     completion_details = _counts(usage.get("completion_tokens_details"))
-    if "reasoning_tokens" not in completion_details and (apart := as_count(usage.get("reasoning_tokens"))):
-        completion_details["reasoning_tokens"] = apart
+    apart = as_count(usage["reasoning_tokens"]) if "reasoning_tokens" in usage else 0
+    if apart:
+        completion_details.setdefault("reasoning_tokens", apart)
     if reasoning_apart and total != prompt + completion:
         completion += completion_details.get("reasoning_tokens", 0)
     cached = prompt_details.get("cached_tokens", 0)
@@ -59,7 +60,7 @@ def _cost(usage: Mapping[str, Any]) -> float | None:
     """The stated cost in USD. With the user's own key at the provider behind it, OpenRouter states its fee,
     and that provider's charge apart (OpenRouter docs, usage accounting)."""
     cost = usage.get("cost")
-    if not isinstance(cost, int | float) or not math.isfinite(cost):
+    if cost is None or not isinstance(cost, int | float) or not math.isfinite(cost):
         return None
     charge = as_object(usage.get("cost_details")).get("upstream_inference_cost")
     if usage.get("is_byok") is True and isinstance(charge, int | float) and math.isfinite(charge):
@@ -71,13 +72,15 @@ def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
     details = _counts(usage.get("prompt_tokens_details"))
     # DeepSeek, then Moonshot
     for name in ("prompt_cache_hit_tokens", "cached_tokens"):
-        if "cached_tokens" not in details and (cached := as_count(usage.get(name), None)) is not None:
-            details["cached_tokens"] = cached
-    if (written := details.pop("cache_creation_input_tokens", None)) is not None:  # DashScope
-        details.setdefault("cache_write_tokens", written)
+        if name in usage and (cached := as_count(usage[name], None)) is not None:
+            details.setdefault("cached_tokens", cached)
+    if "cache_creation_input_tokens" in details:  # DashScope
+        details.setdefault("cache_write_tokens", details.pop("cache_creation_input_tokens"))
     return details
 
 
 def _counts(value: Any) -> dict[str, int]:
     """The counts among a details object's fields; some providers put words and nulls there, too."""
-    return {name: count for name, count in as_object(value).items() if type(count) is int and count >= 0}
+    if not value or not isinstance(value, dict):
+        return {}
+    return {name: count for name, count in value.items() if type(count) is int and count >= 0}
