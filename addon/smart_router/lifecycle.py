@@ -80,8 +80,9 @@ class Lifecycle:
             task.cancel()
         if self.runtime is not None:
             with suppress(StoreError):  # already logged
-                self.runtime.auth.flush()
-            self.runtime.recording.writer.flush(FLUSH_WITHIN)
+                self.runtime.auth.flush(last=True)
+            self.runtime.clients.keep()
+            self.runtime.recording.writer.flush(FLUSH_WITHIN, last=True)
             if self.runtime.cluster is not None:
                 self.runtime.cluster.flush(FLUSH_WITHIN)
 

@@ -67,6 +67,7 @@ class Runtime:
     def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
         self.env = env
         self.config_file = config_file
+        self.state_folder = state_folder
         self.started = time.monotonic()
         self._seen = file_stamp(config_file)
         self.config = load_config(config_file, env)

@@ -57,7 +57,7 @@ class Plan:
     streams: Mapping[str, int] = field(default_factory=lambda: {"mitmdump": 100_000, "mitmweb": 20_000})
     batch: int = 10_000
     idle: int = 2_000
-    seconds: float = 120.0
+    seconds: float = 240.0
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Idle:
     @property
     def each(self) -> float:
         """MiB of one stream."""
-        return (self.rss[1] - self.rss[0]) / self.streams
+        return (self.rss[1] - self.rss[0]) / max(1, self.at_once)
 
     def broken_bounds(self) -> Iterator[str]:
         if self.at_once < self.streams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,22 +74,44 @@ def test_changed_config_keeps_stored_clients(tmp_path: Path, book: ClientBook) -
     assert book.directory.find("a long random string", NOW) is None and book.directory.required
 
 
-def test_damaged_file_leaves_the_clients_known_so_far(
-    tmp_path: Path, book: ClientBook, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("content", [b"no database" * 999, b"", None], ids=["damaged", "empty", "gone"])
+def test_file_that_is_lost_is_made_anew_with_the_clients_known_so_far(
+    tmp_path: Path, book: ClientBook, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    limits = (read_limit("5 USD/month"), read_limit("9 requests/minute"))
+    settings = Settings("team", ("auto", "openai/*"), limits, "eco", "deny", admin=True, expires=NOW + 9)
     with changing(tmp_path) as file:
-        key = file.add("ann", Settings(), NOW).get_secret_value()
-    until(lambda: book.directory.find(key, NOW))
-    (tmp_path / FILE_NAME).rename(tmp_path / "aside")
-    until(lambda: book.directory.find(key, NOW) is None)  # without a file there are no clients
-    (tmp_path / "aside").rename(tmp_path / FILE_NAME)
-    until(lambda: book.directory.find(key, NOW))
+        key = file.add("ann", settings, NOW).get_secret_value()
+        file.add("gone", Settings(), NOW)
+        file.revoke("gone", NOW + 1)
+        file.set_tag("team", limits[:1])
+        stored = file.read()
+    until(lambda: book.directory.stored == stored)
     for ending in ("-wal", "-shm"):
         (tmp_path / (FILE_NAME + ending)).unlink(missing_ok=True)
-    (tmp_path / "broken").write_bytes(b"no database" * 99)
-    (tmp_path / "broken").rename(tmp_path / FILE_NAME)
-    until(lambda: "the clients known so far stay" in caplog.text)
+    if content is None:
+        (tmp_path / FILE_NAME).unlink()
+    else:
+        (tmp_path / "broken").write_bytes(content)
+        (tmp_path / "broken").rename(tmp_path / FILE_NAME)
+    until(lambda: "clients" in caplog.text)
     assert book.directory.find(key, NOW)
+    with changing(tmp_path) as file:
+        until(lambda: file.read() == stored)
+
+
+def test_what_can_be_read_of_a_damaged_file_is_kept(tmp_path: Path) -> None:
+    with changing(tmp_path) as file:
+        file.add("ann", Settings(), NOW)
+        stored = file.read()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.execute("CREATE INDEX damaged ON keys (created)")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("DELETE FROM sqlite_schema WHERE name = 'damaged'")
+        db.commit()
+    with changing(tmp_path) as file:
+        assert file.read() == stored
+    assert list(tmp_path.glob(f"{FILE_NAME}.damaged-*"))
 
 
 def test_a_name_is_taken_once_until_it_is_revoked(tmp_path: Path) -> None:

@@ -207,15 +207,54 @@ def test_places_of_limits_that_are_gone_are_used_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not counts at all" * 9000, None], ids=["other file", "folder"])
-def test_unusable_file_means_counts_of_this_process(
+def test_unusable_file_is_set_aside(
     tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / FILE_NAME
     path.write_bytes(content) if content else path.mkdir()
     counters = Counters(tmp_path)
     counters.add(Use(key(1), 60, 5))
+    assert Counters(tmp_path).used(key(1), 60) == 5
+    assert caplog.text.count("was damaged") == 1
+    assert len(list(tmp_path.glob(f"{FILE_NAME}.damaged-*"))) == 1
+
+
+def test_folder_that_cannot_be_made_means_counts_of_this_process(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    counters = Counters(tmp_path / "file")
+    counters.add(Use(key(1), 60, 5))
     assert counters.used(key(1), 60) == 5
     assert "kept in this process alone" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"something else" * 9999], ids=["cut short", "overwritten"])
+def test_counts_that_somebody_spoils_begin_anew(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Access to memory beyond the end of the file would kill the process."""
+    counters = Counters(tmp_path)
+    with counters.locked():
+        counters.add(Use(key(1), 60, 5))
+    with (tmp_path / FILE_NAME).open("r+b") as file:
+        file.truncate(0)
+        file.write(content)
+    for amount in (1, 2):
+        with counters.locked():
+            counters.add(Use(key(1), 60, amount))
+    assert Counters(tmp_path).used(key(1), 60) == 3
+    assert caplog.text.count("counted anew") == 1
+
+
+def test_file_that_was_deleted_is_made_anew_with_the_counts(tmp_path: Path) -> None:
+    counters, other = Counters(tmp_path), Counters(tmp_path)
+    counters.add(Use(key(1), 60, 5))
+    (tmp_path / FILE_NAME).unlink()
+    counters.sync()
+    other.sync()
+    other.add(Use(key(1), 60, 2))
+    assert [one.used(key(1), 60) for one in (counters, other, Counters(tmp_path))] == [7, 7, 7]
 
 
 HOLDER = """

@@ -24,6 +24,7 @@ from smart_router.stats.report import build_report
 from smart_router.stats.run_counter import leftovers
 from smart_router.stats.writer import RecordWriter
 from smart_router.storage.background_writer import Rhythm
+from smart_router.storage.sqlite_file import open_file
 from tests.stats.records import HAIKU, LUNA, NOON, attempt, request
 from tests.testbed.harness import ROOT
 
@@ -137,14 +138,13 @@ def test_a_full_disk_loses_the_oldest_and_counts_them(
     monkeypatch.setattr(writer, "MOST_WAITING", 10)
     open_writer().close()
     full = True
-    connect = database.StatsDatabase._connect
 
-    def connect_limited(self: database.StatsDatabase) -> None:
-        connect(self)
-        assert self._db is not None
-        self._db.execute(f"PRAGMA max_page_count = {1 if full else 1 << 30}")
+    def open_limited(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        db = open_file(*args, **kwargs)
+        db.execute(f"PRAGMA max_page_count = {1 if full else 1 << 30}")
+        return db
 
-    monkeypatch.setattr(database.StatsDatabase, "_connect", connect_limited)
+    monkeypatch.setattr(database, "open_file", open_limited)
     recording = open_writer()
     big = replace(request(UNUSED), content="x" * 100_000)
     for _ in range(25):

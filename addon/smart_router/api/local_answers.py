@@ -24,6 +24,7 @@ from smart_router.proxy.event_stream import EventSource, event_head
 from smart_router.requests_in_progress import count_running, listed
 from smart_router.runtime import Runtime
 from smart_router.stats.metrics import exposition
+from smart_router.storage.sqlite_file import aside
 
 
 class LocalRequest(NamedTuple):
@@ -57,6 +58,7 @@ def health_check(request: LocalRequest) -> http.Response:
     status, body = health(runtime.config, runtime.auth, now, now - runtime.started)
     body |= {"config": runtime.config_status(), "trouble": runtime.current_trouble(now)}
     body["background"] = background.report()
+    body["set_aside"] = aside(runtime.state_folder)
     if runtime.cluster is not None:
         body |= runtime.cluster.status()
     return json_response(status, status_alone(body) if request.brief else body)

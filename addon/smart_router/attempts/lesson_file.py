@@ -5,8 +5,10 @@ It is small and rarely written: a JSON object of a lesson for each model, in the
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from pydantic_core import from_json, to_json
 
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.storage.file_lock import lock_file, locked
-from smart_router.storage.sqlite_file import make_private
+from smart_router.storage.sqlite_file import make_private, set_aside
+
+logger = logging.getLogger(__name__)
 
 NAME = "lessons.json"
 MOST = 1_000
@@ -40,12 +44,21 @@ type Lessons = dict[str, Lesson]
 
 
 def read_lessons(file: Path, now: float) -> Lessons:
-    """Return the lessons that hold at `now` (unix seconds); none of a file that is damaged or not there."""
+    """Return the lessons that hold at `now` (unix seconds); none of a file that is not there.
+
+    A damaged file is set aside.
+    """
     try:
-        rows = from_json(file.read_bytes())
+        rows = from_json(file.read_bytes() or b"{}")
         return {model: lesson for model, row in rows.items() if (lesson := _read(row)) and lesson.until > now}
-    except (OSError, ValueError, AttributeError):
+    except FileNotFoundError:
         return {}
+    except (IsADirectoryError, ValueError, AttributeError):
+        with suppress(OSError):
+            set_aside(file, now, "its lessons are learned again")
+    except OSError as error:
+        logger.warning("lessons about models are not known: %s cannot be read: %s", file, error)
+    return {}
 
 
 def keep_lessons(file: Path, learned: Lessons, now: float) -> None:

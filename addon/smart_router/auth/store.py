@@ -88,10 +88,11 @@ class AuthStore:
         if self._storage is not None:
             self._storage.close()
 
-    def flush(self) -> None:
-        """Wait until all changes so far are on disk. Raises StoreError if they cannot be written."""
+    def flush(self, *, last: bool = False) -> None:
+        """Wait until all changes so far are on disk; before the process ends, in the file itself. Raises
+        StoreError."""
         if self._storage is not None:
-            self._storage.writer.flush()
+            self._storage.writer.flush(last=last)
 
     def settle(self) -> None:
         """Wait for the keyring, which the user may have to unlock first, but not for ever."""

@@ -6,14 +6,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.counters import Counters
-from smart_router.client_keys.database import FILE_NAME, MIGRATIONS, Stored, connect, read
+from smart_router.client_keys.database import FILE_NAME, Stored, connect, read, read_only
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate
 from smart_router.client_keys.experience import Experience
@@ -21,8 +21,7 @@ from smart_router.client_keys.ledger import Ceiling, Ledger, Others
 from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
 from smart_router.routing.decision import Candidate
-from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
 
 RHYTHM = Rhythm(idle=0.25, retry=1.0)
 """A new or a revoked key counts within a second."""
@@ -102,6 +101,12 @@ class ClientBook:
         experience = self._experience.setdefault(client.name, {"tokens": Experience(), "USD": Experience()})
         return Reservation(client, self.ledger, estimated, experience, time.time)
 
+    def keep(self) -> None:
+        """Before the process ends, make a damaged file anew with the clients that are known."""
+        if self._path is not None and self.directory.stored.clients:
+            with suppress(*EXPECTED_ERRORS), closing(connect(self._path, self.directory.stored)):
+                pass
+
     def close(self) -> None:
         """End the thread. The counts stay open: requests that are running settle what they reserved."""
         if self._path is not None:
@@ -113,29 +118,33 @@ class ClientBook:
             self._sync_at = time.monotonic() + SYNC_EVERY
             self.ledger.counters.sync()
         assert self._path is not None
-        try:
-            inode = self._path.stat().st_ino
-            if inode != self._inode or self._db is None:
-                self._forget()
-                self._db, self._inode, self._version = connect(self._path), inode, -1
-            return self._read(self._db)
-        except FileNotFoundError:
+        known = self.directory.stored
+        if not self._path.exists() and not known.clients:
             self._forget()
-            self._take(Stored())
             return False
+        try:
+            if self._db is None or self._replaced(self._path):
+                self._forget()
+                self._db = connect(self._path, known)
+                self._inode, self._version = self._path.stat().st_ino, -1
+            return self._read(self._db)
         except BaseException:
             self._forget()
+            if not known.clients:
+                with suppress(sqlite3.Error):
+                    self._take(read_only(self._path))
             raise
+
+    def _replaced(self, path: Path) -> bool:
+        """Return whether the file was deleted, or another has its place."""
+        return not path.exists() or path.stat().st_ino != self._inode
 
     def _read(self, db: sqlite3.Connection) -> bool:
         # before reading: later writes are news again
         (version,) = db.execute("PRAGMA data_version").fetchone()
         if version == self._version:
             return False
-        (form,) = db.execute("PRAGMA user_version").fetchone()
-        if form > len(MIGRATIONS):
-            raise NewerFileError(f"it has format {form}, this version of the router knows {len(MIGRATIONS)}")
-        self._take(read(db) if form else Stored())
+        self._take(read(db))
         self._version = version
         return True
 

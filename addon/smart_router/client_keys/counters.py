@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from smart_router.storage.sqlite_file import make_private
+from smart_router.storage.sqlite_file import make_private, set_aside
 
 fcntl: ModuleType | None
 try:
@@ -54,6 +54,9 @@ _MARK = int.from_bytes(b"srcount1", "little")
 begins with its key; a start and an amount for each window."""
 
 
+_ANEW = "what clients have used is counted anew"
+
+
 class Use(NamedTuple):
     """An amount that is counted, or to be counted, in one window of a count."""
 
@@ -76,9 +79,10 @@ class Counters:
         self._within = threading.Lock()
         self._stuck = False
         self._map = mmap.mmap(-1, self._size)
-        if folder is not None:
+        self._path = None if folder is None else folder.absolute() / FILE_NAME
+        if self._path is not None:
             try:
-                self._open(folder.absolute() / FILE_NAME)
+                self._open(self._path)
             except OSError as error:
                 logger.warning("the counts of clients' limits are kept in this process alone: %s", error)
         self._words = memoryview(self._map).cast("q")
@@ -98,10 +102,20 @@ class Counters:
         with self._within:
             held = self._file is not None and self._lock(self._file)
             try:
+                self._check()
                 yield
             finally:
                 if held and fcntl is not None:
                     fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def _check(self) -> None:
+        """Count anew if somebody has cut the file short or written into it."""
+        if self._file is None or not (self._fill(self._file) or self._words[0] != _MARK):
+            return
+        if self._path is not None:
+            set_aside(self._path, time.time(), _ANEW, copy=bytes(self._map))
+        self._map[:] = bytes(self._size)
+        self._words[0] = _MARK
 
     def used(self, key: bytes, start: int) -> int:
         """Return the amount that is counted in a window. Call it and `add` under `locked`."""
@@ -131,7 +145,13 @@ class Counters:
                         self._clear(at)
 
     def sync(self) -> None:
-        """Write the counts to the disk, which may take a while: a machine that loses power loses no more."""
+        """Write the counts to the disk, which may take a while: a machine that loses power loses no more.
+
+        A file that was deleted is made anew.
+        """
+        if self._is_elsewhere():
+            with self._within:
+                self._move()
         if self._file is not None:
             with suppress(OSError):
                 os.fsync(self._file)
@@ -163,14 +183,14 @@ class Counters:
 
     def _open(self, path: Path) -> None:
         make_private(path)
+        mark = path.read_bytes()[:8]
+        if mark and int.from_bytes(mark, "little") not in (0, _MARK):
+            set_aside(path, time.time(), _ANEW)
+            make_private(path)
         file = os.open(path, os.O_RDWR)
         try:
             held = self._lock(file)
-            if int.from_bytes(os.read(file, 8), "little") not in (0, _MARK):
-                raise OSError(f"{path} is not a file of counts, or of another version")
-            if (missing := self._size - os.fstat(file).st_size) > 0:
-                os.lseek(file, 0, os.SEEK_END)
-                os.write(file, bytes(missing))  # a full disk is noticed here, not at an access to memory
+            self._fill(file)
             self._map = mmap.mmap(file, self._size)
             if held and fcntl is not None:
                 fcntl.lockf(file, fcntl.LOCK_UN)
@@ -178,6 +198,36 @@ class Counters:
             os.close(file)
             raise
         self._file = file
+
+    def _fill(self, file: int) -> bool:
+        """Give the file its size, if it lacks any: access to memory beyond its end would kill the process."""
+        missing = self._size - os.fstat(file).st_size
+        if missing > 0:
+            os.lseek(file, 0, os.SEEK_END)
+            os.write(file, bytes(missing))  # a full disk is noticed here, not at an access to memory
+        return missing > 0
+
+    def _is_elsewhere(self) -> bool:
+        """Return whether the file was deleted, or another has its place."""
+        if self._path is None or self._file is None:
+            return False
+        try:
+            return self._path.stat().st_ino != os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return True
+
+    def _move(self) -> None:
+        """Go on in the file that is in its place; in a new one, with the counts so far."""
+        assert self._path is not None
+        counts = None if self._path.exists() else bytes(self._map)
+        self.close()
+        self._map = mmap.mmap(-1, self._size)
+        with suppress(OSError):
+            self._open(self._path)
+        if counts is not None:
+            self._map[:] = counts
+        self._words = memoryview(self._map).cast("q")
+        self._slots.clear()
 
     def _find(self, key: bytes) -> int:
         """The place of a key's row, 0 if there is none. Another process may have reused a known place."""

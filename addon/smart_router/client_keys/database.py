@@ -3,10 +3,12 @@ line and read by routers."""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -18,12 +20,24 @@ from pydantic_core import from_json, to_json
 from smart_router.client_keys.client import Client, OnAway, OnLimit, allotments
 from smart_router.client_keys.keys import StoredKey, make_key
 from smart_router.client_keys.limits import Limit, read_limit
-from smart_router.storage.sqlite_file import Migration, make_private, migrate, transaction
+from smart_router.storage.sqlite_file import (
+    Migration,
+    check_integrity,
+    connect_file,
+    is_damage,
+    is_intact,
+    set_aside,
+    transaction,
+)
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "clients.sqlite"
 
 LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
+
+_SETTINGS = ("journal_mode = WAL", "synchronous = FULL")  # a revoked key stays revoked
 
 
 def create_tables(db: sqlite3.Connection) -> None:
@@ -93,12 +107,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class StoredClient:
-    """A client and its keys, newest first. Times are unix seconds."""
+    """A client and its keys, newest first. Times are unix seconds; `uid` names its counts."""
 
     client: Client
     created: float
     revoked: float | None
     keys: tuple[StoredKey, ...]
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,23 +214,77 @@ class ClientFile:
 @contextmanager
 def changing(folder: Path) -> Iterator[ClientFile]:
     """Open the file to change it. Raises sqlite3.Error, OSError and NewerFileError."""
-    path = folder.absolute() / FILE_NAME
-    make_private(path)
-    with closing(connect(path)) as db:
-        migrate(db, MIGRATIONS)
+    with closing(connect(folder.absolute() / FILE_NAME)) as db:
         yield ClientFile(db)
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the existing file."""
-    db = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
+def connect(path: Path, known: Stored | None = None) -> sqlite3.Connection:
+    """Open or make the file. A damaged one is set aside, and what is known or can be read of it is kept.
+
+    Raises sqlite3.Error, OSError and NewerFileError.
+    """
+    gone = bool(known and known.clients) and not is_intact(path)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")  # a revoked key stays revoked
+        db = _open(path)
+        if not gone:
+            return db
+        saved = known or Stored()
+        logger.warning("%s is gone: it is made anew with its %d clients", path, len(saved.clients))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if not is_damage(error):
+            raise
+        saved = known if known and known.clients else _readable(path)
+        what = f"a new one has the {len(saved.clients)} clients that could be saved"
+        set_aside(path, time.time(), what, inode=path.stat().st_ino)
+        db = _open(path)
+    _restore(db, saved)
+    return db
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = connect_file(path, MIGRATIONS, wait=LOCK_WAIT, settings=_SETTINGS, any_thread=True)
+    try:
+        check_integrity(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def read_only(path: Path) -> Stored:
+    """Return the content of a file in a folder that cannot be written. Raises sqlite3.Error."""
+    # SQLite cannot share a WAL file without writing beside it; `immutable` says that nobody writes
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        return read(db)
+
+
+def _readable(path: Path) -> Stored:
+    """The content of a file, as far as it can be read if it is damaged."""
+    with suppress(sqlite3.Error, UnicodeDecodeError, ValueError), closing(sqlite3.connect(path)) as db:
+        return read(db)
+    return Stored()
+
+
+def _restore(db: sqlite3.Connection, stored: Stored) -> None:
+    """Fill a new file."""
+    with transaction(db):
+        for name, one in stored.clients.items():
+            client = one.client
+            own = [str(allotment.limit) for allotment in client.allotments if allotment.tag is None]
+            db.execute(
+                "INSERT OR REPLACE INTO clients (name, uid, tag, models, limits, on_limit, admin, created,"
+                " expires, revoked, on_cluster_away) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (name, one.uid, client.tag, _json(client.models), _json(own), client.on_limit,
+                 client.admin, one.created, client.expires, one.revoked, client.on_cluster_away),
+            )  # fmt: skip
+            db.executemany(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+                ((key.id, name, key.salt, key.digest, key.created, key.ends) for key in one.keys),
+            )
+        db.executemany(
+            "INSERT OR REPLACE INTO tags VALUES (?, ?)",
+            ((name, _json(map(str, limits))) for name, limits in stored.tags.items()),
+        )
 
 
 def read(db: sqlite3.Connection) -> Stored:
@@ -244,7 +313,7 @@ def read(db: sqlite3.Connection) -> Stored:
             name, bool(admin), tuple(from_json(models)), tag or None, (*own, *shared), on_limit,
             on_away, None if expires == inf else expires,
         )  # fmt: skip
-        clients[name] = StoredClient(client, created, revoked, tuple(keys.get(name, ())))
+        clients[name] = StoredClient(client, created, revoked, tuple(keys.get(name, ())), uid)
     return Stored(clients, tags)
 
 

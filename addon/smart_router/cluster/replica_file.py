@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from uuid import uuid4
 
-from smart_router.storage.sqlite_file import Migration, make_private, migrate, transaction
+from smart_router.storage.sqlite_file import Migration, open_file, transaction
 
 FILE_NAME = "cluster.sqlite"
 
@@ -65,11 +65,8 @@ class ReplicaFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        make_private(self.path)
-        self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        migrate(self._db, MIGRATIONS)
+        settings = ("journal_mode = WAL", "synchronous = NORMAL")
+        self._db = open_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=settings)
         self._version = -1
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ from smart_router.stats.records import RefusalRecord, RequestRecord
 from smart_router.stats.rows import insert_loss, insert_refusals, insert_requests
 from smart_router.stats.run_counter import leftovers
 from smart_router.stats.schema import MIGRATIONS
-from smart_router.storage.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
+from smart_router.storage.sqlite_file import ANEW, is_corrupt, migrate, open_file, set_aside, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,12 @@ FILE_NAME = "stats.sqlite"
 
 _LOCK_WAIT = 1.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
+
+_SETTINGS = (
+    "auto_vacuum = INCREMENTAL",  # so that thrown out rows make the file smaller
+    "journal_mode = WAL",
+    "synchronous = NORMAL",  # a kill loses nothing, a power cut the last moments
+)
 
 _MADE_ROOM = 0.9
 """A file that has grown too large is emptied to this part of its limit."""
@@ -49,6 +55,7 @@ class StatsDatabase:
         self.path = folder / FILE_NAME
         self._run = run
         self._db: sqlite3.Connection | None = None
+        self._inode = 0
 
     def write(self, items: Sequence[Item], taken: int, lost: int) -> None:
         """Store the items in one transaction.
@@ -86,6 +93,11 @@ class StatsDatabase:
             )
             db.execute("PRAGMA incremental_vacuum")
 
+    def write_back(self) -> None:
+        """Take over SQLite's write-ahead log into the file, unless others are using it."""
+        with self._giving_up():
+            self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file."""
         if self._db is not None:
@@ -100,36 +112,32 @@ class StatsDatabase:
             db.execute("DELETE FROM runs WHERE run = ?", (self._run,))
 
     def _open(self) -> sqlite3.Connection:
-        """Open the file; a damaged one is renamed and a new one begun."""
+        """The connection, to the file that is there now: it may have been deleted, or set aside by others."""
+        if self._db is not None and self._replaced():
+            logger.warning(
+                "%s is gone or another: the records that follow go into the present one", self.path
+            )
+            self.close()
         if self._db is None:
-            try:
-                self._connect()
-            except (sqlite3.Error, UnicodeDecodeError) as error:
-                if not is_damage(error):
-                    raise
-                aside = set_aside(self.path, time.time())
-                logger.warning("%s was damaged: it is now %s, and a new one is begun", self.path, aside)
-                self._connect()
-        assert self._db is not None
+            self._db = open_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=_SETTINGS)
+            self._inode = self.path.stat().st_ino
         return self._db
 
-    def _connect(self) -> None:
-        make_private(self.path)
-        db = self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
-        with self._giving_up():
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so that thrown out rows make the file smaller
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")  # a kill loses nothing, a power cut the last moments
-            migrate(db, MIGRATIONS)
+    def _replaced(self) -> bool:
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
-        """After an error, close the file: it may have been damaged, replaced or deleted, so it is opened
-        again."""
+        """After an error, close the file, so that it is opened again; set it aside if it is damaged."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if is_corrupt(error):
+                set_aside(self.path, time.time(), ANEW, inode=self._inode)
             raise
 
 
@@ -157,7 +165,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
 def _count_lost(db: sqlite3.Connection, run: str, taken: int) -> None:
     with transaction(db):
         row = db.execute("DELETE FROM runs WHERE run = ? RETURNING handled", (run,)).fetchone()
-        if lost := taken - (row[0] if row else 0):
+        if (lost := taken - (row[0] if row else 0)) > 0:
             insert_loss(db, lost, "the router ended before they were written")
 
 

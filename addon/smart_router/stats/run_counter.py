@@ -3,7 +3,6 @@ counted."""
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -39,21 +38,27 @@ class Tally:
         self._path = folder / f"{_PREFIX}{self.run}"
         self._taken = 0
         self._file: int | None = None
-        self._number: mmap.mmap | None = None
         with suppress(OSError):
             self._file = self._make()
 
     def add(self) -> None:
-        """Count one more record, in shared memory of the file, which outlives a kill."""
+        """Count one more record. The system keeps the number when the process is killed."""
         self._taken += 1
-        if self._number is not None:
-            self._number[:] = b"%0*d" % (_DIGITS, self._taken)
+        if self._file is not None:
+            with suppress(OSError):  # somebody emptied the file, and the disk is full
+                os.pwrite(self._file, b"%0*d" % (_DIGITS, self._taken), 0)
+
+    def renew(self, waiting: int) -> None:
+        """Begin anew if the file was deleted, and the records with it: only those `waiting` can be lost."""
+        if self._file is not None and not self._path.exists():
+            os.close(self._file)
+            self._file, self._taken = None, waiting - 1
+            with suppress(OSError):
+                self._file = self._make()
+            self.add()
 
     def close(self, *, settled: bool) -> None:
         """End the run. Unless all its records are settled, the number stays and is counted as lost."""
-        if self._number is not None:
-            self._number.close()
-            self._number = None
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -68,9 +73,7 @@ class Tally:
         hidden = self._path.with_name(f".{self._path.name}")
         file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)
-        os.posix_fallocate(file, 0, _DIGITS)  # a full disk shows here, and not as a bus error later
-        self._number = mmap.mmap(file, _DIGITS)
-        self._number[:] = b"0" * _DIGITS
+        os.pwrite(file, b"0" * _DIGITS, 0)
         hidden.rename(self._path)
         return file
 

@@ -65,6 +65,7 @@ class RecordWriter:
         self._unreported = 0
         self._asked: list[threading.Event] = []
         self._tidy_at = 0.0
+        self._ending = False
         messages = Messages(
             "records cannot be written",
             f"requests go on, up to {MOST_WAITING} records wait",
@@ -80,8 +81,12 @@ class RecordWriter:
             self._arrived.append(item)
         self._thread.wake()
 
-    def flush(self, within: float = CLOSE_WITHIN) -> bool:
-        """Wait until the records so far are on disk; return False if that takes longer (seconds)."""
+    def flush(self, within: float = CLOSE_WITHIN, *, last: bool = False) -> bool:
+        """Wait until the records so far are on disk; return False if that takes longer (seconds).
+
+        `last`: the process is about to end, so they are written into the file itself, and not only beside it.
+        """
+        self._ending = self._ending or last
         written = threading.Event()
         with self._lock:
             self._asked.append(written)
@@ -96,11 +101,15 @@ class RecordWriter:
         """Price and write the records so far; True if there were any."""
         with self._lock:
             arrived, self._arrived = self._arrived, []
+            self._tally.renew(len(arrived) + len(self._unwritten))
             asked, self._asked = self._asked, []
         try:
             self._take(arrived)
             wrote = self._write()
             self._tidy()
+            if self._ending:
+                self._ending = False
+                self._database.write_back()
         except BaseException:  # also what ends the thread: its next one goes on with the same records
             with self._lock:
                 self._asked += asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,15 @@ from smart_router.auth.storage.rows import (
     profile_to_row,
 )
 from smart_router.auth.storage.schema import MIGRATIONS
-from smart_router.storage.sqlite_file import is_damage, make_private, migrate, set_aside, transaction
+from smart_router.storage.sqlite_file import (
+    check_integrity,
+    is_damage,
+    is_intact,
+    make_private,
+    migrate,
+    set_aside,
+    transaction,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,17 +83,31 @@ class Database:
         return self._db is not None
 
     def open(self) -> Snapshot:
-        """Create or open the file. A damaged one is renamed, and what can be saved goes into a new one."""
+        """Create or open the file.
+
+        A damaged one is renamed, and what can be saved goes into a new one; so does all that is known of one
+        that is gone.
+        """
         known = self._snapshot
+        gone = self._inode != 0 and not is_intact(self.path)
         make_private(self.path)
         try:
-            return self._connect()
+            snapshot = self._connect()
+            if not gone:
+                return snapshot
+            saved = known.profiles
+            logger.warning("%s is gone: it is made anew with its %d credentials", self.path, len(saved))
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_damage(error):
                 raise
-        self._set_aside(saved := {one.id: one for one in self._readable()} | known.profiles)
-        make_private(self.path)
-        self._connect()
+            saved = {one.id: one for one in self._readable()} | known.profiles
+            self._set_aside(saved)
+            make_private(self.path)
+            self._connect()
+        return self._restore(known, saved)
+
+    def _restore(self, known: Snapshot, saved: Mapping[str, Profile]) -> Snapshot:
+        """Fill a new file with these credentials and the known records."""
         with transaction(self._connection) as db:
             _insert(db, saved.values())
             if known.to_keyring or any(one.entry is not None for one in saved.values()):
@@ -171,6 +193,14 @@ class Database:
         """Forget an entry that the keyring no longer holds."""
         self._connection.execute("DELETE FROM entries WHERE name = ?", (entry,))
 
+    def write_back(self) -> None:
+        """Take over the write-ahead log into the file. Raises sqlite3.DatabaseError if that is damaged."""
+        self.compact()
+        with closing(
+            sqlite3.connect(self.path, timeout=_LOCK_WAIT)
+        ) as another:  # which has no page in memory
+            check_integrity(another)
+
     def compact(self) -> bool:
         """Remove overwritten rows from the write-ahead log; return whether that was possible now."""
         (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -196,9 +226,7 @@ class Database:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")  # a refresh token that is used must be on disk
             db.execute("PRAGMA secure_delete = ON")  # removed keys do not linger in free pages
-            (verdict,) = db.execute("PRAGMA integrity_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
+            check_integrity(db)
             migrate(db, MIGRATIONS)
             self._throw_out_old()
             return self._load()
@@ -264,13 +292,8 @@ class Database:
 
     def _set_aside(self, saved: Collection[str]) -> None:
         """Rename the damaged file, unless another process was quicker and has made a new one."""
-        if self._replaced():
-            return
-        aside = set_aside(self.path, self._clock.wall())
-        logger.warning(
-            "%s was damaged: it is now %s, and a new one has the %d stored credentials that could be saved",
-            self.path, aside, len(saved),
-        )  # fmt: skip
+        what = f"a new one has the {len(saved)} stored credentials that could be saved"
+        set_aside(self.path, self._clock.wall(), what, inode=self._inode)
 
     def _readable(self) -> list[Profile]:
         """The credentials that can be read from a damaged file and whose checksum is right."""

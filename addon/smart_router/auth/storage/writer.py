@@ -55,8 +55,15 @@ class StoreWriter:
         self._thread.wake()
         self._ready.wait(ANSWER_WITHIN)
 
-    def flush(self) -> None:
-        """Wait until all changes so far are on disk. Raises StoreError if they cannot be written."""
+    def flush(self, *, last: bool = False) -> None:
+        """Wait until all changes so far are on disk. Raises StoreError if they cannot be written.
+
+        `last`: the process is about to end, so they are written into the file itself; a damaged one is made
+        anew.
+        """
+        if last:
+            with suppress(StoreError):  # the next batch opens the file again
+                self._do(lambda database: database.write_back())
         self._do(lambda database: None)
 
     def save(self, profile: Profile) -> None:

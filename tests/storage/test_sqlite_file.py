@@ -1,0 +1,91 @@
+"""Files of the state folder that cannot be used as they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from smart_router.storage.sqlite_file import aside, make_private, open_file, set_aside
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _emptied(path: Path) -> None:
+    path.touch()
+    path.with_name(f"{path.name}-shm").touch()
+
+
+@pytest.mark.parametrize("spoil", [_folder, _emptied])
+def test_what_stands_in_a_files_place_is_set_aside(
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "x.sqlite"
+    spoil(path)
+    make_private(path)
+    assert path.is_file()
+    (name,) = aside(tmp_path)
+    assert caplog.text.count(name) == 1
+
+
+def test_file_that_another_process_has_set_aside_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    path.write_text("new")
+    set_aside(path, 1.0, "", inode=path.stat().st_ino + 1)
+    assert (path.read_text(), aside(tmp_path)) == ("new", [])
+
+
+def test_own_file_gets_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    for mode in (0o000, 0o644, 0o400):
+        path.touch()
+        path.chmod(mode)
+        make_private(path)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of another user's")
+def test_file_of_another_user_stays_and_the_remedy_is_told(tmp_path: Path) -> None:
+    path = Path("x.sqlite")
+    (tmp_path / path).write_text("theirs")
+    (tmp_path / path).chmod(0o600)
+    tmp_path.chmod(0o755)
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.chdir(tmp_path)
+            os.setuid(65534)
+            make_private(path)
+        except BaseException as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)  # without the tests' own end
+    os.waitpid(child, 0)
+    assert "give it to the router's, for example with `chown`" in os.read(reading, 999).decode()
+    assert (tmp_path / path).read_text() == "theirs"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(b"no database" * 999)
+    with closing(open_file(path, [lambda db: db.execute("CREATE TABLE t (x)") and None], wait=1.0)) as db:
+        assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    assert len(aside(tmp_path)) == 1
+
+
+def test_locked_file_is_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError):
+            open_file(path, [lambda db: None], wait=0.0)
+    assert aside(tmp_path) == []
