@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import smart_router
@@ -28,6 +28,11 @@ PUBLIC_WITH_UNDERSCORE = {"_replace", "_asdict", "_fields", "_make"}
 """Methods of named tuples."""
 
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+OWN = ("self", "cls", "super()")
+
+
 def part_of(path: Path) -> str:
     """The folder or module at the top of the package that a file belongs to."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -37,27 +42,31 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_WITH_UNDERSCORE
 
 
-def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+Nodes = list[ast.AST]
+"""All nodes of a module: going through a tree takes longer than parsing it."""
+
+
+def imported_names(nodes: Nodes) -> Iterator[tuple[str, str]]:
     """Each imported name in full, and the name it has in the module."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             yield from ((f"{node.module}.{alias.name}", alias.asname or alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
 
 
-def names_defined_in_package(trees: dict[Path, ast.Module]) -> set[str]:
+def names_defined_in_package(modules: Iterable[Nodes]) -> set[str]:
     """Functions, classes and attributes of the package's own objects."""
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    defined = {
-        one.name for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    nodes = [node for module in modules for node in module]
+    defined = {one.name for one in nodes if isinstance(one, DEFINITIONS)}
+    attributes = [one for one in nodes if isinstance(one, ast.Attribute)]
+    return defined | {
+        one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == "self"
     }
-    attributes = [one for one in nodes if isinstance(one, ast.Attribute) and ast.unparse(one.value) == "self"]
-    return defined | {one.attr for one in attributes}
 
 
-def upward_imports(part: str, tree: ast.Module) -> Iterator[str]:
-    for name, _ in imported_names(tree):
+def upward_imports(part: str, nodes: Nodes) -> Iterator[str]:
+    for name, _ in imported_names(nodes):
         package, *names = name.split(".")
         if package == "smart_router":
             imported = names[0] if names and names[0] in ORDER else "__init__"
@@ -65,37 +74,35 @@ def upward_imports(part: str, tree: ast.Module) -> Iterator[str]:
                 yield name
 
 
-def uses_of_mitmproxy(part: str, tree: ast.Module, own_names: set[str]) -> Iterator[str]:
+def uses_of_mitmproxy(part: str, nodes: Nodes, own_names: set[str]) -> Iterator[str]:
     """Uses of mitmproxy that only `proxy/` may make, and any use in a part that must do without it."""
     local_names = set()
-    for name, local_name in imported_names(tree):
+    for name, local_name in imported_names(nodes):
         package, *names = name.split(".")
         if package in ("mitmproxy", "h11", "h2"):
             local_names.add(local_name)
             if part in WITHOUT_MITMPROXY or any(map(is_private, names)):
                 yield name
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            owner = ast.unparse(node.value)
-            if isinstance(node.ctx, ast.Store) and owner in local_names:
-                yield f"{owner}.{node.attr} = "
-            elif (
-                is_private(node.attr)
-                and node.attr not in own_names
-                and owner not in ("self", "cls", "super()")
-            ):
-                yield f".{node.attr}"
+    for node in nodes:
+        if not isinstance(node, ast.Attribute):
+            continue
+        if isinstance(node.ctx, ast.Store) and (owner := ast.unparse(node.value)) in local_names:
+            yield f"{owner}.{node.attr} = "
+        elif is_private(node.attr) and node.attr not in own_names and ast.unparse(node.value) not in OWN:
+            yield f".{node.attr}"
 
 
 def violations() -> set[tuple[str, str]]:
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-    own_names = names_defined_in_package(trees)
+    modules = {
+        path: [*ast.walk(ast.parse(path.read_text("utf-8")))] for path in sorted(PACKAGE.rglob("*.py"))
+    }
+    own_names = names_defined_in_package(modules.values())
     found = set()
-    for path, tree in trees.items():
+    for path, nodes in modules.items():
         module, part = path.relative_to(PACKAGE).as_posix(), part_of(path)
-        names = [*upward_imports(part, tree)]
+        names = [*upward_imports(part, nodes)]
         if part != "proxy":
-            names += uses_of_mitmproxy(part, tree, own_names)
+            names += uses_of_mitmproxy(part, nodes, own_names)
         found |= {(module, name) for name in names}
     return found
 

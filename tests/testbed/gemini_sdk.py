@@ -11,6 +11,7 @@ from google import genai
 from google.genai import types
 
 from tests.testbed.cases import Case
+from tests.testbed.harness import NO_TLS
 
 SHOW_THOUGHTS = types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
 REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
@@ -18,7 +19,14 @@ REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
 
 def gemini_client(url: str, http: httpx.AsyncClient, version: str = "v1beta") -> genai.Client:
     """Google's client with this base URL, which speaks through `http`."""
-    options = types.HttpOptions(base_url=url, api_version=version, httpx_async_client=http)
+    no_tls = {"verify": NO_TLS}
+    options = types.HttpOptions(
+        base_url=url,
+        api_version=version,
+        httpx_async_client=http,
+        client_args=no_tls,
+        async_client_args=no_tls,
+    )
     return genai.Client(api_key="client-key", http_options=options)
 
 
