@@ -62,3 +62,10 @@ def test_any_one_key_is_enough_for_every_tier(name: str) -> None:
 def test_virtual_models() -> None:
     names = {"auto", "auto:standard", "auto:eco", "auto:premium", *(f"auto:{tier.lower()}" for tier in TIERS)}
     assert set(load_defaults().virtual_models) == names
+
+
+def test_keywords_that_a_file_leaves_as_they_are_are_compiled_once() -> None:
+    first, second = load({}), load({"fallback": ["openai/gpt-5.4-mini"]})
+    assert first.lexicon is second.lexicon
+    assert first.directives.lexicon is second.directives.lexicon
+    assert first.lexicon is not load({"keywords": {"proof": {"en": ["lemma"]}}}).lexicon

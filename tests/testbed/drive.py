@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,8 +22,9 @@ REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r
 RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
+@functools.cache
 def make_options() -> options.Options:
-    """mitmproxy's options with the defaults of a proxy."""
+    """mitmproxy's options with the defaults of a proxy, made once: it takes longer than most tests."""
     with taddons.context(Proxyserver()) as context:
         made: options.Options = context.options
     made.update(connection_strategy="lazy")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from itertools import chain
 from typing import Annotated, Any
@@ -89,7 +89,7 @@ class Directives(_Table):
     @cached_property
     def lexicon(self) -> Lexicon:
         """The phrases, compiled; groups are tiers."""
-        return Lexicon({str(tier): phrases for tier, phrases in self.phrases.items()})
+        return _compiled(tuple((str(tier), phrases) for tier, phrases in self.phrases.items()))
 
 
 class RoutingConfig(_Table):
@@ -136,7 +136,9 @@ class RoutingConfig(_Table):
     @cached_property
     def lexicon(self) -> Lexicon:
         """All keywords, compiled."""
-        return Lexicon({group: chain(*by_language.values()) for group, by_language in self.keywords.items()})
+        return _compiled(
+            tuple((group, tuple(chain(*languages.values()))) for group, languages in self.keywords.items())
+        )
 
     @cached_property
     def weights_of(self) -> Mapping[str, Row]:
@@ -181,6 +183,12 @@ class RoutingConfig(_Table):
             self.directives.lexicon,
         )  # here, so that a bad keyword is found when the file is read
         return self
+
+
+@lru_cache(maxsize=4)
+def _compiled(groups: tuple[tuple[str, Texts], ...]) -> Lexicon:
+    """Kept: few config files have keywords of their own, and a changed file is read again."""
+    return Lexicon(dict(groups))
 
 
 def _check_candidates(names: tuple[str, ...]) -> tuple[str, ...]:
