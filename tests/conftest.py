@@ -15,9 +15,9 @@ import httpx
 import openai
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, settings
 
 from tests.testbed.canaries import leaks
+from tests.testbed.examples import load_profile
 from tests.testbed.fork_server import AVAILABLE, ForkServer, install
 from tests.testbed.harness import Router, bare_env
 from tests.testbed.provider import Provider
@@ -29,9 +29,7 @@ with warnings.catch_warnings():
     options = importlib.import_module("mitmproxy.options")
     switch = importlib.import_module("smart_router.proxy.fast.switch")
 
-# how long an example takes says nothing on a machine that runs other tests beside it
-settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared machine")
+load_profile()
 
 # A shell's background job has SIGINT ignored, and so had all programs that its tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

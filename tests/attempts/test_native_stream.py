@@ -19,6 +19,7 @@ from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.dialects.untranslated import UNTRANSLATED
 from tests.testbed.cases import load_cases
+from tests.testbed.examples import examples
 
 DIALECTS: dict[str, Dialect] = {
     "openai-chat": ChatDialect(),
@@ -60,7 +61,7 @@ def pass_on(dialect: Dialect, chunks: list[bytes]) -> tuple[bytes, list[Event]]:
 
 @pytest.mark.parametrize("why", BROKEN)
 @pytest.mark.parametrize("wire", WIRES)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(chance=st.randoms(use_true_random=False), crlf=st.booleans())
 def test_client_gets_the_events_before_a_failure(
     wire: str, why: str, chance: random.Random, crlf: bool

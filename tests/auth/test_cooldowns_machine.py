@@ -16,6 +16,7 @@ from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ErrorClass, Scope
 from tests.auth.helpers import PROVIDERS, failure
+from tests.testbed.examples import examples
 
 ID = "openai:env"
 MODELS = ("a", "b", "c")
@@ -144,4 +145,4 @@ class OneProfile(RuleBasedStateMachine):
 
 
 TestOneProfile = OneProfile.TestCase
-TestOneProfile.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestOneProfile.settings = settings(max_examples=examples(100), stateful_step_count=30, deadline=None)

@@ -18,6 +18,7 @@ from smart_router.client_keys.counters import FILE_NAME, KEPT, Counters, Use
 from smart_router.client_keys.ledger import Ledger, Need, Share
 from smart_router.client_keys.limits import read_limit
 from tests.client_keys import spender
+from tests.testbed.examples import examples
 
 DAY = 86_400
 ONE = Need(1, 1)
@@ -128,7 +129,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestMachine.settings = settings(max_examples=examples(40), stateful_step_count=30, deadline=None)
 
 
 def test_processes_that_compete_get_exactly_the_limit(tmp_path: Path) -> None:

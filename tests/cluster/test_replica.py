@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from smart_router.cluster.replica_file import ReplicaFile, Row
 from tests.cluster.machine import KIND, Machine
+from tests.testbed.examples import examples
 
 ROWS = st.builds(
     Row,
@@ -23,7 +24,7 @@ ROWS = st.builds(
 _FOLDERS = count()
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rows=st.lists(ROWS, unique_by=lambda row: (row.key, row.generation, row.deadline)), data=st.data())
 def test_rows_in_any_order_and_number_leave_the_same(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], data: st.DataObject

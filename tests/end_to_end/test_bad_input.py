@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.bad_requests import CHAT, MEGABYTE, VALID, error_of, strict_router
+from tests.testbed.examples import examples
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
 
@@ -239,7 +240,7 @@ async def test_no_json_makes_the_router_fail(
 ) -> None:
     models = ["openai/gpt-5.4-mini", "openai/gpt-3.5-turbo", "auto"]
 
-    @settings(max_examples=150)
+    @settings(max_examples=examples(150))
     @given(body=bodies, model=st.sampled_from(models))
     def check(body: Any, model: str) -> None:
         if isinstance(body, dict) and body.get("model") == "auto":

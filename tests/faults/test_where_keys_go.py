@@ -23,6 +23,7 @@ from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.openai_responses.client_schema import RESPONSES_REQUEST
 from tests.conftest import renewed
 from tests.testbed.answers import Answer
+from tests.testbed.examples import examples
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.wires import speak
@@ -197,7 +198,7 @@ async def test_no_field_of_a_request_takes_a_key_elsewhere(
 ) -> None:
     attacker = f"127.0.0.1:{hosts['attacker'].port}"
 
-    @settings(max_examples=150)
+    @settings(max_examples=examples(150))
     @given(sent=requests())
     def check(sent: Sent) -> None:
         for host in hosts.values():

@@ -31,6 +31,7 @@ from tests.dialects.openai_chat.test_dialect import FINISH as CHAT_FINISH
 from tests.dialects.openai_responses.test_dialect import FINISH_REASONS as RESPONSES_FINISH
 from tests.dialects.openai_responses.test_dialect import prepare as prepare_responses
 from tests.testbed.cases import Case, case_params
+from tests.testbed.examples import examples
 
 WIRES: dict[str, tuple[Dialect, Mapping[str, str]]] = {
     "openai-chat": (ChatDialect(), CHAT_FINISH),
@@ -93,7 +94,7 @@ def test_whole_answers(case: Case) -> None:
 STREAMS = [param.values[0] for param in recorded(stream=True)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(STREAMS), st.lists(st.integers(0, 1 << 20), max_size=8))
 def test_any_split_gives_the_same_bytes(case: Case, places: list[int]) -> None:
     whole = MESSAGES.open_writer({}).write(

@@ -19,6 +19,7 @@ from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
 from tests.dialects.anthropic.recorded import prepare
 from tests.testbed.cases import Case, case_params, find_case, load_cases
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 DIALECT = AnthropicDialect()
@@ -290,7 +291,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return body
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(damaged())
 def test_damaged_answers_never_raise(body: bytes) -> None:
     call = CallContext("anthropic", "claude", stream=True, now=1, request_id="r")

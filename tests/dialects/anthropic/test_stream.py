@@ -26,6 +26,7 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from smart_router.dialects.tool_names import fit_name
 from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_grammar
 
 LONG_NAME = "mcp__" + 20 * "long_"
@@ -325,7 +326,7 @@ def test_bytes_one_by_one_give_the_same_events(case: Case) -> None:
 STREAMS = [case.body for case in load_cases("anthropic-messages", stream=True)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(STREAMS), st.data())
 def test_splits_do_not_matter(body: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=30)))

@@ -17,6 +17,7 @@ from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import NOW, answer, make_call
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_grammar
 
 
@@ -338,7 +339,7 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copied
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(path=st.sampled_from(places(RICH)), junk=JUNK, signature_format=FORMATS)
 def test_a_value_of_any_other_type_never_raises(path: Any, junk: Any, signature_format: str) -> None:
     reader = AnswerReader(make_call(), signature_format)

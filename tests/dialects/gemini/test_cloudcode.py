@@ -26,6 +26,7 @@ from tests.dialects.gemini.gemini_cases import (
     sse,
 )
 from tests.testbed.cases import Case, case_params
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_grammar
 
 DIALECT = CloudCodeDialect()
@@ -48,7 +49,7 @@ def write(request: Any, call: CallContext) -> Any:
     return from_json(DIALECT.write_request(request, call).body)["request"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(edits=st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=3)), max_size=6))
 @pytest.mark.parametrize("model", ["gemini-3-flash", "claude-sonnet-4-6"])
 @pytest.mark.parametrize("case", case_params(wire="cloudcode", status=200))

@@ -13,6 +13,7 @@ from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import answer, case_call, cut, make_call, read_chunks, sse
 from tests.testbed.cases import Case, case_params
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_grammar
 
 DIALECT = GeminiDialect()
@@ -20,7 +21,7 @@ SAMPLE = sse(answer({"text": "grüß"}), answer({"functionCall": {"name": "f"}},
 QUESTION: ChatRequest = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     places=st.lists(st.integers(0, 1 << 20), max_size=4),
     edits=st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(max_size=3)), max_size=6),

@@ -15,6 +15,7 @@ from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import FINISH, case_call, cut, read_chunks
 from tests.testbed.cases import Case, case_params
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_answer, check_stream
 
 DIALECTS: dict[str, Dialect] = {"gemini": GeminiDialect(), "cloudcode": CloudCodeDialect()}
@@ -53,7 +54,7 @@ def test_one_byte_at_a_time(dialect: Dialect, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("dialect", "case"), recorded(stream=True))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(places=st.lists(st.integers(0, 1 << 20), max_size=8))
 def test_any_split(dialect: Dialect, case: Case, places: list[int]) -> None:
     call = case_call(case)

@@ -19,6 +19,7 @@ from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDiale
 from smart_router.dialects.packed_reasoning import pack
 from smart_router.errors import ClientError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
+from tests.testbed.examples import examples
 
 INBOUND = [
     file
@@ -316,7 +317,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_requests_are_read_or_refused(data: st.DataObject) -> None:
     broken = json.dumps(replace_somewhere(EVERYTHING, data, data.draw(ANYTHING))).encode()
     try:

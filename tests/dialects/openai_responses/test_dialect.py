@@ -20,6 +20,7 @@ from smart_router.errors import UpstreamError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.openai_responses.responses_helpers import CALL, DIALECT, LONG, QUOTA, read_stream, write
 from tests.testbed.cases import Case, case_params, find_case, load_cases
+from tests.testbed.examples import examples
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 FINISH_REASONS = {"completed": "stop", "completed+tools": "tool_calls", "incomplete": "length"}
@@ -181,7 +182,7 @@ RECORDED = [case for case in load_cases("openai-responses", status=200) if len(c
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_broken_answers_never_raise(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(RECORDED))
     body = case.body if case.stream else json.dumps(json.loads(case.body)).encode()

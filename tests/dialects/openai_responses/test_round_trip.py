@@ -21,6 +21,7 @@ from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.openai_responses.responses_helpers import REASONING, function_tool, write
 from tests.dialects.openai_responses.responses_reading import read_request
 from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.examples import examples
 
 NOT_IN_CHAT = {
     "test-file-search-0-n": "the tool file_search",
@@ -172,7 +173,7 @@ NOT_IN_CODEX = {"messages": EVERYTHING["messages"][2:], "web_search_options": No
 
 
 @given(data=st.data(), flavour=st.sampled_from([PUBLIC, CODEX]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_requests_that_were_let_in_are_written_or_refused(
     data: st.DataObject, flavour: ResponsesFlavour
 ) -> None:

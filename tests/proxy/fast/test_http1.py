@@ -16,6 +16,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Htt
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import FastHttp1, use_fast_http1
 from tests.testbed.drive import make_context
+from tests.testbed.examples import examples
 
 Seen = list[tuple[str, object]]
 """What came of some bytes: kinds and what they hold, data that follow each other as one."""
@@ -159,14 +160,14 @@ RESPONSE_LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(bytes_of(REQUEST_LINES))
 def test_requests_are_received_like_mitmproxy(pieces: list[bytes]) -> None:
     own, quick = both(server, pieces)
     assert quick == own
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
 def test_answers_are_received_like_mitmproxy(pieces: list[bytes], method: str) -> None:
     """Trailers are another matter, at which mitmproxy's own raises, and so are interim heads, which only the
