@@ -50,6 +50,22 @@ def test_a_failed_migration_leaves_the_version_before(database: str, monkeypatch
         assert db.value("SELECT to_regclass('smart_router.half')") is None
 
 
+def test_totals_of_pots_count_what_machines_of_the_version_before_write(postgres: Postgres) -> None:
+    put = "INSERT INTO smart_router.pots VALUES ('p', 1, %s, %s, %s, 9) ON CONFLICT (pot, start, machine)"
+    put += " DO UPDATE SET used = excluded.used, taken = excluded.taken"
+    with SharedDatabase(SecretStr(postgres.empty_database())) as db:
+        db.execute("CREATE SCHEMA smart_router")
+        db.execute(MIGRATIONS[0])
+        db.execute("CREATE TABLE smart_router.version AS SELECT 1 AS version")
+        db.execute(put, ("a", 1, 10))
+        assert migrate(db) == [2]
+        for row in (("b", 2, 20), ("a", 3, 30)):
+            db.execute(put, row)
+        assert db.execute("SELECT * FROM smart_router.pot_totals") == [("p", 1, 5, 50)]
+        db.execute("DELETE FROM smart_router.pots")
+        assert db.execute("SELECT * FROM smart_router.pot_totals") == []
+
+
 def test_rows_of_a_restored_dump_get_revisions_of_this_server(database: str) -> None:
     with SharedDatabase(SecretStr(database)) as db:
         db.execute(

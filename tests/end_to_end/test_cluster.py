@@ -20,7 +20,7 @@ from tests.cluster.test_link import AWAYS
 from tests.end_to_end.test_conversations import CHAT, HARD, TOOLS, asked, kimi, looked, turn
 from tests.testbed.chat import chat_answer, chat_error
 from tests.testbed.harness import Router, provider_env
-from tests.testbed.postgres import Postgres
+from tests.testbed.postgres import FragilePostgres
 from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,15 +34,25 @@ SECRET = new_key()
 ASK: dict[str, Any] = {"model": "openai/gpt-5.4", "messages": [{"role": "user", "content": "Hi"}]}
 
 
+BREAKS: dict[str, tuple[Callable[[FragilePostgres], None], Callable[[FragilePostgres], None]]] = {
+    **AWAYS,
+    "cut off": (FragilePostgres.cut_off, FragilePostgres.reconnect),
+    "its disk full": (FragilePostgres.fill_disk, FragilePostgres.free_disk),
+}
+_MODELS = ["gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "gpt-5-mini", "gpt-5-nano"]
+MISSING = dict(zip(BREAKS, _MODELS, strict=True))
+"""A model that the provider does not have, for each of these tests."""
+
+
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
+def postgres() -> Iterator[FragilePostgres]:
+    with FragilePostgres() as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def routers(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, shared_provider: Provider
+    tmp_path_factory: pytest.TempPathFactory, postgres: FragilePostgres, shared_provider: Provider
 ) -> AsyncIterator[list[Router]]:
     """Three machines of one cluster."""
     folder = tmp_path_factory.mktemp("cluster")
@@ -198,12 +208,16 @@ async def test_tool_loops_whose_turns_go_to_other_machines_keep_model_and_reason
     assert lost == 0, f"{lost} of {2 * LOOPS} turns"
 
 
-@pytest.mark.parametrize("how", AWAYS)
-async def test_no_request_fails_while_the_database_is_away_and_no_record_is_lost(
-    routers: list[Router], postgres: Postgres, provider: Provider, how: str
+@pytest.mark.parametrize("how", BREAKS)
+async def test_no_request_fails_while_the_database_is_away_and_nothing_is_lost(
+    routers: list[Router], postgres: FragilePostgres, provider: Provider, how: str
 ) -> None:
-    provider.on(chat_answer(), always=True)
-    leave, come_back = AWAYS[how]
+    if how not in AWAYS and not postgres.breakable:
+        pytest.skip("needs root, namespaces and iptables")
+    missing = MISSING[how]
+    unknown = chat_error(404, "There is no such model.", "model_not_found")
+    provider.on(lambda request: unknown if request.json["model"] == missing else chat_answer(), always=True)
+    leave, come_back = BREAKS[how]
     for one in routers:
         await until(one, lambda health: health["cluster"] == "ok")
         await stats(one)  # which sends its records
@@ -221,6 +235,7 @@ async def test_no_request_fails_while_the_database_is_away_and_no_record_is_lost
     try:
         for one in routers:
             await until(one, lambda health: health["cluster"].startswith("away since"))
+        assert await ask(routers[0], {**ASK, "model": f"openai/{missing}"}) == 404
     finally:
         await asyncio.to_thread(come_back, postgres)
     for one in routers:
@@ -229,9 +244,10 @@ async def test_no_request_fails_while_the_database_is_away_and_no_record_is_lost
     await asyncio.gather(*loads)
     assert set(answers) == {200}
     for one in routers:
+        await until(one, lambda health: missing in str(health["providers"]["openai"]["cooled_models"]))
         await stats(one)
     report = await stats(routers[0])
-    assert report["machines"] and report["total"]["requests"] == before + len(answers)
+    assert report["machines"] and report["total"]["requests"] == before + len(answers) + 1
     counted = [(one.log.count("is away"), one.log.count("is back")) for one in routers]
     assert counted == [(away + 1, back + 1) for away, back in lines]
 

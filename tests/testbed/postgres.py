@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -42,6 +43,7 @@ class Postgres:
             f"port={port}",
         ]
         self._options += settings
+        self._prefix: Sequence[str] = ()
         self._data = self.folder / "data"
         self._numbers = count(1)
         self._template = ""
@@ -52,7 +54,14 @@ class Postgres:
     def _run(self, program: str, *args: object) -> None:
         command = [str(self._programs / program), *map(str, args)]
         if os.geteuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+            command = [
+                *self._prefix,
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+                *command,
+            ]
         done = subprocess.run(
             command, capture_output=True, text=True, cwd=self.folder, env={"PATH": os.environ["PATH"]}
         )
@@ -114,3 +123,81 @@ class Postgres:
     def __exit__(self, *exc: object) -> None:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class FragilePostgres(Postgres):
+    """A server in a network namespace of its own, which can be cut off, with databases on a small disk, which
+    can be filled. `breakable` is False where this user may not make them: it is then like any other."""
+
+    def __init__(self) -> None:
+        self._space = f"pg{os.getpid()}"
+        self._address = f"10.213.{os.getpid() % 250}.2"
+        self.breakable = os.geteuid() == 0 and self._make_namespace()
+        super().__init__(tcp=(self._address, 5432) if self.breakable else None)
+        self._disk = self.folder / "disk"
+        if self.breakable:
+            with (self._data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all 10.213.0.0/16 trust\n")
+            self._disk.mkdir()
+            _as_root("mount", "-t", "tmpfs", "-o", "size=64m,mode=0777", "tmpfs", str(self._disk))
+
+    def _make_namespace(self) -> bool:
+        there, here = f"{self._space}a", f"{self._space}b"
+        try:
+            _as_root("ip", "netns", "add", self._space)
+            _as_root("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", self._space)
+            _as_root("ip", "addr", "add", f"{self._address[:-1]}1/30", "dev", here)
+            _as_root("ip", "link", "set", here, "up")
+            self._inside("ip", "addr", "add", f"{self._address}/30", "dev", there)
+            self._inside("ip", "link", "set", there, "up")
+            self._inside("iptables", "-L", "-n")
+        except (subprocess.CalledProcessError, OSError):
+            return False
+        return True
+
+    def _inside(self, *command: str) -> None:
+        _as_root("ip", "netns", "exec", self._space, *command)
+
+    def _run(self, program: str, *args: object) -> None:
+        self._prefix = ("ip", "netns", "exec", self._space) if self.breakable and program == "pg_ctl" else ()
+        super()._run(program, *args)
+
+    def new_database(self) -> str:
+        if not self.breakable:
+            return super().new_database()
+        plain = super().new_database()
+        name = plain.removeprefix("postgresql://router@/").partition("?")[0]
+        place = self._disk / name
+        place.mkdir()
+        shutil.chown(place, "postgres", "postgres")
+        with psycopg.connect(self.url(), autocommit=True) as db:
+            db.execute(f"CREATE TABLESPACE disk_of_{name} LOCATION '{place}'".encode())
+            db.execute(f"ALTER DATABASE {name} SET TABLESPACE disk_of_{name}".encode())
+        return f"postgresql://router@{self._address}:{self.port}/{name}"
+
+    def cut_off(self) -> None:
+        """Have the network swallow all packets to the server."""
+        self._inside("iptables", "-A", "INPUT", "-p", "tcp", "--dport", str(self.port), "-j", "DROP")
+
+    def reconnect(self) -> None:
+        self._inside("iptables", "-F", "INPUT")
+
+    def fill_disk(self) -> None:
+        """Leave no room for new rows but that of rows of the past."""
+        with suppress(OSError), (self._disk / "full").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    def free_disk(self) -> None:
+        (self._disk / "full").unlink()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+        if self.breakable:
+            _as_root("umount", str(self._disk))
+            _as_root("ip", "netns", "del", self._space)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _as_root(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

@@ -21,6 +21,8 @@ MIGRATION_WITHIN = 60.0
 CONNECT_WITHIN = 2
 """Seconds that a connection may take; libpq knows no shorter time."""
 
+DataError = psycopg.DataError
+
 LOST = (psycopg.Error, OSError)
 """Errors of a database that is away. An OSError may also be this machine's."""
 

@@ -37,6 +37,10 @@ POLL_EVERY = 2.0
 RETRY_FIRST, RETRY_LAST = 0.25, 2.0
 """Seconds until the database is tried again, doubling from the first to the last."""
 
+STEADY = 2.0
+"""Seconds for which a database that was away must serve to count as back: with a full disk it takes this and
+refuses that."""
+
 TAKE_OVER = 1.0
 """Seconds between a process's tries to become the one with the link."""
 
@@ -146,10 +150,11 @@ class Link:
             try:
                 with SharedDatabase(self._settings.url) as db:
                     self._begin(db, file)
-                    pause = RETRY_FIRST
                     self._serve(db, file)
                     return
             except (*LOST, SchemaError) as error:
+                if self._away_since is None:
+                    pause = RETRY_FIRST
                 self._away(file, error)
             if self._stopping.wait(pause):
                 return
@@ -167,9 +172,11 @@ class Link:
         horizon = min(int(file.fact("horizon") or "0"), int(db.execute(_CLOCK)[0][1]))
         file.note(horizon=str(max(0, horizon - READ_AGAIN)))
         self._exchange(db, file, all_of_it=True)
-        self._back(file)
+        if self._away_since is None:
+            self._back(file)
 
     def _serve(self, db: SharedDatabase, file: ReplicaFile) -> None:
+        steady_at = time.monotonic() + STEADY
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ, data=0)
             selector.register(db, selectors.EVENT_READ, data=1)
@@ -180,6 +187,8 @@ class Link:
                     self._woken.recv(4096)
                 asked, self._asked = self._asked, []
                 self._exchange(db, file, all_of_it=bool(asked))
+                if self._away_since is not None and time.monotonic() >= steady_at:
+                    self._back(file)
                 if asked:
                     self._last(db, file)
                 for one in asked:

@@ -8,6 +8,8 @@ small. A machine that cannot reach the database ends at its slice, or goes on al
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -81,8 +83,7 @@ class TellPots:
         alive = max(1, sum(one["state"] == "ok" for one in from_json(file.fact("machines") or "[]")))
         others = self._divide(db, own, machine, alive)
         if own != self._told:
-            with db.transaction():
-                db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            with self._alone(db):
                 others = self._divide(db, own, machine, alive)
                 db.execute(_TELL, (to_json(own).decode(),))
             self._told = own
@@ -93,9 +94,19 @@ class TellPots:
             self._replica.wake()
         return False
 
+    @staticmethod
+    @contextmanager
+    def _alone(db: SharedDatabase) -> Iterator[None]:
+        """A transaction that one machine has at a time. Counts are told anew, so none waits for the disk."""
+        with db.transaction():
+            db.execute("SET LOCAL synchronous_commit = off")
+            db.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            yield
+
     def give_back(self, db: SharedDatabase, file: ReplicaFile) -> None:
         """Leave to the others what this machine has not used."""
-        db.execute("UPDATE smart_router.pots SET taken = used WHERE machine = %s", (file.fact("machine"),))
+        with self._alone(db):
+            db.execute(_GIVE_BACK, (file.fact("machine"),))
         self._told = []
 
     def _own(self) -> list[dict[str, Any]]:
@@ -136,10 +147,13 @@ SELECT pot, start, machine, used, taken, ends FROM json_populate_recordset(NULL:
 ON CONFLICT (pot, start, machine) DO UPDATE SET used = excluded.used, taken = excluded.taken
 """
 
+_GIVE_BACK = "UPDATE smart_router.pots SET taken = used WHERE machine = %s AND taken <> used"
+
 _HEAR = """
-SELECT p.pot, sum(p.used), sum(p.taken) FROM smart_router.pots AS p
-JOIN json_populate_recordset(NULL::smart_router.pots, %s) AS mine USING (pot, start)
-WHERE p.machine <> %s GROUP BY 1
+SELECT t.pot, t.used - coalesce(own.used, 0), t.taken - coalesce(own.taken, 0)
+FROM json_populate_recordset(NULL::smart_router.pots, %s) AS mine
+JOIN smart_router.pot_totals AS t USING (pot, start)
+LEFT JOIN smart_router.pots AS own ON (own.pot, own.start, own.machine) = (t.pot, t.start, %s)
 """
 
 

@@ -12,9 +12,11 @@ import asyncio
 import logging
 import queue
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 from pydantic import SecretStr
@@ -23,7 +25,7 @@ from pydantic_core import from_json, to_json
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.reasoning_cache import ReasoningCache, scope_of
 from smart_router.background import BackgroundThread
-from smart_router.cluster.database import LOST, SharedDatabase, reason
+from smart_router.cluster.database import LOST, DataError, SharedDatabase, reason
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.sealing import SealError
 from smart_router.cluster.settings import ClusterSettings
@@ -35,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 WITHIN = 0.05
 """Seconds that a request waits. The machine that answered the last turn may still be writing it."""
+
+MOST = 0.25
+"""Seconds that a request waits at most, where this machine is busy and not the database."""
 
 LOOK_EVERY = 0.005
 """Seconds between looks for a row that is not there yet."""
@@ -81,10 +86,24 @@ class Name(NamedTuple):
 Found = dict[Name, str]
 
 
-class _Question(NamedTuple):
+@dataclass(slots=True)
+class _Question:
+    """What a request waits for, on its event loop. `until` is when the thread stops to look for it."""
+
     wanted: Sequence[Name]
-    answer: Future[Found]
+    loop: asyncio.AbstractEventLoop
+    answered: asyncio.Event
     until: float
+    asked: float = field(default_factory=time.monotonic)
+    found: Found = field(default_factory=dict)
+
+    def tell(self) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self.loop.call_soon_threadsafe(self.answered.set)
+
+
+_Job = dict[str, Any] | _Question | None
+"""A row to write, a question, or nothing: to connect."""
 
 
 class Recall:
@@ -93,15 +112,16 @@ class Recall:
     def __init__(self, settings: ClusterSettings, replica: Replica) -> None:
         self._settings = settings
         self._replica = replica
-        self._jobs: queue.SimpleQueue[dict[str, Any] | _Question] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread = BackgroundThread("cluster-recall", self._run)
         self._away_until = self._tidy_at = 0.0
+        self._asked_at = inf
         self._told: dict[str, tuple[Candidate, float]] = {}
 
     def start(self) -> None:
         """Start the thread, which connects at once: the first request to ask has no time for that."""
         self._thread.start()
-        self._jobs.put(_Question((), Future(), 0.0))
+        self._jobs.put(None)
 
     def tell_sticky(self, key: tuple[str, str], kept: StickyEntry, ttl: float) -> None:
         """Write which candidate answered a conversation."""
@@ -125,16 +145,29 @@ class Recall:
             self._put(Name(REASONING, key), seal.close(text, key), REASONING_KEPT)
 
     async def find(self, wanted: Sequence[Name], until: float) -> Found:
-        """Return the rows that are there before `until` (monotonic)."""
+        """Return the rows that are there before `until` (monotonic); each is looked for at least once.
+
+        Only the database's time is limited so strictly: where this machine's own thread is late, because
+        others have the CPU, as the request will be, it waits for `MOST` at most.
+        """
         now = time.monotonic()
-        if not wanted or self._replica.state.get("state") != "ok" or now < self._away_until or now >= until:
+        away = self._replica.state.get("state") != "ok" or now < self._away_until or self._is_slow(now)
+        if away or not wanted:
             return {}
-        question = _Question(wanted, Future(), until)
+        until = max(until, now + LOOK_EVERY)
+        question = _Question(wanted, asyncio.get_running_loop(), asyncio.Event(), until)
         self._jobs.put(question)
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(question.answer), until - now)
-        except TimeoutError:
-            return {}
+        while not question.answered.is_set():
+            now = time.monotonic()
+            if now >= until and (self._is_slow(now) or now >= until + MOST - WITHIN):
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(question.answered.wait(), max(LOOK_EVERY, until - now))
+        return question.found
+
+    def _is_slow(self, now: float) -> bool:
+        """Return whether the database has been thinking for too long about what it was asked last."""
+        return now - self._asked_at > WITHIN
 
     def open(self, sealed: str, key: str) -> list[ReasoningDetail] | None:
         """Return the reasoning of a row; None if it cannot be opened."""
@@ -153,20 +186,29 @@ class Recall:
         return self._settings.seal is not None
 
     def _put(self, name: Name, value: str, seconds: float) -> None:
-        if time.monotonic() >= self._away_until:
-            self._jobs.put({**name._asdict(), "value": value, "deadline": self._replica.now() + seconds})
+        self._jobs.put({**name._asdict(), "value": value, "deadline": self._replica.now() + seconds})
 
     def _run(self) -> None:
         waiting: list[_Question] = []
+        rows: dict[Name, dict[str, Any]] = {}
         db: SharedDatabase | None = None
         while True:
-            jobs = self._next_jobs(bool(waiting))
-            waiting += [job for job in jobs if isinstance(job, _Question)]
+            for job in self._next_jobs(LOOK_EVERY if waiting else AWAY if rows else None):
+                if isinstance(job, _Question):
+                    job.until += max(0.0, time.monotonic() - job.asked)  # in which nobody has looked
+                    waiting.append(job)
+                elif job is not None:
+                    rows[Name(job["kind"], job["key"])] = job
+            while len(rows) > MOST_TOLD:
+                del rows[next(iter(rows))]
+            connected = db is not None
             try:
+                self._asked_at = time.monotonic()
                 db = db or SharedDatabase(self._settings.url)
-                self._write(db, [job for job in jobs if not isinstance(job, _Question)])
+                self._write(db, list(rows.values()))
+                rows.clear()
                 waiting = self._answer(db, waiting)
-            except Exception as error:  # a thread that has ended would cost each request its wait
+            except BaseException as error:  # a thread that has ended would cost each request its wait
                 if isinstance(error, LOST):
                     logger.debug("conversations are not looked up: %s", reason(error))
                 else:
@@ -174,44 +216,47 @@ class Recall:
                 if db is not None:
                     db.close()
                 db = None
-                self._away_until = time.monotonic() + AWAY  # in which nothing new is asked
-                for question in waiting:
-                    _give(question, {})
-                waiting = []
+                if isinstance(error, DataError) or not isinstance(error, LOST):
+                    rows.clear()  # they would be refused again
+                if not connected:  # else it may be back already
+                    self._away_until = time.monotonic() + AWAY  # in which nothing new is asked
+                    for question in waiting:
+                        question.tell()
+                    waiting = []
+            self._asked_at = inf
 
-    def _next_jobs(self, hurry: bool) -> list[dict[str, Any] | _Question]:
+    def _next_jobs(self, within: float | None) -> list[_Job]:
         jobs = []
         try:
-            jobs.append(self._jobs.get(timeout=LOOK_EVERY if hurry else None))
+            jobs.append(self._jobs.get(timeout=within))
             while True:
                 jobs.append(self._jobs.get_nowait())
         except queue.Empty:
             return jobs
 
-    def _write(self, db: SharedDatabase, rows: Iterable[dict[str, Any]]) -> None:
-        latest = {(row["kind"], row["key"]): row for row in rows}
-        if latest:
-            db.execute(_PUT, (to_json(list(latest.values())).decode(),))
+    def _ask(self, db: SharedDatabase, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        self._asked_at = time.monotonic()
+        return db.execute(sql, values)
+
+    def _write(self, db: SharedDatabase, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            self._ask(db, _PUT, (to_json(rows).decode(),))
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + TIDY_EVERY
-            db.execute(_TIDY, (self._replica.now(),))
+            self._ask(db, _TIDY, (self._replica.now(),))
 
     def _answer(self, db: SharedDatabase, waiting: Sequence[_Question]) -> list[_Question]:
-        """Answer what can be; return the questions that are asked again."""
+        """Answer what can be; return the questions that are asked again. Each is asked once, however late."""
         left = []
         for question in waiting:
             names = to_json([name._asdict() for name in question.wanted]).decode()
-            found = {Name(kind, key): value for kind, key, value in db.execute(_GET, (names,))}
-            if not found and time.monotonic() + LOOK_EVERY < question.until:
+            rows = self._ask(db, _GET, (names,))
+            question.found.update({Name(kind, key): value for kind, key, value in rows})
+            if not rows and time.monotonic() + LOOK_EVERY < question.until:
                 left.append(question)
             else:
-                _give(question, found)
+                question.tell()
         return left
-
-
-def _give(question: _Question, found: Found) -> None:
-    if question.answer.set_running_or_notify_cancel():  # else the request has gone on
-        question.answer.set_result(found)
 
 
 class Conversation:

@@ -79,7 +79,36 @@ however often a row is sent. `audit` is a chain of hashes for each machine. `pot
 used of limits.
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_POT_TOTALS = """
+CREATE TABLE smart_router.pot_totals (
+    pot text NOT NULL, start bigint NOT NULL, used bigint NOT NULL, taken bigint NOT NULL,
+    PRIMARY KEY (pot, start)
+);
+INSERT INTO smart_router.pot_totals
+SELECT pot, start, sum(used), sum(taken) FROM smart_router.pots GROUP BY 1, 2;
+CREATE FUNCTION smart_router.total_pots() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM smart_router.pot_totals WHERE (pot, start) = (OLD.pot, OLD.start);
+    ELSIF TG_OP = 'INSERT' THEN
+        INSERT INTO smart_router.pot_totals AS t VALUES (NEW.pot, NEW.start, NEW.used, NEW.taken)
+        ON CONFLICT (pot, start) DO UPDATE SET used = t.used + NEW.used, taken = t.taken + NEW.taken;
+    ELSE
+        UPDATE smart_router.pot_totals
+        SET used = used + NEW.used - OLD.used, taken = taken + NEW.taken - OLD.taken
+        WHERE (pot, start) = (NEW.pot, NEW.start);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER total_pots AFTER INSERT OR UPDATE OR DELETE ON smart_router.pots
+    FOR EACH ROW EXECUTE FUNCTION smart_router.total_pots();
+"""
+"""Version 2. `pot_totals` has the sums of all machines' `pots`: a machine reads one row for each limit,
+however many machines there are. The trigger counts those of version 1 as well. Only pots of ended windows are
+deleted, all of a window at once.
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _POT_TOTALS)
 """Step n makes version n + 1 of version n. Released steps are never changed. A step only adds, so that
 machines of the version before go on working; it may drop what the version before has stopped to use."""
 
