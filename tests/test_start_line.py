@@ -21,10 +21,12 @@ LOOPBACK = [("127.0.0.1", 8080)]
 # addresses, environment, disabled profiles, and what the line says after the version
 LINES = [
     (LOOPBACK, {"OPENAI_API_KEY": "a", "OPENAI_API_KEY_2": "b", "GROQ_API_KEY": "c"}, ["groq:env"],
-     r"at 127\.0\.0\.1:8080, config: FILE, usable providers: openai \(2 profiles\); "
+     r"at 127\.0\.0\.1:8080, live page: http://127\.0\.0\.1:8080/router, config: FILE, "
+     r"usable providers: openai \(2 profiles\); "
      r"not usable: groq:env \(switched off by the user\); without key or login: anthropic, google, "),
     ([("0.0.0.0", 80), ("::", 80, 0, 0)], {"XAI_API_KEY": "a"}, [],
-     r"at \*:80, config: FILE, usable providers: xai \(1 profile\); without key or login: openai, "),
+     r"at \*:80, live page: http://127\.0\.0\.1:80/router, config: FILE, "
+     r"usable providers: xai \(1 profile\); without key or login: openai, "),
     ([], {}, [], r"at no address, config: FILE, usable providers: none \(set a key such as OPENAI_API_KEY "),
 ]  # fmt: skip
 
@@ -43,7 +45,7 @@ def test_start_line(
         store.disable(profile)
     profiles = {name: store.statuses(name, 1.0) for name in config.providers}
     store.close()
-    line = start_line(addresses, "FILE", profiles)
+    line = start_line(addresses, "FILE", profiles, addresses[0] if addresses else None)
     assert re.match(rf"smart-router {re.escape(__version__)} {said}", line), line
     assert "\n" not in line
 
@@ -86,7 +88,8 @@ async def test_start_line_is_logged_once_and_health_stays_current(
 ) -> None:
     config = "[routing]\nfallback = ['opnai/x']\n"
     router = await start_router(config=config, env=provider_env(provider.url, "openai", "groq"))
-    line = rf"smart-router {re.escape(__version__)} at 127\.0\.0\.1:{router.port}, config: "
+    line = rf"smart-router {re.escape(__version__)} at 127\.0\.0\.1:{router.port}, "
+    line += rf"live page: {router.url}/router, config: "
     line += (
         rf"{re.escape(str(router.config_file))}, usable providers: openai \(1 profile\), groq \(1 profile\);"
     )

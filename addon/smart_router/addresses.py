@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from mitmproxy.http import HTTPFlow
 from mitmproxy.proxy.mode_specs import (
     RegularMode,
     ReverseMode,
@@ -18,6 +19,9 @@ LOOPBACK = "127.0.0.1"
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """Ports that a URL may leave out, by scheme."""
+
+SERVED = (ReverseMode, RegularMode)
+"""Modes whose address answers requests to the router itself, such as those of a browser."""
 
 _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 
@@ -46,6 +50,18 @@ def names_router(host: str, allowed: frozenset[str], listen_host: str = "") -> b
     name = _host_name(host)
     known = name == "localhost" or name in allowed or is_loopback(name)
     return known or not host or name == listen_host.lower()
+
+
+def sent_to_router(flow: HTTPFlow, allowed: frozenset[str]) -> bool:
+    """Return whether a request was sent to the router itself: in reverse mode always, and to a proxy if it
+    names the proxy's own address. `allowed` as in `names_router`."""
+    mode, here = flow.client_conn.proxy_mode, flow.client_conn.sockname
+    if isinstance(mode, ReverseMode):
+        return True
+    if not isinstance(mode, RegularMode) or here is None or flow.request.port != here[1]:
+        return False
+    host = flow.request.host
+    return host == here[0] or names_router(host, allowed, mode.custom_listen_host or "")
 
 
 def _host_name(host: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from mitmproxy import ctx, exceptions
 
 from smart_router import background
-from smart_router.addresses import LOOPBACK
+from smart_router.addresses import LOOPBACK, SERVED
 from smart_router.api.handler import RequestHandler
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import Limits
@@ -120,11 +120,15 @@ class Lifecycle:
 
 
 def _log_start(runtime: Runtime) -> None:
-    addresses = ctx.master.addons.get("proxyserver").listen_addrs()
+    servers = list(ctx.master.addons.get("proxyserver").servers)
+    addresses = [address for server in servers for address in server.listen_addrs]
+    page = next(
+        (one for server in servers if isinstance(server.mode, SERVED) for one in server.listen_addrs), None
+    )
     profiles = {id_: runtime.auth.statuses(id_, time.monotonic()) for id_ in runtime.config.providers}
     status = runtime.config_status()
     config = f"defaults (no {status['path']})" if status["defaults"] else status["path"]
-    logger.info("%s", start_line(addresses, config, profiles))
+    logger.info("%s", start_line(addresses, config, profiles, page))
     for warning in pointed_at_itself(addresses, runtime.config.providers, runtime.env):
         logger.warning("smart-router: %s", warning)
 

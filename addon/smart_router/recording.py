@@ -25,6 +25,7 @@ from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, lacks, promp
 from smart_router.routing.selector import rules_of
 from smart_router.stats.database import reading
 from smart_router.stats.formatting import dollars
+from smart_router.stats.marks import mark_of, show_only
 from smart_router.stats.prices import TYPICAL, PriceBook
 from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RefusalRecord, RequestRecord, Tokens
 from smart_router.stats.report import build_report, client_use
@@ -47,11 +48,14 @@ class Recording:
 
     `configured` says whether there is a credential for a provider; `on_cost` is told the requests whose cost
     is now known, and stands in the metadata of their client flows. `shared` makes reports about all machines
-    of a cluster. Use from the event loop's thread.
+    of a cluster, `mark` is that of requests without one of their own. Use from the event loop's thread.
     """
 
-    def __init__(self, folder: Path, config: Config, configured: Callable[[str], bool]) -> None:
+    def __init__(
+        self, folder: Path, config: Config, configured: Callable[[str], bool], mark: str | None = None
+    ) -> None:
         self.folder = folder
+        self._mark = mark
         self.totals = Totals()
         self.writer = RecordWriter(folder, PriceBook(), priced=self._priced)
         self._configured = configured
@@ -77,6 +81,7 @@ class Recording:
         """
         baselines = self._baselines(exchange.decision)
         record = request_record(flow, exchange, client=client, baselines=baselines, content=content)
+        record.mark = mark_of(flow.request.path) or self._mark
         last = record.last
         flow.metadata["router_seconds"] = f"{record.duration:.2f}"
         if last and last.tokens:
@@ -148,6 +153,19 @@ class Recording:
         """Return an answer's estimated cost as text; None without price. May take a second."""
         usd = estimate_cost(self.writer.prices, exchange.request, candidate, time.time())
         return None if usd is None else dollars(usd)
+
+    def report_run(self, mark: str) -> dict[str, Any]:
+        """Return a report about one `smart-router run`; slow. Raises ClientError."""
+        self.writer.flush(FLUSH_WITHIN)
+
+        def build(db: sqlite3.Connection) -> dict[str, Any]:
+            show_only(db, mark)
+            return build_report(db, 0.0, time.time())
+
+        try:
+            return self._read(build)
+        except ValueError as error:
+            raise ClientError(400, str(error), param="run") from None
 
     def report(self, since: str) -> dict[str, Any]:
         """Return a report from the records of this machine, or of all in its cluster; slow. `machines` is

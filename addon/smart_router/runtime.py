@@ -49,6 +49,7 @@ from smart_router.routing.agents import side_call
 from smart_router.routing.resolve import resolve_unlisted
 from smart_router.routing.selector import NoneAllowedError
 from smart_router.routing.sessions import session_id
+from smart_router.stats.marks import MARK_VARIABLE
 from smart_router.storage.file_stamp import file_stamp
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Runtime:
         self.reasoning = ReasoningCache()
         self.responses = ResponseStore()
         self.clients = ClientBook(state_folder, self.config.clients, required=self.config.require_keys)
-        self.recording = Recording(state_folder, self.config, self.auth.has_profile)
+        mark = env.get(MARK_VARIABLE) or None
+        self.recording = Recording(state_folder, self.config, self.auth.has_profile, mark)
         self.budget, self.troubles = RetryBudget(), Troubles()
         self.lessons = Lessons(state_folder / LESSONS)
         self.lessons.look(self.started)

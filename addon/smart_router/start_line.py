@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mitmproxy.utils.human import format_address
 
 from smart_router import __version__
-from smart_router.addresses import DEFAULT_PORTS, is_loopback
+from smart_router.addresses import DEFAULT_PORTS, LOOPBACK, is_loopback
 from smart_router.auth.status import ProfileStatus
 from smart_router.providers.base import Provider
 
@@ -22,10 +22,13 @@ NOTHING_USABLE = (
 
 
 def start_line(
-    addresses: Sequence[Address], config: str, profiles: Mapping[str, Sequence[ProfileStatus]]
+    addresses: Sequence[Address],
+    config: str,
+    profiles: Mapping[str, Sequence[ProfileStatus]],
+    page: Address | None,
 ) -> str:
-    """Return the line with version, addresses, config file and usable providers. `profiles` are by
-    provider."""
+    """Return the line with version, addresses, live page, config file and usable providers. `profiles` are by
+    provider, `page` is an address that answers requests to the router itself."""
     where = " and ".join(dict.fromkeys(format_address(address) for address in addresses)) or "no address"
     owned = list(chain.from_iterable(profiles.values()))
     usable = Counter(one.provider for one in owned if one.usable)
@@ -34,7 +37,16 @@ def start_line(
         parts.append(f"not usable: {', '.join(unusable)}")
     if without := [name for name in profiles if not profiles[name]]:
         parts.append(f"without key or login: {', '.join(without)}")
-    return f"smart-router {__version__} at {where}, config: {config}, usable providers: {'; '.join(parts)}"
+    shown = f"live page: {_page(page)}, " if page else ""
+    usable_ones = "; ".join(parts)
+    return f"smart-router {__version__} at {where}, {shown}config: {config}, usable providers: {usable_ones}"
+
+
+def _page(address: Address) -> str:
+    """The live page's address for a browser on this machine."""
+    host, port = address[0], address[1]
+    everywhere = {"0.0.0.0": LOOPBACK, "::": LOOPBACK}  # noqa: S104
+    return f"http://{format_address((everywhere.get(host, host), port))}/router"
 
 
 def _count(number: int) -> str:

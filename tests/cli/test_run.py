@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -35,6 +36,26 @@ request = urllib.request.Request(
 print(json.load(urllib.request.urlopen(request))["choices"][0]["message"]["content"])
 print(os.environ["SMART_ROUTER_URL"])
 sys.exit(3)
+"""
+
+MEET = """
+import json, os, pathlib, sys, time, urllib.request
+body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}).encode()
+url, headers = os.environ["OPENAI_BASE_URL"] + "/chat/completions", {"content-type": "application/json"}
+for _ in range(int(sys.argv[1])):
+    urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
+here = pathlib.Path(sys.argv[2]) / "met"
+here.mkdir(exist_ok=True)
+(here / sys.argv[1]).touch()
+while len(list(here.iterdir())) < 2:
+    time.sleep(0.01)
+print("met")
+"""
+
+WAIT_AND_TELL = """
+import os, signal
+print(os.environ["SMART_ROUTER_URL"], os.getpid(), sep="\\n", flush=True)
+signal.pause()
 """
 
 WAIT = """
@@ -132,9 +153,47 @@ async def test_a_running_router_is_used_and_stays(user: User, router: Router) ->
     code, out, err = await user.run("--port", str(router.port), sys.executable, "-c", ASK)
     assert code == 3, err
     assert out.splitlines()[1] == router.url
-    assert err.startswith("smart-router: the router's requests meanwhile: 1, ")
+    assert err.startswith("smart-router: this run's requests: 1, ")
     assert user.logs() == before
     assert health_of("127.0.0.1", router.port)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one router", "a router for each"])
+async def test_runs_at_the_same_time_count_their_own_requests(
+    shared: bool, user: User, router: Router
+) -> None:
+    """Both wait until both have asked, and only then end."""
+    where = ["--port", str(router.port)] if shared else []
+    shutil.rmtree(user.home / "met", ignore_errors=True)
+    runs = [
+        asyncio.create_task(
+            user.run(*where, "--json", sys.executable, "-c", MEET, str(times), str(user.home))
+        )
+        for times in (1, 2)
+    ]
+    for number, run in enumerate(runs, 1):
+        code, out, err = await run
+        assert code == 0, err
+        assert out == "met\n"
+        assert json.loads(err)["total"]["requests"] == number
+
+
+async def test_the_router_of_a_killed_run_ends(user: User) -> None:
+    process = await user.start(sys.executable, "-c", WAIT_AND_TELL)
+    assert process.stdout is not None
+    url = (await process.stdout.readline()).decode().strip()
+    pid = int(await process.stdout.readline())
+    port = int(url.rpartition(":")[2])
+    assert health_of("127.0.0.1", port)
+    process.kill()
+    os.kill(pid, signal.SIGKILL)  # nobody is left who would
+    await process.wait()
+
+    async def gone() -> None:
+        while await asyncio.to_thread(health_of, "127.0.0.1", port):
+            pass
+
+    await asyncio.wait_for(gone(), PATIENCE)
 
 
 @pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "int"), (signal.SIGTERM, "term")])

@@ -18,6 +18,7 @@ THERE = {
     "claude": {
         ".claude/settings.json": '{\n  "permissions": {"allow": ["Bash(ls)"]}, "env": {"A": "1"}\n}\n'
     },
+    "cline": {".cline/data/settings/providers.json": '{"version": 1, "providers": {"cline": {"a": 1}}}'},
     "codex": {".codex/config.toml": CODEX},
     "gemini": {".gemini/settings.json": '{"ui": {"theme": "Ayu"}}', ".gemini/.env": "GEMINI_API_KEY=mine\n"},
     "opencode": {".config/opencode/opencode.jsonc": '{\n  // mine\n  "autoupdate": false,\n}\n'},

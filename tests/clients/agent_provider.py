@@ -19,12 +19,19 @@ DONE = "The file is written."
 NAME, CONTENT = "proof.txt", "written through the router"
 COMMAND = f"printf '{CONTENT}' > {NAME}"
 
+LISTING = f"{DONE}\n\n{NAME}\n```\n{CONTENT}\n```\n"
+"""A file as aider reads it: it offers no tools."""
+
 type Arguments = Mapping[str, Any]
 
 WRITERS: Mapping[str, Callable[[str], Arguments]] = {
-    "Write": lambda folder: {"file_path": f"{folder}/{NAME}", "content": CONTENT},  # Claude Code
+    # Claude Code; Continue's has another name for the path
+    "Write": lambda folder: (
+        dict.fromkeys(("file_path", "filepath"), f"{folder}/{NAME}") | {"content": CONTENT}
+    ),
     "write_file": lambda folder: {"file_path": f"{folder}/{NAME}", "content": CONTENT},  # gemini-cli, qwen
     "write": lambda folder: {"filePath": f"{folder}/{NAME}", "content": CONTENT},  # opencode
+    "editor": lambda folder: {"path": f"{folder}/{NAME}", "new_text": CONTENT},  # Cline
     "exec_command": lambda folder: {"cmd": COMMAND, "workdir": folder},  # Codex
     "shell_command": lambda folder: {"command": COMMAND, "workdir": folder},  # Codex
     "shell": lambda folder: {"command": ["sh", "-c", COMMAND], "workdir": folder},  # Codex
@@ -41,19 +48,27 @@ class Agent:
         """Return the next step: the call of a tool, or the last words."""
         offered = _offered(request.json)
         writer = next((name for name in WRITERS if name in offered), None)
-        if writer is None or _has_result(request.json):
+        if writer is None:
+            return _text(request, LISTING if "file listing" in json.dumps(request.json) else DONE)
+        if _has_result(request.json):
             return _text(request, DONE)
-        return _call(request, writer, WRITERS[writer](self.folder))
+        known = offered[writer]
+        arguments = {
+            name: value for name, value in WRITERS[writer](self.folder).items() if not known or name in known
+        }
+        return _call(request, writer, arguments)
 
 
-def _offered(body: Mapping[str, Any]) -> set[str]:
-    """Names of the tools that a request offers, in any wire."""
-    names = set()
+def _offered(body: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Names of the tools that a request offers, in any wire, with the names of their arguments."""
+    found = {}
     for tool in body.get("tools") or ():
         declared = tool.get("functionDeclarations") or tool.get("function_declarations") or [tool]
         for one in declared:
-            names.add((one.get("function") or one).get("name", ""))
-    return names
+            function = one.get("function") or one
+            schema = function.get("input_schema") or function.get("parameters") or {}
+            found[function.get("name", "")] = frozenset(schema.get("properties") or ())
+    return found
 
 
 def _has_result(body: Mapping[str, Any]) -> bool:

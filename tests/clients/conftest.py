@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.clients.agent_provider import Agent
 from tests.clients.desk import Desk
-from tests.clients.installed import install
+from tests.clients.installed import install, install_from_pypi
 from tests.testbed.provider import Provider
 
 
@@ -18,7 +18,12 @@ from tests.testbed.provider import Provider
 def commands(request: pytest.FixtureRequest) -> Path:
     """The folder with the tools' commands."""
     assert request.config.cache is not None
-    return install(request.config.cache.mkdir("clients"))
+    cache = request.config.cache.mkdir("clients")
+    found = install(cache)
+    aider = install_from_pypi(cache, "aider") / "aider"
+    if aider.exists() and not (found / "aider").exists():
+        (found / "aider").symlink_to(aider)
+    return found
 
 
 @pytest_asyncio.fixture

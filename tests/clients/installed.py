@@ -1,4 +1,4 @@
-"""The command line tools of package.json, installed once for all test runs of a checkout."""
+"""The tools of package.json and python_tools.toml, installed once for all test runs of a checkout."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 PACKAGES = Path(__file__).with_name("package.json")
+PYTHON_TOOLS = Path(__file__).with_name("python_tools.toml")
 OLDEST_NODE = 20
 INSTALL_LIMIT = 600.0
 """Seconds that the download of 1.4 GB may take."""
@@ -25,21 +28,49 @@ def install(cache: Path) -> Path:
     if int(version.strip().lstrip("v").partition(".")[0]) < OLDEST_NODE:
         pytest.skip(f"the command line tools need node {OLDEST_NODE}, this is {version.strip()}")
     folder = cache / hashlib.sha256(PACKAGES.read_bytes()).hexdigest()[:12]
-    if not folder.exists():
-        _install(cache, folder)
+
+    def fill(made: Path) -> None:
+        shutil.copy(PACKAGES, made)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=INSTALL_LIMIT)
+
+    if why := _make(folder, fill):
+        pytest.skip(f"the command line tools could not be installed: {why}")
     return folder / "node_modules" / ".bin"
 
 
-def _install(cache: Path, folder: Path) -> None:
+def install_from_pypi(cache: Path, name: str) -> Path:
+    """Return the folder of a Python tool's commands; it does not exist if the tool cannot be installed."""
+    tool = tomllib.loads(PYTHON_TOOLS.read_text())[name]
+    folder = cache / f"{name}-{hashlib.sha256(repr(tool).encode()).hexdigest()[:12]}"
+
+    def fill(made: Path) -> None:
+        # the commands name their interpreter's path: made where it stays
+        made.rmdir()
+        env = folder.with_suffix(".env")
+        for command in (
+            ["uv", "venv", "--clear", "--python", tool["python"], str(env)],
+            ["uv", "pip", "install", "--python", str(env / "bin/python"), *tool["packages"]],
+        ):
+            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_LIMIT)
+        made.symlink_to(env / "bin")
+
+    _make(folder, fill)
+    return folder.resolve()  # an interpreter looks for its packages beside its own path
+
+
+def _make(folder: Path, fill: Callable[[Path], None]) -> str | None:
+    """Make a folder unless it is there; return why it cannot be made."""
+    if folder.exists():
+        return None
     # under another name first: other test runs may be doing the same
-    with tempfile.TemporaryDirectory(dir=cache) as name:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         made = Path(name) / "made"
         made.mkdir()
-        shutil.copy(PACKAGES, made)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
         try:
-            subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=INSTALL_LIMIT)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"the command line tools could not be installed: {error}")
+            fill(made)
+        except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            return f"{error} {getattr(error, 'stderr', b'')!r}"
         with contextlib.suppress(OSError):  # another run was quicker
             made.rename(folder)
+    return None

@@ -19,7 +19,9 @@ from tests.testbed.harness import provider_env
 pytestmark = pytest.mark.clients
 
 COMMANDS = {
+    "aider": ("aider", "--yes-always", "--no-git", "--no-check-update", "--message", PROMPT),
     "claude": ("claude", "-p", PROMPT, "--permission-mode", "acceptEdits"),
+    "cn": ("cn", "-p", PROMPT, "--auto"),
     "codex": ("codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT),
     "gemini": ("gemini", "--skip-trust", "-p", PROMPT, "--approval-mode", "yolo"),
     "opencode": ("opencode", "run", PROMPT),
@@ -30,6 +32,8 @@ COMMANDS = {
 
 async def start(desk: Desk, *arguments: str) -> asyncio.subprocess.Process:
     env = base_env(desk.home) | provider_env(desk.provider.url, "groq")
+    if not (desk.commands / arguments[0]).exists():
+        pytest.skip(f"{arguments[0]} could not be installed")
     return await asyncio.create_subprocess_exec(
         SMART_ROUTER,
         "run",
@@ -48,7 +52,7 @@ async def test_a_tool_does_its_task_with_no_other_configuration(name: str, desk:
     out, err = await asyncio.wait_for(process.communicate(), LIMIT)
     said = f"{out.decode()}\n{err.decode()}"
     assert process.returncode == 0, said
-    assert (desk.work / NAME).read_text() == CONTENT, said
+    assert (desk.work / NAME).read_text().rstrip("\n") == CONTENT, said
     assert DONE in out.decode()
     summary = re.search(r"smart-router: this run's requests: (\d+), \$\d.*\n(  groq/.*\n)+", err.decode())
     assert summary, said

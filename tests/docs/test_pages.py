@@ -337,7 +337,7 @@ async def test_the_python_blocks(router: Router, provider: Provider, capsys: Any
 
     module = types.ModuleType("langchain_openai")
     module.ChatOpenAI = ChatOpenAI  # type: ignore[attr-defined]
-    (block,) = blocks("docs/tools/langchain.md", "python")
+    block, *_ = blocks("docs/tools/langchain.md", "python")  # all with LangChain itself: tests/clients
     code = compile(block.replace(ADDRESS, router.url), "langchain.md", "exec")
     sys.modules["langchain_openai"] = module
     try:

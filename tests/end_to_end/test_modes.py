@@ -254,3 +254,22 @@ async def test_several_at_once(regular: Router, provider: Provider) -> None:
     answers = await asyncio.gather(*(run("curl", "-sS", URL, "-d", body(), env=env) for _ in range(8)))
     assert all(json.loads(answer)["choices"] for answer in answers)
     assert len(provider.requests) == 8
+
+
+async def test_a_proxy_answers_at_its_own_address(regular: Router, provider: Provider) -> None:
+    async with regular.http() as http:
+        page = await http.get("/router")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert (await http.get("/router/stats")).json()["total"]["requests"] == 0
+        answer = await http.post("/v1/chat/completions", json=json.loads(body("auto")))
+        assert answer.json()["choices"][0]["message"]["content"] == "You said: Hi"
+        refused = await http.get("/router", headers={"origin": "https://other.example"})
+        assert refused.status_code == 403
+        elsewhere = await http.get("/router", headers={"host": f"other.example:{regular.port}"})
+        assert elsewhere.status_code == 502, "a name that DNS may lead here is another host's"
+    regular.wait_for_log(f"live page: {regular.url}/router, ")
+
+
+async def test_a_proxy_answers_itself_what_is_sent_through_it_to_its_own_address(regular: Router) -> None:
+    command = ["curl", "-sS", "--noproxy", "", "-x", regular.url, f"http://localhost:{regular.port}/health"]
+    assert json.loads(await run(*command))["status"] == "ok"

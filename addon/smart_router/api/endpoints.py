@@ -27,6 +27,7 @@ from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.untranslated import UNTRANSLATED_ENDPOINTS
 from smart_router.errors import ClientError
+from smart_router.stats.marks import without_mark
 
 READ = ("GET", "HEAD")
 
@@ -170,11 +171,12 @@ class Endpoints:
     def resolve(self, path: str) -> Target | ClientError | None:
         """Return the endpoint that a request path (with or without query) names.
 
-        Repeated slashes, letter case, percent-encoding, a slash at the end, and a missing or repeated /v1
-        make no difference. Returns None if the path is not the router's; a 404 for other APIs' paths and for
+        Repeated slashes, letter case, percent-encoding, a slash at the end, a missing or repeated /v1, and
+        the mark of a `smart-router run` make no difference.
+        Returns None if the path is not the router's; a 404 for other APIs' paths and for
         unknown paths under a prefix that is the router's.
         """
-        if target := self._exact.get(path):
+        if target := self._exact.get(path) or self._exact.get(path := without_mark(path)):
             return target
         spellings = _spellings(path)
         if found := self._find(spellings):
@@ -187,7 +189,7 @@ class Endpoints:
 
     def error_body(self, path: str) -> ErrorBody:
         """Return what makes the error objects that clients of this path read."""
-        found = self._find(_spellings(path))
+        found = self._find(_spellings(without_mark(path)))
         return found.error_body if found else openai_error
 
     def find_dialect(self, path: str) -> tuple[ClientDialect, Mapping[str, str]] | None:

@@ -16,7 +16,7 @@ from typing import Protocol
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from smart_router.addresses import LOOPBACK, is_loopback
+from smart_router.addresses import LOOPBACK, is_loopback, sent_to_router
 from smart_router.api import client_credentials, endpoints, replay_credential, websockets
 from smart_router.api.access import (
     check_client,
@@ -181,13 +181,13 @@ class RequestHandler:
     def _is_ours(self, flow: http.HTTPFlow) -> bool:
         if replay_credential.is_attempt(flow):
             return True
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        if sent_to_router(flow, self.claims.hosts):
             return ENDPOINTS.resolve(flow.request.path) is not None
         return self._intercepted(flow) is not None
 
     def _intercepted(self, flow: http.HTTPFlow) -> Found | None:
         """Return the target of a request that was sent to another host, None if it is not routed."""
-        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        if sent_to_router(flow, self.claims.hosts):
             return None
         request, upgrade = flow.request, flow.request.headers.get("upgrade", "")
         return self.rules.interception.find(

@@ -66,8 +66,10 @@ def health_check(request: LocalRequest) -> http.Response:
 
 async def stats(request: LocalRequest) -> http.Response:
     """`/router/stats`"""
-    since = request.parameters.get("since", "")
-    return json_response(200, await asyncio.to_thread(request.runtime.recording.report, since))
+    recording, since = request.runtime.recording, request.parameters.get("since", "")
+    if mark := request.parameters.get("run"):
+        return json_response(200, await asyncio.to_thread(recording.report_run, mark))
+    return json_response(200, await asyncio.to_thread(recording.report, since))
 
 
 async def usage(request: LocalRequest) -> http.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from smart_router.cli.env import find_ca
 from smart_router.cli.numbers import PORT
 from smart_router.paths import state_path
 from smart_router.stats.formatting import count, dollars, share
+from smart_router.stats.marks import MARK_VARIABLE, marked_url
 from smart_router.tools.launch import (
     ANY_KEY,
     ANY_TOOL,
@@ -50,9 +51,11 @@ _FROM_TERMINAL = (signal.SIGINT, getattr(signal, "SIGQUIT", None))
 
 
 class _Place(NamedTuple):
-    """Where the router answers. `log` is that of a router that was started, `proxy` its proxy's port."""
+    """Where the router answers. `mark` tells this run's requests from others, `log` is that of a router that
+    was started, `proxy` its proxy's port."""
 
     port: int
+    mark: str
     log: Path | None = None
     proxy: int | None = None
 
@@ -120,14 +123,16 @@ def run(
         passing = stack.enter_context(_passing_signals())
         proxied = via == "proxy" or (via == "auto" and tool.proxied)
         # a router that runs may not be a proxy
-        found = None if (proxied and tool is not ANY_TOOL) or via == "proxy" else _running(port)
-        place = found or stack.enter_context(_started(port, settings, proxied=proxied))
+        mark = secrets.token_hex(8)
+        found = None if (proxied and tool is not ANY_TOOL) or via == "proxy" else _running(port, mark)
+        place = found or stack.enter_context(_started(port, mark, settings, proxied=proxied))
         key = os.environ.get(CODEX_KEY) or ANY_KEY
-        launch = _launch(tool, via, place, RouterAccess(place.url, _models(place.port), key, own_logins))
-        began = datetime.now(UTC)
+        access = RouterAccess(marked_url(place.url, mark), _models(place.port), key, own_logins)
+        launch = _launch(tool, via, place, access)
+        began = time.monotonic()
         code = passing.run([program, *launch.arguments, *command[1:]], _env(launch, place))
         if not quiet:
-            _summarize(place, began, as_json)
+            _summarize(place, time.monotonic() - began, as_json)
     sys.exit(code)
 
 
@@ -149,18 +154,19 @@ def _find(name: str) -> str:
     sys.exit(NOT_EXECUTABLE if there else NOT_FOUND)
 
 
-def _running(port: int | None) -> _Place | None:
+def _running(port: int | None, mark: str) -> _Place | None:
     wanted = port or DEFAULT_PORT
-    return _Place(wanted) if health_of(LOOPBACK, wanted) else None
+    return _Place(wanted, mark) if health_of(LOOPBACK, wanted) else None
 
 
 @contextmanager
-def _started(port: int | None, settings: Sequence[str], *, proxied: bool) -> Iterator[_Place]:
+def _started(port: int | None, mark: str, settings: Sequence[str], *, proxied: bool) -> Iterator[_Place]:
     """Start a router, and end it."""
     log = new_log(state_path(os.environ))
     try:
-        place = _Place(free_port(port or 0), log, free_port() if proxied else None)
-        with started(place.port, _start_arguments(place.proxy, settings), log, os.environ) as ended:
+        place = _Place(free_port(port or 0), mark, log, free_port() if proxied else None)
+        env = {**os.environ, MARK_VARIABLE: mark}
+        with started(place.port, _start_arguments(place.proxy, settings), log, env) as ended:
             yield place
             if (code := ended()) is not None:
                 why = f"the router ended with exit code {code} meanwhile; its log: {log}"
@@ -253,10 +259,9 @@ def _passing_signals() -> Iterator[_Passing]:
             signal.signal(number, handler)
 
 
-def _summarize(place: _Place, began: datetime, as_json: bool) -> None:
-    seconds = time.time() - began.timestamp()
+def _summarize(place: _Place, seconds: float, as_json: bool) -> None:
     try:
-        report = ask(LOOPBACK, place.port, "/router/stats", {"since": began.isoformat()})
+        report = ask(LOOPBACK, place.port, "/router/stats", {"run": place.mark})
     except (OSError, ValueError) as error:
         click.echo(f"smart-router: there are no figures of this run: {error}", err=True)
         return
@@ -264,16 +269,15 @@ def _summarize(place: _Place, began: datetime, as_json: bool) -> None:
         figures = {"seconds": round(seconds, 1), "log": place.log and str(place.log), **report}
         click.echo(to_json(figures, indent=2), err=True)
         return
-    for line in summary_lines(report, shared=place.log is None):
+    for line in summary_lines(report):
         click.echo(line, err=True)
 
 
-def summary_lines(report: Mapping[str, Any], *, shared: bool) -> Iterator[str]:
-    """Yield a run's summary in lines. `shared`: other clients of the router are in the figures."""
+def summary_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a run's summary in lines."""
     from smart_router.stats.tables import compared_with  # rich is slow to import
 
     total, models = report["total"], report["by"]["model"]
-    whose = "the router's requests meanwhile" if shared else "this run's requests"
     failed = f", {count(total['errors'])} failed" if total["errors"] else ""
     saved = ""
     if total["saved"]:
@@ -282,7 +286,8 @@ def summary_lines(report: Mapping[str, Any], *, shared: bool) -> Iterator[str]:
     if not total["requests"]:
         yield "smart-router: no request has reached the router"
         return
-    yield f"smart-router: {whose}: {count(total['requests'])}{failed}, {dollars(total['cost'])}{saved}"
+    asked = f"{count(total['requests'])}{failed}, {dollars(total['cost'])}{saved}"
+    yield f"smart-router: this run's requests: {asked}"
     width = max((len(row["name"]) for row in models), default=0)
     for row in models:
         tokens = f"{count(row['input'])} tokens in, {count(row['output'])} out"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +14,16 @@ import click
 
 import smart_router
 from smart_router.cli.numbers import ANY_PORT
+from smart_router.tools.router_process import END_LIMIT
 
 SCRIPT = Path(smart_router.__file__).with_name("script.py")
 """The script that mitmproxy loads."""
 
 OPENAI = "reverse:https://api.openai.com"
 """Paths that are not the router's go on to this host."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the parent."""
 
 
 @click.command()
@@ -42,9 +50,15 @@ def script() -> None:
     show_default=True,
     help="A mode of mitmproxy; repeat for several.",
 )
+@click.option("--parent", type=int, hidden=True, help="End soon after this process, which has started it.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def start(
-    web: bool, host: str | None, port: int | None, modes: Sequence[str], arguments: Sequence[str]
+    web: bool,
+    host: str | None,
+    port: int | None,
+    modes: Sequence[str],
+    parent: int | None,
+    arguments: Sequence[str],
 ) -> None:
     """Start the router: mitmdump, or mitmweb, with the router in it.
 
@@ -57,6 +71,8 @@ def start(
     smart-router start --set router_max_attempts=3 -w flows.mitm
     smart-router start --mode regular               a proxy for tools with fixed endpoints
     """
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     # imported late: it takes half a second
     from mitmproxy.tools import main as mitmproxy
 
@@ -66,3 +82,12 @@ def start(
     program = "mitmweb" if web else "mitmdump"
     sys.argv = [program, "-s", str(SCRIPT), *listen, *arguments]  # its usage and errors name the program
     sys.exit(getattr(mitmproxy, program)(sys.argv[1:]))
+
+
+def _follow(parent: int) -> None:
+    """End this process once its parent is gone, even if that was killed."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(END_LIMIT)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -202,6 +202,7 @@ def _throw_out_to(db: sqlite3.Connection, last: int) -> None:
     db.execute("DELETE FROM requests WHERE id <= ?", (last,))
     db.execute("DELETE FROM decisions WHERE request <= ?", (last,))
     db.execute("DELETE FROM attempts WHERE request <= ?", (last,))
+    db.execute("DELETE FROM marks WHERE request <= ?", (last,))
 
 
 def _size(db: sqlite3.Connection) -> int:

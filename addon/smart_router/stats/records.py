@@ -102,7 +102,8 @@ class RequestRecord:
     of the router, CLIENT_LEFT, or None.
     `ttft` counts from the request's start, attempts that failed included. `overhead` is `duration` without
     the time in which providers were waited for. The cost is compared with that of `baseline`, the dearest of
-    `baselines`; it and `baseline_cost` are filled in off the request's path.
+    `baselines`; it and `baseline_cost` are filled in off the request's path. `mark` is that of a
+    `smart-router run`.
     """
 
     id: str
@@ -123,6 +124,7 @@ class RequestRecord:
     baseline: Candidate | None = None
     baseline_cost: Cost | None = None
     content: Any = None
+    mark: str | None = None
 
     @property
     def last(self) -> AttemptRecord | None:

@@ -45,6 +45,7 @@ def insert_requests(db: sqlite3.Connection, records: Sequence[RequestRecord]) ->
     _insert(db, "requests", requests)
     _insert(db, "decisions", [_decision(key, record) for key, record in enumerate(records, first)])
     _insert(db, "attempts", attempts)
+    _insert(db, "marks", [(key, record.mark) for key, record in enumerate(records, first) if record.mark])
     _insert(db, "audit", [_audit(record) for record in records])
 
 
@@ -144,7 +145,7 @@ def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
     db.executemany(f"INSERT INTO {table} VALUES {together}", values)  # noqa: S608
 
 
-_COLUMNS = {"requests": 20, "decisions": 12, "attempts": 19, "audit": 13, "routes": 6}
+_COLUMNS = {"requests": 20, "decisions": 12, "attempts": 19, "audit": 13, "routes": 6, "marks": 2}
 
 _NOBODY = 0
 """No route has this key."""

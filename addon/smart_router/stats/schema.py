@@ -89,5 +89,10 @@ def first_version(db: sqlite3.Connection) -> None:
     create_audit(db)
 
 
-MIGRATIONS: tuple[Migration, ...] = (first_version,)
+def add_marks(db: sqlite3.Connection) -> None:
+    """Version 2: which requests are those of one `smart-router run`."""
+    db.execute("CREATE TABLE marks (request INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (first_version, add_marks)
 """Step n makes version n + 1 of version n. Released steps are never changed."""

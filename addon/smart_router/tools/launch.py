@@ -154,7 +154,9 @@ def _qwen(router: RouterAccess) -> Launch:
 
 def _aider(router: RouterAccess) -> Launch:
     models = {"AIDER_MODEL": f"openai/{AUTO}", "AIDER_WEAK_MODEL": f"openai/{ECO}"}
-    return Launch({"AIDER_OPENAI_API_BASE": f"{router.url}/v1", "AIDER_OPENAI_API_KEY": router.key, **models})
+    access = {"AIDER_OPENAI_API_BASE": f"{router.url}/v1", "AIDER_OPENAI_API_KEY": router.key}
+    # it knows nothing of the router's models, and would ask the user about it
+    return Launch({**access, **models, "AIDER_SHOW_MODEL_WARNINGS": "false"})
 
 
 def _openai(router: RouterAccess) -> dict[str, str]:

@@ -91,12 +91,12 @@ def started(
     port: int, arguments: Sequence[str], log: Path, env: Mapping[str, str]
 ) -> Iterator[Callable[[], int | None]]:
     """Run `smart-router start` at a port of loopback; yield a function that returns its exit code once it has
-    ended by itself.
+    ended by itself. It ends with this process, even if that is killed.
 
     Raises RouterStartError.
     """
     command = [sys.executable, "-P", "-m", "smart_router.cli.main", "start", "--set=flow_detail=0"]
-    where = ["--host", LOOPBACK, "--port", str(port)]
+    where = ["--host", LOOPBACK, "--port", str(port), "--parent", str(os.getpid())]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
             [*command, *where, *arguments],

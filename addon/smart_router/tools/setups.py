@@ -167,11 +167,24 @@ def _app_data(home: Path) -> Path:
     return _folder("XDG_CONFIG_HOME", home / ".config")
 
 
+def _cline(router: RouterAccess, home: Path) -> Sequence[Part]:
+    """The file of its command line, 3.0; the extension of VS Code keeps its settings elsewhere."""
+    settings = {"provider": _CLINE, "apiKey": router.key, "model": AUTO, "baseUrl": f"{router.url}/v1"}
+    # without time and source it takes the file for a broken one, and begins a new one
+    entry = {"settings": settings, "updatedAt": "2026-11-01T00:00:00.000Z", "tokenSource": "manual"}
+    values = {"version": 1, "lastUsedProvider": _CLINE, "modes": {}, "providers": {_CLINE: entry}}
+    return [Part(home / ".cline/data/settings/providers.json", "json", values)]
+
+
+_CLINE = "openai-compatible"
+"""Cline's name for a provider with a base URL."""
+
+
 def _cline_steps(router: RouterAccess) -> Sequence[str]:
     limits = router.limits(AUTO)
     sizes = [f"Context Window Size (Model Configuration): {limits.context}"] if limits.context else []
     return [
-        "open Cline's settings: the cog of its panel",
+        "in an editor, open Cline's settings: the cog of its panel",
         "API Provider: OpenAI Compatible",
         f"Base URL: {router.url}/v1",
         f"API Key: {router.key}",
@@ -200,7 +213,12 @@ def _open_webui_steps(router: RouterAccess) -> Sequence[str]:
 SETUPS: Mapping[str, ToolSetup] = {
     "aider": ToolSetup("aider", _aider),
     "claude": ToolSetup("Claude Code", _claude),
-    "cline": ToolSetup("Cline", _nothing, _cline_steps),
+    "cline": ToolSetup(
+        "Cline",
+        _cline,
+        _cline_steps,
+        then="in an editor, fill in Cline's settings as `smart-router setup cline` says",
+    ),
     "codex": ToolSetup("Codex CLI", _codex),
     "continue": ToolSetup("Continue", _continue),
     "gemini": ToolSetup("gemini-cli", _gemini),
