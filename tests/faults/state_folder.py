@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from pydantic import SecretStr
@@ -16,18 +17,34 @@ from smart_router.auth.store import AuthStore
 from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.limits import read_limit
 from smart_router.providers.registry import PROVIDERS
+from smart_router.stats.database import reading
 from tests.testbed.harness import Router, provider_env
 
 SQLITE = ("auth.sqlite", "clients.sqlite", "stats.sqlite")
 FILES = (*SQLITE, "clients.counters", "lessons.json")
+
+PATIENCE = 60.0
+"""Seconds until everything is written, on a busy machine."""
 
 STORED = "sk-canary-stored-0123456789"
 OF_STORED, OF_ENV = "openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"
 """Models asked with the stored key and with the environment's."""
 
 
-def fill(folder: Path, url: str, router_folder: Path) -> str:
-    """Make the folder; return the key of a client with a limit, which has asked once."""
+class Filled(NamedTuple):
+    """A state folder to be copied, its provider, and the key of a client with a limit."""
+
+    folder: Path
+    url: str
+    key: str
+
+    def router(self, state: Path, folder: Path) -> Router:
+        """A router in `folder` with a copy of this state."""
+        return Router(folder, env=env(self.url, state))
+
+
+def fill(folder: Path, url: str, router_folder: Path) -> Filled:
+    """Make the folder; its client has asked once."""
     store = AuthStore({}, PROVIDERS, folder)
     store.add_key("openai", "work", SecretStr(STORED))
     store.close()
@@ -38,7 +55,7 @@ def fill(folder: Path, url: str, router_folder: Path) -> str:
     with Router(router_folder, env=env(url, folder)) as router:
         assert ask(router, OF_STORED, key.get_secret_value()) == 200
     assert not [name for name in FILES if not (folder / name).exists()]
-    return key.get_secret_value()
+    return Filled(folder, url, key.get_secret_value())
 
 
 def env(url: str, folder: Path) -> Mapping[str, str]:
@@ -65,6 +82,25 @@ def health(router: Router) -> dict[str, Any]:
     with httpx.Client(base_url=router.url, trust_env=False, timeout=30) as http:
         told: dict[str, Any] = http.get("/health").json()
     return told
+
+
+def recorded(state: Path) -> tuple[int, int]:
+    """The requests that are recorded, and those that are counted as lost; (-1, 0) if nobody can read it."""
+    try:
+        with reading(state) as db:
+            (found,) = db.execute("SELECT count(*) FROM requests").fetchone()
+            (lost,) = db.execute("SELECT ifnull(sum(count), 0) FROM losses").fetchone()
+    except (sqlite3.Error, OSError):
+        return -1, 0
+    return found, lost
+
+
+def until_recorded(state: Path, number: int) -> None:
+    """Wait until so many requests are recorded."""
+    give_up = time.monotonic() + PATIENCE
+    while (found := recorded(state)[0]) != number:
+        assert time.monotonic() < give_up, (found, number)
+        time.sleep(0.05)
 
 
 # how a file is spoiled

@@ -9,10 +9,8 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import pytest_asyncio
 
 from tests.faults.state_folder import (
     DAMAGES,
@@ -20,15 +18,13 @@ from tests.faults.state_folder import (
     OF_ENV,
     OF_STORED,
     SQLITE,
+    Filled,
     ask,
     copy,
-    env,
-    fill,
     health,
     spoil,
 )
 from tests.testbed.harness import Router
-from tests.testbed.provider import Provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,24 +46,6 @@ HARMLESS = "mode 000"
 """The router gives its own files their mode."""
 
 
-class Filled(NamedTuple):
-    """A state folder to be copied, and the key of its client."""
-
-    folder: Path
-    url: str
-    key: str
-
-    def router(self, state: Path, name: str) -> Router:
-        return Router(state.parent / name, env=env(self.url, state))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def filled(shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    folder, url = tmp_path_factory.mktemp("state"), shared_provider.url
-    key = await asyncio.to_thread(fill, folder / "state", url, folder / "router")
-    return Filled(folder / "state", url, key)
-
-
 def until_aside(router: Router, names: Iterable[str]) -> None:
     """Wait until /health lists them; each is told in one line of the log."""
     give_up, wanted = time.monotonic() + PATIENCE, set(names)
@@ -83,7 +61,7 @@ def check_start(filled: Filled, folder: Path, how: str, names: tuple[str, ...]) 
     state = copy(filled.folder, folder / "state")
     spoil(state, how, names)
     sizes = {name: (state / name).stat().st_size for name in names if (state / name).exists()}
-    with filled.router(state, "first") as router:
+    with filled.router(state, folder / "first") as router:
         assert ask(router, OF_ENV) == 200
         whole = how == HARMLESS or "auth.sqlite" not in names
         assert ask(router, OF_STORED) == (200 if whole else 401)
@@ -97,12 +75,12 @@ def check_start(filled: Filled, folder: Path, how: str, names: tuple[str, ...]) 
 def check_running(filled: Filled, folder: Path, how: str, names: tuple[str, ...]) -> None:
     state = copy(filled.folder, folder / "state")
     asked = [(OF_STORED, ""), (OF_ENV, ""), (OF_ENV, filled.key)]
-    with filled.router(state, "first") as router:
+    with filled.router(state, folder / "first") as router:
         assert ask(router, OF_ENV, filled.key) == 200
         spoil(state, how, names)
         for _ in range(3):
             assert [ask(router, *one) for one in asked] == [200, 200, 200]
-    with filled.router(state, "second") as router:
+    with filled.router(state, folder / "second") as router:
         assert [ask(router, *one) for one in asked] == [200, 200, 200]
         assert (state / "stats.sqlite").is_file()
 
