@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import signal
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import openai
 import pytest
 import pytest_asyncio
 
-from tests.testbed.canaries import leaks
 from tests.testbed.examples import load_profile
 from tests.testbed.fork_server import AVAILABLE, ForkServer, install
 from tests.testbed.harness import Router, bare_env
 from tests.testbed.provider import Provider
 
-with warnings.catch_warnings():
-    # libraries that mitmproxy imports warn meanwhile (pyparsing, ldap3); all other warnings stay errors
-    warnings.simplefilter("ignore")
-    master = importlib.import_module("mitmproxy.master")
-    options = importlib.import_module("mitmproxy.options")
-    switch = importlib.import_module("smart_router.proxy.fast.switch")
+if TYPE_CHECKING:
+    import openai
 
 load_profile()
 
@@ -39,15 +31,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.disable()
 
 
-SLOW = ("workers", "cli", "ui", "live", "scripts", "proxy", "end_to_end")
+SLOW = ("workers", "cli", "ui", "live", "scripts", "proxy", "faults", "cluster", "end_to_end", "auth")
 """Folders of `tests/` whose modules take longest, the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with long modules: one that begins last keeps a single process busy while the others are done."""
     order = {folder: place for place, folder in enumerate(SLOW)}
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: order.get(item.path.relative_to(tests).parts[0], len(SLOW)))
+    items.sort(key=lambda item: order.get(item.nodeid.split("/", 2)[1], len(SLOW)))
 
 
 def pytest_collection_finish() -> None:
@@ -63,6 +54,8 @@ if AVAILABLE:
 def no_credential_is_left_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Search all that routers and commands wrote in this session: state, logs, saved flows, reports."""
     yield
+    from tests.testbed.canaries import leaks
+
     assert list(leaks(tmp_path_factory.getbasetemp())) == []
 
 
@@ -72,6 +65,11 @@ StartRouter = Callable[..., Awaitable[Router]]
 @pytest.fixture
 async def enabled() -> AsyncIterator[None]:
     """The fast path is enabled for a mitmproxy without addons."""
+    # imported late: the process that only distributes the tests needs neither these nor the SDK
+    from mitmproxy import master, options
+
+    from smart_router.proxy.fast import switch
+
     switch.enable(master.Master(options.Options()))
     try:
         yield

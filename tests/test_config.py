@@ -15,7 +15,7 @@ from smart_router.config_errors import ConfigError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.config import load_defaults
 from tests.conftest import StartRouter
-from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
+from tests.testbed.harness import MITMDUMP, ROUTER, Router, bare_env, provider_env
 from tests.testbed.provider import Provider
 
 HI: list[Any] = [{"role": "user", "content": "Hi"}]
@@ -316,11 +316,12 @@ def test_invalid_file_at_start_ends_mitmdump(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[routing]\nsticky_ttl = 'x'\n")
     env = {
+        **bare_env(),
         "SMART_ROUTER_CONFIG": str(file),
         "SMART_ROUTER_STATE": str(tmp_path / "state"),
         "HOME": str(tmp_path),
     }
-    command = [MITMDUMP, "-s", ROUTER, "--mode", "reverse:http://127.0.0.1:1", "--listen-port", "0"]
+    command = [str(MITMDUMP), "-s", ROUTER, "--mode", "reverse:http://127.0.0.1:1", "--listen-port", "0"]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1

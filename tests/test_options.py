@@ -13,7 +13,7 @@ import pytest
 from smart_router.attempts.limits import Limits
 from smart_router.options import OPTIONS, read_limits, read_max_body, read_value
 from tests.conftest import StartRouter
-from tests.testbed.harness import MITMDUMP, ROUTER
+from tests.testbed.harness import MITMDUMP, ROUTER, bare_env
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 SECONDS = {
@@ -111,7 +111,7 @@ def test_invalid_values(name: str, raw: Any, reason: str) -> None:
 @pytest.mark.xdist_group("config")
 def test_invalid_option_at_start_ends_mitmdump(tmp_path: Path) -> None:
     command = [MITMDUMP, "-s", ROUTER, "--set", "router_hold_head=soon", "--listen-port", "0"]
-    env = {"HOME": str(tmp_path)}
+    env = {**bare_env(), "HOME": str(tmp_path)}
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1

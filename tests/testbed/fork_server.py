@@ -1,9 +1,9 @@
 """Fast starts of our own programs: a server process has imported their modules, and forks each start.
 
 The imports take two seconds of CPU time. `install` makes `subprocess` and asyncio start mitmdump, mitmweb,
-`smart-router` and `python -m smart_router.…` that way; all other programs start as ever. The process is a
-genuine child of the caller. It runs the genuine program with the arguments, environment, working folder and
-descriptors that it is given: the server imports, and neither configures nor enables anything.
+`smart-router`, and `python -m` with a module of the package or the tests that way, and others as usual. The
+process is a genuine child of the caller. It runs the genuine program with the arguments, environment, working
+folder and descriptors that it is given: the server imports, and neither configures nor enables anything.
 `test_fork_server.py` compares it with a new process. Linux only.
 """
 
@@ -29,7 +29,7 @@ MAIN = Path(__file__).with_name("fork_server_main.py")
 PROGRAMS = tuple(
     str(Path(sys.executable).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router")
 )
-PACKAGE = "smart_router."
+PACKAGES = ("smart_router.", "tests.")
 
 NUMBER = 4
 """Bytes of a process id."""
@@ -41,7 +41,12 @@ _LONGEST = 100_000
 
 _PR_SET_CHILD_SUBREAPER = 36
 
-_READ_AT_START = re.compile(r"PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*")
+UNBUFFERED = "PYTHONUNBUFFERED"
+"""A child opens its output anew for this variable."""
+
+_READ_AT_START = re.compile(
+    rf"(?!{UNBUFFERED})PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*"
+)
 """Environment variables that the interpreter, the C library or a module reads before the program runs."""
 
 
@@ -115,17 +120,18 @@ class ForkServer:
         """Start a child and return its process id; None if only a new process is the same."""
         if not (wanted.is_ordinary() and self.can_start(wanted.command, wanted.environ)):
             return None
+        cwd = wanted.cwd or Path.cwd()
         job = {
             "command": wanted.command,
             "env": wanted.environ,
-            "cwd": str(wanted.cwd or Path.cwd()),
+            "cwd": str(cwd),
             "descriptors": [*wanted.descriptors],
             "session": wanted.new_session,
             "group": os.getpgrp() if wanted.group == -1 else wanted.group,
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
         }
         message = json.dumps(job).encode()
-        if len(message) > _LONGEST or not Path(job["cwd"]).is_dir():
+        if len(message) > _LONGEST or not Path(cwd).is_dir():
             return None
         with self._asking, _adopting():
             socket.send_fds(self._server, [message], [*wanted.descriptors.values()])
@@ -140,7 +146,7 @@ class ForkServer:
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, str(MAIN), str(theirs.fileno())],
-                env=self._env,
+                env={name: value for name, value in self._env.items() if name != UNBUFFERED},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -151,11 +157,11 @@ class ForkServer:
 
 
 def is_ours(command: list[str]) -> bool:
-    """Whether a command is one of the programs, or a module of the package."""
+    """Whether a command is one of the programs, or a module of the package or the tests."""
     if command[0] in PROGRAMS:
         return True
     options, _, module = " ".join(command[1:4]).partition("-m ")
-    return command[0] == sys.executable and options in ("", "-P ") and module.startswith(PACKAGE)
+    return command[0] == sys.executable and options in ("", "-P ") and module.startswith(PACKAGES)
 
 
 def install(server: ForkServer) -> None:

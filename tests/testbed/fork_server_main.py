@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import resource
@@ -18,9 +19,9 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from fork_server import NUMBER, ForkServer, install  # type: ignore[import-not-found]
+from fork_server import NUMBER, UNBUFFERED, ForkServer, install  # type: ignore[import-not-found]
 
 PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon")
 """All modules that a router has once it serves. No import of them starts a thread or opens a file."""
@@ -95,6 +96,8 @@ def _become(job: Job) -> None:
     if (module or Path(program).name) in STARTING and (further := _serve_further(job["env"])):
         _become(further)
         return
+    if job["env"].get(UNBUFFERED):
+        _unbuffer()
     os.environ.clear()
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
@@ -108,6 +111,16 @@ def _become(job: Job) -> None:
         sys.argv = job["command"]
         sys.path.insert(0, str(Path(program).parent))
         runpy.run_path(program, run_name="__main__")
+
+
+def _unbuffer() -> None:
+    """Open the streams as the interpreter does with `-u`."""
+    sys.stdin.reconfigure(write_through=True)  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        stream: TextIO = getattr(sys, name)
+        raw: Any = io.FileIO(stream.fileno(), "w", closefd=False)
+        opened = io.TextIOWrapper(raw, stream.encoding, stream.errors, write_through=True)
+        vars(sys).update({name: opened, f"__{name}__": opened})
 
 
 def _serve_further(env: dict[str, str]) -> Job | None:

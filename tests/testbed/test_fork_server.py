@@ -64,7 +64,8 @@ def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
         ([sys.executable, "-P", "-m", WORKER, "{}"], True),
         ([sys.executable, "-m", WORKER], True),
         ([sys.executable, "-I", "-m", WORKER], False),
-        ([sys.executable, "-m", "tests.testbed.provider"], False),
+        ([sys.executable, "-m", "tests.testbed.provider"], True),
+        ([sys.executable, "-m", "pytest"], False),
         ([sys.executable, str(MITMDUMP)], False),
         (["mitmdump"], False),
         (["/bin/sh", "-c", "true"], False),
@@ -78,9 +79,25 @@ def test_our_programs_are_known(command: list[str], ours: bool) -> None:
     "name", ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "TZ", "MALLOC_ARENA_MAX"]
 )
 def test_variables_read_before_the_program_need_a_new_process(name: str) -> None:
-    server = ForkServer({"PYTHONUNBUFFERED": "1"})
+    server = ForkServer({})
     assert server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", "HOME": "/home"})
     assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+def test_output_is_buffered_as_the_environment_says(tmp_path: Path, env: dict[str, str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import os, sys\nfor s in (sys.stdout, sys.stderr):\n {BUFFERS}\nos._exit(0)")
+    plain = {name: value for name, value in bare_env().items() if name != "PYTHONUNBUFFERED"}
+    command = [str(MITMDUMP), "-q", "-s", str(script)]
+    forked, fresh = (
+        subprocess.run(
+            command, env=plain | env | {"HOME": str(tmp_path)}, capture_output=True, timeout=60, check=True
+        )
+        for command in (command, [sys.executable, *command])
+    )
+    assert (forked.stdout, forked.stderr) == (fresh.stdout, fresh.stderr)
+    assert forked.stdout == (b"out-in" if env else b"in")
 
 
 def test_ends_are_those_of_a_child(tmp_path: Path) -> None:
@@ -113,6 +130,8 @@ def test_exit_codes(tmp_path: Path, source: str, code: int) -> None:
     router._end()
     assert ("why" in router.log) is ("why" in source)
 
+
+BUFFERS = 's.write("out-"); os.write(s.fileno(), b"in")'
 
 PROBE = """
 import json, os

@@ -11,7 +11,7 @@ import pytest_asyncio
 from mitmproxy import http
 
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
-from tests.testbed.harness import MITMDUMP, Router, provider_env
+from tests.testbed.harness import MITMDUMP, Router, bare_env, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import chains_config, clients_of, talk
 from tests.ui.flows import attempts_of, read_flows
@@ -40,7 +40,7 @@ def reopened(file: Path, folder: Path, wanted: str) -> list[http.HTTPFlow]:
     """Return what a mitmproxy without the addon reads from a file."""
     copy = folder / "copy"
     command: list[str | Path] = [MITMDUMP, "--set", f"confdir={folder}", "-nr", file, "-w", copy, wanted]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    shown = subprocess.run(command, env=bare_env(), capture_output=True, text=True, timeout=60)
     assert shown.returncode == 0, shown.stderr
     return read_flows(copy)
 
