@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,17 @@ MOST_PATH = 200
 class Recording:
     """Records of one router: where they go, at which prices, and what is made of them at once.
 
-    `configured` says whether there is a credential for a provider; `on_cost` is told the requests whose cost
+    `configured` tells the providers with a credential; `on_cost` is told the requests whose cost
     is now known, and stands in the metadata of their client flows. `shared` makes reports about all machines
     of a cluster, `mark` is that of requests without one of their own. Use from the event loop's thread.
     """
 
     def __init__(
-        self, folder: Path, config: Config, configured: Callable[[str], bool], mark: str | None = None
+        self,
+        folder: Path,
+        config: Config,
+        configured: Callable[[], Collection[str]],
+        mark: str | None = None,
     ) -> None:
         self.folder = folder
         self._mark = mark
@@ -134,10 +138,13 @@ class Recording:
             return ()
         if routing.baseline:
             return tuple(candidates((routing.baseline,)))
+        having = self._configured()
         return tuple(
-            one
-            for one in routing.strongest[virtual.tier_models]
-            if self._configured(one.provider) and lacks(rules_of(one, providers), needs) is None
+            [
+                one
+                for one in routing.strongest[virtual.tier_models]
+                if one.provider in having and lacks(rules_of(one, providers), needs) is None
+            ]
         )
 
     def refused(self, flow: http.HTTPFlow, id_: str, client: str | None, error: ClientError) -> None:

@@ -81,7 +81,7 @@ class Runtime:
         self.responses = ResponseStore()
         self.clients = ClientBook(state_folder, self.config.clients, required=self.config.require_keys)
         mark = env.get(MARK_VARIABLE) or None
-        self.recording = Recording(state_folder, self.config, self.auth.has_profile, mark)
+        self.recording = Recording(state_folder, self.config, self.auth.configured, mark)
         self.budget, self.troubles = RetryBudget(), Troubles()
         self.lessons = Lessons(state_folder / LESSONS)
         self.lessons.look(self.started)

@@ -68,15 +68,15 @@ def test_the_line_has_the_chances_and_what_speaks_for_the_tier() -> None:
         (0.1, 0.0, 3.0, 0.0, 0.0),
         {},
         list(for_medium),
-        [1.0] * len(for_medium),
-        [(0.1, 0.0, added, 0.0, 0.0) for added in for_medium.values()],
+        [1.0] * 3,
+        [[0.1] * 3, [0.0] * 3, list(for_medium.values())],
         chosen=2,
         rival=1,
     )
     assert tier_line("MEDIUM", (0.31, 0.45, 0.2, 0.04), weighed) == (
         "MEDIUM (SIMPLE 31 %, MEDIUM 45 %, COMPLEX 20 %, REASONING 4 %), explain +1.50, code +0.12"
     )
-    assert tier_line("COMPLEX", (0.31, 0.35, 0.3, 0.04), Weighed((0.0,) * 5, {})) == (
+    assert tier_line("COMPLEX", (0.31, 0.35, 0.3, 0.04), Weighed((0.0,) * 5, {}, [], [], [()] * 5)) == (
         "COMPLEX (SIMPLE 31 %, MEDIUM 35 %, COMPLEX 30 %, REASONING 4 %: unsure, one up)"
     )
 

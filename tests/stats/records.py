@@ -23,9 +23,8 @@ CODEX = Candidate("openai-codex", "gpt-5.6-luna")
 
 def decision(asked: str = "auto", tier: Any = "SIMPLE", candidate: Candidate = LUNA) -> Decision:
     """A decision; one without a tier is explicit."""
-    rows = [(-0.6, 0.0, 0.0, 0.0, 0.0), (0.2, 0.0, 0.0, 0.0, 0.0)]
     facts: dict[str, Reading] = {"short": (1.0, "a secret word"), "length": (1.0, 7)}
-    weighed = Weighed((0.0,) * 5, facts, list(facts), [1.0, 1.0], rows)
+    weighed = Weighed((0.0,) * 5, facts, list(facts), [1.0, 1.0], [(-0.6, 0.2)] * 5)
     why = f"{tier}, short +0.60; difficulty 0.12; first {candidate}"
     return Decision(
         asked, tier is None, 0.12 if tier else None, tier, 0.9, weighed, (candidate, SOL), False, why

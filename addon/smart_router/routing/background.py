@@ -65,7 +65,10 @@ def background_task(request: Mapping[str, Any]) -> str | None:
         return None
     if kind := _asked_for(request.get("response_format")):
         return kind
-    return next(filter(None, map(_named, _instructions(request.get("messages") or ()))), None)
+    for text in _instructions(request.get("messages") or ()):
+        if kind := _named(text):
+            return kind
+    return None
 
 
 def _named(text: str) -> str | None:

@@ -7,7 +7,7 @@ key by key. Reading the user's file is left to the caller: everything here works
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from itertools import chain
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from smart_router.config_errors import ConfigError, problems
+from smart_router.routing import wording
 from smart_router.routing.curves import Curve, curves
 from smart_router.routing.decision import TIERS, Candidate, Tier, rank
 from smart_router.routing.lexicon import Lexicon
@@ -137,7 +138,8 @@ class RoutingConfig(_Table):
     def lexicon(self) -> Lexicon:
         """All keywords, compiled."""
         return _compiled(
-            tuple((group, tuple(chain(*languages.values()))) for group, languages in self.keywords.items())
+            tuple((group, tuple(chain(*languages.values()))) for group, languages in self.keywords.items()),
+            wording.words,
         )
 
     @cached_property
@@ -186,9 +188,11 @@ class RoutingConfig(_Table):
 
 
 @lru_cache(maxsize=4)
-def _compiled(groups: tuple[tuple[str, Texts], ...]) -> Lexicon:
+def _compiled(
+    groups: tuple[tuple[str, Texts], ...], vocabulary: Callable[[], Iterable[str]] = tuple
+) -> Lexicon:
     """Kept: few config files have keywords of their own, and a changed file is read again."""
-    return Lexicon(dict(groups))
+    return Lexicon(dict(groups), vocabulary)
 
 
 def _check_candidates(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.model_rules import ModelRules
@@ -24,8 +23,6 @@ MEDIA_TOKENS = 1_500
 """Assumed cost of an image, sound or file, instead of the length of its base64 text."""
 
 _PART_NEEDS = {"image_url": "vision", "input_audio": "audio", "file": "files"}
-
-_NESTED = (list, dict)
 
 _WORDS = {
     "tools": "tool calls",
@@ -72,26 +69,29 @@ def needs_of(request: ChatRequest) -> Needs:
 
 def prompt_tokens(request: ChatRequest) -> int:
     """The estimated size of the prompt, tools included."""
-    return _size([request.get("messages"), request.get("tools")]) // CHARACTERS_PER_TOKEN
+    return _size(request.get("messages"), request.get("tools")) // CHARACTERS_PER_TOKEN
 
 
-def _size(value: list[Any]) -> int:
-    """The length in characters of all texts in a JSON array, media counted flat. Any depth."""
+def _size(*values: object) -> int:
+    """The length in characters of all texts in these JSON arrays, media counted flat. Any depth."""
     size = 0
-    inner: list[Any] = [value]
-    for item in inner:  # which grows on the way
-        values: Iterable[Any] = item
+    nested = [*values]
+    for item in nested:  # which grows on the way
         if isinstance(item, dict):
             kind = item.get("type")
             if isinstance(kind, str) and kind in _PART_NEEDS:  # a schema's type may be a list
                 size += MEDIA_TOKENS * CHARACTERS_PER_TOKEN
                 continue
-            values = item.values()
-        for one in values:
-            if isinstance(one, str):
-                size += len(one)
-            elif isinstance(one, _NESTED):
-                inner.append(one)
+            inner: Iterable[object] = item.values()
+        elif isinstance(item, list):
+            inner = item
+        else:
+            continue
+        for value in inner:
+            if isinstance(value, str):
+                size += len(value)
+            else:
+                nested.append(value)
     return size
 
 

@@ -21,7 +21,7 @@ from smart_router.routing.decision import TIERS, Tier, rank
 from smart_router.routing.lexicon import Words
 from smart_router.routing.prompt_text import Prompt, counting, plain, prompt_of, without
 from smart_router.routing.signals import counted_words, measure, points_elsewhere
-from smart_router.routing.weighing import Reading, Signal, Weighed
+from smart_router.routing.weighing import Reading, Row, Signal, Weighed
 from smart_router.routing.wording import wording_of
 
 PATTERN, WORDING = "pattern", "wording"
@@ -106,8 +106,10 @@ def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
 
 def weigh(readings: dict[str, Reading], words: Words, config: RoutingConfig) -> Weighed:
     """Look up what the signals weigh, and add those of the curves and of the wording."""
-    weighed, scales = Weighed(config.bias.all, readings), config.scales
-    names, strengths, rows = weighed.names, weighed.strengths, weighed.rows
+    scales = config.scales
+    names: list[str] = []
+    strengths: list[float] = []
+    rows: list[Row] = []
     curved: list[str] = []
     added: list[float] = []
     for name, (strength, _) in readings.items():
@@ -127,16 +129,18 @@ def weigh(readings: dict[str, Reading], words: Words, config: RoutingConfig) -> 
             names.append(name)
             strengths.append(value)
             rows.append(scales[name][0])
-    return weighed
+    bias = config.bias.all
+    columns = [*zip(*rows)] or [()] * len(bias)  # noqa: B905 (rows are of one length)
+    return Weighed(bias, readings, names, strengths, columns)
 
 
 def _sums(weighed: Weighed) -> list[float]:
     """The log odds of the score and the logits of the tiers."""
-    columns = [*zip(*weighed.rows)]  # noqa: B905 (rows are of one length)
-    if not columns:
-        return [*weighed.bias]
     strengths = weighed.strengths
-    return [start + sumprod(strengths, column) for start, column in zip(weighed.bias, columns, strict=True)]
+    return [
+        start + sumprod(strengths, column)
+        for start, column in zip(weighed.bias, weighed.columns, strict=True)
+    ]
 
 
 def _sigmoid(x: float) -> float:

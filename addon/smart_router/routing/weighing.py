@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -53,16 +53,17 @@ class Signal(NamedTuple):
 class Weighed:
     """Signals that weigh something, in the order in which they were read.
 
-    They become `signals` when somebody looks at them; most requests nobody looks at. `rows` are the signals'
-    weights, `bias` is what every prompt has. `chosen` and `rival` are the places in a row of the tier and of
-    the likeliest other, and `told` is a phrase that was obeyed (empty if there is none): once they are known.
+    They become `signals` when somebody looks at them; most requests nobody looks at. `columns` are their
+    weights for the score and for each tier, `bias` is what every prompt has. `chosen` and `rival` are the
+    columns of the tier and of the likeliest other, and `told` is a phrase that was obeyed (empty if there is
+    none): once they are known.
     """
 
     bias: Row
-    facts: dict[str, Reading]
-    names: list[str] = field(default_factory=list)
-    strengths: list[float] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    facts: Mapping[str, Reading]
+    names: Sequence[str]
+    strengths: Sequence[float]
+    columns: Sequence[Sequence[float]]
     chosen: int = 1
     rival: int = 2
     told: str = ""
@@ -70,19 +71,19 @@ class Weighed:
     @property
     def signals(self) -> tuple[Signal, ...]:
         """All signals, the bias last; their weights sum to the log odds. Those that weigh most come first."""
-        chosen, rival = self.chosen, self.rival
+        columns = (self.columns[0], self.columns[self.chosen], self.columns[self.rival])
         signals = [
-            Signal(name, row[0] * strength, self.facts[name][1], (row[chosen] - row[rival]) * strength)
-            for name, strength, row in zip(self.names, self.strengths, self.rows, strict=True)
+            Signal(name, weight * strength, self.facts[name][1], (its - other) * strength)
+            for name, strength, weight, its, other in zip(self.names, self.strengths, *columns, strict=True)
         ]
         signals.sort(key=lambda one: abs(one.weight), reverse=True)
-        bias = Signal(BIAS, self.bias[0], OF_EVERY_PROMPT, self.bias[chosen] - self.bias[rival])
-        return (*([Signal(DIRECTIVE, 0.0, self.told)] if self.told else ()), *signals, bias)
+        bias = self.bias
+        signals.append(Signal(BIAS, bias[0], OF_EVERY_PROMPT, bias[self.chosen] - bias[self.rival]))
+        return (Signal(DIRECTIVE, 0.0, self.told), *signals) if self.told else tuple(signals)
 
     def strongest(self, most: int) -> dict[str, float]:
         """The weights of so many `signals` by name."""
-        names = self.names
-        weights = [*map(mul, [row[0] for row in self.rows], self.strengths)]
+        names, weights = self.names, [*map(mul, self.columns[0], self.strengths)]
         sizes = [*map(abs, weights)]
         found = {DIRECTIVE: 0.0} if self.told else {}
         for i in sorted(range(len(names)), key=sizes.__getitem__, reverse=True)[: most - len(found)]:
@@ -93,11 +94,11 @@ class Weighed:
 
     def for_tier(self, shown: Mapping[str, str]) -> dict[str, float]:
         """The sums of the signals' `for_tier` by the name that `shown` has for them; without the bias."""
-        chosen, rival = self.chosen, self.rival
         sums: dict[str, float] = {}
-        for name, strength, row in zip(self.names, self.strengths, self.rows, strict=True):
+        columns = (self.columns[self.chosen], self.columns[self.rival])
+        for name, strength, its, other in zip(self.names, self.strengths, *columns, strict=True):
             if name in shown:
                 name = shown[name]
-            added = (row[chosen] - row[rival]) * strength
+            added = (its - other) * strength
             sums[name] = sums[name] + added if name in sums else added
         return sums

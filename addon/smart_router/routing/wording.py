@@ -7,7 +7,7 @@ spaces are read in pairs of characters, and a number by how many digits it has: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -60,6 +60,11 @@ def grams_of(words: Words) -> set[str]:
 def table() -> dict[str, float]:
     """The weight of each word and pair."""
     return dict(_parse(files("smart_router.routing").joinpath("wording.txt").read_text("utf-8")))
+
+
+def words() -> Iterable[str]:
+    """The single words in the table."""
+    return [gram for gram in table() if " " not in gram]
 
 
 @cache

@@ -56,7 +56,7 @@ def link_attempt(exchange: Exchange, attempt: Attempt) -> None:
     client.metadata.update(
         router_flows=" ".join([one.flow.id for one in exchange.attempts]),
         tier=tier,
-        candidates=" ".join(map(str, decision.candidates)),
+        candidates=" ".join([one.name for one in decision.candidates]),
     )
     flow.metadata = {
         "router_request": exchange.id,
