@@ -82,6 +82,7 @@ def _of_others(
 def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRules:
     """Return the catalogue's capabilities of a candidate; all of them for an unknown model."""
     provider = providers[candidate.provider]
+    # the id as it is, nearly always: asked for here, since each request asks for all candidates
     model = provider.models.get(candidate.model) or provider.find_model(candidate.model)
     return model.rules if model else _UNKNOWN
 
