@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,12 @@ def test_check(program: str, confdir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ("program", "why"), [("no-such-program", "is not installed"), ("sh", "cannot check sh")]
 )
 def test_unknown_programs_are_refused(program: str, why: str, confdir: Path) -> None:
+    before = set(threading.enumerate())
     result = CliRunner().invoke(certs, ["check", program, "--confdir", str(confdir)])
     assert result.exit_code == 1 and why in result.output
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive(), "its server still runs"
 
 
 @pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")

@@ -135,5 +135,7 @@ def _server(confdir: Path) -> Iterator[str]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"https://localhost:{server.server_address[1]}/"
-        server.shutdown()
+        try:
+            yield f"https://localhost:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
