@@ -232,10 +232,10 @@ def request_record(
     now = time.monotonic()
     duration = now - exchange.started
     failures = {failed.number: failed.error.kind for failed in exchange.failures}
-    attempts = tuple(_attempt(exchange, attempt, failures, now) for attempt in exchange.attempts)
+    attempts = tuple([_attempt(exchange, attempt, failures, now) for attempt in exchange.attempts])
     answer = exchange.winner.measurements if exchange.winner else None
     began = answer.first_content - exchange.started if answer and answer.first_content else None
-    waited = sum(attempt.duration for attempt in attempts) + exchange.paused
+    waited = sum([attempt.duration for attempt in attempts]) + exchange.paused
     return RequestRecord(
         id=exchange.id,
         time=time.time() - duration,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
-from smart_router.auth.cooldowns import Cooled, Hold, Probe, State, Usable
+from smart_router.auth.cooldowns import PICKABLE, Cooled, Hold, Probe, State, Usable
 from smart_router.auth.outliers import NO_FAILURES, NONE_FAILING, Recent
 from smart_router.auth.profiles import Profile
 
@@ -83,20 +83,15 @@ def select_profile(
     away is taken, else the first whose probe is due. `recent` are recent attempts by profile id.
     """
 
-    def pick(profile: Profile, *, probe: bool) -> Picked:
-        return Picked(profile, probe, recent.get(profile.id, NO_FAILURES))
-
     left = [profile for profile in profiles if profile.id not in exclude]
     if preferred is not None:
         for profile in left:
             if profile.id == preferred and isinstance(states[profile.id], Usable):
-                return pick(profile, probe=False)
+                return Picked(profile, False, recent.get(profile.id, NO_FAILURES))
     for profile in left:
-        match states[profile.id]:
-            case Usable():
-                return pick(profile, probe=False)
-            case Probe():
-                return pick(profile, probe=True)
+        state = states[profile.id]
+        if isinstance(state, PICKABLE):
+            return Picked(profile, isinstance(state, Probe), recent.get(profile.id, NO_FAILURES))
     spare = [
         (harm_of(state, recent.get(profile.id, NO_FAILURES).run), place, profile, state.hold)
         for place, profile in enumerate(left)
@@ -106,7 +101,7 @@ def select_profile(
     ]
     if spare:
         _, _, profile, hold = min(spare)
-        return pick(profile, probe=hold not in FAULTY)
+        return Picked(profile, hold not in FAULTY, recent.get(profile.id, NO_FAILURES))
     cooled = [state for state in states.values() if isinstance(state, Cooled)]
     return AllCooled(
         min((state.until for state in cooled), default=None),

@@ -37,9 +37,10 @@ class Candidate:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
-    """The route of one request: candidates in the order in which to try them, and the reasons.
+    """The route of one request: candidates in the order in which to try them, and the reasons. Never changed,
+    but not frozen: each request makes one, which would cost four times as much.
 
     `asked` is the request's `model`. For an explicit model score, tier, confidence and signals are empty.
     `score` is the difficulty, 0..1, `confidence` the probability of `tier`, and `chances` those of all tiers,
