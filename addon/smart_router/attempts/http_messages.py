@@ -72,7 +72,8 @@ def make_response(status: int, headers: Mapping[str, str], body: bytes) -> http.
     response.data = data = object.__new__(http.ResponseData)
     data.http_version, data.status_code = b"HTTP/1.1", status
     data.reason = status_codes.RESPONSES.get(status, "").encode()
-    data.headers = _headers((*encode_headers(headers).values(), (b"content-length", b"%d" % len(body))))
+    fields = [(_lower[name], value.encode("utf-8", "surrogateescape")) for name, value in headers.items()]
+    data.headers = _headers((*fields, (b"content-length", b"%d" % len(body))))
     data.content, data.trailers = body, None
     data.timestamp_start = data.timestamp_end = time.time()
     return response

@@ -19,7 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 
 def without_halves(text: bytes) -> bytes:
     """Return JSON text in which no escape is half a character."""
-    if b"\\ud" not in text and b"\\uD" not in text:
+    # a single byte is found many times as fast as three
+    if b"\\" not in text or (b"\\ud" not in text and b"\\uD" not in text):
         return text
     return _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 

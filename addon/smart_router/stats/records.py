@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CLIENT_LEFT = "client_left"
 """The failure of a request or attempt whose client left before the end; nobody's error."""
 
+_NONE: Mapping[str, Any] = {}
+
 
 class Tokens(NamedTuple):
     """Tokens in OpenAI's convention: `input` includes `cached` and `cache_write`, `output` includes
@@ -41,17 +43,18 @@ class Tokens(NamedTuple):
     @classmethod
     def of(cls, usage: Mapping[str, Any], service_tier: str | None = None) -> Tokens:
         """The counts of a hub `Usage`."""
-        prompt = usage.get("prompt_tokens_details") or {}
-        completion = usage.get("completion_tokens_details") or {}
-        return cls(
-            input=usage["prompt_tokens"],
-            cached=prompt.get("cached_tokens") or 0,
-            cache_write=prompt.get("cache_write_tokens") or 0,
-            output=usage["completion_tokens"],
-            reasoning=completion.get("reasoning_tokens") or 0,
-            stated=usage.get("cost"),
-            service_tier=service_tier,
-            hour_write=prompt.get("cache_write_1h_tokens") or 0,
+        prompt = usage.get("prompt_tokens_details") or _NONE
+        completion = usage.get("completion_tokens_details") or _NONE
+        return cls(  # by place, which takes half as long
+            usage["prompt_tokens"],
+            prompt.get("cached_tokens") or 0,
+            prompt.get("cache_write_tokens") or 0,
+            usage["completion_tokens"],
+            completion.get("reasoning_tokens") or 0,
+            False,
+            usage.get("cost"),
+            service_tier,
+            prompt.get("cache_write_1h_tokens") or 0,
         )
 
 
