@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,7 +16,7 @@ from tests.testbed.postgres import Postgres
 Break = Callable[[Postgres], None]
 
 AWAYS: dict[str, tuple[Break, Break]] = {
-    "frozen": (lambda server: server.signal(signal.SIGSTOP), lambda server: server.signal(signal.SIGCONT)),
+    "frozen": (Postgres.freeze, Postgres.thaw),
     "crashed": (lambda server: server.stop(), lambda server: server.start() and None),
     "restarted": (lambda server: server.stop("fast"), lambda server: server.start() and None),
 }

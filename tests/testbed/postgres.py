@@ -85,6 +85,12 @@ class Postgres:
         for pid in (postmaster, *map(int, children)):
             os.kill(pid, which)
 
+    def freeze(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
     def url(self, database: str = "postgres") -> str:
         """The address of a database."""
         return f"postgresql://router@/{database}?host={self.folder}&port={self.port}"
