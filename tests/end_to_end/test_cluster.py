@@ -64,10 +64,10 @@ async def routers(
         await asyncio.to_thread(one.stop)
 
 
-def started(folder: Path, url: str, provider: Provider) -> Router:
+def started(folder: Path, url: str, provider: Provider, config: str = "") -> Router:
     env = {**provider_env(provider.url, "openai", "openrouter"), URL: url, KEY: SECRET}
     options = {"router_max_wait": "0"}
-    config = f'[cluster]\nname = "{folder.name}"\nconfig = true\n'
+    config += f'[cluster]\nname = "{folder.name}"\nconfig = true\n'
     return Router(folder, env=env, options=options, config=config)
 
 
