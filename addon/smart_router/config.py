@@ -150,8 +150,11 @@ def load_config(path: Path, env: Mapping[str, str], *, warn: bool = True) -> Con
         text = _decode(path.read_bytes())
     except FileNotFoundError:
         text = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unusable(f"cannot be read: {error}", path) from error
+    except OSError as error:
+        raise _unusable(f"cannot be read: {error.strerror}", path) from error
+    except UnicodeDecodeError as error:
+        why = f"cannot be read: byte {error.start} is not UTF-8; save it as UTF-8 text"
+        raise _unusable(why, path) from error
     try:
         config = read_config(text, env)
     except ConfigError as error:
@@ -232,8 +235,8 @@ def _without_settings_of_clients(tables: Mapping[str, Any]) -> dict[str, Any]:
     clients = tables.get("clients")
     if not isinstance(clients, Mapping):
         return dict(tables)
-    kinds = {"own_login": Mapping, "require_keys": bool}
-    apart = {name: clients[name] for name, kind in kinds.items() if isinstance(clients.get(name), kind)}
+    names = {name for name in ("own_login", "require_keys") if not isinstance(clients.get(name, ""), str)}
+    apart = {name: clients[name] for name in names}
     others = {name: key for name, key in clients.items() if name not in apart}
     return {**tables, "clients": others, **{f"clients.{name}": value for name, value in apart.items()}}
 

@@ -174,3 +174,27 @@ def test_a_file_that_is_not_of_its_format_is_not_touched(home: Path) -> None:
 
 def test_write_and_undo_exclude_each_other(home: Path) -> None:
     assert call("claude", "--write", "--undo").exit_code == 2
+
+
+def test_a_damaged_record_of_a_change_is_one_line(home: Path, tmp_path: Path) -> None:
+    run("codex", "--write")
+    (record,) = tmp_path.glob("state/setup/codex/*/change.json")
+    record.write_text("{")
+    refused = call("codex", "--undo")
+    assert refused.exit_code == 1
+    assert refused.output.startswith(f"Error: {record} is damaged: ")
+    assert (home / ".codex/config.toml").exists()
+
+
+def test_a_file_that_is_no_text_stays(home: Path) -> None:
+    path = home / ".codex/config.toml"
+    path.parent.mkdir()
+    path.write_bytes(b"model\xff")
+    refused = call("codex", "--write")
+    assert "byte 5 is not UTF-8; save it as UTF-8 text; nothing was changed" in refused.output
+    assert path.read_bytes() == b"model\xff"
+
+
+def test_an_empty_home_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    assert "HOME is '', not the path of a folder: set it to your home" in call("codex").output

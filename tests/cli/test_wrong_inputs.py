@@ -44,7 +44,8 @@ COMMANDS = [
     ("setup cursor", 2, "'cursor' is not one of 'aider', 'claude', 'cline', 'codex'"),
     ("setup claude --write --undo", 2, "--write and --undo exclude each other: use one of them"),
     ("setup claude --url lab", 2, "--url 'lab' is no address: write it like http://127.0.0.1:8080"),
-    ("setup cline --write", 2, "Cline has no config file to write; set it up in the tool:"),
+    ("setup jetbrains --write", 2, "has no config file to write; set it up in the tool:"),
+    ("setup codex --url http://", 2, "--url 'http://' is no address: write it like http://127.0.0.1:8080"),
     ("setup zed --undo", 1, "nothing to undo: setup has written no file of this tool"),
     ("run", 2, "Missing argument 'COMMAND...'"),
     ("run no-such-tool", 127, "no-such-tool is not installed or not on the PATH"),
@@ -109,6 +110,8 @@ CONFIGS = [
         "[providers.openai.login]\ntoken_url = 'http://evil.example'",
         "providers.openai.login.token_url: must be an https URL, or an http URL of this machine",
     ),
+    ("[clients]\nown_login = ['openai']", "clients.own_login: must be a table"),
+    ("[clients]\nrequire_keys = 5", "clients.require_keys: must be true or false"),
     ("a = \n", "is not TOML: Invalid value (at line 1, column 5)"),
 ]
 """Text of the file, and what its message has."""

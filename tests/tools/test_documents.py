@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -75,7 +76,6 @@ def test_json_keeps_comments_order_and_trailing_commas() -> None:
         ("{}", {"a": 1}, '{\n  "a": 1\n}'),
         ('{"a": 1}', {"a": 2}, '{"a": 2}'),
         ('{"a": [1] }', {"a": [1, 2]}, '{"a": [1,\n2] }'),
-        ('{"a": "x"}', {"a": {"b": 1}}, '{"a": {\n  "b": 1\n}}'),
         ('{"a": {"url": "http://x//y"}}', {"a": {"url": "z"}}, '{"a": {"url": "z"}}'),
         ('{\r\n  "a": 1\r\n}\r\n', {"b": 2}, '{\r\n  "a": 1,\r\n  "b": 2\r\n}\r\n'),
         ("[]", [{"name": "R"}], '[\n  {\n    "name": "R"\n  }\n]'),
@@ -139,6 +139,10 @@ def expected(there: Any, wanted: Any) -> Any:
     return wanted
 
 
+def would_lose(there: Any, wanted: Any) -> bool:
+    return isinstance(wanted, dict) and there is not None and not isinstance(there, dict)
+
+
 @given(
     tables,
     st.dictionaries(names, st.integers() | st.dictionaries(names, names, max_size=2), max_size=3),
@@ -146,6 +150,10 @@ def expected(there: Any, wanted: Any) -> Any:
 )
 def test_any_json_is_merged_as_a_value_is(there: Any, wanted: Any, data: st.DataObject) -> None:
     text = json.dumps(there, indent=data.draw(st.sampled_from([None, 2])), ensure_ascii=False)
+    if lost := [key for key, value in wanted.items() if would_lose(there.get(key), value)]:
+        with pytest.raises(ValueError, match=f"^{re.escape(lost[0])} is not a table of settings$"):
+            merge(text, wanted, "json")
+        return
     merged = merge(text, wanted, "json")
     assert json.loads(merged) == read_json(merged) == expected(there, wanted)
     assert merge(merged, wanted, "json") == merged
@@ -154,3 +162,40 @@ def test_any_json_is_merged_as_a_value_is(there: Any, wanted: Any, data: st.Data
 def test_a_written_yaml_file_is_read_back() -> None:
     values = {"models": [{"name": "auto:eco", "apiKey": "unused"}]}
     assert YAML(typ="safe").load(merge("", values, "yaml")) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "format_"),
+    [(CODEX, "toml"), (CONTINUE, "yaml"), ("# mine\nA=1\n", "env"), (SETTINGS, "json")],
+)
+def test_lines_end_as_they_did(text: str, format_: Format) -> None:
+    merged = merge(text.replace("\n", "\r\n"), {"NEW": "x"}, format_)
+    assert merged.count("\r\n") == merged.count("\n") > text.count("\n")
+    assert merged.replace("\r\n", "\n") == merge(text, {"NEW": "x"}, format_)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "format_", "said"),
+    [
+        ("[]", {"a": 1}, "json", "it is not a table of settings"),
+        ("5", {"a": 1}, "json", "it is not a table of settings"),
+        ("{}", [1], "json", "it is not a list"),
+        ('{"env": "mine"}', {"env": {"A": "1"}}, "json", "env is not a table of settings"),
+        ('{"a": {"b": {}}}', {"a": {"b": [1]}}, "json", "b is not a list"),
+        (
+            'model_providers = "mine"',
+            {"model_providers": {"a": {}}},
+            "toml",
+            "model_providers is not a table",
+        ),
+        ("models:\n  mine: 1\n", {"models": [{"name": "a"}]}, "yaml", "models is not a list"),
+    ],
+)
+def test_a_value_of_another_kind_is_not_replaced(text: str, wanted: Any, format_: Format, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        merge(text, wanted, format_)
+
+
+@pytest.mark.parametrize(("text", "format_"), [('{"env": null}', "json"), ("env:\n", "yaml")])
+def test_an_empty_value_is_filled(text: str, format_: Format) -> None:
+    assert "mine" in merge(text, {"env": {"A": "mine"}}, format_)

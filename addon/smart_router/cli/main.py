@@ -78,7 +78,8 @@ class _Commands(click.Group):
                 raise
             raise click.ClickException(NO_CLIENT) from None
         except OSError as error:
-            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+            where = error.filename or "the output cannot be written"
+            raise click.ClickException(f"{where}: {error.strerror}") from error
         except Exception as error:
             # imported late: they import half of the router
             from smart_router.config_errors import ConfigError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
     """
     if write and undo:
         raise click.UsageError("--write and --undo exclude each other: use one of them")
-    if not url.startswith(("http://", "https://")):
+    if not re.match(r"https?://[^/\s]", url):
         raise click.UsageError(f"--url {url!r} is no address: write it like http://127.0.0.1:{DEFAULT_PORT}")
     changes = Changes(state_path(os.environ) / "setup" / tool)
     try:
@@ -54,7 +55,7 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
             _report({"undone": changes.undo()}, as_json)
             return
         chosen, access = SETUPS[tool], _access(url, key)
-        parts = chosen.parts(access, Path.home())
+        parts = chosen.parts(access, _home())
         if not write:
             _print(tool, chosen, access, parts, as_json)
         elif parts:
@@ -66,6 +67,14 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
             )
     except ChangeError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _home() -> Path:
+    home = Path.home()
+    if not home.is_absolute() or os.environ.get("HOME") == "":
+        named = os.environ.get("HOME")
+        raise ChangeError(f"HOME is {named!r}, not the path of a folder: set it to your home")
+    return home
 
 
 def _access(url: str, key: str) -> RouterAccess:
@@ -106,8 +115,11 @@ def _written(changes: Changes, parts: Sequence[Part], then: str) -> dict[str, An
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ChangeError(f"{path} cannot be read: {error}; nothing was changed") from None
+    except OSError as error:
+        raise ChangeError(f"{path} cannot be read: {error.strerror}; nothing was changed") from None
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start} is not UTF-8; save it as UTF-8 text"
+        raise ChangeError(f"{path} cannot be read: {why}; nothing was changed") from None
 
 
 def _merged(part: Part, text: str) -> str:

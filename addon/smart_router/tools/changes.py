@@ -62,7 +62,12 @@ class Changes:
                 "nothing to undo: setup has written no file of this tool, or it was undone already"
             )
         copies = made[-1].parent
-        entries = from_json(made[-1].read_bytes())
+        try:
+            entries = from_json(made[-1].read_bytes())
+        except ValueError as error:
+            raise ChangeError(
+                f"{made[-1]} is damaged: {error}; put the copies beside it back by hand, then delete {copies}"
+            ) from None
         for entry in entries:
             if _hash(Path(entry["target"])) != entry["written"]:
                 before = (
@@ -116,4 +121,4 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 def _hash(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

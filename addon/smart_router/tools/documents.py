@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal
 
-from smart_router.tools.json_text import NAMES, merge_json
+from smart_router.tools.json_text import NAMES, check_kind, merge_json
 
 Format = Literal["json", "toml", "yaml", "env"]
 Values = Any
@@ -17,9 +17,13 @@ Values = Any
 def merge(text: str, values: Values, format_: Format) -> str:
     """Return a file's text with these values set; comments and what is not named stay.
 
-    Raises ValueError for text that is not of the format.
+    Lines end as they did. Raises ValueError for text that is not of the format, or has a value of another
+    kind where a table or a list is to be.
     """
-    return _MERGERS[format_](text, values)
+    windows = "\r\n" in text and text.count("\r\n") == text.count("\n")
+    if not windows or format_ == "json":  # which mends single places
+        return _MERGERS[format_](text, values)
+    return _MERGERS[format_](text.replace("\r\n", "\n"), values).replace("\n", "\r\n")
 
 
 def block(values: Values, format_: Format) -> str:
@@ -64,6 +68,7 @@ def _merge_yaml(text: str, values: Values) -> str:
 def _set(table: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         there = table.get(key)
+        check_kind(key, there, value)
         if isinstance(value, Mapping) and isinstance(there, MutableMapping):
             _set(there, value)
         elif isinstance(value, list) and isinstance(there, list):

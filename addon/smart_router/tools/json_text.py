@@ -23,6 +23,10 @@ NAMES = ("name", "id", "model")
 """Keys that tell the objects of a list apart, the first that an object has."""
 
 
+_KINDS: Mapping[str, Any] = {"{": {}, "[": [], "n": None}
+"""Values by their first letter, as far as `check_kind` tells them apart."""
+
+
 @dataclass(slots=True)
 class _Value:
     """A value's place in the text; `members` of an object by key, `items` of a list."""
@@ -50,10 +54,19 @@ def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     newline = "\r\n" if "\r\n" in text else "\n"
     root = _JsonReader(text).read()
+    check_kind("it", read_json(text), values)
     edits = sorted(_edits(text, root, values), key=lambda edit: edit.start, reverse=True)
     for edit in edits:
         text = text[: edit.start] + edit.text.replace("\n", newline) + text[edit.end :]
     return text
+
+
+def check_kind(name: str, there: Any, wanted: Any) -> None:
+    """Raises ValueError for a value that would be lost: what is there is no table, or no list, as wanted."""
+    kinds = {"a table of settings": Mapping, "a list": list}
+    for words, kind in kinds.items():
+        if isinstance(wanted, kind) and there is not None and not isinstance(there, kind):
+            raise ValueError(f"{name} is not {words}")
 
 
 class _JsonReader:
@@ -126,6 +139,7 @@ def _edits(text: str, there: _Value, wanted: Any) -> Iterator[_Edit]:
     if isinstance(wanted, Mapping) and there.kind == "object":
         for key, value in wanted.items():
             if key in there.members:
+                check_kind(key, _KINDS.get(text[there.members[key].start], ""), value)
                 yield from _edits(text, there.members[key], value)
         new = {key: value for key, value in wanted.items() if key not in there.members}
         named = {f"{json.dumps(key, ensure_ascii=False)}: ": value for key, value in new.items()}
