@@ -137,7 +137,7 @@ class ChatStream:
             return []
         events: list[Event] = []
         for event in self._sse.feed(data):
-            events += self._read_event(event)
+            events += self._read_data(event.data) if event.event != "error" else self._told(event)
             if self._done:
                 return events
             self.events_read += 1
@@ -188,10 +188,8 @@ class ChatStream:
             events.append(UsageEvent(usage))
         return [*events, End()]
 
-    def _read_event(self, event: SseEvent) -> list[Event]:
-        """The events of one of the stream's; one that is named an error is one, whatever its data."""
-        if event.event != "error":
-            return self._read_data(event.data)
+    def _told(self, event: SseEvent) -> list[Event]:
+        """The failure of an event that is named an error: it is one, whatever its data."""
         try:
             told = parse(event.data)
         except ValueError:

@@ -12,8 +12,12 @@ from smart_router.dialects.json_values import as_count, as_list, as_object
 
 def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The counts that a chunk or answer carries: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
-    for holder in (chunk, chunk.get("x_groq"), *as_list(chunk.get("choices"))):
-        if isinstance(holder, dict) and (usage := holder.get("usage")) and isinstance(usage, dict):
+    if (usage := chunk.get("usage")) and isinstance(usage, dict):
+        return usage
+    if "x_groq" in chunk and (usage := as_object(chunk["x_groq"]).get("usage")) and isinstance(usage, dict):
+        return usage
+    for choice in as_list(chunk.get("choices")):
+        if isinstance(choice, dict) and (usage := choice.get("usage")) and isinstance(usage, dict):
             return usage
     return None
 
