@@ -16,6 +16,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
 from smart_router.api.cors import cors
+from smart_router.api.endpoints import ENDPOINTS
 from smart_router.api.error_answers import refuse
 from smart_router.api.handler import RequestHandler, Rules
 from smart_router.api.intercept import read_interception
@@ -90,7 +91,7 @@ class SmartRouter:
             add_options(loader)
             take_deferred(ctx.options)
             self._access_log.install()
-            error_pages.install()
+            error_pages.install(ENDPOINTS.error_body)
             debug_log.install()
             transcript_view.install()
             replay.install(self.claims)

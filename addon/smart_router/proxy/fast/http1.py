@@ -89,6 +89,10 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
 
     chunked = False
 
+    def _may_stay(self) -> bool:
+        """Like the base class; a client that sends no more has no further requests."""
+        return not self.half_closed and super()._may_stay()
+
     def begin_anew(self) -> None:
         """Prepare for the next stream."""
         self.stream_id += 2

@@ -16,12 +16,13 @@ from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import _http1
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.client_limits import LINGER, ClientLimits
+from smart_router.proxy.fixes.error_pages import error_page
+from smart_router.proxy.fixes.half_closed import HalfClosedServer
 from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
@@ -89,7 +90,7 @@ class BoundedHttp1(Http1Connection):
         return None
 
 
-class BoundedHttp1Server(BoundedHttp1, Http1Server):
+class BoundedHttp1Server(BoundedHttp1, HalfClosedServer):
     """The client's connection."""
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
@@ -97,7 +98,32 @@ class BoundedHttp1Server(BoundedHttp1, Http1Server):
         if isinstance(event, events.DataReceived) and (fault := head_fault(self.buf)):
             yield from self.refuse(431, fault)
             return
-        yield from super().read_headers(event)
+        for command in super().read_headers(event):
+            yield self._in_format(command) if type(command) is commands.SendData else command
+
+    def _in_format(self, command: commands.SendData) -> commands.SendData:
+        """Return mitmproxy's answer to a head that is wrong about its body in the client's format."""
+        if (request := self.request) is None:
+            return command
+        try:
+            http1.expected_http_body_size(request)
+        except ValueError as error:
+            return commands.SendData(self.conn, error_page(400, str(error), request.path))
+        return command
+
+    def send(self, event: HttpEvent) -> Commands:
+        """Like the base class, with errors in the client's format."""
+        if type(event) is not ResponseProtocolError:
+            return super().send(event)
+        return self._send_error(event)
+
+    def _send_error(self, event: ResponseProtocolError) -> Commands:
+        for command in super().send(event):
+            if type(command) is commands.SendData and self.request is not None:
+                status = event.code.http_status_code() or 502
+                yield commands.SendData(self.conn, error_page(status, event.message, self.request.path))
+            else:
+                yield command
 
     def read_body(self, event: events.Event) -> Commands:
         """Like the base class; bounds chunk headers and trailers."""
@@ -146,7 +172,8 @@ class BoundedHttp1Server(BoundedHttp1, Http1Server):
     def refuse(self, status: int, message: str) -> Commands:
         """Answer with an error, if nothing was answered yet, and take no more requests."""
         if self.response is None:
-            yield commands.SendData(self.conn, _http1.make_error_response(status, message))
+            path = self.request.path if self.request else ""
+            yield commands.SendData(self.conn, error_page(status, message, path))
         yield from self.leave()
 
     def leave(self) -> Commands:
