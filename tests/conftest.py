@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,20 @@ def no_credential_is_left_in_a_file(tmp_path_factory: pytest.TempPathFactory) ->
     from tests.testbed.canaries import leaks
 
     assert list(leaks(tmp_path_factory.getbasetemp())) == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_thread_is_left_busy() -> Iterator[None]:
+    """Find what goes round in circles once all tests are done, and took its time from them."""
+    yield
+    left = [thread.name for thread in threading.enumerate()]
+    assert not all(_is_busy() for _ in range(4)), f"a test has left something running: {left}"
+
+
+def _is_busy() -> bool:
+    before = time.process_time()
+    time.sleep(0.3)
+    return time.process_time() - before > 0.01
 
 
 StartRouter = Callable[..., Awaitable[Router]]
