@@ -22,6 +22,7 @@ from smart_router.memory import return_freed_memory
 from smart_router.options import read_limits, read_retention
 from smart_router.proxy.install import settle
 from smart_router.recording import FLUSH_WITHIN
+from smart_router.requests_in_progress import count_running
 from smart_router.routing import Candidate
 from smart_router.runtime import Runtime, open_runtime
 from smart_router.start_line import pointed_at_itself, start_line
@@ -94,6 +95,8 @@ class Lifecycle:
         runtime.set_limits(read_limits(ctx.options))
         runtime.recording.writer.retention = read_retention(ctx.options)
         runtime.recording.on_cost = show_costs
+        # a copy: another thread counts
+        runtime.count_running = lambda: count_running(list(handler.claims))
         if self.runtime is not None:
             self.runtime.auth.close()
             self.runtime.clients.close()

@@ -87,6 +87,7 @@ class Runtime:
         self.lessons.look(self.started)
         self.services = self._services()
         self.limits = Limits()
+        self.count_running: Callable[[], int] = lambda: 0
         self.cluster = self._join(state_folder)
         self._conversation: Conversation | None = None
         self._share_conversations()
@@ -130,7 +131,8 @@ class Runtime:
 
     def _describe(self) -> dict[str, Any]:
         """Return what other machines may know about this one."""
-        return {"usable": bool(self.auth.get_available_providers(time.monotonic()))}
+        usable = bool(self.auth.get_available_providers(time.monotonic()))
+        return {"usable": usable, "running": self.count_running()}
 
     def current_trouble(self, now: float) -> list[str]:
         """Return what is wrong with this machine and this process, in words."""

@@ -57,7 +57,7 @@ def status(as_json: bool) -> None:
     for one in found:
         mark = " (this one)" if one["id"] == own else ""
         config = f", config {one['config_version']}" if one.get("config_version") else ""
-        seen = f"seen {one['seen']:.0f} s ago"
+        seen = f"{one.get('running', 0)} running, seen {one['seen']:.0f} s ago"
         click.echo(f"{one['name']}{mark}: {one['state']}, {one['version']}{config}, {seen}")
         if one.get("config_error"):
             click.echo(f"  {one['config_error']}")

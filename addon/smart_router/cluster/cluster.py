@@ -21,7 +21,9 @@ from smart_router.cluster.pots import POTS, Pots, TellPots
 from smart_router.cluster.recall import Conversation, Recall
 from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
+from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
+from smart_router.cluster.rotation import USED, Rotation
 from smart_router.cluster.settings import KEY, ClusterSettings
 from smart_router.cluster.shared_config import CheckedFile, SharedConfig
 from smart_router.routing.sticky import StickyTable
@@ -51,41 +53,40 @@ class Cluster:
         config: CheckedFile | None = None,
     ) -> None:
         self.settings = settings
+        self._describe = describe
         self._replica = Replica(folder, self._changed)
-        self._logins: Logins | None = None
         self._recall = Recall(settings, self._replica)
-        looks = [SharedClients(self._replica, folder, clients.hurry).publish]
-        self._config: SharedConfig | None = None
-        if settings.shares_config and settings.seal is not None and config is not None:
-            self._config = SharedConfig(self._replica, folder, settings.seal, config)
-            looks.append(self._config.look)
-        self._replica.looks = looks
-        shares = Pots(self._replica, settings.on_away)
-        clients.share(shares.ceiling, shares.others)
-        self._replica.told = lambda file: shares.learn(file.fact(POTS))
-        pots = TellPots(clients, self._replica)
-        self._link = Link(
-            settings,
-            folder,
-            self._replica.wake,
-            [
-                Presence(lambda: {**describe(), **self._of_config()}),
-                SendRecords(folder),
-                SendAudit(folder),
-                pots,
-                TidyRecords(keep),
-            ],
-            last=pots.give_back,
-        )
+        self._pots = Pots(self._replica, settings.on_away)
+        clients.share(self._pots.ceiling, self._pots.others)
+        self._rotation = Rotation(self._replica, auth)
+        self._replica.told = self._told
         Cooldowns(self._replica, auth)
+        looks = [SharedClients(self._replica, folder, clients.hurry).publish]
+        self._logins: Logins | None = None
+        self._config: SharedConfig | None = None
         if settings.seal is None:
             logger.info("cluster: logins stay this machine's own: %s is not set", KEY)
         else:
             self._logins = Logins(self._replica, auth, settings.seal)
             auth.stored_changed = self._logins.publish
+            if settings.shares_config and config is not None:
+                self._config = SharedConfig(self._replica, folder, settings.seal, config)
+                looks.append(self._config.look)
+        self._replica.looks = looks
+        pots = TellPots(clients, self._replica)
+        duties = [Presence(self._presence), SendRecords(folder), SendAudit(folder), pots, TidyRecords(keep)]
+        self._link = Link(settings, folder, self._replica.wake, duties, last=pots.give_back)
         self._replica.start()
         self._link.start()
         self._recall.start()
+
+    def _presence(self) -> dict[str, Any]:
+        """What the other machines may know about this one."""
+        return {**self._describe(), **self._of_config(), **self._rotation.describe()}
+
+    def _told(self, file: ReplicaFile) -> None:
+        self._pots.learn(file.fact(POTS))
+        self._rotation.learn(from_json(file.fact("machines") or "[]"))
 
     def flush(self, within: float) -> None:
         """Send what this machine has done so far, unless the database is away or takes longer (seconds)."""
@@ -117,7 +118,10 @@ class Cluster:
         word = state.get("state", "connecting")
         return {
             "cluster": f"away since {state['since']}" if word == "away" else word,
-            "machines": from_json(state.get("machines", "[]")),
+            "machines": [
+                {name: value for name, value in one.items() if name != USED}
+                for one in from_json(state.get("machines", "[]"))
+            ],
             **self._of_config(),
         }
 
