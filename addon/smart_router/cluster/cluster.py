@@ -14,7 +14,7 @@ from smart_router.auth.store import AuthStore
 from smart_router.client_keys.book import ClientBook
 from smart_router.cluster.clients import SharedClients
 from smart_router.cluster.cooldowns import Cooldowns
-from smart_router.cluster.link import Link
+from smart_router.cluster.link import Duty, Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.pots import POTS, Pots, TellPots
@@ -74,14 +74,20 @@ class Cluster:
                 looks.append(self._config.look)
         self._replica.looks = looks
         pots = TellPots(clients, self._replica)
-        duties = [Presence(self._presence), SendRecords(folder), SendAudit(folder), pots, TidyRecords(keep)]
+        duties: list[Duty] = [
+            Presence(self._presence),
+            SendRecords(folder),
+            SendAudit(folder),
+            pots,
+            TidyRecords(keep),
+        ]
         self._link = Link(settings, folder, self._replica.wake, duties, last=pots.give_back)
         self._replica.start()
         self._link.start()
         self._recall.start()
 
     def _presence(self) -> dict[str, Any]:
-        """What the other machines may know about this one."""
+        """Return the facts that the other machines are told once a second."""
         return {**self._describe(), **self._of_config(), **self._rotation.describe()}
 
     def _told(self, file: ReplicaFile) -> None:

@@ -88,7 +88,7 @@ Found = dict[Name, str]
 
 @dataclass(slots=True)
 class _Question:
-    """What a request waits for, on its event loop. `until` is when the thread stops to look for it."""
+    """A request's look-up, awaited on its event loop. `until` is when the thread stops to look for it."""
 
     wanted: Sequence[Name]
     loop: asyncio.AbstractEventLoop

@@ -26,7 +26,7 @@ class Rotation:
         self._auth = auth
 
     def describe(self) -> dict[str, dict[str, float]]:
-        """What the other machines are told."""
+        """Return the times for the other machines."""
         now, world = time.monotonic(), self._replica.now()
         times = {name: at for name, (_, at) in self._times(now).items() if at is not None}
         return {USED: {name: round(world + at - now, 3) for name, at in times.items()}}

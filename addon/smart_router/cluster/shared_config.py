@@ -59,7 +59,7 @@ class SharedConfig:
         replica.share(CONFIG, self._learn)
 
     def describe(self) -> dict[str, Any]:
-        """What other machines may know: the version that this one uses, and why not the latest."""
+        """Return the version that this machine uses, and why it is not the latest."""
         return {"config_version": self.version, "config_error": self.error}
 
     def look(self) -> None:
