@@ -33,11 +33,11 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Needs:
-    """`fields` maps each needed ability (a field of ModelRules) to the request's field that asks for
-    it.
+    """A request's requirements. Never changed, but not frozen: each request makes one.
 
+    `fields` maps each needed ability (a field of ModelRules) to the request's field that asks for it.
     `tokens` is the estimated size of prompt and answer together.
     """
 

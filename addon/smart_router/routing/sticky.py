@@ -16,9 +16,11 @@ from smart_router.routing.decision import Candidate, Decision, Tier
 _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StickyEntry:
-    """The candidate that last answered a conversation, the tier it was chosen for, and when (seconds)."""
+    """The candidate that last answered a conversation, the tier it was chosen for, and when (seconds). Never
+    changed, but not frozen: each answer makes one.
+    """
 
     candidate: Candidate
     tier: Tier
@@ -63,11 +65,11 @@ class StickyTable:
         """Remember an entry."""
         self._kept[key] = kept
         self._kept.move_to_end(key)
-        while self._kept and (len(self._kept) > self.size or self._oldest_expired(kept.at)):
+        while self._kept:
+            oldest = next(iter(self._kept.values()))
+            if len(self._kept) <= self.size and kept.at - oldest.at < self.ttl:
+                break
             self._kept.popitem(last=False)
-
-    def _oldest_expired(self, now: float) -> bool:
-        return now - next(iter(self._kept.values())).at >= self.ttl
 
 
 class SessionKeys(NamedTuple):
