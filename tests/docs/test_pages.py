@@ -43,11 +43,14 @@ PARSED = {
     "login": "asks the vendor: tests/auth",
     "import": "reads the vendor's file: tests/cli/test_logins.py",
     "doctor": "asks providers: tests/cli/test_doctor.py",
-    "config edit": "opens an editor: tests/cli/test_config.py",
     "certs": "runs programs behind a proxy: tests/cli/test_certs.py",
     "profiles move": "needs a keyring: tests/auth",
-    "cluster": "needs a database: tests/cli/test_cluster.py",
-    "audit tail": "follows the log: tests/stats",
+    "cluster join": "needs a database: tests/cli/test_cluster.py",
+    "cluster status": "needs a database: tests/cli/test_cluster.py",
+    "start": "runs until it is ended: tests/docs/test_starts.py",
+    "serve": "runs until it is ended: tests/docs/test_starts.py",
+    "demo": "listens at a port of its own: tests/cli/test_demo.py",
+    "run": "needs the tool: tests/clients/test_run.py",
 }
 """Commands that are only parsed here, and what runs them."""
 
@@ -94,6 +97,7 @@ def environment(router: Router) -> dict[str, str]:
         "SMART_ROUTER_CONFIG": str(router.config_file),
         "SMART_ROUTER_STATE": str(router.state_folder),
         "OPENAI_API_KEY": "a-key",
+        "EDITOR": "true",
     }
 
 
