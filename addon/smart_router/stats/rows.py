@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 
 from pydantic_core import to_json
@@ -84,22 +84,10 @@ def _decision(request: int, record: RequestRecord) -> Row:
         decision.sticky,
         decision.why,
         # without their evidence, which has words of the prompt
-        to_json(dict(zip(strongest, thousandths(strongest.values()), strict=True))).decode(),
+        to_json({name: round(weight, 3) for name, weight in strongest.items()}).decode(),
         to_json([one.name for one in decision.candidates]).decode(),
         record.baseline.name if record.baseline else None,
     )
-
-
-def thousandths(values: Iterable[float]) -> list[float]:
-    """`round(value, 3)` of each, in half the time: it counts decimals only where they may decide."""
-    rounded = []
-    for value in values:
-        whole = round(scaled := value * 1000) if -1e6 < value < 1e6 else 0
-        if whole and -0.4999 < scaled - whole < 0.4999:
-            rounded.append(whole / 1000)
-        else:
-            rounded.append(round(value, 3))
-    return rounded
 
 
 def _attempt(request: int, route: int, record: RequestRecord, attempt: AttemptRecord) -> Row:
