@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1
+from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1, validate_request
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -25,6 +25,11 @@ COPIED = {
     HttpStream.state_wait_for_request_headers: "3706d5d5ce01dcd40c06346dfecdc13d",
     HttpStream.state_consume_request_body: "45459c1bbd8bdb1ac31251376aea71cf",
     HttpStream.send_response: "d581bc106152e3697ccdcad192fe60ba",
+    HttpStream._handle_event: "e3cbfef7310ae81ffa7ed7ecba57f932",
+    HttpStream.state_wait_for_response_headers: "10e32e91b294816432efae8d1f68c784",
+    HttpStream.state_consume_response_body: "5323db61dfc7e2e15034f921ded45d2a",
+    HttpStream.check_invalid: "ef0a126eef45d90335636512729510ff",
+    validate_request: "e7cec257ce91b7c58f5a7723d9cce1b8",
     HttpStream.flow_done: "ad9969744785c572bf38b70c92694695",
     HttpStream.make_server_connection: "ddc7bc72f4d2fbc7d7be17c31ab32103",
     HttpLayer._handle_event: "6ba31883cc7a06b3c6e0c69dc231ae54",
@@ -47,9 +52,10 @@ COPIED = {
 }
 """mitmproxy's methods whose work the router does without calling them, or whose result it assumes, with the
 beginnings of their sources' digests. Ours are in proxy/fast/ `layer.py` (`event_to_child`, `make_stream`,
-`_forward_chunk`, `_open_connection`), `streams.py` (`_run`, `send_complete`, `_begin`, `check_killed`),
-`http1.py` (`read_headers`, `mark_done`, `_send_whole`) and `reader.py` (`_handle`), and in proxy/ itself
-`layer.py` (`make_stream`), `attempt_stream.py` (`check_body_size`) and `fixes/http1_bounds.py`.
+`_forward_chunk`, `_open_connection`), `streams.py` (`_run`, `send_complete`, `begin`, `_read`,
+`check_killed`), `attempt_stream.py` (`_begin`, `_take`), `http1.py` (`read_headers`, `mark_done`,
+`_send_whole`) and `reader.py` (`_handle`), and in proxy/ itself `layer.py` (`make_stream`),
+`attempt_stream.py` (`check_body_size`) and `fixes/http1_bounds.py`.
 """
 
 

@@ -16,18 +16,15 @@ from typing import Any
 
 from mitmproxy import connection, flow, hooks, http, optmanager
 from mitmproxy.net.http import http1, url, validate
-from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http as layers_http
 from mitmproxy.utils import typecheck
 
 from smart_router.proxy.fast.patches import Patch
-from smart_router.proxy.fast.streams import FLOW_HOOKS
 
 _own_authority = url.parse_authority
 _own_init: Any = http.Headers.__init__
 _own_contains = http.Headers.__contains__
-_own_new: Any = commands.StartHook.__new__
 _own_body_size = http1.expected_http_body_size
 _own_validate = validate.validate_headers
 
@@ -98,21 +95,22 @@ def __init__(self: http.Headers, fields: Iterable[tuple[bytes, bytes]] = (), **h
 
 def get_all(self: http.Headers, name: str | bytes) -> list[str]:
     """`http.Headers.get_all`, which calls a function for each name and each value."""
-    wanted = _canonical(name)
-    return [value.decode("utf-8", "surrogateescape") for key, value in self.fields if key.lower() == wanted]
+    return [value.decode("utf-8", "surrogateescape") for value in _values(self, name)]
 
 
 def set_all(self: http.Headers, name: str | bytes, values: Iterable[str | bytes]) -> None:
     """`http.Headers.set_all`, without a function call for each name."""
-    key, left = http._always_bytes(name), [http._always_bytes(value) for value in values]
-    wanted = key.lower()
+    key, left = _bytes(name), [_bytes(value) for value in values]
+    wanted, size = key.lower(), len(key)
     fields = []
     for field in self.fields:
-        if field[0].lower() != wanted:
+        if len(field[0]) != size or field[0].lower() != wanted:
             fields.append(field)
         elif left:
             fields.append((field[0], left.pop(0)))
-    self.fields = (*fields, *((key, value) for value in left))
+    if left:
+        fields += [(key, value) for value in left]
+    self.fields = tuple(fields)
 
 
 def __bytes__(self: http.Headers) -> bytes:  # noqa: N807
@@ -122,33 +120,29 @@ def __bytes__(self: http.Headers) -> bytes:  # noqa: N807
 
 def get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
     """`http.Headers.get`, which raises and catches an error for each missing header."""
-    wanted = _canonical(name)
-    for key, _ in self.fields:
-        if key.lower() == wanted:
-            return self[name]
-    return default
+    found = _values(self, name)
+    return ", ".join([value.decode("utf-8", "surrogateescape") for value in found]) if found else default
 
 
 def __contains__(self: http.Headers, name: object) -> bool:  # noqa: N807
     """`name in http.Headers`, without raising an error for a missing header."""
-    if not isinstance(name, str | bytes):
-        return _own_contains(self, name)
-    wanted = _canonical(name)
-    for key, _ in self.fields:  # noqa: SIM110  # a generator would cost as much again
-        if key.lower() == wanted:
-            return True
-    return False
+    return bool(_values(self, name)) if isinstance(name, str | bytes) else _own_contains(self, name)
+
+
+def _values(headers: http.Headers, name: str | bytes) -> list[bytes]:
+    """Return the values of a header's fields. Most names differ in length, which costs less to compare."""
+    wanted, size = _canonical(name)
+    return [value for key, value in headers.fields if len(key) == size and key.lower() == wanted]
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else http._always_bytes(text)
 
 
 @lru_cache(256)
-def _canonical(name: str | bytes) -> bytes:
-    return (name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name).lower()
-
-
-def __new__(cls: type[commands.StartHook], *args: Any, **kwargs: Any) -> commands.StartHook:  # noqa: N807
-    """`StartHook.__new__`, which checks each time whether the class may be instantiated."""
-    made: commands.StartHook = object.__new__(cls) if cls in FLOW_HOOKS else _own_new(cls, *args, **kwargs)
-    return made
+def _canonical(name: str | bytes) -> tuple[bytes, int]:
+    wanted = _bytes(name).lower()
+    return wanted, len(wanted)
 
 
 def expected_http_body_size(request: http.Request, response: http.Response | None = None) -> int | None:
@@ -243,7 +237,6 @@ REPLACED: tuple[Patch, ...] = (
     (http.Headers, "__bytes__", __bytes__),
     (http.Headers, "get", get),
     (http.Headers, "__contains__", __contains__),
-    (commands.StartHook, "__new__", __new__),
     (url, "parse_authority", parse_authority),
     (hooks.Hook, "args", args),
     (Context, "fork", fork),

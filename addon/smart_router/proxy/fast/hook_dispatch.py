@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from mitmproxy import flow
@@ -32,7 +33,7 @@ Handler = Callable[..., Any]
 Handlers = tuple[Handler, ...]
 """The handlers of one addon of the chain and of those nested in it."""
 
-Left = tuple[Awaitable[Any], Iterator[Handler], Iterator[Handlers], Sequence[Any]]
+Left = tuple[Awaitable[Any], Iterator[Handler], Iterator[Iterable[Handler]], Sequence[Any]]
 """An awaitable, and the handlers, groups and arguments that remain after it."""
 
 Calls = Generator[Awaitable[Any], None, None]
@@ -103,15 +104,17 @@ class FastHooks:
 
         Hand an unfinished hook to mitmproxy, which waits for the rest; until then it is not started again.
         """
-        if event in self._begun:
+        if self._begun and event in self._begun:
             return False
         message = getattr(event, "flow", None) or event.args()[0]  # most are about a flow
-        groups = self._handlers.get((event.name, own)) or self.handlers(event, own=own)
+        groups = self._handlers.get((event.name, own))
+        if groups is None:
+            groups = self.handlers(event, own=own)
         begun: asyncio.Future[None] | None = None
         try:
-            if left := _call((), iter(groups), (message,)):
+            if left := _call(iter(groups), (message,)):
                 begun = _begin(self._and_update(_rest(*left), message))
-            elif (updates := self._updates(message)) and (left := _call((), iter(updates), ([message],))):
+            elif (updates := self._updates(message)) and (left := _call(iter(updates), ([message],))):
                 begun = _begin(_rest(*left))
         except OptionsError as error:
             begun = asyncio.get_running_loop().create_future()
@@ -149,10 +152,9 @@ class FastHooks:
 _UPDATES = (UpdateHook.name, False)
 
 
-def _call(group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]) -> Left | None:
-    """Call the handlers of a group, then of the other groups, up to an awaitable; return it with the rest."""
-    following: Handlers | None
-    while True:
+def _call(groups: Iterator[Iterable[Handler]], args: Sequence[Any]) -> Left | None:
+    """Call the handlers, group by group, up to an awaitable; return it with the rest."""
+    for group in groups:
         left = iter(group)
         try:
             for handler in left:
@@ -166,19 +168,20 @@ def _call(group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[A
         except Exception:
             with safecall():  # logs it
                 raise
-        if (following := next(groups, None)) is None:
-            return None
-        group = following
+    return None
 
 
 def _calls(groups: tuple[Handlers, ...], args: Sequence[Any]) -> Calls:
     """Call the handlers in turn; yield each awaitable before the next call."""
-    if left := _call((), iter(groups), args):
+    if left := _call(iter(groups), args):
         yield from _rest(*left)
 
 
 def _rest(
-    awaited: Awaitable[Any], group: Iterable[Handler], groups: Iterator[Handlers], args: Sequence[Any]
+    awaited: Awaitable[Any],
+    group: Iterable[Handler],
+    groups: Iterator[Iterable[Handler]],
+    args: Sequence[Any],
 ) -> Calls:
     """Continue `_calls` from an awaitable."""
     while True:
@@ -192,9 +195,9 @@ def _rest(
             group = ()
             with safecall():
                 raise
-        if (left := _call(group, groups, args)) is None:
+        if (left := _call(chain((group,), groups), args)) is None:
             return
-        awaited, group, *_ = left
+        awaited, group, groups, _ = left
 
 
 def _begin(calls: Calls) -> asyncio.Future[None]:

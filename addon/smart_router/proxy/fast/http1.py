@@ -7,6 +7,7 @@ received in several pieces, without a Content-Length, or malformed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from h11._receivebuffer import ReceiveBuffer
@@ -36,8 +37,9 @@ _SMALL = 1 << 18
 
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
-_UNTIL_CLOSED = -1
-_NOTHING: Any = iter(())
+_CONNECTION = frozenset((b"connection", b"content-length", b"transfer-encoding"))
+_LENGTHS = frozenset(map(len, _CONNECTION))
+_NOTHING: Commands = iter(())  # type: ignore[assignment]
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
@@ -58,6 +60,10 @@ class FastHttp1(BoundedHttp1):
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
         """Shortcut for a connection that can be reused; otherwise the base class decides."""
+        if request and not self.response_done:
+            self.request_done = True
+            self.await_response()
+            return _NOTHING
         if not ((request or self.request_done) and (response or self.response_done) and self._may_stay()):
             return super().mark_done(request=request, response=response)
         self.request_done = self.response_done = False
@@ -74,10 +80,12 @@ class FastHttp1(BoundedHttp1):
             response.data.status_code == 200
             and request.data.method == b"POST"
             and request.data.http_version == response.data.http_version == b"HTTP/1.1"
-            and "connection" not in request.headers
-            and "connection" not in response.headers
-            and _ends_before_connection(request, response)
+            and _is_lasting(request.data.headers.fields)
+            and _is_lasting(response.data.headers.fields)
         )
+
+    def await_response(self) -> None:
+        """Note that the request is complete and the response is not."""
 
     def begin_anew(self) -> None:
         """Prepare for the next stream."""
@@ -96,6 +104,10 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
     def begin_anew(self) -> None:
         """Prepare for the next stream."""
         self.stream_id += 2
+
+    def await_response(self) -> None:
+        """Read no further request until the response is complete."""
+        self.state = self.wait
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Like the base class; reads a complete request in one step."""
@@ -239,7 +251,8 @@ def _request(lines: list[bytes], length: int) -> http.Request | None:
         means = http1.expected_http_body_size(request)
     except ValueError:
         return None
-    return request if means == length and request.data.method != b"CONNECT" else None
+    plain = request.data.method != b"CONNECT" and request.data.http_version in _HTTP1
+    return request if plain and means == length else None
 
 
 def _response(lines: list[bytes], length: int, request: http.Request) -> http.Response | None:
@@ -258,12 +271,20 @@ def _take(buffer: ReceiveBuffer, end: int, length: int) -> bytes:
     return bytes(memoryview(taken)[end:])
 
 
-def _ends_before_connection(request: http.Request, response: http.Response) -> bool:
-    """Return whether a response ends before its connection; False for an invalid head."""
-    try:
-        return http1.expected_http_body_size(request, response) != _UNTIL_CLOSED
-    except ValueError:  # an addon changed the head: it was valid when received
-        return False
+def _is_lasting(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether headers say how long the body is, and leave the connection open."""
+    framed = False
+    for name, value in fields:
+        if len(name) not in _LENGTHS or (name := name.lower()) not in _CONNECTION:
+            continue
+        if name == b"connection":
+            if value.lower() != b"keep-alive":
+                return False
+        elif framed or not (value.isdigit() if name == b"content-length" else value.lower() == b"chunked"):
+            return False
+        else:
+            framed = True
+    return framed
 
 
 def _is_plain(message: http.Message) -> bool:

@@ -24,15 +24,13 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.dialects.hub import End, Failure
 from smart_router.proxy.attempt_stream import AttemptsClient
 from smart_router.proxy.claims import Claims
+from smart_router.proxy.fast.attempt_stream import BeginAttempt, FastAttemptsClient, FastAttemptStream
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import FAST_HTTP1, FastHttp1Client, FastHttp1Server, use_fast_http1
 from smart_router.proxy.fast.reader import deliver_directly
 from smart_router.proxy.fast.streams import (
     AnswerEvents,
-    BeginAttempt,
     DeferCompleted,
-    FastAttemptsClient,
-    FastAttemptStream,
     FastRoutedStream,
     FastStream,
     FastTurnStream,
@@ -134,7 +132,7 @@ class FastRoutedLayer(RoutedLayer):
             if kind is ReceiveHttp:
                 received = command.event  # type: ignore[attr-defined]
                 if type(received) in self.request_heads:
-                    yield from self.make_stream(received.stream_id)
+                    self.make_stream(received.stream_id)
                 elif type(received) is ResponseData:
                     forwarded = self._forward_chunk(received.stream_id, received.data)
                     if forwarded is not None:
@@ -222,8 +220,9 @@ class FastRoutedLayer(RoutedLayer):
     def make_stream(self, stream_id: int) -> Commands:
         stream = FastRoutedStream(self.context.fork(), stream_id, self.claims)
         stream.shortcuts = self.shortcuts
+        stream.mode = self.mode
+        stream.begin()
         self.streams[stream_id] = stream
-        yield from self.event_to_child(stream, events.Start())
         if self.can_start:
             self.can_start = False
         else:
@@ -231,6 +230,7 @@ class FastRoutedLayer(RoutedLayer):
             # from a connection that this request will want; and a thousand requests received at once must not
             # be handled each within the one before.
             self.deferred.append((stream, stream.defer()))
+        return ()  # type: ignore[return-value]  # no command
 
     def turn_stream(self, context: Context, turn: int) -> RoutedStream:
         """Like the base class, with shortcuts."""

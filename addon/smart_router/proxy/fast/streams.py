@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.connection import Connection, Server
+from mitmproxy.net.http import url
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import DropStream, GetHttpConnection, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
+from mitmproxy.proxy.layers.http._events import RequestEndOfMessage
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -23,13 +25,13 @@ from mitmproxy.proxy.layers.http._hooks import (
     HttpResponseHeadersHook,
     HttpResponseHook,
 )
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.captured_body import CapturedBody
 from smart_router.dialects.hub import Event
-from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
-from smart_router.proxy.messages import NextAttemptHook
+from smart_router.proxy.fast.functions import validate_headers
+from smart_router.proxy.messages import AttemptEvent, NextAttemptHook
 from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
@@ -48,12 +50,14 @@ class Shortcuts:
 
     `run_hook` runs a hook directly and returns whether it has finished, given whether its flow is the
     router's own. `bodies_limited` is False while mitmproxy is told neither to stream nor to refuse large
-    bodies, `streams_stored` while it is told not to store streamed ones.
+    bodies, `streams_stored` while it is told not to store streamed ones, `hosts_kept` while it replaces the
+    Host header in reverse mode.
     """
 
     run_hook: RunHook | None = None
     bodies_limited: bool = True
     streams_stored: bool = True
+    hosts_kept: bool = True
 
 
 class Defer(HttpCommand):
@@ -68,13 +72,6 @@ class DeferCompleted(events.CommandCompleted):
 
     command: Defer
     reply: None = None
-
-
-@dataclass
-class BeginAttempt(HttpEvent):
-    """Tells the stream of an attempt to send its flow's request."""
-
-    flow: http.HTTPFlow
 
 
 @dataclass
@@ -111,7 +108,7 @@ class FastStream(HttpStream):
         """Send a response whose request is complete in one message; reimplements `send_response`."""
         assert self.flow.response is not None
         self.flow.response.timestamp_end = time.time()
-        yield HttpResponseHook(self.flow)
+        yield from self.run(HttpResponseHook)
         self.server_state = self.state_done
         if (yield from self.check_killed(False)):
             return
@@ -121,6 +118,13 @@ class FastStream(HttpStream):
         yield SendHttp(
             CompleteResponse(self.stream_id, response, response.raw_content or b""), self.context.client
         )
+
+    def run(self, kind: type[commands.StartHook]) -> Sequence[commands.StartHook]:
+        """Run a hook of the flow as far as it goes without waiting; return it if it has to be waited for."""
+        hook: Any = object.__new__(kind)
+        hook.flow = self.flow
+        run = self.shortcuts.run_hook
+        return () if run is not None and run(hook, self.is_own()) else (hook,)
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:
         """Like the base class, without a generator while nobody has ended the flow."""
@@ -187,11 +191,77 @@ class FastRoutedStream(RoutedStream, FastStream):
         """
         return type(command) is NextAttemptHook and not self.exchange.number
 
+    def begin(self) -> None:
+        """Do as at a `Start` event."""
+        self.client_state = self.state_wait_for_request_headers
+
+    def handle_event(self, event: events.Event) -> Commands:
+        """Like the base classes, without their generators."""
+        if self.refused or self._paused is not None or self.debug is not None:
+            return super().handle_event(event)
+        return self._run(self._handle_event(event))
+
     def _handle_event(self, event: events.Event) -> Commands:
-        if type(event) is AnswerEvents:
-            return self._take(event.attempt, event.events)
-        self.in_one_piece = type(event) is CompleteRequest
+        kind = type(event)
+        if kind is AttemptEvent:
+            mine = event.attempt is self.attempt and self.routed  # type: ignore[attr-defined]
+            return self._from_attempt(event.attempt, event.event) if mine else _nothing()  # type: ignore[attr-defined]
+        if kind is AnswerEvents:
+            return self._take(event.attempt, event.events)  # type: ignore[attr-defined]
+        self.in_one_piece = kind is CompleteRequest
+        if self.in_one_piece and self._is_ordinary(event.request):  # type: ignore[attr-defined]
+            return self._read(event)  # type: ignore[arg-type]
         return super()._handle_event(event)
+
+    def _is_ordinary(self, request: http.Request) -> bool:
+        """Return whether a request needs none of the special cases in the states of a request."""
+        if self.mode is not HTTPMode.transparent or request.data.scheme not in _SCHEMES:
+            return False
+        if self.client_state != self.state_wait_for_request_headers or self.shortcuts.bodies_limited:
+            return False
+        if "expect" in request.headers:
+            return False
+        try:
+            validate_headers(request)
+        except ValueError:
+            return False
+        return True
+
+    def _read(self, event: CompleteRequest) -> Commands:
+        """Read a request that was received at once; reimplements `state_wait_for_request_headers` and
+        `state_consume_request_body`.
+        """
+        request, body = event.request, event.body
+        self.flow = flow = http.HTTPFlow(self.context.client, self.context.server)
+        flow.request, flow.live = request, True
+        self._address(request)
+        yield from self.run(HttpRequestHeadersHook)
+        if (yield from self.check_killed(True)):
+            return
+        self.client_state = self.state_consume_request_body
+        self.server_state = self.state_wait_for_response_headers
+        if flow.request.stream and body:
+            yield from self._stream_on(event)
+            return
+        self.received = len(body)
+        self.request_body_buf += body if self.claims.within_body_limit(flow, len(body)) else b""
+        yield from HttpStream.state_consume_request_body(self, RequestEndOfMessage(self.stream_id))
+
+    def _address(self, request: http.Request) -> None:
+        """Set where a request goes, in reverse mode also in its Host header."""
+        client, server, data = self.context.client, self.context.server, request.data
+        self.claims.note_host(client, request)
+        assert server.address
+        data.host, data.port = server.address[:2]
+        data.scheme = b"https" if server.tls else b"http"
+        if not self.shortcuts.hosts_kept and isinstance(client.proxy_mode, ReverseMode):
+            data.headers.set_all(b"Host", [_host_header(data.scheme, data.host, data.port)])
+
+    def _stream_on(self, event: CompleteRequest) -> Commands:
+        """Stream the body of a request that an addon wants streamed."""
+        yield from self.start_request_stream()
+        for part in event.parts()[1:]:
+            yield from self.client_state(part)
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
         if type(event) is CompleteResponse:
@@ -227,77 +297,13 @@ class FastTurnStream(FastRoutedStream):
     """A `FastRoutedStream` of a WebSocket's turn: its chunks go through that stream, not to the client."""
 
 
-class FastAttemptStream(AttemptStream, FastStream):
-    """An `AttemptStream` that sends the flow's request at `BeginAttempt`, past the states of a request.
-
-    What an `HttpStream` checks of a client's request, the router has made so: form and size, host, and that
-    all of it is there.
-    """
-
-    open_connection: Callable[[GetHttpConnection], Connection | None]
-
-    def _handle_event(self, event: events.Event) -> Commands:
-        return self._begin(event.flow) if type(event) is BeginAttempt else super()._handle_event(event)
-
-    def _begin(self, flow: http.HTTPFlow) -> Commands:
-        self.flow = flow
-        flow.live = True
-        flow.request.timestamp_start = flow.request.timestamp_end = time.time()
-        self.server_state = self.state_wait_for_response_headers
-        yield HttpRequestHeadersHook(flow)
-        self.client_state = self.state_done
-        if (yield from self.check_killed(True)):
-            return
-        yield HttpRequestHook(flow)
-        if (yield from self.check_killed(True)):
-            return
-        if flow.response is not None:  # an addon's, in the provider's place
-            flow.response.timestamp_start = time.time()
-            yield HttpResponseHeadersHook(flow)
-            if not (yield from self.check_killed(True)):
-                yield from self.send_response()
-        elif (yield from self.make_server_connection()):
-            yield from self._send_request()
-
-    def passes_on(self, captured: CapturedBody) -> bool:
-        """Return whether more of the response is only captured and passed on."""
-        return (
-            self._paused is None
-            and self.server_state == self.state_stream_response_body
-            and self.flow.response is not None
-            and self.flow.response.stream is captured
-            and not self.shortcuts.streams_stored
-        )
-
-    def make_server_connection(self) -> layer.CommandGenerator[bool]:
-        """Use an open connection at once; otherwise the base class opens one."""
-        request, server = self.flow.request, self.flow.server_conn
-        address, tls = (request.host, request.port), request.scheme == "https"
-        found = self.open_connection(GetHttpConnection(address, tls, server.via, server.transport_protocol))
-        if found is None:
-            return (yield from super().make_server_connection())
-        assert isinstance(found, Server)
-        self.context.server = self.flow.server_conn = found
-        return True
-
-    def _send_request(self) -> Commands:
-        request = self.flow.request
-        complete = CompleteRequest(self.stream_id, request, request.raw_content or b"")
-        yield SendHttp(complete, self.context.server)
-
-    def send_response(self, already_streamed: bool = False) -> Commands:
-        """Like the base class; sends a response that was not streamed as one message."""
-        return super().send_response(already_streamed=True) if already_streamed else self.send_complete()
+_SCHEMES = (b"", b"http", b"https")
 
 
-class FastAttemptsClient(AttemptsClient):
-    """An `AttemptsClient` that knows complete messages, and yields nothing that is waited for."""
-
-    last = (*AttemptsClient.last, CompleteResponse)
-
-    def handle_event(self, event: events.Event) -> Commands:
-        """Like the base class, without its generator for blocking commands."""
-        return self._handle_event(event) if self.debug is None else super().handle_event(event)
+@lru_cache(256)
+def _host_header(scheme: bytes, host: str, port: int) -> bytes:
+    """Return the Host header that mitmproxy sets in reverse mode."""
+    return url.hostport(scheme, host.encode("utf-8", "surrogateescape"), port)
 
 
 def _nothing() -> Commands:

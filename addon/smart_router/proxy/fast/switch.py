@@ -61,6 +61,7 @@ class _Enabled:
     def _follow(self, options: Options) -> None:
         self._shortcuts.bodies_limited = any(getattr(options, name, True) for name in _BODY_LIMITS)
         self._shortcuts.streams_stored = getattr(options, "store_streamed_bodies", True)
+        self._shortcuts.hosts_kept = getattr(options, "keep_host_header", True)
 
 
 _enabled: _Enabled | None = None
