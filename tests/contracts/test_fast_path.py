@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 from mitmproxy.proxy import commands, events, layer
-from mitmproxy.proxy.layers.http import HttpClient, HttpLayer, HttpStream, _http1, validate_request
+from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
+    HttpClient,
+    HttpLayer,
+    HttpStream,
+    _http1,
+    validate_request,
+)
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 
@@ -29,6 +36,7 @@ COPIED = {
     HttpStream.state_wait_for_response_headers: "10e32e91b294816432efae8d1f68c784",
     HttpStream.state_consume_response_body: "5323db61dfc7e2e15034f921ded45d2a",
     HttpStream.check_invalid: "ef0a126eef45d90335636512729510ff",
+    GetHttpConnection.connection_spec_matches: "d1c7cdec843ece5ffc10877b42a42d59",
     validate_request: "e7cec257ce91b7c58f5a7723d9cce1b8",
     HttpStream.flow_done: "ad9969744785c572bf38b70c92694695",
     HttpStream.make_server_connection: "ddc7bc72f4d2fbc7d7be17c31ab32103",

@@ -17,7 +17,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
@@ -132,7 +131,7 @@ class RoutedLayer(DeadlineLayer):
     def run_command(self, command: HttpCommand) -> Commands:
         """Run a command that is the router's own."""
         if isinstance(command, StartAttempt):
-            yield from self._start(command)
+            yield from self.start(command)
         elif isinstance(command, CancelAttempt):
             yield from self._cancel(command)
         elif isinstance(command, StartTurn):
@@ -141,8 +140,8 @@ class RoutedLayer(DeadlineLayer):
             if stream := self.streams.get(command.turn):
                 left = RequestProtocolError(command.turn, "the client left", ErrorCode.CLIENT_DISCONNECTED)
                 yield from self.event_to_child(stream, left)
-        elif isinstance(command, SetTimer) and not self._is_armed(command.at):
-            yield from self._arm(command.at)
+        elif isinstance(command, SetTimer) and not self.is_armed(command.at):
+            yield from self.arm(command.at)
 
     def to_provider(self, event: HttpEvent) -> layer.CommandGenerator[HttpEvent | None]:
         """Return a request's event as it is sent to a server, or None if its attempt was given up."""
@@ -153,8 +152,8 @@ class RoutedLayer(DeadlineLayer):
             return None
         if isinstance(event, self.request_heads):
             event = _with_credential(event, running.attempt)
-            if not self._is_armed(running.attempt.deadline):
-                yield from self._arm(running.attempt.deadline)
+            if not self.is_armed(running.attempt.deadline):
+                yield from self.arm(running.attempt.deadline)
         return event
 
     def _with_lent_credential(self, event: HttpEvent) -> HttpEvent:
@@ -175,7 +174,8 @@ class RoutedLayer(DeadlineLayer):
         self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self.claims)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
-    def _start(self, command: StartAttempt) -> Commands:
+    def start(self, command: StartAttempt) -> Commands:
+        """Run an attempt in a stream of its own."""
         attempt, sid = command.attempt, next(_attempt_ids)
         attempt.stream_id = sid
         command.context.client = self.attempts_client
@@ -239,11 +239,12 @@ class RoutedLayer(DeadlineLayer):
         for child in told:
             yield from self.event_to_child(child, RequestProtocolError(sid, command.reason, ErrorCode.CANCEL))
 
-    def _is_armed(self, at: float) -> bool:
+    def is_armed(self, at: float) -> bool:
         """Return whether a timer goes off by then."""
         return bool(self.timers) and min(self.timers.values()) <= at
 
-    def _arm(self, at: float) -> Commands:
+    def arm(self, at: float) -> Commands:
+        """Set a timer."""
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup
@@ -281,5 +282,6 @@ def _with_credential(event: HttpEvent, attempt: Attempt) -> HttpEvent:
 
 def _with_headers(event: HttpEvent, secrets: Mapping[str, SecretStr]) -> HttpEvent:
     """Return the event with a copy of its request that holds these headers."""
-    request = event.request  # type: ignore[attr-defined]  # a request's head
-    return replace(event, request=with_secrets(request, secrets))  # type: ignore[call-arg]
+    copied: Any = shallow_copy(event)
+    copied.request = with_secrets(copied.request, secrets)
+    return copied  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from mitmproxy import flow as mflow
 from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
@@ -71,6 +72,10 @@ class RoutedStream(SocketStream):
     wait_until: float | None = None
     head_sent: bool = False
     keep_alive_at: float = 0.0
+
+    def run(self, kind: type[StartHook]) -> Sequence[StartHook]:
+        """Return a hook of the flow that has to be waited for, if any."""
+        return (kind(self.flow),)
 
     # The request.
 
@@ -255,7 +260,7 @@ class RoutedStream(SocketStream):
         """Send the head of a stream; return False if the client has left."""
         self.flow.response = self.answer.stream_head(self.flow.request.http_version)
         self.flow.response.timestamp_start = time.time()
-        yield HttpResponseHeadersHook(self.flow)
+        yield from self.run(HttpResponseHeadersHook)
         if (yield from self._stopped()):
             return False
         self.head_sent = True
@@ -291,7 +296,7 @@ class RoutedStream(SocketStream):
         assert self.flow.response is not None
         self.attempt = None
         self.flow.response.timestamp_start = time.time()
-        yield HttpResponseHeadersHook(self.flow)
+        yield from self.run(HttpResponseHeadersHook)
         if not (yield from self._stopped()):
             yield from self.send_response()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mitmproxy import http
 from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.layers.http import GetHttpConnection, SendHttp
+from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._hooks import (
     HttpRequestHeadersHook,
@@ -41,7 +41,7 @@ class FastAttemptStream(AttemptStream, FastStream):
     all of it is there.
     """
 
-    open_connection: Callable[[GetHttpConnection], Connection | None]
+    open_connection: Callable[[http.HTTPFlow], Connection | None]
 
     def _handle_event(self, event: events.Event) -> Commands:
         if type(event) is BeginAttempt:
@@ -113,9 +113,7 @@ class FastAttemptStream(AttemptStream, FastStream):
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         """Use an open connection at once; otherwise the base class opens one."""
-        request, server = self.flow.request, self.flow.server_conn
-        address, tls = (request.host, request.port), request.scheme == "https"
-        found = self.open_connection(GetHttpConnection(address, tls, server.via, server.transport_protocol))
+        found = self.open_connection(self.flow)
         if found is None:
             return (yield from super().make_server_connection())
         assert isinstance(found, Server)

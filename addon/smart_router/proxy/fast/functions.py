@@ -28,11 +28,11 @@ _own_contains = http.Headers.__contains__
 _own_body_size = http1.expected_http_body_size
 _own_validate = validate.validate_headers
 
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-_FRAMING_LENGTHS = frozenset(map(len, _FRAMING))
+FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+FRAMING_LENGTHS = frozenset(map(len, FRAMING))
 _ZERO = ord("0")
-_BODILESS = frozenset((b"HEAD", b"CONNECT"))
-_WITH_BODY = frozenset({*range(200, 600)} - {204, 304})
+BODILESS = frozenset((b"HEAD", b"CONNECT"))
+WITH_BODY = frozenset({*range(200, 600)} - {204, 304})
 
 _MOST_NAMES, _LONGEST_NAME = 1_000, 100
 _good_names: set[bytes] = set()
@@ -151,18 +151,19 @@ def expected_http_body_size(request: http.Request, response: http.Response | Non
     """
     stated = None
     for name, value in (response or request).data.headers.fields:
-        if len(name) in _FRAMING_LENGTHS and name.lower() in _FRAMING:
+        if len(name) in FRAMING_LENGTHS and name.lower() in FRAMING:
             if stated is not None or len(name) == len(b"transfer-encoding"):
                 return _own_body_size(request, response)
             stated = value
-    if stated is None or not _is_plain(stated):
+    if stated is None or not is_plain_length(stated):
         return _own_body_size(request, response)
-    if response and (request.data.method.upper() in _BODILESS or response.data.status_code not in _WITH_BODY):
+    if response and (request.data.method.upper() in BODILESS or response.data.status_code not in WITH_BODY):
         return _own_body_size(request, response)
     return int(stated)
 
 
-def _is_plain(length: bytes) -> bool:
+def is_plain_length(length: bytes) -> bool:
+    """Return whether a Content-Length is a decimal number as one writes it, which cannot be misread."""
     return length.isdigit() and (length[0] != _ZERO or len(length) == 1)
 
 
@@ -172,7 +173,7 @@ def validate_headers(message: http.Message) -> None:
     for name, value in message.data.headers.fields:
         if name in _good_names:
             continue
-        if stated or name.lower() != b"content-length" or not _is_plain(value):
+        if stated or name.lower() != b"content-length" or not is_plain_length(value):
             break
         stated = True
     else:
@@ -182,7 +183,7 @@ def validate_headers(message: http.Message) -> None:
         _good_names.update(
             name
             for name, _ in message.data.headers.fields
-            if len(name) < _LONGEST_NAME and name.lower() not in _FRAMING
+            if len(name) < _LONGEST_NAME and name.lower() not in FRAMING
         )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -24,6 +25,7 @@ from mitmproxy import flow
 from mitmproxy.addonmanager import AddonManager, safecall
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook, UpdateHook
+from mitmproxy.log import AddLogHook, LegacyLogEvents
 
 from smart_router.proxy.fast.idle_addons import FLOW_HOOKS, is_idle
 from smart_router.proxy.fast.patches import Patch
@@ -57,7 +59,8 @@ class FastHooks:
         """Return the manager's methods to replace, and ours."""
         ours: dict[str, Any] = {name: getattr(self, name) for name in _REPLACED}
         ours |= {name: self._forgetting(getattr(self._manager, name)) for name in _CHANGES}
-        return [(self._manager, name, method) for name, method in ours.items()]
+        patches: list[Patch] = [(self._manager, name, method) for name, method in ours.items()]
+        return [*patches, (LegacyLogEvents, "emit", self._unless_unheard(LegacyLogEvents.emit))]
 
     def _options_changed(self, updated: set[str]) -> None:
         """Forget the handlers: other addons may be idle now."""
@@ -71,6 +74,17 @@ class FastHooks:
                 self._handlers.clear()
 
         return changed
+
+    def _unless_unheard(self, emit: Callable[..., None]) -> Callable[..., None]:
+        """Return `LegacyLogEvents.emit`, which wakes the event loop for each log line, also if no addon takes
+        those.
+        """
+
+        def emit_if_heard(events: LegacyLogEvents, record: logging.LogRecord) -> None:
+            if self._handlers.get(_LOG_LINES) != ():
+                emit(events, record)
+
+        return emit_if_heard
 
     def handlers(self, event: Hook, *, own: bool = False) -> tuple[Handlers, ...]:
         """Return the handlers of a hook in groups, one per addon of the chain, in its order. `own` says that
@@ -150,6 +164,7 @@ class FastHooks:
 
 
 _UPDATES = (UpdateHook.name, False)
+_LOG_LINES = (AddLogHook.name, False)
 
 
 def _call(groups: Iterator[Iterable[Handler]], args: Sequence[Any]) -> Left | None:

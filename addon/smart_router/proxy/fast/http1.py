@@ -19,9 +19,8 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
+from smart_router.proxy.fast.heads import find_head, read_request, read_response
 from smart_router.proxy.fixes.http1_bounds import (
-    MAX_FIELDS,
-    MAX_HEAD,
     BoundedHttp1,
     BoundedHttp1Client,
     BoundedHttp1Server,
@@ -32,15 +31,11 @@ from smart_router.proxy.fixes.trailers import WithoutTrailers
 
 Commands = layer.CommandGenerator[None]
 
-_SMALL = 1 << 18
-"""Bytes of the largest message that is read in one step."""
-
 _HTTP1 = (b"HTTP/1.1", b"HTTP/1.0")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _CONNECTION = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 _LENGTHS = frozenset(map(len, _CONNECTION))
 _NOTHING: Commands = iter(())  # type: ignore[assignment]
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n", re.IGNORECASE)
 
 
 class FastHttp1(BoundedHttp1):
@@ -111,12 +106,12 @@ class FastHttp1Server(FastHttp1, BoundedHttp1Server):
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Like the base class; reads a complete request in one step."""
-        if isinstance(event, events.DataReceived) and (found := _plain_message(self.buf)):
-            lines, length, end = found
-            if request := _request(lines, length):
-                self.request = request
-                body = _take(self.buf, end, length)
-                yield ReceiveHttp(CompleteRequest(self.stream_id, request, body))
+        if isinstance(event, events.DataReceived) and (found := find_head(self.buf)):
+            lines, end = found
+            if (read := read_request(lines)) and len(self.buf) >= end + read[1]:
+                self.request = read[0]
+                body = _take(self.buf, end, read[1])
+                yield ReceiveHttp(CompleteRequest(self.stream_id, read[0], body))
                 yield from self.mark_done(request=True)
                 return
         yield from super().read_headers(event)
@@ -156,13 +151,13 @@ class FastHttp1Client(FastHttp1, BoundedHttp1Client):
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Like the base class; reads a complete response in one step."""
-        if isinstance(event, events.DataReceived) and self.request and (found := _plain_message(self.buf)):
-            lines, length, end = found
-            if response := _response(lines, length, self.request):
+        if isinstance(event, events.DataReceived) and self.request and (found := find_head(self.buf)):
+            lines, end = found
+            if (read := read_response(lines, self.request)) and len(self.buf) >= end + read[1]:
                 assert self.stream_id is not None
-                self.response = response
-                body = _take(self.buf, end, length)
-                yield ReceiveHttp(CompleteResponse(self.stream_id, response, body))
+                self.response = read[0]
+                body = _take(self.buf, end, read[1])
+                yield ReceiveHttp(CompleteResponse(self.stream_id, read[0], body))
                 yield from self.mark_done(response=True)
                 return
         yield from super().read_headers(event)
@@ -215,22 +210,6 @@ def use_fast_http1(top: layer.Layer | None) -> None:
     use_bounded_http1(top, _FAST)
 
 
-def _plain_message(buffer: ReceiveBuffer) -> tuple[list[bytes], int, int] | None:
-    """Return a complete message's head in lines, its body's length and where the body begins; else None."""
-    data: bytearray = buffer._data
-    end = data.find(b"\r\n\r\n") + 4 if len(data) <= _SMALL else 0
-    if end < 4 or not (stated := _LENGTH.search(data, 0, end)):
-        return None
-    length = int(stated[1])
-    if len(data) < end + length:
-        return None
-    lines = bytes(data[: end - 4]).split(b"\r\n")
-    if end >= MAX_HEAD or len(lines) > MAX_FIELDS:
-        return None
-    # h11 reads lines that end with a line feed alone
-    return None if data.count(b"\n", 0, end - 4) >= len(lines) else (lines, length, end)
-
-
 def _chunks(data: bytes | bytearray) -> tuple[bytes, int]:
     """Return the content of the plain chunks at the start of these bytes, without the last, and their end."""
     found, at = [], 0
@@ -242,27 +221,6 @@ def _chunks(data: bytes | bytearray) -> tuple[bytes, int]:
         found.append(data[begin:end])
         at = end + 2
     return b"".join(found), at
-
-
-def _request(lines: list[bytes], length: int) -> http.Request | None:
-    """Return the request, if its head is valid and means a body of this length."""
-    try:
-        request = http1.read_request_head(lines)
-        means = http1.expected_http_body_size(request)
-    except ValueError:
-        return None
-    plain = request.data.method != b"CONNECT" and request.data.http_version in _HTTP1
-    return request if plain and means == length else None
-
-
-def _response(lines: list[bytes], length: int, request: http.Request) -> http.Response | None:
-    """Return the response, if its head is valid and means a body of this length."""
-    try:
-        response = http1.read_response_head(lines)
-        means = http1.expected_http_body_size(request, response)
-    except ValueError:
-        return None
-    return response if means == length else None
 
 
 def _take(buffer: ReceiveBuffer, end: int, length: int) -> bytes:
@@ -289,7 +247,8 @@ def _is_lasting(fields: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def _is_plain(message: http.Message) -> bool:
     """Return whether the message can be sent over HTTP/1 unchanged, as head and body."""
-    return message.data.http_version in _HTTP1 and not message.data.trailers and not _is_chunked(message)
+    data = message.data
+    return data.http_version in _HTTP1 and not data.trailers and "transfer-encoding" not in data.headers
 
 
 def _is_chunked(message: http.Message) -> bool:

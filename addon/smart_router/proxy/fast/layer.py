@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any, ClassVar
 
-from mitmproxy.connection import Connection
+from mitmproxy import http
+from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
@@ -38,6 +40,7 @@ from smart_router.proxy.fast.streams import (
 )
 from smart_router.proxy.fast.writes import join_writes
 from smart_router.proxy.layer import RoutedLayer
+from smart_router.proxy.messages import AttemptEvent, SetTimer, StartAttempt
 from smart_router.proxy.stream import RoutedStream
 
 Commands = layer.CommandGenerator[None]
@@ -144,6 +147,8 @@ class FastRoutedLayer(RoutedLayer):
                 yield from self._send(command.event, command.connection)  # type: ignore[attr-defined]
             elif kind is commands.SendData:
                 yield command
+            elif run := self.frequent.get(kind):
+                yield from run(self, command)
             elif isinstance(command, commands.StartHook):
                 if command.blocking:
                     self.command_sources[command] = child
@@ -183,6 +188,9 @@ class FastRoutedLayer(RoutedLayer):
 
     def _send(self, event: HttpEvent, to: Connection) -> Commands:
         """Send a stream's event to a connection, in parts if that does not know complete messages."""
+        if to is self.attempts_client and type(event) is CompleteResponse:
+            yield from self._answer(event)
+            return
         child = self.connections[to]
         if isinstance(event, self.request_events):
             passed = yield from self.to_provider(event)
@@ -195,12 +203,31 @@ class FastRoutedLayer(RoutedLayer):
         else:
             yield from self.event_to_child(child, event)
 
+    def _answer(self, event: CompleteResponse) -> Commands:
+        """Pass an attempt's complete response to the stream that owns it, as `AttemptsClient` does."""
+        running = self.running.pop(event.stream_id, None)
+        owner = self.streams.get(running.owner) if running else None
+        if running and owner:
+            yield from self.event_to_child(owner, AttemptEvent(running.owner, running.attempt, event))
+
+    def _set_timer(self, command: SetTimer) -> Commands:
+        return () if self.is_armed(command.at) else self.arm(command.at)  # type: ignore[return-value]
+
+    def _drop(self, command: DropStream) -> Commands:
+        if isinstance(stream := self.streams.pop(command.stream_id, None), FastStream):
+            stream.break_cycles()
+        return ()  # type: ignore[return-value]  # no command
+
+    frequent: ClassVar[Mapping[type[commands.Command], Callable[[Any, Any], Commands]]] = {
+        DropStream: _drop,
+        SetTimer: _set_timer,
+        StartAttempt: RoutedLayer.start,
+    }
+    """How the commands of every request are run, none of which is waited for."""
+
     def run_command(self, command: HttpCommand) -> Commands:
         """Run a command that is the router's own, or one of mitmproxy's HTTP layer."""
-        if isinstance(command, DropStream):
-            if isinstance(stream := self.streams.pop(command.stream_id, None), FastStream):
-                stream.break_cycles()
-        elif isinstance(command, GetHttpConnection):
+        if isinstance(command, GetHttpConnection):
             yield from self.get_connection(command)
         elif isinstance(command, RegisterHttpConnection):
             yield from self.register_connection(command)
@@ -251,13 +278,18 @@ class FastRoutedLayer(RoutedLayer):
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, BeginAttempt(stream_id, attempt.flow))
 
-    def _open_connection(self, wanted: GetHttpConnection) -> Connection | None:
+    def _open_connection(self, flow: http.HTTPFlow) -> Connection | None:
         """Return the connection that `get_connection` would reply at once, if it would."""
-        for connection in self.connections:
-            if wanted.connection_spec_matches(connection):
-                if connection.error or connection in self.waiting_for_establishment:
+        data, server = flow.request.data, flow.server_conn
+        address, tls = (data.host, data.port), data.scheme == b"https"
+        wanted = (tls, server.via, server.transport_protocol)
+        for found in self.connections:
+            if type(found) is not Server or found.address != address:
+                continue
+            if (found.tls, found.via, found.transport_protocol) == wanted:
+                if found.error or found in self.waiting_for_establishment:
                     return None
-                h2_to_h1 = self.context.client.alpn == b"h2" and connection.alpn != b"h2"
-                if connection.connected and not h2_to_h1:
-                    return connection
+                h2_to_h1 = self.context.client.alpn == b"h2" and found.alpn != b"h2"
+                if found.connected and not h2_to_h1:
+                    return found
         return None

@@ -17,7 +17,12 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
-from mitmproxy.proxy.layers.http._events import RequestEndOfMessage
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestTrailers,
+)
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,
@@ -181,6 +186,8 @@ class FastStream(HttpStream):
 class FastRoutedStream(RoutedStream, FastStream):
     """A `RoutedStream` with shortcuts."""
 
+    run = FastStream.run
+
     def is_own(self) -> bool:
         """Return whether the flow is claimed."""
         return self.claims.get(self.flow) is not None
@@ -244,8 +251,28 @@ class FastRoutedStream(RoutedStream, FastStream):
             yield from self._stream_on(event)
             return
         self.received = len(body)
-        self.request_body_buf += body if self.claims.within_body_limit(flow, len(body)) else b""
-        yield from HttpStream.state_consume_request_body(self, RequestEndOfMessage(self.stream_id))
+        request = flow.request
+        request.data.content = body if self.claims.within_body_limit(flow, len(body)) else b""
+        request.data.timestamp_end = time.time()
+        self.client_state = self.state_done
+        yield from self.run(HttpRequestHook)
+        if (yield from self.check_killed(True)):
+            return
+        if flow.response is not None:
+            yield from self._respond()
+        elif (yield from self.make_server_connection()):
+            yield from self._pass_on()
+
+    def _pass_on(self) -> Commands:
+        """Send a request that the router does not answer to its own host."""
+        request, server = self.flow.request, self.context.server
+        content, trailers = request.raw_content, request.trailers
+        yield SendHttp(RequestHeaders(self.stream_id, request, not (content or trailers)), server)
+        if content:
+            yield SendHttp(RequestData(self.stream_id, content), server)
+        if trailers:
+            yield SendHttp(RequestTrailers(self.stream_id, trailers), server)
+        yield SendHttp(RequestEndOfMessage(self.stream_id), server)
 
     def _address(self, request: http.Request) -> None:
         """Set where a request goes, in reverse mode also in its Host header."""
