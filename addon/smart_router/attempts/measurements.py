@@ -8,8 +8,6 @@ from typing import Any
 
 from smart_router.dialects.hub import ChatCompletion, Delta, Event, Start, Usage, UsageEvent, is_content
 
-_TEXTS = ("content", "reasoning_content")
-
 
 @dataclass(slots=True)
 class Measurements:
@@ -50,11 +48,7 @@ class Measurements:
 
 def _size(message: Mapping[str, Any]) -> int:
     """Characters of a message or a piece of one."""
-    size = 0
-    for name, value in message.items():  # nearly always one, the content
-        if name in _TEXTS:
-            size += len(value or "")
-        elif name == "tool_calls":
-            for call in value or ():
-                size += len((call.get("function") or {}).get("arguments") or "")
+    size = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
+    for call in message.get("tool_calls") or ():
+        size += len((call.get("function") or {}).get("arguments") or "")
     return size
