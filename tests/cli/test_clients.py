@@ -15,6 +15,8 @@ from smart_router.client_keys.client import Allotment
 from smart_router.client_keys.counters import Counters, Use
 from smart_router.client_keys.database import changing
 from smart_router.client_keys.limits import read_limit
+from smart_router.cluster.pots import POTS, pot_name
+from smart_router.cluster.replica_file import ReplicaFile
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,16 @@ def test_list_shows_what_is_used_of_each_limit(state: Path) -> None:
     assert listed["tags"][0]["clients"] == ["ann"]
     assert "2.5 of 10 USD/day" in run("list").output
     assert "2.5 used (25%), resets" in run("show", "ann").output
+
+
+def test_list_counts_what_other_machines_of_a_cluster_have_used(state: Path) -> None:
+    run("add", "ann", "--limit", "10 USD/day")
+    with changing(state) as file:
+        (limit,) = file.read().clients["ann"].client.allotments
+    name = pot_name(limit, limit.limit.period(time.time()))
+    with ReplicaFile(state) as replica:
+        replica.note(**{POTS: f'{{"machines": 3, "pots": {{"{name}": [2500000000, 1]}}}}'})
+    assert told("show", "ann")["limits"][0]["used"] == 2.5
 
 
 def test_rotate_gives_another_key_and_the_old_one_a_time() -> None:

@@ -27,6 +27,8 @@ from smart_router.client_keys.database import (
 from smart_router.client_keys.description import describe_stored
 from smart_router.client_keys.ledger import Ledger
 from smart_router.client_keys.limits import Limit, read_limit
+from smart_router.cluster.pots import POTS, Told
+from smart_router.cluster.replica_file import read_facts
 from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.since import read_span, read_time
@@ -270,10 +272,13 @@ def _file() -> Iterator[ClientFile]:
 
 @contextmanager
 def _ledger() -> Iterator[Ledger]:
-    """Open the counts that the routers of this state folder share."""
-    counters = Counters(state_path(os.environ))
+    """Open the counts that the routers of this state folder share, with what other machines of a cluster
+    have told of theirs."""
+    folder = state_path(os.environ)
+    counters = Counters(folder)
+    told = Told.of(*read_facts(folder, POTS))
     try:
-        yield Ledger(counters)
+        yield Ledger(counters, others=told.others)
     finally:
         counters.close()
 

@@ -8,9 +8,9 @@ small. A machine that cannot reach the database ends at its slice, or goes on al
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -27,6 +27,23 @@ POTS = "pots"
 """The fact that holds, for the processes of this machine, what others have used of each pot."""
 
 
+class Told(NamedTuple):
+    """The fact `POTS`: the number of machines, and for each pot the others' use and this one's slice."""
+
+    machines: int = 1
+    pots: Mapping[str, tuple[int, int]] = {}
+
+    @classmethod
+    def of(cls, text: str | None) -> Told:
+        """Read it."""
+        return cls() if text is None else cls(**from_json(text))
+
+    def others(self, allotment: Allotment, period: Period) -> int:
+        """The amount that the other machines have used in a window."""
+        used, _ = self.pots.get(pot_name(allotment, period), (0, 0))
+        return used
+
+
 class Pots:
     """The use of each limit by other machines, as this process was told; and how far it may go itself.
 
@@ -38,19 +55,15 @@ class Pots:
     def __init__(self, replica: Replica, on_away: OnAway | None = None) -> None:
         self._replica = replica
         self._on_away = on_away
-        self._pots: dict[str, tuple[int, int]] = {}
-        self._machines = 1
+        self._told = Told()
 
     def learn(self, text: str | None) -> None:
         """Take in the fact `POTS`, in the replica's thread."""
-        if text is not None:
-            told = from_json(text)
-            self._machines, self._pots = told["machines"], told["pots"]
+        self._told = Told.of(text)
 
     def others(self, allotment: Allotment, period: Period) -> int:
         """The amount that the other machines have used in a window."""
-        others, _ = self._pots.get(pot_name(allotment, period), (0, 0))
-        return others
+        return self._told.others(allotment, period)
 
     def ceiling(self, allotment: Allotment, period: Period) -> int:
         """The amount up to which this machine may go, that of the others included."""
@@ -59,7 +72,8 @@ class Pots:
         if allowed == "allow" and self._replica.state.get("state") == "away":
             return amount
         # a window that has just begun is divided before anybody has told what was used of it
-        others, taken = self._pots.get(pot_name(allotment, period), (0, slice_of(amount, self._machines)))
+        at_first = 0, slice_of(amount, self._told.machines)
+        others, taken = self._told.pots.get(pot_name(allotment, period), at_first)
         return min(amount, others + taken)
 
 
