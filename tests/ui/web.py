@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tests.end_to_end.tools import free_port
-from tests.testbed.harness import MITMWEB, Router
+from tests.testbed.harness import MITMWEB, NO_TLS, Router
 from tests.testbed.talk import Reply
 
 PASSWORD = "open sesame"
@@ -33,7 +33,11 @@ class Web:
         self.url = f"http://127.0.0.1:{port[1]}"
         headers = {"authorization": f"Bearer {PASSWORD}", "x-xsrftoken": XSRF}
         self.http = httpx.AsyncClient(
-            base_url=self.url, headers=headers, cookies={"_mitmproxy_xsrf": XSRF}, trust_env=False
+            base_url=self.url,
+            headers=headers,
+            cookies={"_mitmproxy_xsrf": XSRF},
+            trust_env=False,
+            verify=NO_TLS,
         )
 
     async def __aenter__(self) -> Web:
