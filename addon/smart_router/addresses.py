@@ -6,14 +6,17 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from mitmproxy.http import HTTPFlow
 from mitmproxy.proxy.mode_specs import (
     RegularMode,
     ReverseMode,
     Socks5Mode,
     UpstreamMode,
 )
+
+if TYPE_CHECKING:
+    from mitmproxy.http import HTTPFlow  # slow to import for commands
 
 LOOPBACK = "127.0.0.1"
 
