@@ -51,7 +51,7 @@ def make_private(path: Path) -> None:
             path.chmod(0o600)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except PermissionError as error:
-        if not path.exists() or path.stat().st_uid == os.geteuid():
+        if os.name != "posix" or not path.exists() or path.stat().st_uid == os.geteuid():
             raise
         why = f"it belongs to user {path.stat().st_uid}: give it to the router's, for example with `chown`"
         raise PermissionError(error.errno, why, str(path)) from None
