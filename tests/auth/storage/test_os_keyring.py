@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.compat import properties
 from pydantic import SecretStr
 
 from smart_router.auth.logins.reply import Reply
@@ -138,6 +140,32 @@ def test_nothing_is_lost_while_it_is_moved_and_refreshed(open_store: Open, ring:
     other.move(to_keyring=False)
     other.settle()
     assert passwords(ring) == []
+
+
+def test_a_keyring_that_is_started_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(KeyringBackend, "_classes", set())
+
+    class Late(KeyringBackend):
+        @properties.classproperty
+        def priority(cls) -> float:  # noqa: N805 - a property of the class
+            if not started:
+                raise RuntimeError("it does not run")
+            return 9.0
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return None
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr("keyring.backend._load_plugins", lambda: None)
+    monkeypatch.delenv("PYTHON_KEYRING_BACKEND", raising=False)
+    keyring = OsKeyring()
+    with pytest.raises(KeyringError, match="takes it up within a minute"):
+        keyring.check()
+    started.append(True)
+    keyring.check()
 
 
 @pytest.mark.skipif(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -103,16 +103,20 @@ class OsKeyring:
 
 def _safe_backend() -> KeyringBackend:
     """The backend that the user configured, or the best one that the library recommends."""
+    from keyring.backend import get_all_keyring
     from keyring.backends.fail import Keyring as NoKeyring
     from keyring.core import get_keyring, init_backend, recommended
 
+    # the library looks for keyrings once in a process, and one may have been started since
+    with suppress(KeyError):  # it has not looked yet
+        get_all_keyring.reset()
     # the limit also holds for each link of a chain of backends
     init_backend(recommended)
     backend = get_keyring()
     if isinstance(backend, NoKeyring):
         raise KeyringError(
             "there is no system keyring here: start one, such as GNOME Keyring or KWallet, in the session "
-            "that the router runs in, and start the router again"
+            "that the router runs in, which then takes it up within a minute"
         )
     kind = type(backend)
     # keyrings.alt are the library's own alternatives that it does not recommend: plain files, among others
