@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 MAIN = Path(__file__).with_name("fork_server_main.py")
-PROGRAMS = tuple(
-    str(Path(sys.executable).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router")
-)
+PYTHON = sys.executable
+"""The interpreter; tests replace the name in `sys`."""
+
+PROGRAMS = tuple(str(Path(PYTHON).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router"))
 PACKAGES = ("smart_router.", "tests.")
 
 NUMBER = 4
@@ -145,7 +146,7 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, str(MAIN), str(theirs.fileno())],
+                [PYTHON, str(MAIN), str(theirs.fileno())],
                 env={name: value for name, value in self._env.items() if name != UNBUFFERED},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -161,7 +162,7 @@ def is_ours(command: list[str]) -> bool:
     if command[0] in PROGRAMS:
         return True
     options, _, module = " ".join(command[1:4]).partition("-m ")
-    return command[0] == sys.executable and options in ("", "-P ") and module.startswith(PACKAGES)
+    return command[0] == PYTHON and options in ("", "-P ") and module.startswith(PACKAGES)
 
 
 def install(server: ForkServer) -> None:

@@ -84,6 +84,11 @@ def test_variables_read_before_the_program_need_a_new_process(name: str) -> None
     assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
 
 
+def test_a_test_may_name_another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/missing-program")
+    assert not is_ours(["/missing-program", "-m", WORKER])
+
+
 @pytest.mark.parametrize("env", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
 def test_output_is_buffered_as_the_environment_says(tmp_path: Path, env: dict[str, str]) -> None:
     script = tmp_path / "script.py"
