@@ -13,6 +13,7 @@ from mitmproxy import master, options
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.hooks import Hook
+from mitmproxy.log import LegacyLogEvents, LogEntry
 from mitmproxy.test import tflow
 
 from smart_router.proxy.fast.hook_dispatch import FastHooks
@@ -255,6 +256,35 @@ async def test_added_and_removed_addons_are_noticed() -> None:
     manager.clear()
     await manager.trigger_event(SampleHook(6))
     assert seen[-1] == "other 5"
+
+
+async def test_log_lines_are_told_to_addons_that_take_them() -> None:
+    """Without such an addon a line does not wake the event loop; the first one finds out."""
+
+    class Reader:
+        def add_log(self, entry: LogEntry) -> None:
+            seen.append(entry.msg.split()[-1])
+
+    async def log(text: str) -> None:
+        record = logging.LogRecord("x", logging.INFO, "", 0, text, None, None)
+        LegacyLogEvents.emit(events, record)
+        await asyncio.sleep(0)
+
+    seen: Seen = []
+    running = master.Master(options.Options(), asyncio.get_running_loop())
+    events = LegacyLogEvents(running)
+    patches = Patches(FastHooks(running.addons).replaced())
+    patches.apply()
+    try:
+        await log("first")
+        await log("second")
+        running.addons.add(reader := Reader())
+        await log("third")
+        running.addons.remove(reader)
+        await log("fourth")
+    finally:
+        patches.restore()
+    assert seen == ["third"]
 
 
 async def test_uninstalling_gives_the_manager_its_methods_back() -> None:

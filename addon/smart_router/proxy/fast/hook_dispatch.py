@@ -81,7 +81,7 @@ class FastHooks:
         """
 
         def emit_if_heard(events: LegacyLogEvents, record: logging.LogRecord) -> None:
-            if self._handlers.get(_LOG_LINES) != ():
+            if events.master is not self._manager.master or self._handlers.get(_LOG_LINES) != ():
                 emit(events, record)
 
         return emit_if_heard
