@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from smart_router.config import config_path, load_config, parse_config, state_pa
 from smart_router.config_errors import ConfigError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.config import load_defaults
+from smart_router.runtime import Runtime
 from tests.conftest import StartRouter
 from tests.testbed.harness import MITMDUMP, ROUTER, Router, bare_env, provider_env
 from tests.testbed.provider import Provider
@@ -300,6 +303,25 @@ async def test_running_router_applies_edits(start_router: StartRouter, provider:
     router.config_file.unlink()
     router.wait_for_log(r"config reloaded(?s:.*)config reloaded")
     assert await ask(router, "later/m") == (404, "model_not_found")
+
+
+def test_a_file_that_is_being_written_is_left_for_the_next_look(tmp_path: Path) -> None:
+    """An editor that empties a file before it writes it would switch to the defaults for a moment."""
+    file = tmp_path / "config.toml"
+    file.write_text("[routing]\nsticky_ttl = 60")
+    router = Runtime({}, file, tmp_path / "state")
+    try:
+        file.write_text("")
+        assert not router.reload()
+        file.write_text("[routing]\nsticky_ttl = 70")
+        assert (router.reload(), router.config.routing.sticky_ttl) == (False, 60)
+        os.utime(file, (time.time() - 1, time.time() - 1))
+        assert (router.reload(), router.config.routing.sticky_ttl) == (True, 70)
+        file.write_text("[routing]\nsticky_ttl = 80")
+        assert (router.reload(force=True), router.config.routing.sticky_ttl) == (True, 80)
+    finally:
+        router.recording.writer.close()
+        router.auth.close()
 
 
 @pytest.mark.xdist_group("config")

@@ -50,7 +50,7 @@ from smart_router.routing.resolve import resolve_unlisted
 from smart_router.routing.selector import NoneAllowedError
 from smart_router.routing.sessions import session_id
 from smart_router.stats.marks import MARK_VARIABLE
-from smart_router.storage.file_stamp import file_stamp
+from smart_router.storage.file_stamp import file_stamp, was_written_just_now
 
 if TYPE_CHECKING:
     from smart_router.cluster.cluster import Cluster
@@ -139,9 +139,13 @@ class Runtime:
         return [*self.troubles.current(now), *background.troubles()]
 
     def reload(self, *, force: bool = False) -> bool:
-        """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect."""
+        """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect.
+
+        A file that was written just now is left for the next look: an editor may have emptied it to write it
+        anew, and an empty file means the defaults.
+        """
         seen = file_stamp(self.config_file)
-        if seen == self._seen and not force:
+        if not force and (seen == self._seen or was_written_just_now(seen, time.time())):
             return False
         self._seen = seen
         try:

@@ -168,6 +168,7 @@ WRONG: list[tuple[str, bytes, dict[str, str], int, str | None, str]] = [
     ("/v1/embeddings", b'{"model": "mistral-embed"}', {}, 401, "model", "MISTRAL_API_KEY"),
     ("/v1/audio/transcriptions", b"--b\r\n\r\n--b--", FORM, 400, "model", "'model'"),
     ("/v1/audio/transcriptions", b"--", FORM, 400, "model", "'model'"),
+    ("/v1/moderations", b"--b\r\n\r\n--b--", FORM, 400, "model", "'model'"),
     (
         "/v1/embeddings",
         b'{"model": "openai/x", "input": "' + b"x" * (1 << 20) + b'"}',

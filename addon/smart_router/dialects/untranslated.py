@@ -60,10 +60,12 @@ class UntranslatedClient:
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read model and `stream` of a request. Raises ClientError (400, naming the field)."""
-        fields = _form_fields(body) if _is_form(body) else read_json(body)
+        form = _is_form(body)
+        fields = _form_fields(body) if form else read_json(body)
         if not isinstance(fields, dict):
             raise ClientError(400, "Invalid request body: it is not a JSON object.", code="invalid_type")
-        model, stream = fields.get("model", self._default_model), fields.get("stream") or False
+        default = None if form else self._default_model  # a form has no place for it
+        model, stream = fields.get("model", default), fields.get("stream") or False
         if model is None:
             message = "Missing required parameter: 'model'."
             raise ClientError(400, message, code="missing_required_parameter", param="model")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SETTLED = 0.2
+"""Seconds after a write in which further ones may follow."""
+
 Stamp = tuple[int, int, int]
 
 
@@ -14,3 +17,8 @@ def file_stamp(path: Path) -> Stamp | None:
     except OSError:
         return None
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def was_written_just_now(stamp: Stamp | None, now: float) -> bool:
+    """Return whether a file's last write may not be the end of what is being written. `now` is wall time."""
+    return stamp is not None and abs(now - stamp[0] / 1e9) < SETTLED
