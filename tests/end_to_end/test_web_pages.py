@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.waiting import wait_for
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 Browser, Page = async_api.Browser, async_api.Page
@@ -133,7 +134,7 @@ async def test_a_page_whose_name_was_rebound_gets_nothing(
     assert [(kind, status) for kind, status, _ in answers] == [("basic", 403)] * len(PATHS)
     assert all("_not_allowed" in text or "permission_error" in text for *_, text in answers)
     await post_forms(page, url)
-    assert refusals(router) - before == len(PATHS) + len(POSTS)
+    wait_for(lambda: refusals(router) - before == len(PATHS) + len(POSTS))
     assert provider.requests == []
 
 
@@ -145,7 +146,7 @@ async def test_a_page_of_another_origin_gets_nothing(
     assert await ask_all(page, router.url, "cors") == [["error", 0, ""]] * len(PATHS)
     assert await ask_all(page, router.url, "no-cors") == [["opaque", 0, ""]] * len(PATHS)
     await post_forms(page, router.url)
-    assert refusals(router) - before == 2 * len(PATHS) + len(POSTS)
+    wait_for(lambda: refusals(router) - before == 2 * len(PATHS) + len(POSTS))
     assert provider.requests == []
 
 

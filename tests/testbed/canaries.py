@@ -12,8 +12,9 @@ _IDS = "|".join(map(re.escape, PROVIDERS)).encode()
 CREDENTIAL = re.compile(rb"\bkey-(?:%b)\b|\bsk-[a-z0-9-]*canary[a-z0-9-]*" % _IDS)
 """Keys of `provider_env`, and those that a test calls canaries."""
 
-KEPT_IN = re.compile(r"^auth\.sqlite|config.*\.toml$|\.password$")
-"""Names of the files that credentials belong in: the store, what users wrote, and the tests' keyring."""
+KEPT_IN = re.compile(r"^auth\.sqlite|config.*\.toml$|\.password$|\.py$")
+"""Names of the files that credentials belong in: the store, what users wrote, the tests' keyring, and copies of
+scripts with keys that they made up."""
 
 
 def leaks(folder: Path) -> Iterator[str]:
