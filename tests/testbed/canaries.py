@@ -13,7 +13,7 @@ CREDENTIAL = re.compile(rb"\bkey-(?:%b)\b|\bsk-[a-z0-9-]*canary[a-z0-9-]*" % _ID
 """Keys of `provider_env`, and those that a test calls canaries."""
 
 KEPT_IN = re.compile(r"^auth\.sqlite|config.*\.toml$|\.password$|\.py$")
-"""Names of the files that credentials belong in: the store, what users wrote, the tests' keyring, and copies of
+"""Names of the files that credentials belong in: the store, what users wrote, the tests' keyring, and copied
 scripts with keys that they made up."""
 
 
