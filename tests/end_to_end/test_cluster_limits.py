@@ -94,8 +94,8 @@ async def test_a_key_on_all_machines_gets_its_limit_and_no_more(
     await asyncio.gather(*(spend(machines[number % 3], key, answers) for number in range(MANY)))
     print(f"{MANY} clients, {limit}: {answers[200] * each:g} used, {answers}")
     assert set(answers) == {200, 429}
-    # each machine may be left with less than a request costs
-    assert min(most * 0.95, most - 3 * each) <= answers[200] * each + 1e-9 <= most + 2e-9
+    # each machine may be left with less than a request costs, and with one that clients gave up too early for
+    assert min(most * 0.95, most - 6 * each) <= answers[200] * each + 1e-9 <= most + 2e-9
     for http in machines:
         async with asyncio.timeout(PATIENCE):
             while (await used(http, key))[0] != pytest.approx(answers[200] * each):  # noqa: ASYNC110
