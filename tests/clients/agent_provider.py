@@ -59,6 +59,10 @@ class Agent:
         return _call(request, writer, arguments)
 
 
+_SCHEMAS = ("input_schema", "parameters", "parametersJsonSchema")
+"""Names of a tool's schema: Anthropic's, OpenAI's and Gemini's, Gemini's other one."""
+
+
 def _offered(body: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     """Names of the tools that a request offers, in any wire, with the names of their arguments."""
     found = {}
@@ -66,7 +70,7 @@ def _offered(body: Mapping[str, Any]) -> dict[str, frozenset[str]]:
         declared = tool.get("functionDeclarations") or tool.get("function_declarations") or [tool]
         for one in declared:
             function = one.get("function") or one
-            schema = function.get("input_schema") or function.get("parameters") or {}
+            schema = next((function[name] for name in _SCHEMAS if function.get(name)), {})
             found[function.get("name", "")] = frozenset(schema.get("properties") or ())
     return found
 
