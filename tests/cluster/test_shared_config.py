@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +52,13 @@ class Desk:
     def edit(self, text: str) -> None:
         new = self.file.with_name("new")
         new.write_text(text + self.own)
+        self.wait_after(new)
         new.replace(self.file)
+
+    @staticmethod
+    def wait_after(file: Path) -> None:
+        """Let a while pass since the file was written."""
+        os.utime(file, (time.time() - 1, time.time() - 1))
 
     def settle(self) -> None:
         for _ in range(3):
@@ -171,3 +179,16 @@ def test_the_table_of_the_cluster_is_split_off_wherever_it_stands(before: str, a
 def test_a_file_that_cannot_be_split_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # TOML's own error or ours
         split_config(text)
+
+
+def test_a_file_that_is_being_written_is_not_shared(desks: tuple[Desk, Desk]) -> None:
+    """An editor empties a file before it writes it."""
+    first, second = desks
+    kept = second.text
+    first.file.write_text("")
+    second.hears(first)
+    assert second.text == kept
+    first.file.write_text(SECOND + first.own)
+    first.wait_after(first.file)
+    second.hears(first)
+    assert second.text == SECOND

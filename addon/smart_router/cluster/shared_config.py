@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import re
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import ReplicaFile, Row
 from smart_router.cluster.sealing import Seal, SealError
-from smart_router.storage.file_stamp import Stamp, file_stamp
+from smart_router.storage.file_stamp import Stamp, file_stamp, was_written_just_now
 from smart_router.storage.sqlite_file import make_private
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class SharedConfig:
         self._seal = seal
         self._file, self._check = file
         self._seen: tuple[Stamp | None, int, str | None] | None = None
+        self._written: Stamp | None = None  # of the version that this machine wrote itself
         self._latest: tuple[int, str] = (0, "")
         self._said = ""
         self.version = 0
@@ -63,9 +65,14 @@ class SharedConfig:
         return {"config_version": self.version, "config_error": self.error}
 
     def look(self) -> None:
-        """Share an edit of the file, or write the latest version into it."""
-        now = file_stamp(self._file), self._latest[0], self._replica.state.get("state")
-        if now == self._seen:
+        """Share an edit of the file, or write the latest version into it.
+
+        As `Runtime.reload` does, it leaves a file that an editor wrote just now for the next look: an emptied
+        one would be everybody's config.
+        """
+        stamp = file_stamp(self._file)
+        now = stamp, self._latest[0], self._replica.state.get("state")
+        if now == self._seen or (stamp != self._written and was_written_just_now(stamp, time.time())):
             return
         self._seen = now
         try:
@@ -94,6 +101,7 @@ class SharedConfig:
                 if agreed != _hash(shared):
                     self._write(self._file.with_name(f"{self._file.name}.replaced"), text)
                 self._write(self._file, latest + own)
+                self._written = file_stamp(self._file)
                 logger.info("the config is version %d of the cluster's now", version)
             if agreed != _hash(latest):
                 facts.note(**{AGREED: _hash(latest)})
