@@ -66,29 +66,21 @@ class Row(NamedTuple):
     forms: tuple[bool, ...] = (False, True)
 
 
-async def leaves_before_the_head(asking: Asking) -> list[Got]:
+async def leaves_before_the_head(asking: Asking, *, attempts: int = 1, reset: bool = False) -> list[Got]:
     asking.client.send(*asking.request())
-    seen = await asking.seen()
-    asking.client.leave()
+    seen = await asking.seen(attempts)
+    asking.client.leave(reset=reset)
     await seen.disconnected()
     return []
 
 
 async def resets_before_the_head(asking: Asking) -> list[Got]:
-    asking.client.send(*asking.request())
-    seen = await asking.seen()
-    asking.client.leave(reset=True)
-    await seen.disconnected()
-    return []
+    return await leaves_before_the_head(asking, reset=True)
 
 
 async def leaves_between_attempts(asking: Asking) -> list[Got]:
     """The first attempt has failed, the second one is silent."""
-    asking.client.send(*asking.request())
-    seen = await asking.seen(2)
-    asking.client.leave()
-    await seen.disconnected()
-    return []
+    return await leaves_before_the_head(asking, attempts=2)
 
 
 async def leaves_in_mid_stream(asking: Asking) -> list[Got]:

@@ -91,6 +91,13 @@ def check_records(state: Path, clients: Clients, kills: list[float], besides: in
     assert recorded(state)[0] >= safe
 
 
+def check_last_start(filled: Filled, state: Path, folder: Path, clients: Clients, kills: list[float]) -> None:
+    """The next router has all credentials, and the records of what was answered."""
+    with filled.router(state, folder / "last") as router:
+        assert [ask(router, *one) for one in ((OF_STORED, ""), (OF_ENV, filled.key))] == [200, 200]
+        check_records(state, clients, kills, besides=3)
+
+
 def kill_routers(filled: Filled, folder: Path, seconds: float, most: int) -> None:
     state, clients, kills = copy(filled.folder, folder / "state"), Clients(filled.key), []
     chance, until = random.Random(1), time.monotonic() + seconds  # noqa: S311
@@ -104,9 +111,7 @@ def kill_routers(filled: Filled, folder: Path, seconds: float, most: int) -> Non
         with pytest.raises(RouterError, match="died"):
             router.stop()
         check_files(state)
-    with filled.router(state, folder / "last") as router:
-        assert [ask(router, *one) for one in ((OF_STORED, ""), (OF_ENV, filled.key))] == [200, 200]
-        check_records(state, clients, kills, besides=3)
+    check_last_start(filled, state, folder, clients, kills)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +144,7 @@ def kill_workers(filled: Filled, folder: Path, seconds: float, most: int) -> Non
         served.wait_for_log("the supervisor has exited")
     served.end()
     check_files(state)
-    with filled.router(state, folder / "last") as router:
-        assert [ask(router, *one) for one in ((OF_STORED, ""), (OF_ENV, filled.key))] == [200, 200]
-        check_records(state, clients, kills, besides=3)
+    check_last_start(filled, state, folder, clients, kills)
 
 
 @pytest.mark.parametrize(
