@@ -45,6 +45,16 @@ def test_a_reload_frees_what_it_replaced() -> None:
     assert gone() is None
 
 
+def test_a_start_leaves_frozen_what_was_frozen_before_it() -> None:
+    """A process forked from one with a frozen heap would copy it all."""
+    dropped = Cycle()
+    gone = weakref.ref(dropped)
+    gc.freeze()
+    del dropped
+    relieve_collector()
+    assert gone() is not None
+
+
 def resident() -> int:
     """This process's resident bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

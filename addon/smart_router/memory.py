@@ -16,7 +16,7 @@ def relieve_collector() -> None:
     """Spare the garbage collector all objects that exist once the router runs: looking through these 140,000
     stopped all requests for a tenth of a second, once in a few thousand of them.
     """
-    if gc.get_freeze_count():  # a reload: what it replaced may be freed
+    if gc.get_threshold()[0] == YOUNG_OBJECTS:  # a reload: what it replaced may be freed
         gc.unfreeze()
         gc.collect()
     gc.freeze()

@@ -2,12 +2,15 @@
 
 It imports the modules of mitmdump and of the router, then receives jobs through the socket and forks a child
 for each. A child leaves `_receive`, runs the program and exits; the server stays until the socket closes.
+A child's interpreter is not taken apart at its end: that would touch, and so copy, all that was imported.
 A child that starts further programs has a server of its own, forked before its program runs.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
+import functools
 import gc
 import importlib
 import io
@@ -36,6 +39,27 @@ PLACES = 64
 """The most descriptors of a job."""
 
 Job = dict[str, Any]
+
+
+class _End:
+    """Ends the process once its threads and all that was registered with `atexit` have ended, but for an
+    exception or a message: the interpreter prints these.
+    """
+
+    code: int | None = None
+
+    def __enter__(self) -> None:
+        atexit.register(self._end)  # runs last if it is registered first
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        code = error.code if isinstance(error, SystemExit) else error
+        self.code = code or 0 if isinstance(code, int | None) else None
+
+    def _end(self) -> None:
+        if self.code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.code)
 
 
 def _receive(jobs: socket.socket) -> Job:
@@ -139,6 +163,17 @@ def _serve_further(env: dict[str, str]) -> Job | None:
     return _receive(theirs)
 
 
+def _do_beforehand() -> None:
+    """Do what takes each router half of its start and has the same result in all."""
+    from cryptography.hazmat.primitives import serialization
+
+    from smart_router.routing.config import load_defaults
+
+    load_defaults()  # compiles the keywords
+    load = functools.partial(serialization.load_pem_private_key, unsafe_skip_rsa_key_validation=True)
+    vars(serialization).update(load_pem_private_key=load)  # the harness made the key, and has checked it
+
+
 def main() -> None:
     (descriptor,) = sys.argv[1:]
     del sys.path[0]
@@ -147,9 +182,11 @@ def main() -> None:
     parent, _, child = MADE_AT_IMPORT.rpartition(".")
     del sys.modules[MADE_AT_IMPORT]
     delattr(sys.modules[parent], child)
+    _do_beforehand()
     gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
     _become(_receive(socket.socket(fileno=int(descriptor))))
 
 
 if __name__ == "__main__":
-    main()
+    with _End():
+        main()

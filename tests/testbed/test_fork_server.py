@@ -122,10 +122,21 @@ def test_ends_are_those_of_a_child(tmp_path: Path) -> None:
     killed._end()
 
 
-CODES = [("import os; os._exit(3)", 3), ("raise SystemExit(4)", 4), ("import sys; sys.exit('why')", 1)]
+CODES = {
+    "at once": ("import os; os._exit(3)", 3),
+    "exit": ("raise SystemExit(4)", 4),
+    "message": ("import sys; sys.exit('why')", 1),
+    "at exit": ("import atexit, sys; atexit.register(print, 'why'); sys.exit(5)", 5),
+    "in a thread": (
+        "import sys, threading\n"
+        "threading.Thread(target=lambda: threading.main_thread().join() or print('why')).start()\n"
+        "sys.exit(6)",
+        6,
+    ),
+}
 
 
-@pytest.mark.parametrize(("source", "code"), CODES, ids=["at once", "exit", "message"])
+@pytest.mark.parametrize(("source", "code"), CODES.values(), ids=CODES)
 def test_exit_codes(tmp_path: Path, source: str, code: int) -> None:
     script = tmp_path / "script.py"
     script.write_text(source)
