@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from smart_router.errors import UserError
 from smart_router.suggestions import did_you_mean
 
 
@@ -24,7 +25,7 @@ class Problem(NamedTuple):
         return f"{self.key}: {self.reason}" if self.key else self.reason
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """An unusable configuration. `file` is the path if it was read from a file."""
 
     def __init__(self, problems: Sequence[Problem], file: str | None = None) -> None:

@@ -80,7 +80,11 @@ class UpstreamError:
         return self.kind in RETRYABLE
 
 
-class ClientError(Exception):
+class UserError(Exception):
+    """An error whose message tells users what is wrong and what to do; commands end with it."""
+
+
+class ClientError(UserError):
     """A request that the router cannot serve. Raised anywhere; answered in the shape of the client's API.
 
     `headers` are added to the answer (`Retry-After`, `Allow`), `details` to the error object of APIs that

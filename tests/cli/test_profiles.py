@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from smart_router.auth.profiles import GrantedTokens
 from smart_router.auth.store import AuthStore
-from smart_router.cli.profiles import _duration, profiles
+from smart_router.cli.main import main
+from smart_router.cli.profiles import _duration
 from smart_router.config import load_config
 from tests.auth.file_keyring import BACKEND, passwords
 from tests.auth.helpers import failure
@@ -25,7 +26,7 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*args: str, given: str | None = None) -> Result:
-    result = CliRunner().invoke(profiles, args, input=given)
+    result = CliRunner().invoke(main, ["profiles", *args], input=given)
     assert "canary" not in result.output
     return result
 

@@ -38,7 +38,7 @@ from smart_router.auth.storage.database import FILE_NAME, Database, Told
 from smart_router.auth.storage.health_records import HealthRecords, Key
 from smart_router.auth.storage.rows import Clock
 from smart_router.auth.storage.writer import StoreError
-from smart_router.errors import UpstreamError
+from smart_router.errors import UpstreamError, UserError
 from smart_router.providers.base import Provider
 from smart_router.suggestions import did_you_mean
 
@@ -392,7 +392,7 @@ class AuthStore:
         )
 
 
-class UnknownProfileError(Exception):
+class UnknownProfileError(UserError):
     """There is no profile of this id."""
 
     def __init__(self, profile_id: str) -> None:

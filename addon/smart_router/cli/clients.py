@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 from pydantic import SecretStr
-from pydantic_core import to_json
 
+from smart_router.cli.common import as_json, output_console, own_config, print_json
 from smart_router.client_keys.client import allotments
 from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import (
@@ -29,7 +29,6 @@ from smart_router.client_keys.ledger import Ledger
 from smart_router.client_keys.limits import Limit, read_limit
 from smart_router.cluster.pots import POTS, Told
 from smart_router.cluster.replica_file import read_facts
-from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.since import read_span, read_time
 from smart_router.storage.sqlite_file import NewerFileError
@@ -39,7 +38,6 @@ _NO_CLIENT = ("own_login", "require_keys")
 """Words of `[clients]` in the config that are no client's name."""
 
 Context = click.Context
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _name(ctx: Context, param: click.Parameter, value: str) -> str:
@@ -155,7 +153,7 @@ def add(name: str, as_json: bool, **settings: Any) -> None:
     smart-router clients add ci --expires 90d --limit '60 requests/minute'
     smart-router clients add ann --tag team --on-limit eco --limit '10 USD/day'
     """
-    if name in load_config(config_path(os.environ), os.environ).clients:
+    if name in own_config().clients:
         raise click.ClickException(f"{name} stands in the config already, under [clients]")
     with _file() as file:
         key = file.add(name, Settings(**settings), time.time())
@@ -172,7 +170,7 @@ def list_(as_json: bool) -> None:
         found = [describe_stored(one, ledger, time.time()) for one in stored.clients.values()]
         tags = [_tag(name, stored, ledger) for name in stored.tags]
     if as_json:
-        _print_json({"clients": found, "tags": tags})
+        print_json({"clients": found, "tags": tags})
     elif not found and not tags:
         click.echo("No clients: add one with `smart-router clients add NAME`.")
     else:
@@ -187,7 +185,7 @@ def show(name: str, as_json: bool) -> None:
     with _file() as file:
         described = _shown(file.read(), name)
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         _print_one(described)
 
@@ -205,7 +203,7 @@ def change(name: str, as_json: bool, **settings: Any) -> None:
     with _file() as file:
         file.change(name, Settings(**settings))
         described = _shown(file.read(), name)
-    _print_json(described) if as_json else _print_one(described)
+    print_json(described) if as_json else _print_one(described)
 
 
 @clients.command()
@@ -230,7 +228,7 @@ def revoke(name: str, as_json: bool) -> None:
         file.revoke(name, time.time())
         described = _shown(file.read(), name)
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         click.echo(f"{name} is revoked; running routers refuse its key within a second.")
 
@@ -252,7 +250,7 @@ def tag(name: str, limits: tuple[Limit, ...] | None, as_json: bool) -> None:
     with _ledger() as ledger:
         described = _tag(name, stored, ledger)
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         _print_table([], [described])
 
@@ -264,8 +262,6 @@ def _file() -> Iterator[ClientFile]:
     try:
         with changing(folder) as file:
             yield file
-    except ClientsError as error:
-        raise click.ClickException(str(error)) from None
     except (sqlite3.Error, NewerFileError) as error:
         raise click.ClickException(f"the clients in {folder} cannot be used: {error}") from None
 
@@ -301,13 +297,9 @@ def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _print_json(value: object) -> None:
-    click.echo(to_json(value, indent=2))
-
-
 def _print_key(described: dict[str, Any], key: SecretStr, as_json: bool) -> None:
     if as_json:
-        _print_json({**described, "key": key.get_secret_value()})
+        print_json({**described, "key": key.get_secret_value()})
         return
     click.echo(key.get_secret_value())
     click.echo(
@@ -340,7 +332,6 @@ def _amount(limit: dict[str, Any]) -> str:
 
 
 def _print_table(clients: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     rows = [(one["name"], one["state"], one["tag"] or "", one) for one in clients]
@@ -350,5 +341,4 @@ def _print_table(clients: Sequence[dict[str, Any]], tags: Sequence[dict[str, Any
         own = [limit for limit in one["limits"] if not limit["tag"] or "clients" in one]
         used = "; ".join(f"{_amount(limit)} of {limit['limit']}" for limit in own)
         table.add_row(name, state, tag, used or "no limits")
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=250).print(table)
+    output_console().print(table)

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 import click
 from pydantic_core import to_json
 
+from smart_router.cli.common import as_json, own_config, print_json
 from smart_router.cluster.sealing import new_key
 from smart_router.cluster.settings import URL, ClusterSettings
-from smart_router.config import config_path, load_config, state_path
+from smart_router.paths import state_path
 
 if TYPE_CHECKING:
     from smart_router.cluster.database import SharedDatabase
 
 COMMAND_WITHIN = 10.0
 """Seconds that a command waits for an answer of the database."""
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -37,7 +36,7 @@ def cluster() -> None:
 
 
 @cluster.command()
-@_as_json
+@as_json
 def status(as_json: bool) -> None:
     """Show the database's state and the machines."""
     from smart_router.cluster.machines import machines
@@ -49,9 +48,7 @@ def status(as_json: bool) -> None:
         version = schema_version(db)
         found = machines(db) if version else []
     if as_json:
-        click.echo(
-            to_json({"cluster": "ok", "version": version, "machine": own, "machines": found}, indent=2)
-        )
+        print_json({"cluster": "ok", "version": version, "machine": own, "machines": found})
         return
     click.echo(f"database: ok, tables of version {version}")
     for one in found:
@@ -66,7 +63,7 @@ def status(as_json: bool) -> None:
 
 
 @cluster.command()
-@_as_json
+@as_json
 def join(as_json: bool) -> None:
     """Make this machine one of the cluster, and create the tables if they are missing.
 
@@ -88,7 +85,7 @@ def join(as_json: bool) -> None:
 
 
 @cluster.command()
-@_as_json
+@as_json
 def leave(as_json: bool) -> None:
     """Take this machine out of the cluster. Stop its router first; its records stay."""
     from smart_router.cluster.machines import leave as note_leave
@@ -106,7 +103,7 @@ def leave(as_json: bool) -> None:
 
 
 @cluster.command()
-@_as_json
+@as_json
 def migrate(as_json: bool) -> None:
     """Bring the database's tables up to date. Routers do so when they start, if their role may."""
     from smart_router.cluster.schema import migrate as run_migrations
@@ -132,7 +129,7 @@ def key() -> None:
 @contextmanager
 def connected() -> Iterator[tuple[ClusterSettings, SharedDatabase]]:
     """Connect to the database of this configuration; turn its errors into the command's error."""
-    settings = load_config(config_path(os.environ), os.environ).cluster
+    settings = own_config().cluster
     if settings is None:
         raise click.UsageError(f"no cluster is configured: set [cluster] url in the config, or {URL}")
     from smart_router.cluster.database import LOST, SharedDatabase, reason

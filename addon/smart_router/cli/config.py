@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic_core import to_json
 
+from smart_router.cli.common import as_json, print_json
 from smart_router.config import config_path, load_config
 from smart_router.config_errors import ConfigError
 from smart_router.reference.effective import DEFAULT, FILE, Setting, effective
 from smart_router.reference.keys import as_toml
 from smart_router.suggestions import did_you_mean
 from smart_router.tools.proxy_variables import CONFDIR
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 LONG = ("routing.keywords", "routing.weights", "routing.bias", "routing.directives")
 """Tables that are shown where the file changes them, or when they are asked for."""
@@ -61,7 +59,7 @@ def check(file: Path | None, as_json: bool) -> None:
         )
     found = _check(file or config_path(os.environ))
     if as_json:
-        click.echo(to_json(found, indent=2))
+        print_json(found)
     else:
         for line in _told(found):
             click.echo(line)
@@ -88,7 +86,7 @@ def show(prefix: str, everything: bool, as_json: bool) -> None:
         names = {part for one in settings for part in _prefixes(one.key)}
         raise click.UsageError(f"there is no setting {prefix!r}{did_you_mean(prefix, names)}")
     if as_json:
-        click.echo(to_json([one._asdict() for one in chosen], indent=2))
+        print_json([one._asdict() for one in chosen])
         return
     for one in chosen:
         click.echo(f"{one.key} = {as_toml(one.value, None) or '{}'}   # {one.origin}")
@@ -115,7 +113,7 @@ def schema() -> None:
     """Print a JSON schema of the config file, for editors."""
     from smart_router.reference.schema import config_schema
 
-    click.echo(to_json(config_schema(), indent=2))
+    print_json(config_schema())
 
 
 def _check(file: Path) -> dict[str, Any]:

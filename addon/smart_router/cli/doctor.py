@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import click
-from pydantic_core import to_json
 
 from smart_router.cli import findings
+from smart_router.cli.common import as_json, print_json
 from smart_router.cli.findings import ERROR, OK, WARNING, Finding, Surroundings
 from smart_router.cli.numbers import PORT
 from smart_router.cli.run import DEFAULT_PORT
@@ -40,7 +39,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
     help="Where the router is to listen.",
 )
 @click.option("--offline", is_flag=True, help="Ask no provider.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json
 def doctor(port: int, offline: bool, as_json: bool) -> None:
     """Check config, keys, logins, providers, clock, state folder, port, mitmproxy and CA.
 
@@ -59,7 +58,7 @@ def doctor(port: int, offline: bool, as_json: bool) -> None:
     finally:
         surroundings.close()
     if as_json:
-        click.echo(to_json([_as_dict(name, finding) for name, finding in found], indent=2))
+        print_json([{"check": name, **finding._asdict()} for name, finding in found])
     if any(finding.status == ERROR for _, finding in found):
         raise SystemExit(1)
 
@@ -67,7 +66,3 @@ def doctor(port: int, offline: bool, as_json: bool) -> None:
 def _line(name: str, finding: Finding) -> str:
     status = click.style(f"{finding.status:<7}", fg=_COLOURS[finding.status])
     return f"{status}  {name}: {finding.says}" + (f"; {finding.do}" if finding.do else "")
-
-
-def _as_dict(name: str, finding: Finding) -> dict[str, Any]:
-    return {"check": name, **finding._asdict()}

@@ -9,7 +9,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -27,9 +27,10 @@ from smart_router.auth.logins.steps import Context, Grant, LoginError
 from smart_router.auth.logins.table import LOGINS
 from smart_router.auth.logins.transport import Transport
 from smart_router.auth.profiles import Profile
-from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore
-from smart_router.config import Config, config_path, load_config, state_path
+from smart_router.cli.common import own_config
+from smart_router.config import Config
+from smart_router.paths import state_path
 from smart_router.providers.registry import PROVIDERS
 
 SINGLE_USE = (
@@ -163,15 +164,13 @@ def _warn(row: LoginProvider, screen: _Screen, *, accepted: bool) -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Config, AuthStore]]:
     """Open config and store; turn a login's errors into the command's error."""
-    config = load_config(config_path(os.environ), os.environ)
-    store = AuthStore(os.environ, config.providers, state_path(os.environ))
-    try:
-        store.try_out()
-        yield config, store
-    except (LoginError, StoreError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        store.close()
+    config = own_config()
+    with closing(AuthStore(os.environ, config.providers, state_path(os.environ))) as store:
+        try:
+            store.try_out()
+            yield config, store
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
 
 
 class _Screen:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from smart_router import __version__
+from smart_router.errors import UserError
 from smart_router.suggestions import did_you_mean
 
 COMMANDS = {
@@ -80,14 +81,8 @@ class _Commands(click.Group):
         except OSError as error:
             where = error.filename or "the output cannot be written"
             raise click.ClickException(f"{where}: {error.strerror}") from error
-        except Exception as error:
-            # imported late: they import half of the router
-            from smart_router.config_errors import ConfigError
-            from smart_router.errors import ClientError
-
-            if isinstance(error, ConfigError | ClientError):
-                raise click.ClickException(str(error)) from error
-            raise
+        except UserError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

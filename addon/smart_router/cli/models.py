@@ -10,16 +10,18 @@ from datetime import datetime
 from typing import Any
 
 import click
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Column, Table
 
 from smart_router.attempts.lesson_file import NAME as LESSONS
 from smart_router.attempts.lesson_file import read_lessons
-from smart_router.config import Config, config_path, load_config, state_path
+from smart_router.cli.common import as_json, own_config, print_json
+from smart_router.config import Config
 from smart_router.dialects.lessons import in_words
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dry_run import Offline
+from smart_router.paths import state_path
 from smart_router.providers.catalogue import rows_of, rules_for
 from smart_router.routing.decision import Candidate
 from smart_router.routing.resolve import resolve
@@ -37,11 +39,9 @@ _PRICED = 1_000
 _INPUT, _OUTPUT = Tokens(input=_PRICED, output=0), Tokens(input=0, output=_PRICED)
 """A short prompt and an answer, whose cost gives the prices of a token: long ones may cost more."""
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.group(invoke_without_command=True)
-@_as_json
+@as_json
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> None:
     """List the models that the router knows: their limits in tokens, their prices in USD for a million
@@ -52,29 +52,28 @@ def models(context: click.Context, as_json: bool) -> None:
     smart-router models show openai/gpt-6.1-sol
     """
     if context.invoked_subcommand is None:
-        config = load_config(config_path(os.environ), os.environ)
+        config = own_config()
         rows = list(_listed(config))
         if as_json:
-            click.echo(to_json(rows, indent=2))
+            print_json(rows)
         else:
             Console(width=max(80, Console().width)).print(_table(rows))
 
 
 @models.command()
 @click.argument("model", metavar="PROVIDER/MODEL")
-@_as_json
+@as_json
 def show(model: str, as_json: bool) -> None:
     """Show a model's rules, and the rows of the catalogue that they are from, with their sources.
 
     Also what the router learned from the provider's refusals; it forgets that after a day.
     """
-    config = load_config(config_path(os.environ), os.environ)
+    config = own_config()
     found = resolve(model, config.providers, lambda _: True, config.routing.provider_order)
     rules, rows = _rules(found, config), _rows(found)
     learned = read_lessons(state_path(os.environ) / LESSONS, time.time()).get(str(found))
     if as_json:
-        facts = {"model": str(found), "rules": rules, "rows": rows, "learned": learned}
-        click.echo(to_json(facts, indent=2))
+        print_json({"model": str(found), "rules": rules, "rows": rows, "learned": learned})
         return
     click.echo(f"{found}\n")
     for name, value in rules.items():

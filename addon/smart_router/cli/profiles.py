@@ -6,20 +6,17 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import click
 from pydantic import SecretStr
-from pydantic_core import to_json
-from rich.console import Console
 from rich.table import Table
 
-from smart_router.auth.storage.writer import StoreError
 from smart_router.auth.store import AuthStore, UnknownProfileError
+from smart_router.cli.common import output_console, own_config, print_json
 from smart_router.cluster.replica_file import LOGIN, REMOVED, retract
-from smart_router.config import config_path, load_config, state_path
-from smart_router.config_errors import ConfigError
+from smart_router.paths import state_path
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON; times are seconds from now.")
 one_profile = click.argument("profile_id", metavar="PROFILE")
@@ -46,7 +43,7 @@ def list_(provider: str | None, as_json: bool) -> None:
             store.new_id(provider, "any")  # raises for a provider that there is not
         found = [one.as_dict() for one in store.statuses(provider, time.monotonic())]
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         _print_table("profile", {one["id"]: one for one in found}, origin=True)
     else:
@@ -88,7 +85,7 @@ def remove(profile_id: str, as_json: bool) -> None:
         store.remove(profile_id)
     retract(state_path(os.environ), LOGIN, profile_id, REMOVED)
     if as_json:
-        _print_json({"removed": profile_id})
+        print_json({"removed": profile_id})
     else:
         click.echo(f"{profile_id} is removed.")
 
@@ -129,7 +126,7 @@ def move(place: str, as_json: bool) -> None:
     left = {profile_id: why for profile_id, why in found.items() if why is not None}
     moved = [profile_id for profile_id in found if profile_id not in left]
     if as_json:
-        _print_json({"place": place, "moved": moved, "left": left, "old_copies": old_copies})
+        print_json({"place": place, "moved": moved, "left": left, "old_copies": old_copies})
     else:
         for profile_id in moved:
             click.echo(f"{profile_id} is now in the {place}.")
@@ -150,14 +147,10 @@ _switch("reset", "Clear the cooldowns, counts and failures of a profile.")
 def _store() -> Iterator[AuthStore]:
     """Open the store of this configuration; turn its errors into the command's error."""
     try:
-        config = load_config(config_path(os.environ), os.environ)
-        store = AuthStore(os.environ, config.providers, state_path(os.environ))
-        try:
+        with closing(AuthStore(os.environ, own_config().providers, state_path(os.environ))) as store:
             store.settle()
             yield store
-        finally:
-            store.close()
-    except (ConfigError, StoreError, UnknownProfileError, ValueError) as error:
+    except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -168,13 +161,9 @@ def _status(store: AuthStore, profile_id: str) -> dict[str, Any]:
     raise UnknownProfileError(profile_id)
 
 
-def _print_json(value: object) -> None:
-    click.echo(to_json(value, indent=2))
-
-
 def _print_one(status: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _print_json(status)
+        print_json(status)
         return
     _print_table("profile", {status["id"]: status}, origin=True)
     if status["models"]:
@@ -183,9 +172,7 @@ def _print_one(status: dict[str, Any], as_json: bool) -> None:
 
 def _print_table(what: str, rows: dict[str, dict[str, Any]], *, origin: bool) -> None:
     """Print a table; `rows` have the form of ProfileStatus.as_dict, by name."""
-    console = Console()
-    if not console.is_terminal:  # do not wrap lines in files and pipes
-        console = Console(width=250)
+    console = output_console()
     wide = console.width >= WIDE
     own = ("from", "token expires") if origin else ()
     table = Table(box=None, pad_edge=False)

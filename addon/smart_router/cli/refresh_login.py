@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from pydantic_core import to_json
@@ -43,8 +44,7 @@ def _refresh(config_file: Path, state: Path, profile_id: str, token: str) -> Non
     config = load_config(config_file, os.environ)
     if config.cluster is None or config.cluster.seal is None:
         raise LoginError("the machine does not belong to a cluster any more")
-    auth = AuthStore(os.environ, config.providers, state)
-    try:
+    with closing(AuthStore(os.environ, config.providers, state)) as auth:
         auth.settle()
         (machine,) = read_facts(state, "machine")
         leased = LeasedRefresh(config.cluster, config.cluster.seal, auth, machine or "")
@@ -52,8 +52,6 @@ def _refresh(config_file: Path, state: Path, profile_id: str, token: str) -> Non
         if profile is None or fingerprint(profile.secret) != token:
             return  # removed, or fresh already
         Refresher(auth, config.logins, os.environ, alone=leased.alone).refresh(profile)
-    finally:
-        auth.close()
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import click
 from pydantic_core import to_json
-from rich.console import Console
 from rich.table import Table
 
+from smart_router.cli.common import as_json, output_console, print_json
 from smart_router.config import Config, config_path, load_config
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dry_run import (
@@ -46,7 +46,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--config", "config_file", type=_FILE, help="Use this configuration file.")
 @click.option("--compare", "other_file", type=_FILE, help="Show what this other configuration would change.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json
 def route_command(
     prompt: str | None,
     jsonl: BinaryIO | None,
@@ -77,7 +77,7 @@ def route_command(
     elif prompt is not None and not as_json:
         _print_decision(offline.decide(from_prompt(prompt), model), keyless=_keyless(offline.config))
     elif prompt is not None:
-        click.echo(to_json(offline.decide(from_prompt(prompt), model).to_dict(), indent=2))
+        print_json(offline.decide(from_prompt(prompt), model).to_dict())
     else:
         _print_lines(recorded, offline, model)
 
@@ -131,13 +131,13 @@ def _compare(
         if comparison.add(old, new):
             rows.append((id_, old, new))
     if as_json:
-        click.echo(to_json({**comparison.to_dict(), "changed": [_change(*row) for row in rows]}, indent=2))
+        print_json({**comparison.to_dict(), "changed": [_change(*row) for row in rows]})
         return
     if rows:
         table = Table("request", "before", "after", box=None, pad_edge=False)
         for id_, *decisions in rows:
             table.add_row(str(id_), *(f"{one.tier} {one.candidates[0]}" for one in decisions))
-        _console().print(table)
+        output_console().print(table)
     click.echo(f"{len(rows)} of {comparison.total} requests change.")
     told = comparison.to_dict()
     for what in ("tiers", "models"):
@@ -169,13 +169,7 @@ def _print_decision(decision: Decision, *, keyless: bool) -> None:
         table = Table("signal", f"for {decision.tier}", "difficulty", "evidence", box=None, pad_edge=False)
         for one in merged(decision.signals):
             table.add_row(one.name, f"{one.for_tier:+.2f}", f"{one.weight:+.2f}", str(one.evidence))
-        _console().print(table)
+        output_console().print(table)
     click.echo(f"\ncandidates{', as if you had a key of every provider' if keyless else ''}")
     for place, candidate in enumerate(decision.candidates, 1):
         click.echo(f"{place:3} {candidate}")
-
-
-def _console() -> Console:
-    """A console that does not wrap lines in files and pipes."""
-    console = Console()
-    return console if console.is_terminal else Console(width=250)

@@ -19,6 +19,7 @@ import click
 from pydantic_core import to_json
 
 from smart_router.addresses import LOOPBACK
+from smart_router.cli.common import own_config
 from smart_router.cli.env import find_ca
 from smart_router.cli.numbers import PORT
 from smart_router.paths import state_path
@@ -36,7 +37,7 @@ from smart_router.tools.launch import (
     tool_of,
 )
 from smart_router.tools.proxy_variables import CONFDIR, proxy_variables, trust_variables, write_bundle
-from smart_router.tools.router_process import RouterStartError, ask, free_port, health_of, new_log, started
+from smart_router.tools.router_process import ask, free_port, health_of, new_log, started
 
 DEFAULT_PORT = 8080
 
@@ -138,9 +139,7 @@ def run(
 
 def _own_logins() -> frozenset[str]:
     """The providers for which the config lets a tool's own login serve. Raises ConfigError."""
-    from smart_router.config import config_path, load_config  # slow to import
-
-    return frozenset(load_config(config_path(os.environ), os.environ).own_login)
+    return frozenset(own_config().own_login)
 
 
 def _find(name: str) -> str:
@@ -163,16 +162,13 @@ def _running(port: int | None, mark: str) -> _Place | None:
 def _started(port: int | None, mark: str, settings: Sequence[str], *, proxied: bool) -> Iterator[_Place]:
     """Start a router, and end it."""
     log = new_log(state_path(os.environ))
-    try:
-        place = _Place(free_port(port or 0), mark, log, free_port() if proxied else None)
-        env = {**os.environ, MARK_VARIABLE: mark}
-        with started(place.port, _start_arguments(place.proxy, settings), log, env) as ended:
-            yield place
-            if (code := ended()) is not None:
-                why = f"the router ended with exit code {code} meanwhile; its log: {log}"
-                click.echo(f"smart-router: {why}", err=True)
-    except RouterStartError as error:
-        raise click.ClickException(str(error)) from None
+    place = _Place(free_port(port or 0), mark, log, free_port() if proxied else None)
+    env = {**os.environ, MARK_VARIABLE: mark}
+    with started(place.port, _start_arguments(place.proxy, settings), log, env) as ended:
+        yield place
+        if (code := ended()) is not None:
+            why = f"the router ended with exit code {code} meanwhile; its log: {log}"
+            click.echo(f"smart-router: {why}", err=True)
 
 
 def _start_arguments(proxy: int | None, settings: Sequence[str]) -> list[str]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic_core import to_json
 
+from smart_router.cli.common import as_json, own_config, print_json
 from smart_router.cli.run import DEFAULT_PORT
 from smart_router.paths import state_path
 from smart_router.tools.changes import ChangeError, Changes, NewText
 from smart_router.tools.documents import block, merge
-from smart_router.tools.launch import ANY_KEY, RouterAccess
+from smart_router.tools.launch import ANY_KEY, ModelLimits, RouterAccess
 from smart_router.tools.setups import SETUPS, Part, ToolSetup
-
-FENCES = {"env": "sh"}
 
 
 @click.command()
@@ -31,7 +30,7 @@ FENCES = {"env": "sh"}
 @click.option(
     "--key", default=ANY_KEY, show_default=True, help="The router key, for a router on another machine."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json
 def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool) -> None:
     """Print what TOOL's own config must say to use the router, with models and context sizes filled in.
 
@@ -50,23 +49,18 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
     if not re.match(r"https?://[^/\s]", url):
         raise click.UsageError(f"--url {url!r} is no address: write it like http://127.0.0.1:{DEFAULT_PORT}")
     changes = Changes(state_path(os.environ) / "setup" / tool)
-    try:
-        if undo:
-            _report({"undone": changes.undo()}, as_json)
-            return
-        chosen, access = SETUPS[tool], _access(url, key)
-        parts = chosen.parts(access, _home())
-        if not write:
-            _print(tool, chosen, access, parts, as_json)
-        elif parts:
-            _report(_written(changes, parts, chosen.then), as_json)
-        else:
-            steps = "\n".join(f"  {step}" for step in chosen.steps(access))
-            raise click.UsageError(
-                f"{chosen.title} has no config file to write; set it up in the tool:\n{steps}"
-            )
-    except ChangeError as error:
-        raise click.ClickException(str(error)) from None
+    if undo:
+        _report({"undone": changes.undo()}, as_json)
+        return
+    chosen, access = SETUPS[tool], _access(url, key)
+    parts = chosen.parts(access, _home())
+    if not write:
+        _print(tool, chosen, access, parts, as_json)
+    elif parts:
+        _report(_written(changes, parts, chosen.then), as_json)
+    else:
+        steps = "\n".join(f"  {step}" for step in chosen.steps(access))
+        raise click.UsageError(f"{chosen.title} has no config file to write; set it up in the tool:\n{steps}")
 
 
 def _home() -> Path:
@@ -82,15 +76,10 @@ def _access(url: str, key: str) -> RouterAccess:
     # imported late: they import half of the router
     from smart_router.api.model_lists import virtual_models
     from smart_router.auth.store import AuthStore
-    from smart_router.config import config_path, load_config
-    from smart_router.tools.launch import ModelLimits
 
-    config = load_config(config_path(os.environ), os.environ)
-    store = AuthStore(os.environ, config.providers, state_path(os.environ))
-    try:
+    config = own_config()
+    with closing(AuthStore(os.environ, config.providers, state_path(os.environ))) as store:
         listed = virtual_models(config, store.has_profile)
-    finally:
-        store.close()
     models = [ModelLimits(one.id, one.context, one.max_output) for one in listed]
     own_logins: frozenset[str] = frozenset(config.own_login)
     return RouterAccess(url.rstrip("/").removesuffix("/v1"), models, key, own_logins)
@@ -133,7 +122,7 @@ def _merged(part: Part, text: str) -> str:
 
 def _report(done: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(to_json(done, indent=2))
+        print_json(done)
         return
     words = {"written": "written", "unchanged": "was set up already", "undone": "is as it was"}
     for what, said in words.items():
@@ -152,14 +141,8 @@ def _print(tool: str, chosen: ToolSetup, access: RouterAccess, parts: Sequence[P
             {"path": str(part.path), "format": part.format, "block": block(part.values, part.format)}
             for part in parts
         ]
-        shown = {
-            "tool": tool,
-            "title": chosen.title,
-            "files": files,
-            "steps": steps,
-            "then": chosen.then or None,
-        }
-        click.echo(to_json(shown, indent=2))
+        then = chosen.then or None
+        print_json({"tool": tool, "title": chosen.title, "files": files, "steps": steps, "then": then})
         return
     for part in parts:
         click.echo(f"# {part.path}\n\n{block(part.values, part.format)}")

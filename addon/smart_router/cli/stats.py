@@ -15,9 +15,9 @@ import click
 from pydantic_core import to_json
 
 from smart_router import __version__
+from smart_router.cli.common import output_console, own_config, print_json
 from smart_router.cli.numbers import WholeNumber
 from smart_router.cluster.reports import shared_report
-from smart_router.config import config_path, load_config
 from smart_router.paths import state_path
 from smart_router.stats.audit import last_audit, read_audit
 from smart_router.stats.database import FILE_NAME, reading
@@ -55,14 +55,14 @@ def stats(since: float, as_json: bool) -> None:
     """Show costs, savings, errors and latency by tier, provider, model, profile and day."""
     report = _report(since)
     if as_json:
-        click.echo(to_json(report, indent=2))
+        print_json(report)
         return
     if not report["total"]["requests"]:
         click.echo(f"No requests yet; the router records them in {state_path(os.environ) / FILE_NAME}.")
         return
     from smart_router.stats.tables import print_report  # rich is slow to import
 
-    print_report(report)
+    print_report(report, output_console())
 
 
 @click.command()
@@ -138,7 +138,7 @@ def export(since: float) -> None:
 
 def _report(since: float) -> dict[str, Any]:
     """The report about all machines of the cluster, if the config names one and its database answers."""
-    cluster = load_config(config_path(os.environ), os.environ).cluster
+    cluster = own_config().cluster
     if cluster is not None:
         if (shared := shared_report(cluster.url, since, time.time())) is not None:
             return shared

@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from smart_router.client_keys.client import Client, OnAway, OnLimit, allotments
 from smart_router.client_keys.keys import StoredKey, make_key
 from smart_router.client_keys.limits import Limit, read_limit
+from smart_router.errors import UserError
 from smart_router.storage.sqlite_file import (
     Migration,
     check_integrity,
@@ -76,7 +77,7 @@ MIGRATIONS: tuple[Migration, ...] = (create_tables, add_cluster)
 """Step n makes version n + 1 of version n. Released steps are never changed."""
 
 
-class ClientsError(Exception):
+class ClientsError(UserError):
     """A change that cannot be made, such as to add a client that exists."""
 
 

@@ -51,11 +51,8 @@ NARROW = (
 WIDE = 130
 
 
-def print_report(report: Mapping[str, Any]) -> None:
-    """Print the totals and a table for each breakdown; lines are not folded in a file or pipe."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=250)
+def print_report(report: Mapping[str, Any], console: Console) -> None:
+    """Print the totals and a table for each breakdown."""
     console.print(Group(*_parts(report, COLUMNS if console.width >= WIDE else NARROW)))
 
 

@@ -17,11 +17,13 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from smart_router.errors import UserError
+
 RECORD = "change.json"
 PRIVATE = 0o600
 
 
-class ChangeError(Exception):
+class ChangeError(UserError):
     """A change that is not made. The text says why and what to do."""
 
 

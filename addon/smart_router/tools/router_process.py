@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from pydantic_core import from_json
 
 from smart_router.addresses import LOOPBACK
+from smart_router.errors import UserError
 
 START_LIMIT = 60.0
 """Seconds that a start may take on a busy machine."""
@@ -33,7 +34,7 @@ CHECK_EVERY = 0.05
 KEPT_LOGS = 20
 
 
-class RouterStartError(Exception):
+class RouterStartError(UserError):
     """The router did not start. The text says why, in one line, and names the log."""
 
 

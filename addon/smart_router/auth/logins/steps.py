@@ -10,12 +10,13 @@ from pydantic import SecretStr
 
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.profiles import GrantedTokens
+from smart_router.errors import UserError
 
 ANSWER_WITHIN = 30.0
 """Seconds that a whole exchange with an authorization server may take."""
 
 
-class LoginError(Exception):
+class LoginError(UserError):
     """A login or refresh failed; the message is for people and quotes nothing that a server sent but its
     error code. `final`: the refresh token is dead, and only a new login helps."""
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.database import Database, Snapshot
 from smart_router.auth.storage.health_records import Change, HealthRecords
+from smart_router.errors import UserError
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
 
 RHYTHM = Rhythm(idle=0.25, retry=5.0)
@@ -22,7 +23,7 @@ ANSWER_WITHIN = 15.0
 Job = Callable[[Database], Snapshot | None]
 
 
-class StoreError(Exception):
+class StoreError(UserError):
     """A change that could not be written to disk; the message says why."""
 
 
