@@ -67,17 +67,6 @@ def is_intact(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
-def _own(path: Path) -> None:
-    """Give the file its mode. Raises PermissionError if it is another user's."""
-    try:
-        path.chmod(0o600)
-    except PermissionError as error:
-        why = (
-            f"it belongs to the user {path.stat().st_uid}: give it to the router's, for example with `chown`"
-        )
-        raise PermissionError(error.errno, why, str(path)) from None
-
-
 @cache
 def _warn_of_others(folder: Path, mode: int) -> None:
     """Warn once for each folder and mode, not for each file in it."""
