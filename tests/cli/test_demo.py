@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from smart_router.cli.main import main
 from smart_router.demo import show
 from smart_router.demo.provider import POEM
+from smart_router.tools import router_process
 from tests.testbed.harness import ROOT
 
 SMART_ROUTER = str(Path(sys.executable).with_name("smart-router"))
@@ -78,7 +79,7 @@ def test_fails_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_router_that_does_not_start_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "START", ("-c", "print('first'); print('no port is free')"))
+    monkeypatch.setattr(router_process, "START", ("-c", "print('first'); print('no port is free')"))
     done = CliRunner().invoke(main, ["demo"])
     assert done.exit_code == 1
     assert done.output == "Error: the demo failed: the router did not start: no port is free\n"

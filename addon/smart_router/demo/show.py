@@ -7,9 +7,6 @@ reached under the base URL of each real one, answering in that one's own format.
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +20,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from smart_router.addresses import LOOPBACK
 from smart_router.demo.provider import PAUSE, DemoProvider, provider_env
+from smart_router.tools.router_process import RouterStartError, free_port, started
 
 PROVIDERS = ("openai", "anthropic", "google", "deepseek", "xai", "groq", "openrouter", "qwen-dashscope")
 
@@ -40,13 +39,7 @@ PROMPTS = (
 
 REQUEST = "Hello! Sing me something."
 
-START = ("-P", "-m", "smart_router.cli.main", "start", "--port", "0", "--set", "flow_detail=0")
-
-START_WITHIN = 60.0
-"""Seconds the router may take to start on a busy machine whose disk is cold."""
-
 CHAT = "/v1/chat/completions"
-_SERVING = re.compile(r"smart-router \S+ at 127\.0\.0\.1:(\d+)")
 _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 
 
@@ -73,33 +66,15 @@ def _router(folder: str, provider_url: str) -> Iterator[str]:
     """Run a router whose files lie in `folder`, with nothing of the user's; yields its address."""
     env = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
     env |= {"SMART_ROUTER_CONFIG": f"{folder}/config.toml", "SMART_ROUTER_STATE": f"{folder}/state"}
-    env |= {"HOME": folder, "USERPROFILE": folder, "PYTHONUNBUFFERED": "1"}
+    env |= {"HOME": folder, "USERPROFILE": folder}
     Path(folder, "config.toml").touch()
-    log = Path(folder, "log")
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 (our own program)
-            [sys.executable, *START, "--set", f"confdir={folder}"],
-            env={**env, **provider_env(provider_url, *PROVIDERS)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    port = free_port()
+    arguments = ["--set", f"confdir={folder}"]
     try:
-        yield f"http://127.0.0.1:{_port(process, log)}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until the router serves. Raises DemoError with the last line of its log."""
-    until = time.monotonic() + START_WITHIN
-    while process.poll() is None and time.monotonic() < until:
-        if serving := _SERVING.search(log.read_text("utf-8", "replace")):
-            return serving[1]
-        time.sleep(0.02)
-    last = (log.read_text("utf-8", "replace").strip() or "no output").splitlines()[-1]
-    raise DemoError(f"the router did not start: {last}")
+        with started(port, arguments, Path(folder, "log"), env | provider_env(provider_url, *PROVIDERS)):
+            yield f"http://{LOOPBACK}:{port}"
+    except RouterStartError as error:
+        raise DemoError(error.reason) from None
 
 
 def ask(text: str) -> dict[str, Any]:

@@ -33,9 +33,16 @@ CHECK_EVERY = 0.05
 
 KEPT_LOGS = 20
 
+START = ("-P", "-m", "smart_router.cli.main", "start", "--set=flow_detail=0")
+"""Python's arguments."""
+
 
 class RouterStartError(UserError):
-    """The router did not start. The text says why, in one line, and names the log."""
+    """The router did not start, for this `reason`. The text says it in one line, and names the log."""
+
+    def __init__(self, reason: str, log: Path | None = None) -> None:
+        super().__init__(f"{reason}; its log: {log}" if log else reason)
+        self.reason = reason
 
 
 def ask(host: str, port: int, path: str, parameters: Mapping[str, str] | None = None) -> Any:
@@ -96,11 +103,10 @@ def started(
 
     Raises RouterStartError.
     """
-    command = [sys.executable, "-P", "-m", "smart_router.cli.main", "start", "--set=flow_detail=0"]
     where = ["--host", LOOPBACK, "--port", str(port), "--parent", str(os.getpid())]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
-            [*command, *where, *arguments],
+            [sys.executable, *START, *where, *arguments],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -118,9 +124,9 @@ def _await_health(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
     until = time.monotonic() + START_LIMIT
     while health_of(LOOPBACK, port) is None:
         if process.poll() is not None:
-            raise RouterStartError(f"the router did not start: {_reason(log)}; its log: {log}")
+            raise RouterStartError(f"the router did not start: {_reason(log)}", log)
         if time.monotonic() > until:
-            raise RouterStartError(f"the router did not answer within {START_LIMIT:g} s; its log: {log}")
+            raise RouterStartError(f"the router did not answer within {START_LIMIT:g} s", log)
         time.sleep(CHECK_EVERY)
 
 
