@@ -8,9 +8,10 @@ chain: each entry's hash covers the one before, so that a changed or missing ent
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,28 +28,31 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 500
 """Requests, or lines of the audit log, in one transaction."""
 
-_ROUTE = ("day", "tier", "provider", "model", "profile")
+_RANGES = {"requests": "id", "decisions": "request", "attempts": "request"}
+"""The tables of a request, with the column that says which."""
 
-_QUERIES = {
-    "requests": "SELECT requests.*, request_id, {route} FROM requests JOIN decisions ON request = requests.id"
-    " JOIN routes ON routes.id = route WHERE requests.id > ? AND requests.id <= ?",
-    "decisions": "SELECT * FROM decisions WHERE request > ? AND request <= ?",
-    "attempts": "SELECT attempts.*, request_id, {route} FROM attempts JOIN decisions USING (request)"
-    " JOIN routes ON routes.id = route WHERE request > ? AND request <= ?",
-}
-
+_LOCAL_ROUTES = """
+SELECT id, day, tier, provider, model, profile FROM routes WHERE id IN (
+    SELECT route FROM requests WHERE id > :first AND id <= :last
+    UNION SELECT route FROM attempts WHERE request > :first AND request <= :last)
+"""
 _NEW_ROUTES = """
-INSERT INTO smart_router.routes (day, tier, provider, model, profile) SELECT DISTINCT day, tier, provider,
-model, profile FROM json_populate_recordset(NULL::smart_router.routes, %s) ON CONFLICT DO NOTHING
+INSERT INTO smart_router.routes (day, tier, provider, model, profile) SELECT day, tier, provider, model,
+profile FROM json_populate_recordset(NULL::smart_router.routes, %s) ON CONFLICT DO NOTHING
 """
 _ROUTES = """
-SELECT r.day, r.tier, r.provider, r.model, r.profile, r.id FROM smart_router.routes AS r
+SELECT one.id, r.id FROM smart_router.routes AS r
 JOIN json_populate_recordset(NULL::smart_router.routes, %s) AS one USING (day, tier, provider, model, profile)
 """
 _INSERT = """
 INSERT INTO smart_router.{table} SELECT * FROM json_populate_recordset(NULL::smart_router.{table}, %s)
 ON CONFLICT DO NOTHING
 """
+_INSERT_AND_COUNT = f"""
+WITH new AS ({_INSERT.format(table="requests")} RETURNING cost)
+UPDATE smart_router.machines SET requests = requests + (SELECT count(*) FROM new),
+    cost = cost + (SELECT coalesce(sum(cost), 0) FROM new) WHERE id = %s
+"""  # noqa: S608
 
 Rows = list[dict[str, Any]]
 
@@ -67,46 +71,57 @@ class SendRecords:
             return False
         with reading(self._folder) as records:
             first = _place(records, file, "requests", "id")
-            (last,) = records.execute(
-                "SELECT max(id) FROM (SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?)",
+            count, last = records.execute(
+                "SELECT count(*), max(id) FROM (SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?)",
                 (first, MOST_REQUESTS),
             ).fetchone()
             lost = _place(records, file, "losses", "rowid")
             losses = _rows(records, "SELECT rowid AS number, * FROM losses WHERE rowid > ?", (lost,))
-            if last is None and not losses:
+            if not count and not losses:
                 return False
-            last = first if last is None else last
-            tables = {
-                table: _rows(records, query.format(route=", ".join(_ROUTE)), (first, last))
-                for table, query in _QUERIES.items()
-            }
-        self._send(db, tables, losses, file.fact("machine") or "")
-        file.note(requests=str(last), losses=str(max((one["number"] for one in losses), default=lost)))
-        return len(tables["requests"]) == MOST_REQUESTS
+            machine = file.fact("machine") or ""
+            with db.transaction():
+                if count:
+                    _send(db, records, machine, {"first": first, "last": last})
+                if losses:
+                    text = _json([one | {"machine": machine} for one in losses])
+                    db.execute(_INSERT.format(table="losses"), (text,))
+        file.note(
+            requests=str(last or first), losses=str(max((one["number"] for one in losses), default=lost))
+        )
+        return bool(count == MOST_REQUESTS)
 
-    def _send(self, db: SharedDatabase, tables: dict[str, Rows], losses: Rows, machine: str) -> None:
-        found = [*tables["requests"], *tables["attempts"]]
-        routes = _json([dict(zip(_ROUTE, one, strict=True)) for one in {_route(row) for row in found}])
-        with db.transaction():
-            db.execute(_NEW_ROUTES, (routes,))
-            keys = {row[:-1]: row[-1] for row in db.execute(_ROUTES, (routes,))}
-            for row in found:
-                row["route"] = keys[_route(row)]
-            for row in tables["requests"]:
-                row |= {"id": row["request_id"], "machine": machine}
-            for row in (*tables["attempts"], *tables["decisions"]):
-                row["request"] = row["request_id"]
-            losses = [one | {"machine": machine} for one in losses]
-            new = db.execute(
-                _INSERT.format(table="requests") + " RETURNING cost", (_json(tables["requests"]),)
-            )
-            for table, rows in (tables | {"losses": losses}).items():
-                if rows and table != "requests":
-                    db.execute(_INSERT.format(table=table), (_json(rows),))
-            db.execute(
-                "UPDATE smart_router.machines SET requests = requests + %s, cost = cost + %s WHERE id = %s",
-                (len(new), sum(cost or 0.0 for (cost,) in new), machine),
-            )
+
+def _send(db: SharedDatabase, records: sqlite3.Connection, machine: str, range_: dict[str, int]) -> None:
+    """Send the requests of a range. SQLite writes their rows as JSON and PostgreSQL reads it, both outside of
+    the interpreter's lock: the requests of now do not wait for those of before."""
+    routes = _json(_rows(records, _LOCAL_ROUTES, range_))
+    db.execute(_NEW_ROUTES, (routes,))
+    values = range_ | {"machine": machine, "routes": to_json(dict(db.execute(_ROUTES, (routes,)))).decode()}
+    for table, key in _RANGES.items():
+        (text,) = records.execute(_as_json(records, table, key), values).fetchone()
+        if table == "requests":
+            db.execute(_INSERT_AND_COUNT, (_without_nul(text), machine))
+        else:
+            db.execute(_INSERT.format(table=table), (_without_nul(text),))
+
+
+def _as_json(records: sqlite3.Connection, table: str, key: str) -> str:
+    """The query for the rows of a range as a JSON array, as the database has them: the request's id is that
+    of its decision, routes are those of `:routes`."""
+    names = [name for (name,) in records.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    as_there = {
+        key: "d.request_id",
+        "route": "(SELECT value FROM json_each(:routes) WHERE key = t.route)",
+        "time": "printf('%!.17g', t.time)",  # json_object itself has 15 digits, which end at 10 microseconds
+    }
+    fields = [f"'{name}', {as_there.get(name, f't.{name}')}" for name in names]
+    if table == "requests":
+        fields.append("'machine', :machine")
+    return (
+        f"SELECT json_group_array(json_object({', '.join(fields)})) FROM {table} AS t"  # noqa: S608
+        f" JOIN decisions AS d ON d.request = t.{key} WHERE t.{key} > :first AND t.{key} <= :last"
+    )
 
 
 class SendAudit:
@@ -127,7 +142,7 @@ class SendAudit:
         rows: Rows = []
         with reading(self._folder) as records:
             for entry in read_audit(records, after=_place(records, file, "audit", "id")):
-                text = _clean(to_json(entry).decode())
+                text = to_json(entry).decode()
                 hash_ = chained(hash_, text)
                 number, place = number + 1, entry["id"]
                 at = datetime.fromisoformat(entry["time"]).timestamp()
@@ -202,22 +217,20 @@ def _place(records: sqlite3.Connection, file: ReplicaFile, table: str, key: str)
     return place if place <= last else 0
 
 
-def _rows(records: sqlite3.Connection, query: str, values: Sequence[int]) -> Rows:
+def _rows(records: sqlite3.Connection, query: str, values: Sequence[int] | Mapping[str, int]) -> Rows:
     found = records.execute(query, values)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
-def _route(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(_clean(row[name]) for name in _ROUTE)
-
-
 def _json(rows: Rows) -> str:
     """The rows for `json_populate_recordset`."""
-    cleaned = [{name: _clean(value) for name, value in row.items()} for row in rows]
-    return to_json(cleaned).decode()
+    return _without_nul(to_json(rows).decode())
 
 
-def _clean(value: Any) -> Any:
-    """The value without characters that PostgreSQL has no place for."""
-    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
+def _without_nul(text: str) -> str:
+    """The JSON text without characters that PostgreSQL has no place for."""
+    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
+
+
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
