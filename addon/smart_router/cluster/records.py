@@ -12,14 +12,13 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from smart_router.cluster.replica_file import ReplicaFile
-from smart_router.stats.audit import read_audit
+from smart_router.stats.audit import read_audit_texts
 from smart_router.stats.database import FILE_NAME, reading
 
 if TYPE_CHECKING:
@@ -136,21 +135,17 @@ class SendAudit:
         """Send the next batch."""
         if not (self._folder / FILE_NAME).exists():
             return False
+        with reading(self._folder) as records:
+            place = _place(records, file, "audit", "id")
+            entries = read_audit_texts(records, place, MOST_REQUESTS)
+        if not entries:
+            return False
         machine, hash_ = file.fact("machine") or "", file.fact("audit_hash") or ""
         number = int(file.fact("audit_number") or 0)
-        place = 0
         rows: Rows = []
-        with reading(self._folder) as records:
-            for entry in read_audit(records, after=_place(records, file, "audit", "id")):
-                text = to_json(entry).decode()
-                hash_ = chained(hash_, text)
-                number, place = number + 1, entry["id"]
-                at = datetime.fromisoformat(entry["time"]).timestamp()
-                rows.append({"machine": machine, "number": number, "time": at, "entry": text, "hash": hash_})
-                if len(rows) == MOST_REQUESTS:
-                    break
-        if not rows:
-            return False
+        for place, at, text in entries:  # noqa: B007 (the last one is noted)
+            number, hash_ = number + 1, chained(hash_, text)
+            rows.append({"machine": machine, "number": number, "time": at, "entry": text, "hash": hash_})
         with db.transaction():
             db.execute(_INSERT.format(table="audit"), (_json(rows),))
         file.note(audit=str(place), audit_hash=hash_, audit_number=str(number))
