@@ -231,8 +231,8 @@ async def test_no_request_fails_while_the_database_is_away_and_nothing_is_lost(
 
     healed = asyncio.Event()
     loads = [asyncio.create_task(load(one)) for one in routers]
-    await asyncio.to_thread(leave, postgres)
     try:
+        await asyncio.to_thread(leave, postgres)
         for one in routers:
             await until(one, lambda health: health["cluster"].startswith("away since"))
         assert await ask(routers[0], {**ASK, "model": f"openai/{missing}"}) == 404

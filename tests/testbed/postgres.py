@@ -83,7 +83,8 @@ class Postgres:
         postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         for pid in (postmaster, *map(int, children)):
-            os.kill(pid, which)
+            with suppress(ProcessLookupError):  # a child that has ended meanwhile
+                os.kill(pid, which)
 
     def freeze(self) -> None:
         self.signal(signal.SIGSTOP)
