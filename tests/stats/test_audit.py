@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from smart_router.stats.audit import last_audit, read_audit
+from smart_router.stats.audit import last_audit, read_audit, read_audit_texts
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
 from smart_router.stats.records import RefusalRecord
 from tests.stats.records import NOON, request
@@ -47,6 +48,14 @@ def test_lines(folder: Path) -> None:
     assert (refused["address"], refused["status"], refused["outcome"]) == ("10.0.0.9", 401, "invalid_api_key")
     assert refused["request_id"] == "r0"
     assert (last["client"], last["content"][0]["content"]) == ("laptop", "Hello")
+
+
+def test_texts_have_what_entries_have(folder: Path) -> None:
+    with reading(folder) as db:
+        (id_, at, text), *others = read_audit_texts(db, 1, 2)
+        entries = list(read_audit(db, after=1))
+    assert (id_, at, len(others)) == (2, NOON + 1, 1)
+    assert json.loads(text) == entries[0] | {"content": None}
 
 
 def test_parts_of_it(folder: Path) -> None:
