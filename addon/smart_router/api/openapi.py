@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from smart_router import __version__
 from smart_router.dialects.anthropic.client_schema import COUNT_REQUEST, MESSAGES_REQUEST
+from smart_router.dialects.client_schema import RequestSchema
 from smart_router.dialects.gemini.client_schema import GENERATE_REQUEST
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.openai_responses.client_schema import RESPONSES_REQUEST
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_REQUESTS: Mapping[str, TypeAdapter[Any]] = {
+_REQUESTS: Mapping[str, RequestSchema] = {
     "openai-chat": CHAT_REQUEST,
     "anthropic": MESSAGES_REQUEST,
     "anthropic-count": COUNT_REQUEST,
@@ -118,9 +118,7 @@ def _content(dialect: str, schemas: Json) -> Json:
         model = {"type": "object", "properties": {"model": {"type": "string"}}}
         return {"application/json": {"schema": model}, "multipart/form-data": {"schema": model}}
     if dialect not in schemas:
-        made = _REQUESTS[dialect].json_schema(ref_template=f"#/components/schemas/{dialect}.{{model}}")
-        schemas |= {f"{dialect}.{name}": inner for name, inner in made.pop("$defs", {}).items()}
-        schemas[dialect] = made
+        schemas[dialect] = _REQUESTS[dialect].json_schema()
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{dialect}"}}}
 
 

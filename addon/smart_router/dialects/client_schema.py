@@ -1,90 +1,146 @@
-"""Shared by the pydantic schemas of clients' requests: types, discriminators, errors for wrong fields.
+"""Schemas of clients' requests, made of few parts: `record`, `by_type`, `text_or` and the types below.
 
-Unions are told apart by callables, so that an error names one field instead of one per alternative. Their
-tags are in angle brackets and are left out of the field's path.
+They are pydantic's core schemas: classes would take ten times as long to build at each start. Strict (no type
+is converted), unknown fields are kept, and each union is told apart by a function, so that an error names one
+field instead of one per alternative. A union's tags are in angle brackets and are left out of the field's
+path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, NotRequired, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, with_config
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import (
+    CoreConfig,
+    CoreSchema,
+    ErrorDetails,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+    from_json,
+)
+from pydantic_core.core_schema import TypedDictField
 
 from smart_router.errors import ClientError
 
-lenient = with_config(ConfigDict(extra="allow", strict=True))
-"""Decorates a TypedDict: no type is converted, unknown fields are kept."""
+BOOL = core_schema.bool_schema()
+STRING = core_schema.str_schema()
+TEXT = core_schema.str_schema(min_length=1)
+NUMBER = core_schema.float_schema(allow_inf_nan=False)
+INTEGER = core_schema.int_schema()
+COUNT = core_schema.int_schema(ge=1)
+OBJECT = core_schema.dict_schema(STRING)
+NUMBERS = core_schema.dict_schema(STRING, NUMBER)
 
-Text = Annotated[str, Field(min_length=1)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+literal = core_schema.literal_schema
+nullable = core_schema.nullable_schema
+integer = core_schema.int_schema
 
-
-@lenient
-class Typed(TypedDict):
-    """An object of any type: content parts, tools and items that a schema does not name."""
-
-    type: Text
-
-
-@lenient
-class TextPart(TypedDict):
-    """A part of a content that is text."""
-
-    text: str
+_NONE: Mapping[str, CoreSchema] = {}
+_CONFIG = CoreConfig(strict=True, extra_fields_behavior="allow")
 
 
-@lenient
-class RefusalPart(TypedDict):
-    """A part of an answer that says why there is no other."""
-
-    refusal: str
+def maybe(schema: CoreSchema, *, null: bool = True) -> TypedDictField:
+    """A field that may be missing, or null."""
+    return core_schema.typed_dict_field(nullable(schema) if null else schema, required=False)
 
 
-@lenient
-class FunctionDeclaration(TypedDict):
-    """A function that the model may call, as OpenAI's formats declare it."""
+def record(fields: Mapping[str, CoreSchema | TypedDictField] = _NONE, **optional: CoreSchema) -> CoreSchema:
+    """An object: fields that it must have (but for `maybe`), then others. A request keeps this order."""
+    known = {name: _field(schema) for name, schema in fields.items()}
+    known |= {name: maybe(schema) for name, schema in optional.items()}
+    return core_schema.typed_dict_schema(known, config=_CONFIG)
 
-    name: Text
-    description: NotRequired[str | None]
-    parameters: NotRequired[dict[str, Any] | None]
-    strict: NotRequired[bool | None]
+
+def _field(schema: Any) -> TypedDictField:
+    is_field = schema["type"] == "typed-dict-field"
+    return schema if is_field else core_schema.typed_dict_field(schema, required=True)
+
+
+def listed(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
+    """A list of such items."""
+    return core_schema.list_schema(item, min_length=at_least, fail_fast=True)
+
+
+def union(tag: Callable[[Any], str], choices: Mapping[str, CoreSchema]) -> CoreSchema:
+    """One of several: `tag` returns the name of a value's own in angle brackets."""
+    tagged: dict[Any, CoreSchema] = {f"<{name}>": schema for name, schema in choices.items()}
+    return core_schema.tagged_union_schema(tagged, tag)
+
+
+def field_tag(field: str, named: Mapping[str, CoreSchema]) -> Callable[[Any], str]:
+    """Return a `tag` that reads a field of an object; `<other>` for values that are not named."""
+    tags = {name: f"<{name}>" for name in named}
+
+    def tag(value: Any) -> str:
+        kind = value.get(field) if isinstance(value, dict) else None
+        return tags.get(kind, "<other>") if isinstance(kind, str) else "<other>"
+
+    return tag
+
+
+TYPED = record({"type": TEXT})
+"""An object of any type: content parts, tools and items that a schema does not name."""
+
+
+def by_type(**named: CoreSchema) -> CoreSchema:
+    """Objects told apart by their `type`; those of other types are only `TYPED`."""
+    return union(field_tag("type", named), {**named, "other": TYPED})
+
+
+def _text_or_list(value: Any) -> str:
+    return "<parts>" if isinstance(value, list) else "<text>"
+
+
+def text_or(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
+    """A text, or a list of items; neither shorter than `at_least`."""
+    text = core_schema.str_schema(min_length=at_least)
+    return union(_text_or_list, {"text": text, "parts": listed(item, at_least=at_least)})
+
+
+TEXT_PART = record({"text": STRING})
+REFUSAL_PART = record({"refusal": STRING})
+FUNCTION = record({"name": TEXT}, description=STRING, parameters=OBJECT, strict=BOOL)
+"""A function that the model may call, as OpenAI's formats declare it."""
 
 
 def _named_or_object(value: Any) -> str:
     return "<object>" if isinstance(value, dict) else "<text>"
 
 
-ToolChoice = Annotated[
-    Annotated[Text, Tag("<text>")] | Annotated[Typed, Tag("<object>")], Discriminator(_named_or_object)
-]
+TOOL_CHOICE = union(_named_or_object, {"text": TEXT, "object": TYPED})
 """A `tool_choice` of OpenAI's formats: a word, or an object that names tools."""
 
 
-def by_type(*named: str) -> Callable[[Any], str]:
-    """Return a discriminator on `type` that sends types other than these to `<other>`."""
-    tags = {kind: f"<{kind}>" for kind in named}
+class RequestSchema:
+    """The schema of a request; it is checked, and kept with its unknown fields."""
 
-    def tag(value: Any) -> str:
-        kind = value.get("type") if isinstance(value, dict) else None
-        return tags.get(kind, "<other>") if isinstance(kind, str) else "<other>"
+    def __init__(self, schema: CoreSchema) -> None:
+        self._schema = schema
+        self._validator = SchemaValidator(schema)
 
-    return tag
+    def read(self, body: bytes) -> dict[str, Any]:
+        """Parse and check a body.
 
+        Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or does not
+        fit.
+        """
+        return self.check(read_json(body))
 
-def text_or_list(value: Any) -> str:
-    """A discriminator between a list (`<parts>`) and everything else (`<text>`)."""
-    return "<parts>" if isinstance(value, list) else "<text>"
+    def check(self, parsed: Any) -> dict[str, Any]:
+        """Check a parsed request. Raises ClientError (400, naming the field)."""
+        try:
+            request: dict[str, Any] = self._validator.validate_python(parsed)
+        except ValidationError as error:
+            raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
+        return request
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return it as JSON schema."""
+        from pydantic.json_schema import GenerateJsonSchema  # for the description alone
 
-def read_object(body: bytes, schema: TypeAdapter[Any]) -> dict[str, Any]:
-    """Parse and check a request's body; unknown fields are kept.
-
-    Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or does not fit.
-    """
-    return check_object(read_json(body), schema)
+        return GenerateJsonSchema().generate(self._schema)
 
 
 def read_json(body: bytes) -> Any:
@@ -93,15 +149,6 @@ def read_json(body: bytes) -> Any:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise ClientError(400, f"The body is not valid JSON: {error}.", code="invalid_json") from None
-
-
-def check_object(parsed: Any, schema: TypeAdapter[Any]) -> dict[str, Any]:
-    """Check a parsed request. Raises ClientError (400, naming the field)."""
-    try:
-        request: dict[str, Any] = schema.validator.validate_python(parsed)
-    except ValidationError as error:
-        raise _invalid(error.errors(include_url=False, include_input=False)[0]) from None
-    return request
 
 
 def _invalid(error: ErrorDetails) -> ClientError:

@@ -11,7 +11,6 @@ from smart_router.dialects.anthropic.client_request import to_hub
 from smart_router.dialects.anthropic.client_schema import COUNT_REQUEST, MESSAGES_REQUEST
 from smart_router.dialects.anthropic.client_stream import PING, MessagesStreamWriter
 from smart_router.dialects.client_errors import anthropic_error
-from smart_router.dialects.client_schema import read_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import with_model
 from smart_router.errors import ApiError
@@ -27,7 +26,7 @@ class MessagesClient:
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
-        return to_hub(read_object(body, MESSAGES_REQUEST))
+        return to_hub(MESSAGES_REQUEST.read(body))
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
@@ -57,7 +56,7 @@ class CountTokensClient(MessagesClient):
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
-        return to_hub(read_object(body, COUNT_REQUEST))
+        return to_hub(COUNT_REQUEST.read(body))
 
     def write_count(self, tokens: int) -> bytes:
         """Write the answer for a number of tokens."""

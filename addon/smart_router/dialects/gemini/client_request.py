@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from smart_router.dialects.client_schema import check_object, read_json
+from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.gemini.client_contents import read_conversation
 from smart_router.dialects.gemini.client_schema import GENERATE_REQUEST, in_camel_case
 from smart_router.dialects.gemini.openapi_schema import to_json_schema
@@ -44,7 +44,7 @@ def read_generate_request(body: bytes, model: str, *, stream: bool) -> ChatReque
 
     `x_router` notes whether the client wants to see thoughts, and the tools that were left out.
     """
-    request = check_object(in_camel_case(read_json(body)), GENERATE_REQUEST)
+    request = GENERATE_REQUEST.check(in_camel_case(read_json(body)))
     config = as_object(request.get("generationConfig"))
     tools, hosted = _read_tools(request.get("tools", ()))
     thinking = as_object(config.get("thinkingConfig"))

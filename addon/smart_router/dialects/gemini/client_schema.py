@@ -1,4 +1,4 @@
-"""The pydantic schema of clients' `GenerateContentRequest`s (Gemini API reference), in camelCase.
+"""The schema of clients' `GenerateContentRequest`s (Gemini API reference), in camelCase.
 
 Protocol buffers' JSON takes each field's name in both spellings, and a number as text; Google's own clients
 mix the spellings. Only what the router or a dialect relies upon is named; every other field passes unseen.
@@ -7,11 +7,11 @@ mix the spellings. Only what the router or a dialect relies upon is named; every
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
+from typing import Any
 
-from pydantic import BeforeValidator, FailFast, Field, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
 
-from smart_router.dialects.client_schema import Count, Number, Text, lenient
+from smart_router.dialects import client_schema as t
 
 _OPAQUE = frozenset(
     ("args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema")
@@ -40,151 +40,78 @@ def _camel(name: str) -> str:
 
 
 def _as_list(value: Any) -> Any:
-    """A single object in place of a list, as Google's own examples have it."""
     return [value] if isinstance(value, dict) else value
 
 
-_Whole = Annotated[int, Field(strict=False)]
+def _one_or_more(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
+    """A list, or a single object in its place, as Google's own examples have it."""
+    return core_schema.no_info_before_validator_function(_as_list, t.listed(item, at_least=at_least))
 
 
-@lenient
-class Blob(TypedDict):
-    """Data within the request, as base64."""
+_WHOLE = t.integer(strict=False)
+_COUNT = t.integer(strict=False, ge=1)
 
-    mimeType: Text
-    data: Text
+_BLOB = t.record({"mimeType": t.TEXT, "data": t.TEXT})
+_FILE = t.record({"fileUri": t.TEXT}, mimeType=t.STRING)
+_RESPONSE = t.record(
+    {"name": t.TEXT},
+    response=t.OBJECT,
+    id=t.STRING,
+    parts=t.listed(t.record(inlineData=_BLOB, fileData=_FILE)),
+)
+_PARTS = _one_or_more(
+    t.record(
+        text=t.STRING,
+        thought=t.BOOL,
+        thoughtSignature=t.STRING,
+        inlineData=_BLOB,
+        fileData=_FILE,
+        functionCall=t.record({"name": t.TEXT}, args=t.OBJECT, id=t.STRING),
+        functionResponse=_RESPONSE,
+        executableCode=t.record({"code": t.STRING}, language=t.STRING),
+        codeExecutionResult=t.record(outcome=t.STRING, output=t.STRING),
+    )
+)
+_CONTENT = t.record(role=t.literal(["user", "model", "function", ""]), parts=_PARTS)
 
+_DECLARATION = t.record(
+    {"name": t.TEXT}, description=t.STRING, parameters=t.OBJECT, parametersJsonSchema=t.OBJECT
+)
+_CALLING = t.record(
+    mode=t.literal(["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]),
+    allowedFunctionNames=t.listed(t.TEXT),
+)
+_THINKING = t.record(
+    includeThoughts=t.BOOL, thinkingBudget=t.integer(strict=False, ge=-1), thinkingLevel=t.STRING
+)
+_CONFIG = t.record(
+    temperature=t.NUMBER,
+    topP=t.NUMBER,
+    topK=core_schema.float_schema(strict=False, allow_inf_nan=False),
+    candidateCount=_COUNT,
+    maxOutputTokens=_COUNT,
+    stopSequences=t.listed(t.STRING),
+    seed=_WHOLE,
+    presencePenalty=t.NUMBER,
+    frequencyPenalty=t.NUMBER,
+    responseLogprobs=t.BOOL,
+    logprobs=t.integer(strict=False, ge=0),
+    responseMimeType=t.STRING,
+    responseSchema=t.OBJECT,
+    responseJsonSchema=t.OBJECT,
+    responseModalities=t.listed(t.STRING),
+    thinkingConfig=_THINKING,
+)
 
-@lenient
-class FileData(TypedDict):
-    """Data at an address."""
-
-    fileUri: Text
-    mimeType: NotRequired[str]
-
-
-@lenient
-class _ResultPart(TypedDict, total=False):
-    inlineData: Blob
-    fileData: FileData
-
-
-@lenient
-class _CalledFunction(TypedDict):
-    name: Text
-    args: NotRequired[dict[str, Any] | None]
-    id: NotRequired[str]
-
-
-@lenient
-class _FunctionResponse(TypedDict):
-    name: Text
-    response: NotRequired[dict[str, Any] | None]
-    id: NotRequired[str]
-    parts: NotRequired[list[_ResultPart]]
-
-
-@lenient
-class _ExecutableCode(TypedDict):
-    code: str
-    language: NotRequired[str]
-
-
-@lenient
-class _CodeResult(TypedDict):
-    outcome: NotRequired[str]
-    output: NotRequired[str]
-
-
-@lenient
-class _Part(TypedDict, total=False):
-    text: str
-    thought: bool
-    thoughtSignature: str
-    inlineData: Blob
-    fileData: FileData
-    functionCall: _CalledFunction
-    functionResponse: _FunctionResponse
-    executableCode: _ExecutableCode
-    codeExecutionResult: _CodeResult
-
-
-_Parts = Annotated[list[_Part], FailFast(), BeforeValidator(_as_list)]
-
-
-@lenient
-class _Content(TypedDict, total=False):
-    role: Literal["user", "model", "function", ""]
-    parts: _Parts
-
-
-@lenient
-class _SystemInstruction(TypedDict, total=False):
-    role: str
-    parts: Required[_Parts]
-
-
-@lenient
-class _Declaration(TypedDict):
-    name: Text
-    description: NotRequired[str]
-    parameters: NotRequired[dict[str, Any] | None]
-    parametersJsonSchema: NotRequired[dict[str, Any] | None]
-
-
-@lenient
-class _Tool(TypedDict, total=False):
-    functionDeclarations: list[_Declaration]
-
-
-@lenient
-class _CallingConfig(TypedDict, total=False):
-    mode: Literal["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"]
-    allowedFunctionNames: list[Text]
-
-
-@lenient
-class _ToolConfig(TypedDict, total=False):
-    functionCallingConfig: _CallingConfig
-
-
-@lenient
-class _ThinkingConfig(TypedDict, total=False):
-    includeThoughts: bool
-    thinkingBudget: Annotated[_Whole, Field(ge=-1)]
-    thinkingLevel: str
-
-
-@lenient
-class _GenerationConfig(TypedDict, total=False):
-    temperature: Number
-    topP: Number
-    topK: Annotated[Number, Field(strict=False)]
-    candidateCount: Annotated[Count, Field(strict=False)]
-    maxOutputTokens: Annotated[Count, Field(strict=False)]
-    stopSequences: list[str]
-    seed: _Whole
-    presencePenalty: Number
-    frequencyPenalty: Number
-    responseLogprobs: bool
-    logprobs: Annotated[_Whole, Field(ge=0)]
-    responseMimeType: str
-    responseSchema: dict[str, Any]
-    responseJsonSchema: dict[str, Any]
-    responseModalities: list[str]
-    thinkingConfig: _ThinkingConfig
-
-
-@lenient
-class _GenerateRequest(TypedDict, total=False):
-    contents: Required[Annotated[list[_Content], Field(min_length=1), FailFast(), BeforeValidator(_as_list)]]
-    systemInstruction: _SystemInstruction
-    tools: Annotated[list[_Tool], BeforeValidator(_as_list)]
-    toolConfig: _ToolConfig
-    generationConfig: _GenerationConfig
-    safetySettings: list[dict[str, Any]]
-    cachedContent: str
-
-
-GENERATE_REQUEST = TypeAdapter[Any](_GenerateRequest)
-"""Reads a request in camelCase; unknown fields are kept."""
+GENERATE_REQUEST = t.RequestSchema(
+    t.record(
+        {"contents": _one_or_more(_CONTENT, at_least=1)},
+        systemInstruction=t.record({"role": t.maybe(t.STRING), "parts": _PARTS}),
+        tools=_one_or_more(t.record(functionDeclarations=t.listed(_DECLARATION))),
+        toolConfig=t.record(functionCallingConfig=_CALLING),
+        generationConfig=_CONFIG,
+        safetySettings=t.listed(t.OBJECT),
+        cachedContent=t.STRING,
+    )
+)
+"""A request in camelCase, in which nothing is null."""

@@ -9,7 +9,6 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from smart_router.dialects.client_errors import openai_error
-from smart_router.dialects.client_schema import read_object
 from smart_router.dialects.hub import (
     ChatCompletion,
     ChatRequest,
@@ -37,7 +36,7 @@ def read_request(body: bytes) -> ChatRequest:
     Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
     completion request.
     """
-    request = read_object(body, CHAT_REQUEST)
+    request = CHAT_REQUEST.read(body)
     for message in request["messages"]:
         if None in message.values() or [] in message.values():
             _drop_empty(message)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from smart_router.dialects.client_schema import read_object
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.openai_responses.client_input import read_input
 from smart_router.dialects.openai_responses.client_schema import RESPONSES_REQUEST
@@ -47,7 +46,7 @@ def read_request(body: bytes) -> ChatRequest:
     provider that speaks this API can honour, with a message. The store adds `id`, the response's own, and
     `keep`, which gets the response when it is complete. Raises ClientError (400, naming the field).
     """
-    sent = {name: value for name, value in read_object(body, RESPONSES_REQUEST).items() if value is not None}
+    sent = {name: value for name, value in RESPONSES_REQUEST.read(body).items() if value is not None}
     if sent.get("background") and not sent.get("stream"):
         raise ClientError(400, _NO_POLLING, code="unsupported_parameter", param="background")
     given = read_input(sent["input"])

@@ -1,225 +1,87 @@
-"""The pydantic schema of Responses requests (OpenAI API reference, responses/create; openai SDK 3.57).
+"""The schema of Responses requests (OpenAI API reference, responses/create; openai SDK 3.57).
 
 Only what the router or a dialect relies upon is named; every other field passes unseen.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
+from typing import Any
 
-from pydantic import Discriminator, FailFast, Field, Tag, TypeAdapter
+from smart_router.dialects import client_schema as t
 
-from smart_router.dialects.client_schema import (
-    Count,
-    FunctionDeclaration,
-    Number,
-    RefusalPart,
-    Text,
-    TextPart,
-    ToolChoice,
-    Typed,
-    by_type,
-    lenient,
-    text_or_list,
+_CONTENT = t.text_or(
+    t.by_type(
+        input_text=t.TEXT_PART,
+        output_text=t.TEXT_PART,
+        input_image=t.record(image_url=t.TEXT, file_id=t.TEXT, detail=t.TEXT),
+        input_audio=t.record({"input_audio": t.OBJECT}),
+        refusal=t.REFUSAL_PART,
+    )
 )
 
-
-@lenient
-class _InputImage(TypedDict):
-    image_url: NotRequired[Text | None]
-    file_id: NotRequired[Text | None]
-    detail: NotRequired[Text | None]
-
-
-@lenient
-class _InputAudio(TypedDict):
-    input_audio: dict[str, Any]
-
-
-_by_part = by_type("input_text", "output_text", "input_image", "input_audio", "refusal")
-_Part = Annotated[
-    Annotated[TextPart, Tag("<input_text>")]
-    | Annotated[TextPart, Tag("<output_text>")]
-    | Annotated[_InputImage, Tag("<input_image>")]
-    | Annotated[_InputAudio, Tag("<input_audio>")]
-    | Annotated[RefusalPart, Tag("<refusal>")]
-    | Annotated[Typed, Tag("<other>")],
-    Discriminator(_by_part),
-]
-_Content = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[_Part], FailFast(), Tag("<parts>")],
-    Discriminator(text_or_list),
-]
-
-
-@lenient
-class _MessageItem(TypedDict):
-    role: Literal["user", "assistant", "system", "developer"]
-    content: _Content
-
-
-@lenient
-class _FunctionCallItem(TypedDict):
-    call_id: Text
-    name: Text
-    namespace: NotRequired[str | None]
-    arguments: str
-
-
-@lenient
-class _CustomCallItem(TypedDict):
-    call_id: Text
-    name: Text
-    namespace: NotRequired[str | None]
-    input: str
-
-
-@lenient
-class _OutputItem(TypedDict):
-    call_id: Text
-    output: _Content
-
-
-@lenient
-class _ReasoningItem(TypedDict):
-    summary: NotRequired[Annotated[list[TextPart], FailFast()] | None]
-    content: NotRequired[Annotated[list[TextPart], FailFast()] | None]
-    encrypted_content: NotRequired[str | None]
-
-
-@lenient
-class _Reference(TypedDict):
-    id: Text
-
-
-@lenient
-class _DeclaredCustom(TypedDict):
-    name: Text
-    description: NotRequired[str | None]
-    format: NotRequired[Typed | None]
-
-
-_NamespacedTool = Annotated[
-    Annotated[FunctionDeclaration, Tag("<function>")]
-    | Annotated[_DeclaredCustom, Tag("<custom>")]
-    | Annotated[Typed, Tag("<other>")],
-    Discriminator(by_type("function", "custom")),
-]
-
-
-@lenient
-class _Namespace(TypedDict):
-    name: Text
-    description: NotRequired[str | None]
-    tools: Annotated[list[_NamespacedTool], FailFast()]
-
-
-_Tool = Annotated[
-    Annotated[FunctionDeclaration, Tag("<function>")]
-    | Annotated[_DeclaredCustom, Tag("<custom>")]
-    | Annotated[_Namespace, Tag("<namespace>")]
-    | Annotated[Typed, Tag("<other>")],
-    Discriminator(by_type("function", "custom", "namespace")),
-]
-_Tools = Annotated[list[_Tool], FailFast()]
-
-
-@lenient
-class _AdditionalTools(TypedDict):
-    tools: _Tools
-
-
-_by_item = by_type(
-    "message",
-    "function_call",
-    "function_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "reasoning",
-    "item_reference",
-    "additional_tools",
+_CUSTOM = t.record({"name": t.TEXT}, description=t.STRING, format=t.TYPED)
+_NAMESPACED = t.listed(t.by_type(function=t.FUNCTION, custom=_CUSTOM))
+_TOOLS = t.listed(
+    t.by_type(
+        function=t.FUNCTION,
+        custom=_CUSTOM,
+        namespace=t.record({"name": t.TEXT, "description": t.maybe(t.STRING), "tools": _NAMESPACED}),
+    )
 )
 
+_CALL = {"call_id": t.TEXT, "name": t.TEXT, "namespace": t.maybe(t.STRING)}
+_OUTPUT = t.record({"call_id": t.TEXT, "output": _CONTENT})
+_ITEMS = {
+    "message": t.record(
+        {"role": t.literal(["user", "assistant", "system", "developer"]), "content": _CONTENT}
+    ),
+    "function_call": t.record({**_CALL, "arguments": t.STRING}),
+    "function_call_output": _OUTPUT,
+    "custom_tool_call": t.record({**_CALL, "input": t.STRING}),
+    "custom_tool_call_output": _OUTPUT,
+    "reasoning": t.record(
+        summary=t.listed(t.TEXT_PART), content=t.listed(t.TEXT_PART), encrypted_content=t.STRING
+    ),
+    "item_reference": t.record({"id": t.TEXT}),
+    "additional_tools": t.record({"tools": _TOOLS}),
+}
+_by_type = t.field_tag("type", _ITEMS)
 
-def _item(value: Any) -> str:
-    """A discriminator: the type may be missing of messages and references."""
+
+def _item_tag(value: Any) -> str:
+    """The type may be missing of messages and references."""
     if isinstance(value, dict) and value.get("type") is None:
         return "<message>" if "role" in value else "<item_reference>" if "id" in value else "<other>"
-    return _by_item(value)
+    return _by_type(value)
 
 
-_Item = Annotated[
-    Annotated[_MessageItem, Tag("<message>")]
-    | Annotated[_FunctionCallItem, Tag("<function_call>")]
-    | Annotated[_OutputItem, Tag("<function_call_output>")]
-    | Annotated[_CustomCallItem, Tag("<custom_tool_call>")]
-    | Annotated[_OutputItem, Tag("<custom_tool_call_output>")]
-    | Annotated[_ReasoningItem, Tag("<reasoning>")]
-    | Annotated[_Reference, Tag("<item_reference>")]
-    | Annotated[_AdditionalTools, Tag("<additional_tools>")]
-    | Annotated[Typed, Tag("<other>")],
-    Discriminator(_item),
-]
-_Input = Annotated[
-    Annotated[str, Field(min_length=1), Tag("<text>")]
-    | Annotated[list[_Item], Field(min_length=1), FailFast(), Tag("<parts>")],
-    Discriminator(text_or_list),
-]
+_ITEM = t.union(_item_tag, {**_ITEMS, "other": t.TYPED})
+_TEXT_SCHEMA = t.record({"name": t.TEXT, "schema": t.OBJECT}, description=t.STRING, strict=t.BOOL)
 
-
-@lenient
-class _Reasoning(TypedDict, total=False):
-    effort: Text | None
-    summary: str | None
-
-
-@lenient
-class _TextSchema(TypedDict):
-    name: Text
-    schema: dict[str, Any]
-    description: NotRequired[str | None]
-    strict: NotRequired[bool | None]
-
-
-_Format = Annotated[
-    Annotated[_TextSchema, Tag("<json_schema>")] | Annotated[Typed, Tag("<other>")],
-    Discriminator(by_type("json_schema")),
-]
-
-
-@lenient
-class _TextConfig(TypedDict, total=False):
-    format: _Format | None
-    verbosity: Text | None
-
-
-@lenient
-class _ResponsesRequest(TypedDict, total=False):
-    model: Required[Text]
-    input: Required[_Input]
-    instructions: str | None
-    stream: bool | None
-    tools: _Tools | None
-    tool_choice: ToolChoice | None
-    parallel_tool_calls: bool | None
-    reasoning: _Reasoning | None
-    text: _TextConfig | None
-    include: list[str] | None
-    max_output_tokens: Count | None
-    temperature: Number | None
-    top_p: Number | None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None
-    metadata: dict[str, Any] | None
-    store: bool | None
-    previous_response_id: Text | None
-    prompt_cache_key: str | None
-    prompt_cache_retention: str | None
-    safety_identifier: str | None
-    service_tier: str | None
-    truncation: Text | None
-    background: bool | None
-    user: str | None
-
-
-RESPONSES_REQUEST = TypeAdapter[Any](_ResponsesRequest)
-"""Validates a parsed request and gives it back as a plain dictionary, unknown fields included."""
+RESPONSES_REQUEST = t.RequestSchema(
+    t.record(
+        {"model": t.TEXT, "input": t.text_or(_ITEM, at_least=1)},
+        instructions=t.STRING,
+        stream=t.BOOL,
+        tools=_TOOLS,
+        tool_choice=t.TOOL_CHOICE,
+        parallel_tool_calls=t.BOOL,
+        reasoning=t.record(effort=t.TEXT, summary=t.STRING),
+        text=t.record(format=t.by_type(json_schema=_TEXT_SCHEMA), verbosity=t.TEXT),
+        include=t.listed(t.STRING),
+        max_output_tokens=t.COUNT,
+        temperature=t.NUMBER,
+        top_p=t.NUMBER,
+        top_logprobs=t.integer(ge=0, le=20),
+        metadata=t.OBJECT,
+        store=t.BOOL,
+        previous_response_id=t.TEXT,
+        prompt_cache_key=t.STRING,
+        prompt_cache_retention=t.STRING,
+        safety_identifier=t.STRING,
+        service_tier=t.STRING,
+        truncation=t.TEXT,
+        background=t.BOOL,
+        user=t.STRING,
+    )
+)
