@@ -22,6 +22,7 @@ from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
 from smart_router.routing.decision import Candidate
 from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
+from smart_router.storage.sqlite_file import is_replaced
 
 RHYTHM = Rhythm(idle=0.25, retry=1.0)
 """A new or a revoked key counts within a second."""
@@ -123,7 +124,7 @@ class ClientBook:
             self._forget()
             return False
         try:
-            if self._db is None or self._replaced(self._path):
+            if self._db is None or is_replaced(self._path, self._inode):
                 self._forget()
                 self._db = connect(self._path, known)
                 self._inode, self._version = self._path.stat().st_ino, -1
@@ -134,10 +135,6 @@ class ClientBook:
                 with suppress(sqlite3.Error):
                     self._take(read_only(self._path))
             raise
-
-    def _replaced(self, path: Path) -> bool:
-        """Return whether the file was deleted, or another has its place."""
-        return not path.exists() or path.stat().st_ino != self._inode
 
     def _read(self, db: sqlite3.Connection) -> bool:
         # before reading: later writes are news again

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from smart_router.storage.sqlite_file import make_private, set_aside
+from smart_router.storage.sqlite_file import is_replaced, make_private, set_aside
 
 fcntl: ModuleType | None
 try:
@@ -149,9 +149,11 @@ class Counters:
 
         A file that was deleted is made anew.
         """
-        if self._is_elsewhere():
+        if self._file is None or self._path is None:
+            return
+        if is_replaced(self._path, os.fstat(self._file).st_ino):
             with self._within:
-                self._move()
+                self._move(self._path)
         if self._file is not None:
             with suppress(OSError):
                 os.fsync(self._file)
@@ -207,23 +209,13 @@ class Counters:
             os.write(file, bytes(missing))  # a full disk is noticed here, not at an access to memory
         return missing > 0
 
-    def _is_elsewhere(self) -> bool:
-        """Return whether the file was deleted, or another has its place."""
-        if self._path is None or self._file is None:
-            return False
-        try:
-            return self._path.stat().st_ino != os.fstat(self._file).st_ino
-        except FileNotFoundError:
-            return True
-
-    def _move(self) -> None:
+    def _move(self, path: Path) -> None:
         """Go on in the file that is in its place; in a new one, with the counts so far."""
-        assert self._path is not None
-        counts = None if self._path.exists() else bytes(self._map)
+        counts = None if path.exists() else bytes(self._map)
         self.close()
         self._map = mmap.mmap(-1, self._size)
         with suppress(OSError):
-            self._open(self._path)
+            self._open(path)
         if counts is not None:
             self._map[:] = counts
         self._words = memoryview(self._map).cast("q")

@@ -23,8 +23,8 @@ from smart_router.client_keys.limits import Limit, read_limit
 from smart_router.errors import UserError
 from smart_router.storage.sqlite_file import (
     Migration,
-    check_integrity,
     connect_file,
+    connect_read_only,
     is_damage,
     is_intact,
     set_aside,
@@ -243,19 +243,12 @@ def connect(path: Path, known: Stored | None = None) -> sqlite3.Connection:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    db = connect_file(path, MIGRATIONS, wait=LOCK_WAIT, settings=_SETTINGS, any_thread=True)
-    try:
-        check_integrity(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
+    return connect_file(path, MIGRATIONS, wait=LOCK_WAIT, settings=_SETTINGS, checked=True, any_thread=True)
 
 
 def read_only(path: Path) -> Stored:
     """Return the content of a file in a folder that cannot be written. Raises sqlite3.Error."""
-    # SQLite cannot share a WAL file without writing beside it; `immutable` says that nobody writes
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+    with closing(connect_read_only(path)) as db:
         return read(db)
 
 

@@ -15,7 +15,16 @@ from smart_router.stats.records import RefusalRecord, RequestRecord
 from smart_router.stats.rows import insert_loss, insert_refusals, insert_requests
 from smart_router.stats.run_counter import leftovers
 from smart_router.stats.schema import MIGRATIONS
-from smart_router.storage.sqlite_file import ANEW, is_corrupt, migrate, open_file, set_aside, transaction
+from smart_router.storage.sqlite_file import (
+    ANEW,
+    connect_read_only,
+    is_corrupt,
+    is_replaced,
+    migrate,
+    open_file,
+    set_aside,
+    transaction,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +122,7 @@ class StatsDatabase:
 
     def _open(self) -> sqlite3.Connection:
         """The connection, to the file that is there now: it may have been deleted, or set aside by others."""
-        if self._db is not None and self._replaced():
+        if self._db is not None and is_replaced(self.path, self._inode):
             logger.warning(
                 "%s is gone or another: the records that follow go into the present one", self.path
             )
@@ -122,12 +131,6 @@ class StatsDatabase:
             self._db = open_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=_SETTINGS)
             self._inode = self.path.stat().st_ino
         return self._db
-
-    def _replaced(self) -> bool:
-        try:
-            return self.path.stat().st_ino != self._inode
-        except FileNotFoundError:
-            return True
 
     @contextmanager
     def _giving_up(self) -> Iterator[None]:
@@ -155,9 +158,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         try:
             migrate(db, MIGRATIONS)
         except sqlite3.OperationalError:
-            # SQLite cannot share a WAL file without writing beside it; immutable tells it that nobody writes
-            uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-            db = stack.enter_context(closing(sqlite3.connect(uri, uri=True)))
+            db = stack.enter_context(closing(connect_read_only(path)))
         db.execute("BEGIN")  # so that several queries see the same
         yield db
 

@@ -67,6 +67,14 @@ def is_intact(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def is_replaced(path: Path, inode: int) -> bool:
+    """Return whether the file with this inode was deleted, or another has its place."""
+    try:
+        return path.stat().st_ino != inode
+    except FileNotFoundError:
+        return True
+
+
 @cache
 def _warn_of_others(folder: Path, mode: int) -> None:
     """Warn once for each folder and mode, not for each file in it."""
@@ -139,23 +147,32 @@ def connect_file(
     *,
     wait: float,
     settings: Sequence[str] = (),
+    checked: bool = False,
     any_thread: bool = False,
 ) -> sqlite3.Connection:
     """Open or make a file, private and up to date, with these PRAGMAs.
 
-    `wait` is how long other processes' transactions are waited for (seconds). Raises sqlite3.Error, OSError
-    and NewerFileError.
+    `wait` is how long other processes' transactions are waited for (seconds), `checked` reads all of the file
+    first. Raises sqlite3.Error, OSError and NewerFileError.
     """
     make_private(path)
     db = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=not any_thread)
     try:
         for setting in settings:
             db.execute(f"PRAGMA {setting}")
+        if checked:
+            check_integrity(db)
         migrate(db, steps)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file in a folder that cannot be written. Raises sqlite3.Error."""
+    # SQLite cannot share a WAL file without writing beside it; `immutable` says that nobody writes
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def check_integrity(db: sqlite3.Connection) -> None:

@@ -84,7 +84,8 @@ class CredentialStorage:
     def close(self) -> None:
         """Close file and keyring; a keyring that does not answer is hardly waited for."""
         if self._thread is not None:
-            self._begin(self._stop)
+            self._stopping = True
+            self._begin(lambda: None)
             self._thread.join(START_WITHIN)
         self.writer.close()
 
@@ -112,9 +113,9 @@ class CredentialStorage:
     def save(self, profile: Profile) -> None:
         """Store a credential in place of the one of the same id. Raises StoreError."""
         if self._file.to_keyring:
-            self._do(lambda: self._put(profile, self.writer.save))
+            self._do(lambda: self._put(profile, lambda kept: self.writer.run(Database.save, kept)))
         else:
-            self.writer.save(profile)
+            self.writer.run(Database.save, profile)
             self._tidy_later()
 
     def swap(self, old: Profile, new: Profile) -> None:
@@ -123,7 +124,7 @@ class CredentialStorage:
 
     def delete(self, profile_id: str) -> None:
         """Delete a credential. Raises StoreError."""
-        self.writer.delete(profile_id)
+        self.writer.run(Database.delete, profile_id)
         self._tidy_later()
         self.settle()
 
@@ -135,12 +136,12 @@ class CredentialStorage:
         """
         if to_keyring:
             self._do(self._probe)
-        self.writer.choose(to_keyring)
+        self.writer.run(Database.choose, to_keyring)
         self.settle()
         elsewhere = [one for one in self._file.profiles.values() if (one.entry is None) is to_keyring]
         moved = {one.id: self._move(one.id, to_keyring) for one in elsewhere}
         # overwritten secrets must not linger; a reader may delay this for a moment
-        if not any(self.writer.compact() for _ in range(3)):
+        if not any(self.writer.run(Database.compact) for _ in range(3)):
             raise StoreError("the file's log may hold old secrets: stop the router and repeat this")
         return moved
 
@@ -158,9 +159,9 @@ class CredentialStorage:
 
     def _swap(self, old: Profile, new: Profile, *, to_keyring: bool) -> None:
         if to_keyring:
-            self._do(lambda: self._put(new, lambda kept: self.writer.swap(old, kept)))
+            self._do(lambda: self._put(new, lambda kept: self.writer.run(Database.swap, old, kept)))
         else:
-            self.writer.swap(old, new)
+            self.writer.run(Database.swap, old, new)
             self._tidy_later()
         self.settle()
 
@@ -272,7 +273,7 @@ class CredentialStorage:
             ids = ", ".join(row.id for entry, row in rows.items() if troubles.get(entry) == why)
             logger.warning("%s cannot be used: %s", ids, why)
 
-    def _put(self, profile: Profile, save: Callable[[Profile], None]) -> None:
+    def _put(self, profile: Profile, save: Callable[[Profile], object]) -> None:
         """Write the secret into the keyring, and have `save` store the profile that refers to it."""
         text = secret_text(profile)
         entry = new_entry(profile.id, text)
@@ -296,7 +297,7 @@ class CredentialStorage:
 
     def _write(self, entry: str, text: SecretStr) -> None:
         """Note an entry and write it, while holding the lock; a refused entry is deleted at once."""
-        self.writer.note_entry(entry)
+        self.writer.run(Database.note_entry, entry)
         try:
             self._keyring.write(entry, text)
         except KeyringError:
@@ -308,9 +309,6 @@ class CredentialStorage:
         if self._file.orphans:
             self._begin(self._tidy_alone)
 
-    def _stop(self) -> None:
-        self._stopping = True
-
     def _tidy_alone(self) -> None:
         with self._alone():
             self._tidy()
@@ -318,9 +316,9 @@ class CredentialStorage:
     def _tidy(self) -> None:
         """Delete unused entries. The lock is held, so no process has an entry that is not referred to yet."""
         try:
-            for entry in self.writer.orphans():
+            for entry in self.writer.run(Database.orphans):
                 self._keyring.delete(entry)
-                self.writer.forget_entry(entry)
+                self.writer.run(Database.forget_entry, entry)
                 self._read.pop(entry, None)
         # nothing is lost: the next holder of the lock tries again
         except (KeyringError, StoreError) as error:

@@ -22,10 +22,12 @@ from smart_router.auth.storage.rows import (
 from smart_router.auth.storage.schema import MIGRATIONS
 from smart_router.storage.sqlite_file import (
     check_integrity,
+    connect_file,
+    connect_read_only,
     is_damage,
     is_intact,
+    is_replaced,
     make_private,
-    migrate,
     set_aside,
     transaction,
 )
@@ -41,6 +43,12 @@ _KEEP_FOR = 30 * 24 * 3600.0
 
 _LOCK_WAIT = 2.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
+
+_SETTINGS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",  # a refresh token that is used must be on disk
+    "secure_delete = ON",  # removed keys do not linger in free pages
+)
 
 Told = Callable[[Key, Health, Health], None]
 """Called with a record that this process has changed on disk: as it was, and as it is. Does not raise or
@@ -90,7 +98,6 @@ class Database:
         """
         known = self._snapshot
         gone = self._inode != 0 and not is_intact(self.path)
-        make_private(self.path)
         try:
             snapshot = self._connect()
             if not gone:
@@ -101,8 +108,9 @@ class Database:
             if not is_damage(error):
                 raise
             saved = {one.id: one for one in self._readable()} | known.profiles
-            self._set_aside(saved)
-            make_private(self.path)
+            # unless another process was quicker and has made a new one
+            what = f"a new one has the {len(saved)} stored credentials that could be saved"
+            set_aside(self.path, self._clock.wall(), what, inode=self._inode)
             self._connect()
         return self._restore(known, saved)
 
@@ -124,14 +132,14 @@ class Database:
 
     def news(self) -> Snapshot | None:
         """The content of the file, if another process has changed it since the last look."""
-        if self._replaced():
+        if is_replaced(self.path, self._inode):
             return self._open_again()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return None if version == self._version else self._load()
 
     def apply(self, changes: Sequence[Change]) -> Snapshot:
         """Apply the changes to the records on disk, in one transaction."""
-        if self._replaced():
+        if is_replaced(self.path, self._inode):
             self._open_again()
         before: dict[Key, Health] = {}
         touched: dict[Key, Health] = {}
@@ -208,8 +216,7 @@ class Database:
 
     def read_only(self) -> Snapshot:
         """Content of a file in a folder that is mounted read-only."""
-        # SQLite cannot share a WAL file without writing beside it; `immutable` says that nobody writes
-        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        with closing(connect_read_only(self.path)) as db:
             return Snapshot({one.id: one for one in _profiles(db)})
 
     @property
@@ -219,15 +226,10 @@ class Database:
         return self._db
 
     def _connect(self) -> Snapshot:
+        make_private(self.path)
         self._inode = self.path.stat().st_ino
-        # autocommit: transactions are spelt out, so that reading never holds one open
-        db = self._db = sqlite3.connect(self.path, timeout=_LOCK_WAIT, isolation_level=None)
+        self._db = connect_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=_SETTINGS, checked=True)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")  # a refresh token that is used must be on disk
-            db.execute("PRAGMA secure_delete = ON")  # removed keys do not linger in free pages
-            check_integrity(db)
-            migrate(db, MIGRATIONS)
             self._throw_out_old()
             return self._load()
         except BaseException:
@@ -282,18 +284,6 @@ class Database:
                 (MOST_RECORDS // 2,),
             )
         self._version = -1
-
-    def _replaced(self) -> bool:
-        """Return whether another process has set our file aside, or someone deleted it."""
-        try:
-            return self.path.stat().st_ino != self._inode
-        except FileNotFoundError:
-            return True
-
-    def _set_aside(self, saved: Collection[str]) -> None:
-        """Rename the damaged file, unless another process was quicker and has made a new one."""
-        what = f"a new one has the {len(saved)} stored credentials that could be saved"
-        set_aside(self.path, self._clock.wall(), what, inode=self._inode)
 
     def _readable(self) -> list[Profile]:
         """The credentials that can be read from a damaged file and whose checksum is right."""

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any, Concatenate
 
-from smart_router.auth.profiles import Profile
 from smart_router.auth.storage.database import Database, Snapshot
 from smart_router.auth.storage.health_records import Change, HealthRecords
 from smart_router.errors import UserError
@@ -20,7 +20,8 @@ RHYTHM = Rhythm(idle=0.25, retry=5.0)
 ANSWER_WITHIN = 15.0
 """Seconds that a caller waits for a job; a locked file makes the thread wait for some."""
 
-Job = Callable[[Database], Snapshot | None]
+Job = Callable[[Database], Any]
+"""A job that returns a snapshot has changed the file."""
 
 
 class StoreError(UserError):
@@ -40,7 +41,7 @@ class StoreWriter:
         self._database = database
         self._records = records
         self._received = received
-        self._jobs: queue.SimpleQueue[tuple[Job, Future[None]]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]]] = queue.SimpleQueue()
         self._ready = threading.Event()
         messages = Messages(
             f"the auth store {database.path} cannot be used",
@@ -64,55 +65,21 @@ class StoreWriter:
         """
         if last:
             with suppress(StoreError):  # the next batch opens the file again
-                self._do(lambda database: database.write_back())
-        self._do(lambda database: None)
-
-    def save(self, profile: Profile) -> None:
-        """Store a credential on disk and wait for it. Raises StoreError."""
-        self._do(lambda database: database.save(profile))
-
-    def swap(self, old: Profile, new: Profile) -> None:
-        """Replace a credential if it is still the old one, and wait for the disk. Raises StoreError."""
-        self._do(lambda database: database.swap(old, new))
-
-    def delete(self, profile_id: str) -> None:
-        """Delete a credential on disk and wait for it. Raises StoreError."""
-        self._do(lambda database: database.delete(profile_id))
-
-    def choose(self, to_keyring: bool) -> None:
-        """Choose where the secrets of new credentials go, and wait for the disk. Raises StoreError."""
-        self._do(lambda database: database.choose(to_keyring))
-
-    def note_entry(self, entry: str) -> None:
-        """Note a keyring entry on disk and wait for it. Raises StoreError."""
-        self._do(lambda database: database.note_entry(entry))
-
-    def orphans(self) -> list[str]:
-        """The keyring entries that no credential refers to. Raises StoreError."""
-        found: list[str] = []
-        self._do(lambda database: found.extend(database.orphans()))
-        return found
-
-    def forget_entry(self, entry: str) -> None:
-        """Forget a keyring entry on disk and wait for it. Raises StoreError."""
-        self._do(lambda database: database.forget_entry(entry))
-
-    def compact(self) -> bool:
-        """Remove overwritten rows from the disk; return whether that was possible now. Raises StoreError."""
-        done: list[bool] = []
-        self._do(lambda database: done.append(database.compact()))
-        return done[0]
+                self.run(Database.write_back)
+        self.run(lambda database: None)
 
     def close(self) -> None:
         """Write the remaining changes and end the thread."""
         self._thread.close(ANSWER_WITHIN)
 
-    def _do(self, job: Job) -> None:
-        done: Future[None] = Future()
-        self._jobs.put((job, done))
+    def run[**P, T](self, job: Callable[Concatenate[Database, P], T], *args: P.args, **more: P.kwargs) -> T:
+        """Run a job on the file, after the changes so far, and return its result. Raises StoreError."""
+        done: Future[Any] = Future()
+        self._jobs.put((lambda database: job(database, *args, **more), done))
         self._thread.hurry()
         try:
-            done.result(ANSWER_WITHIN)
+            result: T = done.result(ANSWER_WITHIN)
+            return result
         except TimeoutError:
             raise StoreError(f"{self._database.path} does not answer") from None
 
@@ -122,8 +89,10 @@ class StoreWriter:
         try:
             wrote = self._sync()
             for job, done in jobs:
-                self._take(job(self._database))
-                done.set_result(None)
+                result = job(self._database)
+                if isinstance(result, Snapshot):
+                    self._take(result)
+                done.set_result(result)
         except BaseException as error:
             self._work_from_memory()
             for _, done in jobs:
@@ -137,7 +106,7 @@ class StoreWriter:
     def _finish(self, succeeded: bool) -> None:
         self._database.close()
 
-    def _waiting(self) -> Iterator[tuple[Job, Future[None]]]:
+    def _waiting(self) -> Iterator[tuple[Job, Future[Any]]]:
         with suppress(queue.Empty):
             while True:
                 yield self._jobs.get_nowait()
