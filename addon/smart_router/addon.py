@@ -45,7 +45,8 @@ from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
 from smart_router.proxy.fixes.silent_clients import SilentClients
 from smart_router.proxy.gate import Gate
-from smart_router.proxy.install import handler_of, install_routing, raise_connection_limit
+from smart_router.proxy.handlers import handler_of
+from smart_router.proxy.install import install_routing, raise_connection_limit
 from smart_router.proxy.tls_sessions import TlsSessions
 from smart_router.requests_in_progress import Running, running
 from smart_router.runtime import Runtime
@@ -78,7 +79,7 @@ class SmartRouter:
         self.serving = RequestHandler(self.claims, flow_marks)
         self._access_log = AccessLog(logger)
         self._sessions = TlsSessions()
-        self._silent = SilentClients(handler_of)
+        self._silent = SilentClients()
 
     # Its life.
 
@@ -177,7 +178,7 @@ class SmartRouter:
             ctx.master.addons.get("nextlayer").next_layer(data)
         if data.data_client():
             self._silent.heard(data.context.client)
-        handler = handler_of(data.context.client)
+        handler = handler_of(data.context.client.id)
         try:
             install_routing(data.layer, self.claims, handler)
         except Exception:
@@ -194,7 +195,7 @@ class SmartRouter:
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The same for names, once they are resolved."""
         if forward_targets.after_dialling(data.server, self._own_ports()) and not self._is_chosen(data):
-            forward_targets.hang_up(data.server, handler_of(data.client))
+            forward_targets.hang_up(data.server, handler_of(data.client.id))
 
     def _is_chosen(self, data: server_hooks.ServerConnectionHookData) -> bool:
         """Return whether the user's settings name the address: a reverse target's, or a provider's."""

@@ -33,14 +33,20 @@ LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
 traffic, much of it from other machines."""
 
 
-@lru_cache(1024)
-def is_loopback(host: str) -> bool:
-    """Return whether an address is loopback; accepts a zone index and IPv4-mapped IPv6."""
+def ip_address_in(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address in a text, without a zone index and IPv4-mapped ones as IPv4; None for a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(1024)
+def is_loopback(host: str) -> bool:
+    """Return whether an address is loopback."""
+    address = ip_address_in(host)
+    return address is not None and address.is_loopback
 
 
 @lru_cache(1024)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from mitmproxy import ctx, http
 from mitmproxy import flow as mflow
+from mitmproxy import http
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
+from smart_router.proxy.handlers import handler_of, transport_of
 from smart_router.proxy.messages import SetTimer, Tick
 
 if TYPE_CHECKING:
@@ -104,11 +105,9 @@ def unsent(stream: HttpStream) -> int:
     parent: RoutedLayer = stream.context.layers[stream.context.layers.index(stream) - 1]  # type: ignore[assignment]
     http2 = getattr(parent.connections[client], "h2_conn", None)
     held = sum(len(one.data) for one in http2.stream_buffers.get(stream.stream_id, ())) if http2 else 0
-    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
-    transport = handler.transports.get(client) if handler else None
-    socket = (
-        getattr(transport.writer, "transport", None) if transport else None
-    )  # none in mitmproxy's own modes
+    transport = transport_of(client, handler_of(client.id))
+    # none in mitmproxy's own modes
+    socket = getattr(transport.writer, "transport", None) if transport else None
     return held + (socket.get_write_buffer_size() if socket else 0)
 
 

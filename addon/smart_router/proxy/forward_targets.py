@@ -7,7 +7,6 @@ mitmproxy refuses its own ports under loopback names alone.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Collection
 from contextlib import suppress
@@ -15,7 +14,8 @@ from contextlib import suppress
 from mitmproxy.connection import Address, Server
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.addresses import is_loopback
+from smart_router.addresses import ip_address_in, is_loopback
+from smart_router.proxy.handlers import transport_of
 
 
 def before_dialling(address: Address, own_ports: Collection[int]) -> str | None:
@@ -38,7 +38,7 @@ def after_dialling(server: Server, own_ports: Collection[int]) -> str | None:
 
 def hang_up(server: Server, handler: ConnectionHandler | None) -> None:
     """Close a connection to a provider before anything is sent on it."""
-    transport = handler.transports.get(server) if handler else None
+    transport = transport_of(server, handler)
     if transport is not None and transport.writer is not None:
         transport.writer.close()
 
@@ -51,8 +51,5 @@ def _literal(host: str) -> str:
 
 
 def _is_link_local(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_link_local
+    address = ip_address_in(host)
+    return address is not None and address.is_link_local

@@ -15,6 +15,8 @@ from typing import Any, Self
 from mitmproxy import connection, ctx, exceptions, http
 from mitmproxy.addonmanager import traverse
 
+from smart_router.proxy.handlers import end_client
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,9 +82,7 @@ class Gate:
         self.failed = self._refused = True
         self._decided.set()
         for handler in ctx.master.addons.get("proxyserver").connections.values():
-            transport = handler.transports.get(handler.client)
-            if transport is not None and transport.handler is not None:
-                transport.handler.cancel("the router is not loaded")
+            end_client(handler, "the router is not loaded")
 
     def _check(self, addon: Any) -> None:
         """Fail unless the addon is loaded: mitmproxy drops a script that raised an error, often silently."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.connection import Client
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
@@ -40,12 +38,6 @@ def install_routing(
             assert isinstance(top, RoutedLayer)
             top.set_up(claims, handler, delegates_hooks=delegates_hooks)
         top = getattr(top, "child_layer", None)
-
-
-def handler_of(client: Client) -> ConnectionHandler | None:
-    """Return the handler of a client's connection, if mitmproxy accepted it."""
-    handler: ConnectionHandler | None = ctx.master.addons.get("proxyserver").connections.get(client.id)
-    return handler
 
 
 def raise_connection_limit(handler: ConnectionHandler) -> None:

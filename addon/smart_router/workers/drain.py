@@ -16,6 +16,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.limits import KILL_LOOK
 from smart_router.proxy.goaway import GoAway, http2_layers, last_stream
+from smart_router.proxy.handlers import end_client
 from smart_router.proxy.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ async def _emptied(proxyserver: Proxyserver, within: float) -> bool:
         for handler in list(proxyserver.connections.values()):
             await farewell.say(handler)
             if handler.timeout_watchdog.last_activity < quiet_since and not is_busy(handler.layer):
-                _close(handler)
+                end_client(handler, "the worker is draining")
         await asyncio.sleep(LOOK)
     return not proxyserver.connections
 
@@ -86,12 +87,6 @@ def is_busy(top: layer.Layer | None) -> bool:
         return top.layer is not None and is_busy(top.layer)
     child = getattr(top, "child_layer", None)
     return child is None or is_busy(child)
-
-
-def _close(handler: ConnectionHandler) -> None:
-    transport = handler.transports.get(handler.client)
-    if transport is not None and transport.handler is not None:
-        transport.handler.cancel("the worker is draining")
 
 
 def _cut(proxyserver: Proxyserver) -> int:

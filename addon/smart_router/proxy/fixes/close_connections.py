@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 
-from mitmproxy import ctx
 from mitmproxy.connection import ConnectionState
+
+from smart_router.proxy.handlers import handler_of
 
 WAIT = 1.0
 """Seconds; these tasks only have to end."""
@@ -21,7 +22,7 @@ async def let_connections_close(client_id: str) -> None:
 
     For the `client_disconnected` hook, which comes between the two cancellations.
     """
-    handler = ctx.master.addons.get("proxyserver").connections.get(client_id)
+    handler = handler_of(client_id)
     transports = handler.transports.items() if handler is not None else ()
     ending = [io.handler for connection, io in transports if connection.state is ConnectionState.CLOSED]
     if tasks := [task for task in ending if task is not None]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import socket
 
-from mitmproxy import ctx
 from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.http import Headers
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._http1 import Http1Server
+
+from smart_router.proxy.handlers import handler_of, transport_of
 
 Commands = layer.CommandGenerator[None]
 
@@ -90,12 +91,11 @@ def _is_chunked_event_stream(headers: Headers) -> bool:
 
 def _is_gone(client: Connection) -> bool:
     """Return whether the client has reset its connection."""
-    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
-    io = handler.transports.get(client) if handler else None
+    io = transport_of(client, handler_of(client.id))
     if io is None or io.writer is None or io.writer.is_closing():
         return True
     try:
-        error: int = io.writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        error: int = io.writer.get_extra_info("socket", None).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     except OSError:
         return True
     return error != 0

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from mitmproxy.connection import Client
-from mitmproxy.proxy.server import ConnectionHandler
+
+from smart_router.proxy.handlers import end_client, handler_of
 
 
 class SilentClients:
     """The connected clients that have sent nothing so far: timers by connection id."""
 
-    def __init__(self, handler_of: Callable[[Client], ConnectionHandler | None]) -> None:
-        self._handler_of = handler_of
+    def __init__(self) -> None:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connected(self, client: Client, seconds: float) -> None:
@@ -27,7 +26,5 @@ class SilentClients:
 
     def _expire(self, client: Client) -> None:
         del self._timers[client.id]
-        handler = self._handler_of(client)
-        transport = handler.transports.get(client) if handler else None
-        if transport is not None and transport.handler is not None:
-            transport.handler.cancel("the client sent nothing")
+        if handler := handler_of(client.id):
+            end_client(handler, "the client sent nothing")

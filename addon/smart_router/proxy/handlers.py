@@ -1,0 +1,25 @@
+"""The handlers of mitmproxy's client connections."""
+
+from __future__ import annotations
+
+from mitmproxy import ctx
+from mitmproxy.connection import Connection
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
+
+
+def handler_of(client_id: str) -> ConnectionHandler | None:
+    """Return the handler of a client's connection, if mitmproxy accepted it."""
+    handler: ConnectionHandler | None = ctx.master.addons.get("proxyserver").connections.get(client_id)
+    return handler
+
+
+def transport_of(connection: Connection, handler: ConnectionHandler | None) -> ConnectionIO | None:
+    """Return the reader and writer of a connection that a handler has."""
+    return handler.transports.get(connection) if handler else None
+
+
+def end_client(handler: ConnectionHandler, why: str) -> None:
+    """End a client's connection."""
+    transport = handler.transports.get(handler.client)
+    if transport is not None and transport.handler is not None:
+        transport.handler.cancel(why)
