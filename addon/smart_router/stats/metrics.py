@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ def exposition(totals: Totals, lost: int, running: int = 0, machines: Machines =
     Raises a 501 that names the extra if prometheus-client is not installed.
     """
     try:
-        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+        from prometheus_client import CONTENT_TYPE_LATEST
         from prometheus_client.core import GaugeMetricFamily
     except ImportError:
         raise ClientError(
@@ -42,17 +42,27 @@ def exposition(totals: Totals, lost: int, running: int = 0, machines: Machines =
             code="extra_missing",
         ) from None
 
+    def collect() -> Iterator[Metric]:
+        with totals.lock:
+            yield from _metrics(totals, lost)
+        yield GaugeMetricFamily("smart_router_running_requests", "Requests in progress.", running)
+        if machines:
+            yield from _of_machines(machines)
+
+    return render(collect), CONTENT_TYPE_LATEST
+
+
+def render(collect: Callable[[], Iterator[Metric]]) -> bytes:
+    """Return metrics in Prometheus' text format. Requires prometheus-client."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
     class Collector:
         def collect(self) -> Iterator[Metric]:
-            with totals.lock:
-                yield from _metrics(totals, lost)
-            yield GaugeMetricFamily("smart_router_running_requests", "Requests in progress.", running)
-            if machines:
-                yield from _of_machines(machines)
+            return collect()
 
     registry = CollectorRegistry()
     registry.register(Collector())
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(registry)
 
 
 def _of_machines(machines: Machines) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.handler import Marks, RequestHandler
 from smart_router.api.local_answers import status_alone
 from smart_router.proxy.claims import Claim, Claims
-from smart_router.stats.metrics import Machines, exposition
+from smart_router.stats.metrics import Machines, exposition, render
 from smart_router.workers.channel import Message
 from smart_router.workers.report import from_tree
 
@@ -95,19 +95,16 @@ def metrics(view: Message, machines: Machines = ()) -> bytes:
     in_progress = sum(worker.get("running_requests", 0) for worker in view["workers"])
     text, _ = exposition(*from_tree(view["counts"]), in_progress, machines)
 
-    from prometheus_client import CollectorRegistry, generate_latest  # installed: `exposition` returned text
+    return text + render(lambda: _of_workers(view))
+
+
+def _of_workers(view: Message) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    class WorkersCollector:
-        def collect(self) -> Iterator[Metric]:
-            states = Counter(worker["state"] for worker in view["workers"])
-            workers = GaugeMetricFamily("smart_router_workers", "Processes by state.", labels=["state"])
-            for state, count in states.items():
-                workers.add_metric([state], count)
-            yield workers
-            restarts = "Workers restarted after they died."
-            yield CounterMetricFamily("smart_router_restarts", restarts, value=view["restarts"])
-
-    registry = CollectorRegistry()
-    registry.register(WorkersCollector())
-    return text + generate_latest(registry)
+    states = Counter(worker["state"] for worker in view["workers"])
+    workers = GaugeMetricFamily("smart_router_workers", "Processes by state.", labels=["state"])
+    for state, count in states.items():
+        workers.add_metric([state], count)
+    yield workers
+    restarts = "Workers restarted after they died."
+    yield CounterMetricFamily("smart_router_restarts", restarts, value=view["restarts"])
