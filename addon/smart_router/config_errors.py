@@ -116,14 +116,14 @@ def _locate(model: type[BaseModel], place: Sequence[int | str]) -> tuple[list[st
     table: type[BaseModel] | None = None
     annotation: Any = model
     for step in place:
-        variants = list(_variants(annotation))
+        variants = list(alternatives(annotation))
         if len(variants) > 1:  # the step names the variant that pydantic tried, not a key of the file
-            annotation = next((one for one in variants if _is_table(one) == (step == TABLE)), None)
+            annotation = next((one for one in variants if is_table(one) == (step == TABLE)), None)
             continue
         if step == "[key]":
             break
         annotation = variants[0] if variants else None
-        table = annotation if _is_table(annotation) else None
+        table = annotation if is_table(annotation) else None
         path.append(str(step))
         annotation = _inner(annotation, str(step))
     return path, table
@@ -135,24 +135,25 @@ TABLE = "table"
 
 def _inner(annotation: Any, key: str) -> Any:
     """Annotation of one key's value."""
-    if _is_table(annotation):
+    if is_table(annotation):
         field = annotation.model_fields.get(key)
         return field.annotation if field else None
     arguments = get_args(annotation)
     return arguments[-1] if issubclass(get_origin(annotation) or object, Mapping) else None
 
 
-def _variants(annotation: Any) -> Iterator[Any]:
-    """The alternatives of an annotation, without metadata and None."""
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield the alternatives of an annotation, without metadata and None."""
     if get_origin(annotation) is Annotated:
-        yield from _variants(get_args(annotation)[0])
+        yield from alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
         for one in get_args(annotation):
             if one is not type(None):
-                yield from _variants(one)
+                yield from alternatives(one)
     else:
         yield annotation
 
 
-def _is_table(annotation: Any) -> bool:
+def is_table(annotation: Any) -> bool:
+    """Return whether an annotation is that of a table: a model of pydantic's."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 ErrorClass = Literal[
     "rate_limit",
@@ -36,22 +36,7 @@ resolution."""
 Scope = Literal["model", "profile", "none"]
 """The extent of a failure: this model of the profile, the whole profile, or only this request."""
 
-RETRYABLE: frozenset[ErrorClass] = frozenset(
-    {
-        "rate_limit",
-        "quota",
-        "auth",
-        "auth_permanent",
-        "model_not_found",
-        "overloaded",
-        "server",
-        "timeout",
-        "context_length",
-        "unsupported",
-        "too_large",
-        "local",
-    }
-)
+RETRYABLE: frozenset[ErrorClass] = frozenset(get_args(ErrorClass)) - {"content_filter", "bad_request"}
 """Classes after which another candidate may do better. The rest are the request's own fault."""
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from smart_router import __version__
@@ -20,30 +21,14 @@ MOST_RUNNING = 50
 MOST_ROWS = 40
 """Rows of each breakdown that a page is shown: clients can invent any number of models."""
 
-_SHOWN = (
-    "id",
-    "flow",
-    "pid",
-    "client",
-    "model",
-    "tier",
-    "why",
-    "attempt",
-    "candidate",
-    "profile",
-    "phase",
-    "started",
-    "since",
-    "deadline",
-    "bytes_received",
-    "tokens",
-    "content_since",
-)
+_TICKING = ("running_seconds", "silent_seconds")
+"""Figures that change with the clock alone."""
 
 
 def running_rows(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `/router/running`, without the figures that change with the clock alone."""
-    return [{name: one[name] for name in _SHOWN if name in one} for one in found][:MOST_RUNNING]
+    shown = islice(found, MOST_RUNNING)
+    return [{name: value for name, value in one.items() if name not in _TICKING} for one in shown]
 
 
 def provider_rows(runtime: Runtime, now: float) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from types import UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
 from smart_router.config import ConfigFile
+from smart_router.config_errors import alternatives, is_table
 from smart_router.reference.words import WORDS, KeyWords
 from smart_router.routing.config import RoutingConfig, default_tables
 
@@ -65,12 +65,12 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any, str]]
 
 def _below(path: str, annotation: Any, default: str) -> Iterator[tuple[str, Any, str]]:
     """The keys of a value: itself, or those of its table."""
-    kinds = _kinds(annotation)
-    scalar = [kind for kind in kinds if not _is_table(kind) and get_origin(kind) is not dict]
+    kinds = list(alternatives(annotation))
+    scalar = [kind for kind in kinds if not is_table(kind) and get_origin(kind) is not dict]
     if scalar and not _tables_in(scalar):
         yield path, Union[tuple(scalar)], default  # noqa: UP007  # made at run time
     for kind in kinds:
-        if _is_table(kind):
+        if is_table(kind):
             yield from _keys(kind, path)
         elif get_origin(kind) is dict:
             yield from _below(f"{path}.{NAMES.get(path, 'NAME')}", get_args(kind)[1], "")
@@ -78,27 +78,14 @@ def _below(path: str, annotation: Any, default: str) -> Iterator[tuple[str, Any,
             yield from _keys(inner[0], f"{path}[]")
 
 
-def _kinds(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, without metadata and None."""
-    if get_origin(annotation) is Annotated:
-        return _kinds(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [kind for one in get_args(annotation) if one is not type(None) for kind in _kinds(one)]
-    return [annotation]
-
-
-def _is_table(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
 def _tables_in(kinds: list[Any]) -> list[Any]:
     """The tables of lists of tables."""
     items = [get_args(kind)[0] for kind in kinds if get_origin(kind) is tuple]
-    return [kind for item in items for kind in _kinds(item) if _is_table(kind)]
+    return [kind for item in items for kind in alternatives(item) if is_table(kind)]
 
 
 def _type(annotation: Any) -> str:
-    return " or ".join(dict.fromkeys(map(_word, _kinds(annotation))))
+    return " or ".join(dict.fromkeys(map(_word, alternatives(annotation))))
 
 
 def _word(kind: Any) -> str:

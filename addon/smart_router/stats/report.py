@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import add, itemgetter
 from typing import Any, Protocol
 
@@ -143,7 +144,7 @@ def build_report(db: RecordsReader, since: float, until: float) -> dict[str, Any
         "baselines": _baselines(db, since),
         "failures": _failures(db, since),
         "lost_records": _lost(db, since),
-        "by": {name: _rows(found, _ORDER[name]) for name, found in by.items()},
+        "by": {name: _rows(name, found) for name, found in by.items()},
     }
 
 
@@ -227,33 +228,24 @@ def _lost(db: RecordsReader, since: float) -> int:
     return int(count)
 
 
-def _by_count(row: Mapping[str, Any]) -> Any:
-    return -row["requests"], row["name"]
+_TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING", EXPLICIT)
 
 
-def _by_name(row: Mapping[str, Any]) -> Any:
-    return row["name"]
+def _place(dimension: str, row: Mapping[str, Any]) -> Any:
+    """The key by which a dimension's rows are sorted: days and tiers in their order, others by requests."""
+    name = row["name"]
+    match dimension:
+        case "day":
+            return name
+        case "tier":
+            return _TIERS.index(name) if name in _TIERS else len(_TIERS), name
+    return -row["requests"], name
 
 
-_TIER_PLACE = {"SIMPLE": 0, "MEDIUM": 1, "COMPLEX": 2, "REASONING": 3, EXPLICIT: 4}
-
-
-def _by_tier(row: Mapping[str, Any]) -> Any:
-    return _TIER_PLACE.get(row["name"], len(_TIER_PLACE)), row["name"]
-
-
-_ORDER: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-    "tier": _by_tier,
-    "provider": _by_count,
-    "model": _by_count,
-    "profile": _by_count,
-    "day": _by_name,
-}
-
-
-def _rows(found: Mapping[str, _Group], order: Callable[[Mapping[str, Any]], Any]) -> list[dict[str, Any]]:
+def _rows(dimension: str, found: Mapping[str, _Group]) -> list[dict[str, Any]]:
     rows = ({"name": name, **group.figures()} for name, group in found.items())
-    return sorted((row for row in rows if row["requests"] or row["attempts"]), key=order)
+    known = (row for row in rows if row["requests"] or row["attempts"])
+    return sorted(known, key=partial(_place, dimension))
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -16,14 +16,6 @@ class FlowLimit:
     name = "smart-router-trim"
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Apply the limit after a finished flow."""
-        self.trim()
-
-    def error(self, flow: http.HTTPFlow) -> None:
-        """Apply the limit after a broken flow."""
-        self.trim()
-
-    def trim(self) -> None:
         """Remove the flows above the limit, oldest first."""
         view = ctx.master.addons.get("view")
         if view is None or not (most := ctx.options.router_keep_flows) or view.store_count() <= most:
@@ -32,6 +24,8 @@ class FlowLimit:
         for old in flows[: len(flows) - most]:
             if _may_go(old):
                 view.remove([old])  # one by one: mitmproxy logs the removal of several
+
+    error = response
 
 
 def _may_go(old: flow.Flow) -> bool:
