@@ -16,21 +16,14 @@ from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.names import names
 from smart_router.dialects.tool_names import merge_tools
 from smart_router.errors import unsupported
 
 _BYTES_PER_TOKEN = 3
 """Fewer than most text has, so that the prompt's estimated size is rather too large."""
 
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "logprobs",
-    "top_logprobs",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-)
+_SAMPLING = names("temperature top_p logprobs top_logprobs presence_penalty frequency_penalty logit_bias")
 _THINKING = ("thinking", "enable_thinking")
 """Vendors' own parameters for `reasoning_effort`."""
 

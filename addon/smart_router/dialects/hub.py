@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
+from smart_router.dialects.names import names
 from smart_router.errors import UpstreamError
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
@@ -190,19 +191,9 @@ MAX_CHOICES = 128
 """OpenAI's highest `n`. Readers leave out a choice whose index is beyond it: whoever gets the answer makes
 room for all choices below."""
 
-_CONTENT_FIELDS = frozenset(
-    (
-        "content",
-        "reasoning_content",
-        "refusal",
-        "tool_calls",
-        "reasoning_details",
-        "images",
-        "audio",
-        "function_call",
-        "hosted",
-    )
-)
+_CONTENT_FIELDS = names("""
+    content reasoning_content refusal tool_calls reasoning_details images audio function_call hosted
+""")
 """`hosted` are the types of a native answer's parts that only a client of the same format knows: of the tools
 that the vendor runs itself. Translated answers go without them."""
 

@@ -15,31 +15,16 @@ from typing import Any
 from smart_router.dialects.effort import EFFORTS
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.names import names
 from smart_router.errors import UpstreamError
 
 type Changes = Mapping[str, Any]
 """Fields of `ModelRules` with their new values."""
 
-_ESSENTIAL = frozenset(
-    {
-        "model",
-        "messages",
-        "tools",
-        "tool_choice",
-        "response_format",
-        "n",
-        "stream",
-        "max_tokens",
-        "max_completion_tokens",
-        "modalities",
-        "functions",
-        "function_call",
-        "audio",
-        "web_search_options",
-        "x_router",
-        "reasoning_effort",
-    }
-)
+_ESSENTIAL = names("""
+    model messages tools tool_choice response_format n stream max_tokens max_completion_tokens modalities
+    functions function_call audio web_search_options x_router reasoning_effort
+""")
 """Parameters that an answer without them would not be what was asked for, or that have rules of their own."""
 
 _ALIASES = {

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.names import names
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"user", "n", "seed", "parallel_tool_calls"},
-    accepted=frozenset(
-        {
-            "frequency_penalty",
-            "logprobs",
-            "max_tokens",
-            "presence_penalty",
-            "reasoning_effort",
-            "stop",
-            "temperature",
-            "thinking",
-            "top_logprobs",
-            "top_p",
-        }
-    ),
+    accepted=names("""
+        frequency_penalty logprobs max_tokens presence_penalty reasoning_effort stop temperature thinking
+        top_logprobs top_p
+    """),
     renamed={"max_completion_tokens": "max_tokens"},
     refused_parts=frozenset({"input_audio", "file"}),
     developer_role="never",

@@ -5,35 +5,17 @@ from __future__ import annotations
 from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.json_schema.subsets import OPENAI_TOOL
+from smart_router.dialects.names import names
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"logprobs", "top_logprobs", "logit_bias"},
-    accepted=frozenset(
-        {
-            "citation_options",
-            "compound_custom",
-            "disable_tool_validation",
-            "documents",
-            "frequency_penalty",
-            "include_reasoning",
-            "max_completion_tokens",
-            "max_tokens",
-            "n",
-            "parallel_tool_calls",
-            "presence_penalty",
-            "reasoning_effort",
-            "reasoning_format",
-            "search_settings",
-            "seed",
-            "service_tier",
-            "stop",
-            "temperature",
-            "top_p",
-            "user",
-        }
-    ),
+    accepted=names("""
+        citation_options compound_custom disable_tool_validation documents frequency_penalty include_reasoning
+        max_completion_tokens max_tokens n parallel_tool_calls presence_penalty reasoning_effort
+        reasoning_format search_settings seed service_tier stop temperature top_p user
+    """),
     accepted_of_messages=PLAIN_MESSAGE - {"name"},
     schemas=OPENAI_TOOL,
     refused_parts=frozenset({"input_audio", "file"}),

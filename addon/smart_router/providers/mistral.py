@@ -8,29 +8,16 @@ from __future__ import annotations
 
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.names import names
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT
 
 _QUIRKS = ChatQuirks(
     # its API answers 422 to any other field; [U] the list, apart from max_tokens and tools
-    accepted=frozenset(
-        {
-            "frequency_penalty",
-            "max_tokens",
-            "n",
-            "parallel_tool_calls",
-            "prediction",
-            "presence_penalty",
-            "prompt_mode",
-            "random_seed",
-            "safe_prompt",
-            "stop",
-            "temperature",
-            "tool_choice",
-            "tools",
-            "top_p",
-        }
-    ),
+    accepted=names("""
+        frequency_penalty max_tokens n parallel_tool_calls prediction presence_penalty prompt_mode random_seed
+        safe_prompt stop temperature tool_choice tools top_p
+    """),
     accepted_of_messages=frozenset({"role", "content", "tool_calls", "tool_call_id", "prefix"}),
     renamed={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
     refused_parts=frozenset({"input_audio", "file"}),  # [U] it takes both in forms of its own

@@ -5,45 +5,19 @@ from __future__ import annotations
 from smart_router.dialects.base import OPENAI_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.json_schema.subsets import OPENAI_TOOL
+from smart_router.dialects.names import names
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
 _QUIRKS = ChatQuirks(
     renamed={"max_tokens": "max_completion_tokens"},
-    accepted=frozenset(
-        {
-            "audio",
-            "frequency_penalty",
-            "function_call",
-            "functions",
-            "logit_bias",
-            "logprobs",
-            "max_completion_tokens",
-            "max_tokens",
-            "metadata",
-            "modalities",
-            "moderation",
-            "n",
-            "parallel_tool_calls",
-            "prediction",
-            "presence_penalty",
-            "prompt_cache_key",
-            "prompt_cache_options",
-            "prompt_cache_retention",
-            "safety_identifier",
-            "seed",
-            "service_tier",
-            "stop",
-            "store",
-            "temperature",
-            "top_logprobs",
-            "top_p",
-            "user",
-            "verbosity",
-            "web_search_options",
-        }
-    ),
+    accepted=names("""
+        audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens
+        metadata modalities moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key
+        prompt_cache_options prompt_cache_retention safety_identifier seed service_tier stop store temperature
+        top_logprobs top_p user verbosity web_search_options
+    """),
     of_stored=frozenset({"metadata"}),
     accepted_of_messages=OPENAI_MESSAGE,
     schemas=OPENAI_TOOL,

@@ -7,23 +7,16 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from smart_router.dialects.base import ChatQuirks
+from smart_router.dialects.names import names
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.catalogue import load_declared, rules_for
 
 CHAT = ChatDialect()
 
-OPENAI_ONLY = frozenset(
-    {
-        "metadata",
-        "store",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "verbosity",
-    }
-)
+OPENAI_ONLY = names("""
+    metadata store prediction prompt_cache_key prompt_cache_retention safety_identifier verbosity
+""")
 """Parameters that tune or label requests at OpenAI; other providers refuse or ignore them."""
 
 # all such servers know max_tokens; Kimi and others want reasoning back beside tool calls

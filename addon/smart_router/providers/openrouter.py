@@ -4,53 +4,19 @@ from __future__ import annotations
 
 from smart_router.dialects.base import OPENAI_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.names import names
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
 
 _QUIRKS = ChatQuirks(
     dropped=frozenset({"n"}),
-    accepted=frozenset(
-        {
-            "cache_control",
-            "frequency_penalty",
-            "image_config",
-            "include_reasoning",
-            "logit_bias",
-            "logprobs",
-            "max_completion_tokens",
-            "max_tokens",
-            "metadata",
-            "min_p",
-            "modalities",
-            "models",
-            "parallel_tool_calls",
-            "plugins",
-            "prediction",
-            "presence_penalty",
-            "prompt_cache_key",
-            "provider",
-            "reasoning",
-            "repetition_penalty",
-            "route",
-            "safety_identifier",
-            "seed",
-            "service_tier",
-            "session_id",
-            "stop",
-            "store",
-            "structured_outputs",
-            "temperature",
-            "top_a",
-            "top_k",
-            "top_logprobs",
-            "top_p",
-            "transforms",
-            "usage",
-            "user",
-            "verbosity",
-            "web_search_options",
-        }
-    ),
+    accepted=names("""
+        cache_control frequency_penalty image_config include_reasoning logit_bias logprobs
+        max_completion_tokens max_tokens metadata min_p modalities models parallel_tool_calls plugins
+        prediction presence_penalty prompt_cache_key provider reasoning repetition_penalty route
+        safety_identifier seed service_tier session_id stop store structured_outputs temperature top_a top_k
+        top_logprobs top_p transforms usage user verbosity web_search_options
+    """),
     accepted_of_messages=OPENAI_MESSAGE,
     cache_marks=True,
     tool_media=True,

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from smart_router.dialects.base import PLAIN_MESSAGE, ChatQuirks
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.names import names
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY | {"user", "logprobs", "top_logprobs"},
     renamed={"max_completion_tokens": "max_tokens"},
-    accepted=frozenset(
-        {
-            "audio",
-            "enable_code_interpreter",
-            "enable_search",
-            "enable_thinking",
-            "max_tokens",
-            "modalities",
-            "n",
-            "parallel_tool_calls",
-            "presence_penalty",
-            "preserve_thinking",
-            "repetition_penalty",
-            "search_options",
-            "seed",
-            "stop",
-            "temperature",
-            "thinking_budget",
-            "top_k",
-            "top_p",
-        }
-    ),
+    accepted=names("""
+        audio enable_code_interpreter enable_search enable_thinking max_tokens modalities n
+        parallel_tool_calls presence_penalty preserve_thinking repetition_penalty search_options seed stop
+        temperature thinking_budget top_k top_p
+    """),
     accepted_of_messages=PLAIN_MESSAGE | {"partial"},
     cache_marks=True,
     refused_parts=frozenset({"file"}),

@@ -5,34 +5,17 @@ from __future__ import annotations
 from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.json_schema.subsets import XAI
+from smart_router.dialects.names import names
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
 _QUIRKS = ChatQuirks(
     dropped=OPENAI_ONLY,
-    accepted=frozenset(
-        {
-            "deferred",
-            "frequency_penalty",
-            "logit_bias",
-            "logprobs",
-            "max_completion_tokens",
-            "max_tokens",
-            "n",
-            "parallel_function_calling",
-            "presence_penalty",
-            "reasoning_effort",
-            "search_parameters",
-            "seed",
-            "service_tier",
-            "stop",
-            "temperature",
-            "top_logprobs",
-            "top_p",
-            "user",
-            "web_search_options",
-        }
-    ),
+    accepted=names("""
+        deferred frequency_penalty logit_bias logprobs max_completion_tokens max_tokens n
+        parallel_function_calling presence_penalty reasoning_effort search_parameters seed service_tier stop
+        temperature top_logprobs top_p user web_search_options
+    """),
     renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
     refused_parts=frozenset({"input_audio"}),
     tool_media=True,

@@ -36,37 +36,26 @@ from smart_router.dialects.hub import (
     is_content,
 )
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
+from smart_router.dialects.names import names
 from smart_router.dialects.tool_names import fitted_names
 from smart_router.errors import UpstreamError
 
 _FINISH: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
     **dict.fromkeys(
-        (
-            "SAFETY",
-            "RECITATION",
-            "BLOCKLIST",
-            "PROHIBITED_CONTENT",
-            "SPII",
-            "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT",
-            "IMAGE_RECITATION",
-            "MODEL_ARMOR",
-        ),
+        names("""
+            SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT
+            IMAGE_RECITATION MODEL_ARMOR
+        """),
         "content_filter",
     ),
 }
 """Finish reasons; any other is "stop", or "tool_calls" where tools were called."""
 
-_FAILED = frozenset(
-    {
-        "MALFORMED_FUNCTION_CALL",
-        "UNEXPECTED_TOOL_CALL",
-        "TOO_MANY_TOOL_CALLS",
-        "MISSING_THOUGHT_SIGNATURE",
-        "MALFORMED_RESPONSE",
-    }
-)
+_FAILED = names("""
+    MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE
+    MALFORMED_RESPONSE
+""")
 """Finish reasons that say the model broke down: a failure, whatever was said before."""
 
 _BLOCKED = "SAFETY"

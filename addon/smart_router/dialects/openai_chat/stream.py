@@ -20,6 +20,7 @@ from smart_router.dialects.hub import (
     UsageEvent,
 )
 from smart_router.dialects.json_values import as_list, as_object, as_objects
+from smart_router.dialects.names import names
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
 from smart_router.dialects.sse import SseEvent, SseParser
@@ -40,20 +41,10 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 }
 """Finish reasons seen on this wire; any other that is not a failure means `stop`."""
 
-_GAVE_UP = frozenset(
-    {
-        "abort",
-        "cancelled",
-        "engine_overloaded",
-        "error",
-        "failed",
-        "insufficient_system_resource",
-        "internal_error",
-        "network_error",
-        "server_error",
-        "timeout",
-    }
-)
+_GAVE_UP = names("""
+    abort cancelled engine_overloaded error failed insufficient_system_resource internal_error network_error
+    server_error timeout
+""")
 """Finish reasons that say that the provider failed (OpenRouter, vLLM, DeepSeek, Z.ai, others)."""
 
 _TOP_FIELDS = ("system_fingerprint", "provider")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.json_values import as_count, as_objects, as_text
+from smart_router.dialects.names import names
 from smart_router.dialects.openai_responses.client_tools import read_call
 from smart_router.dialects.packed_reasoning import is_packed, unpack
 
@@ -16,18 +17,10 @@ _REASONING_FORMAT = "openai-responses-v1"
 _DETAILS = {"original": "high"}
 """Image details that chat completions lack, and the next ones that they have."""
 
-_RUN_BY_VENDORS = frozenset(
-    {
-        "web_search_call",
-        "file_search_call",
-        "code_interpreter_call",
-        "image_generation_call",
-        "mcp_list_tools",
-        "mcp_call",
-        "tool_search_call",
-        "tool_search_output",
-    }
-)
+_RUN_BY_VENDORS = names("""
+    web_search_call file_search_call code_interpreter_call image_generation_call mcp_list_tools mcp_call
+    tool_search_call tool_search_output
+""")
 """Items that record what a hosted tool did; the assistant's message after them says what came of it."""
 
 

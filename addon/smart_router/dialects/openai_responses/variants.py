@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from smart_router.dialects.names import names
+
 _SAMPLING = {name: name for name in ("temperature", "top_p", "top_logprobs")}
 
 
@@ -69,23 +71,10 @@ CODEX = ResponsesFlavour(
     service_tiers=frozenset({"priority"}),
     needs_instructions=True,
     encrypted_reasoning="always",
-    refused=frozenset(
-        {
-            "temperature",
-            "top_p",
-            "top_logprobs",
-            "max_output_tokens",
-            "metadata",
-            "user",
-            "safety_identifier",
-            "truncation",
-            "previous_response_id",
-            "prompt_cache_retention",
-            "prompt_cache_options",
-            "stream_options",
-            "context_management",
-        }
-    ),
+    refused=names("""
+        temperature top_p top_logprobs max_output_tokens metadata user safety_identifier truncation
+        previous_response_id prompt_cache_retention prompt_cache_options stream_options context_management
+    """),
     headers={
         "account_id": "chatgpt-account-id",
         "originator": "originator",
