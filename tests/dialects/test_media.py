@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smart_router.dialects.media import Media, read_data_url
+from smart_router.errors import ClientError
 
 URLS = {
     "data:image/png;base64,AAAA": Media("image/png", "AAAA"),
@@ -23,7 +24,7 @@ def test_data_urls(url: str, media: Media | None) -> None:
 
 
 def test_text() -> None:
-    assert Media("text/plain", "aMOp").text() == "hé"
+    assert Media("text/plain", "aMOp").text("at") == "hé"
     for data in ("/////w==", "A"):
-        with pytest.raises(ValueError, match=r"utf-8|base64"):
-            Media("text/plain", data).text()
+        with pytest.raises(ClientError, match=r"utf-8|base64"):
+            Media("text/plain", data).text("at")

@@ -293,6 +293,11 @@ def read_error(
     )
 
 
+def broken(message: str) -> UpstreamError:
+    """Return the failure of a provider whose answer cannot be read."""
+    return UpstreamError("server", "model", 502, message)
+
+
 def _until_hour(hour: int, now: float) -> float:
     """Seconds to the next time the clock strikes that hour, UTC."""
     return (hour * 3600 - now) % 86400

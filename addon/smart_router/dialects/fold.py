@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, cast
 
+from smart_router.dialects.errors import broken
 from smart_router.dialects.hub import (
     ChatCompletion,
     Choice,
@@ -56,7 +57,7 @@ def fold(events: Iterable[Event]) -> ChatCompletion | UpstreamError:
             case End():
                 ended = True
     if start is None or not ended:
-        return UpstreamError("server", "model", 502, "the provider's stream ended early")
+        return broken("the provider's stream ended early")
     choices = [
         _choice(index, deltas.get(index, []), reasons.get(index), extras[index]) for index in sorted(extras)
     ]

@@ -37,3 +37,12 @@ def parse(text: bytes | bytearray) -> Any:
         if mended == text:
             raise
         return from_json(mended, allow_inf_nan=False)
+
+
+def parse_object(text: bytes) -> dict[str, Any] | None:
+    """Parse a JSON object of a provider; None if it is anything else."""
+    try:
+        value = parse(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, overload
 
+from pydantic_core import from_json
+
 
 def as_object(value: object) -> dict[str, Any]:
     """Return the object, or an empty one."""
@@ -26,6 +28,25 @@ def as_objects(value: object) -> list[dict[str, Any]]:
 def as_text(value: object) -> str:
     """Return the string, or an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def read_object(text: str | bytes) -> dict[str, Any]:
+    """Return the JSON object that a text is, or an empty one."""
+    try:
+        return as_object(from_json(text))
+    except ValueError:
+        return {}
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """Return a tool call's arguments; text that is no JSON object is wrapped, so that its reader sees it."""
+    if not text.strip():
+        return {}
+    try:
+        parsed = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        parsed = None
+    return parsed if isinstance(parsed, dict) else {"arguments": text}
 
 
 @overload

@@ -44,9 +44,12 @@ class Media(NamedTuple):
         """The content as a data URL."""
         return f"data:{self.type};base64,{self.data}"
 
-    def text(self) -> str:
-        """The content as text; raises ValueError if it is not UTF-8 or not base64."""
-        return b64decode(self.data).decode()
+    def text(self, where: str) -> str:
+        """The content as text. Raises ClientError, naming the field, if it is not UTF-8 or not base64."""
+        try:
+            return b64decode(self.data).decode()
+        except ValueError as error:
+            raise unsupported(where, f"the file's text cannot be read: {error}") from error
 
 
 def read_data_url(url: str) -> Media | None:

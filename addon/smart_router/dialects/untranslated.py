@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from pydantic_core import from_json
-
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.client_schema import read_json
@@ -29,7 +27,7 @@ from smart_router.dialects.hub import (
     UsageEvent,
     make_usage,
 )
-from smart_router.dialects.json_values import as_count, as_object, as_text
+from smart_router.dialects.json_values import as_count, as_object, as_text, read_object
 from smart_router.dialects.native import Received, with_model
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_responses.native import without_packed
@@ -153,7 +151,7 @@ class UntranslatedDialect:
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """The usage of a whole answer; anything may be in it."""
-        answer = _object(body) if body.startswith(b"{") else {}
+        answer = read_object(body) if body.startswith(b"{") else {}
         message: Any = {"role": "assistant", "content": _SOMETHING}
         completion: ChatCompletion = {
             "id": call.mint("untranslated", 0),
@@ -208,19 +206,12 @@ class _Stream:
     def _read(self, data: bytes) -> list[Event]:
         if self._ended:
             return []
-        event = _object(data)
+        event = read_object(data)
         if event.get("error"):
             self._ended = True
             return [Failure(read_error(500, {}, event, self._call.error_rules, self._call.now))]
         self._usage = read_usage(event) or self._usage
         return [*self._begin(), Delta({"content": _SOMETHING})]
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        return as_object(from_json(data))
-    except ValueError:
-        return {}
 
 
 def read_usage(answer: Mapping[str, Any]) -> Usage | None:

@@ -72,8 +72,3 @@ def read_failure(data: Mapping[str, Any], call: CallContext) -> UpstreamError | 
     if failed or data.get("type") == "error" or isinstance(data.get("error"), Mapping):
         return read_error(200, {}, data, call.error_rules, call.now)
     return None
-
-
-def broken(what: str) -> UpstreamError:
-    """The failure that an answer which cannot be read is."""
-    return UpstreamError("server", "model", 502, f"the provider's answer {what}")

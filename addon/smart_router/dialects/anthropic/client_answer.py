@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id, wrap
 from smart_router.dialects.hub import ChatCompletion, FinishReason, ReasoningDetail, Usage
-from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.json_values import as_object, as_text, read_arguments
 
 Block = dict[str, Any]
 
@@ -94,16 +94,7 @@ def _thinking_blocks(message: Mapping[str, Any]) -> list[Block]:
 def _tool_use(call: Mapping[str, Any]) -> Block:
     function = as_object(call.get("function"))
     name, arguments = as_text(function.get("name")), as_text(function.get("arguments"))
-    return {"type": "tool_use", "id": tool_id(call["id"]), "name": name, "input": _input(arguments)}
-
-
-def _input(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as an object; other text is wrapped, so that the client sees it."""
-    try:
-        parsed = from_json(arguments or "{}", allow_inf_nan=False)
-    except ValueError:
-        parsed = None
-    return parsed if isinstance(parsed, dict) else {"arguments": arguments}
+    return {"type": "tool_use", "id": tool_id(call["id"]), "name": name, "input": read_arguments(arguments)}
 
 
 def write_message(completion: ChatCompletion) -> bytes:

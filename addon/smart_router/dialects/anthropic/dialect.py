@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.anthropic.answer import broken, read_failure
+from smart_router.dialects.anthropic.answer import read_failure
 from smart_router.dialects.anthropic.native import native_body
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, ProviderRequest
 from smart_router.dialects.counts import counted
+from smart_router.dialects.errors import broken
 from smart_router.dialects.fold import fold
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
@@ -58,16 +59,16 @@ class AnthropicDialect:
         try:
             message = parse(body)
         except ValueError:
-            return broken("is not JSON")
+            return broken("the provider's answer is not JSON")
         if not isinstance(message, dict):
-            return broken("is not a JSON object")
+            return broken("the provider's answer is not a JSON object")
         if failure := read_failure(message, call):
             return failure
         blocks = message.get("content")
         if blocks is None and "input_tokens" in message:
             return counted(call)
         if not isinstance(blocks, list):
-            return broken("has no content")
+            return broken("the provider's answer has no content")
         stream = AnthropicStream(call)
         return fold(event for step in _steps(message, blocks) for event in stream.read(step))
 

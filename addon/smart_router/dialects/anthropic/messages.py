@@ -12,11 +12,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json
-
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message
+from smart_router.dialects.json_values import read_arguments
 from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
 from smart_router.dialects.tool_names import PLAIN, fit_name
 from smart_router.errors import unsupported
@@ -166,24 +165,13 @@ def _assistant(message: Message, where: str, ids: _ToolIds, call: CallContext) -
                 "type": "tool_use",
                 "id": ids.of_call(tool_call["id"]),
                 "name": fit_name(function["name"], call.rules.tool_names or PLAIN),
-                "input": ids.fitted(_tool_input(function["arguments"])),
+                "input": ids.fitted(read_arguments(function["arguments"])),
             }
         )
     # thinking alone is no turn: the API refuses one that ends with it
     return (
         interleave(message.get("reasoning_details") or (), said, detail_format(call.provider)) if said else []
     )
-
-
-def _tool_input(arguments: str) -> dict[str, Any]:
-    """The arguments as an object; text that is no JSON object is wrapped, so that the model sees it."""
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = from_json(arguments, allow_inf_nan=False)
-    except ValueError:
-        parsed = None
-    return parsed if isinstance(parsed, dict) else {"arguments": arguments}
 
 
 def _content(message: Message, where: str) -> list[Block]:
@@ -231,11 +219,8 @@ def _media_block(media: Media | None, at: str) -> Block:
             "source": {"type": "base64", "media_type": media.type, "data": media.data},
         }
     if media and media.type.startswith("text/"):
-        try:
-            text = media.text()
-        except ValueError as error:
-            raise unsupported(at, f"the file's text cannot be read: {error}") from error
-        return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
+        source = {"type": "text", "media_type": "text/plain", "data": media.text(at)}
+        return {"type": "document", "source": source}
     raise unsupported(
         at, "Anthropic models read JPEG, PNG, GIF and WebP images, PDF and text files, by data or https URL"
     )

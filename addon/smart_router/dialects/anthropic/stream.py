@@ -22,7 +22,6 @@ from pydantic_core import from_json, to_json
 
 from smart_router.dialects.anthropic.answer import (
     FINISH_REASONS,
-    broken,
     read_failure,
     read_usage,
     url_citation,
@@ -31,6 +30,7 @@ from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.thinking import Prefix, place_of
 from smart_router.dialects.base import CallContext
+from smart_router.dialects.errors import broken
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.json_values import as_list, as_object, as_text
@@ -69,14 +69,14 @@ class AnthropicStream:
             self._parse(event.data)
             self.events_read += not self._ended
         if self._parser.overflowed:
-            self._fail(broken("has an event that is too large"))
+            self._fail(broken("the provider's answer has an event that is too large"))
         return self._take()
 
     def close(self) -> list[Event]:
         """The rest, and a Failure where message_stop is missing."""
         for event in self._parser.close():
             self._parse(event.data)
-        self._fail(broken("ended early"))
+        self._fail(broken("the provider's answer ended early"))
         return self._take()
 
     def read(self, event: Mapping[str, Any]) -> list[Event]:
@@ -94,7 +94,7 @@ class AnthropicStream:
         except ValueError:
             # gateways send blank events and OpenAI's end marker
             if data.strip() not in (b"", b"[DONE]"):
-                self._fail(broken("has an event that is not JSON"))
+                self._fail(broken("the provider's answer has an event that is not JSON"))
             return
         if isinstance(event, dict):
             self._handle(event)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import read_error
+from smart_router.dialects.errors import broken, read_error
 from smart_router.dialects.gemini.contents import name_limits
 from smart_router.dialects.gemini.metadata import read_annotations, read_logprobs, read_usage
 from smart_router.dialects.gemini.partial_calls import PartialCall
@@ -133,7 +133,7 @@ class AnswerReader:
 
     def fail(self, message: str) -> list[Event]:
         """The answer cannot be read on."""
-        return self._fail(UpstreamError("server", "model", 502, message))
+        return self._fail(broken(message))
 
     def _fail(self, error: UpstreamError) -> list[Event]:
         if self.ended:

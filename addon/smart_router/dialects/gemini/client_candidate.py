@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic_core import from_json
-
 from smart_router.dialects.fold import join_details
 from smart_router.dialects.gemini.metadata import write_grounding, write_logprobs
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, UNSIGNED
 from smart_router.dialects.hub import ReasoningDetail
-from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.json_values import as_object, as_text, read_arguments
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.packed_reasoning import pack
 
@@ -43,19 +41,9 @@ class _Call:
         self.arguments.append(as_text(called.get("arguments") or called.get("input")))
 
     def part(self) -> Part:
-        """The call; arguments that are no JSON object are wrapped, so that the client sees them."""
-        text = "".join(self.arguments)
-        return {"functionCall": {"id": self.id, "name": self.name, "args": _arguments(text)}}
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        parsed = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        parsed = None
-    return parsed if isinstance(parsed, dict) else {"arguments": text}
+        """The call, whole."""
+        arguments = read_arguments("".join(self.arguments))
+        return {"functionCall": {"id": self.id, "name": self.name, "args": arguments}}
 
 
 class AnswerCandidate:

@@ -8,6 +8,7 @@ function's name; a call and its result carry the same id; a turn has at least on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from smart_router.dialects.gemini.signatures import (
     thought_parts,
 )
 from smart_router.dialects.hub import Message
-from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.json_values import as_object, as_text, read_arguments
 from smart_router.dialects.media import check_image, read_file_data
 from smart_router.dialects.model_rules import ModelRules, NameLimits
 from smart_router.dialects.tool_names import fit_name
@@ -164,7 +165,7 @@ class _Writer:
             called = {
                 "id": id_,
                 "name": fit_name(name, name_limits(self._call.rules)),
-                "args": _arguments(function.get("arguments") or ""),
+                "args": read_arguments(function.get("arguments") or ""),
             }
             part: Part = {"functionCall": called}
             if self._format == GEMINI_FORMAT and (signature := call_signature(tool_call, message)):
@@ -175,30 +176,16 @@ class _Writer:
         return parts
 
 
-def _object(text: str) -> dict[str, Any] | None:
-    """The JSON object that `text` is, if it is one."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        parsed: dict[str, Any] = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return None
-    return parsed
-
-
-def _arguments(text: str) -> dict[str, Any]:
-    """A call's arguments; text that is no JSON object is wrapped, so that the model sees what it wrote."""
-    parsed = _object(text)
-    return parsed if parsed is not None else {"arguments": text} if text.strip() else {}
-
-
 def _response(text: str) -> dict[str, Any]:
     """A tool's result as the object that Gemini wants.
 
     Gemini 3 takes `$ref` in an object for the name of a media part, not in a text (reports, 2026).
     """
-    parsed = _object(text) if '"$ref"' not in text else None
-    return parsed if parsed is not None else {"result": text}
+    if text.lstrip().startswith("{") and '"$ref"' not in text:
+        with suppress(ValueError):
+            parsed: dict[str, Any] = from_json(text, allow_inf_nan=False)
+            return parsed
+    return {"result": text}
 
 
 def name_limits(rules: ModelRules) -> NameLimits:

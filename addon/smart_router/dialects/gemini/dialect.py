@@ -14,7 +14,7 @@ from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
 from smart_router.dialects.gemini.stream import GeminiStream
-from smart_router.dialects.half_characters import parse
+from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_object
 from smart_router.dialects.native import Received
@@ -73,8 +73,5 @@ def _path(call: CallContext, method: str = "") -> str:
 
 
 def _is_count(body: bytes) -> bool:
-    try:
-        answer = as_object(parse(body))
-    except ValueError:
-        return False
+    answer = parse_object(body) or {}
     return "totalTokens" in answer and "candidates" not in answer

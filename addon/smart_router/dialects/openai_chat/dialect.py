@@ -9,9 +9,10 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.errors import broken
 from smart_router.dialects.fitting import asks_for_schema
 from smart_router.dialects.fold import fold
-from smart_router.dialects.half_characters import parse
+from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.request import write_body
@@ -51,14 +52,9 @@ class ChatDialect:
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""
-        try:
-            answer = parse(body)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            return UpstreamError(
-                "server", "model", 502, f"{call.provider} sent an answer that is no JSON object."
-            )
+        answer = parse_object(body)
+        if answer is None:
+            return broken(f"{call.provider} sent an answer that is no JSON object.")
         return read_plain(answer, call) or read_any(answer, call)
 
     def open_stream(self, call: CallContext) -> ChatStream:

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message
 from smart_router.dialects.json_values import as_object
-from smart_router.dialects.media import Media, check_image, is_web_address, read_data_url, read_file_data
+from smart_router.dialects.media import check_image, is_web_address, read_data_url, read_file_data
 from smart_router.dialects.tool_names import UNKNOWN, fit_name, fixed_length_id, participant
 from smart_router.errors import unsupported
 
@@ -191,19 +191,12 @@ class _MessageWriter:
             check_image(media, self._call.rules.image_types, where)
             return {"type": "image_url", "image_url": {"url": media.url}}
         if "file" in self._quirks.refused_parts and media.type.startswith("text/"):
-            return {"type": "text", "text": _text_of(media, where)}
+            return {"type": "text", "text": media.text(where)}
         return _with(part, {"filename": "document.pdf", **part["file"], "file_data": media.url})
 
 
 def _with(part: Mapping[str, Any], value: Any) -> Part:
     return {**part, part["type"]: value}
-
-
-def _text_of(media: Media, where: str) -> str:
-    try:
-        return media.text()
-    except ValueError as error:
-        raise unsupported(where, f"the file's text cannot be read: {error}") from error
 
 
 def _bare_detail(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import read_error
+from smart_router.dialects.errors import broken, read_error
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import (
     MAX_CHOICES,
@@ -24,7 +24,6 @@ from smart_router.dialects.names import names
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
 from smart_router.dialects.sse import SseEvent, SseParser
-from smart_router.errors import UpstreamError
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -225,7 +224,7 @@ class ChatStream:
 
     def _fail(self, what: str) -> list[Event]:
         self._done = True
-        return [Failure(UpstreamError("server", "model", 502, f"{self._call.provider} {what}."))]
+        return [Failure(broken(f"{self._call.provider} {what}."))]
 
 
 def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:

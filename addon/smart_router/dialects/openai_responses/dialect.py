@@ -7,12 +7,14 @@ import re
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.errors import broken
 from smart_router.dialects.fold import fold
+from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import Received
 from smart_router.dialects.openai_responses.native import native_body
 from smart_router.dialects.openai_responses.request import write_body
-from smart_router.dialects.openai_responses.stream import ResponsesReader, broken, read_object
+from smart_router.dialects.openai_responses.stream import ResponsesReader
 from smart_router.dialects.openai_responses.variants import CODEX, PUBLIC, ResponsesFlavour
 from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
@@ -65,7 +67,7 @@ class ResponsesDialect:
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""
-        response = read_object(body)
+        response = parse_object(body)
         if response is None:
             return broken("The provider's answer is not a JSON object.")
         if not isinstance(response.get("output"), list) and not response.get("error"):

@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Start
-from smart_router.dialects.json_values import as_object, as_text
+from smart_router.dialects.json_values import as_object, as_text, read_object
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_response import ResponseObject
 from smart_router.dialects.openai_responses.store import Continued, ResponseStore, input_items
@@ -135,7 +135,7 @@ class SocketSession:
         assert self._current is not None
         (waiting, continued), lane = self._current, self._lane
         self._current = None
-        last = {} if self._status != 200 else as_object(_parsed(self._last))
+        last = {} if self._status != 200 else read_object(self._last)
         if last.get("type") in _COMPLETE:
             self._keep(waiting, continued, last["response"])
             return []
@@ -191,13 +191,6 @@ def error_event(error: ApiError) -> bytes:
 
 
 def _refusal_event(status: int, body: bytes) -> bytes:
-    error = as_object(as_object(_parsed(body)).get("error"))
+    error = as_object(read_object(body).get("error"))
     flat = {name: error.get(name) for name in ("code", "message", "param")}
     return to_json({"type": "error", "sequence_number": 0, "status": status, **flat, "error": error})
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return from_json(data)
-    except ValueError:
-        return None

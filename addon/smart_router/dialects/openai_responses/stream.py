@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import read_error
-from smart_router.dialects.half_characters import parse
+from smart_router.dialects.errors import broken, read_error
+from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import (
     End,
     Event,
@@ -22,7 +22,6 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.openai_responses.items import ItemReader
 from smart_router.dialects.sse import SseEvent, SseParser
-from smart_router.errors import UpstreamError
 
 
 class _Piece(NamedTuple):
@@ -107,7 +106,7 @@ class ResponsesReader:
         return events
 
     def _read(self, sse: SseEvent) -> list[Event]:
-        data = read_object(sse.data)
+        data = parse_object(sse.data)
         if data is None:
             return [self._fail("The provider sent an event that is not a JSON object.")]
         name = data.get("type", sse.event)
@@ -185,20 +184,6 @@ class ResponsesReader:
         """The provider reported an error, within its 200."""
         self._ended = True
         return Failure(read_error(200, {}, body, self._call.error_rules, self._call.now))
-
-
-def read_object(data: bytes) -> dict[str, Any] | None:
-    """A JSON object; None if it is anything else."""
-    try:
-        value = parse(data)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def broken(message: str) -> UpstreamError:
-    """The failure of a provider whose answer cannot be read."""
-    return UpstreamError("server", "model", 502, message)
 
 
 def _usage(usage: object) -> Usage | None:
