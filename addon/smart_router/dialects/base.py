@@ -145,7 +145,10 @@ class StreamReader(Protocol):
 
 
 class Dialect(Protocol):
-    """One wire format. Implementations are stateless: a module-level instance serves all attempts."""
+    """One wire format. Implementations are stateless: a module-level instance serves all attempts.
+
+    What most formats have in common is here; they derive from this class.
+    """
 
     @property
     def name(self) -> str:
@@ -173,11 +176,11 @@ class Dialect(Protocol):
         For clients that speak the provider's format. Only what has to differ is changed: the model, and what
         another provider's turns or a virtual model make necessary. `request` is the same request, read.
         """
-        ...
+        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """Return whether to ask the provider for a stream for this request (Codex: always)."""
-        ...
+        """Return whether to ask the provider for a stream for this request: as the client asked."""
+        return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """Read a whole 2xx answer, or the failure it holds; never raises."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.errors import read_error
@@ -125,8 +125,8 @@ def _with_model(body: bytes, model: str) -> bytes:
     return body[: found.start(1)] + model.encode() + body[found.end(1) :]
 
 
-class UntranslatedDialect:
-    """Reads answers of these endpoints; see `Dialect`."""
+class UntranslatedDialect(Dialect):
+    """Reads answers of these endpoints."""
 
     name = "untranslated"
     request_path = re.compile(r"(?!)")
@@ -144,10 +144,6 @@ class UntranslatedDialect:
         if path.startswith("/responses/"):
             body = without_packed(body, PUBLIC)
         return ProviderRequest(path, headers, _with_model(body, call.model))
-
-    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client wants it."""
-        return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """The usage of a whole answer; anything may be in it."""

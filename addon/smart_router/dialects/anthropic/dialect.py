@@ -11,7 +11,7 @@ from smart_router.dialects.anthropic.answer import read_failure
 from smart_router.dialects.anthropic.native import native_body
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
-from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.counts import counted
 from smart_router.dialects.errors import broken
 from smart_router.dialects.fold import fold
@@ -28,8 +28,8 @@ CLIENT_PATHS = {"anthropic": "/v1/messages", "anthropic-count": "/v1/messages/co
 """Paths of the requests that pass untranslated, by the client's format."""
 
 
-class AnthropicDialect:
-    """`POST /v1/messages`; see `Dialect`."""
+class AnthropicDialect(Dialect):
+    """`POST /v1/messages`."""
 
     name = "anthropic"
     request_path = re.compile(r"/messages$")
@@ -49,10 +49,6 @@ class AnthropicDialect:
             return None
         path = CLIENT_PATHS[received.format] + received.query("beta")
         return ProviderRequest(path, dict(_HEADERS), native_body(received.body, call))
-
-    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client asked."""
-        return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, read as the stream of its blocks, or the failure it holds."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
@@ -22,7 +22,6 @@ from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_list, as_object
-from smart_router.dialects.native import Received
 from smart_router.dialects.tools import Notes
 from smart_router.errors import ClientError, UpstreamError
 
@@ -51,7 +50,7 @@ _GEMINI = ApiMethod("parameters", "responseSchema", "openapi_flat", "openapi", G
 _CLAUDE = _GEMINI._replace(signature_format=CLAUDE_FORMAT, adapt=_with_placeholder)
 
 
-class CloudCodeDialect:
+class CloudCodeDialect(Dialect):
     """The wire format of Cloud Code. `call.extras` holds the profile's `project`."""
 
     name = "cloudcode"
@@ -92,16 +91,6 @@ class CloudCodeDialect:
         return ProviderRequest(
             f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope), tuple(notes)
         )
-
-    def write_native(
-        self, received: Received, request: ChatRequest, call: CallContext
-    ) -> ProviderRequest | None:
-        """None: no client speaks this format."""
-        return None
-
-    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client wants it."""
-        return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer: a stream of one object."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.counts import counted
 from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
@@ -29,7 +29,7 @@ COUNT = "gemini-count"
 """The format of clients that have tokens counted."""
 
 
-class GeminiDialect:
+class GeminiDialect(Dialect):
     """Gemini's wire format. The path names the model and the method, the body is the same for both."""
 
     name = "gemini"
@@ -51,10 +51,6 @@ class GeminiDialect:
         if received.format != self.name or as_object(request.get("x_router")).get("array"):
             return None
         return ProviderRequest(_path(call), headers, native_body(received.body, request, call))
-
-    def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client wants it."""
-        return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer: a stream of one object, or a number of tokens."""

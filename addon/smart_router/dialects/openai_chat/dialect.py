@@ -8,13 +8,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ProviderRequest
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.errors import broken
 from smart_router.dialects.fitting import asks_for_schema
 from smart_router.dialects.fold import fold
 from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
-from smart_router.dialects.native import Received
 from smart_router.dialects.openai_chat.request import write_body
 from smart_router.dialects.openai_chat.stream import ChatStream
 from smart_router.dialects.openai_chat.whole_answer import read_plain
@@ -22,8 +21,11 @@ from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
 
 
-class ChatDialect:
-    """`POST /chat/completions` (openai, deepseek, xai, groq, openrouter, qwen, declared); see `Dialect`."""
+class ChatDialect(Dialect):
+    """`POST /chat/completions` (openai, deepseek, xai, groq, openrouter, qwen, declared).
+
+    Providers differ too much from each other for native requests: each is translated.
+    """
 
     name = "openai-chat"
     request_path = re.compile(r"/chat/completions$")
@@ -37,12 +39,6 @@ class ChatDialect:
             headers[call.quirks.session_header] = session
         notes: Notes = []
         return ProviderRequest(self.path, headers, to_json(write_body(request, call, notes)), tuple(notes))
-
-    def write_native(
-        self, received: Received, request: ChatRequest, call: CallContext
-    ) -> ProviderRequest | None:
-        """None: chat providers differ too much from each other, so each request is translated."""
-        return None
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """As the client asked, except for models that think, or that do not give JSON, in streams."""

@@ -6,7 +6,7 @@ import re
 
 from pydantic_core import to_json
 
-from smart_router.dialects.base import CallContext, ProviderRequest, StreamReader
+from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.errors import broken
 from smart_router.dialects.fold import fold
 from smart_router.dialects.half_characters import parse_object
@@ -22,7 +22,7 @@ from smart_router.errors import UpstreamError
 __all__ = ["CODEX", "PUBLIC", "ResponsesDialect", "ResponsesFlavour"]
 
 
-class ResponsesDialect:
+class ResponsesDialect(Dialect):
     """The dialect in one of its flavours.
 
     Of `Call.extras` it uses `session` (the prompt cache key), `instructions` (Codex's instructions), and
