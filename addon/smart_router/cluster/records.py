@@ -96,22 +96,24 @@ def _send(db: SharedDatabase, records: sqlite3.Connection, machine: str, range_:
     the interpreter's lock: the requests of now do not wait for those of before."""
     routes = _json(_rows(records, _LOCAL_ROUTES, range_))
     db.execute(_NEW_ROUTES, (routes,))
-    values = range_ | {"machine": machine, "routes": to_json(dict(db.execute(_ROUTES, (routes,)))).decode()}
-    for table, key in _RANGES.items():
-        (text,) = records.execute(_as_json(records, table, key), values).fetchone()
+    shared = dict(db.execute(_ROUTES, (routes,)))
+    for table in _RANGES:
+        (text,) = records.execute(_as_json(records, table, shared), range_ | {"machine": machine}).fetchone()
         if table == "requests":
             db.execute(_INSERT_AND_COUNT, (_without_nul(text), machine))
         else:
             db.execute(_INSERT.format(table=table), (_without_nul(text),))
 
 
-def _as_json(records: sqlite3.Connection, table: str, key: str) -> str:
+def _as_json(records: sqlite3.Connection, table: str, routes: Mapping[int, int]) -> str:
     """The query for the rows of a range as a JSON array, as the database has them: the request's id is that
-    of its decision, routes are those of `:routes`."""
+    of its decision, and its route the one of `routes`."""
+    key = _RANGES[table]
+    cases = " ".join(f"WHEN {own:d} THEN {shared:d}" for own, shared in routes.items())
     names = [name for (name,) in records.execute("SELECT name FROM pragma_table_info(?)", (table,))]
     as_there = {
         key: "d.request_id",
-        "route": "(SELECT value FROM json_each(:routes) WHERE key = t.route)",
+        "route": f"CASE t.route {cases} END",
         "time": "printf('%!.17g', t.time)",  # json_object itself has 15 digits, which end at 10 microseconds
     }
     fields = [f"'{name}', {as_there.get(name, f't.{name}')}" for name in names]

@@ -17,7 +17,7 @@ from smart_router.storage.background_writer import BackgroundWriter, Messages, R
 
 logger = logging.getLogger(__name__)
 
-RHYTHM = Rhythm(idle=0.1, retry=2.0, rest=0.02)
+RHYTHM = Rhythm(idle=0.25, retry=2.0, rest=0.02)
 """Other processes of this machine are heard within `idle`."""
 
 CLOSE_WITHIN = 5.0
