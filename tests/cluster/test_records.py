@@ -147,13 +147,35 @@ def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: Sh
     assert broken_chains(db) == {}
 
 
-def test_texts_that_postgresql_has_no_place_for_are_sent(desk: MakeRecords, db: SharedDatabase) -> None:
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("a\0b\\u0000c", "a\N{REPLACEMENT CHARACTER}b\\u0000c"),
+        *(
+            (text, text)
+            for text in ("", '"', '","', "a\n\\.\nb", "\\.", "\\N", "a\r\nb\rc\td", "\N{PILE OF POO}")
+        ),
+    ],
+)
+def test_texts_are_there_as_they_are_here(
+    desk: MakeRecords, db: SharedDatabase, text: str, there: str
+) -> None:
+    one = desk("one")
+    one.write("a", "b")
+    with closing(sqlite3.connect(one.folder / FILE_NAME)) as file, file:
+        file.execute("UPDATE decisions SET asked = ?, client = NULL", (text,))
+    one.send()
+    assert db.execute("SELECT asked, client FROM smart_router.decisions") == [(there, None)] * 2
+
+
+def test_figures_are_there_to_the_last_digit(desk: MakeRecords, db: SharedDatabase) -> None:
     one = desk("one")
     one.write("a")
+    at = NOON + 0.123456
     with closing(sqlite3.connect(one.folder / FILE_NAME)) as file, file:
-        file.execute("UPDATE decisions SET asked = ?", ("a\0b\\u0000c",))
+        file.execute("UPDATE requests SET time = ?, cost = 1e-07, ttft = NULL", (at,))
     one.send()
-    assert db.value("SELECT asked FROM smart_router.decisions") == "a\N{REPLACEMENT CHARACTER}b\\u0000c"
+    assert db.execute("SELECT time, cost, ttft FROM smart_router.requests") == [(at, 1e-07, None)]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ class SharedDatabase:
         rows = self.execute(sql, values)
         return rows[0][0] if rows else None
 
+    def copy(self, table: str, columns: Sequence[str], text: str) -> None:
+        """Add rows, in CSV, to a table: much cheaper than INSERT, but no row may be there already."""
+        into = f"COPY smart_router.{table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
+        with self._connection.cursor() as cursor, cursor.copy(cast("Any", into)) as rows:
+            rows.write(text)
+
     def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement for each of these rows, in one exchange."""
         with self._connection.cursor() as cursor:

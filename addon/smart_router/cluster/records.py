@@ -11,12 +11,13 @@ import hashlib
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from smart_router.cluster.outbox import TABLES, Batch
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.stats.audit import read_audit_texts
 from smart_router.stats.database import FILE_NAME, reading
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 500
 """Requests, or lines of the audit log, in one transaction."""
 
-_RANGES = {"requests": "id", "decisions": "request", "attempts": "request"}
-"""The tables of a request, with the column that says which."""
-
-_LOCAL_ROUTES = """
-SELECT id, day, tier, provider, model, profile FROM routes WHERE id IN (
-    SELECT route FROM requests WHERE id > :first AND id <= :last
-    UNION SELECT route FROM attempts WHERE request > :first AND request <= :last)
-"""
 _NEW_ROUTES = """
 INSERT INTO smart_router.routes (day, tier, provider, model, profile) SELECT day, tier, provider, model,
 profile FROM json_populate_recordset(NULL::smart_router.routes, %s) ON CONFLICT DO NOTHING
@@ -43,15 +36,16 @@ _ROUTES = """
 SELECT one.id, r.id FROM smart_router.routes AS r
 JOIN json_populate_recordset(NULL::smart_router.routes, %s) AS one USING (day, tier, provider, model, profile)
 """
-_INSERT = """
-INSERT INTO smart_router.{table} SELECT * FROM json_populate_recordset(NULL::smart_router.{table}, %s)
+_LOSSES = """
+INSERT INTO smart_router.losses SELECT * FROM json_populate_recordset(NULL::smart_router.losses, %s)
 ON CONFLICT DO NOTHING
 """
-_INSERT_AND_COUNT = f"""
-WITH new AS ({_INSERT.format(table="requests")} RETURNING cost)
-UPDATE smart_router.machines SET requests = requests + (SELECT count(*) FROM new),
-    cost = cost + (SELECT coalesce(sum(cost), 0) FROM new) WHERE id = %s
-"""  # noqa: S608
+_THERE = """
+SELECT coalesce(json_agg(id), '[]')::text FROM smart_router.requests
+WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)))
+"""
+
+_COUNT = "UPDATE smart_router.machines SET requests = requests + %s, cost = cost + %s WHERE id = %s"
 
 Rows = list[dict[str, Any]]
 
@@ -81,48 +75,28 @@ class SendRecords:
             machine = file.fact("machine") or ""
             with db.transaction():
                 if count:
-                    _send(db, records, machine, {"first": first, "last": last})
+                    _send(db, Batch(records, first, last), machine)
                 if losses:
-                    text = _json([one | {"machine": machine} for one in losses])
-                    db.execute(_INSERT.format(table="losses"), (text,))
+                    db.execute(_LOSSES, (_json([one | {"machine": machine} for one in losses]),))
         file.note(
             requests=str(last or first), losses=str(max((one["number"] for one in losses), default=lost))
         )
         return bool(count == MOST_REQUESTS)
 
 
-def _send(db: SharedDatabase, records: sqlite3.Connection, machine: str, range_: dict[str, int]) -> None:
-    """Send the requests of a range. SQLite writes their rows as JSON and PostgreSQL reads it, both outside of
-    the interpreter's lock: the requests of now do not wait for those of before."""
-    routes = _json(_rows(records, _LOCAL_ROUTES, range_))
+def _send(db: SharedDatabase, batch: Batch, machine: str) -> None:
+    """Send the requests of a batch, but those that the database has."""
+    names = ("id", "day", "tier", "provider", "model", "profile")
+    routes = _json([dict(zip(names, route, strict=True)) for route in batch.routes()])
     db.execute(_NEW_ROUTES, (routes,))
     shared = dict(db.execute(_ROUTES, (routes,)))
-    for table in _RANGES:
-        (text,) = records.execute(_as_json(records, table, shared), range_ | {"machine": machine}).fetchone()
-        if table == "requests":
-            db.execute(_INSERT_AND_COUNT, (_without_nul(text), machine))
-        else:
-            db.execute(_INSERT.format(table=table), (_without_nul(text),))
+    batch.sent = db.value(_THERE, (batch.request_ids(),))
+    for table in TABLES:
+        db.copy(table, *batch.csv(table, shared, machine))
+    db.execute(_COUNT, (*batch.total(), machine))
 
 
-def _as_json(records: sqlite3.Connection, table: str, routes: Mapping[int, int]) -> str:
-    """The query for the rows of a range as a JSON array, as the database has them: the request's id is that
-    of its decision, and its route the one of `routes`."""
-    key = _RANGES[table]
-    cases = " ".join(f"WHEN {own:d} THEN {shared:d}" for own, shared in routes.items())
-    names = [name for (name,) in records.execute("SELECT name FROM pragma_table_info(?)", (table,))]
-    as_there = {
-        key: "d.request_id",
-        "route": f"CASE t.route {cases} END",
-        "time": "printf('%!.17g', t.time)",  # json_object itself has 15 digits, which end at 10 microseconds
-    }
-    fields = [f"'{name}', {as_there.get(name, f't.{name}')}" for name in names]
-    if table == "requests":
-        fields.append("'machine', :machine")
-    return (
-        f"SELECT json_group_array(json_object({', '.join(fields)})) FROM {table} AS t"  # noqa: S608
-        f" JOIN decisions AS d ON d.request = t.{key} WHERE t.{key} > :first AND t.{key} <= :last"
-    )
+_LAST_AUDIT = "SELECT coalesce(max(number), 0) FROM smart_router.audit WHERE machine = %s"
 
 
 class SendAudit:
@@ -144,14 +118,17 @@ class SendAudit:
             return False
         machine, hash_ = file.fact("machine") or "", file.fact("audit_hash") or ""
         number = int(file.fact("audit_number") or 0)
-        rows: Rows = []
-        for place, at, text in entries:  # noqa: B007 (the last one is noted)
-            number, hash_ = number + 1, chained(hash_, text)
-            rows.append({"machine": machine, "number": number, "time": at, "entry": text, "hash": hash_})
         with db.transaction():
-            db.execute(_INSERT.format(table="audit"), (_json(rows),))
+            sent = db.value(_LAST_AUDIT, (machine,))
+            lines = []
+            for place, at, text in entries:  # noqa: B007 (the last one is noted)
+                number, hash_ = number + 1, chained(hash_, text)
+                if number > sent:
+                    quoted = text.replace('"', '""')
+                    lines.append(f'{machine},{number},{at!r},"{quoted}",{hash_}')
+            db.copy("audit", ("machine", "number", "time", "entry", "hash"), "\n".join(lines))
         file.note(audit=str(place), audit_hash=hash_, audit_number=str(number))
-        return len(rows) == MOST_REQUESTS
+        return len(entries) == MOST_REQUESTS
 
 
 class TidyRecords:
@@ -214,7 +191,7 @@ def _place(records: sqlite3.Connection, file: ReplicaFile, table: str, key: str)
     return place if place <= last else 0
 
 
-def _rows(records: sqlite3.Connection, query: str, values: Sequence[int] | Mapping[str, int]) -> Rows:
+def _rows(records: sqlite3.Connection, query: str, values: Sequence[int]) -> Rows:
     found = records.execute(query, values)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found]

@@ -1,0 +1,82 @@
+"""The requests of a machine's records file, as CSV that PostgreSQL copies into its tables.
+
+SQLite writes the text and PostgreSQL reads it, both outside of the interpreter's lock: the requests of now do
+not wait for those of before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TABLES: Mapping[str, str] = {"requests": "id", "decisions": "request", "attempts": "request"}
+"""The tables of a request, each with the column that says which request."""
+
+_ROUTES = """
+SELECT id, day, tier, provider, model, profile FROM routes WHERE id IN (
+    SELECT route FROM requests WHERE id > :first AND id <= :last
+    UNION SELECT route FROM attempts WHERE request > :first AND request <= :last)
+"""
+
+_WHICH = (
+    "FROM {table} AS t JOIN decisions AS d ON d.request = t.{key} WHERE t.{key} > :first AND t.{key} <= :last"
+    " AND d.request_id NOT IN (SELECT value FROM json_each(:sent))"
+)
+
+
+@dataclass
+class Batch:
+    """The requests with ids above `first`, up to `last`, but those whose request ids are in `sent`, a JSON
+    array."""
+
+    records: sqlite3.Connection
+    first: int
+    last: int
+    sent: str = "[]"
+
+    def request_ids(self) -> str:
+        """The ids that clients were told, as a JSON array."""
+        ((ids,),) = self._select("requests", "json_group_array(d.request_id)")
+        return str(ids)
+
+    def total(self) -> tuple[int, float]:
+        """The number of requests, and their cost (USD)."""
+        ((count, cost),) = self._select("requests", "count(*), ifnull(sum(t.cost), 0.0)")
+        return count, cost
+
+    def routes(self) -> list[tuple[int, str, str, str, str, str]]:
+        """Id, day, tier, provider, model and profile of each route."""
+        return self.records.execute(_ROUTES, {"first": self.first, "last": self.last}).fetchall()
+
+    def csv(self, table: str, routes: Mapping[int, int], machine: str) -> tuple[list[str], str]:
+        """The names of the columns, and the rows: with the request's own id as the key, routes by their ids
+        in the database, and the machine."""
+        cases = " ".join(f"WHEN {own:d} THEN {shared:d}" for own, shared in routes.items())
+        changed = {
+            TABLES[table]: _quoted("d.request_id"),
+            "route": f"CASE t.route {cases} END",
+            "time": "printf('%!.17g', t.time)",  # SQLite's own 15 digits end at 10 microseconds
+        }
+        columns = {
+            name: changed.get(name) or (_quoted(f"t.{name}") if type_ == "TEXT" else f"ifnull(t.{name}, '')")
+            for _, name, type_, *_ in self.records.execute(f"PRAGMA table_info({table})")
+            if name != "request_id"
+        }
+        if table == "requests":
+            columns["machine"] = ":machine"
+        line = " || ',' || ".join(columns.values())
+        ((text,),) = self._select(table, f"group_concat({line}, char(10))", machine=machine)
+        # PostgreSQL has no place for NUL
+        return list(columns), (text or "").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+    def _select(self, table: str, what: str, **values: str) -> list[tuple[Any, ...]]:
+        query = f"SELECT {what} {_WHICH.format(table=table, key=TABLES[table])}"
+        given = {"first": self.first, "last": self.last, "sent": self.sent, **values}
+        return self.records.execute(query, given).fetchall()
+
+
+def _quoted(sql: str) -> str:
+    """A text in CSV; NULL is an empty field without quotation marks."""
+    return f"""ifnull('"' || replace({sql}, '"', '""') || '"', '')"""
