@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from scripts.config_page import ConfigKey, all_keys, config_page
 
 from smart_router.config import parse_config
 from smart_router.reference.effective import effective
-from smart_router.reference.keys import ConfigKey, all_keys
-from smart_router.reference.page import config_page
 from smart_router.reference.schema import config_schema
 from smart_router.reference.words import WORDS
 from tests.testbed.harness import ROOT

@@ -13,8 +13,7 @@ import click
 from smart_router.cli.common import as_json, print_json
 from smart_router.config import config_path, load_config
 from smart_router.config_errors import ConfigError
-from smart_router.reference.effective import DEFAULT, FILE, Setting, effective
-from smart_router.reference.keys import as_toml
+from smart_router.reference.effective import DEFAULT, FILE, Setting, as_toml, effective
 from smart_router.suggestions import did_you_mean
 from smart_router.tools.proxy_variables import CONFDIR
 
@@ -89,7 +88,7 @@ def show(prefix: str, everything: bool, as_json: bool) -> None:
         print_json([one._asdict() for one in chosen])
         return
     for one in chosen:
-        click.echo(f"{one.key} = {as_toml(one.value, None) or '{}'}   # {one.origin}")
+        click.echo(f"{one.key} = {as_toml(one.value) or '{}'}   # {one.origin}")
 
 
 @config.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -78,3 +79,17 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _bare(name: str) -> bool:
     return name.replace("-", "").replace("_", "").isalnum() and name.isascii()
+
+
+def as_toml(value: Any) -> str:
+    """Return a scalar or a list of them as TOML; empty for what is no such value."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case int() | float():
+            return str(value)
+        case tuple() | list():
+            return f"[{', '.join(map(as_toml, value))}]"
+    return ""

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_router.config import ConfigFile
-from smart_router.reference.keys import NAMES
-from smart_router.reference.words import WORDS
+from smart_router.reference.words import NAMES, WORDS
 from smart_router.routing.config import RoutingConfig
 
 _OWN = "clients."

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+NAMES: Mapping[str, str] = {
+    "routing.directives.phrases": "TIER",
+    "routing.weights": "SIGNAL",
+    "routing.keywords": "GROUP",
+    "routing.keywords.GROUP": "LANGUAGE",
+    "clients.own_login": "VENDOR",
+    "prices": "MODEL",
+}
+"""By table: the word for its keys, where they are names; NAME elsewhere."""
+
 
 class KeyWords(NamedTuple):
     """A key's description, and lines of TOML that set it."""
