@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_core import from_json
 
 from smart_router.auth.logins import codex, minimax, qwen
+from smart_router.auth.logins.provider import no_extras
 from smart_router.auth.logins.reply import Reply, read_tokens, unix_time
 from smart_router.auth.logins.steps import Grant, LoginError
 from smart_router.auth.profiles import Profile
@@ -28,7 +29,7 @@ class CliFile:
     tokens_in: str = ""
     expiry: str = ""
     home_env: str | None = None
-    read_extras: Callable[[Reply], Mapping[str, str]] = field(default=lambda reply: {})
+    read_extras: Callable[[Reply], Mapping[str, str]] = no_extras
 
     def find(self, home: Path, env: Mapping[str, str]) -> Path:
         """Its path on this machine."""

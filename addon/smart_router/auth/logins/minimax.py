@@ -6,10 +6,17 @@ Sources: OpenClaw's minimax extension, MiniMax' own CLI.
 
 from __future__ import annotations
 
-from smart_router.auth.logins.oauth import Verdict, expired, judge_device_poll, new_pkce, poll
-from smart_router.auth.logins.provider import LoginProvider, Region
+from smart_router.auth.logins.oauth import (
+    Verdict,
+    device_question,
+    expired,
+    judge_device_poll,
+    new_pkce,
+    pkce_form,
+    poll,
+)
+from smart_router.auth.logins.provider import LoginProvider, Region, with_path
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds, unix_time
-from smart_router.auth.logins.resource import with_path
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Context, Grant, LoginError, LoginPrompt, Request, Script
 
@@ -28,15 +35,7 @@ def device_login(context: Context) -> Script[Grant]:
     """A code that the user confirms anywhere."""
     settings, pkce, state = context.settings, new_pkce(context.random), context.random(16)
     reply: Reply = yield Request(
-        settings.device_url,
-        {
-            "response_type": "code",
-            "client_id": settings.client_id,
-            "scope": settings.scope,
-            "code_challenge": pkce.challenge,
-            "code_challenge_method": "S256",
-            "state": state,
-        },
+        settings.device_url, {"response_type": "code", **pkce_form(settings, pkce), "state": state}
     )
     user_code, url = reply.text("user_code"), reply.text("verification_uri")
     if not reply.ok or not user_code or not url:
@@ -48,15 +47,7 @@ def device_login(context: Context) -> Script[Grant]:
     if expires_at <= now:
         raise expired()
     yield LoginPrompt(url, user_code, expires_at - now)
-    question = Request(
-        settings.token_url,
-        {
-            "grant_type": settings.device_grant,
-            "client_id": settings.client_id,
-            "user_code": user_code,
-            "code_verifier": pkce.verifier,
-        },
-    )
+    question = device_question(settings, pkce, {"user_code": user_code})
     interval = seconds(reply.field("interval"), 2000)
     reply = yield from poll(question, interval / 1000 if interval >= _MILLISECONDS else interval, _judge)
     return Grant(read_tokens(reply, context.now(), _extras(reply)), notice=reply.text("notification_message"))

@@ -37,6 +37,22 @@ def new_pkce(random: Callable[[int], str]) -> Pkce:
     return Pkce(SecretStr(verifier), base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
 
 
+def pkce_form(settings: LoginSettings, pkce: Pkce) -> dict[str, str]:
+    """The fields by which a login begins, in the browser or with a device code."""
+    return {
+        "client_id": settings.client_id,
+        "scope": settings.scope,
+        "code_challenge": pkce.challenge,
+        "code_challenge_method": "S256",
+    }
+
+
+def device_question(settings: LoginSettings, pkce: Pkce, code: Mapping[str, str | SecretStr]) -> Request:
+    """The request that asks whether the user has confirmed a device code."""
+    form = {"grant_type": settings.device_grant, "client_id": settings.client_id, **code}
+    return Request(settings.token_url, {**form, "code_verifier": pkce.verifier})
+
+
 def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
     """An authorization code through the user's browser, with PKCE and state, and its exchange; ends with the
     token endpoint's answer. `extra` are the vendor's own parameters of the authorization."""
@@ -45,11 +61,8 @@ def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
     redirect_uri: str = yield Listen(settings.redirect_uris)
     query = {
         "response_type": "code",
-        "client_id": settings.client_id,
+        **pkce_form(settings, pkce),
         "redirect_uri": redirect_uri,
-        "scope": settings.scope,
-        "code_challenge": pkce.challenge,
-        "code_challenge_method": "S256",
         "state": state,
         **extra,
     }

@@ -19,6 +19,23 @@ def no_extras(reply: Reply) -> Mapping[str, str]:
     return {}
 
 
+def with_path(path: str) -> Callable[[Reply], Mapping[str, str]]:
+    """Return a `read_extras` for the API's address that token answers bring along (`resource_url`).
+
+    It may lack its scheme and the path that it ends with.
+    """
+
+    def read(reply: Reply) -> Mapping[str, str]:
+        url = (reply.text("resource_url") or "").rstrip("/")
+        if not url:
+            return {}
+        if "://" not in url:
+            url = f"https://{url}"
+        return {"resource_url": url if url.endswith(path) else url + path}
+
+    return read
+
+
 @dataclass(frozen=True, slots=True)
 class Region:
     """Region-specific values: the settings, the same on the vendor's earlier hosts, and the extras that a

@@ -5,10 +5,17 @@ Source: qwen-code.
 
 from __future__ import annotations
 
-from smart_router.auth.logins.oauth import Verdict, expired, judge_device_poll, new_pkce, poll
-from smart_router.auth.logins.provider import LoginProvider
+from smart_router.auth.logins.oauth import (
+    Verdict,
+    device_question,
+    expired,
+    judge_device_poll,
+    new_pkce,
+    pkce_form,
+    poll,
+)
+from smart_router.auth.logins.provider import LoginProvider, with_path
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds
-from smart_router.auth.logins.resource import with_path
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Context, Grant, LoginPrompt, Request, Script
 
@@ -30,12 +37,7 @@ def device_login(context: Context) -> Script[Grant]:
     settings, pkce = context.settings, new_pkce(context.random)
     reply: Reply = yield Request(
         settings.device_url,
-        {
-            "client_id": settings.client_id,
-            "scope": settings.scope,
-            "code_challenge": pkce.challenge,
-            "code_challenge_method": "S256",
-        },
+        pkce_form(settings, pkce),
         headers={"x-request-id": context.random(16)},
     )
     device_code, user_code = reply.secret("device_code"), reply.text("user_code")
@@ -43,15 +45,7 @@ def device_login(context: Context) -> Script[Grant]:
     if not reply.ok or not device_code or not user_code or not url:
         raise reply.refused("asking for a code")
     yield LoginPrompt(url, user_code, seconds(reply.field("expires_in"), 900))
-    question = Request(
-        settings.token_url,
-        {
-            "grant_type": settings.device_grant,
-            "client_id": settings.client_id,
-            "device_code": device_code,
-            "code_verifier": pkce.verifier,
-        },
-    )
+    question = device_question(settings, pkce, {"device_code": device_code})
     reply = yield from poll(question, seconds(reply.field("interval"), 2), _judge, _slower)
     return Grant(read_tokens(reply, context.now(), _extras(reply)))
 

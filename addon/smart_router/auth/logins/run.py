@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -65,31 +66,24 @@ def run_login(
             result = runner.carry_out(step)
 
 
+@dataclass
 class _Runner:
-    def __init__(
-        self,
-        send: Callable[[Request], Reply],
-        screen: Screen,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-        stack: ExitStack,
-    ) -> None:
-        self._send = send
-        self._screen = screen
-        self._clock = clock
-        self._sleep = sleep
-        self._stack = stack
-        self._loopback: Loopback | None = None
-        self._deadline: float | None = None
+    send: Callable[[Request], Reply]
+    screen: Screen
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    stack: ExitStack
+    loopback: Loopback | None = None
+    deadline: float | None = None
 
     def carry_out(self, step: Step) -> object:
         """The step's result."""
         match step:
             case Request():
-                return self._send(step)
+                return self.send(step)
             case Listen(redirect_uris):
-                self._loopback = self._stack.enter_context(listen(redirect_uris))
-                return self._loopback.redirect_uri
+                self.loopback = self.stack.enter_context(listen(redirect_uris))
+                return self.loopback.redirect_uri
             case Browse():
                 return self._browse(step)
             case LoginPrompt():
@@ -99,13 +93,13 @@ class _Runner:
         return None
 
     def _browse(self, step: Browse) -> SecretStr:
-        assert self._loopback is not None
-        self._loopback.expect(step.state)
-        self._screen.show(step.url, None)
-        deadline = self._clock() + BROWSER_LIMIT
-        while (left := deadline - self._clock()) > 0:
-            self._screen.waiting(left)
-            outcome = self._loopback.outcome(min(TICK, left))
+        assert self.loopback is not None
+        self.loopback.expect(step.state)
+        self.screen.show(step.url, None)
+        deadline = self.clock() + BROWSER_LIMIT
+        while (left := deadline - self.clock()) > 0:
+            self.screen.waiting(left)
+            outcome = self.loopback.outcome(min(TICK, left))
             if isinstance(outcome, LoginError):
                 raise outcome
             if outcome is not None:
@@ -117,14 +111,14 @@ class _Runner:
             safe_url(step.url)
         except ValueError as error:
             raise LoginError(f"the address to open {error}") from None
-        self._deadline = self._clock() + step.expires_in
-        self._screen.show(step.url, step.code)
+        self.deadline = self.clock() + step.expires_in
+        self.screen.show(step.url, step.code)
 
     def _pause(self, seconds: float) -> None:
-        until = self._clock() + seconds
-        if self._deadline is not None and until > self._deadline:
+        until = self.clock() + seconds
+        if self.deadline is not None and until > self.deadline:
             raise expired()
-        while (left := until - self._clock()) > 0:
-            if self._deadline is not None:
-                self._screen.waiting(self._deadline - self._clock())
-            self._sleep(min(TICK, left))
+        while (left := until - self.clock()) > 0:
+            if self.deadline is not None:
+                self.screen.waiting(self.deadline - self.clock())
+            self.sleep(min(TICK, left))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -22,7 +21,7 @@ LARGEST = 256 * 1024
 
 
 class Transport:
-    """An HTTP client for authorization servers; close it. `timeout` are seconds for a whole exchange."""
+    """An HTTP client for authorization servers, in a `with` statement. `timeout`: seconds of an exchange."""
 
     def __init__(self, timeout: float = ANSWER_WITHIN) -> None:
         self._timeout = timeout
@@ -32,13 +31,7 @@ class Transport:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
+    def __exit__(self, *error: object) -> None:
         self._client.close()
 
     def send(self, request: Request) -> Reply:
