@@ -9,6 +9,8 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
+from smart_router.proxy.handlers import http_layers
+
 Commands = layer.CommandGenerator[None]
 
 _NO_MORE = bytes.fromhex("000008 07 00 000000007fffffff00000000")
@@ -41,14 +43,9 @@ class GoAway(events.Event):
 
 def http2_layers(top: layer.Layer | None) -> Iterator[HttpLayer]:
     """The layers that speak HTTP/2 to a client, within the layers of its connection."""
-    if isinstance(top, HttpLayer):
-        if isinstance(top.connections.get(top.context.client), Http2Server):
-            yield top
-        for stream in top.streams.values():
-            yield from http2_layers(stream.child_layer)
-    elif top is not None:
-        inner = top.layer if isinstance(top, layer.NextLayer) else getattr(top, "child_layer", None)
-        yield from http2_layers(inner)
+    for one in http_layers(top):
+        if isinstance(one.connections.get(one.context.client), Http2Server):
+            yield one
 
 
 def last_stream(http: HttpLayer) -> int:

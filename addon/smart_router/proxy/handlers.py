@@ -1,9 +1,13 @@
-"""The handlers of mitmproxy's client connections."""
+"""The handlers of mitmproxy's client connections, and their HTTP layers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mitmproxy import ctx
 from mitmproxy.connection import Connection
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 
 
@@ -23,3 +27,14 @@ def end_client(handler: ConnectionHandler, why: str) -> None:
     transport = handler.transports.get(handler.client)
     if transport is not None and transport.handler is not None:
         transport.handler.cancel(why)
+
+
+def http_layers(top: layer.Layer | None) -> Iterator[HttpLayer]:
+    """Yield the HTTP layers in the layers of a client's connection, which may have tunnels."""
+    if isinstance(top, HttpLayer):
+        yield top
+        for stream in top.streams.values():
+            yield from http_layers(stream.child_layer)
+    elif top is not None:
+        inner = top.layer if isinstance(top, layer.NextLayer) else getattr(top, "child_layer", None)
+        yield from http_layers(inner)

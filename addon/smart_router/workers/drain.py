@@ -16,7 +16,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.attempts.limits import KILL_LOOK
 from smart_router.proxy.goaway import GoAway, http2_layers, last_stream
-from smart_router.proxy.handlers import end_client
+from smart_router.proxy.handlers import end_client, http_layers
 from smart_router.proxy.stream import RoutedStream
 
 logger = logging.getLogger(__name__)
@@ -103,10 +103,7 @@ def _cut(proxyserver: Proxyserver) -> int:
 
 def _routed(top: layer.Layer | None) -> Iterator[RoutedStream]:
     """Routed requests of a client's connection."""
-    if isinstance(top, HttpLayer):
-        for stream in top.streams.values():
+    for http in http_layers(top):
+        for stream in http.streams.values():
             if isinstance(stream, RoutedStream) and stream.routed:
                 yield stream
-            yield from _routed(stream.child_layer)
-    elif top is not None:
-        yield from _routed(getattr(top, "layer" if isinstance(top, layer.NextLayer) else "child_layer", None))
