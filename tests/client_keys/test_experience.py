@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smart_router.client_keys.experience import Experience
+from smart_router.client_keys.estimates import Experience
 from smart_router.client_keys.ledger import Need
 
 

@@ -16,11 +16,10 @@ from smart_router.routing.decision import Candidate
 from smart_router.routing.sticky import StickyEntry
 from smart_router.stats.metrics import exposition
 from smart_router.stats.totals import Histogram, Totals
-from smart_router.workers.channel import Channel
+from smart_router.workers.channel import Channel, SyncLog
 from smart_router.workers.counters import merge
 from smart_router.workers.report import from_tree, to_tree
 from smart_router.workers.session_sync import SharedReasoning, SharedResponses, SharedSticky
-from smart_router.workers.sync_log import SyncLog
 
 NAMES = st.sampled_from(["a", "b", "c"])
 # shapes are the same everywhere, as counts are: a name is a number or a list or a tree, never two of these

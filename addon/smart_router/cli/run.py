@@ -19,9 +19,8 @@ import click
 from pydantic_core import to_json
 
 from smart_router.addresses import LOOPBACK
-from smart_router.cli.common import own_config
+from smart_router.cli.common import PORT, own_config
 from smart_router.cli.env import find_ca
-from smart_router.cli.numbers import PORT
 from smart_router.paths import state_path
 from smart_router.stats.formatting import count, dollars, share
 from smart_router.stats.marks import MARK_VARIABLE, marked_url

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import click
 
-from smart_router.cli.numbers import ANY_PORT, WORKERS
+from smart_router.cli.common import ANY_PORT, WORKERS
 
 ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
 ONE_PROCESS_SHORT = ("-w", "-C", "-r")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from smart_router.cli.numbers import PORT, WORKERS
+from smart_router.cli.common import PORT, WORKERS
 from smart_router.cli.run import DEFAULT_PORT
 
 LABEL = "smart-router"

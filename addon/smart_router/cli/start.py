@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 import smart_router
-from smart_router.cli.numbers import ANY_PORT
+from smart_router.cli.common import ANY_PORT
 from smart_router.tools.router_process import END_LIMIT
 
 SCRIPT = Path(smart_router.__file__).with_name("script.py")

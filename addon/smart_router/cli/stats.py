@@ -15,8 +15,7 @@ import click
 from pydantic_core import to_json
 
 from smart_router import __version__
-from smart_router.cli.common import output_console, own_config, print_json
-from smart_router.cli.numbers import WholeNumber
+from smart_router.cli.common import WholeNumber, output_console, own_config, print_json
 from smart_router.cluster.reports import shared_report
 from smart_router.paths import state_path
 from smart_router.stats.audit import last_audit, read_audit

@@ -15,8 +15,7 @@ from smart_router.client_keys.client import Client
 from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import FILE_NAME, Stored, connect, read, read_only
 from smart_router.client_keys.directory import Directory
-from smart_router.client_keys.estimates import Estimate
-from smart_router.client_keys.experience import Experience
+from smart_router.client_keys.estimates import Estimate, Experience
 from smart_router.client_keys.ledger import Ceiling, Ledger, Others
 from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent

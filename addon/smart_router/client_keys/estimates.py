@@ -1,4 +1,8 @@
-"""Estimates of a request's tokens and costs, reserved of its client's limits before each attempt."""
+"""Estimates of a request's tokens and costs, reserved of its client's limits before each attempt.
+
+Prompts are counted roughly, and no answer's length is known before. Where requests of a client used more than
+was estimated, the next ones reserve more: those that run at the same time do not exceed a limit together.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,10 @@ from smart_router.stats.records import Tokens
 _FRAME, _FRAME_OF_MESSAGE = 16, 4
 """Tokens that models' templates add to a prompt and to each of its messages, rather too many than too few.
 OpenAI's models add 3 to each message (OpenAI cookbook, "How to count tokens with tiktoken")."""
+
+
+_FORGET = 0.95
+"""Share of an earlier surplus that still counts at the next request."""
 
 
 class Estimate(NamedTuple):
@@ -81,3 +89,27 @@ def _nano(prompt: int, output: int, candidate: Candidate, prices: PriceBook, at:
             return None
         most = max(most, cost.usd)
     return round(most * NANO)
+
+
+class Experience:
+    """The surplus over the estimates of one unit, as an amount and as a share of the estimate.
+
+    The lower of the two is added: a short request's share says nothing of long ones, nor a long one's amount
+    of short ones.
+    """
+
+    def __init__(self) -> None:
+        self._amount = self._share = 0.0
+
+    def add(self, estimated: int, used: int) -> None:
+        """Take in a request that has ended."""
+        surplus = max(0, used - estimated)
+        self._amount = max(surplus, self._amount * _FORGET)
+        self._share = max(surplus / max(1, estimated), self._share * _FORGET)
+
+    def correct(self, need: Need) -> Need:
+        """Return a need with the surplus that is to be expected."""
+        if not self._amount:
+            return need
+        least = need.least + round(min(self._amount, self._share * need.least))
+        return Need(least, max(need.most, least))

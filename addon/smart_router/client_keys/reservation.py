@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from smart_router.client_keys.client import Client
-from smart_router.client_keys.estimates import Estimate
-from smart_router.client_keys.experience import Experience
+from smart_router.client_keys.estimates import Estimate, Experience
 from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share, Status
 from smart_router.client_keys.limits import NANO, Unit, shown_amount, shown_time
 from smart_router.errors import ClientError

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
@@ -26,12 +28,34 @@ from pydantic_core import from_json, to_json
 LONGEST = 1 << 24
 """Largest message in bytes; a report takes some hundred for each model in use."""
 
+MOST_KEPT = 64 << 20
+"""Bytes of session state that are kept; the oldest lines are dropped first."""
+
 Message = dict[str, Any]
 
 
 def encode(type_: str, **fields: object) -> bytes:
     """Encode a message."""
     return to_json({"type": type_, **fields}) + b"\n"
+
+
+class SyncLog:
+    """A bounded queue of encoded `sync` messages, which the supervisor keeps for workers that start later."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._size = 0
+        self._lines: deque[bytes] = deque()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines)
+
+    def add(self, line: bytes) -> None:
+        """Append a line."""
+        self._lines.append(line)
+        self._size += len(line)
+        while self._size > self._most:
+            self._size -= len(self._lines.popleft())
 
 
 class Channel:

@@ -12,10 +12,9 @@ from functools import reduce
 from itertools import chain
 from typing import Any
 
-from smart_router.workers.channel import encode
+from smart_router.workers.channel import SyncLog, encode
 from smart_router.workers.counters import merge
 from smart_router.workers.process import Command, WorkerProcess
-from smart_router.workers.sync_log import SyncLog
 
 STDIN = 0
 
