@@ -43,6 +43,9 @@ class Histogram:
         return both
 
 
+Histograms = defaultdict[Labels, Histogram]
+
+
 @dataclass(slots=True)
 class Totals:
     """Counts, filled by the writer's thread and read by others under `lock`.
@@ -59,15 +62,9 @@ class Totals:
     costs: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
     baseline: float = 0.0
     saved: float = 0.0
-    tokens: defaultdict[Labels, Histogram] = field(
-        default_factory=lambda: defaultdict(lambda: Histogram(TOKEN_BOUNDS))
-    )
-    durations: defaultdict[Labels, Histogram] = field(
-        default_factory=lambda: defaultdict(lambda: Histogram(DURATION_BOUNDS))
-    )
-    ttft: defaultdict[Labels, Histogram] = field(
-        default_factory=lambda: defaultdict(lambda: Histogram(TTFT_BOUNDS))
-    )
+    tokens: Histograms = field(default_factory=lambda: defaultdict(lambda: Histogram(TOKEN_BOUNDS)))
+    durations: Histograms = field(default_factory=lambda: defaultdict(lambda: Histogram(DURATION_BOUNDS)))
+    ttft: Histograms = field(default_factory=lambda: defaultdict(lambda: Histogram(TTFT_BOUNDS)))
     overhead: Histogram = field(default_factory=lambda: Histogram(OVERHEAD_BOUNDS))
 
     def add(self, records: Sequence[RequestRecord]) -> None:

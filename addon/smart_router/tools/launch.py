@@ -175,16 +175,12 @@ def _any(router: RouterAccess) -> Launch:
     return Launch(env)
 
 
-def _nothing(router: RouterAccess) -> Launch:
-    return Launch()
-
-
 class Tool(NamedTuple):
     """How a tool is launched with base URLs, and with the router as its proxy; `proxied`: the latter unless
     asked otherwise."""
 
     by_base_url: Callable[[RouterAccess], Launch]
-    by_proxy: Callable[[RouterAccess], Launch] = _nothing
+    by_proxy: Callable[[RouterAccess], Launch] = lambda router: Launch()
     proxied: bool = False
 
 
@@ -198,7 +194,7 @@ TOOLS: Mapping[str, Tool] = {
 }
 """By the name of the tool's command."""
 
-ANY_TOOL = Tool(_any, _nothing, proxied=True)
+ANY_TOOL = Tool(_any, proxied=True)
 """A command that is not in the table: it gets the variables that SDKs read, and the proxy."""
 
 

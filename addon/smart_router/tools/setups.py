@@ -39,17 +39,13 @@ class ToolSetup(NamedTuple):
     say; `then` is what to do after the files are written."""
 
     title: str
-    parts: Callable[[RouterAccess, Path], Sequence[Part]]
+    parts: Callable[[RouterAccess, Path], Sequence[Part]] = lambda router, home: ()
     steps: Callable[[RouterAccess], Sequence[str]] = lambda router: ()
     then: str = ""
 
 
 CHOICES = (AUTO, ECO, PREMIUM)
 """The models that tools with a list of models get."""
-
-
-def _nothing(router: RouterAccess, home: Path) -> Sequence[Part]:
-    return ()
 
 
 def _claude(router: RouterAccess, home: Path) -> Sequence[Part]:
@@ -222,8 +218,8 @@ SETUPS: Mapping[str, ToolSetup] = {
     "codex": ToolSetup("Codex CLI", _codex),
     "continue": ToolSetup("Continue", _continue),
     "gemini": ToolSetup("gemini-cli", _gemini),
-    "jetbrains": ToolSetup("JetBrains AI Assistant", _nothing, _jetbrains_steps),
-    "open-webui": ToolSetup("Open WebUI", _nothing, _open_webui_steps),
+    "jetbrains": ToolSetup("JetBrains AI Assistant", steps=_jetbrains_steps),
+    "open-webui": ToolSetup("Open WebUI", steps=_open_webui_steps),
     "opencode": ToolSetup("opencode", _opencode),
     "vscode": ToolSetup("VS Code", _vscode, then="choose the model in the chat's list of models"),
     "zed": ToolSetup(
