@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from smart_router.dialects import hub
 from smart_router.dialects.hub import Event
-from smart_router.dialects.openai_chat.client import ChatStreamWriter, write_completion
+from smart_router.dialects.openai_chat.client import CHAT, ChatStreamWriter
 from smart_router.dialects.sse import SseParser
 from tests.testbed.cases import Case
 
@@ -73,7 +73,7 @@ def check_answer(case: Case, completion: object, finish: Mapping[str, str]) -> N
         assert not isinstance(completion, dict), f"{case.id}: the failure was not seen"
         return
     assert isinstance(completion, dict), completion
-    written = json.loads(write_completion(completion))  # type: ignore[arg-type]
+    written = json.loads(CHAT.write_answer(completion, {}))  # type: ignore[arg-type]
     ChatCompletion.model_validate(written, strict=True)
     compare(case, written, finish)
 

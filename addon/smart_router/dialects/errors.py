@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from smart_router.dialects.delays import read_delay
 from smart_router.dialects.error_facts import ErrorFacts, fold_code, read_facts
+from smart_router.dialects.names import phrases
 from smart_router.errors import ErrorClass, Scope, UpstreamError
 
 
@@ -52,17 +53,9 @@ _REFUSED = (400, 402, 403, 404, 413, 422)
 _BY_STATUS = frozenset({401, 402, 408, 409, 413, 425, 429, 498})
 """Statuses that mean the same whoever wrote the page."""
 
-_OF_ACCOUNTS = (
-    "api key",
-    "country",
-    "credential",
-    "deactivated",
-    "location",
-    "region",
-    "suspended",
-    "territory",
-    "verify your account",
-)
+_OF_ACCOUNTS = phrases("""
+    api key, country, credential, deactivated, location, region, suspended, territory, verify your account
+""")
 """Words of a 403 that concerns the whole account."""
 
 _PAGES = tuple(status for status in range(400, 500) if status not in _BY_STATUS)
@@ -70,40 +63,16 @@ _CHECK_ADDRESS = (
     "The provider's API did not write this answer: check the base URL and the gateways on the way"
 )
 
-_OWN_LIMITS = (
-    "array_above_max_length",
-    "extra_forbidden",
-    "invalid_function_parameters",
-    "string_above_max_length",
-    "unknown_parameter",
-    "unsupported_content_type",
-    "unsupported_file",
-    "unsupported_image_media_type",
-    "unsupported_parameter",
-    "unsupported_value",
-)
-_REFUSALS = (
-    "array too long",
-    "at most",
-    "cannot find field",
-    "does not support",
-    "exceed",
-    "extra inputs are not permitted",
-    "image",
-    "invalid function name",
-    "is not enabled",
-    "media type",
-    "mime type",
-    "no longer support",
-    "not supported",
-    "schema",
-    "string too long",
-    "too large",
-    "too many",
-    "unknown name",
-    "unrecognized request argument",
-    "unsupported",
-)
+_OWN_LIMITS = phrases("""
+    array_above_max_length, extra_forbidden, invalid_function_parameters, string_above_max_length,
+    unknown_parameter, unsupported_content_type, unsupported_file, unsupported_image_media_type,
+    unsupported_parameter, unsupported_value
+""")
+_REFUSALS = phrases("""
+    array too long, at most, cannot find field, does not support, exceed, extra inputs are not permitted,
+    image, invalid function name, is not enabled, media type, mime type, no longer support, not supported,
+    schema, string too long, too large, too many, unknown name, unrecognized request argument, unsupported
+""")
 """Codes and words of a 400 that refuses what other models may take."""
 
 COMMON_RULES: tuple[ErrorRule, ...] = (
@@ -113,13 +82,9 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         "content_filter",
         "none",
-        code=(
-            "content_filter",
-            "content_policy_violation",
-            "data_inspection_failed",
-            "cyber_policy",
-            "bio_policy",
-        ),
+        code=phrases("""
+            content_filter, content_policy_violation, data_inspection_failed, cyber_policy, bio_policy
+        """),
     ),
     ErrorRule("model_not_found", "model", code=("model_not_found",)),
     ErrorRule("auth_permanent", "profile", code=("account_deactivated",)),
@@ -129,16 +94,11 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
     ErrorRule(
         "quota",
         "profile",
-        code=(
-            "insufficient_quota",
-            "billing_error",
-            "billing_hard_limit_reached",
-            "billing_not_active",
-            "credit_balance_exhausted",
-            "organization_usage_limit_exceeded",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-        ),
+        code=phrases("""
+            insufficient_quota, billing_error, billing_hard_limit_reached, billing_not_active,
+            credit_balance_exhausted, organization_usage_limit_exceeded, organization_spend_limit_exceeded,
+            project_spend_limit_exceeded
+        """),
     ),
     ErrorRule("rate_limit", "model", code=("rate_limit_exceeded",)),
     ErrorRule(
@@ -149,48 +109,29 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
         "context_length",
         "none",
         status=_REFUSED,
-        text=(
-            "context length",
-            "context window",
-            "maximum context",
-            "maximum prompt length",
-            "prompt is too long",
-            "input is too long",
-            "input token count",
-            "range of input length",
-            "reduce the length",
-            "token limit reached",
-            "too many tokens",
-        ),
+        text=phrases("""
+            context length, context window, maximum context, maximum prompt length, prompt is too long,
+            input is too long, input token count, range of input length, reduce the length,
+            token limit reached, too many tokens
+        """),
     ),
     ErrorRule(
         "quota",
         "profile",
         status=_REFUSED,
-        text=(
-            "credit balance is too low",
-            "insufficient balance",
-            "insufficient credits",
-            "insufficient funds",
-            "more credits",
-            "billing details",
-            "enable billing",
-            "spending limit",
-        ),
+        text=phrases("""
+            credit balance is too low, insufficient balance, insufficient credits, insufficient funds,
+            more credits, billing details, enable billing, spending limit
+        """),
     ),
     ErrorRule(
         "content_filter",
         "none",
         status=_REFUSED,
-        text=(
-            "content management policy",
-            "content policy",
-            "flagged as potentially",
-            "inappropriate content",
-            "usage guidelines",
-            "usage policy",
-            "was flagged",
-        ),
+        text=phrases("""
+            content management policy, content policy, flagged as potentially, inappropriate content,
+            usage guidelines, usage policy, was flagged
+        """),
     ),
     ErrorRule(
         "auth",
@@ -202,13 +143,9 @@ COMMON_RULES: tuple[ErrorRule, ...] = (
         "model_not_found",
         "model",
         status=(400, 403, 422),
-        text=(
-            "access to model",
-            "invalid model",
-            "is not a valid model",
-            "unknown model",
-            "model does not exist",
-        ),
+        text=phrases("""
+            access to model, invalid model, is not a valid model, unknown model, model does not exist
+        """),
     ),
     ErrorRule("model_not_found", "model", status=(403, 404, 410), text=("model",)),
     # a prompt that a filter stops, not a key

@@ -22,7 +22,7 @@ from smart_router.dialects.hub import (
     UsageEvent,
     make_usage,
 )
-from smart_router.dialects.openai_chat.client import ChatStreamWriter, read_request, write_completion
+from smart_router.dialects.openai_chat.client import CHAT, ChatStreamWriter
 from smart_router.errors import ClientError, UpstreamError
 
 HELLO = {"role": "user", "content": "Hello"}
@@ -85,7 +85,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("request_", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted_and_unchanged(request_: dict[str, Any]) -> None:
-    assert read_request(json.dumps(request_).encode()) == request_
+    assert CHAT.read_request(json.dumps(request_).encode(), {}) == request_
 
 
 def test_what_clients_dump_for_nothing_is_dropped() -> None:
@@ -96,7 +96,7 @@ def test_what_clients_dump_for_nothing_is_dropped() -> None:
         "refusal": None,
         "audio": None,
     }
-    assert read_request(json.dumps(saying(HELLO, turn)).encode())["messages"][1] == {
+    assert CHAT.read_request(json.dumps(saying(HELLO, turn)).encode(), {})["messages"][1] == {
         "role": "assistant",
         "content": None,
     }
@@ -174,7 +174,7 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
 @pytest.mark.parametrize(("body", "param"), REFUSED.values(), ids=REFUSED)
 def test_refused(body: Any, param: str | None) -> None:
     with pytest.raises(ClientError) as raised:
-        read_request(body if isinstance(body, bytes) else json.dumps(body).encode())
+        CHAT.read_request(body if isinstance(body, bytes) else json.dumps(body).encode(), {})
     error = openai_error(raised.value)["error"]
     assert raised.value.status == 400
     assert error["type"] == "invalid_request_error"
@@ -196,7 +196,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from([*ACCEPTED["nulls"], "messages", "tools", "metadata"]), JSON) | JSON)
 def test_anything_else_is_a_client_error(body: Any) -> None:
     try:
-        read_request(json.dumps(body).encode())
+        CHAT.read_request(json.dumps(body).encode(), {})
     except ClientError as error:
         assert error.status == 400
 
@@ -256,13 +256,12 @@ def test_stream_with_usage() -> None:
     ]
 
 
-def test_model_and_extension() -> None:
-    writer = ChatStreamWriter(include_usage=False, model="auto")
-    assert writer.write(ANSWER[:2]).count(b'"model":"auto"') == 1
+def test_the_last_chunk_has_the_extension() -> None:
+    writer = ChatStreamWriter(include_usage=False)
+    writer.write(ANSWER[:2])
     writer.extension = {"provider": "groq"}
     last = chunks_of([Finish("stop"), End()], writer)[0]
     assert last["x_router"] == {"provider": "groq"}
-    assert last["model"] == "auto"
 
 
 def test_nothing_to_say_yet() -> None:
@@ -340,6 +339,6 @@ def test_whole_answer() -> None:
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "é"}, "finish_reason": "stop"}],
         "usage": USAGE,
     }
-    written = write_completion(completion)
+    written = CHAT.write_answer(completion, {})
     assert "é".encode() in written
     assert json.loads(written) == completion

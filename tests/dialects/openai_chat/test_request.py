@@ -8,7 +8,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.base import CallContext, ChatQuirks
-from smart_router.dialects.openai_chat.client import read_request
+from smart_router.dialects.openai_chat.client import CHAT as CLIENT
 from smart_router.errors import ClientError
 from smart_router.providers.catalogue import rules_for
 from smart_router.providers.openai_compatible import declared_provider
@@ -360,7 +360,7 @@ def test_declared_server_gets_plain_chat() -> None:
 
 @pytest.mark.parametrize("case", case_params(wire="openai-chat", status=200))
 def test_recorded_request_is_written_for_any_provider(case: Case) -> None:
-    request = read_request(to_json(case.request or {"model": "m", "messages": [HELLO]}))
+    request = CLIENT.read_request(to_json(case.request or {"model": "m", "messages": [HELLO]}), {})
     before = to_json(request)
     for provider, model in MODELS.items():
         try:

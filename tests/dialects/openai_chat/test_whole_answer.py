@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic_core import from_json
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.openai_chat.client import write_completion
+from smart_router.dialects.openai_chat.client import CHAT as CLIENT
 from smart_router.dialects.openai_chat.dialect import read_any
 from smart_router.dialects.openai_chat.whole_answer import read_plain
 from tests.dialects.openai_chat.chat_wire import CALL, CHAT, FRAGMENT, JSON, WIRE, call_to
@@ -63,7 +63,7 @@ def same_both_ways(found: dict[str, Any], call: CallContext = CALL) -> bool:
         return False
     by_events = read_any(found, call)
     assert isinstance(by_events, dict)
-    assert write_completion(plain) == write_completion(by_events)
+    assert CLIENT.write_answer(plain, {}) == CLIENT.write_answer(by_events, {})
     return True
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.formats import DIALECTS
 from smart_router.dialects.native import Received
-from smart_router.dialects.openai_chat.client import read_request as read_chat
+from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.dialect import CODEX, ResponsesDialect
 from smart_router.dialects.packed_reasoning import pack
@@ -290,7 +290,7 @@ def test_genuine_requests_of_clients_are_valid_hub_requests(file: Path) -> None:
                 continue
             hub = dict(RESPONSES.read_request(json.dumps(body).encode(), {}))
             hub.pop("x_router")
-            assert read_chat(json.dumps(hub).encode()) == hub
+            assert CHAT.read_request(json.dumps(hub).encode(), {}) == hub
 
 
 EVERYTHING: dict[str, Any] = {

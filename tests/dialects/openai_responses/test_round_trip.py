@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL
-from smart_router.dialects.openai_chat.client import read_request as read_chat
+from smart_router.dialects.openai_chat.client import CHAT
 from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, ResponsesDialect, ResponsesFlavour
 from smart_router.dialects.tools import fit_parameters
 from smart_router.errors import ClientError
@@ -180,4 +180,4 @@ def test_requests_that_were_let_in_are_written_or_refused(
     whole = EVERYTHING if flavour is PUBLIC else {**EVERYTHING, **NOT_IN_CODEX}
     request = replace_somewhere(whole, data, data.draw(ANYTHING))
     with contextlib.suppress(ClientError):
-        write(read_chat(json.dumps(request).encode()), flavour, REASONING)
+        write(CHAT.read_request(json.dumps(request).encode(), {}), flavour, REASONING)

@@ -30,19 +30,6 @@ _STANDS_FOR_CONTENT = frozenset({"tool_calls", "refusal", "function_call", "audi
 _PLAIN = frozenset({"content", "reasoning_content", "refusal", "tool_calls"})
 
 
-def read_request(body: bytes) -> ChatRequest:
-    """Read and check a client's request. Unknown fields are kept.
-
-    Raises ClientError (400, naming the field as `messages[1].content`) for what is not JSON or not a chat
-    completion request.
-    """
-    request = CHAT_REQUEST.read(body)
-    for message in request["messages"]:
-        if None in message.values() or [] in message.values():
-            _drop_empty(message)
-    return cast(ChatRequest, request)
-
-
 def _drop_empty(message: dict[str, Any]) -> None:
     """Drop empty fields: clients that dump objects send null or [] for absent ones."""
     for name in [name for name, value in message.items() if value is None and name != "content"]:
@@ -54,16 +41,15 @@ def _drop_empty(message: dict[str, Any]) -> None:
 class ChatStreamWriter:
     """Writes `chat.completion.chunk` events; see `AnswerWriter`.
 
-    `include_usage` is the client's `stream_options.include_usage`; `model` replaces the model's name in the
-    answer. The finishing chunk holds `extension` as `x_router`.
+    `include_usage` is the client's `stream_options.include_usage`. The finishing chunk holds `extension` as
+    `x_router`.
     """
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, include_usage: bool, model: str | None = None) -> None:
+    def __init__(self, include_usage: bool) -> None:
         self.extension: Mapping[str, Any] | None = None
         self._include_usage = include_usage
-        self._model = model
         self._prefix = b""  # all of a chunk before its choices: the same each time
         self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._choices_begun = 0
@@ -148,22 +134,9 @@ class ChatStreamWriter:
             "id": start.id,
             "object": "chat.completion.chunk",
             "created": start.created,
-            "model": self._model or start.model,
+            "model": start.model,
         }
         return b"data: " + _json(fields)[:-1] + b',"choices":'
-
-
-def write_completion(completion: ChatCompletion) -> bytes:
-    """Write a whole answer as the body of a response.
-
-    Content is null only beside calls or a refusal: clients read it as a text, and send it back to vendors
-    that refuse it.
-    """
-    for choice in completion["choices"]:
-        message = choice["message"]
-        if message.get("content") is None and _STANDS_FOR_CONTENT.isdisjoint(message):
-            message["content"] = ""
-    return _json(completion)
 
 
 def _json(value: Any) -> bytes:
@@ -180,8 +153,12 @@ class ChatClient:
     keep_alive = b": keep-alive\n\n"
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
-        """Read and check a request. Raises ClientError (400, naming the field)."""
-        return read_request(body)
+        """Read and check a request; unknown fields are kept. Raises ClientError (400, naming the field)."""
+        request = CHAT_REQUEST.read(body)
+        for message in request["messages"]:
+            if None in message.values() or [] in message.values():
+                _drop_empty(message)
+        return cast(ChatRequest, request)
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
@@ -193,8 +170,16 @@ class ChatClient:
         return ChatStreamWriter(isinstance(options, Mapping) and bool(options.get("include_usage")))
 
     def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
-        """Write a whole answer as the body of a response."""
-        return write_completion(completion)
+        """Write a whole answer as the body of a response.
+
+        Content is null only beside calls or a refusal: clients read it as a text, and send it back to vendors
+        that refuse it.
+        """
+        for choice in completion["choices"]:
+            message = choice["message"]
+            if message.get("content") is None and _STANDS_FOR_CONTENT.isdisjoint(message):
+                message["content"] = ""
+        return _json(completion)
 
     def error_body(self, error: ApiError) -> dict[str, Any]:
         """Return OpenAI's error object."""
