@@ -30,6 +30,7 @@ from smart_router.errors import ClientError
 from smart_router.stats.marks import without_mark
 
 READ = ("GET", "HEAD")
+POST = ("POST",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +76,17 @@ def _gemini(method: str) -> tuple[str, ...]:
 
 
 ROWS = (
-    Endpoint("chat", ("/v1/chat/completions",), ("POST",), dialect=CHAT, intercepted=True),
-    Endpoint("messages", ("/v1/messages",), ("POST",), dialect=MESSAGES, intercepted=True),
-    Endpoint(
-        "count tokens", ("/v1/messages/count_tokens",), ("POST",), dialect=COUNT_TOKENS, intercepted=True
-    ),
-    Endpoint("responses", ("/v1/responses",), ("POST",), dialect=RESPONSES, intercepted=True, websocket=True),
-    Endpoint("generate", _gemini("generateContent"), ("POST",), dialect=GENERATE, intercepted=True),
-    Endpoint(
-        "gemini count tokens",
-        _gemini("countTokens"),
-        ("POST",),
-        dialect=GEMINI_COUNT,
-        intercepted=True,
-    ),
-    Endpoint(
-        "stream generate",
-        _gemini("streamGenerateContent"),
-        ("POST",),
-        dialect=STREAM_GENERATE,
-        intercepted=True,
-    ),
+    Endpoint("chat", ("/v1/chat/completions",), POST, CHAT, intercepted=True),
+    Endpoint("messages", ("/v1/messages",), POST, MESSAGES, intercepted=True),
+    Endpoint("count tokens", ("/v1/messages/count_tokens",), POST, COUNT_TOKENS, intercepted=True),
+    Endpoint("responses", ("/v1/responses",), POST, RESPONSES, intercepted=True, websocket=True),
+    Endpoint("generate", _gemini("generateContent"), POST, GENERATE, intercepted=True),
+    Endpoint("gemini count tokens", _gemini("countTokens"), POST, GEMINI_COUNT, intercepted=True),
+    Endpoint("stream generate", _gemini("streamGenerateContent"), POST, STREAM_GENERATE, intercepted=True),
     Endpoint("input items", ("/v1/responses/{id}/input_items",), answer=kept_responses.input_items),
-    Endpoint("cancel", ("/v1/responses/{id}/cancel",), ("POST",), answer=kept_responses.cancel),
+    Endpoint("cancel", ("/v1/responses/{id}/cancel",), POST, answer=kept_responses.cancel),
     Endpoint("response", ("/v1/responses/{id}",), (*READ, "DELETE"), answer=kept_responses.response),
-    *(
-        Endpoint(one.path.strip("/"), (f"/v1{one.path}",), ("POST",), dialect=one)
-        for one in UNTRANSLATED_ENDPOINTS
-    ),
+    *(Endpoint(one.path.strip("/"), (f"/v1{one.path}",), POST, one) for one in UNTRANSLATED_ENDPOINTS),
     Endpoint("models", ("/v1/models",), answer=model_lists.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=model_lists.model, intercepted=True),
     Endpoint(

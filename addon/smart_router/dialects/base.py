@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
+from smart_router.dialects.fold import fold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, FinishReason
 from smart_router.dialects.json_schema.subsets import Subset
 from smart_router.dialects.model_rules import ModelRules
@@ -183,8 +184,9 @@ class Dialect(Protocol):
         return bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """Read a whole 2xx answer, or the failure it holds; never raises."""
-        ...
+        """Read a whole 2xx answer, or the failure it holds: as a stream that came at once. Never raises."""
+        stream = self.open_stream(call)
+        return fold([*stream.feed(body), *stream.close()])
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """Return a reader for a streamed 2xx answer."""

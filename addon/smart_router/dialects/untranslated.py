@@ -33,7 +33,7 @@ from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_responses.native import without_packed
 from smart_router.dialects.openai_responses.variants import PUBLIC
 from smart_router.dialects.sse import SseParser
-from smart_router.errors import ApiError, ClientError, UpstreamError
+from smart_router.errors import ClientError, UpstreamError
 
 _SOMETHING = " "
 """Stands for the answer, which is not read."""
@@ -49,6 +49,7 @@ class UntranslatedClient:
 
     name = "untranslated"
     keep_alive = b""
+    error_body = staticmethod(openai_error)
 
     def __init__(self, path: str, operation: str, default_model: str | None = None) -> None:
         self.path = path
@@ -86,10 +87,6 @@ class UntranslatedClient:
     def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
         """Nothing: the answer itself is passed on."""
         return b""
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        return openai_error(error)
 
 
 def _is_form(body: bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from smart_router.dialects.anthropic.client_answer import write_message
 from smart_router.dialects.anthropic.client_request import to_hub
@@ -13,7 +12,6 @@ from smart_router.dialects.anthropic.client_stream import PING, MessagesStreamWr
 from smart_router.dialects.client_errors import anthropic_error
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import with_model
-from smart_router.errors import ApiError
 
 
 class MessagesClient:
@@ -23,6 +21,7 @@ class MessagesClient:
     operation = "chat"
     request_path = re.compile(r"/v1/messages$")
     keep_alive = PING
+    error_body = staticmethod(anthropic_error)
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
@@ -39,10 +38,6 @@ class MessagesClient:
     def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
         """Write a whole answer as the body of a response."""
         return write_message(completion)
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """Return Anthropic's error object."""
-        return anthropic_error(error)
 
 
 class CountTokensClient(MessagesClient):

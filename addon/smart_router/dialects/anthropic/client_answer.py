@@ -43,9 +43,20 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
     return counted
 
 
-def message_id(id_: str) -> str:
-    """Return an id in Anthropic's form."""
-    return id_ if id_.startswith("msg") else f"msg_{id_}"
+def message_object(
+    id_: str, model: str, blocks: list[Block], reason: str | None, usage: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return an answer as Anthropic's object, with an id in its form."""
+    return {
+        "id": id_ if id_.startswith("msg") else f"msg_{id_}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": blocks,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": usage,
+    }
 
 
 def carry(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -102,14 +113,9 @@ def write_message(completion: ChatCompletion) -> bytes:
     choice = completion["choices"][0] if completion["choices"] else None
     message: Mapping[str, Any] = choice["message"] if choice else {}
     reason = STOP_REASONS[choice["finish_reason"] if choice else None]
-    answer = {
-        "id": message_id(completion["id"]),
-        "type": "message",
-        "role": "assistant",
-        "model": completion["model"],
-        "content": write_blocks(message),
-        "stop_reason": "tool_use" if reason == "end_turn" and message.get("tool_calls") else reason,
-        "stop_sequence": None,
-        "usage": write_usage(completion.get("usage")),
-    }
+    if reason == "end_turn" and message.get("tool_calls"):
+        reason = "tool_use"
+    usage = write_usage(completion.get("usage"))
+    blocks = write_blocks(message)
+    answer = message_object(completion["id"], completion["model"], blocks, reason, usage)
     return to_json(answer, inf_nan_mode="null")

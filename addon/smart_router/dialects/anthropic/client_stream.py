@@ -12,7 +12,7 @@ from smart_router.dialects.anthropic.client_answer import (
     NO_USAGE,
     STOP_REASONS,
     carry,
-    message_id,
+    message_object,
     write_usage,
 )
 from smart_router.dialects.client_errors import anthropic_error
@@ -68,7 +68,9 @@ class MessagesStreamWriter:
             case Delta():
                 return self._delta(event.delta) if event.choice == 0 else b""
             case Start():
-                return _event("message_start", message=_message(event))
+                return _event(
+                    "message_start", message=message_object(event.id, event.model, [], None, NO_USAGE)
+                )
             case Finish(reason, choice):
                 self._reason = reason if choice == 0 else self._reason
                 return b""
@@ -173,19 +175,6 @@ _EMPTY: Mapping[str, Mapping[str, str]] = {
     "text": {"text": ""},
     "thinking": {"thinking": "", "signature": ""},
 }
-
-
-def _message(start: Start) -> dict[str, Any]:
-    return {
-        "id": message_id(start.id),
-        "type": "message",
-        "role": "assistant",
-        "model": start.model,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": NO_USAGE,
-    }
 
 
 def _event(kind: str, **fields: Any) -> bytes:

@@ -16,6 +16,7 @@ repeat message_start or splice a second message in: blocks that were not finishe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -277,6 +278,7 @@ class AnthropicStream:
 _ANSWER = -1
 
 
+@dataclass(slots=True, eq=False)
 class _Block:
     """An open block.
 
@@ -286,30 +288,16 @@ class _Block:
     name. `pieces` are the fragments of a text, a thought or an input.
     """
 
-    __slots__ = (
-        "begun",
-        "call",
-        "citations",
-        "deltas",
-        "index",
-        "input",
-        "kind",
-        "number",
-        "pieces",
-        "signature",
-    )
-
-    def __init__(self, kind: str, deltas: Mapping[str, _DeltaHandler], index: int) -> None:
-        self.kind = kind
-        self.deltas = deltas
-        self.index = index
-        self.pieces: list[str] = []
-        self.signature = ""
-        self.call = ("", "")
-        self.number = _ANSWER
-        self.begun = False
-        self.citations: list[Mapping[str, Any]] = []
-        self.input: Mapping[str, Any] | None = None
+    kind: str
+    deltas: Mapping[str, _DeltaHandler]
+    index: int
+    pieces: list[str] = field(default_factory=list)
+    signature: str = ""
+    call: tuple[str, str] = ("", "")
+    number: int = _ANSWER
+    begun: bool = False
+    citations: list[Mapping[str, Any]] = field(default_factory=list)
+    input: Mapping[str, Any] | None = None
 
     @property
     def arguments(self) -> Any:

@@ -15,7 +15,6 @@ from smart_router.dialects.gemini.client_answer import GeminiStreamWriter, write
 from smart_router.dialects.gemini.client_request import read_generate_request
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.json_values import as_object
-from smart_router.errors import ApiError
 
 _MODEL_IN_PATH = re.compile(r"(?<=/models/).+(?=:\w+$)")
 
@@ -26,6 +25,7 @@ class GeminiClient:
     name = "gemini"
     operation = "generate_content"
     keep_alive = b""  # Google's clients accept nothing but events
+    error_body = staticmethod(gemini_error)
 
     def __init__(self, *, method: str = "generateContent") -> None:
         self._streams = method.startswith("stream")
@@ -55,10 +55,6 @@ class GeminiClient:
     def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
         """Write a whole answer as the body of a response."""
         return write_response(completion, shows_thoughts=bool(_notes(request).get("thoughts")))
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """Return Google's error object."""
-        return gemini_error(error)
 
 
 class GeminiCountClient(GeminiClient):

@@ -14,16 +14,15 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
-from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
 from smart_router.dialects.gemini.request import ApiMethod, write_body
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
 from smart_router.dialects.gemini.stream import GeminiStream
-from smart_router.dialects.hub import ChatCompletion, ChatRequest
+from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_list, as_object
 from smart_router.dialects.tools import Notes
-from smart_router.errors import ClientError, UpstreamError
+from smart_router.errors import ClientError
 
 USER_AGENT = "antigravity/hub/2.9.1 darwin/arm64"
 """Sent unless the profile's extras hold a `user_agent`: the backend refuses new models to old clients."""
@@ -91,11 +90,6 @@ class CloudCodeDialect(Dialect):
         return ProviderRequest(
             f"/v1internal:{METHODS[call.stream]}", headers, to_json(envelope), tuple(notes)
         )
-
-    def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer: a stream of one object."""
-        stream = self.open_stream(call)
-        return fold([*stream.feed(body), *stream.close()])
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""

@@ -9,7 +9,6 @@ from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.counts import counted
-from smart_router.dialects.fold import fold
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
@@ -56,8 +55,7 @@ class GeminiDialect(Dialect):
         """A whole answer: a stream of one object, or a number of tokens."""
         if b'"totalTokens"' in body and _is_count(body):
             return counted(call)
-        stream = self.open_stream(call)
-        return fold([*stream.feed(body), *stream.close()])
+        return super().read_answer(body, call)
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""

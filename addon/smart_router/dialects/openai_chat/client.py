@@ -151,6 +151,7 @@ class ChatClient:
     operation = "chat"
     request_path = re.compile(r"/chat/completions$")
     keep_alive = b": keep-alive\n\n"
+    error_body = staticmethod(openai_error)
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request; unknown fields are kept. Raises ClientError (400, naming the field)."""
@@ -180,10 +181,6 @@ class ChatClient:
             if message.get("content") is None and _STANDS_FOR_CONTENT.isdisjoint(message):
                 message["content"] = ""
         return _json(completion)
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        return openai_error(error)
 
 
 CHAT = ChatClient()

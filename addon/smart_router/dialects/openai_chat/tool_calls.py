@@ -7,6 +7,7 @@ there and differ, the name once, and arguments that are an object.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -19,19 +20,17 @@ from smart_router.dialects.tool_names import UNKNOWN, fitted_names
 _TEXT_FIELDS = {"function": "arguments", "custom": "input"}
 
 
+@dataclass(slots=True, eq=False)
 class _OpenCall:
     """One call whose fragments are coming. `number` is None until its name is known and it is told."""
 
-    __slots__ = ("begun", "held", "id", "kind", "name", "number", "pieces")
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.id = ""
-        self.name = ""
-        self.number: int | None = None
-        self.held = ""  # text not passed on yet: it may turn out to be `null`
-        self.begun = False
-        self.pieces: list[str] = []
+    kind: str
+    id: str = ""
+    name: str = ""
+    number: int | None = None
+    held: str = ""  # text not passed on yet: it may turn out to be `null`
+    begun: bool = False
+    pieces: list[str] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.fold import unfold
@@ -12,7 +11,6 @@ from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_writer import ResponsesWriter
-from smart_router.errors import ApiError
 
 
 class ResponsesClient:
@@ -22,6 +20,7 @@ class ResponsesClient:
     operation = "chat"
     request_path = re.compile(r"/responses$")
     keep_alive = b": keep-alive\n\n"
+    error_body = staticmethod(responses_error)
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
@@ -40,10 +39,6 @@ class ResponsesClient:
         writer = ResponsesWriter(request)
         writer.write(unfold(completion))
         return writer.final
-
-    def error_body(self, error: ApiError) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        return responses_error(error)
 
 
 RESPONSES = ResponsesClient()
