@@ -43,6 +43,7 @@ from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast import switch
 from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
+from smart_router.proxy.fixes.half_closed import notice_leave
 from smart_router.proxy.fixes.silent_clients import SilentClients
 from smart_router.proxy.gate import Gate
 from smart_router.proxy.handlers import handler_of
@@ -74,6 +75,7 @@ class SmartRouter:
         self.gate = Gate()
         self.claims = Claims(0)
         self.claims.fail = partial(refuse, error=INTERNAL)
+        self.claims.end = self._ended
         self.attempts = self.claims.attempts
         self._life = Lifecycle()
         self.serving = RequestHandler(self.claims, flow_marks)
@@ -170,6 +172,7 @@ class SmartRouter:
         self._silent.heard(client)
         self.claims.unrouted.discard(client.id)
         self.serving.proxy_keys.closed(client.peername, client.sockname)
+        await notice_leave(handler_of(client.id))
         await let_connections_close(client.id)
 
     def next_layer(self, data: layer.NextLayer) -> None:
@@ -281,10 +284,10 @@ class SmartRouter:
             return
         claim = self.claims.drop(flow)
         if claim is not None and claim.exchange is not None:
-            flow_marks.show_body(flow, claim.exchange.client_body)
-            if router := self.router():
+            if router := self.router():  # first: whatever fails after it only shows the request
                 content = ctx.options.router_audit_content
                 router.recording.ended(flow, claim.exchange, claim.client_name, content=content)
+            flow_marks.show_body(flow, claim.exchange.client_body)
             refresh(flow_marks.finish(claim.exchange))
             self._access_log.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):

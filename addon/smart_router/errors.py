@@ -110,6 +110,11 @@ INTERNAL = ClientError(
 )
 """The answer to a request on which the router itself failed."""
 
+OWN_FAILURE = UpstreamError(
+    "local", "none", INTERNAL.status, INTERNAL.message, type=INTERNAL.type, code=INTERNAL.code
+)
+"""The failure of an attempt whose answer the router failed to handle."""
+
 
 def body_too_slow() -> ClientError:
     """Return the 408 for a body that does not arrive."""

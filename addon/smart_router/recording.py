@@ -81,8 +81,19 @@ class Recording:
     def ended(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
         """A routed request has ended: record it, and note on its flow how long it took and what it used.
 
-        `client` is the name of its router key; `content` keeps what was asked.
+        `client` is the name of its router key; `content` keeps what was asked. A record that cannot be made
+        counts as lost.
         """
+        try:
+            self._record(flow, exchange, client, content=content)
+        except Exception:
+            self.writer.lose()
+            raise
+        finally:
+            if exchange.reservation is not None:
+                exchange.reservation.settle_unknown()
+
+    def _record(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
         baselines = self._baselines(exchange.decision)
         record = request_record(flow, exchange, client=client, baselines=baselines, content=content)
         record.mark = mark_of(flow.request.path) or self._mark

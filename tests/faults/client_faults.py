@@ -50,7 +50,7 @@ Act = Callable[[Asking], Awaitable[list[Got]]]
 """Does it; returns the answers."""
 
 
-Plays = Literal["answers", "is silent", "fails first", "stops", "waits"]
+Plays = Literal["answers", "is silent", "fails first", "stops", "waits", "goes on"]
 """What the provider does: `fails first` means an error, then silence."""
 
 
@@ -188,6 +188,7 @@ ROWS = (
     Row("resets before the head",    resets_before_the_head,      (), True,  GONE, "is silent"),
     Row("leaves between attempts",   leaves_between_attempts,     (), True,  TWO,  "fails first"),
     Row("leaves in mid-stream",      leaves_in_mid_stream,        (), True,  GONE, "stops", STREAM),
+    Row("leaves an endless stream",  leaves_in_mid_stream,        (), True,  GONE, "goes on", STREAM),
     Row("leaves in its body",        leaves_in_its_body,          ()),
     Row("half-closes",               half_closes,                 (200,), True,  OK),
     Row("half-closes while waiting", half_closes_while_it_waits,  (200,), True,  OK, "waits"),

@@ -13,13 +13,13 @@ import pytest_asyncio
 
 from smart_router.stats.database import reading
 from tests.faults.cells import PAIRS
-from tests.faults.client_faults import BY_NAME, ROWS, Asking, Row
+from tests.faults.client_faults import BY_NAME, LEFT, ROWS, Asking, Row
 from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_error
 from tests.testbed.client_formats import FORMATS, Got
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
-from tests.testbed.raw_client import RawClient
+from tests.testbed.raw_client import RawClient, request
 from tests.testbed.record import Request
 from tests.testbed.spoiling import planned
 from tests.testbed.talk import providers_config
@@ -79,6 +79,9 @@ def play(request: Request) -> Answer:
         return chat_error(500)
     if cell.row.plays == "stops":
         return due.answer.but(fault=Fault.SILENT_MID_BODY, fault_at=due.middle)
+    if cell.row.plays == "goes on":
+        event = next(one for one in due.events if b"four" in one)
+        return due.answer.but(body=due.answer.body[: due.middle], then=(event, 10_000), pause=0.05)
     return due.answer if cell.row.plays == "answers" else due.answer.but(fault=Fault.SILENT_BEFORE_HEAD)
 
 
@@ -125,11 +128,8 @@ def complaints(cell: Cell, recorded: list[str]) -> Iterator[str]:
         yield f"the provider saw {cell.seen}; recorded: {recorded}, not {expected}"
 
 
-@pytest.mark.parametrize("name", BY_NAME)
-async def test_row(name: str, router: Router, provider: Provider) -> None:
-    cells = [cell for cell in CELLS.values() if cell.row.name == name]
-    await asyncio.gather(*(run(cell, router, provider) for cell in cells))
-    recorded: dict[str, list[str]] = {cell.id: [] for cell in cells}
+async def attempts(router: Router) -> list[tuple[str, str]]:
+    """The models and failures of all attempts, once no request is running."""
     async with router.http() as http:
         assert (await http.get("/router/stats")).status_code == 200  # the records so far are on disk then
         assert (await http.get("/router/running")).json() == {"running": []}
@@ -137,7 +137,32 @@ async def test_row(name: str, router: Router, provider: Provider) -> None:
         rows = db.execute(
             "SELECT asked, failure FROM attempts JOIN decisions USING (request) ORDER BY request, number"
         )
-        for asked, failure in rows:
-            recorded.get(asked.partition("/")[2], []).append(failure or "")
+        return [(asked.partition("/")[2], failure or "") for asked, failure in rows]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+async def test_row(name: str, router: Router, provider: Provider) -> None:
+    cells = [cell for cell in CELLS.values() if cell.row.name == name]
+    await asyncio.gather(*(run(cell, router, provider) for cell in cells))
+    recorded: dict[str, list[str]] = {cell.id: [] for cell in cells}
+    for asked, failure in await attempts(router):
+        recorded.get(asked, []).append(failure)
     wrong = [f"{cell.id}: {sentence}" for cell in cells for sentence in complaints(cell, recorded[cell.id])]
     assert not wrong, "\n".join(wrong)
+
+
+async def test_no_provider_is_blamed_for_clients_that_leave(router: Router, provider: Provider) -> None:
+    """That a client has left shows when a write to it fails, or when the router looks."""
+    cell = CELLS["leaves-an-endless-stream.chat.chat.stream"]
+
+    async def leave() -> None:
+        async with RawClient(router) as client:
+            client.send(*request(FORMATS["chat"], cell.model, cell.mark, stream=True))
+            await client.reader.readuntil(b"one")
+
+    for _ in range(4):
+        await asyncio.gather(*(leave() for _ in range(25)))
+    for one in provider.requests:
+        await one.disconnected()
+    recorded = [failure for asked, failure in await attempts(router) if asked == cell.id]
+    assert set(recorded) == {LEFT}

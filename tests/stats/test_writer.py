@@ -171,6 +171,14 @@ def test_a_record_that_no_disk_takes_is_lost_alone(folder: Path, open_writer: Op
     assert (total(folder)["requests"], recording.lost, total(folder)["lost"]) == (2, 1, 1)
 
 
+def test_a_record_that_cannot_be_made_is_counted(folder: Path, open_writer: Open) -> None:
+    one = open_writer()
+    one.lose()
+    one.record(request(UNUSED))
+    assert one.flush()
+    assert (one.lost, total(folder)["requests"], total(folder)["lost"]) == (1, 1, 1)
+
+
 def test_a_price_that_fails_keeps_the_record(
     folder: Path, open_writer: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

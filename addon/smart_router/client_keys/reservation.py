@@ -72,6 +72,12 @@ class Reservation:
             for unit, need in self._estimated.items():
                 self._experience[unit].add(need.least, used[unit])
 
+    def settle_unknown(self) -> None:
+        """Count what the request has reserved, unless it is settled: nobody knows what it used."""
+        if not self._settled:
+            self._settled = True
+            self._ledger.settle(self._shares, [one.held for one in self._shares])
+
     @property
     def counts_money(self) -> bool:
         """True if it asks for prices."""

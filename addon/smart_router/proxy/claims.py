@@ -53,8 +53,8 @@ class Claims:
 
     `attempts` are the attempts that run, by the ids of their own flows: from their start until their end.
     `hosts` are the names that the router goes by besides loopback's, in lower case. `fail` answers a flow for
-    which the hooks have decided nothing, so that it goes nowhere; `unrouted` are the ids of client
-    connections whose layers cannot run attempts.
+    which the hooks have decided nothing, so that it goes nowhere; `end` ends one; `unrouted` are the ids of
+    client connections whose layers cannot run attempts.
     """
 
     def __init__(self, max_body: int) -> None:
@@ -64,6 +64,7 @@ class Claims:
         self.attempts: dict[str, Attempt] = {}
         self.hosts: frozenset[str] = frozenset()
         self.fail: Callable[[http.HTTPFlow], None] | None = None
+        self.end: Callable[[http.HTTPFlow], object] = self.drop
         self.unrouted: set[str] = set()
         self._passing: set[str] = set()
         self._strange_hosts: WeakKeyDictionary[http.Request, str] = WeakKeyDictionary()
@@ -89,6 +90,13 @@ class Claims:
         """Remove and return the claim of a flow that has ended."""
         self._passing.discard(flow.id)
         return self._claims.pop(flow.id, None)
+
+    def settle(self, flow: http.HTTPFlow) -> None:
+        """End a flow whose last hook has run, unless the hook did: it may have raised, or another addon may
+        have kept it from running.
+        """
+        if flow.id in self._claims or flow.id in self.attempts or flow.id in self._passing:
+            self.end(flow)
 
     def let_pass(self, flow: http.HTTPFlow) -> None:
         """Note that the flow may go to its own host."""

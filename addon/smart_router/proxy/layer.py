@@ -15,6 +15,7 @@ command must be registered with the stream that yielded it.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestHeaders,
     RequestProtocolError,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from mitmproxy.proxy.server import ConnectionHandler
 from pydantic import SecretStr
 
@@ -39,14 +41,28 @@ from smart_router.attempts.client_limits import Deadlines
 from smart_router.attempts.http_messages import shallow_copy, with_secrets
 from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, RunningAttempt
 from smart_router.proxy.claims import Claims
+from smart_router.proxy.crashes import may_answer
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
 from smart_router.proxy.goaway import GoAway, http2_layers
-from smart_router.proxy.messages import CancelAttempt, CancelTurn, SetTimer, StartAttempt, StartTurn, Tick
+from smart_router.proxy.messages import (
+    CancelAttempt,
+    CancelTurn,
+    Crashed,
+    SetTimer,
+    StartAttempt,
+    StartTurn,
+    Tick,
+)
 from smart_router.proxy.stream import RoutedStream
 from smart_router.proxy.websocket import TurnsClient
 
+logger = logging.getLogger(__name__)
+
 Commands = layer.CommandGenerator[None]
+
+LAST_HOOKS = (HttpResponseHook, HttpErrorHook)
+"""The hooks of which each flow has one, at its end."""
 
 FIRST_ATTEMPT_ID = 1 << 32
 """Stream ids from here on are attempts': out of reach for a client's own, which HTTP/2 ends at 2^31."""
@@ -98,6 +114,8 @@ class RoutedLayer(DeadlineLayer):
         if isinstance(event, GoAway):
             yield from self._go_away(event)
             return
+        if isinstance(event, events.HookCompleted) and isinstance(event.command, LAST_HOOKS):
+            self.claims.settle(event.command.flow)
         yield from super()._handle_event(event)
         if type(event) is events.Start:
             self.prepare_connection(self.connections[self.context.client])
@@ -122,11 +140,29 @@ class RoutedLayer(DeadlineLayer):
             if passed is None:
                 return
             event = passed
-        for command in super().event_to_child(child, event):
-            if isinstance(command, _OWN_COMMANDS):
-                yield from self.run_command(command)
-            else:
-                yield command
+        try:
+            for command in super().event_to_child(child, event):
+                if isinstance(command, _OWN_COMMANDS):
+                    yield from self.run_command(command)
+                else:
+                    yield command
+        except Exception:
+            if (stream := self.affected(child)) is None:
+                raise
+            yield from self.crashed(stream)
+
+    def affected(self, child: layer.Layer) -> RoutedStream | None:
+        """Return the stream whose request an exception in `child` affects, if it can still be answered."""
+        running = self.running.get(child.stream_id) if isinstance(child, AttemptStream) else None
+        stream = self.streams.get(running.owner) if running else child
+        if not isinstance(stream, RoutedStream) or self.streams.get(stream.stream_id) is not stream:
+            return None
+        return stream if may_answer(stream) else None
+
+    def crashed(self, stream: RoutedStream) -> Commands:
+        """Log the present exception, and end the request on which the router failed."""
+        logger.exception("smart-router: %s: an answer was not handled", stream.exchange.id)
+        yield from self.event_to_child(stream, Crashed(stream.stream_id))
 
     def run_command(self, command: HttpCommand) -> Commands:
         """Run a command that is the router's own."""

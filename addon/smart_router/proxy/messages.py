@@ -96,6 +96,11 @@ class AttemptEvent(HttpEvent):
 
 
 @dataclass
+class Crashed(HttpEvent):
+    """An exception was raised while this stream or its attempt handled an event."""
+
+
+@dataclass
 class BodyTooSlow(HttpEvent):
     """The client sends a request's body too slowly."""
 

@@ -39,10 +39,12 @@ from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import INTERNAL, ClientError, UpstreamError
+from smart_router.proxy.crashes import answer_for_crash
 from smart_router.proxy.event_stream import EventAnswer
 from smart_router.proxy.messages import (
     AttemptEvent,
     CancelAttempt,
+    Crashed,
     DecompressHook,
     NextAttemptHook,
     SetTimer,
@@ -72,6 +74,7 @@ class RoutedStream(SocketStream):
     wait_until: float | None = None
     head_sent: bool = False
     keep_alive_at: float = 0.0
+    crashes: int = 0
 
     def run(self, kind: type[StartHook]) -> Sequence[StartHook]:
         """Return a hook of the flow that has to be waited for, if any."""
@@ -125,6 +128,8 @@ class RoutedStream(SocketStream):
             yield from self._tick(time.monotonic())
         elif isinstance(event, RequestProtocolError):
             yield from self._client_gone(event)
+        elif isinstance(event, Crashed):
+            yield from answer_for_crash(self)
 
     # Steps.
 

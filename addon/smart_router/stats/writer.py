@@ -63,6 +63,7 @@ class RecordWriter:
         self._unwritten: list[Item] = []
         self.lost = 0
         self._unreported = 0
+        self._unmade = 0
         self._asked: list[threading.Event] = []
         self._tidy_at = 0.0
         self._ending = False
@@ -79,6 +80,13 @@ class RecordWriter:
         with self._lock:
             self._tally.add()
             self._arrived.append(item)
+        self._thread.wake()
+
+    def lose(self) -> None:
+        """Count a record that could not be made; never raises."""
+        with self._lock:
+            self._tally.add()
+            self._unmade += 1
         self._thread.wake()
 
     def flush(self, within: float = CLOSE_WITHIN, *, last: bool = False) -> bool:
@@ -101,6 +109,8 @@ class RecordWriter:
         """Price and write the records so far; True if there were any."""
         with self._lock:
             arrived, self._arrived = self._arrived, []
+            self._lose(self._unmade)
+            self._unmade = 0
             self._tally.renew(len(arrived) + len(self._unwritten))
             asked, self._asked = self._asked, []
         try:

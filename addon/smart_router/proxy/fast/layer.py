@@ -130,38 +130,43 @@ class FastRoutedLayer(RoutedLayer):
         """Reimplements mitmproxy's method: it runs several times per chunk, so the frequent commands come
         first, and it does not call super, which would double the generators.
         """
-        for command in child.handle_event(event):
-            kind = type(command)
-            if kind is ReceiveHttp:
-                received = command.event  # type: ignore[attr-defined]
-                if type(received) in self.request_heads:
-                    self.make_stream(received.stream_id)
-                elif type(received) is ResponseData:
-                    forwarded = self._forward_chunk(received.stream_id, received.data)
-                    if forwarded is not None:
-                        yield from forwarded
-                        continue
-                if stream := self.streams.get(received.stream_id):
-                    yield from self.event_to_child(stream, received)
-            elif kind is SendHttp:
-                yield from self._send(command.event, command.connection)  # type: ignore[attr-defined]
-            elif kind is commands.SendData:
-                yield command
-            elif run := self.frequent.get(kind):
-                yield from run(self, command)
-            elif isinstance(command, commands.StartHook):
-                if command.blocking:
-                    self.command_sources[command] = child
-                self.hooks.append(command)
-            else:
-                if command.blocking or kind is commands.RequestWakeup:
-                    self.command_sources[command] = child
-                if isinstance(command, HttpCommand):
-                    yield from self.run_command(command)
-                else:
-                    if isinstance(command, commands.OpenConnection):
-                        self.connections[command.connection] = child
+        try:
+            for command in child.handle_event(event):
+                kind = type(command)
+                if kind is ReceiveHttp:
+                    received = command.event  # type: ignore[attr-defined]
+                    if type(received) in self.request_heads:
+                        self.make_stream(received.stream_id)
+                    elif type(received) is ResponseData:
+                        forwarded = self._forward_chunk(received.stream_id, received.data)
+                        if forwarded is not None:
+                            yield from forwarded
+                            continue
+                    if stream := self.streams.get(received.stream_id):
+                        yield from self.event_to_child(stream, received)
+                elif kind is SendHttp:
+                    yield from self._send(command.event, command.connection)  # type: ignore[attr-defined]
+                elif kind is commands.SendData:
                     yield command
+                elif run := self.frequent.get(kind):
+                    yield from run(self, command)
+                elif isinstance(command, commands.StartHook):
+                    if command.blocking:
+                        self.command_sources[command] = child
+                    self.hooks.append(command)
+                else:
+                    if command.blocking or kind is commands.RequestWakeup:
+                        self.command_sources[command] = child
+                    if isinstance(command, HttpCommand):
+                        yield from self.run_command(command)
+                    else:
+                        if isinstance(command, commands.OpenConnection):
+                            self.connections[command.connection] = child
+                        yield command
+        except Exception:
+            if (stream := self.affected(child)) is None:
+                raise
+            yield from self.crashed(stream)
 
     def _forward_chunk(self, stream_id: int, data: bytes) -> Iterable[commands.Command] | None:
         """Forward more of an attempt's response to its client; None if a stream has to handle it."""
@@ -175,12 +180,15 @@ class FastRoutedLayer(RoutedLayer):
             and owner.passes_on(attempt)
         ):
             return None
-        attempt.captured.add(data)
-        received = attempt.feed(data)
-        if received and type(received[-1]) in (End, Failure):
-            return self.event_to_child(owner, AnswerEvents(running.owner, attempt, received))
-        if not received or not (data := owner.pass_on(received)):
-            return ()
+        try:
+            attempt.captured.add(data)
+            received = attempt.feed(data)
+            if received and type(received[-1]) in (End, Failure):
+                return self.event_to_child(owner, AnswerEvents(running.owner, attempt, received))
+            if not received or not (data := owner.pass_on(received)):
+                return ()
+        except Exception:
+            return self.crashed(owner)
         client = self.connections[self.context.client]
         if type(client) is FastHttp1Server and client.chunked:
             return (client.chunk(data),)
@@ -273,7 +281,7 @@ class FastRoutedLayer(RoutedLayer):
     def start_stream(self, context: Context, stream_id: int, attempt: Attempt) -> Commands:
         """Send an attempt's request through a stream of its own."""
         stream = FastAttemptStream(context, stream_id, attempt)
-        stream.shortcuts = self.shortcuts
+        stream.shortcuts, stream.claims = self.shortcuts, self.claims
         stream.open_connection = self._open_connection
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, BeginAttempt(stream_id, attempt.flow))

@@ -34,8 +34,10 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.dialects.hub import Event
+from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.functions import validate_headers
+from smart_router.proxy.layer import LAST_HOOKS
 from smart_router.proxy.messages import AttemptEvent, NextAttemptHook
 from smart_router.proxy.stream import RoutedStream
 
@@ -91,6 +93,7 @@ class FastStream(HttpStream):
     """An `HttpStream` that runs its hooks directly, if its shortcuts say how."""
 
     shortcuts = Shortcuts()
+    claims: Claims
 
     def handle_event(self, event: events.Event) -> Commands:
         """Like the base class, which takes over while the stream is paused or debugged."""
@@ -114,6 +117,7 @@ class FastStream(HttpStream):
         assert self.flow.response is not None
         self.flow.response.timestamp_end = time.time()
         yield from self.run(HttpResponseHook)
+        self.claims.settle(self.flow)
         self.server_state = self.state_done
         if (yield from self.check_killed(False)):
             return
@@ -172,7 +176,10 @@ class FastStream(HttpStream):
         run = self.shortcuts.run_hook
         if run is None or not (type(command) in FLOW_HOOKS or self.may_run(command)):
             return False
-        return run(command, self.is_own())  # type: ignore[arg-type]
+        finished = run(command, self.is_own())  # type: ignore[arg-type]
+        if finished and isinstance(command, LAST_HOOKS):
+            self.claims.settle(self.flow)
+        return finished
 
     def may_run(self, command: commands.Command) -> bool:
         """Return whether a command that is no hook of the flow may be run directly."""

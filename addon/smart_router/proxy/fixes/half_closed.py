@@ -14,8 +14,9 @@ from mitmproxy.connection import Connection, ConnectionState
 from mitmproxy.http import Headers
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.proxy.handlers import handler_of, transport_of
+from smart_router.proxy.handlers import handler_of, http_layers, transport_of
 
 Commands = layer.CommandGenerator[None]
 
@@ -82,6 +83,21 @@ class HalfClosedServer(Http1Server):
             yield commands.SendData(self.conn, _INTERIM)
         elif _is_chunked_event_stream(self.response.headers):
             yield commands.SendData(self.conn, _COMMENT)
+
+
+async def notice_leave(handler: ConnectionHandler | None) -> None:
+    """Tell a connection's layers of the client's leave if only the failure of a write has shown it.
+
+    For the `client_disconnected` hook: mitmproxy next closes the connections to servers, which would look as
+    if these had ended their answers.
+    """
+    if handler is None:
+        return
+    for http in http_layers(handler.layer):
+        server = http.connections.get(handler.client)
+        if isinstance(server, HalfClosedServer) and server.half_closed and server.state == server.wait:
+            await handler.server_event(events.ConnectionClosed(handler.client))
+            return
 
 
 def _is_chunked_event_stream(headers: Headers) -> bool:
