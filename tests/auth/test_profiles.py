@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from smart_router.auth.profiles import Profile, auth_header, env_profiles, fingerprint, refusal
+from smart_router.auth.profiles import Profile, auth_headers, env_profiles, fingerprint, refusal
 from tests.auth.helpers import PROVIDERS, WITHOUT_LOCAL
 
 
@@ -137,19 +137,19 @@ def test_a_server_whose_key_is_optional(env: dict[str, str], expected: tuple[str
 )
 def test_how_it_travels(variable: str, header: tuple[str, str]) -> None:
     (profile,) = env_profiles({variable: "key"}, WITHOUT_LOCAL)
-    found = auth_header(PROVIDERS[profile.provider], profile)
-    assert found and (found[0], found[1].get_secret_value()) == header
+    [(name, value)] = auth_headers(PROVIDERS[profile.provider], profile).items()
+    assert (name, value.get_secret_value()) == header
 
 
 def test_logins_travel_as_bearer() -> None:
     login = Profile("anthropic:me", "anthropic", "login", SecretStr("token"), "f")
-    found = auth_header(PROVIDERS["anthropic"], login)
-    assert found and (found[0], found[1].get_secret_value()) == ("authorization", "Bearer token")
+    [(name, value)] = auth_headers(PROVIDERS["anthropic"], login).items()
+    assert (name, value.get_secret_value()) == ("authorization", "Bearer token")
 
 
 def test_no_secret_no_header() -> None:
     (profile,) = env_profiles({}, {"local": PROVIDERS["local"]})
-    assert auth_header(PROVIDERS["local"], profile) is None
+    assert auth_headers(PROVIDERS["local"], profile) == {}
 
 
 def test_a_fingerprint_tells_secrets_apart_and_does_not_give_them_away() -> None:

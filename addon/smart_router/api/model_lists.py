@@ -78,7 +78,6 @@ def virtual_models(config: Config, configured: Callable[[str], bool]) -> list[Li
 
 
 def _limits(rules: list[ModelRules]) -> tuple[int | None, int | None]:
-    """Context and output limit."""
     return _largest(rules, "context"), _largest(rules, "max_output")
 
 

@@ -67,6 +67,5 @@ def find_own_login(
 
 
 def _origin(provider: Provider) -> tuple[str, str, int]:
-    """Scheme, host and port of its address."""
     url = urlsplit(provider.base_url)
     return url.scheme, url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]

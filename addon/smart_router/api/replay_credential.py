@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from smart_router.addresses import DEFAULT_PORTS
 from smart_router.auth.logins.steps import LoginError
-from smart_router.auth.profiles import auth_header
+from smart_router.auth.profiles import auth_headers
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
 from smart_router.runtime import Runtime
@@ -40,8 +40,7 @@ async def lend(router: Runtime, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
             profile = await router.refresher.usable(profile, refused=False)
         except LoginError as error:
             raise ClientError(502, str(error), code="login_failed") from None
-    header = auth_header(provider, profile)
-    return dict([header] if header else [])
+    return auth_headers(provider, profile)
 
 
 def _goes_to(provider: Provider, resource_url: str | None, request: http.Request) -> bool:

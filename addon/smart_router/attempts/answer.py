@@ -143,7 +143,6 @@ class Answer:
         return self._native() if native else self._json(200, body)
 
     def _native(self) -> http.Response:
-        """Return a native answer's own bytes."""
         attempt = self.exchange.attempt
         return self._json(200, attempt.take_whole() if attempt else b"", self._content_type())
 

@@ -15,7 +15,7 @@ from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.http_messages import encode_headers, host_field, make_request, make_server
 from smart_router.attempts.limits import SLOW_START
 from smart_router.attempts.reasoning_cache import scope_of
-from smart_router.auth.profiles import Profile, auth_header
+from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.fitting import fit_request
 from smart_router.dialects.native import NATIVE_HEADERS, Received
@@ -78,7 +78,7 @@ class AttemptBuilder:
             dialect=dialect,
             call=call,
             flow=_flow(exchange.client_flow, request, exchange.number + 1),
-            credential=dict([header] if (header := auth_header(provider, profile)) else []),
+            credential=auth_headers(provider, profile),
             connect_timeout=limits.connect,
             head_timeout=limits.first_byte * slow,
             silence_timeout=limits.silence,
@@ -160,7 +160,6 @@ def _passed_on(client: http.HTTPFlow, provider: Provider) -> dict[str, str]:
 
 
 def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTTPFlow:
-    """The attempt's own flow."""
     data = request.data
     host = host_field(data.host, data.port)
     if client.request.is_http2:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from smart_router.dialects.model_rules import ModelRules
+from smart_router.providers.catalogue import RULES
 from smart_router.storage.file_lock import lock_file, locked
 from smart_router.storage.sqlite_file import make_private, set_aside
 
@@ -28,12 +29,11 @@ MOST = 1_000
 
 _LOCK_WAIT = 5.0
 _FIELDS = frozenset(field.name for field in fields(ModelRules))
-_RULES = TypeAdapter(ModelRules)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Fields of a model's rules with their new values, and the unix time at which they end."""
+    """Fields of a model's rules with their new values, and when they end: in the file as unix time."""
 
     changes: Mapping[str, Any]
     until: float
@@ -79,7 +79,7 @@ def _read(row: Any) -> Lesson | None:
         case {"changes": {**changes}, "until": float() | int() as until}:
             known = {name: value for name, value in changes.items() if name in _FIELDS}
             try:
-                rules = _RULES.validate_python(known)
+                rules = RULES.validate_python(known)
             except ValidationError:
                 return None
             return Lesson({name: getattr(rules, name) for name in known}, until) if known else None

@@ -6,9 +6,8 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.lesson_file import MOST, Lesson, keep_lessons, read_lessons
@@ -35,12 +34,6 @@ MOST_REPAIRS = 3
 """Attempts of one request that are repeated with what their refusal taught: a 400 names one thing."""
 
 
-@dataclass(slots=True)
-class _Learned:
-    changes: dict[str, Any]
-    until: float
-
-
 _NO_SUCH_PATH = (404, 405, 501)
 
 
@@ -51,7 +44,7 @@ class Lessons:
     """
 
     def __init__(self, file: Path | None = None, wall: Callable[[], float] = time.time) -> None:
-        self._learned: OrderedDict[Candidate, _Learned] = OrderedDict()
+        self._learned: OrderedDict[Candidate, Lesson] = OrderedDict()
         self._file = file
         self._wall = wall
         self._seen: Stamp | None = None
@@ -74,7 +67,7 @@ class Lessons:
             candidate, until = Candidate(provider, id_), lesson.until - lead
             known = self._learned.get(candidate)
             if known is None or known.until < until:
-                self._learned[candidate] = _Learned(dict(lesson.changes), until)
+                self._learned[candidate] = Lesson(lesson.changes, until)
 
     def notes(self, candidate: Candidate) -> tuple[str, ...]:
         """Return what was learned about a model in words, for the decision's explanation."""
@@ -108,22 +101,21 @@ class Lessons:
             return False
         attempt.lesson = in_words(changes)
         candidate = attempt.candidate
-        learned = self._learned.pop(candidate, None) or _Learned({}, 0.0)
-        if {name: learned.changes.get(name) for name in changes} != changes:
+        known = self._learned.pop(candidate, None)
+        learned = Lesson({**(known.changes if known else {}), **changes}, now + KEPT)
+        if known is None or known.changes != learned.changes:
             told = "%s does not take what the router sent; for a day it gets %s. It said: %s"
             logger.warning(told, candidate, attempt.lesson, error.message)
-        learned.changes |= changes
-        learned.until = now + KEPT
         self._learned[candidate] = learned
         if len(self._learned) > MOST:
             self._learned.popitem(last=False)
         self._keep(candidate, learned)
         return sum(bool(one.lesson) for one in attempts) <= MOST_REPAIRS
 
-    def _keep(self, candidate: Candidate, learned: _Learned) -> None:
+    def _keep(self, candidate: Candidate, learned: Lesson) -> None:
         """Have a lesson written to the file; no request waits for the disk."""
         if self._file is not None:
-            self._unwritten[str(candidate)] = Lesson(dict(learned.changes), self._wall() + KEPT)
+            self._unwritten[str(candidate)] = replace(learned, until=self._wall() + KEPT)
             if self._writer is None:
                 name = f"lessons about models in {self._file}"
                 messages = Messages(f"{name} cannot be written", "they wait", f"{name} can be written again")
@@ -134,7 +126,6 @@ class Lessons:
             self._writer.wake()
 
     def _write(self) -> bool:
-        """Write the lessons that wait, in the writer's thread."""
         if self._file is None or not (lessons := dict(self._unwritten)):
             return False
         keep_lessons(self._file, lessons, self._wall())

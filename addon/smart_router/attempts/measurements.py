@@ -47,7 +47,6 @@ class Measurements:
 
 
 def _size(message: Mapping[str, Any]) -> int:
-    """Characters of a message or a piece of one."""
     size = len(message.get("content") or "") + len(message.get("reasoning_content") or "")
     for call in message.get("tool_calls") or ():
         size += len((call.get("function") or {}).get("arguments") or "")

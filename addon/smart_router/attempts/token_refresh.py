@@ -9,7 +9,7 @@ from typing import Any
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Step
 from smart_router.auth.logins.steps import LoginError
-from smart_router.auth.profiles import auth_header
+from smart_router.auth.profiles import auth_headers
 from smart_router.errors import UpstreamError
 
 _TRY_AGAIN = 30.0
@@ -50,6 +50,6 @@ async def _refresh_token(exchange: Exchange, attempt: Attempt) -> UpstreamError 
         return UpstreamError(
             "auth", "profile", 502, why, type="server_error", code="login_failed", retry_after=_TRY_AGAIN
         )
-    attempt.credential = dict([header] if (header := auth_header(attempt.provider, profile)) else [])
+    attempt.credential = auth_headers(attempt.provider, profile)
     attempt.extend(time.monotonic())
     return None

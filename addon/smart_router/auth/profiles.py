@@ -139,13 +139,13 @@ def env_profiles(env: Mapping[str, str], providers: Mapping[str, Provider]) -> l
     return profiles
 
 
-def auth_header(provider: Provider, profile: Profile) -> tuple[str, SecretStr] | None:
-    """The header (name, value) that carries the credential; None for a server that takes no key."""
+def auth_headers(provider: Provider, profile: Profile) -> dict[str, SecretStr]:
+    """The header that carries the credential, by name; none for a server that takes no key."""
     if profile.secret is None:
-        return None
+        return {}
     if provider.auth == "bearer" or profile.bearer or profile.kind == "login":
-        return "authorization", SecretStr(f"Bearer {profile.secret.get_secret_value()}")
-    return provider.auth, profile.secret
+        return {"authorization": SecretStr(f"Bearer {profile.secret.get_secret_value()}")}
+    return {provider.auth: profile.secret}
 
 
 def _profiles_of(provider: Provider, name: str, env: Mapping[str, str]) -> list[Profile]:

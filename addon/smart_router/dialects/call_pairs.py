@@ -56,7 +56,6 @@ def _paired(messages: Sequence[Message]) -> Iterator[Message]:
 
 
 def _take_result(following: list[Message], id_: str) -> Message:
-    """Take a call's result out of the messages that follow."""
     for place, one in enumerate(following):
         if one["role"] == "tool" and one["tool_call_id"] == id_:
             return following.pop(place)

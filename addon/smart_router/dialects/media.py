@@ -94,7 +94,6 @@ def _true(declared: str, data: str) -> Media:
 
 
 def _type_of(data: str) -> str | None:
-    """The type that the first bytes tell."""
     try:
         head = b64decode(data[:_HEAD])
     except ValueError:

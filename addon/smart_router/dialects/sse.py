@@ -77,7 +77,6 @@ class SseParser:
         self.overflowed |= self._line_size > self._limit
 
     def _end_line(self, piece: bytes) -> bytes:
-        """The line that this piece ends."""
         self._hold(piece)
         line = b"".join(self._line)
         self._line.clear()
@@ -88,7 +87,6 @@ class SseParser:
         return line
 
     def _read_lines(self, lines: Iterable[bytes]) -> list[SseEvent]:
-        """The events that these lines complete."""
         events: list[SseEvent] = []
         for line in lines:
             if self.overflowed or len(line) > self._limit:

@@ -27,7 +27,7 @@ from smart_router.providers.base import Model, undated
 
 _FOLDER = Path(__file__).with_name("models")
 _FIELDS = frozenset(field.name for field in fields(ModelRules)) | {"source"}
-_RULES = TypeAdapter(ModelRules)
+RULES = TypeAdapter(ModelRules)
 
 _CLASS = re.compile(r"\[[^]]*\]")
 """A class of characters in a pattern: it stands for one."""
@@ -55,7 +55,7 @@ def rules_for(provider_id: str, model_id: str) -> ModelRules:
     if merged.get("thinking", "none") == "none":
         merged |= {"efforts": (), "default_effort": None}
     merged["default_effort"] = merged.get("default_effort") or None  # TOML has no null
-    return _RULES.validate_python(merged)
+    return RULES.validate_python(merged)
 
 
 def rows_of(provider_id: str, model_id: str) -> _Rows:
@@ -83,7 +83,7 @@ def read_rows(provider_id: str, text: str) -> _Rows:
         if unknown := row.keys() - _FIELDS:
             raise ValueError(f'{provider_id}."{row_id}": no such field: {", ".join(sorted(unknown))}')
         try:
-            _RULES.validate_python({name: value for name, value in row.items() if name != "source"})
+            RULES.validate_python({name: value for name, value in row.items() if name != "source"})
         except ValidationError as error:
             raise ValueError(f'{provider_id}."{row_id}": {error}') from error
     return rows

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from smart_router.auth.cooldowns import PROBE_EVERY
-from smart_router.auth.profiles import Profile, auth_header
+from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.auth.status import ProfileStatus
 from smart_router.auth.storage import database, writer
 from smart_router.auth.storage.database import FILE_NAME, Database
@@ -42,7 +42,7 @@ def told(said: list[str], kind: type[Exception]) -> Iterator[None]:
 
 def written_about(store: AuthStore, stored: Profile, statuses: list[ProfileStatus]) -> Iterator[str]:
     """Everything that makes text of profiles."""
-    yield from (repr(auth_header(PROVIDERS[one.provider], one)) for one in store._profiles())
+    yield from (repr(auth_headers(PROVIDERS[one.provider], one)) for one in store._profiles())
     yield from (json.dumps(one.as_dict()) for one in statuses)
     yield to_json(dataclasses.asdict(stored)).decode()
     yield to_json(statuses).decode()

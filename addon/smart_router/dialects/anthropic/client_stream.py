@@ -137,7 +137,6 @@ class MessagesStreamWriter:
         return written
 
     def _write_details(self) -> bytes:
-        """Write the details kept so far, as a block."""
         if not self._details:
             return b""
         data = wrap(carry(join_details([self._details])))

@@ -63,8 +63,6 @@ _BLOCKED = "SAFETY"
 
 
 class _Candidate:
-    """State of one candidate so far."""
-
     def __init__(self) -> None:
         self.text: list[str] = []
         self.calls = 0

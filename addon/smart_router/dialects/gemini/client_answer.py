@@ -120,7 +120,6 @@ class GeminiStreamWriter:
         return last | self._facts | ({"x_router": self.extension} if self.extension else {})
 
     def _frame(self, body: bytes) -> bytes:
-        """One object of the stream."""
         if not self._array:
             return b"data: %b\r\n\r\n" % body
         opening = b",\r\n" if self._written else b"["

@@ -134,7 +134,6 @@ class AnswerCandidate:
 
 
 def _media(delta: Mapping[str, Any]) -> list[Part]:
-    """Images and sound of the answer."""
     urls = [as_text(as_object(image.get("image_url")).get("url")) for image in delta.get("images") or ()]
     parts: list[Part] = [
         {"inlineData": {"mimeType": media.type, "data": media.data}}

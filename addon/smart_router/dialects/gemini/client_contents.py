@@ -151,7 +151,6 @@ def _texts(parts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _contents(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Texts and media as OpenAI's content parts."""
     return [content for part in parts if (content := _content(part))]
 
 

@@ -260,7 +260,6 @@ def _is_readable(url: str, rules: ModelRules) -> bool:
 
 
 def _mime_type(url: str) -> dict[str, str]:
-    """The media type that an address ends with."""
     suffix = urlsplit(url).path.rpartition(".")[2].lower()
     return {"mimeType": _SUFFIXES[suffix]} if suffix in _SUFFIXES else {}
 

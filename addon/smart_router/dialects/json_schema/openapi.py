@@ -105,7 +105,6 @@ class OpenApiWriter:
         return written if "type" in written or "anyOf" in written else {"type": "STRING", **written}
 
     def _typed(self, node: Node, type_: str, words: Written, active: frozenset[str], depth: int) -> Written:
-        """The keywords of one type."""
         out: Written = {"type": type_.upper()}
         for name, value in node.limits.items():
             if name in _KEYWORDS[type_] and (name != "format" or value in _FORMATS.get(type_, ())):

@@ -127,7 +127,6 @@ class ToolCallReader:
         return fitted_names(self._call.tool_names, self._call.rules.tool_names or UNKNOWN).get(name, name)
 
     def _release(self, call: _OpenCall) -> str:
-        """The text that may be passed on now."""
         if not call.begun and (call.kind == "function" and "null".startswith(call.held.strip())):
             return ""
         call.begun = True

@@ -108,7 +108,6 @@ class ResponseStore:
         return Continued(to_json({**request, "input": [*earlier, *items]}), previous, items)
 
     def _conversation(self, client: str | None, last: str) -> list[Any]:
-        """All items up to a response."""
         turns: dict[str, list[Any]] = {}
         id_: str | None = last
         while id_ is not None:
