@@ -31,7 +31,6 @@ from smart_router.dialects.json_values import as_count, as_object, as_text, read
 from smart_router.dialects.native import Received, with_model
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_responses.native import without_packed
-from smart_router.dialects.openai_responses.variants import PUBLIC
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import ClientError, UpstreamError
 
@@ -139,7 +138,7 @@ class UntranslatedDialect(Dialect):
         headers = {"accept": "*/*", **received.headers_named(("accept", "content-type"))}
         path, body = as_text(as_object(request.get("x_router")).get("path")), received.body
         if path.startswith("/responses/"):
-            body = without_packed(body, PUBLIC)
+            body = without_packed(body)
         return ProviderRequest(path, headers, _with_model(body, call.model))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:

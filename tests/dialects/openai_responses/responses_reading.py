@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from smart_router.dialects.openai_responses.variants import REASONING_FORMAT
+
 _RENAMED = {"max_output_tokens": "max_completion_tokens"}
 _SAME = ("temperature", "top_p", "service_tier", "parallel_tool_calls", "metadata", "stream")
 _PARTS = {"input_text": "text", "output_text": "text"}
 
 
-def read_request(body: Mapping[str, Any], reasoning_format: str) -> dict[str, Any]:
+def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
     """The chat completion request that means the same. `store` is true unless stated."""
     request: dict[str, Any] = {
-        "messages": _messages(body, reasoning_format),
+        "messages": _messages(body),
         "store": body.get("store", True),
     }
     request |= {name: body[name] for name in _SAME if body.get(name) is not None}
@@ -42,7 +44,7 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": choice["type"], choice["type"]: {"name": choice["name"]}}
 
 
-def _messages(body: Mapping[str, Any], reasoning_format: str) -> list[dict[str, Any]]:
+def _messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     if instructions := body.get("instructions"):
         messages.append({"role": "developer", "content": instructions})
@@ -55,7 +57,7 @@ def _messages(body: Mapping[str, Any], reasoning_format: str) -> list[dict[str, 
                 messages.append({"role": item["role"], "content": _content(item["content"])})
             case "reasoning":
                 details = _turn(messages).setdefault("reasoning_details", [])
-                origin = {"id": item.get("id"), "format": reasoning_format, "index": len(details)}
+                origin = {"id": item.get("id"), "format": REASONING_FORMAT, "index": len(details)}
                 details += [{**detail, **origin} for detail in _details(item)]
             case "function_call":
                 function = {name: item[name] for name in ("name", "arguments")}

@@ -41,7 +41,7 @@ def test_recorded_requests_keep_their_meaning(case: Case) -> None:
     flavour = CODEX if case.provider == "openai-codex" else PUBLIC
     original = dict(case.request)
     extras = {"instructions": original.pop("instructions", "")} if flavour is CODEX else {}
-    chat: Any = read_request(original, flavour.reasoning_format)
+    chat: Any = read_request(original)
     call = CallContext(
         case.provider,
         original["model"],

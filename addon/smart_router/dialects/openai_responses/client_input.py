@@ -9,10 +9,8 @@ from smart_router.dialects.hub import Message, ReasoningDetail
 from smart_router.dialects.json_values import as_count, as_objects, as_text
 from smart_router.dialects.names import names
 from smart_router.dialects.openai_responses.client_tools import read_call
+from smart_router.dialects.openai_responses.variants import REASONING_FORMAT
 from smart_router.dialects.packed_reasoning import is_packed, unpack
-
-_REASONING_FORMAT = "openai-responses-v1"
-"""The format of encrypted content that was not packed: it came from OpenAI untranslated."""
 
 _DETAILS = {"original": "high"}
 """Image details that chat completions lack, and the next ones that they have."""
@@ -127,7 +125,8 @@ def _details(item: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     if is_packed(encrypted):
         yield from unpack(str(encrypted))
         return
-    origin = {"id": as_text(item.get("id")) or None, "format": _REASONING_FORMAT}
+    # what was not packed came from OpenAI untranslated
+    origin = {"id": as_text(item.get("id")) or None, "format": REASONING_FORMAT}
     for text in _texts(item.get("summary")):
         yield {"type": "reasoning.summary", "summary": text, **origin}
     for text in _texts(item.get("content")):

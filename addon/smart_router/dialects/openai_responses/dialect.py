@@ -72,8 +72,8 @@ class ResponsesDialect(Dialect):
             return broken("The provider's answer is not a JSON object.")
         if not isinstance(response.get("output"), list) and not response.get("error"):
             return broken("The provider's answer has no output.")
-        return fold(ResponsesReader(call, self._flavour.reasoning_format).read_response(response))
+        return fold(ResponsesReader(call).read_response(response))
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for one streamed answer."""
-        return ResponsesReader(call, self._flavour.reasoning_format)
+        return ResponsesReader(call)

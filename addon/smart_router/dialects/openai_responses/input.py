@@ -7,9 +7,10 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
+from smart_router.dialects.json_values import as_object
 from smart_router.dialects.media import Media, check_image, read_data_url, read_file_data
 from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.openai_responses.variants import ResponsesFlavour
+from smart_router.dialects.openai_responses.variants import REASONING_FORMAT, ResponsesFlavour
 from smart_router.dialects.tool_names import fit_name
 from smart_router.errors import unsupported
 
@@ -31,7 +32,7 @@ def write_input(
             case "user":
                 items.append(_message("user", message, number, call, flavour))
             case "assistant":
-                items += _turn(message, number, call, flavour)
+                items += _turn(message, number)
                 calls = message.get("tool_calls") or ()
                 custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
             case "tool":
@@ -106,9 +107,7 @@ def _result(
     return {"type": kind, "call_id": fit_name(call_id), "output": output}
 
 
-def _turn(
-    message: Message, number: int, call: CallContext, flavour: ResponsesFlavour
-) -> list[dict[str, Any]]:
+def _turn(message: Message, number: int) -> list[dict[str, Any]]:
     """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
     if message.get("function_call"):
         raise unsupported(f"messages[{number}].function_call", "This provider takes `tool_calls` only.")
@@ -120,7 +119,7 @@ def _turn(
         details: Mapping[str, Any] = made["function"] if made["type"] == "function" else made["custom"]
         name = fit_name(details["name"])
         items.append({"type": kind, "call_id": fit_name(made["id"]), "name": name, field: details[field]})
-    return [*reasoning_items(message, flavour), *items] if items else []
+    return [*reasoning_items(message), *items] if items else []
 
 
 def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
@@ -142,18 +141,15 @@ def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
         yield {"type": "refusal", "refusal": refusal}
 
 
-def reasoning_items(message: Message, flavour: ResponsesFlavour) -> list[dict[str, Any]]:
+def reasoning_items(message: Message) -> list[dict[str, Any]]:
     """Return the items of a turn's reasoning.
 
     Nothing is stored at the provider, so an item without encrypted or plain content could only be looked
     for there in vain: it stays out.
     """
-    ours = [detail for detail in message.get("reasoning_details") or () if _is_ours(detail, flavour)]
+    details = message.get("reasoning_details") or ()
+    ours = [detail for detail in details if as_object(detail).get("format") == REASONING_FORMAT]
     return [item for item in _items(ours) if "encrypted_content" in item or "content" in item]
-
-
-def _is_ours(detail: object, flavour: ResponsesFlavour) -> bool:
-    return isinstance(detail, Mapping) and detail.get("format") == flavour.reasoning_format
 
 
 def _items(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:

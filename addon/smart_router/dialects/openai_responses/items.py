@@ -8,6 +8,7 @@ from typing import Any
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Delta, Event
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
+from smart_router.dialects.openai_responses.variants import REASONING_FORMAT
 from smart_router.dialects.tool_names import fitted_names
 
 _TOOLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
@@ -24,10 +25,9 @@ class ItemReader:
     their events in `events`. Anything of a wrong type is passed over; nothing raises.
     """
 
-    def __init__(self, call: CallContext, reasoning_format: str) -> None:
+    def __init__(self, call: CallContext) -> None:
         self.events: list[Event] = []
         self._call = call
-        self._reasoning_format = reasoning_format
         self._names = fitted_names(call.tool_names)
         self._begun: set[tuple[int, str, int]] = set()
         self._finished: set[int] = set()
@@ -153,7 +153,7 @@ class ItemReader:
         # a service that relays other vendors' reasoning says whose it is
         origin = {
             "id": as_text(item.get("id")) or None,
-            "format": as_text(item.get("format")) or self._reasoning_format,
+            "format": as_text(item.get("format")) or REASONING_FORMAT,
         }
         details = [
             {**detail, **origin, "index": self._details + n} for n, detail in enumerate(_details(item))

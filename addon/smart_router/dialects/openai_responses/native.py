@@ -32,7 +32,7 @@ def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> by
     request: dict[str, Any] = from_json(body, allow_inf_nan=False)
     before = {**request}
     if packed:
-        request["input"] = _unpacked(request["input"], flavour)
+        request["input"] = _unpacked(request["input"])
     if call.virtual:
         _fit(request, call.rules)
     if flavour.stream_only:
@@ -40,15 +40,15 @@ def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> by
     return with_model(body, call.model) if request == before else to_json({**request, "model": call.model})
 
 
-def without_packed(body: bytes, flavour: ResponsesFlavour) -> bytes:
+def without_packed(body: bytes) -> bytes:
     """Return a request's body with the reasoning in its input as the vendor knows it."""
     if _MARK not in body:
         return body
     request: dict[str, Any] = from_json(body, allow_inf_nan=False)
-    return to_json({**request, "input": _unpacked(request.get("input"), flavour)})
+    return to_json({**request, "input": _unpacked(request.get("input"))})
 
 
-def _unpacked(items: Any, flavour: ResponsesFlavour) -> Any:
+def _unpacked(items: Any) -> Any:
     """The items with this vendor's reasoning as it was, without that of other vendors; a text as it is."""
     if not isinstance(items, list):
         return items
@@ -56,7 +56,7 @@ def _unpacked(items: Any, flavour: ResponsesFlavour) -> Any:
     for item in items:
         encrypted = as_text(as_object(item).get("encrypted_content"))
         if is_packed(encrypted):
-            found += reasoning_items({"reasoning_details": unpack(encrypted)}, flavour)
+            found += reasoning_items({"reasoning_details": unpack(encrypted)})
         else:
             found.append(item)
     return found

@@ -57,13 +57,12 @@ class ResponsesReader:
         response.completed | response.incomplete | response.failed | error
 
     The `type` within the data is what counts, and events it does not know are passed over.
-    `reasoning_format` is the format that reasoning details are marked with.
     """
 
-    def __init__(self, call: CallContext, reasoning_format: str) -> None:
+    def __init__(self, call: CallContext) -> None:
         self._call = call
         self._parser = SseParser(call.max_event)
-        self._items = ItemReader(call, reasoning_format)
+        self._items = ItemReader(call)
         self._places: dict[str, int] = {}
         self._started = False
         self._ended = False

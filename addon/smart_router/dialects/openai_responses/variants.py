@@ -8,6 +8,10 @@ from typing import Literal
 
 from smart_router.dialects.names import names
 
+REASONING_FORMAT = "openai-responses-v1"
+"""Marks reasoning details as OpenAI's (the name is OpenRouter's): encrypted reasoning means nothing to
+others."""
+
 _SAMPLING = {name: name for name in ("temperature", "top_p", "top_logprobs")}
 
 
@@ -23,8 +27,6 @@ class ResponsesFlavour:
     asks for it; `audio`, `logprobs` and `web_search` are what a request may hold. `min_output_tokens` is the
     smallest limit that is not refused. `refused` are fields of this API that the service does not take.
     `headers` maps `Call.extras` to the headers they are sent as.
-    `reasoning_format` marks reasoning details as this service's (the names are OpenRouter's): encrypted
-    reasoning means nothing to another.
     """
 
     stream_only: bool = False
@@ -40,7 +42,6 @@ class ResponsesFlavour:
     min_output_tokens: int = 1
     refused: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
-    reasoning_format: str = "openai-responses-v1"
 
 
 PUBLIC = ResponsesFlavour(
