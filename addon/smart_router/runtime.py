@@ -63,7 +63,11 @@ AUTO, ECO = "auto", "auto:eco"
 
 
 class Runtime:
-    """State that outlives a request: config, credentials, session affinity, reasoning, responses."""
+    """State that outlives a request: config, credentials, session affinity, reasoning, responses.
+
+    `count_running` returns the number of requests in progress in this process, `running_elsewhere` is the one
+    of the machine's other processes.
+    """
 
     def __init__(self, env: Mapping[str, str], config_file: Path, state_folder: Path) -> None:
         self.env = env
@@ -88,6 +92,7 @@ class Runtime:
         self.services = self._services()
         self.limits = Limits()
         self.count_running: Callable[[], int] = lambda: 0
+        self.running_elsewhere = 0
         self.cluster = self._join(state_folder)
         self._conversation: Conversation | None = None
         self._share_conversations()
@@ -132,7 +137,7 @@ class Runtime:
     def _describe(self) -> dict[str, Any]:
         """Return what other machines may know about this one."""
         usable = bool(self.auth.get_available_providers(time.monotonic()))
-        return {"usable": usable, "running": self.count_running()}
+        return {"usable": usable, "running": self.count_running() + self.running_elsewhere}
 
     def current_trouble(self, now: float) -> list[str]:
         """Return what is wrong with this machine and this process, in words."""

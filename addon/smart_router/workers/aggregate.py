@@ -89,11 +89,15 @@ def running(own: dict[str, Any], view: Message | None) -> dict[str, Any]:
     return {"running": sorted(found, key=lambda one: one["started"])}
 
 
+def count_running(view: Message, but: int = 0) -> int:
+    """Return the number of requests in progress in all workers, but for the one with this process id."""
+    return sum(worker.get("running_requests", 0) for worker in view["workers"] if worker["pid"] != but)
+
+
 def metrics(view: Message, machines: Machines = ()) -> bytes:
     """Return the sums over all workers since the supervisor's start, the worker counts, and the machines of
     the cluster."""
-    in_progress = sum(worker.get("running_requests", 0) for worker in view["workers"])
-    text, _ = exposition(*from_tree(view["counts"]), in_progress, machines)
+    text, _ = exposition(*from_tree(view["counts"]), count_running(view), machines)
 
     return text + render(lambda: _of_workers(view))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from typing import Any
 
@@ -14,7 +15,7 @@ from smart_router.background import RepeatedStep
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.runtime import Runtime
 from smart_router.ui import flow_marks
-from smart_router.workers.aggregate import SharedRequestHandler
+from smart_router.workers.aggregate import SharedRequestHandler, count_running
 from smart_router.workers.channel import Channel, Message
 from smart_router.workers.drain import drain
 from smart_router.workers.inherited_sockets import Inherited
@@ -131,6 +132,9 @@ class WorkerAddon:
         while True:
             with self._reporting:
                 self._report()
+                router = self._addon.router()
+                if router and router.cluster and (view := await self.view()):  # it tells other machines
+                    router.running_elsewhere = count_running(view, but=os.getpid())
             await asyncio.sleep(REPORT_EVERY)
 
     def _report(self) -> None:
