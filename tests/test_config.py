@@ -171,8 +171,8 @@ def test_errors_name_file_key_and_reason(tmp_path: Path, text: str, key: str, re
         load_config(file, {})
     error = caught.value
     assert error.file == str(file)
-    assert error.key == key
-    assert reason in error.reason
+    assert error.problems[0].key == key
+    assert reason in error.problems[0].reason
     assert str(error).startswith(f"{file}: {key}")
     assert "\n" not in str(error)
     assert "sesame" not in str(error)

@@ -88,10 +88,6 @@ class BackgroundThread(Background):
             return "gone"
         return "restarting" if self._pausing else super().state
 
-    @property
-    def is_started(self) -> bool:
-        return self._thread is not None
-
     def start(self) -> None:
         """Start the thread, now or, if the system does not let it, later."""
         self.begin()

@@ -5,7 +5,7 @@ No message contains a value from the file: it may be a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -34,16 +34,6 @@ class ConfigError(UserError, ValueError):
         self.problems = tuple(problems)
         self.file = file
 
-    @property
-    def key(self) -> str:
-        """First invalid key."""
-        return self.problems[0].key
-
-    @property
-    def reason(self) -> str:
-        """Error of the first invalid key."""
-        return self.problems[0].reason
-
 
 PATTERNS = {
     r"^[a-z0-9][a-z0-9_-]*$": "must consist of a-z, 0-9, - and _",
@@ -52,36 +42,20 @@ PATTERNS = {
 }
 """Patterns of the config's models in words."""
 
-_LIST = 'must be a list of texts, such as ["a", "b"]'
-_TEXT = "must be a text in quotes"
-_NUMBER = "must be a number"
-_WHOLE = "must be a whole number"
-_TABLE = "must be a table"
-
-_REASONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "missing": lambda _: "is missing",
-    "tuple_type": lambda _: _LIST,
-    "string_type": lambda _: _TEXT,
-    "bool_type": lambda _: "must be true or false",
-    "float_type": lambda _: _NUMBER,
-    "float_parsing": lambda _: _NUMBER,
-    "finite_number": lambda _: "must be a finite number",
-    "int_type": lambda _: _WHOLE,
-    "int_parsing": lambda _: _WHOLE,
-    "int_from_float": lambda _: _WHOLE,
-    "dict_type": lambda _: _TABLE,
-    "mapping_type": lambda _: _TABLE,
-    "model_type": lambda _: _TABLE,
-    "model_attributes_type": lambda _: _TABLE,
-    "literal_error": lambda context: f"must be {context['expected']}",
-    "greater_than_equal": lambda context: f"must be {context['ge']} or greater",
-    "less_than_equal": lambda context: f"must be {context['le']} or less",
-    "string_too_short": lambda context: f"must have at least {context['min_length']} characters",
-    "too_short": lambda context: f"must have at least {context['min_length']} characters",
-    "string_pattern_mismatch": lambda context: PATTERNS.get(
-        context["pattern"], f"must match {context['pattern']}"
-    ),
-    "value_error": lambda context: str(context["error"]),
+_REASONS: Mapping[str, str] = {
+    "missing": "is missing",
+    "tuple_type": 'must be a list of texts, such as ["a", "b"]',
+    "string_type": "must be a text in quotes",
+    "bool_type": "must be true or false",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or greater",
+    "less_than_equal": "must be {le} or less",
+    "value_error": "{error}",
+    **dict.fromkeys(("string_too_short", "too_short"), "must have at least {min_length} characters"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), "must be a table"),
 }
 """By pydantic's error type; pydantic's context has the bounds."""
 
@@ -102,8 +76,11 @@ def _reason(error: Any, table: type[BaseModel] | None) -> str:
         return (
             f"is not known here{did_you_mean(str(error['loc'][-1]), known) or '; known: ' + ', '.join(known)}"
         )
+    context = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch":
+        return PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
     reason = _REASONS.get(error["type"])
-    return reason(error.get("ctx", {})) if reason else error["msg"]
+    return reason.format_map(context) if reason else error["msg"]
 
 
 def _names(table: type[BaseModel] | None) -> list[str]:

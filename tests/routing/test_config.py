@@ -48,7 +48,7 @@ def test_user_tables_override_key_by_key() -> None:
 def test_errors_name_the_key(user: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(key)) as caught:
         load(user)
-    assert caught.value.key == key and caught.value.reason
+    assert caught.value.problems[0].key == key and caught.value.problems[0].reason
 
 
 @pytest.mark.parametrize("name", ["standard", "eco", "premium"])
