@@ -8,12 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mitmproxy.proxy.mode_specs import (
-    RegularMode,
-    ReverseMode,
-    Socks5Mode,
-    UpstreamMode,
-)
+from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
 if TYPE_CHECKING:
     from mitmproxy.http import HTTPFlow  # slow to import for commands

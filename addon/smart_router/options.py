@@ -85,12 +85,7 @@ OPTIONS: tuple[Option, ...] = (
         "delete; 0 keeps none. Suffixes: k, m, g.",
     ),
     Option("router_max_attempts", int, _LIMITS.max_attempts, "Maximum number of attempts per request."),
-    Option(
-        "router_connect_timeout",
-        str,
-        f"{_LIMITS.connect:g}",
-        "Seconds to connect to a provider.",
-    ),
+    Option("router_connect_timeout", str, f"{_LIMITS.connect:g}", "Seconds to connect to a provider."),
     Option(
         "router_first_byte_timeout",
         str,

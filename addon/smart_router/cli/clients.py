@@ -17,13 +17,7 @@ from pydantic import SecretStr
 from smart_router.cli.common import as_json, output_console, own_config, print_json
 from smart_router.client_keys.client import allotments
 from smart_router.client_keys.counters import Counters
-from smart_router.client_keys.database import (
-    ClientFile,
-    ClientsError,
-    Settings,
-    Stored,
-    changing,
-)
+from smart_router.client_keys.database import ClientFile, ClientsError, Settings, Stored, changing
 from smart_router.client_keys.description import describe_stored
 from smart_router.client_keys.ledger import Ledger
 from smart_router.client_keys.limits import Limit, read_limit

@@ -31,11 +31,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
 
 @click.command()
 @click.option(
-    "--port",
-    type=PORT,
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Where the router is to listen.",
+    "--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="Where the router is to listen."
 )
 @click.option("--offline", is_flag=True, help="Ask no provider.")
 @as_json

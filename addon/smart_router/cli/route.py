@@ -39,10 +39,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--flows", type=click.File("rb"), help="A flow file written by mitmproxy's -w.")
 @click.option(
-    "--model",
-    default="auto",
-    show_default=True,
-    help="The virtual model for requests that name none.",
+    "--model", default="auto", show_default=True, help="The virtual model for requests that name none."
 )
 @click.option("--config", "config_file", type=_FILE, help="Use this configuration file.")
 @click.option("--compare", "other_file", type=_FILE, help="Show what this other configuration would change.")

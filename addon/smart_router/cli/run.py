@@ -80,10 +80,7 @@ class _Place(NamedTuple):
     "for other commands.",
 )
 @click.option(
-    "--as",
-    "name",
-    type=click.Choice(sorted(TOOLS)),
-    help="The tool that COMMAND is, if its name hides it.",
+    "--as", "name", type=click.Choice(sorted(TOOLS)), help="The tool that COMMAND is, if its name hides it."
 )
 @click.option(
     "--set",

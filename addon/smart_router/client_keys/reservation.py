@@ -63,11 +63,7 @@ class Reservation:
         """Count what the request has used in place of what it reserved."""
         if not self._settled:
             self._settled = True
-            used: dict[Unit, int] = {
-                "requests": min(attempts, 1),
-                "tokens": tokens,
-                "USD": round(usd * NANO),
-            }
+            used: dict[Unit, int] = {"requests": min(attempts, 1), "tokens": tokens, "USD": round(usd * NANO)}
             self._ledger.settle(self._shares, [used[one.allotment.limit.unit] for one in self._shares])
             for unit, need in self._estimated.items():
                 self._experience[unit].add(need.least, used[unit])

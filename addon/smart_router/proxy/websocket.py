@@ -35,6 +35,7 @@ from wsproto.connection import Connection as WsConnection
 from wsproto.connection import ConnectionState, ConnectionType
 
 from smart_router.attempts.client_limits import FREE_BODY
+from smart_router.dialects.names import names
 from smart_router.dialects.openai_responses.socket import BadMessageError, SocketSession
 from smart_router.errors import ClientError, uploads_full
 from smart_router.proxy.messages import CancelTurn, StartTurn, TurnEvent
@@ -53,14 +54,8 @@ MAX_REASON = 100
 
 _turn_ids = itertools.count(FIRST_TURN_ID)
 
-_OF_THE_HANDSHAKE = (
-    "upgrade",
-    "connection",
-    "openai-beta",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
+_OF_THE_HANDSHAKE = names(
+    "upgrade connection openai-beta content-length content-type content-encoding transfer-encoding"
 )
 
 

@@ -73,8 +73,7 @@ WORDS: Mapping[str, KeyWords] = {
         '[routing]\nbaseline = "openai/gpt-6.1-sol"',
     ),
     "routing.fallback": KeyWords(
-        "the models to try after those of the tier",
-        '[routing]\nfallback = ["anthropic/claude-sonnet-5-5"]',
+        "the models to try after those of the tier", '[routing]\nfallback = ["anthropic/claude-sonnet-5-5"]'
     ),
     "routing.directives.honoured": KeyWords(
         "whether phrases in a prompt that ask for a tier decide it", "[routing.directives]\nhonoured = true"

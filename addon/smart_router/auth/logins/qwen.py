@@ -36,9 +36,7 @@ def device_login(context: Context) -> Script[Grant]:
     """A code that the user confirms anywhere."""
     settings, pkce = context.settings, new_pkce(context.random)
     reply: Reply = yield Request(
-        settings.device_url,
-        pkce_form(settings, pkce),
-        headers={"x-request-id": context.random(16)},
+        settings.device_url, pkce_form(settings, pkce), headers={"x-request-id": context.random(16)}
     )
     device_code, user_code = reply.secret("device_code"), reply.text("user_code")
     url = reply.text("verification_uri_complete", "verification_uri")

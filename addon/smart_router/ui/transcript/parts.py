@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.json_values import as_list, as_object
+from smart_router.dialects.names import names
 from smart_router.ui.transcript.page import Block, compact, size
 
 Part = Mapping[str, Any]
@@ -48,26 +49,6 @@ def _text(part: Part) -> Block:
     return Block("reasoning" if part.get("thought") is True else "text", _string(part.get("text")))
 
 
-def _refusal(part: Part) -> Block:
-    return Block("text", f"(refused) {_string(part.get('refusal'))}")
-
-
-def _thinking(part: Part) -> Block:
-    return Block("reasoning", _string(part.get("thinking")))
-
-
-def _redacted(part: Part) -> Block:
-    return Block("reasoning", f"(encrypted, {size(len(_string(part.get('data'))))})")
-
-
-def _tool_use(part: Part) -> Block:
-    return Block("call", compact(part.get("input") or {}), _string(part.get("name")))
-
-
-def _tool_result(part: Part) -> Block:
-    return Block("result", text_of(part.get("content")), _string(part.get("tool_use_id")))
-
-
 def _function_call(part: Part) -> Block:
     call = as_object(part.get("functionCall"))
     return Block("call", compact(call.get("args") or {}), _string(call.get("name")))
@@ -83,19 +64,15 @@ def _item_call(part: Part) -> Block:
     return Block("call", _string(part.get("arguments", part.get("input"))), _string(part.get("name")))
 
 
-def _item_output(part: Part) -> Block:
-    return Block("result", text_of(part.get("output")), _string(part.get("call_id")))
-
-
 def _item_reasoning(part: Part) -> Block:
     shown = text_of([*as_list(part.get("summary")), *as_list(part.get("content"))])
-    return Block("reasoning", shown or f"(encrypted, {size(len(_string(part.get('encrypted_content'))))})")
+    return Block("reasoning", shown or _encrypted(part.get("encrypted_content")))
 
 
 def _attachment(part: Part) -> Block:
     """An image, sound or file: its type, and its size or location."""
     media, where = "", ""
-    for found in _dictionaries(part):
+    for found in (part, *(value for value in part.values() if isinstance(value, Mapping))):
         media = media or _string(found.get("media_type") or found.get("mimeType") or found.get("format"))
         for name in ("url", "fileUri", "image_url", "file_url", "file_id", "data", "file_data"):
             if not where and isinstance(found.get(name), str):
@@ -104,49 +81,39 @@ def _attachment(part: Part) -> Block:
         media, _, where = where.removeprefix("data:").partition(";base64,")
     what = media or str(part.get("type") or "file")
     is_link = where.startswith(("http", "gs:", "file")) or not where
-    return Block("other", f"{what} {where}".strip() if is_link else f"{what}, {size(_decoded(where))}")
+    return Block(
+        "other", f"{what} {where}".strip() if is_link else f"{what}, {size(int(len(where) * _BASE64_BYTES))}"
+    )
 
 
-def _decoded(base64: str) -> int:
-    return int(len(base64) * _BASE64_BYTES)
+_TEXTS = names("text input_text output_text summary_text reasoning_text")
+_ATTACHMENTS = names("""
+    image_url input_image image input_audio audio file input_file document inlineData fileData
+""")
 
-
-def _dictionaries(part: Part) -> list[Part]:
-    return [part, *(value for value in part.values() if isinstance(value, Mapping))]
-
-
-_ATTACHMENTS = (
-    "image_url",
-    "input_image",
-    "image",
-    "input_audio",
-    "audio",
-    "file",
-    "input_file",
-    "document",
-    "inlineData",
-    "fileData",
-)
 _READERS: Mapping[str, Callable[[Part], Block]] = {
-    "text": _text,
-    "input_text": _text,
-    "output_text": _text,
-    "summary_text": _text,
-    "reasoning_text": _text,
-    "refusal": _refusal,
-    "thinking": _thinking,
-    "redacted_thinking": _redacted,
-    "tool_use": _tool_use,
-    "tool_result": _tool_result,
+    **dict.fromkeys(_TEXTS, _text),
+    "refusal": lambda part: Block("text", f"(refused) {_string(part.get('refusal'))}"),
+    "thinking": lambda part: Block("reasoning", _string(part.get("thinking"))),
+    "redacted_thinking": lambda part: Block("reasoning", _encrypted(part.get("data"))),
+    "tool_use": lambda part: Block("call", compact(part.get("input") or {}), _string(part.get("name"))),
+    "tool_result": lambda part: _result(part, "content", "tool_use_id"),
     "functionCall": _function_call,
     "functionResponse": _function_response,
-    "function_call": _item_call,
-    "custom_tool_call": _item_call,
-    "function_call_output": _item_output,
-    "custom_tool_call_output": _item_output,
+    **dict.fromkeys(("function_call", "custom_tool_call"), _item_call),
+    "function_call_output": lambda part: _result(part, "output", "call_id"),
+    "custom_tool_call_output": lambda part: _result(part, "output", "call_id"),
     "reasoning": _item_reasoning,
     **dict.fromkeys(_ATTACHMENTS, _attachment),
 }
+
+
+def _result(part: Part, content: str, call: str) -> Block:
+    return Block("result", text_of(part.get(content)), _string(part.get(call)))
+
+
+def _encrypted(data: Any) -> str:
+    return f"(encrypted, {size(len(_string(data)))})"
 
 
 def _string(value: Any) -> str:
