@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import Any
 
 from smart_router.dialects.json_schema.node import LIMITS, TEXTS, TYPES, Node, merge, says_nothing
@@ -113,7 +114,10 @@ class _SchemaReader:
                 right = isinstance(value, shape) and (type(value) is not bool or name in _BOOLEAN)
                 (node.limits if right else node.untold)[name] = value
             elif name in _READERS:
-                if not _READERS[name](self, node, value, depth + 1):
+                of_schemas, read = _READERS[name]
+                if isinstance(value, of_schemas):
+                    read(self, node, name, value, depth + 1)
+                else:
                     node.untold[name] = value
             elif name not in _SILENT and name not in _READ_APART and not name.startswith("x-"):
                 node.untold[name] = value
@@ -125,67 +129,50 @@ class _SchemaReader:
     def _read_or_false(self, value: Any, depth: int) -> Node | bool:
         return False if value is False else self.read(value, depth)
 
-    def _properties(self, node: Node, value: Any, depth: int) -> bool:
-        if not isinstance(value, Mapping):
-            return False
-        node.properties = {key: self.read(one, depth) for key, one in value.items() if one is not False}
-        return True
+    def _properties(self, node: Node, name: str, value: Source, depth: int) -> None:
+        named = {key: self.read(one, depth) for key, one in value.items() if one is not False}
+        if name == "properties":
+            node.properties = named
+        else:
+            node.patterns = named
 
-    def _patterns(self, node: Node, value: Any, depth: int) -> bool:
-        if not isinstance(value, Mapping):
-            return False
-        node.patterns = {key: self.read(one, depth) for key, one in value.items() if one is not False}
-        return True
+    def _required(self, node: Node, name: str, value: list[Any], depth: int) -> None:
+        node.required = tuple(dict.fromkeys(one for one in value if isinstance(one, str)))
 
-    def _required(self, node: Node, value: Any, depth: int) -> bool:
-        if not isinstance(value, list):
-            return False
-        node.required = tuple(dict.fromkeys(name for name in value if isinstance(name, str)))
-        return True
-
-    def _rest(self, node: Node, value: Any, depth: int) -> bool:
-        if not isinstance(value, Mapping | bool):
-            return False
+    def _rest(self, node: Node, name: str, value: Source | bool, depth: int) -> None:
         node.rest = value if isinstance(value, bool) else self.read(value, depth)
-        return True
 
-    def _items(self, node: Node, value: Any, depth: int) -> bool:
+    def _items(self, node: Node, name: str, value: Any, depth: int) -> None:
         if isinstance(value, list):  # the tuples of older drafts
-            return self._places(node, value, depth)
-        if not isinstance(value, Mapping | bool):
-            return False
-        node.items = self._read_or_false(value, depth)
-        return True
+            self._places(node, name, value, depth)
+        else:
+            node.items = self._read_or_false(value, depth)
 
-    def _places(self, node: Node, value: Any, depth: int) -> bool:
-        if not isinstance(value, list):
-            return False
+    def _places(self, node: Node, name: str, value: list[Any], depth: int) -> None:
         node.places = tuple(self.read(one, depth) for one in value)
-        return True
 
-    def _choices(self, node: Node, value: Any, depth: int) -> bool:
-        listed = value if isinstance(value, list) else []
-        choices = [self.read(one, depth) for one in listed if one is not False]
-        if not choices:
-            return False
-        node.choices += tuple(choices)
-        return True
-
-    def _one_of(self, node: Node, value: Any, depth: int) -> bool:
-        node.exclusive = not node.choices
-        return self._choices(node, value, depth)
+    def _choices(self, node: Node, name: str, value: list[Any], depth: int) -> None:
+        if name == "oneOf":
+            node.exclusive = not node.choices
+        if choices := [self.read(one, depth) for one in value if one is not False]:
+            node.choices += tuple(choices)
+        else:
+            node.untold[name] = value
 
 
-_READERS: Mapping[str, Callable[[_SchemaReader, Node, Any, int], bool]] = {
-    "properties": _SchemaReader._properties,
-    "patternProperties": _SchemaReader._patterns,
-    "required": _SchemaReader._required,
-    "additionalProperties": _SchemaReader._rest,
-    "items": _SchemaReader._items,
-    "prefixItems": _SchemaReader._places,
-    "anyOf": _SchemaReader._choices,
-    "oneOf": _SchemaReader._one_of,
+_Reader = Callable[[_SchemaReader, Node, str, Any, int], None]
+_READERS: Mapping[str, tuple[type | UnionType, _Reader]] = {
+    "properties": (Mapping, _SchemaReader._properties),
+    "patternProperties": (Mapping, _SchemaReader._properties),
+    "required": (list, _SchemaReader._required),
+    "additionalProperties": (Mapping | bool, _SchemaReader._rest),
+    "items": (Mapping | bool | list, _SchemaReader._items),
+    "prefixItems": (list, _SchemaReader._places),
+    "anyOf": (list, _SchemaReader._choices),
+    "oneOf": (list, _SchemaReader._choices),
 }
+"""Keywords that hold schemas or names: the shape of their values, and what reads them."""
+
 _READ_APART = frozenset({"type", "enum", "const", "$ref", "allOf"})
 KNOWN = frozenset(LIMITS) | frozenset(_READERS) | _READ_APART
 """Keywords that the form has a place for; among `Node.untold` their values have a wrong shape."""
