@@ -156,11 +156,8 @@ class Answer:
         """The header of an answer that passes as it came, if there is an answer yet."""
         attempt = self.exchange.attempt
         response = attempt.flow.response if attempt and attempt.passes else None
-        return (
-            {"content-type": response.headers["content-type"]}
-            if response and "content-type" in response.headers
-            else {}
-        )
+        kind = response.headers.get("content-type") if response else None
+        return {} if kind is None else {"content-type": kind}
 
     def error_response(self, error: ClientError) -> http.Response:
         """Return an error for a client that has no head yet, or the estimate of a count."""

@@ -316,11 +316,9 @@ class Attempt:
 
     def _undecodable(self, error: DecodeError) -> UpstreamError:
         """The answer's compressed data is damaged, or expands too much."""
-        return (
-            self.too_large()
-            if isinstance(error, TooLargeError)
-            else self.failed_by(f"the answer is not valid: {error}")
-        )
+        if isinstance(error, TooLargeError):
+            return self.too_large()
+        return self.failed_by(f"the answer is not valid: {error}")
 
     def failed_by(self, why: str, kind: Literal["server", "timeout"] = "server") -> UpstreamError:
         """An error of the connection itself: refused, dropped, silent."""

@@ -208,6 +208,11 @@ def says_something(message: Mapping[str, Any]) -> bool:
     return not _CONTENT_FIELDS.isdisjoint([name for name, value in message.items() if value])
 
 
+def plain_content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """Return parts as a message's content: a single plain text as a string, which every provider reads."""
+    return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else parts or ""
+
+
 def make_usage(
     prompt: int,
     completion: int,

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic_core import to_json
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, unwrap
-from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.hub import ChatRequest, plain_content
 from smart_router.dialects.json_values import as_object, as_objects, as_text
 
 Part = dict[str, Any]
@@ -121,9 +121,7 @@ def _read_reasoning(block: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]
 
 
 def _content(blocks: Sequence[Mapping[str, Any]]) -> str | list[Part]:
-    """Return blocks as parts; a single plain text as a string, which every provider reads."""
-    parts = _parts(blocks)
-    return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else parts or ""
+    return plain_content(_parts(blocks))
 
 
 def _parts(blocks: Iterable[Mapping[str, Any]]) -> list[Part]:

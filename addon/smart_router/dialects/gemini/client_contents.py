@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, SKIP_VALIDATION, UNSIGNED
-from smart_router.dialects.hub import Message, ReasoningDetail
+from smart_router.dialects.hub import Message, ReasoningDetail, plain_content
 from smart_router.dialects.packed_reasoning import is_packed, unpack
 from smart_router.errors import ClientError
 
@@ -44,9 +44,9 @@ class _Reader:
         self.messages: list[Message] = []
         self._waiting: list[tuple[str, str]] = []
 
-    def add_message(self, role: str, contents: Sequence[dict[str, Any]]) -> None:
+    def add_message(self, role: str, contents: list[dict[str, Any]]) -> None:
         if contents:
-            self.messages.append({"role": role, "content": _plain(contents)})
+            self.messages.append({"role": role, "content": plain_content(contents)})
 
     def add_input(self, parts: Sequence[Mapping[str, Any]], where: str) -> None:
         """The user's turn: results of calls come first, whatever else is in it follows as a message."""
@@ -186,10 +186,3 @@ def _linked(media_type: str, address: str) -> dict[str, Any]:
 
 def _url(kind: str, address: str) -> dict[str, Any]:
     return {"type": f"{kind}_url", f"{kind}_url": {"url": address}}
-
-
-def _plain(contents: Sequence[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """A single text as it is, which every provider takes."""
-    if len(contents) == 1 and contents[0]["type"] == "text":
-        return str(contents[0]["text"])
-    return list(contents)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from smart_router.dialects.hub import Message, ReasoningDetail
+from smart_router.dialects.hub import Message, ReasoningDetail, plain_content
 from smart_router.dialects.json_values import as_count, as_objects, as_text
 from smart_router.dialects.names import names
 from smart_router.dialects.openai_responses.client_tools import read_call
@@ -83,13 +83,10 @@ def _as_parts(content: str | list[dict[str, Any]] | None) -> list[dict[str, Any]
 
 
 def _content(content: str | Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
-    """A message's or output's content: a single text as a string, which every provider takes."""
+    """A message's or output's content."""
     if isinstance(content, str):
         return content
-    parts = [_part(part) for part in content]
-    if not parts:
-        return ""
-    return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
+    return plain_content([_part(part) for part in content])
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:

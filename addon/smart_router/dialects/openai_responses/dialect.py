@@ -42,7 +42,7 @@ class ResponsesDialect(Dialect):
         return ProviderRequest("/responses", self._headers(call), to_json(body), tuple(notes))
 
     def _headers(self, call: CallContext) -> dict[str, str]:
-        streams = self._flavour.stream_only or call.stream
+        streams = self._flavour.chatgpt or call.stream
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if streams else "application/json",
@@ -63,7 +63,7 @@ class ResponsesDialect(Dialect):
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
         """Always for a flavour that only streams, else as the client asked."""
-        return self._flavour.stream_only or bool(request.get("stream"))
+        return self._flavour.chatgpt or bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """A whole answer, or the failure it holds."""

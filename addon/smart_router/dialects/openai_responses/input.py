@@ -73,7 +73,7 @@ def _part(
             file = part["file"]
             media = read_file_data(str(file.get("file_data") or ""))
             return _file(file) if media is None else _media(media, file, {}, call.rules, where)
-        case "input_audio" if flavour.audio:
+        case "input_audio" if not flavour.chatgpt:
             return {"type": "input_audio", "input_audio": part["input_audio"]}
         case kind:
             raise unsupported(where, f"Content of type {kind!r} is not supported by this provider.")

@@ -27,7 +27,7 @@ def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> by
     does not take which the router chose, and what the ChatGPT backend demands.
     """
     packed = _MARK in body
-    if not (packed or call.virtual or flavour.stream_only):
+    if not (packed or call.virtual or flavour.chatgpt):
         return with_model(body, call.model)
     request: dict[str, Any] = from_json(body, allow_inf_nan=False)
     before = {**request}
@@ -35,7 +35,7 @@ def native_body(body: bytes, call: CallContext, flavour: ResponsesFlavour) -> by
         request["input"] = _unpacked(request["input"])
     if call.virtual:
         _fit(request, call.rules)
-    if flavour.stream_only:
+    if flavour.chatgpt:
         _fit_codex(request, flavour)
     return with_model(body, call.model) if request == before else to_json({**request, "model": call.model})
 

@@ -42,10 +42,10 @@ def write_body(
     body: dict[str, Any] = {
         "model": call.model,
         "input": write_input(fields, call, flavour),
-        "stream": flavour.stream_only or call.stream,
-        "store": flavour.stores and fields.get("store") is True,
+        "stream": flavour.chatgpt or call.stream,
+        "store": not flavour.chatgpt and fields.get("store") is True,
     }
-    if flavour.needs_instructions:
+    if flavour.chatgpt:
         body["instructions"] = call.extras.get("instructions", "")
     if session := call.extras.get("session"):
         body["prompt_cache_key"] = session
@@ -60,7 +60,7 @@ def _refuse(fields: Mapping[str, Any], flavour: ResponsesFlavour) -> None:
     for name, (asked, why) in _REFUSED.items():
         if fields.get(name) is not None and asked(fields[name]):
             raise unsupported(name, why)
-    if fields.get("web_search_options") is not None and not flavour.web_search:
+    if fields.get("web_search_options") is not None and flavour.chatgpt:
         raise unsupported("web_search_options", "This provider does not search the web.")
 
 
@@ -81,9 +81,9 @@ def _add_reasoning(
     body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules, flavour: ResponsesFlavour
 ) -> None:
     include = []
-    if rules.reasoning or flavour.encrypted_reasoning == "always":
+    if rules.reasoning or flavour.chatgpt:
         include.append("reasoning.encrypted_content")
-    if fields.get("logprobs") and flavour.logprobs:
+    if fields.get("logprobs") and not flavour.chatgpt:
         include.append("message.output_text.logprobs")
     if include:
         body["include"] = include

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from smart_router.dialects.names import names
 
@@ -19,26 +18,19 @@ _SAMPLING = {name: name for name in ("temperature", "top_p", "top_logprobs")}
 class ResponsesFlavour:
     """The parts of a Responses request that one service accepts.
 
-    `stream_only` services answer with a stream whatever is asked. `system_role` replaces the roles system
-    and developer, None keeps them. `fields` are the chat fields that are passed on and their names here; of
-    several with one name the first that is set wins. `service_tiers` are the values taken, None meaning
-    any. `needs_instructions` says that the field must be there, `encrypted_reasoning` whether that may be
-    asked of every model or only of those that reason. `stores` services keep a response where the client
-    asks for it; `audio`, `logprobs` and `web_search` are what a request may hold. `min_output_tokens` is the
+    `chatgpt` is the backend of ChatGPT logins: it answers with a stream whatever is asked, wants
+    instructions, gives encrypted reasoning of every model, keeps no response, and takes no audio, log
+    probabilities or web search. `system_role` replaces the roles system and developer, None keeps them.
+    `fields` are the chat fields that are passed on and their names here; of several with one name the first
+    that is set wins. `service_tiers` are the values taken, None meaning any. `min_output_tokens` is the
     smallest limit that is not refused. `refused` are fields of this API that the service does not take.
     `headers` maps `Call.extras` to the headers they are sent as.
     """
 
-    stream_only: bool = False
+    chatgpt: bool = False
     system_role: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     service_tiers: frozenset[str] | None = None
-    needs_instructions: bool = False
-    encrypted_reasoning: Literal["always", "reasoning_models"] = "reasoning_models"
-    stores: bool = False
-    audio: bool = False
-    logprobs: bool = False
-    web_search: bool = False
     min_output_tokens: int = 1
     refused: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -57,21 +49,15 @@ PUBLIC = ResponsesFlavour(
         "safety_identifier": "safety_identifier",
         "user": "safety_identifier",
     },
-    stores=True,
-    audio=True,
-    logprobs=True,
-    web_search=True,
     min_output_tokens=16,
 )
 """The documented API (api.openai.com)."""
 
 CODEX = ResponsesFlavour(
-    stream_only=True,
+    chatgpt=True,
     system_role="developer",
     fields={"prompt_cache_key": "prompt_cache_key", "user": "prompt_cache_key"},
     service_tiers=frozenset({"priority"}),
-    needs_instructions=True,
-    encrypted_reasoning="always",
     refused=names("""
         temperature top_p top_logprobs max_output_tokens metadata user safety_identifier truncation
         previous_response_id prompt_cache_retention prompt_cache_options stream_options context_management
