@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.harness import ROOT, Router
+from tests.testbed.harness import Router
 
 SCRIPT = Path(__file__).with_name("sabotage_addon.py")
 
@@ -23,11 +23,7 @@ class Sabotage:
 
     def router(self, folder: Path, *, env: Mapping[str, str], **kwargs: Any) -> Router:
         """A router with these functions."""
-        own = {
-            "SABOTAGE_FOLDER": str(self.folder),
-            "SABOTAGED": json.dumps(self.places),
-            "PYTHONPATH": str(ROOT / "addon"),
-        }
+        own = {"SABOTAGE_FOLDER": str(self.folder), "SABOTAGED": json.dumps(self.places)}
         return Router(folder, env={**env, **own}, allow_errors=True, args=["-s", str(SCRIPT)], **kwargs)
 
     @contextmanager

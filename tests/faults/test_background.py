@@ -57,6 +57,8 @@ ELSEWHERE = {
 THREADS = list(STEPS)[:7]
 REFUSAL = "Unsupported parameter: 'top_p' is not supported with this model."
 PATIENCE = 30.0
+PACE = 0.1
+"""Seconds between two looks at /health."""
 
 
 async def test_the_table_has_all_background_work() -> None:
@@ -90,6 +92,7 @@ async def until(http: httpx.AsyncClient, names: list[str], **fields: str) -> lis
             return list(health["trouble"])
         assert time.monotonic() < give_up, [found.get(name, name) for name in others]
         await answered(http)
+        await asyncio.sleep(PACE)
 
 
 asked: list[str] = []

@@ -183,6 +183,7 @@ def main() -> None:
     del sys.modules[MADE_AT_IMPORT]
     delattr(sys.modules[parent], child)
     _do_beforehand()
+    gc.collect()  # the addon that was made at the import: /health would list its background work
     gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
     _become(_receive(socket.socket(fileno=int(descriptor))))
 
