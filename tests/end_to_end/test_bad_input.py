@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.end_to_end.bad_requests import CHAT, MEGABYTE, VALID, error_of, strict_router
 from tests.testbed.examples import examples
-from tests.testbed.harness import Router
+from tests.testbed.harness import NO_TLS, Router
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-input")]
@@ -250,5 +250,5 @@ async def test_no_json_makes_the_router_fail(
         if answer.status_code != 200:
             error_of(answer)
 
-    with httpx.Client(base_url=router.url, trust_env=False) as client:
+    with httpx.Client(base_url=router.url, verify=NO_TLS, trust_env=False) as client:
         await asyncio.to_thread(check)

@@ -18,7 +18,7 @@ from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.limits import read_limit
 from smart_router.providers.registry import PROVIDERS
 from smart_router.stats.database import reading
-from tests.testbed.harness import Router, provider_env
+from tests.testbed.harness import NO_TLS, Router, provider_env
 
 SQLITE = ("auth.sqlite", "clients.sqlite", "stats.sqlite")
 FILES = (*SQLITE, "clients.counters", "lessons.json")
@@ -74,12 +74,14 @@ def ask(router: Router, model: str, key: str = "") -> int:
     """The status of one request."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
-    with httpx.Client(base_url=router.url, trust_env=False, timeout=30, headers=headers) as http:
+    with httpx.Client(
+        base_url=router.url, verify=NO_TLS, trust_env=False, timeout=30, headers=headers
+    ) as http:
         return http.post("/v1/chat/completions", json=body).status_code
 
 
 def health(router: Router) -> dict[str, Any]:
-    with httpx.Client(base_url=router.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=router.url, verify=NO_TLS, trust_env=False, timeout=30) as http:
         told: dict[str, Any] = http.get("/health").json()
     return told
 

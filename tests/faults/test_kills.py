@@ -26,6 +26,9 @@ from tests.workers.served import Served
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLIENTS = 3
+PACE = 0.01
+"""Seconds that a client waits before it asks again."""
+
 WRITTEN_WITHIN = 1.5
 """Seconds after which a request that has ended is recorded; a writer that has time needs a quarter."""
 
@@ -61,7 +64,7 @@ class Clients:
                 self.ended.append(time.monotonic())
             except httpx.TransportError:
                 self.failed += 1
-                self._over.wait(0.01)
+            self._over.wait(PACE)
 
     def more(self, number: int) -> None:
         """Wait for so many more answers."""
@@ -108,6 +111,7 @@ def kill_routers(filled: Filled, folder: Path, seconds: float, most: int) -> Non
             time.sleep(2 * chance.random())
             os.kill(router.process.pid, signal.SIGKILL)
             kills.append(time.monotonic())
+            router.process.wait()
         with pytest.raises(RouterError, match="died"):
             router.stop()
         check_files(state)

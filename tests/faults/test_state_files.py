@@ -6,6 +6,7 @@ Requests are served, what could be saved is kept, and the spoiled file is kept u
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.faults.state_folder import (
     spoil,
 )
 from tests.testbed.harness import Router
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,6 +56,7 @@ def until_aside(router: Router, names: Iterable[str]) -> None:
         ask(router, OF_ENV)  # the records' file is opened to write one
     listed = health(router)["set_aside"]
     for name in listed:
+        router.wait_for_log(re.escape(name))
         assert router.log.count(name) == 1, router.log
 
 
@@ -82,7 +85,7 @@ def check_running(filled: Filled, folder: Path, how: str, names: tuple[str, ...]
             assert [ask(router, *one) for one in asked] == [200, 200, 200]
     with filled.router(state, folder / "second") as router:
         assert [ask(router, *one) for one in asked] == [200, 200, 200]
-        assert (state / "stats.sqlite").is_file()
+        wait_for((state / "stats.sqlite").is_file)
 
 
 WHEN = {"at a start": check_start, "while running": check_running}
