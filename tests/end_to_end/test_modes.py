@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.conftest import StartRouter
+from tests.conftest import StartRouter, renewed
 from tests.end_to_end.tools import (
     CorporateProxy,
     RefusedError,
@@ -27,6 +28,7 @@ from tests.testbed.provider import Provider
 from tests.testbed.talk import providers_config
 from tests.ui.web import Web, web_arguments
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("shared_provider")]
 needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 
 MODEL = "gpt-5.4-mini"
@@ -52,10 +54,22 @@ def check_routed(provider: Provider, *, path: str = "/openai/") -> None:
     assert not any("sk-of-the-tool" in str(one.headers) for one in provider.requests)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proxies(
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Router]]:
+    """Routers in regular and in SOCKS mode."""
+    folder, env = tmp_path_factory.mktemp("proxies"), provider_env(shared_provider.url, "openai")
+    async with (
+        Router(folder / "regular", modes=["regular"], env=env) as regular,
+        Router(folder / "socks5", modes=["socks5"], env=env) as socks5,
+    ):
+        yield {"regular": regular, "socks5": socks5}
+
+
 @pytest.fixture
-async def regular(provider: Provider, start_router: StartRouter) -> AsyncIterator[Router]:
-    """A router in regular mode."""
-    yield await start_router(modes=["regular"], env=provider_env(provider.url, "openai"))
+def regular(proxies: dict[str, Router]) -> Router:
+    return proxies["regular"]
 
 
 PYTHON_OPENAI = """
@@ -127,9 +141,9 @@ async def test_curl(regular: Router, provider: Provider) -> None:
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 @pytest.mark.parametrize("mode", ["regular", "socks5"])
 async def test_explicit_proxies(
-    start_router: StartRouter, provider: Provider, mode: str, version: str, url: str
+    proxies: dict[str, Router], provider: Provider, mode: str, version: str, url: str
 ) -> None:
-    router = await start_router(modes=[mode], env=provider_env(provider.url, "openai"))
+    router = proxies[mode]
     scheme = {"regular": "http", "socks5": "socks5h"}[mode]
     answer = await curl(router, "-x", f"{scheme}://127.0.0.1:{router.port}", version, url=url)
     assert answer["choices"]
@@ -181,24 +195,35 @@ async def test_upstream_mode(start_router: StartRouter, provider: Provider, clie
     ]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_original() -> AsyncIterator[Provider]:
+    async with Provider(tls=True) as original:
+        yield original
+
+
+@pytest.fixture
+def original(shared_original: Provider) -> Provider:
+    return renewed(shared_original)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keyless(
+    shared_original: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    """A router that intercepts requests to `original`, and has no provider for them."""
+    options = {"router_intercept": f"localhost:{shared_original.port}"}
+    folder = tmp_path_factory.mktemp("passing-on") / "router"
+    async with Router(folder, modes=["regular"], options=options) as router:
+        yield router
+
+
 class TestPassingOn:
     """The router can serve no request for this host, and passes them on."""
 
-    @pytest.fixture
-    async def original(self) -> AsyncIterator[Provider]:
-        async with Provider(tls=True) as original:
-            yield original
-
-    async def start(self, start_router: StartRouter, original: Provider, passthrough: bool) -> Router:
-        options = {
-            "router_intercept": f"localhost:{original.port}",
-            "router_passthrough": str(passthrough).lower(),
-        }
-        return await start_router(modes=["regular"], options=options)
-
     @needs_curl
     async def test_a_request_goes_on_unchanged(self, start_router: StartRouter, original: Provider) -> None:
-        router = await self.start(start_router, original, True)
+        options = {"router_intercept": f"localhost:{original.port}", "router_passthrough": "true"}
+        router = await start_router(modes=["regular"], options=options)
         url = f"https://localhost:{original.port}/v1/chat/completions"
         answer = await curl(router, "-x", router.url, url=url, data=body("its-own-model"))
         assert answer["choices"]
@@ -207,20 +232,16 @@ class TestPassingOn:
         assert request.body.decode() == body("its-own-model")
 
     @needs_curl
-    async def test_without_the_option_it_is_an_error(
-        self, start_router: StartRouter, original: Provider
-    ) -> None:
-        router = await self.start(start_router, original, False)
+    async def test_without_the_option_it_is_an_error(self, keyless: Router, original: Provider) -> None:
         url = f"https://localhost:{original.port}/v1/chat/completions"
-        answer = await curl(router, "-x", router.url, url=url, data=body("its-own-model"))
+        answer = await curl(keyless, "-x", keyless.url, url=url, data=body("its-own-model"))
         assert answer["error"]["code"] == "model_not_found"
         assert not original.requests
 
     @needs_curl
-    async def test_other_paths_go_on_over_http2(self, start_router: StartRouter, original: Provider) -> None:
-        router = await self.start(start_router, original, False)
+    async def test_other_paths_go_on_over_http2(self, keyless: Router, original: Provider) -> None:
         await curl(
-            router, "-x", router.url, "--http2", url=f"https://localhost:{original.port}/v1/embeddings"
+            keyless, "-x", keyless.url, "--http2", url=f"https://localhost:{original.port}/v1/embeddings"
         )
         assert (original.requests[-1].path, original.requests[-1].http_version) == (
             "/v1/embeddings",
@@ -260,9 +281,10 @@ async def test_a_proxy_answers_at_its_own_address(regular: Router, provider: Pro
     async with regular.http() as http:
         page = await http.get("/router")
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert (await http.get("/router/stats")).json()["total"]["requests"] == 0
+        before = (await http.get("/router/stats")).json()["total"]["requests"]
         answer = await http.post("/v1/chat/completions", json=json.loads(body("auto")))
         assert answer.json()["choices"][0]["message"]["content"] == "You said: Hi"
+        assert (await http.get("/router/stats")).json()["total"]["requests"] == before + 1
         refused = await http.get("/router", headers={"origin": "https://other.example"})
         assert refused.status_code == 403
         elsewhere = await http.get("/router", headers={"host": f"other.example:{regular.port}"})
