@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.conftest import StartRouter
 from tests.testbed.chat import chat_error, chat_stream
@@ -20,24 +21,34 @@ from tests.testbed.talk import ask_body, chains_config, post
 from tests.ui.web import PASSWORD, Web, web_arguments
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-Page = async_api.Page
+Browser, Page = async_api.Browser, async_api.Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt-get install chromium"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("shared_provider"),
+]
 
 PIECES = ["The capital of ", "France ", "is Paris."]
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page of a headless browser."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless browser."""
     async with async_api.async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield await browser.new_page(viewport={"width": 1400, "height": 900})
-        finally:
-            await browser.close()
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page with cookies of its own."""
+    page = await browser.new_page(viewport={"width": 1400, "height": 900})
+    yield page
+    await page.close()
 
 
 async def type_command(page: Page, line: str) -> str:

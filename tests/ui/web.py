@@ -93,6 +93,9 @@ class Web:
         """Change fields of a flow's request."""
         (await self.http.put(f"/flows/{flow['id']}", json={"request": request})).raise_for_status()
 
+    async def set_options(self, **options: Any) -> None:
+        (await self.http.put("/options", json=options)).raise_for_status()
+
     async def do(self, flow: dict[str, Any], action: str) -> None:
         """resume, kill or replay."""
         (await self.http.post(f"/flows/{flow['id']}/{action}")).raise_for_status()
