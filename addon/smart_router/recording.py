@@ -101,18 +101,26 @@ class Recording:
         flow.metadata["router_seconds"] = f"{record.duration:.2f}"
         if last and last.tokens:
             flow.metadata["router_tokens"] = f"{last.tokens.input}+{last.tokens.output}"
-            self._unpriced[record.id] = exchange
-        self._loop = asyncio.get_running_loop()
-        if exchange.reservation is not None:
-            self._settle(
-                exchange.reservation, record
-            )  # at once: the client's next request may need what is left
+            self._price_at_once(record)
+            if not _note_cost(flow, record):
+                self._unpriced[record.id] = exchange
+                self._loop = asyncio.get_running_loop()
+        if exchange.reservation is not None:  # at once: the client's next request may need what is left
+            self._settle(exchange.reservation, record)
         self.writer.record(record)
+
+    def _price_at_once(self, record: RequestRecord) -> None:
+        """Fill in costs at known prices; the writer's thread asks for the others, and logs errors."""
+        try:
+            for attempt in record.attempts:
+                attempt.cost = self.writer.cost(attempt, record.time, at_once=True)
+        except Exception:
+            return
 
     def _settle(self, reservation: Reservation, record: RequestRecord) -> None:
         used = [one.tokens for one in record.attempts if one.tokens]
         costs = (
-            [self.writer.cost(one, record.time) for one in record.attempts]
+            [one.cost or self.writer.cost(one, record.time) for one in record.attempts]
             if reservation.counts_money
             else []
         )
@@ -209,20 +217,27 @@ class Recording:
     def _priced(self, records: Sequence[RequestRecord]) -> None:
         """Called in the writer's thread: costs are known."""
         self.totals.add(records)
-        with suppress(RuntimeError):  # the loop has ended, and nobody looks any more
-            if self._loop is not None:
+        if self._loop is not None and self._unpriced:
+            with suppress(RuntimeError):  # the loop has ended, and nobody looks any more
                 self._loop.call_soon_threadsafe(self._show_costs, records)
 
     def _show_costs(self, records: Sequence[RequestRecord]) -> None:
         priced = []
         for record in records:
-            exchange, cost = self._unpriced.pop(record.id, None), record.cost
-            if exchange is not None:
-                price = f"{cost.usd:.6f} {cost.basis}" if cost else "unknown"
-                exchange.client_flow.metadata["router_cost"] = price
+            if exchange := self._unpriced.pop(record.id, None):
+                if not _note_cost(exchange.client_flow, record):
+                    exchange.client_flow.metadata["router_cost"] = "unknown"
                 priced.append(exchange)
         if priced:
             self.on_cost(priced)
+
+
+def _note_cost(flow: http.HTTPFlow, record: RequestRecord) -> bool:
+    """Note a request's cost on its flow, if it is known."""
+    cost = record.cost
+    if cost is not None:
+        flow.metadata["router_cost"] = f"{cost.usd:.6f} {cost.basis}"
+    return cost is not None
 
 
 def address_of(flow: http.HTTPFlow) -> str:

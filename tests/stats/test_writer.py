@@ -99,6 +99,16 @@ def test_a_model_that_the_provider_picked_is_priced(folder: Path, open_writer: O
     assert total(folder)["cost"] > 0
 
 
+def test_a_cost_is_known_at_once_if_its_price_was_looked_up_before(folder: Path, open_writer: Open) -> None:
+    recording, one = open_writer(), attempt()
+    assert recording.cost(one, NOON, at_once=True) is None
+    recording.record(request())
+    assert recording.flush()
+    assert recording.cost(one, NOON, at_once=True) == recording.cost(one, NOON) is not None
+    picked = replace(one, candidate=replace(LUNA, provider="openrouter", model="openrouter/auto"))
+    assert recording.cost(picked, NOON, at_once=True) is None
+
+
 def test_the_file_is_private(folder: Path, open_writer: Open) -> None:
     assert open_writer().flush()
     assert folder.stat().st_mode & 0o777 == 0o700

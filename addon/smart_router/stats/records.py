@@ -79,7 +79,7 @@ class AttemptRecord:
 
     `status` is the provider's HTTP status, None if it sent none. `failure` is an ErrorClass, CLIENT_LEFT, or
     None for the attempt that answered. `answered_model` is the model as the answer names it. `tokens` are
-    None when nothing came. `cost` is filled in off the request's path.
+    None when nothing came. `cost` is filled in by the writer's thread, or before at a price that is known.
     """
 
     number: int

@@ -152,7 +152,7 @@ class RecordWriter:
     def _price(self, record: RequestRecord) -> None:
         try:
             for attempt in record.attempts:
-                attempt.cost = self.cost(attempt, record.time)
+                attempt.cost = attempt.cost or self.cost(attempt, record.time)
             last = record.last
             record.baseline = baseline = self.prices.dearest(record.baselines, record.time)
             if baseline and last and last.tokens:
@@ -163,13 +163,18 @@ class RecordWriter:
         except Exception:
             logger.exception("%s could not be priced", record.id)
 
-    def cost(self, attempt: AttemptRecord, at: float) -> Cost | None:
-        """Return the cost of an attempt at a time (unix seconds), None without tokens or a known price."""
-        if attempt.tokens is None:
-            return None
+    def cost(self, attempt: AttemptRecord, at: float, *, at_once: bool = False) -> Cost | None:
+        """Return the cost of an attempt at a time (unix seconds), None without tokens or a known price.
+
+        `at_once`: only a price that was looked up before counts, so that no request waits for another.
+        """
         candidate = attempt.candidate
+        if attempt.tokens is None or (at_once and not self.prices.knows((candidate,))):
+            return None
         cost = self.prices.cost(candidate.provider, candidate.model, attempt.tokens, at)
-        if cost is None and attempt.answered_model:  # a model such as openrouter/auto, which picks one itself
+        if (
+            cost is None and attempt.answered_model and not at_once
+        ):  # a model such as openrouter/auto, which picks one itself
             cost = self.prices.cost(candidate.provider, attempt.answered_model, attempt.tokens, at)
         return cost
 
