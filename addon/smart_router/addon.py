@@ -311,7 +311,8 @@ def _take_step(exchange: Exchange, step: Step) -> None:
     exchange.step = step
     if isinstance(step, Attempt):
         flow_marks.link_attempt(exchange, step)
-    refresh(flow_marks.mark_outcomes(exchange))
+    if not isinstance(step, Attempt) or step.number > 1:  # the first follows nothing
+        refresh(flow_marks.mark_outcomes(exchange))
 
 
 def _is_event_stream(headers: http.Headers) -> bool:

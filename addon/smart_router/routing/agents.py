@@ -20,6 +20,8 @@ _TOOLS = (
 )
 """Beginnings of the tools' User-Agent, in lower case."""
 
+_BEGINNINGS = tuple([beginning for beginning, _ in _TOOLS])
+
 _SMALL = ("*haiku*", "*-mini*", "*-nano*", "*-lite*", "*-small*", "*-luna*")
 _TITLE = re.compile(r"\b(title|titles|summar\w+)\b", re.IGNORECASE)
 _LOOKED_AT = 2000
@@ -32,9 +34,9 @@ def side_call(user_agent: str, asked: str, request: Mapping[str, Any]) -> str | 
     `asked` is the model as the tool named it.
     """
     agent = user_agent.lower()
-    tool = next((name for beginning, name in _TOOLS if agent.startswith(beginning)), None)
-    if tool is None:
+    if not agent.startswith(_BEGINNINGS):
         return None
+    tool = next(name for beginning, name in _TOOLS if agent.startswith(beginning))
     small = any(fnmatchcase(asked, pattern) for pattern in _SMALL)
     if request.get("tools"):
         return f"sub-agent of {tool} (small model {asked})" if small else None

@@ -37,12 +37,8 @@ def select(
     Raises ClientError: 401 if no provider of the chain has a credential, 400 naming the field if none can do
     what the request needs. Raises NoneAllowedError if only models are left that are not `allowed`.
     """
-    places = [
-        place
-        for provider, its in config.places[tier_models, tier].items()
-        if provider in providers and configured(provider)
-        for place in its
-    ]
+    its = config.places[tier_models, tier]
+    places = [place for one in filter(configured, its) if one in providers for place in its[one]]
     places.sort()
     chain = [one for _, one in places if allowed is None or allowed(one)]
     if not chain:

@@ -33,7 +33,8 @@ def session_id(fields: Iterable[tuple[bytes, bytes]], request: Mapping[str, Any]
     found = [(_RANK[low], value) for name, value in fields if (low := name.lower()) in _RANK and value]
     if found:
         return min(found)[1].decode(errors="replace")
-    user = as_text(request.get("user"))
+    if not (user := as_text(request.get("user"))):
+        return ""
     if match := _IN_USER.search(user):
         return match[1]
     if user.startswith("{"):

@@ -127,7 +127,12 @@ def _sentences(text: str, seen: Characters) -> int:
 
 def _signs(text: str, signs: Mapping[str, tuple[str, ...]]) -> int:
     """How many of these signs there are, which are told by a character that all of a row have."""
-    return sum([sum(map(text.count, row)) for character, row in signs.items() if character in text])
+    found = 0
+    for character, row in signs.items():
+        if character in text:
+            for sign in row:
+                found += text.count(sign)
+    return found
 
 
 def _read_traits(found: dict[str, Reading], text: str, seen: Characters, *, is_task: bool) -> None:

@@ -125,7 +125,10 @@ def _beginning(messages: Sequence[Mapping[str, Any]]) -> tuple[list[Any] | None,
             contents.append(essence(message))
         elif role == "user":
             contents.append(essence(message))
-            return contents, any(later.get("role") == "assistant" for later in messages[index + 1 :])
+            for later in messages[index + 1 :]:
+                if later.get("role") == "assistant":
+                    return contents, True
+            return contents, False
     return None, False
 
 

@@ -74,6 +74,8 @@ class _PerToken(NamedTuple):
     output: float
 
     def total(self, tokens: Tokens) -> float:
+        if not tokens.cached and not tokens.cache_write:
+            return tokens.input * self.fresh + tokens.output * self.output
         cached = min(tokens.cached, tokens.input)
         written = min(tokens.cache_write, tokens.input - cached)
         hour = min(tokens.hour_write, written) if self.cache_write > self.fresh else 0

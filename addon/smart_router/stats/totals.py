@@ -86,17 +86,16 @@ class Totals:
     def _add_attempt(self, attempt: AttemptRecord) -> None:
         candidate = attempt.candidate
         model = candidate.model if candidate.name in self.known else OTHER
-        who = (candidate.provider, model)
-        failure = attempt.failure or ""
-        self.attempts[*who, failure or "ok"] += 1
-        self.durations[*who, failure].add(attempt.duration)
+        provider, failure = candidate.provider, attempt.failure or ""
+        self.attempts[provider, model, failure or "ok"] += 1
+        self.durations[provider, model, failure].add(attempt.duration)
         if attempt.ttft is not None:
-            self.ttft[who].add(attempt.ttft)
+            self.ttft[provider, model].add(attempt.ttft)
         if tokens := attempt.tokens:
-            self.tokens[*who, "input"].add(tokens.input)
-            self.tokens[*who, "output"].add(tokens.output)
+            self.tokens[provider, model, "input"].add(tokens.input)
+            self.tokens[provider, model, "output"].add(tokens.output)
         if cost := attempt.cost:
-            self.costs[*who, cost.basis] += cost.usd
+            self.costs[provider, model, cost.basis] += cost.usd
 
     def line(self) -> str:
         """The totals in one line."""
