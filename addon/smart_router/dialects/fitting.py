@@ -237,6 +237,8 @@ def _without_prefill(messages: list[Message]) -> list[Message]:
 
     An answer at the end is followed by a request to go on, unless it is blank: that one is left out.
     """
+    if messages and messages[-1]["role"] == "user" and not _is_blank(messages[-1]):
+        return messages
     numbers = range(len(messages) - 1, -1, -1)
     turns = (n for n in numbers if messages[n]["role"] not in ("system", "developer"))
     spoken = next((n for n in turns if not _is_blank(messages[n])), -1)

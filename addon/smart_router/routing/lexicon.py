@@ -92,16 +92,16 @@ class Lexicon:
     def __init__(
         self, groups: Mapping[str, Iterable[str]], vocabulary: Callable[[], Iterable[str]] = tuple
     ) -> None:
-        self._words: dict[str, list[_Hit]] = {}
+        # by a word: the phrase that must be around it, empty for a keyword of one word
+        self._keywords: dict[str, list[tuple[str, _Hit]]] = {}
         self._prefixes: dict[str, list[_Hit]] = {}
-        self._phrases: dict[str, list[tuple[str, _Hit]]] = {}
         self._grams: dict[str, list[_Hit]] = {}
         for group, keywords in groups.items():
             for keyword in keywords:
                 self._add(group, keyword)
         self._stems = {key: tuple([stem for _, stem in some]) for key, some in self._prefixes.items()}
         # two sets are compared in a third of the time that a set and a table's keys take
-        self._telling = frozenset(self._words.keys() | self._phrases.keys())
+        self._telling = frozenset(self._keywords)
         self._vocabulary = vocabulary
         self._learned: frozenset[str] | None = None
 
@@ -119,9 +119,9 @@ class Lexicon:
         elif len(words) > 1:
             # by its longest word, which fewest texts have: "in" and "what" begin many phrases
             phrase = " ".join(words)
-            _append(self._phrases, max(words, key=len), (f" {phrase} ", (group, phrase)))
+            _append(self._keywords, max(words, key=len), (f" {phrase} ", (group, phrase)))
         else:
-            _append(self._words, words[0], (group, words[0]))
+            _append(self._keywords, words[0], ("", (group, words[0])))
 
     def find(self, words: Words) -> dict[str, list[str]]:
         """For each group that occurs its distinct hits, as they stand in the text; both in alphabetical
@@ -131,20 +131,20 @@ class Lexicon:
             return {}
         if self._learned is None:
             self._learned = self._learn()
-        found: set[_Hit] = set()
+        found: list[_Hit] = []
+        joined = words.joined
         for word in words.distinct & self._telling:
-            if word in self._words:
-                found.update(self._words[word])
-            if word in self._phrases:
-                found.update([hit for phrase, hit in self._phrases[word] if phrase in words.joined])
+            for phrase, hit in self._keywords[word]:
+                if phrase in joined:
+                    found.append(hit)
         for word in words.distinct - self._learned:
             if (key := word[:_KEY]) in self._stems and word.startswith(self._stems[key]):
-                found.update(self._by_prefix(word))
+                found += self._by_prefix(word)
         for run in words.runs:
             for start, character in enumerate(run):
-                found.update([hit for hit in self._grams.get(character, ()) if run.startswith(hit[1], start)])
+                found += [hit for hit in self._grams.get(character, ()) if run.startswith(hit[1], start)]
         hits: dict[str, list[str]] = {}
-        for group, keyword in sorted(found):
+        for group, keyword in sorted(set(found)):
             if group in hits:
                 hits[group].append(keyword)
             else:
@@ -156,8 +156,8 @@ class Lexicon:
         vocabulary = frozenset(self._vocabulary())
         for word in vocabulary:
             for hit in self._by_prefix(word):
-                _append(self._words, word, hit)
-        self._telling |= self._words.keys()
+                _append(self._keywords, word, ("", hit))
+        self._telling = frozenset(self._keywords)
         return vocabulary
 
     def _by_prefix(self, word: str) -> list[_Hit]:

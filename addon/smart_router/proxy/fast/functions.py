@@ -10,7 +10,7 @@ import dataclasses
 import os
 from collections import deque
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +34,7 @@ _ZERO = ord("0")
 BODILESS = frozenset((b"HEAD", b"CONNECT"))
 WITH_BODY = frozenset({*range(200, 600)} - {204, 304})
 
+_NAMES = (str, bytes)
 _MOST_NAMES, _LONGEST_NAME = 1_000, 100
 _good_names: set[bytes] = set()
 
@@ -121,17 +122,21 @@ def __bytes__(self: http.Headers) -> bytes:  # noqa: N807
 def get(self: http.Headers, name: str | bytes, default: Any = None) -> Any:
     """`http.Headers.get`, which raises and catches an error for each missing header."""
     found = _values(self, name)
-    return ", ".join([value.decode("utf-8", "surrogateescape") for value in found]) if found else default
+    if not found:
+        return default
+    if len(found) == 1:
+        return found[0].decode("utf-8", "surrogateescape")
+    return ", ".join([value.decode("utf-8", "surrogateescape") for value in found])
 
 
 def __contains__(self: http.Headers, name: object) -> bool:  # noqa: N807
     """`name in http.Headers`, without raising an error for a missing header."""
-    return bool(_values(self, name)) if isinstance(name, str | bytes) else _own_contains(self, name)
+    return bool(_values(self, name)) if isinstance(name, _NAMES) else _own_contains(self, name)
 
 
 def _values(headers: http.Headers, name: str | bytes) -> list[bytes]:
     """Return the values of a header's fields. Most names differ in length, which costs less to compare."""
-    wanted, size = _canonical(name)
+    wanted, size = _canonical[name]
     return [value for key, value in headers.fields if len(key) == size and key.lower() == wanted]
 
 
@@ -139,10 +144,18 @@ def _bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else http._always_bytes(text)
 
 
-@lru_cache(256)
-def _canonical(name: str | bytes) -> tuple[bytes, int]:
-    wanted = _bytes(name).lower()
-    return wanted, len(wanted)
+class _Canonical(dict[str | bytes, tuple[bytes, int]]):
+    """Names of headers in lower case, and their lengths; a dict looks faster than a cached function."""
+
+    def __missing__(self, name: str | bytes) -> tuple[bytes, int]:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        wanted = _bytes(name).lower()
+        found = self[name] = wanted, len(wanted)
+        return found
+
+
+_canonical = _Canonical()
 
 
 def expected_http_body_size(request: http.Request, response: http.Response | None = None) -> int | None:
