@@ -96,11 +96,7 @@ def description(rows: tuple[Endpoint, ...]) -> bytes:
 
 def _operation(row: Endpoint, path: str, method: str, schemas: Json) -> Json:
     named = re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_")
-    operation: Json = {
-        "operationId": named,
-        "summary": row.name,
-        "responses": _responses(row, path),
-    }
+    operation: Json = {"operationId": named, "summary": row.name, "responses": _responses(row, path)}
     if parameters := [_in_path(name) for name in _PARAMETER.findall(path)]:
         operation["parameters"] = parameters
     if row.dialect is not None:

@@ -51,11 +51,7 @@ _GEMINI_HINT = (
     "client asks Google itself"
 )
 _BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
-_GEMINI_ACTIONS = (
-    "embedcontent",
-    "batchembedcontents",
-    "predict",
-)
+_GEMINI_ACTIONS = ("embedcontent", "batchembedcontents", "predict")
 
 UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/v1/messages/*", anthropic_error, "This part of Anthropic's Messages API", _ANTHROPIC_HINT),

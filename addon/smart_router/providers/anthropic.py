@@ -7,11 +7,7 @@ from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import Provider
 
 _ERROR_RULES = (
-    ErrorRule(
-        "quota",
-        "profile",
-        code=("enforced_spend_limit_reached", "contract_spend_limit_reached"),
-    ),
+    ErrorRule("quota", "profile", code=("enforced_spend_limit_reached", "contract_spend_limit_reached")),
     ErrorRule(
         "quota", "profile", text=("reached your specified api usage limits", "reached your api usage limits")
     ),

@@ -23,12 +23,7 @@ PROVIDER = Provider(
     AnthropicDialect(),
     "https://api.minimax.io/anthropic",
     order=20,
-    key_env=(
-        "MINIMAX_OAUTH_TOKEN",
-        "MINIMAX_CODE_PLAN_KEY",
-        "MINIMAX_CODING_API_KEY",
-        "MINIMAX_API_KEY",
-    ),
+    key_env=("MINIMAX_OAUTH_TOKEN", "MINIMAX_CODE_PLAN_KEY", "MINIMAX_CODING_API_KEY", "MINIMAX_API_KEY"),
     kind="login",
     resource_hosts=("minimax.io", "minimaxi.com"),
     error_rules=_ERROR_RULES,

@@ -56,12 +56,7 @@ def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str,
     url = as_text(citation.get("url") or citation.get("source"))
     if not url.startswith(("http://", "https://")):
         return None
-    details = {
-        "url": url,
-        "title": as_text(citation.get("title")),
-        "start_index": start,
-        "end_index": end,
-    }
+    details = {"url": url, "title": as_text(citation.get("title")), "start_index": start, "end_index": end}
     return {"type": "url_citation", "url_citation": details}
 
 

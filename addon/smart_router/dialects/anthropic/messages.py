@@ -134,10 +134,7 @@ def _user(message: Message, where: str, ids: _ToolIds, call: CallContext) -> lis
 
 
 def _tool(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
-    result: Block = {
-        "type": "tool_result",
-        "tool_use_id": ids.of_result(message["tool_call_id"]),
-    }
+    result: Block = {"type": "tool_result", "tool_use_id": ids.of_result(message["tool_call_id"])}
     content = message.get("content")
     if isinstance(content, str):
         result["content"] = content

@@ -21,12 +21,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.anthropic.answer import (
-    FINISH_REASONS,
-    read_failure,
-    read_usage,
-    url_citation,
-)
+from smart_router.dialects.anthropic.answer import FINISH_REASONS, read_failure, read_usage, url_citation
 from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.thinking import Prefix, place_of
@@ -343,10 +338,7 @@ _EVENTS: dict[str, _EventHandler] = {
 _BLOCKS: dict[str, tuple[_DeltaHandler, dict[str, _DeltaHandler]]] = {
     "text": (
         AnthropicStream._begin_text,
-        {
-            "text_delta": AnthropicStream._text_delta,
-            "citations_delta": AnthropicStream._citations_delta,
-        },
+        {"text_delta": AnthropicStream._text_delta, "citations_delta": AnthropicStream._citations_delta},
     ),
     "thinking": (
         AnthropicStream._begin_thinking,

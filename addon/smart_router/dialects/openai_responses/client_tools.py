@@ -52,9 +52,7 @@ def read_tools(tools: Iterable[Mapping[str, Any]]) -> Tools:
     return read
 
 
-def _flat(
-    tools: Iterable[Mapping[str, Any]],
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+def _flat(tools: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
     """Each tool, and the namespace that it is in."""
     for tool in tools:
         if tool["type"] == "namespace":
@@ -84,10 +82,7 @@ def _custom(tool: Mapping[str, Any]) -> dict[str, Any]:
         "required": ["input"],
         "additionalProperties": False,
     }
-    return {
-        "description": f"{tool.get('description') or ''}\n\n{text}".strip(),
-        "parameters": parameters,
-    }
+    return {"description": f"{tool.get('description') or ''}\n\n{text}".strip(), "parameters": parameters}
 
 
 def read_choice(choice: str | Mapping[str, Any], hosted: Iterable[str]) -> str | dict[str, Any] | None:
