@@ -208,6 +208,12 @@ def says_something(message: Mapping[str, Any]) -> bool:
     return not _CONTENT_FIELDS.isdisjoint([name for name, value in message.items() if value])
 
 
+def url_citation(url: str, title: str, start: int, end: int) -> dict[str, Any]:
+    """Return the annotation for a source of the text from `start` to `end`, in characters."""
+    cited = {"url": url, "title": title, "start_index": start, "end_index": end}
+    return {"type": "url_citation", "url_citation": cited}
+
+
 def plain_content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Return parts as a message's content: a single plain text as a string, which every provider reads."""
     return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else parts or ""

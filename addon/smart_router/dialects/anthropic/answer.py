@@ -7,7 +7,7 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.errors import read_error
-from smart_router.dialects.hub import FinishReason, Usage, make_usage
+from smart_router.dialects.hub import FinishReason, Usage, make_usage, url_citation
 from smart_router.dialects.json_values import as_count, as_object, as_text
 from smart_router.errors import UpstreamError
 
@@ -47,7 +47,7 @@ def read_usage(usage: Mapping[str, Any]) -> Usage | None:
     return counted
 
 
-def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str, Any] | None:
+def read_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str, Any] | None:
     """OpenAI's annotation for a citation of the text from `start` to `end`; None if it has no address.
 
     Chat completions know no other annotation. Citations of documents only come where documents were sent
@@ -56,8 +56,7 @@ def url_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str,
     url = as_text(citation.get("url") or citation.get("source"))
     if not url.startswith(("http://", "https://")):
         return None
-    details = {"url": url, "title": as_text(citation.get("title")), "start_index": start, "end_index": end}
-    return {"type": "url_citation", "url_citation": details}
+    return url_citation(url, as_text(citation.get("title")), start, end)
 
 
 def read_failure(data: Mapping[str, Any], call: CallContext) -> UpstreamError | None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.anthropic.answer import FINISH_REASONS, read_failure, read_usage, url_citation
+from smart_router.dialects.anthropic.answer import FINISH_REASONS, read_citation, read_failure, read_usage
 from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.thinking import Prefix, place_of
@@ -172,7 +172,7 @@ class AnthropicStream:
             given = block.arguments if block.begun else block.input
             self._write_arguments(block, to_json(with_keys(given, self._keys)).decode())
         for citation in block.citations:
-            if annotation := url_citation(citation, block.number, self._length):
+            if annotation := read_citation(citation, block.number, self._length):
                 self._annotations.append(annotation)
 
     def _begin_text(self, block: _Block, content: Mapping[str, Any]) -> None:

@@ -150,10 +150,9 @@ class AnswerReader:
     def _read_response(self, response: Mapping[str, Any]) -> Iterator[Event]:
         if not self._started:
             self._started = True
-            id_, model = response.get("responseId"), response.get("modelVersion")
             yield Start(
-                id_ if isinstance(id_, str) and id_ else self._call.mint("chatcmpl", 0),
-                model if isinstance(model, str) and model else self._call.model,
+                as_text(response.get("responseId")) or self._call.mint("chatcmpl", 0),
+                as_text(response.get("modelVersion")) or self._call.model,
                 self._call.now,
             )
         self._usage = read_usage(response.get("usageMetadata")) or self._usage

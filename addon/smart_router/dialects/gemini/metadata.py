@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smart_router.dialects.hub import Usage, make_usage
+from smart_router.dialects.hub import Usage, make_usage, url_citation
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 
 _LEAST_LOGPROB = -9999
@@ -109,13 +109,8 @@ def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> lis
             continue
         cited.add(url)
         stretch = stretches.get(number, {})
-        citation = {
-            "url": url,
-            "title": as_text(web.get("title")),
-            "start_index": _characters(text, as_count(stretch.get("startIndex"))),
-            "end_index": _characters(text, as_count(stretch.get("endIndex"))),
-        }
-        annotations.append({"type": "url_citation", "url_citation": citation})
+        start, end = (_characters(text, as_count(stretch.get(name))) for name in ("startIndex", "endIndex"))
+        annotations.append(url_citation(url, as_text(web.get("title")), start, end))
     return annotations
 
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from smart_router.dialects.json_values import as_objects
+
 _PATH = re.compile(r"""\$((?:\.[^.\[\]]+|\[\d{1,4}\]|\['[^']*'\]|\["[^"]*"\])+)""")
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\]""")
 _MAX_STEPS = 64
@@ -29,8 +31,8 @@ class PartialCall:
 
     def add(self, pieces: Any) -> None:
         """Take the pieces of one `partialArgs` list; what makes no sense is skipped."""
-        for piece in pieces if isinstance(pieces, list) else ():
-            if isinstance(piece, Mapping) and isinstance(path := piece.get("jsonPath"), str):
+        for piece in as_objects(pieces):
+            if isinstance(path := piece.get("jsonPath"), str):
                 self._set(path, next((piece[name] for name in _VALUES if name in piece), None))
                 self._continued = path if piece.get("willContinue") is True else None
 

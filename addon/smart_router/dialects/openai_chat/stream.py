@@ -18,6 +18,7 @@ from smart_router.dialects.hub import (
     FinishReason,
     Start,
     UsageEvent,
+    url_citation,
 )
 from smart_router.dialects.json_values import as_list, as_object, as_objects
 from smart_router.dialects.names import names
@@ -155,7 +156,8 @@ class ChatStream:
         if usage := find_usage(chunk):
             self._usage = usage
         if "citations" in chunk and (links := as_list(chunk["citations"])):
-            self._citations = [_citation(url) for url in links if isinstance(url, str)]
+            # xAI's list of sources does not say which words they stand behind
+            self._citations = [url_citation(url, url, 0, 0) for url in links if isinstance(url, str)]
         events: list[Event] = []
         for choice in as_list(chunk.get("choices")):
             if not self._done and isinstance(choice, dict):
@@ -267,9 +269,3 @@ def _thinking(content: Any) -> str:
 
 def _detail_text(detail: Mapping[str, Any]) -> str:
     return _text(detail.get("text")) or _text(detail.get("summary"))
-
-
-def _citation(url: str) -> dict[str, Any]:
-    """xAI's list of sources as OpenAI's annotation; it does not say which words they stand behind."""
-    place = {"url": url, "title": url, "start_index": 0, "end_index": 0}
-    return {"type": "url_citation", "url_citation": place}

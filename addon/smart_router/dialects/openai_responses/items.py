@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import Delta, Event
+from smart_router.dialects.hub import Delta, Event, url_citation
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.openai_responses.variants import REASONING_FORMAT
 from smart_router.dialects.tool_names import fitted_names
@@ -100,14 +100,9 @@ class ItemReader:
         self._begun.add(key)
         offset = self._offsets.get((place, part), 0)
         url = as_text(annotation.get("url"))
-        citation = {
-            "url": url,
-            "title": as_text(annotation.get("title")) or url,
-            "start_index": offset + as_count(annotation.get("start_index")),
-            "end_index": offset + as_count(annotation.get("end_index")),
-        }
-        # clients put lists of several chunks together by `index`
-        told = {"type": "url_citation", "url_citation": citation, "index": self._citations}
+        start, end = (offset + as_count(annotation.get(name)) for name in ("start_index", "end_index"))
+        cited = url_citation(url, as_text(annotation.get("title")) or url, start, end)
+        told = {**cited, "index": self._citations}  # by which clients put lists of several chunks together
         self._citations += 1
         self.events.append(Delta({"annotations": [told]}))
 
