@@ -20,21 +20,6 @@ class NameLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaLimits:
-    """Limits of a JSON schema.
-
-    `unions_at_top`: anyOf, oneOf and allOf are taken at the top of a tool's parameters. `recursion`: a
-    definition may refer to itself. `optional` and `unions` are the most fields that may be left out, and the
-    most unions, in an answer's schema.
-    """
-
-    unions_at_top: bool = True
-    recursion: bool = True
-    optional: int | None = None
-    unions: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ModelRules:
     """One model's abilities, limits and refusals. The defaults are those of a model without any.
 
@@ -63,7 +48,8 @@ class ModelRules:
     `bound_thinking`: signed thinking is good only after the very request that it was signed for.
 
     Limits of names, ids, schemas and media, None meaning no known limit: `tool_names`, `call_ids`,
-    `property_names`, `schema`, `image_types` (empty: any), `image_urls` (http(s) addresses are read).
+    `unions_at_top` (anyOf, oneOf and allOf are taken at the top of a tool's parameters), `image_types`
+    (empty: any), `image_urls` (http(s) addresses are read).
     """
 
     max_output: int | None = None
@@ -99,8 +85,7 @@ class ModelRules:
 
     tool_names: NameLimits | None = None
     call_ids: NameLimits | None = None
-    property_names: NameLimits | None = None
-    schema: SchemaLimits = SchemaLimits()
+    unions_at_top: bool = True
     image_types: tuple[str, ...] = ()
     image_urls: bool = True
 

@@ -130,7 +130,7 @@ def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str,
 
 def _subset(call: CallContext) -> Subset:
     subset = call.quirks.schemas or OPENAI_TOOL
-    newer = subset is OPENAI_TOOL and not call.rules.schema.unions_at_top
+    newer = subset is OPENAI_TOOL and not call.rules.unions_at_top
     return OPENAI_NEWER_TOOL if newer else subset
 
 
