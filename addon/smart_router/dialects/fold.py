@@ -140,8 +140,8 @@ def _last(values: Sequence[Any]) -> Any:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-def _join_tool_calls(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Calls by `index`, which only streams have."""
+def join_tool_calls(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Fragments of calls put together by their `index`, which only streams have."""
     by_index: dict[int, list[dict[str, Any]]] = {}
     for fragment in chain.from_iterable(lists):
         by_index.setdefault(fragment["index"], []).append(fragment)
@@ -173,7 +173,7 @@ def _continues(group: Sequence[ReasoningDetail], fragment: ReasoningDetail) -> b
 
 
 _JOINS: dict[str, Callable[[Sequence[Any]], Any]] = {
-    "tool_calls": _join_tool_calls,
+    "tool_calls": join_tool_calls,
     "reasoning_details": join_details,
     **dict.fromkeys(("id", "type", "name", "index", "format"), _last),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from smart_router.dialects.fold import join_details
+from smart_router.dialects.fold import join_details, join_tool_calls
 from smart_router.dialects.gemini.metadata import write_grounding, write_logprobs
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT, UNSIGNED
 from smart_router.dialects.hub import ReasoningDetail
@@ -27,25 +27,6 @@ _SPOKEN = "audio/wav"
 """OpenAI's default format of spoken answers (OpenAI API reference, `audio`)."""
 
 
-class _Call:
-    """A tool call whose fragments are still coming."""
-
-    def __init__(self) -> None:
-        self.id = self.name = ""
-        self.arguments: list[str] = []
-
-    def add(self, fragment: Mapping[str, Any]) -> None:
-        called = as_object(fragment.get("function") or fragment.get("custom"))
-        self.id = self.id or as_text(fragment.get("id"))
-        self.name = self.name or as_text(called.get("name"))
-        self.arguments.append(as_text(called.get("arguments") or called.get("input")))
-
-    def part(self) -> Part:
-        """The call, whole."""
-        arguments = read_arguments("".join(self.arguments))
-        return {"functionCall": {"id": self.id, "name": self.name, "args": arguments}}
-
-
 class AnswerCandidate:
     """One candidate. `shows_thoughts`: the client wants to see the reasoning.
 
@@ -56,7 +37,7 @@ class AnswerCandidate:
         self.index = index
         self.finish_reason: str | None = None
         self._shows_thoughts = shows_thoughts
-        self._calls: dict[int, _Call] = {}
+        self._calls: list[dict[str, Any]] = []  # in fragments
         self._details: list[ReasoningDetail] = []
         self.reasoning: list[str] = []
         self.said: list[str] = []
@@ -77,8 +58,7 @@ class AnswerCandidate:
                 self.said.append(text)
                 parts.append({"text": text})
         parts += _media(delta)
-        for fragment in delta.get("tool_calls") or ():
-            self._calls.setdefault(fragment.get("index", 0), _Call()).add(fragment)
+        self._calls += delta.get("tool_calls") or ()
         self._annotations += delta.get("annotations") or ()
         self._logprobs += as_object(extra.get("logprobs")).get("content") or ()
         return parts
@@ -98,10 +78,11 @@ class AnswerCandidate:
         return candidate
 
     def _call_parts(self) -> Iterator[Part]:
-        for number in sorted(self._calls):
-            call = self._calls[number]
-            part = call.part()
-            if signature := self._signature_of(call.id):
+        for call in join_tool_calls([self._calls]):
+            called, id_ = as_object(call.get("function") or call.get("custom")), as_text(call.get("id"))
+            arguments = read_arguments(as_text(called.get("arguments") or called.get("input")))
+            part: Part = {"functionCall": {"id": id_, "name": as_text(called.get("name")), "args": arguments}}
+            if signature := self._signature_of(id_):
                 part["thoughtSignature"] = signature
             yield part
 
