@@ -15,6 +15,7 @@ from rich.table import Table
 from smart_router.cli.common import as_json, output_console, print_json
 from smart_router.config import Config, config_path, load_config
 from smart_router.dialects.client_errors import openai_error
+from smart_router.dialects.hub import ChatRequest
 from smart_router.dry_run import (
     Comparison,
     Offline,
@@ -86,27 +87,29 @@ def _offline(config: Config) -> Offline:
 def _print_lines(recorded: Iterable[Recorded], offline: Offline, model: str) -> None:
     """Print a line of JSON for each request; exit code 1 if one has no decision."""
     failed = False
-    for id_, decision in _decisions(recorded, offline, model):
-        if isinstance(decision, ClientError):
+    for id_, _, found in _decided(recorded, model, offline):
+        if isinstance(found, ClientError):
             failed = True
-            click.echo(to_json({"id": id_, **openai_error(decision)}))
+            click.echo(to_json({"id": id_, **openai_error(found)}))
         else:
-            click.echo(to_json({"id": id_, **decision.to_dict()}))
+            click.echo(to_json({"id": id_, **found[0].to_dict()}))
     if failed:
         raise SystemExit(1)
 
 
-def _decisions(
-    recorded: Iterable[Recorded], offline: Offline, model: str
-) -> Iterator[tuple[Any, Decision | ClientError]]:
+def _decided(
+    recorded: Iterable[Recorded], model: str, *routers: Offline
+) -> Iterator[tuple[Any, ChatRequest, list[Decision] | ClientError]]:
+    """Yield each request's id, the request, and the routers' decisions, or why there are none."""
     for id_, request in recorded:
         if isinstance(request, ClientError):
-            yield id_, request
+            yield id_, {}, request
             continue
         try:
-            yield id_, offline.decide(request, model)
+            found: list[Decision] | ClientError = [router.decide(request, model) for router in routers]
         except ClientError as error:
-            yield id_, error
+            found = error
+        yield id_, request, found
 
 
 def _compare(
@@ -115,15 +118,11 @@ def _compare(
     """Print both decisions of each changed request, then the counts. Unreadable requests are skipped."""
     comparison, now = Comparison(), time.time()
     rows: list[tuple[Any, Decision, Decision]] = []
-    for id_, request in recorded:
-        if isinstance(request, ClientError):
-            click.echo(f"{id_}: {request}", err=True)
+    for id_, request, found in _decided(recorded, model, before, after):
+        if isinstance(found, ClientError):
+            click.echo(f"{id_}: {found}", err=True)
             continue
-        try:
-            old, new = before.decide(request, model), after.decide(request, model)
-        except ClientError as error:
-            click.echo(f"{id_}: {error}", err=True)
-            continue
+        old, new = found
         comparison.add_cost(before.estimate(request, old, now), after.estimate(request, new, now))
         if comparison.add(old, new):
             rows.append((id_, old, new))
