@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 from smart_router.auth.logins.cli_files import renewal_of
 from smart_router.auth.logins.provider import LoginProvider
@@ -77,6 +77,7 @@ def _alone_here(profile: Profile) -> AbstractContextManager[Commit]:
     return nullcontext(lambda renewed: None)
 
 
+@dataclass(eq=False, repr=False)
 class Refresher:
     """Refreshes the logins of one store. `settings` are the user's, by provider; `env` may hold the client.
 
@@ -84,30 +85,19 @@ class Refresher:
     `apart` are for logins that several machines share.
     """
 
-    def __init__(
-        self,
-        store: AuthStore,
-        settings: Mapping[str, LoginSettings],
-        env: Mapping[str, str],
-        *,
-        send: Callable[[Request], Reply] = _send,
-        alone: Alone = _alone_here,
-        apart: Apart | None = None,
-        now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.settings = settings
-        self._store = store
-        self._env = env
-        self._send = send
-        self._alone = alone
-        self.apart = apart
-        self._now = now
-        self._clock = clock
-        self._threads = ThreadPoolExecutor(4, "refresh")
-        self._lock = threading.Lock()
-        self._running: dict[str, Future[Profile]] = {}
-        self._troubles: dict[str, _Trouble] = {}
+    store: AuthStore
+    settings: Mapping[str, LoginSettings]
+    env: Mapping[str, str]
+    _: KW_ONLY
+    send: Callable[[Request], Reply] = _send
+    alone: Alone = _alone_here
+    apart: Apart | None = None
+    now: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "refresh"), init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _running: dict[str, Future[Profile]] = field(default_factory=dict, init=False)
+    _troubles: dict[str, _Trouble] = field(default_factory=dict, init=False)
 
     async def usable(self, profile: Profile, *, refused: bool = False) -> Profile:
         """Return the login with an access token that can be sent. Its token is refreshed if it is about to
@@ -128,11 +118,11 @@ class Refresher:
     def refresh_due(self) -> None:
         """Start to refresh the logins whose tokens end soon, and give up those that have ended and cannot be
         refreshed. Call it every few seconds."""
-        for profile in self._store.logins():
+        for profile in self.store.logins():
             if profile.refreshable and self._ends_within(profile, self._lead(profile)):
                 self._begin(profile)
             elif not profile.refreshable and self._ends_within(profile, 0):
-                self._store.require_login(profile.id, _ended_for_good(profile))
+                self.store.require_login(profile.id, _ended_for_good(profile))
 
     def refresh(self, profile: Profile) -> Profile:
         """Refresh a login now, unless another process has done so since `profile` was read. Raises
@@ -141,18 +131,18 @@ class Refresher:
         Blocks; call it from a thread that is not cancelled.
         """
         row = LOGINS.get(profile.provider)
-        file = self._store.file
+        file = self.store.file
         if row is None or file is None or profile.login is None:
             raise LoginError(f"{profile.id} is not a login that can be refreshed")
         try:
-            with locked(lock_file(file, profile.id), LOCK_WITHIN), self._alone(profile) as commit:
+            with locked(lock_file(file, profile.id), LOCK_WITHIN), self.alone(profile) as commit:
                 return self._refresh_alone(row, profile, commit)
         except (sqlite3.Error, OSError, StoreError) as error:
             raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
 
     def _refresh_alone(self, row: LoginProvider, profile: Profile, commit: Commit) -> Profile:
         """Refresh, while holding the lock."""
-        current = self._store.reread(profile.id)
+        current = self.store.reread(profile.id)
         if current is None:
             raise LoginError(f"{profile.id} was removed")
         if current.missing is not None or current.login is None:
@@ -161,20 +151,20 @@ class Refresher:
             return current  # another process was quicker
         if current.login.refresh is None:
             why = _ended_for_good(profile)
-            self._store.require_login(profile.id, why)
+            self.store.require_login(profile.id, why)
             raise LoginError(f"{profile.id}: {why}", final=True)
-        settings = row.settings_for(self.settings.get(row.id), self._env, current.extras.get("region"))
+        settings = row.settings_for(self.settings.get(row.id), self.env, current.extras.get("region"))
         # save the same tokens, to know that new ones can be stored before the old ones are used up
-        held = self._store.replace_tokens(current, _tokens(current, current.login))
+        held = self.store.replace_tokens(current, _tokens(current, current.login))
         if held is None or held.secret != current.secret:
             return self._refresh_alone(row, profile, commit)  # removed, or a new login
-        reply = self._send(row.refresh_request(settings, current.login.refresh))
+        reply = self.send(row.refresh_request(settings, current.login.refresh))
         try:
-            tokens = row.read_refresh(reply, self._now())
+            tokens = row.read_refresh(reply, self.now())
         except LoginError as error:
             if error.final:
                 why = f"{error}: run `smart-router login {row.id}`"
-                self._store.require_login(profile.id, why)
+                self.store.require_login(profile.id, why)
             raise
         commit(renewed_profile(held, tokens))
         renewed = self._save(held, tokens)
@@ -186,10 +176,10 @@ class Refresher:
         """Store the new tokens, with retries: the old ones are used up."""
         for pause in (0.1, 1.0, 3.0):
             try:
-                return self._store.replace_tokens(profile, tokens)
+                return self.store.replace_tokens(profile, tokens)
             except StoreError:
                 time.sleep(pause)
-        return self._store.replace_tokens(profile, tokens)
+        return self.store.replace_tokens(profile, tokens)
 
     def _begin(self, profile: Profile) -> Future[Profile]:
         """The running refresh of a login, or a new one."""
@@ -199,7 +189,7 @@ class Refresher:
             if running is not None:
                 return running
             trouble = self._troubles.get(key)
-            if trouble is not None and self._clock() < trouble.until:
+            if trouble is not None and self.clock() < trouble.until:
                 failed: Future[Profile] = Future()
                 failed.set_exception(LoginError(trouble.why))
                 return failed
@@ -226,7 +216,7 @@ class Refresher:
         assert self.apart is not None
         try:
             self.apart(profile)
-            renewed = self._store.reread(profile.id)
+            renewed = self.store.reread(profile.id)
         except StoreError as error:
             raise LoginError(f"{profile.id} cannot be refreshed without its store: {error}") from None
         if renewed is None:
@@ -242,13 +232,13 @@ class Refresher:
                 return
             before = self._troubles.get(key)
             pause = RETRY_FIRST if before is None else min(before.pause * 2, RETRY_LAST)
-            self._troubles[key] = _Trouble(str(error), self._clock() + pause, pause)
+            self._troubles[key] = _Trouble(str(error), self.clock() + pause, pause)
         ask = "; log in again" if error.final else ""
         logger.warning("%s was not refreshed: %s%s", profile.id, error, ask)
 
     def _ends_within(self, profile: Profile, seconds: float) -> bool:
         ends = None if profile.login is None else profile.login.expires_at
-        return ends is not None and ends - self._now() <= seconds
+        return ends is not None and ends - self.now() <= seconds
 
     def _lead(self, profile: Profile) -> float:
         """Seconds before its end at which a token is refreshed: at most half of its life, so that a token of

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import inf
 from pathlib import Path
 from typing import Literal
@@ -96,14 +96,10 @@ class Settings:
 
     def columns(self) -> dict[str, object]:
         """The columns that are given."""
-        limits = None if self.limits is None else _json(map(str, self.limits))
-        models = None if self.models is None else _json(self.models)
-        values = {
-            "tag": self.tag, "models": models, "limits": limits, "on_limit": self.on_limit,
-            "admin": None if self.admin is None else int(self.admin), "expires": self.expires,
-            "on_cluster_away": self.on_cluster_away,
-        }  # fmt: skip
-        return {name: value for name, value in values.items() if value is not None}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        given = {name: value for name, value in values.items() if value is not None}
+        texts = {name: _json(map(str, value)) for name, value in given.items() if isinstance(value, tuple)}
+        return {**given, **texts}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from smart_router.client_keys.client import Allotment
@@ -78,19 +78,14 @@ class Status:
         }
 
 
+@dataclass(slots=True, eq=False)
 class Ledger:
     """Reserves and settles. Times are unix seconds. Any thread may use it."""
 
-    def __init__(
-        self,
-        counters: Counters,
-        ceiling: Ceiling = lambda allotment, _: allotment.limit.amount,
-        others: Others = lambda allotment, _: 0,
-    ) -> None:
-        self.counters = counters
-        self.ceiling = ceiling
-        self.others = others
-        self._held: Counter[bytes] = Counter()
+    counters: Counters
+    ceiling: Ceiling = lambda allotment, _: allotment.limit.amount
+    others: Others = lambda allotment, _: 0
+    _held: Counter[bytes] = field(default_factory=Counter, init=False)
 
     def open(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
         """Return what a request that starts now has reserved: nothing, of the current windows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, Experience
@@ -24,6 +25,7 @@ RETRIED_WITHIN = 60
 ONE = Need(1, 1)
 
 
+@dataclass(eq=False)
 class Reservation:
     """The reservations of one request. `estimate` tells what a model may use for it, `experience` how far
     such estimates were off.
@@ -31,30 +33,24 @@ class Reservation:
     Use it from one thread. `now` returns unix seconds.
     """
 
-    def __init__(
-        self,
-        client: Client,
-        ledger: Ledger,
-        estimate: Callable[[Candidate], Estimate],
-        experience: Mapping[Unit, Experience],
-        now: Callable[[], float],
-    ) -> None:
-        self._client = client
-        self._ledger = ledger
-        self._estimate = estimate
-        self._experience = experience
-        self._now = now
-        self._estimated: Mapping[Unit, Need] = {}
-        self._shares = ledger.open(client.allotments, now())
-        self._settled = False
+    client: Client
+    ledger: Ledger
+    estimate: Callable[[Candidate], Estimate]
+    experience: Mapping[Unit, Experience]
+    now: Callable[[], float]
+    _estimated: Mapping[Unit, Need] = field(default_factory=dict, init=False)
+    _settled: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._shares = self.ledger.open(self.client.allotments, self.now())
 
     def cover(self, candidate: Candidate) -> None:
         """Reserve what an attempt with this model may use, in place of what is reserved.
 
         Raises ClientError: 429 for a limit that lacks it, 403 for a model without a price where money counts.
         """
-        needs = self._needs(self._estimate(candidate), candidate)
-        lacking = self._ledger.reserve(self._shares, needs)
+        needs = self._needs(self.estimate(candidate), candidate)
+        lacking = self.ledger.reserve(self._shares, needs)
         if lacking is not None:
             need = needs[self._shares.index(lacking)]
             raise self._refusal(lacking, need)
@@ -64,20 +60,20 @@ class Reservation:
         if not self._settled:
             self._settled = True
             used: dict[Unit, int] = {"requests": min(attempts, 1), "tokens": tokens, "USD": round(usd * NANO)}
-            self._ledger.settle(self._shares, [used[one.allotment.limit.unit] for one in self._shares])
+            self.ledger.settle(self._shares, [used[one.allotment.limit.unit] for one in self._shares])
             for unit, need in self._estimated.items():
-                self._experience[unit].add(need.least, used[unit])
+                self.experience[unit].add(need.least, used[unit])
 
     def settle_unknown(self) -> None:
         """Count what the request has reserved, unless it is settled: nobody knows what it used."""
         if not self._settled:
             self._settled = True
-            self._ledger.settle(self._shares, [one.held for one in self._shares])
+            self.ledger.settle(self._shares, [one.held for one in self._shares])
 
     @property
     def counts_money(self) -> bool:
         """True if it asks for prices."""
-        return self._client.has_money_limit
+        return self.client.has_money_limit
 
     @property
     def warning(self) -> str | None:
@@ -92,7 +88,7 @@ class Reservation:
         if self.counts_money and estimate.usd is None:
             raise ClientError(
                 403,
-                f"no price is known for {candidate}, and {self._client.name!r} has a limit in USD: "
+                f"no price is known for {candidate}, and {self.client.name!r} has a limit in USD: "
                 f'set [prices."{candidate}"] in the router\'s config, to 0 for a model that costs nothing',
                 type="permission_error",
                 code="no_price",
@@ -102,13 +98,13 @@ class Reservation:
         if estimate.usd is not None:
             needs["USD"] = estimate.usd
         self._estimated = needs
-        found = {unit: self._experience[unit].correct(need) for unit, need in needs.items()}
+        found = {unit: self.experience[unit].correct(need) for unit, need in needs.items()}
         return [found.get(one.allotment.limit.unit, ONE) for one in self._shares]
 
     def _refusal(self, lacking: Share, need: Need) -> ClientError:
-        held = self._ledger.is_held(lacking, need)
+        held = self.ledger.is_held(lacking, need)
         return limit_reached(
-            Status(lacking.allotment, lacking.period, lacking.before), self._now(), need=need, held=held
+            Status(lacking.allotment, lacking.period, lacking.before), self.now(), need=need, held=held
         )
 
 
