@@ -178,10 +178,7 @@ def show(name: str, as_json: bool) -> None:
     """Show a client: its keys, what it may do, and what it has used."""
     with _file() as file:
         described = _shown(file.read(), name)
-    if as_json:
-        print_json(described)
-    else:
-        _print_one(described)
+    print_json(described) if as_json else _print_one(described)
 
 
 @clients.command()
@@ -243,10 +240,7 @@ def tag(name: str, limits: tuple[Limit, ...] | None, as_json: bool) -> None:
         stored = file.read()
     with _ledger() as ledger:
         described = _tag(name, stored, ledger)
-    if as_json:
-        print_json(described)
-    else:
-        _print_table([], [described])
+    print_json(described) if as_json else _print_table([], [described])
 
 
 @contextmanager

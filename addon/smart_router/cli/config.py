@@ -56,14 +56,7 @@ def check(file: Path | None, as_json: bool) -> None:
         raise click.ClickException(
             f"{file} does not exist: name another, or none for {config_path(os.environ)}"
         )
-    found = _check(file or config_path(os.environ))
-    if as_json:
-        print_json(found)
-    else:
-        for line in _told(found):
-            click.echo(line)
-    if found["errors"]:
-        raise SystemExit(1)
+    _check(file or config_path(os.environ), as_json)
 
 
 @config.command()
@@ -100,11 +93,7 @@ def edit() -> None:
         file.touch(0o600)
         file.write_text(SKELETON, "utf-8")
     click.edit(filename=str(file))
-    found = _check(file)
-    for line in _told(found):
-        click.echo(line)
-    if found["errors"]:
-        raise SystemExit(1)
+    _check(file)
 
 
 @config.command()
@@ -115,25 +104,25 @@ def schema() -> None:
     print_json(config_schema())
 
 
-def _check(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {"file": str(file), "exists": False, "errors": [], "warnings": []}
-    found: dict[str, Any] = {"file": str(file), "exists": True, "errors": [], "warnings": []}
+def _check(file: Path, as_json: bool = False) -> None:
+    """Print what is wrong with a file. Exit code 1 if it has errors."""
+    exists = file.exists()
+    found: dict[str, Any] = {"file": str(file), "exists": exists, "errors": [], "warnings": []}
     try:
-        found["warnings"] = [str(one) for one in load_config(file, os.environ, warn=False).warnings]
+        if exists:
+            found["warnings"] = [str(one) for one in load_config(file, os.environ, warn=False).warnings]
     except ConfigError as error:
         found["errors"] = [str(one) for one in error.problems]
-    return found
-
-
-def _told(found: dict[str, Any]) -> Iterator[str]:
-    if not found["exists"]:
-        yield f"{found['file']} does not exist: the defaults hold"
-        return
-    yield from (f"error: {one}" for one in found["errors"])
-    yield from (f"warning: {one}" for one in found["warnings"])
-    if not found["errors"]:
-        yield f"{found['file']} is valid"
+    if as_json:
+        print_json(found)
+    else:
+        for kind in ("error", "warning"):
+            for one in found[f"{kind}s"]:
+                click.echo(f"{kind}: {one}")
+        if not found["errors"]:
+            click.echo(f"{file} is valid" if exists else f"{file} does not exist: the defaults hold")
+    if found["errors"]:
+        raise SystemExit(1)
 
 
 def _settings() -> list[Setting]:

@@ -6,15 +6,7 @@ Sources: OpenClaw's minimax extension, MiniMax' own CLI.
 
 from __future__ import annotations
 
-from smart_router.auth.logins.oauth import (
-    Verdict,
-    device_question,
-    expired,
-    judge_device_poll,
-    new_pkce,
-    pkce_form,
-    poll,
-)
+from smart_router.auth.logins import oauth
 from smart_router.auth.logins.provider import LoginProvider, Region, with_path
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds, unix_time
 from smart_router.auth.logins.settings import LoginSettings
@@ -33,9 +25,9 @@ _extras = with_path("/anthropic")
 
 def device_login(context: Context) -> Script[Grant]:
     """A code that the user confirms anywhere."""
-    settings, pkce, state = context.settings, new_pkce(context.random), context.random(16)
+    settings, pkce, state = context.settings, oauth.new_pkce(context.random), context.random(16)
     reply: Reply = yield Request(
-        settings.device_url, {"response_type": "code", **pkce_form(settings, pkce), "state": state}
+        settings.device_url, {"response_type": "code", **oauth.pkce_form(settings, pkce), "state": state}
     )
     user_code, url = reply.text("user_code"), reply.text("verification_uri")
     if not reply.ok or not user_code or not url:
@@ -45,17 +37,20 @@ def device_login(context: Context) -> Script[Grant]:
     now = context.now()
     expires_at = unix_time(reply.field("expired_in"), now) or now + 600
     if expires_at <= now:
-        raise expired()
+        raise oauth.expired()
     yield LoginPrompt(url, user_code, expires_at - now)
-    question = device_question(settings, pkce, {"user_code": user_code})
-    interval = seconds(reply.field("interval"), 2000)
-    reply = yield from poll(question, interval / 1000 if interval >= _MILLISECONDS else interval, _judge)
+    question = oauth.device_question(settings, pkce, {"user_code": user_code})
+    stated = seconds(reply.field("interval"), 2000)
+    interval = stated / 1000 if stated >= _MILLISECONDS else stated
+    reply = yield from oauth.poll(
+        question, interval / 1000 if interval >= _MILLISECONDS else interval, _judge
+    )
     return Grant(read_tokens(reply, context.now(), _extras(reply)), notice=reply.text("notification_message"))
 
 
-def _judge(reply: Reply) -> Verdict:
+def _judge(reply: Reply) -> oauth.Verdict:
     if not reply.ok:
-        return judge_device_poll(reply)
+        return oauth.judge_device_poll(reply)
     status = reply.field("status")
     if status == "error":
         raise LoginError("the login was denied, or its code has expired")

@@ -5,15 +5,7 @@ Source: qwen-code.
 
 from __future__ import annotations
 
-from smart_router.auth.logins.oauth import (
-    Verdict,
-    device_question,
-    expired,
-    judge_device_poll,
-    new_pkce,
-    pkce_form,
-    poll,
-)
+from smart_router.auth.logins import oauth
 from smart_router.auth.logins.provider import LoginProvider, with_path
 from smart_router.auth.logins.reply import Reply, read_tokens, seconds
 from smart_router.auth.logins.settings import LoginSettings
@@ -34,24 +26,24 @@ _extras = with_path("/v1")
 
 def device_login(context: Context) -> Script[Grant]:
     """A code that the user confirms anywhere."""
-    settings, pkce = context.settings, new_pkce(context.random)
+    settings, pkce = context.settings, oauth.new_pkce(context.random)
     reply: Reply = yield Request(
-        settings.device_url, pkce_form(settings, pkce), headers={"x-request-id": context.random(16)}
+        settings.device_url, oauth.pkce_form(settings, pkce), headers={"x-request-id": context.random(16)}
     )
     device_code, user_code = reply.secret("device_code"), reply.text("user_code")
     url = reply.text("verification_uri_complete", "verification_uri")
     if not reply.ok or not device_code or not user_code or not url:
         raise reply.refused("asking for a code")
     yield LoginPrompt(url, user_code, seconds(reply.field("expires_in"), 900))
-    question = device_question(settings, pkce, {"device_code": device_code})
-    reply = yield from poll(question, seconds(reply.field("interval"), 2), _judge, _slower)
+    question = oauth.device_question(settings, pkce, {"device_code": device_code})
+    reply = yield from oauth.poll(question, seconds(reply.field("interval"), 2), _judge, _slower)
     return Grant(read_tokens(reply, context.now(), _extras(reply)))
 
 
-def _judge(reply: Reply) -> Verdict:
+def _judge(reply: Reply) -> oauth.Verdict:
     if reply.status == 401:
-        raise expired()
-    return judge_device_poll(reply)
+        raise oauth.expired()
+    return oauth.judge_device_poll(reply)
 
 
 def _slower(interval: float) -> float:
