@@ -161,8 +161,8 @@ def test_clock_that_was_ahead_for_many_windows_does_not_block_for_ever(tmp_path:
     assert grants == [9, 10, 10, 10]  # the first begins with what was used in the forgotten ones
 
 
-def test_reservation_takes_what_is_left_down_to_its_least() -> None:
-    ledger = Ledger(Counters(None))
+def test_reservation_takes_what_is_left_down_to_its_least(tmp_path: Path) -> None:
+    ledger = Ledger(Counters(tmp_path))
     tokens = Allotment("client:1", read_limit("100 tokens/day"))
     first, second, third = (ledger.open([tokens], 1e9) for _ in range(3))
     assert ledger.reserve(first, [Need(10, 70)]) is None and first[0].held == 70
@@ -175,8 +175,8 @@ def test_reservation_takes_what_is_left_down_to_its_least() -> None:
     assert ledger.reserve(third, [Need(10, 70)]) is None and third[0].held == 30
 
 
-def test_request_that_ends_in_a_later_window_is_counted_where_it_began() -> None:
-    ledger = Ledger(Counters(None))
+def test_request_that_ends_in_a_later_window_is_counted_where_it_began(tmp_path: Path) -> None:
+    ledger = Ledger(Counters(tmp_path))
     shares = ledger.open([MINUTE], 600.0)
     ledger.reserve(shares, [Need(4, 4)])
     ledger.reserve(ledger.open([MINUTE], 661.0), [ONE])

@@ -34,13 +34,10 @@ SYNC_EVERY = 5.0
 
 class ClientBook:
     """`directory` is replaced when the file or the config changes; the last one stays while the file cannot
-    be read. `ledger` has the counts of limits, None while no client has any. Without a folder there are only
-    the config's clients. `close` it.
+    be read. `ledger` has the counts of limits, None while no client has any. `close` it.
     """
 
-    def __init__(
-        self, folder: Path | None, configured: Mapping[str, SecretStr], *, required: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, configured: Mapping[str, SecretStr], *, required: bool = False) -> None:
         self.directory = Directory(configured, required=required)
         self._configured, self._required = configured, required
         self._holding = threading.Lock()
@@ -48,7 +45,7 @@ class ClientBook:
         self._experience: dict[str, dict[Unit, Experience]] = {}
         self._pot: tuple[()] | tuple[Ceiling, Others] = ()
         self._folder = folder
-        self._path = None if folder is None else folder.absolute() / FILE_NAME
+        self._path = folder.absolute() / FILE_NAME
         self._db: sqlite3.Connection | None = None
         self._inode = self._version = 0
         self._sync_at = 0.0
@@ -60,9 +57,8 @@ class ClientBook:
         self._thread = BackgroundWriter(
             "clients", self._look, lambda succeeded: self._forget(), RHYTHM, messages
         )
-        if self._path is not None:
-            self._thread.run_batch()  # before the first request
-            self._thread.start()
+        self._thread.run_batch()  # before the first request
+        self._thread.start()
 
     def hurry(self) -> None:
         """Look at the file at once: it has changed."""
@@ -103,21 +99,19 @@ class ClientBook:
 
     def keep(self) -> None:
         """Before the process ends, make a damaged file anew with the clients that are known."""
-        if self._path is not None and self.directory.stored.clients:
+        if self.directory.stored.clients:
             with suppress(*EXPECTED_ERRORS), closing(connect(self._path, self.directory.stored)):
                 pass
 
     def close(self) -> None:
         """End the thread. The counts stay open: requests that are running settle what they reserved."""
-        if self._path is not None:
-            self._thread.close(CLOSE_WITHIN)
+        self._thread.close(CLOSE_WITHIN)
 
     def _look(self) -> bool:
         """Read the file if it has changed; True if it was read."""
         if self.ledger is not None and time.monotonic() >= self._sync_at:
             self._sync_at = time.monotonic() + SYNC_EVERY
             self.ledger.counters.sync()
-        assert self._path is not None
         known = self.directory.stored
         if not self._path.exists() and not known.clients:
             self._forget()

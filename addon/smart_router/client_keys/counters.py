@@ -68,10 +68,10 @@ class Use(NamedTuple):
 class Counters:
     """The counts by key (16 bytes) and start of the window (unix seconds). Starts are above 0.
 
-    Without a folder, or if its file cannot be used, the counts are this process's own.
+    If the folder's file cannot be used, the counts are this process's own.
     """
 
-    def __init__(self, folder: Path | None, slots: int = SLOTS) -> None:
+    def __init__(self, folder: Path, slots: int = SLOTS) -> None:
         self._places = range(_WORDS, (slots + 1) * _WORDS, _WORDS)
         self._size = (slots + 1) * _ROW
         self._file: int | None = None
@@ -79,12 +79,11 @@ class Counters:
         self._within = threading.Lock()
         self._stuck = False
         self._map = mmap.mmap(-1, self._size)
-        self._path = None if folder is None else folder.absolute() / FILE_NAME
-        if self._path is not None:
-            try:
-                self._open(self._path)
-            except OSError as error:
-                logger.warning("the counts of clients' limits are kept in this process alone: %s", error)
+        self._path = folder.absolute() / FILE_NAME
+        try:
+            self._open()
+        except OSError as error:
+            logger.warning("the counts of clients' limits are kept in this process alone: %s", error)
         self._words = memoryview(self._map).cast("q")
         self._words[0] = _MARK
 
@@ -112,8 +111,7 @@ class Counters:
         """Count anew if somebody has cut the file short or written into it."""
         if self._file is None or not (self._fill(self._file) or self._words[0] != _MARK):
             return
-        if self._path is not None:
-            set_aside(self._path, time.time(), _ANEW, copy=bytes(self._map))
+        set_aside(self._path, time.time(), _ANEW, copy=bytes(self._map))
         self._map[:] = bytes(self._size)
         self._words[0] = _MARK
 
@@ -149,11 +147,9 @@ class Counters:
 
         A file that was deleted is made anew.
         """
-        if self._file is None or self._path is None:
-            return
-        if is_replaced(self._path, os.fstat(self._file).st_ino):
+        if self._file is not None and is_replaced(self._path, os.fstat(self._file).st_ino):
             with self._within:
-                self._move(self._path)
+                self._move()
         if self._file is not None:
             with suppress(OSError):
                 os.fsync(self._file)
@@ -183,7 +179,8 @@ class Counters:
             self._stuck = False
             return True
 
-    def _open(self, path: Path) -> None:
+    def _open(self) -> None:
+        path = self._path
         make_private(path)
         mark = path.read_bytes()[:8]
         if mark and int.from_bytes(mark, "little") not in (0, _MARK):
@@ -209,13 +206,13 @@ class Counters:
             os.write(file, bytes(missing))  # a full disk is noticed here, not at an access to memory
         return missing > 0
 
-    def _move(self, path: Path) -> None:
+    def _move(self) -> None:
         """Go on in the file that is in its place; in a new one, with the counts so far."""
-        counts = None if path.exists() else bytes(self._map)
+        counts = None if self._path.exists() else bytes(self._map)
         self.close()
         self._map = mmap.mmap(-1, self._size)
         with suppress(OSError):
-            self._open(path)
+            self._open()
         if counts is not None:
             self._map[:] = counts
         self._words = memoryview(self._map).cast("q")
