@@ -221,7 +221,7 @@ def test_what_a_machine_may_use_while_the_database_is_away(
     replica.state = {"state": "away"}
     from smart_router.client_keys.counters import Counters, Use
 
-    counters = Counters(None)
+    counters = Counters(tmp_path)
     counters.add(Use(one.key, period.start, 10 * unit))
     ledger = Ledger(counters, pots.ceiling, pots.others)
     (share,) = ledger.open([one], time.time())

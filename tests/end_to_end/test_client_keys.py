@@ -61,7 +61,7 @@ async def test_keys_count_within_a_second_and_end_with_a_reason(
     while answer.json()["error"]["code"] != "key_revoked":
         assert time.monotonic() - began < 1.5
         answer = await http.get("/router/usage", headers=bearer(key))
-    refused = await ask(http, make_key("ann", 0)[0].get_secret_value())
+    refused = await ask(http, make_key(0)[0].get_secret_value())
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
     assert (await ask(http, "sk-any-other-text")).status_code == 200  # as ever, on this machine
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -56,15 +57,15 @@ class ClockAnswer(NamedTuple):
     error: str | None
 
 
+@dataclass(repr=False)
 class Surroundings:
     """This machine, as the checks see it. `programs` are those whose trust in the CA is checked."""
 
-    def __init__(self, env: Mapping[str, str], port: int, offline: bool, programs: Sequence[str]) -> None:
-        self.env = env
-        self.port = port
-        self.offline = offline
-        self.programs = programs
-        self._store: AuthStore | None = None
+    env: Mapping[str, str]
+    port: int
+    offline: bool
+    programs: Sequence[str]
+    _store: AuthStore | None = field(default=None, init=False)
 
     @cached_property
     def config(self) -> Config:

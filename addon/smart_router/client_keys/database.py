@@ -196,7 +196,7 @@ class ClientFile:
             self.db.execute(f"UPDATE clients SET {column} = ? WHERE name = ?", (value, name))  # noqa: S608
 
     def _new_key(self, name: str, now: float) -> SecretStr:
-        secret, key = make_key(name, now)
+        secret, key = make_key(now)
         self.db.execute(
             "INSERT INTO keys (id, client, salt, digest, created, ends) VALUES (?, ?, ?, ?, ?, ?)",
             (key.id, name, key.salt, key.digest, key.created, key.ends),
@@ -287,7 +287,7 @@ def read(db: sqlite3.Connection) -> Stored:
     for id_, name, salt, digest, created, ends in db.execute(
         "SELECT id, client, salt, digest, created, ends FROM keys ORDER BY created DESC, rowid DESC"
     ):
-        keys.setdefault(name, []).append(StoredKey(id_, name, salt, digest, created, ends))
+        keys.setdefault(name, []).append(StoredKey(id_, salt, digest, created, ends))
     clients = {}
     (form,) = db.execute("PRAGMA user_version").fetchone()
     away = "nullif(on_cluster_away, 'default')" if form > 1 else "NULL"

@@ -29,7 +29,6 @@ class StoredKey:
     seconds)."""
 
     id: str
-    client: str
     salt: bytes = field(repr=False)
     digest: bytes = field(repr=False)
     created: float
@@ -41,16 +40,16 @@ class StoredKey:
         return f"{PREFIX}{self.id}-…"
 
 
-NOBODY = StoredKey("", "", b"\0" * _SALT, b"\0" * hashlib.sha256().digest_size, 0.0)
+NOBODY = StoredKey("", b"\0" * _SALT, b"\0" * hashlib.sha256().digest_size, 0.0)
 """Compared with keys of an unknown id, which take as long as known ones."""
 
 
-def make_key(client: str, now: float) -> tuple[SecretStr, StoredKey]:
-    """Return a new key for a client, and what is stored of it. `now` is unix seconds."""
+def make_key(now: float) -> tuple[SecretStr, StoredKey]:
+    """Return a new key, and what is stored of it. `now` is unix seconds."""
     id_, secret = (_random(length) for length in (_ID, _SECRET))
     salt = secrets.token_bytes(_SALT)
     key = f"{PREFIX}{id_}-{secret}"
-    return SecretStr(key), StoredKey(id_, client, salt, _digest(salt, key), now)
+    return SecretStr(key), StoredKey(id_, salt, _digest(salt, key), now)
 
 
 def key_id(shown: str) -> str | None:

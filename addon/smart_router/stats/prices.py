@@ -19,7 +19,7 @@ from smart_router.routing.decision import Candidate
 from smart_router.stats.records import Cost, Tokens
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice, Provider
+    from genai_prices.types import ModelInfo, ModelPrice
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Reference = Annotated[str, Field(pattern=r"^[^/]+/.+$")]
@@ -97,7 +97,6 @@ class _Price:
     each request would take thirty times as long. `classes` are the size classes by price object.
     """
 
-    provider: Provider
     model: ModelInfo
     basis: Basis
     rates: dict[tuple[int, int], _PerToken] = field(default_factory=dict)
@@ -218,10 +217,10 @@ def _look_up(reference: str, basis: Basis, base_url: str | None = None) -> _Pric
 
     provider, _, model = reference.partition("/")
     try:
-        found = get_snapshot().find_provider_model(model, None, None if base_url else provider, base_url)
+        _, found = get_snapshot().find_provider_model(model, None, None if base_url else provider, base_url)
     except LookupError:
         return None
-    return _Price(*found, basis)
+    return _Price(found, basis)
 
 
 def _own(name: str, table: PriceTable) -> _Price:
@@ -242,7 +241,7 @@ def _own(name: str, table: PriceTable) -> _Price:
         output_mtok=tiered("output"),
     )
     model = types.ModelInfo(name, types.ClauseEquals(name), prices=prices)
-    return _Price(types.Provider("user", "the user's config", ""), model, "measured")
+    return _Price(model, "measured")
 
 
 def _rate(rates: _Rates, kind: str) -> Decimal:

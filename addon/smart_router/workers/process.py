@@ -41,7 +41,7 @@ class WorkerProcess:
         self.started = time.monotonic()
         self.state: State = "starting"
         self.status: dict[str, Any] = {}
-        self._channel = channel
+        self.channel = channel
         self._settled = asyncio.Event()
         self._reported_at = self.started
 
@@ -68,8 +68,8 @@ class WorkerProcess:
     ) -> int:
         """Read its messages until it exits. `asked` is called when it requests a view, `told` with session
         state for the other workers. Return the exit code, or minus the signal that ended it."""
-        self._channel.send("begin")
-        while message := await self._channel.receive():
+        self.channel.send("begin")
+        while message := await self.channel.receive():
             match message.pop("type"):
                 case "serving" if self.state == "starting":
                     self.state = "serving"
@@ -82,7 +82,7 @@ class WorkerProcess:
                 case "sync":
                     told(self, message["told"])
         code = await self.process.wait()
-        self._channel.close()
+        self.channel.close()
         self._settled.set()
         return code
 
@@ -96,14 +96,6 @@ class WorkerProcess:
         """Seconds since its start."""
         return time.monotonic() - self.started
 
-    def show(self, view: dict[str, Any]) -> None:
-        """Send the view that it requested."""
-        self._channel.send("view", **view)
-
-    def pass_on(self, line: bytes) -> None:
-        """Send an encoded message."""
-        self._channel.pass_on(line)
-
     def describe(self) -> dict[str, Any]:
         """Return its entry in /health."""
         told = {name: value for name, value in self.status.items() if name != "counts"}
@@ -116,7 +108,7 @@ class WorkerProcess:
         if self.state == "starting":
             self.end(signal.SIGTERM)
         self.state = "leaving"
-        self._channel.send("drain", grace=grace)
+        self.channel.send("drain", grace=grace)
 
     def end(self, how: signal.Signals) -> None:
         """Send a signal to the process if it still runs."""

@@ -90,7 +90,7 @@ class Supervisor:
     async def _spawn(self, *, keep: bool, short_lives: int = 0) -> WorkerProcess:
         child = await WorkerProcess.start(self._command, short_lives)
         for line in self._passed:
-            child.pass_on(line)
+            child.channel.pass_on(line)
         self._children.append(child)
         if keep:
             self._persistent.add(child)
@@ -184,16 +184,14 @@ class Supervisor:
 
     def _show(self, asking: WorkerProcess) -> None:
         """Send a worker the last reports of all workers."""
-        asking.show(
-            {
-                "uptime": round(time.monotonic() - self._started, 1),
-                "restarts": self._restarts,
-                "leaving": self._ending.is_set(),
-                "workers": [child.describe() for child in self._children],
-                "counts": reduce(
-                    merge, (child.status.get("counts", {}) for child in self._children), self._exited_counts
-                ),
-            }
+        counts = (child.status.get("counts", {}) for child in self._children)
+        asking.channel.send(
+            "view",
+            uptime=round(time.monotonic() - self._started, 1),
+            restarts=self._restarts,
+            leaving=self._ending.is_set(),
+            workers=[child.describe() for child in self._children],
+            counts=reduce(merge, counts, self._exited_counts),
         )
 
     def _pass_on(self, teller: WorkerProcess, told: Any) -> None:
@@ -201,7 +199,7 @@ class Supervisor:
         self._passed.add(line := encode("sync", told=told))
         for child in self._children:
             if child is not teller:
-                child.pass_on(line)
+                child.channel.pass_on(line)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
