@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from smart_router.config import ConfigFile
 from smart_router.config_errors import alternatives, is_table
 from smart_router.reference.effective import as_toml
-from smart_router.reference.words import NAMES, WORDS, KeyWords
+from smart_router.reference.words import NAMES, TIERS, WORDS
 from smart_router.routing.config import RoutingConfig, default_tables
 
 PAGE = Path(__file__).parents[1] / "docs" / "config.md"
@@ -35,19 +35,99 @@ _TYPES: Mapping[Any, str] = {
 }
 
 
+_VIRTUAL, _STANDARD = "[routing.virtual_models]\n", "[routing.tier_models.standard]\n"
+_LOCAL = '[providers.local]\nbase_url = "http://127.0.0.1:11434/v1"'
+_ABOVE = '[prices."local/big"]\ninput = 1\noutput = 4\n[[prices."local/big".above]]\ntokens = 200000'
+
+
+def _login(key: str, value: str) -> dict[str, str]:
+    return {f"providers.NAME.login.{key}": f"[providers.openai-codex.login]\n{key} = {value}"}
+
+
+def _rates(place: str, before: str) -> dict[str, str]:
+    example = f"{before}\ninput = 0.1\ncached = 0.01\ncache_write = 0.1\noutput = 0.4"
+    return dict.fromkeys((f"{place}.{key}" for key in ("input", "cached", "cache_write", "output")), example)
+
+
+def _weights(place: str, table: str) -> dict[str, str]:
+    return {f"{place}.{key}": f"[routing.{table}]\n{key} = 0.5" for key in (*TIERS, "score")}
+
+
+EXAMPLES: Mapping[str, str] = {
+    "routing.sticky_ttl": "[routing]\nsticky_ttl = 3600.0",
+    "routing.undershoot": "[routing]\nundershoot = 3.0",
+    "routing.provider_order": '[routing]\nprovider_order = ["openrouter", "openai"]',
+    "routing.baseline": '[routing]\nbaseline = "openai/gpt-6.1-sol"',
+    "routing.fallback": '[routing]\nfallback = ["anthropic/claude-sonnet-5-5"]',
+    "routing.directives.honoured": "[routing.directives]\nhonoured = true",
+    "routing.directives.phrases.TIER": '[routing.directives.phrases]\nREASONING = ["think hard"]',
+    "routing.virtual_models.NAME.tier_models": f'{_VIRTUAL}"auto:mine" = {{ tier_models = "eco" }}',
+    "routing.virtual_models.NAME.tier": (
+        f'{_VIRTUAL}"auto:hard" = {{ tier_models = "standard", tier = "REASONING" }}'
+    ),
+    **{
+        f"routing.tier_models.NAME.{tier}": f'{_STANDARD}{tier} = ["groq/openai/gpt-oss-120b"]'
+        for tier in TIERS
+    },
+    **_weights("routing.bias", "bias"),
+    **_weights("routing.weights.SIGNAL", "weights.proof"),
+    "routing.keywords.GROUP.LANGUAGE": '[routing.keywords.proof]\nen = ["prove", "lemma"]',
+    "providers.NAME.base_url": _LOCAL,
+    "providers.NAME.key_env": f'{_LOCAL}\nkey_env = "LOCAL_API_KEY"',
+    "providers.NAME.models": '[providers.openai]\nmodels = ["gpt-7"]',
+    "providers.NAME.more_base_urls": (
+        '[providers.antigravity]\nbase_url = "https://a.example"\nmore_base_urls = ["https://b.example"]'
+    ),
+    "providers.NAME.extras.NAME": '[providers.antigravity.extras]\nproject = "my-project"',
+    "providers.NAME.resource_hosts": '[providers.qwen-portal]\nresource_hosts = ["portal.qwen.ai"]',
+    **_login("client_id", '"app_123"'),
+    **_login("client_secret", '"a secret"'),
+    **_login("scope", '"openid offline_access"'),
+    **_login("token_url", '"https://auth.example/oauth/token"'),
+    **_login("authorize_url", '"https://auth.example/authorize"'),
+    **_login("redirect_uris", '["http://localhost:1455/auth/callback"]'),
+    **_login("device_url", '"https://auth.example/code"'),
+    **_login("device_grant", '"urn:example:device"'),
+    **_login("device_token_url", '"https://auth.example/poll"'),
+    **_login("verification_url", '"https://auth.example/device"'),
+    **_login("device_redirect_uri", '"https://auth.example/callback"'),
+    **_login("userinfo_url", '"https://auth.example/me"'),
+    **_login("project_url", '"https://api.example/v1"'),
+    "clients.NAME": '[clients]\nlaptop = "a long random string"',
+    "clients.require_keys": "[clients]\nrequire_keys = true",
+    "clients.own_login.VENDOR": '[clients.own_login]\nanthropic = "first"',
+    "models.presets": '[models]\npresets = ["claude-code"]',
+    "models.aliases.NAME": '[models.aliases]\n"gpt-5*" = "openai/gpt-6.1-sol"',
+    "cluster.url": '[cluster]\nurl = "postgresql://router@db.example/router"',
+    "cluster.name": '[cluster]\nname = "west-1"',
+    "cluster.on_cluster_away": '[cluster]\non_cluster_away = "deny"',
+    "cluster.config": "[cluster]\nconfig = true",
+    "prices.MODEL": '[prices]\n"local/big" = "openai/gpt-6.1-sol"',
+    **_rates("prices.MODEL", '[prices."local/*"]'),
+    **_rates("prices.MODEL.above[]", _ABOVE),
+    "prices.MODEL.above[].tokens": f"{_ABOVE}\ninput = 2\noutput = 6",
+}
+"""Lines of TOML that set each key, by key."""
+
+
 class ConfigKey(NamedTuple):
-    """One key: its path, its type in words, its default as TOML or empty, and the words about it."""
+    """One key: its path, its type in words, its default as TOML or empty, the words about it, and lines
+    that set it."""
 
     path: str
     type: str
     default: str
-    words: KeyWords
+    words: str
+    example: str
 
 
 def all_keys() -> list[ConfigKey]:
-    """All keys in the order of the file's tables. Raises KeyError for one without words."""
+    """All keys in the order of the file's tables. Raises KeyError for one without words or an example."""
     found = [*_keys(RoutingConfig, "routing"), *_keys(ConfigFile, "")]
-    return [ConfigKey(path, _type(annotation), default, WORDS[path]) for path, annotation, default in found]
+    return [
+        ConfigKey(path, _type(annotation), default, WORDS[path], EXAMPLES[path])
+        for path, annotation, default in found
+    ]
 
 
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Any, str]]:
@@ -156,9 +236,9 @@ def _lines(key: ConfigKey) -> Iterator[str]:
     yield f"### `{key.path}`"
     yield ""
     default = f", default `{key.default}`" if key.default else ""
-    yield f"{key.type[0].upper()}{key.type[1:]}{default}: {key.words.says}."
+    yield f"{key.type[0].upper()}{key.type[1:]}{default}: {key.words}."
     yield ""
-    yield f"```toml\n{key.words.example}\n```"
+    yield f"```toml\n{key.example}\n```"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def _with_words(part: Mapping[str, Any], path: str, definitions: Mapping[str, An
         part = definitions[part["$ref"].rpartition("/")[2]]
     out = {key: value for key, value in part.items() if key not in ("title", "description", "default")}
     if path in WORDS:
-        out["description"] = WORDS[path].says
+        out["description"] = WORDS[path]
     if "properties" in part:
         out["properties"] = _described(part["properties"], path, definitions)
     below = f"{path}.{NAMES.get(path, 'NAME')}"
