@@ -1,11 +1,12 @@
 """Fast starts of our own programs: a server process has imported their modules, and forks each start.
 
 The imports take two seconds of CPU time, the start of a router after them a tenth of one. `install` makes
-`subprocess` and asyncio start mitmdump, mitmweb, `smart-router`, and `python -m` with a module of the package
-or the tests that way, and others as usual. The process is a genuine child of the caller. It runs the genuine
-program with the arguments, environment, working folder and descriptors that it is given: the server imports,
-compiles the package's keywords, and neither configures nor enables anything. A CA's key, which the harness
-made, is not checked for its primes. `test_fork_server.py` compares it with a new process. Linux only.
+`subprocess` and asyncio start mitmdump, mitmweb, `smart-router`, and `python -m` with a module of the
+package or the tests that way, and others as usual. The process is a genuine child of the caller. It runs
+the genuine program with the arguments, environment, working folder and descriptors that it is given: the
+server imports, decides on a request, so that the package's tables are loaded, and neither configures nor
+enables anything. A CA's key, which the harness made, is not checked for its primes. `test_fork_server.py`
+compares it with a new process. Linux only.
 """
 
 from __future__ import annotations

@@ -164,12 +164,17 @@ def _serve_further(env: dict[str, str]) -> Job | None:
 
 
 def _do_beforehand() -> None:
-    """Do what takes each router half of its start and has the same result in all."""
+    """Do what takes a router longest at its start and first request, and has the same result in all."""
     from cryptography.hazmat.primitives import serialization
 
+    from smart_router.config import read_config
+    from smart_router.dry_run import Offline
     from smart_router.routing.config import load_defaults
 
-    load_defaults()  # compiles the keywords
+    load_defaults()  # compiles the keywords, which all configs share that have none of their own
+    offline = Offline(read_config("", {}), lambda _: True)
+    request: Any = {"messages": [{"role": "user", "content": "Hi"}]}
+    offline.estimate(request, offline.decide(request, "auto"), 0.0)  # loads words and prices
     load = functools.partial(serialization.load_pem_private_key, unsafe_skip_rsa_key_validation=True)
     vars(serialization).update(load_pem_private_key=load)  # the harness made the key, and has checked it
 
