@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from smart_router.dialects import packed_reasoning
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS
+from smart_router.dialects.json_values import as_text
 from smart_router.dialects.packed_reasoning import is_packed, pack, unpack
 
 NATIVE_FORMAT = "anthropic-claude-v1"
@@ -22,8 +23,16 @@ MARK = packed_reasoning.MARK.encode()
 
 
 def wrap(details: Sequence[Mapping[str, Any]]) -> str:
-    """Return a signature that holds these details."""
-    return pack(details) if details else packed_reasoning.MARK
+    """Return a signature that holds these details, without a signed text, which stands in the block."""
+    return pack([_carried(detail) for detail in details]) if details else packed_reasoning.MARK
+
+
+def _carried(detail: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = ("index", "text") if detail.get("signature") else ("index",)
+    kept = {name: value for name, value in detail.items() if name not in left_out and value is not None}
+    if id_ := as_text(detail.get("id")):
+        kept["id"] = tool_id(id_)
+    return kept
 
 
 def unwrap(signature: str) -> list[dict[str, Any]] | None:

@@ -22,10 +22,11 @@ class MessagesClient:
     request_path = re.compile(r"/v1/messages$")
     keep_alive = PING
     error_body = staticmethod(anthropic_error)
+    _schema = MESSAGES_REQUEST
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
-        return to_hub(MESSAGES_REQUEST.read(body))
+        return to_hub(self._schema.read(body))
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
@@ -48,10 +49,7 @@ class CountTokensClient(MessagesClient):
     operation = "count_tokens"
     request_path = re.compile(r"/v1/messages/count_tokens$")
     keep_alive = b""
-
-    def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
-        """Read and check a request. Raises ClientError (400, naming the field)."""
-        return to_hub(COUNT_REQUEST.read(body))
+    _schema = COUNT_REQUEST
 
     def write_count(self, tokens: int) -> bytes:
         """Write the answer for a number of tokens."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -59,19 +59,6 @@ def message_object(
     }
 
 
-def carry(details: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return details as blocks hold them: a tool call's id in its new form, a signed text in the block."""
-    carried = []
-    for detail in details:
-        kept = {name: value for name, value in detail.items() if name != "index" and value is not None}
-        if detail.get("signature"):
-            kept.pop("text", None)
-        if id_ := as_text(detail.get("id")):
-            kept["id"] = tool_id(id_)
-        carried.append(kept)
-    return carried
-
-
 def write_blocks(message: Mapping[str, Any]) -> list[Block]:
     """Return a whole message as content blocks: thinking, text, tool calls."""
     blocks = _thinking_blocks(message)
@@ -88,7 +75,7 @@ def _thinking_blocks(message: Mapping[str, Any]) -> list[Block]:
         signature = as_text(detail.get("signature"))
         own = detail.get("format") == NATIVE_FORMAT
         if signature:
-            shown = signature if own else wrap(carry([detail]))
+            shown = signature if own else wrap([detail])
             blocks.append({"type": "thinking", "thinking": as_text(detail.get("text")), "signature": shown})
         elif own and detail.get("type") == "reasoning.encrypted":
             blocks.append({"type": "redacted_thinking", "data": as_text(detail.get("data"))})
@@ -97,8 +84,8 @@ def _thinking_blocks(message: Mapping[str, Any]) -> list[Block]:
     reasoning = as_text(message.get("reasoning_content"))
     if reasoning and not any(block.get("thinking") for block in blocks):
         blocks.insert(0, {"type": "thinking", "thinking": reasoning, "signature": wrap([])})
-    if carried := carry(apart):
-        blocks.append({"type": "redacted_thinking", "data": wrap(carried)})
+    if apart:
+        blocks.append({"type": "redacted_thinking", "data": wrap(apart)})
     return blocks
 
 

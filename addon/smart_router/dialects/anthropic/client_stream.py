@@ -11,7 +11,6 @@ from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id, wrap
 from smart_router.dialects.anthropic.client_answer import (
     NO_USAGE,
     STOP_REASONS,
-    carry,
     message_object,
     write_usage,
 )
@@ -110,7 +109,7 @@ class MessagesStreamWriter:
         own = format_ == NATIVE_FORMAT
         if signature := detail.get("signature"):
             signed: ReasoningDetail = {**detail, "format": format_}
-            return self._sign(signature if own else wrap(carry([signed])), index or 0)
+            return self._sign(signature if own else wrap([signed]), index or 0)
         if own and (data := detail.get("data")):
             return self._begin({"type": "redacted_thinking", "data": data})
         if not own and detail.get("type") != "reasoning.text":  # a text without signature is in the block
@@ -139,7 +138,7 @@ class MessagesStreamWriter:
     def _write_details(self) -> bytes:
         if not self._details:
             return b""
-        data = wrap(carry(join_details([self._details])))
+        data = wrap(join_details([self._details]))
         self._details = []
         return self._begin({"type": "redacted_thinking", "data": data})
 
