@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import Message
+from smart_router.dialects.hub import Message, ToolCall
 from smart_router.dialects.json_values import read_arguments
 from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
 from smart_router.dialects.tool_names import PLAIN, fit_name
@@ -50,24 +50,10 @@ def write_conversation(
 
     `keys` are the names that properties of tools are written under, by their own.
     """
-    system: list[Block] = []
-    turns: list[dict[str, Any]] = []
-    ids = _ToolIds(keys or {})
+    writer = _Writer(call, keys or {})
     for number, message in enumerate(messages):
-        where = f"messages[{number}]"
-        role = str(message.get("role"))
-        if role not in _ROLES:
-            raise unsupported(f"{where}.role", f"Anthropic models have no role {role!r}")
-        side, write = _ROLES[role]
-        blocks = write(message, where, ids, call)
-        mark_breakpoint(blocks, message)
-        if side == "system":
-            system += blocks
-        elif turns and turns[-1]["role"] == side:
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": side, "content": blocks})
-    return AnthropicConversation(system, _fit(turns))
+        writer.add(message, f"messages[{number}]")
+    return AnthropicConversation(writer.system, _fit(writer.turns))
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
@@ -83,35 +69,97 @@ def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
     return not is_open or last["content"][0]["type"] in THINKING_BLOCKS
 
 
-class _ToolIds:
-    """Ids as Anthropic takes them, the same for a call and its result, and inputs with fitted properties.
+class _Writer:
+    """The conversation so far."""
 
-    Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs to
-    the latest call of that id. Same history, same ids: caches of prompts depend on it.
-    """
-
-    def __init__(self, keys: Mapping[str, str]) -> None:
+    def __init__(self, call: CallContext, keys: Mapping[str, str]) -> None:
+        self.system: list[Block] = []
+        self.turns: list[dict[str, Any]] = []
+        self._call = call
         self._keys = keys
-        self._written: dict[str, str] = {}
+        self._ids: dict[str, str] = {}  # of tool calls, as they are written
         self._used: set[str] = set()
 
-    def of_call(self, original: str) -> str:
-        base = fit_name(re.sub(r"[^a-zA-Z0-9_-]", "_", original) or "call")
-        written = base
+    def add(self, message: Message, where: str) -> None:
+        match str(message.get("role")):
+            case "system" | "developer":
+                self._add_system(message, where)
+            case "user":
+                self._add_turn("user", _content(message, where), message)
+            case "assistant":
+                self._add_turn("assistant", self._assistant(message, where), message)
+            case "tool":
+                self._add_turn("user", [self._result(message, where)], message)
+            case role:
+                raise unsupported(f"{where}.role", f"Anthropic models have no role {role!r}")
+
+    def _add_system(self, message: Message, where: str) -> None:
+        blocks = _content(message, where)
+        for number, block in enumerate(blocks):
+            if block["type"] != "text":
+                raise unsupported(f"{where}.content[{number}]", "system messages hold only text")
+        mark_breakpoint(blocks, message)
+        self.system += blocks
+
+    def _add_turn(self, side: str, blocks: list[Block], message: Message) -> None:
+        mark_breakpoint(blocks, message)
+        if self.turns and self.turns[-1]["role"] == side:
+            self.turns[-1]["content"] += blocks
+        elif blocks:
+            self.turns.append({"role": side, "content": blocks})
+
+    def _result(self, message: Message, where: str) -> Block:
+        result: Block = {"type": "tool_result", "tool_use_id": self._ids[message["tool_call_id"]]}
+        content = message.get("content")
+        if isinstance(content, str):
+            result["content"] = content
+        elif blocks := _content(message, where):
+            # a breakpoint belongs on the result: what it holds cannot have one of its own
+            for block in blocks:
+                if "cache_control" in block:
+                    result["cache_control"] = block.pop("cache_control")
+            result["content"] = blocks
+        return result
+
+    def _assistant(self, message: Message, where: str) -> list[Block]:
+        for name, why in _UNREADABLE.items():
+            if message.get(name):
+                raise unsupported(f"{where}.{name}", why)
+        said = _content(message, where)
+        if not said and (refusal := message.get("refusal")):
+            said = _content({"content": refusal}, where)
+        for number, tool_call in enumerate(message.get("tool_calls") or ()):
+            said.append(self._tool_use(tool_call, f"{where}.tool_calls[{number}]"))
+        if not said:  # thinking alone is no turn: the API refuses one that ends with it
+            return []
+        return interleave(message.get("reasoning_details") or (), said, detail_format(self._call.provider))
+
+    def _tool_use(self, tool_call: ToolCall, where: str) -> Block:
+        function = tool_call.get("function")
+        if function is None:
+            raise unsupported(where, "Anthropic models know only function tools")
+        given = read_arguments(function["arguments"])
+        return {
+            "type": "tool_use",
+            "id": self._call_id(tool_call["id"]),
+            "name": fit_name(function["name"], self._call.rules.tool_names or PLAIN),
+            "input": with_keys(given, self._keys) if self._keys else given,
+        }
+
+    def _call_id(self, original: str) -> str:
+        """A call's id as Anthropic takes it; its result has the same.
+
+        Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs
+        to the latest call of that id. Same history, same ids: caches of prompts depend on it.
+        """
+        base = written = fit_name(re.sub(r"[^a-zA-Z0-9_-]", "_", original) or "call")
         if base in self._used:
             written = f"{base}_{len(self._used)}"
             while written in self._used:
                 written += "_"
         self._used.add(written)
-        self._written[original] = written
+        self._ids[original] = written
         return written
-
-    def fitted(self, value: dict[str, Any]) -> dict[str, Any]:
-        """A call's input with the names of properties that its tool has."""
-        return with_keys(value, self._keys) if self._keys else value
-
-    def of_result(self, original: str) -> str:
-        return self._written[original]
 
 
 def with_keys(value: Any, keys: Mapping[str, str]) -> Any:
@@ -119,56 +167,6 @@ def with_keys(value: Any, keys: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {keys.get(key, key): with_keys(one, keys) for key, one in value.items()}
     return [with_keys(one, keys) for one in value] if isinstance(value, list) else value
-
-
-def _system(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
-    blocks = _content(message, where)
-    for number, block in enumerate(blocks):
-        if block["type"] != "text":
-            raise unsupported(f"{where}.content[{number}]", "system messages hold only text")
-    return blocks
-
-
-def _user(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
-    return _content(message, where)
-
-
-def _tool(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
-    result: Block = {"type": "tool_result", "tool_use_id": ids.of_result(message["tool_call_id"])}
-    content = message.get("content")
-    if isinstance(content, str):
-        result["content"] = content
-    elif blocks := _content(message, where):
-        # a breakpoint belongs on the result: what it holds cannot have one of its own
-        for block in blocks:
-            result.update({"cache_control": block.pop("cache_control")} if "cache_control" in block else {})
-        result["content"] = blocks
-    return [result]
-
-
-def _assistant(message: Message, where: str, ids: _ToolIds, call: CallContext) -> list[Block]:
-    for name, why in _UNREADABLE.items():
-        if message.get(name):
-            raise unsupported(f"{where}.{name}", why)
-    said = _content(message, where)
-    if not said and (refusal := message.get("refusal")):
-        said = _content({"content": refusal}, where)
-    for number, tool_call in enumerate(message.get("tool_calls") or ()):
-        function = tool_call.get("function")
-        if function is None:
-            raise unsupported(f"{where}.tool_calls[{number}]", "Anthropic models know only function tools")
-        said.append(
-            {
-                "type": "tool_use",
-                "id": ids.of_call(tool_call["id"]),
-                "name": fit_name(function["name"], call.rules.tool_names or PLAIN),
-                "input": ids.fitted(read_arguments(function["arguments"])),
-            }
-        )
-    # thinking alone is no turn: the API refuses one that ends with it
-    return (
-        interleave(message.get("reasoning_details") or (), said, detail_format(call.provider)) if said else []
-    )
 
 
 def _content(message: Message, where: str) -> list[Block]:
@@ -256,14 +254,6 @@ def _say(text: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "text", "text": text}]}
 
 
-_Writer = Callable[[Message, str, _ToolIds, CallContext], list[Block]]
-_ROLES: dict[str, tuple[str, _Writer]] = {
-    "system": ("system", _system),
-    "developer": ("system", _system),
-    "user": ("user", _user),
-    "assistant": ("assistant", _assistant),
-    "tool": ("user", _tool),
-}
 _PARTS: dict[str, Callable[[Mapping[str, Any], str], Block | None]] = {
     "text": _text,
     "refusal": _text,
