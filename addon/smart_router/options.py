@@ -18,13 +18,17 @@ from smart_router.suggestions import did_you_mean
 
 
 class Option(NamedTuple):
-    """One option; mitmproxy checks values against `typespec`. `choices` are all values of a text."""
+    """One option. `choices` are all values of a text."""
 
     name: str
-    typespec: Any
     default: Any
     help: str
     choices: Sequence[str] | None = None
+
+    @property
+    def typespec(self) -> Any:
+        """The type by which mitmproxy checks values."""
+        return Sequence[str] if isinstance(self.default, list) else type(self.default)
 
 
 _LIMITS = Limits()
@@ -33,126 +37,103 @@ _CLIENT_LIMITS = ClientLimits()
 OPTIONS: tuple[Option, ...] = (
     Option(
         "router_config",
-        str,
         "",
         "The router's TOML file. Empty: SMART_ROUTER_CONFIG, else the platform's config folder.",
     ),
     Option(
         "router_state",
-        str,
         "",
         "Folder of the router's state. Empty: SMART_ROUTER_STATE, else the platform's state folder.",
     ),
     Option(
-        "router_max_body",
-        str,
-        "32m",
-        "Largest accepted request body; larger ones get a 413. Suffixes: k, m, g.",
+        "router_max_body", "32m", "Largest accepted request body; larger ones get a 413. Suffixes: k, m, g."
     ),
     Option(
         "router_max_uploads",
-        str,
         "48m",
         "Memory for all request bodies that are still arriving, over 256k each; when it is used up, large "
         "bodies are answered with 503. Suffixes: k, m, g.",
     ),
     Option(
         "router_head_timeout",
-        str,
         f"{_CLIENT_LIMITS.head:g}",
         "Seconds in which a client must send the head of a request, once it has begun; a connection that "
         "never sends anything is closed after twice that.",
     ),
     Option(
         "router_body_timeout",
-        str,
         f"{_CLIENT_LIMITS.body:g}",
         "Seconds in which a request body must bring one KiB per second on average, or its end; else it is "
         "answered with 408.",
     ),
     Option(
         "router_max_answer",
-        str,
         "32m",
         "Largest answer of a provider held in memory, compressed or not: whole answers, and streams until "
         "their first content. A larger one fails the attempt. Suffixes: k, m, g.",
     ),
     Option(
         "router_keep_responses",
-        str,
         "64m",
         "Memory for answers of the Responses API that clients may continue (previous_response_id), read and "
         "delete; 0 keeps none. Suffixes: k, m, g.",
     ),
-    Option("router_max_attempts", int, _LIMITS.max_attempts, "Maximum number of attempts per request."),
-    Option("router_connect_timeout", str, f"{_LIMITS.connect:g}", "Seconds to connect to a provider."),
+    Option("router_max_attempts", _LIMITS.max_attempts, "Maximum number of attempts per request."),
+    Option("router_connect_timeout", f"{_LIMITS.connect:g}", "Seconds to connect to a provider."),
     Option(
         "router_first_byte_timeout",
-        str,
         f"{_LIMITS.first_byte:g}",
         "Seconds until a streamed answer must begin; five times that for whole answers and reasoning.",
     ),
     Option(
         "router_silence_timeout",
-        str,
         f"{_LIMITS.silence:g}",
         "Seconds a provider may be silent in the middle of an answer.",
     ),
     Option(
         "router_silence_warning",
-        str,
         f"{_LIMITS.silence_warning:g}",
         "Seconds of a provider's silence until a warning is logged; once per attempt.",
     ),
     Option(
-        "router_failover_timeout",
-        str,
-        f"{_LIMITS.failover:g}",
-        "Seconds after which no new attempt is started.",
+        "router_failover_timeout", f"{_LIMITS.failover:g}", "Seconds after which no new attempt is started."
     ),
-    Option("router_total_timeout", str, f"{_LIMITS.total:g}", "Seconds one request may take in total."),
+    Option("router_total_timeout", f"{_LIMITS.total:g}", "Seconds one request may take in total."),
     Option(
         "router_hold_head",
-        str,
         f"{_LIMITS.hold_head:g}",
         "Seconds until a waiting streaming client gets the head and keep-alives; failover stays possible.",
     ),
     Option(
         "router_max_wait",
-        str,
         f"{_LIMITS.max_wait:g}",
         "Seconds a request may wait when only rate-limited candidates are left.",
     ),
     Option(
         "router_keep_body",
-        str,
         "10m",
         "Largest streamed body that flows keep whole, in the UI and in saved files; of a larger one they "
         "keep the head, the tail and a note. Suffixes: k, m, g.",
     ),
     Option(
         "router_keep_flows",
-        int,
         2000,
         "Most flows listed in mitmweb and the console. Older ones are removed, except those you marked, "
         "edited or paused. 0 keeps all.",
     ),
-    Option("router_stats_days", int, 90, "Days for which records and the audit log are kept."),
+    Option("router_stats_days", 90, "Days for which records and the audit log are kept."),
     Option(
         "router_stats_size",
-        str,
         "512m",
         "Largest size of the file with records and audit log; the oldest are deleted. Suffixes: k, m, g.",
     ),
     Option(
         "router_audit_content",
-        bool,
         False,
         "Also keep prompts in the audit log. Without it no text of a prompt is stored anywhere.",
     ),
     Option(
         "router_intercept",
-        Sequence[str],
         ["api.openai.com"],
         "In modes other than reverse: hosts whose chat requests are routed, as HOST[:PORT][/BASE][=NAMES]. "
         "NAMES says how model names are read: keep (as that host reads them, the default), map (see "
@@ -161,26 +142,22 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "router_model_map",
-        Sequence[str],
         [],
         "For entries of router_intercept with map: NAME=MODEL pairs such as gpt-4o*=auto:eco.",
     ),
     Option(
         "router_passthrough",
-        bool,
         False,
         "Pass an intercepted request that cannot be routed on to its own host, unchanged and with its own "
         "key, instead of answering it with an error.",
     ),
     Option(
         "router_allow_origins",
-        Sequence[str],
         [],
         "Web origins whose pages may use the router, such as http://localhost:3000; all others are refused.",
     ),
     Option(
         "router_allow_hosts",
-        Sequence[str],
         [],
         "In reverse mode: names that clients on this machine may use for the router, such as "
         "host.docker.internal, besides localhost and the listen address. Other names in the Host header are "
@@ -188,7 +165,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "router_forward_credentials",
-        Sequence[str],
         [],
         "In reverse mode: hosts that get all credentials in requests that are passed on; names may contain "
         "*. Other hosts get only keys issued by their own vendor: cookies and other keys are removed. "
@@ -196,14 +172,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "router_log_connections",
-        bool,
         False,
         "Log each opened and closed connection, as plain mitmproxy does: a fifth of a connection's cost. "
         "Requests are always logged.",
     ),
     Option(
         "router_fast_path",
-        str,
         "auto",
         "Use the router's faster replacements for parts of mitmproxy: on, off, or auto, which is on for the "
         "versions of mitmproxy that they were tested with.",
@@ -220,7 +194,7 @@ _BY_NAME = {option.name: option for option in OPTIONS}
 def add_options(loader: Loader) -> None:
     """Declare all options to mitmproxy."""
     for option in OPTIONS:
-        loader.add_option(*option)
+        loader.add_option(option.name, option.typespec, option.default, option.help, option.choices)
 
 
 def take_deferred(options: OptManager) -> None:
