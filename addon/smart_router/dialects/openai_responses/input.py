@@ -23,70 +23,75 @@ def write_input(
     request: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour
 ) -> list[dict[str, Any]]:
     """The conversation as items. Raises ClientError for parts that the flavour does not take."""
-    items: list[dict[str, Any]] = []
-    custom_calls: set[str] = set()
-    for number, message in enumerate(request.get("messages") or ()):
+    writer = _Writer(call.rules, flavour)
+    messages: Iterable[Message] = request.get("messages") or ()
+    return [item for n, message in enumerate(messages) for item in writer.items(message, f"messages[{n}]")]
+
+
+class _Writer:
+    """Writes messages one after another; the results of custom tools' calls are items of another type."""
+
+    def __init__(self, rules: ModelRules, flavour: ResponsesFlavour) -> None:
+        self._rules = rules
+        self._flavour = flavour
+        self._custom_calls: set[str] = set()
+
+    def items(self, message: Message, where: str) -> list[dict[str, Any]]:
         match message["role"]:
             case "system" | "developer" as role:
-                items.append(_message(flavour.system_role or role, message, number, call, flavour))
+                return [self._message(self._flavour.system_role or role, message, where)]
             case "user":
-                items.append(_message("user", message, number, call, flavour))
+                return [self._message("user", message, where)]
             case "assistant":
-                items += _turn(message, number)
                 calls = message.get("tool_calls") or ()
-                custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
+                self._custom_calls.update(made["id"] for made in calls if made["type"] == "custom")
+                return _turn(message, where)
             case "tool":
-                items.append(_result(message, number, custom_calls, call, flavour))
+                return [self._result(message, where)]
             case role:
-                raise unsupported(f"messages[{number}].role", f"The role {role!r} is not supported.")
-    return items
+                raise unsupported(f"{where}.role", f"The role {role!r} is not supported.")
 
+    def _message(self, role: str, message: Message, where: str) -> dict[str, Any]:
+        content = message.get("content")
+        parts = self._parts(content, where) if isinstance(content, list) else []
+        # an empty list is refused, an empty text is not
+        parts = parts or [{"type": "input_text", "text": content if isinstance(content, str) else ""}]
+        return {"type": "message", "role": role, "content": parts}
 
-def _message(
-    role: str, message: Message, number: int, call: CallContext, flavour: ResponsesFlavour
-) -> dict[str, Any]:
-    content = message.get("content")
-    parts = _parts(content, number, call, flavour) if isinstance(content, list) else []
-    # an empty list is refused, an empty text is not
-    parts = parts or [{"type": "input_text", "text": content if isinstance(content, str) else ""}]
-    return {"type": "message", "role": role, "content": parts}
+    def _result(self, message: Message, where: str) -> dict[str, Any]:
+        content, call_id = message.get("content"), message["tool_call_id"]
+        kind = "custom_tool_call_output" if call_id in self._custom_calls else "function_call_output"
+        output = (self._parts(content, where) if isinstance(content, list) else content) or ""
+        return {"type": kind, "call_id": fit_name(call_id), "output": output}
 
+    def _parts(self, content: Iterable[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
+        return [self._part(part, f"{where}.content[{place}]") for place, part in enumerate(content)]
 
-def _parts(
-    content: Iterable[Mapping[str, Any]], number: int, call: CallContext, flavour: ResponsesFlavour
-) -> list[dict[str, Any]]:
-    where = f"messages[{number}].content"
-    return [_part(part, f"{where}[{place}]", call, flavour) for place, part in enumerate(content)]
+    def _part(self, part: Mapping[str, Any], where: str) -> dict[str, Any]:
+        match part["type"]:
+            case "text":
+                return {"type": "input_text", "text": part["text"]}
+            case "image_url":
+                image = part["image_url"]
+                media = read_data_url(image["url"])
+                return _image(image) if media is None else self._media(media, {}, image, where)
+            case "file":
+                file = part["file"]
+                media = read_file_data(str(file.get("file_data") or ""))
+                return _file(file) if media is None else self._media(media, file, {}, where)
+            case "input_audio" if not self._flavour.chatgpt:
+                return {"type": "input_audio", "input_audio": part["input_audio"]}
+            case kind:
+                raise unsupported(where, f"Content of type {kind!r} is not supported by this provider.")
 
-
-def _part(
-    part: Mapping[str, Any], where: str, call: CallContext, flavour: ResponsesFlavour
-) -> dict[str, Any]:
-    match part["type"]:
-        case "text":
-            return {"type": "input_text", "text": part["text"]}
-        case "image_url":
-            image = part["image_url"]
-            media = read_data_url(image["url"])
-            return _image(image) if media is None else _media(media, {}, image, call.rules, where)
-        case "file":
-            file = part["file"]
-            media = read_file_data(str(file.get("file_data") or ""))
-            return _file(file) if media is None else _media(media, file, {}, call.rules, where)
-        case "input_audio" if not flavour.chatgpt:
-            return {"type": "input_audio", "input_audio": part["input_audio"]}
-        case kind:
-            raise unsupported(where, f"Content of type {kind!r} is not supported by this provider.")
-
-
-def _media(
-    media: Media, file: Mapping[str, Any], image: Mapping[str, Any], rules: ModelRules, where: str
-) -> dict[str, Any]:
-    """A file's content as its true type says; the part that it came in may say another."""
-    if media.type.startswith("image/"):
-        check_image(media, rules.image_types, where)
-        return _image({**image, "url": media.url})
-    return _file({"filename": "document.pdf", **file, "file_data": media.url})
+    def _media(
+        self, media: Media, file: Mapping[str, Any], image: Mapping[str, Any], where: str
+    ) -> dict[str, Any]:
+        """A file's content as its true type says; the part that it came in may say another."""
+        if media.type.startswith("image/"):
+            check_image(media, self._rules.image_types, where)
+            return _image({**image, "url": media.url})
+        return _file({"filename": "document.pdf", **file, "file_data": media.url})
 
 
 def _image(image: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,21 +103,12 @@ def _file(file: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "input_file", **{name: file[name] for name in _FILE_FIELDS if file.get(name)}}
 
 
-def _result(
-    message: Message, number: int, custom_calls: set[str], call: CallContext, flavour: ResponsesFlavour
-) -> dict[str, Any]:
-    content, call_id = message.get("content"), message["tool_call_id"]
-    kind = "custom_tool_call_output" if call_id in custom_calls else "function_call_output"
-    output = (_parts(content, number, call, flavour) if isinstance(content, list) else content) or ""
-    return {"type": kind, "call_id": fit_name(call_id), "output": output}
-
-
-def _turn(message: Message, number: int) -> list[dict[str, Any]]:
+def _turn(message: Message, where: str) -> list[dict[str, Any]]:
     """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
     if message.get("function_call"):
-        raise unsupported(f"messages[{number}].function_call", "This provider takes `tool_calls` only.")
+        raise unsupported(f"{where}.function_call", "This provider takes `tool_calls` only.")
     items: list[dict[str, Any]] = []
-    if said := list(_said(message, number)):
+    if said := list(_said(message, where)):
         items.append({"type": "message", "role": "assistant", "content": said})
     for made in message.get("tool_calls") or ():
         kind, field = _CALL_ITEMS[made["type"]]
@@ -122,7 +118,7 @@ def _turn(message: Message, number: int) -> list[dict[str, Any]]:
     return [*reasoning_items(message), *items] if items else []
 
 
-def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
+def _said(message: Message, where: str) -> Iterator[dict[str, Any]]:
     content = message.get("content")
     for place, part in enumerate(content if isinstance(content, list) else ()):
         match part["type"]:
@@ -131,10 +127,8 @@ def _said(message: Message, number: int) -> Iterator[dict[str, Any]]:
             case "refusal":
                 yield {"type": "refusal", "refusal": part["refusal"]}
             case kind:
-                where = f"messages[{number}].content[{place}]"
-                raise unsupported(
-                    where, f"Content of type {kind!r} is not supported in the assistant's turn."
-                )
+                why = f"Content of type {kind!r} is not supported in the assistant's turn."
+                raise unsupported(f"{where}.content[{place}]", why)
     if isinstance(content, str) and content:
         yield {"type": "output_text", "text": content}
     if refusal := message.get("refusal"):
