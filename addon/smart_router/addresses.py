@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
@@ -26,6 +27,12 @@ _HOST = re.compile(r"(?:\[([^\]]+)\]|([^:\[\],\s]+))(?::\d*)?")
 LOCAL_MODES = (ReverseMode, RegularMode, UpstreamMode, Socks5Mode)
 """Modes that local programs are configured to use. The others (transparent, local, wireguard) capture
 traffic, much of it from other machines."""
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an http(s) URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
 def ip_address_in(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

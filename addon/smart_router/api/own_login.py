@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.addresses import DEFAULT_PORTS
+from smart_router.addresses import origin_of
 from smart_router.api.client_credentials import owners_of
 from smart_router.attempts.own_login import Order, OwnLogin
 from smart_router.auth.profiles import Profile, fingerprint, refusal
@@ -47,8 +46,9 @@ def find_own_login(
     order, provider = wanted.get(id_), providers.get(id_)
     if order is None or provider is None:
         return None
-    vendor = (request.scheme, request.pretty_host, request.port) if asked else _origin(PROVIDERS[id_])
-    if _origin(provider) != vendor:
+    sent_to = (request.scheme, request.pretty_host, request.port)
+    vendor = sent_to if asked else origin_of(PROVIDERS[id_].base_url)
+    if origin_of(provider.base_url) != vendor:
         return None  # the user has this provider's requests sent to another host, which is not the vendor's
     for name in _HEADERS:
         scheme, _, token = request.headers.get(name, "").rpartition(" ")
@@ -64,8 +64,3 @@ def find_own_login(
         profile = Profile(f"{id_}:client", id_, "key", secret, mark, bearer=bearer, extras=extras)
         return OwnLogin(profile, order)
     return None
-
-
-def _origin(provider: Provider) -> tuple[str, str, int]:
-    url = urlsplit(provider.base_url)
-    return url.scheme, url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from mitmproxy import http
 from pydantic import SecretStr
 
-from smart_router.addresses import DEFAULT_PORTS
+from smart_router.addresses import origin_of
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_headers
 from smart_router.errors import ClientError
@@ -46,10 +45,4 @@ async def lend(router: Runtime, flow: http.HTTPFlow) -> Mapping[str, SecretStr]:
 def _goes_to(provider: Provider, resource_url: str | None, request: http.Request) -> bool:
     places = range(len(provider.more_base_urls) + 1)
     addresses = {provider.address(resource_url, place) for place in places} | {provider.address(None)}
-    return any(_is_at(address, request) for address in addresses)
-
-
-def _is_at(address: str, request: http.Request) -> bool:
-    parts = urlsplit(address)
-    port = parts.port or DEFAULT_PORTS[parts.scheme]
-    return (parts.scheme, parts.hostname, port) == (request.scheme, request.host, request.port)
+    return (request.scheme, request.host, request.port) in map(origin_of, addresses)
