@@ -1,9 +1,8 @@
-"""Schemas of clients' requests, made of few parts: `record`, `by_type`, `text_or` and the types below.
+"""Parts that the schemas of clients' requests are made of: `record`, `by_type`, `text_or`, and simple types.
 
-They are pydantic's core schemas: classes would take ten times as long to build at each start. Strict (no type
-is converted), unknown fields are kept, and each union is told apart by a function, so that an error names one
-field instead of one per alternative. A union's tags are in angle brackets and are left out of the field's
-path.
+They are pydantic's core schemas: classes would take twenty times as long to build at each start. No type is
+converted, and unknown fields are kept. Unions are told apart by functions, so that an error names one field
+instead of one per alternative. Their tags are in angle brackets and are left out of the field's path.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from smart_router.errors import ClientError
 
 BOOL = core_schema.bool_schema()
 STRING = core_schema.str_schema()
-TEXT = core_schema.str_schema(min_length=1)
+TEXT = core_schema.str_schema(min_length=1)  # not empty
 NUMBER = core_schema.float_schema(allow_inf_nan=False)
 INTEGER = core_schema.int_schema()
-COUNT = core_schema.int_schema(ge=1)
+COUNT = core_schema.int_schema(ge=1)  # from 1 up
 OBJECT = core_schema.dict_schema(STRING)
 NUMBERS = core_schema.dict_schema(STRING, NUMBER)
 
@@ -42,12 +41,15 @@ _CONFIG = CoreConfig(strict=True, extra_fields_behavior="allow")
 
 
 def maybe(schema: CoreSchema, *, null: bool = True) -> TypedDictField:
-    """A field that may be missing, or null."""
+    """Return a field that may be missing, or null."""
     return core_schema.typed_dict_field(nullable(schema) if null else schema, required=False)
 
 
 def record(fields: Mapping[str, CoreSchema | TypedDictField] = _NONE, **optional: CoreSchema) -> CoreSchema:
-    """An object: fields that it must have (but for `maybe`), then others. A request keeps this order."""
+    """Return an object's schema: fields that it must have (but for `maybe`), then fields that it may have.
+
+    The object that is checked comes back with its fields in this order, unknown ones last.
+    """
     known = {name: _field(schema) for name, schema in fields.items()}
     known |= {name: maybe(schema) for name, schema in optional.items()}
     return core_schema.typed_dict_schema(known, config=_CONFIG)
@@ -59,12 +61,12 @@ def _field(schema: Any) -> TypedDictField:
 
 
 def listed(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
-    """A list of such items."""
+    """Return a list's schema."""
     return core_schema.list_schema(item, min_length=at_least, fail_fast=True)
 
 
 def union(tag: Callable[[Any], str], choices: Mapping[str, CoreSchema]) -> CoreSchema:
-    """One of several: `tag` returns the name of a value's own in angle brackets."""
+    """Return the schema of one of several; `tag` returns the name of a value's own, in angle brackets."""
     tagged: dict[Any, CoreSchema] = {f"<{name}>": schema for name, schema in choices.items()}
     return core_schema.tagged_union_schema(tagged, tag)
 
@@ -85,7 +87,7 @@ TYPED = record({"type": TEXT})
 
 
 def by_type(**named: CoreSchema) -> CoreSchema:
-    """Objects told apart by their `type`; those of other types are only `TYPED`."""
+    """Return the schema of objects with a `type`; those of types that are not named are `TYPED`."""
     return union(field_tag("type", named), {**named, "other": TYPED})
 
 
@@ -94,7 +96,7 @@ def _text_or_list(value: Any) -> str:
 
 
 def text_or(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
-    """A text, or a list of items; neither shorter than `at_least`."""
+    """Return the schema of a text or a list of items, neither shorter than `at_least`."""
     text = core_schema.str_schema(min_length=at_least)
     return union(_text_or_list, {"text": text, "parts": listed(item, at_least=at_least)})
 
@@ -114,7 +116,7 @@ TOOL_CHOICE = union(_named_or_object, {"text": TEXT, "object": TYPED})
 
 
 class RequestSchema:
-    """The schema of a request; it is checked, and kept with its unknown fields."""
+    """Checks the requests of one endpoint."""
 
     def __init__(self, schema: CoreSchema) -> None:
         self._schema = schema
@@ -137,7 +139,7 @@ class RequestSchema:
         return request
 
     def json_schema(self) -> dict[str, Any]:
-        """Return it as JSON schema."""
+        """Return the schema in JSON Schema's words."""
         from pydantic.json_schema import GenerateJsonSchema  # for the description alone
 
         return GenerateJsonSchema().generate(self._schema)

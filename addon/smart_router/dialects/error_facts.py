@@ -22,32 +22,23 @@ _CODE_LIMIT = 100
 _DETAILS_LIMIT = 20  # items of a list of details
 
 _NAMED_STATUS: Mapping[str, int] = {
-    # error types of Anthropic and OpenAI
-    "authenticationerror": 401,
-    "billingerror": 402,
-    "permissionerror": 403,
-    "notfounderror": 404,
-    "requesttoolarge": 413,
-    "ratelimiterror": 429,
-    "toomanyrequests": 429,
-    "apierror": 500,
-    "servererror": 500,
-    "internalservererror": 500,
-    "serviceunavailableerror": 503,
-    "timeouterror": 504,
-    "gatewaytimeouterror": 504,
-    "overloadederror": 529,
-    # google.rpc.Code
-    "failedprecondition": 400,
-    "outofrange": 400,
-    "unauthenticated": 401,
-    "permissiondenied": 403,
-    "notfound": 404,
-    "aborted": 409,
-    "resourceexhausted": 429,
-    "internal": 500,
-    "unavailable": 503,
-    "deadlineexceeded": 504,
+    name: status
+    for status, listed in {
+        # error types of Anthropic and OpenAI, and the names of google.rpc.Code
+        400: "failedprecondition outofrange",
+        401: "authenticationerror unauthenticated",
+        402: "billingerror",
+        403: "permissionerror permissiondenied",
+        404: "notfounderror notfound",
+        409: "aborted",
+        413: "requesttoolarge",
+        429: "ratelimiterror toomanyrequests resourceexhausted",
+        500: "apierror servererror internalservererror internal",
+        503: "serviceunavailableerror unavailable",
+        504: "timeouterror gatewaytimeouterror deadlineexceeded",
+        529: "overloadederror",
+    }.items()
+    for name in listed.split()
 }
 """The status that an error inside a 200 means by its name, folded; 400 for any other name in invalid…"""
 
