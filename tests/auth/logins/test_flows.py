@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from smart_router.auth.logins import antigravity, codex, minimax, qwen
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Browse, Grant, Listen, LoginError, LoginPrompt, Pause, Request
+from smart_router.auth.logins.steps import Browse, Grant, LoginError, LoginPrompt, Pause, Request
 from smart_router.auth.logins.table import LOGINS
 from tests.auth.logins.helpers import ACCOUNT, NOW, Played, context, jwt, ok, revealed
 
@@ -31,12 +31,12 @@ def grant_of(played: Played[Grant]) -> Grant:
 
 def test_codex_in_the_browser() -> None:
     played = Played(codex.browser_login(context(settings("openai-codex"))))
-    assert played.step == Listen(("http://localhost:1455/auth/callback",))
-    browse = played.send("http://localhost:1455/auth/callback")
+    browse = played.step
     assert isinstance(browse, Browse)
-    url = urlsplit(browse.url)
-    assert browse.url.startswith("https://auth.openai.com/oauth/authorize?")
-    assert {name: value for name, (value,) in parse_qs(url.query).items()} == {
+    assert browse.redirect_uris == ("http://localhost:1455/auth/callback",)
+    url = browse.page("http://localhost:1455/auth/callback")
+    assert url.startswith("https://auth.openai.com/oauth/authorize?")
+    assert {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()} == {
         "response_type": "code",
         "client_id": "app_EMoamEEZ73f0CkXaXp7hrann",
         "redirect_uri": "http://localhost:1455/auth/callback",
@@ -49,7 +49,7 @@ def test_codex_in_the_browser() -> None:
         "originator": "codex_cli_rs",
     }
     assert browse.state == "random-2"
-    played.send(SecretStr("the-code"))
+    played.send(("http://localhost:1455/auth/callback", SecretStr("the-code")))
     assert played.request().url == "https://auth.openai.com/oauth/token"
     assert revealed(played.request().form) == {
         "client_id": "app_EMoamEEZ73f0CkXaXp7hrann",
@@ -69,8 +69,7 @@ def test_codex_in_the_browser() -> None:
 
 def test_codex_needs_an_account() -> None:
     played = Played(codex.browser_login(context(settings("openai-codex"))))
-    played.send("http://localhost:1455/auth/callback")
-    played.send(SecretStr("the-code"))
+    played.send(("http://localhost:1455/auth/callback", SecretStr("the-code")))
     with pytest.raises(LoginError, match="no ChatGPT account"):
         played.send(ok(access_token="a"))
 
@@ -275,17 +274,17 @@ def test_minimax_refresh_goes_to_the_new_host_of_the_region() -> None:
 def antigravity_with_tokens(**extras: str) -> Played[Grant]:
     """Logged in, and asked for its address; what comes next is the project."""
     played = Played(antigravity.browser_login(context(settings("antigravity"), **extras)))
-    assert isinstance(played.step, Listen)
-    assert len(played.step.redirect_uris) == 6
-    browse = played.send("http://localhost:51122/oauth-callback")
+    browse = played.step
     assert isinstance(browse, Browse)
-    query = parse_qs(urlsplit(browse.url).query)
+    assert len(browse.redirect_uris) == 6
+    url = browse.page("http://localhost:51122/oauth-callback")
+    query = parse_qs(urlsplit(url).query)
     assert query["access_type"] == ["offline"]
     assert query["prompt"] == ["consent"]
     assert query["redirect_uri"] == ["http://localhost:51122/oauth-callback"]
     assert "https://www.googleapis.com/auth/cclog" in query["scope"][0].split()
-    assert "hush" not in browse.url
-    played.send(SecretStr("code"))
+    assert "hush" not in url
+    played.send(("http://localhost:51122/oauth-callback", SecretStr("code")))
     form = revealed(played.request().form)
     assert (form["client_id"], form["client_secret"], form["code_verifier"]) == ("id", "hush", "random-1")
     played.send(ok(access_token="a", refresh_token="r", expires_in=3599))

@@ -10,7 +10,7 @@ import pytest
 
 from smart_router.auth.logins import codex, qwen
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Browse, Context, Grant, Listen, LoginError, Script
+from smart_router.auth.logins.steps import Browse, Context, Grant, LoginError, Script
 from smart_router.auth.logins.table import LOGINS
 from smart_router.auth.logins.transport import Transport
 from smart_router.auth.profiles import GrantedTokens
@@ -59,8 +59,8 @@ def test_the_verifier_is_checked(settings: LoginSettings) -> None:
 
     def another_verifier(context: Context) -> Script[Grant]:
         played = Played(codex.browser_login(context))
-        while isinstance(played.step, Listen | Browse):
-            played.send((yield played.step))
+        assert isinstance(played.step, Browse)
+        played.send((yield played.step))
         request = played.request()
         played.send((yield replace(request, form={**(request.form or {}), "code_verifier": "x" * 64})))
         raise AssertionError("any verifier is taken")

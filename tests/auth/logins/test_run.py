@@ -9,7 +9,6 @@ from smart_router.auth.logins.run import run_login
 from smart_router.auth.logins.steps import (
     Browse,
     Grant,
-    Listen,
     LoginError,
     LoginPrompt,
     Pause,
@@ -54,8 +53,7 @@ def test_only_safe_addresses_are_opened(url: str) -> None:
 
 def test_a_browser_that_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def script() -> Script[Grant]:
-        uri = yield Listen(("http://localhost:0/callback",))
-        yield Browse(f"https://a.example/?to={uri}", "state")
+        yield Browse(("http://localhost:0/callback",), lambda uri: f"https://a.example/?to={uri}", "state")
         return GRANT
 
     monkeypatch.setattr(run, "BROWSER_LIMIT", 0.05)

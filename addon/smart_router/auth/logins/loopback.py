@@ -42,21 +42,18 @@ def read_callback(target: str, path: str, state: str) -> Outcome | None:
 
 
 class Loopback:
-    """Listens for the browser. `redirect_uri` is where; the port of a URL with port 0 is any free one."""
+    """Listens for the browser that brings `state`. `redirect_uri` is where; the port of a URL with port 0 is
+    any free one."""
 
-    def __init__(self, redirect_uri: str) -> None:
+    def __init__(self, redirect_uri: str, state: str) -> None:
         self._path = urlsplit(redirect_uri).path
-        self._state: str | None = None
+        self._state = state
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._servers = list(self._listen(redirect_uri))
         port = self._servers[0].server_address[1]
         self.redirect_uri = f"http://{urlsplit(redirect_uri).hostname}:{port}{self._path}"
         for server in self._servers:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-
-    def expect(self, state: str) -> None:
-        """From now on take the visit that brings this state."""
-        self._state = state
 
     def outcome(self, within: float) -> Outcome | None:
         """Return the redirect's result, None if none came within this many seconds."""
@@ -72,7 +69,7 @@ class Loopback:
 
     def visit(self, target: str) -> tuple[int, str]:
         """Take a visit; the status and the sentence that the user reads."""
-        outcome = None if self._state is None else read_callback(target, self._path, self._state)
+        outcome = read_callback(target, self._path, self._state)
         if outcome is None:
             return 400, "This page belongs to no login that is waiting. Start again from the terminal."
         self._outcomes.put(outcome)
@@ -124,12 +121,12 @@ class _Visit(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listen(redirect_uris: Iterable[str]) -> Iterator[Loopback]:
-    """A Loopback at the first of the URLs whose port is free. Raises LoginError if none is."""
+def listen(redirect_uris: Iterable[str], state: str) -> Iterator[Loopback]:
+    """A Loopback for the state, at the first of the URLs whose port is free. Raises LoginError if none is."""
     ports = []
     for redirect_uri in redirect_uris:
         try:
-            loopback = Loopback(redirect_uri)
+            loopback = Loopback(redirect_uri, state)
         except OSError:
             ports.append(str(urlsplit(redirect_uri).port))
             continue

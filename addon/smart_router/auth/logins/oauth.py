@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Browse, Context, Listen, LoginError, Pause, Request, Script
+from smart_router.auth.logins.steps import Browse, Context, LoginError, Pause, Request, Script
 
 Verdict = Literal["granted", "pending", "slow_down", "unclear"]
 """Meaning of the answer to a poll; `unclear` is a connection or server failure, after which pauses grow."""
@@ -58,15 +58,18 @@ def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
     token endpoint's answer. `extra` are the vendor's own parameters of the authorization."""
     settings = context.settings
     pkce, state = new_pkce(context.random), context.random(32)
-    redirect_uri: str = yield Listen(settings.redirect_uris)
-    query = {
-        "response_type": "code",
-        **pkce_form(settings, pkce),
-        "redirect_uri": redirect_uri,
-        "state": state,
-        **extra,
-    }
-    code: SecretStr = yield Browse(f"{settings.authorize_url}?{urlencode(query)}", state)
+
+    def page(redirect_uri: str) -> str:
+        query = {
+            "response_type": "code",
+            **pkce_form(settings, pkce),
+            "redirect_uri": redirect_uri,
+            "state": state,
+            **extra,
+        }
+        return f"{settings.authorize_url}?{urlencode(query)}"
+
+    redirect_uri, code = yield Browse(settings.redirect_uris, page, state)
     reply: Reply = yield exchange_code(settings, redirect_uri, code, pkce.verifier)
     return reply
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
-from smart_router.auth.logins.loopback import Loopback, listen
+from smart_router.auth.logins.loopback import listen
 from smart_router.auth.logins.oauth import expired
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import safe_url
 from smart_router.auth.logins.steps import (
     Browse,
     Grant,
-    Listen,
     LoginError,
     LoginPrompt,
     Pause,
@@ -54,16 +52,15 @@ def run_login(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Grant:
     """Log in. Raises LoginError."""
-    with ExitStack() as stack:
-        runner = _Runner(send, screen, clock, sleep, stack)
-        result: Any = None
-        while True:
-            try:
-                step = script.send(result)
-            except StopIteration as end:
-                grant: Grant = end.value
-                return grant
-            result = runner.carry_out(step)
+    runner = _Runner(send, screen, clock, sleep)
+    result: Any = None
+    while True:
+        try:
+            step = script.send(result)
+        except StopIteration as end:
+            grant: Grant = end.value
+            return grant
+        result = runner.carry_out(step)
 
 
 @dataclass
@@ -72,8 +69,6 @@ class _Runner:
     screen: Screen
     clock: Callable[[], float]
     sleep: Callable[[float], None]
-    stack: ExitStack
-    loopback: Loopback | None = None
     deadline: float | None = None
 
     def carry_out(self, step: Step) -> object:
@@ -81,9 +76,6 @@ class _Runner:
         match step:
             case Request():
                 return self.send(step)
-            case Listen(redirect_uris):
-                self.loopback = self.stack.enter_context(listen(redirect_uris))
-                return self.loopback.redirect_uri
             case Browse():
                 return self._browse(step)
             case LoginPrompt():
@@ -92,18 +84,17 @@ class _Runner:
                 self._pause(seconds)
         return None
 
-    def _browse(self, step: Browse) -> SecretStr:
-        assert self.loopback is not None
-        self.loopback.expect(step.state)
-        self.screen.show(step.url, None)
-        deadline = self.clock() + BROWSER_LIMIT
-        while (left := deadline - self.clock()) > 0:
-            self.screen.waiting(left)
-            outcome = self.loopback.outcome(min(TICK, left))
-            if isinstance(outcome, LoginError):
-                raise outcome
-            if outcome is not None:
-                return outcome
+    def _browse(self, step: Browse) -> tuple[str, SecretStr]:
+        with listen(step.redirect_uris, step.state) as loopback:
+            self.screen.show(step.page(loopback.redirect_uri), None)
+            deadline = self.clock() + BROWSER_LIMIT
+            while (left := deadline - self.clock()) > 0:
+                self.screen.waiting(left)
+                outcome = loopback.outcome(min(TICK, left))
+                if isinstance(outcome, LoginError):
+                    raise outcome
+                if outcome is not None:
+                    return loopback.redirect_uri, outcome
         raise LoginError(f"the browser did not come back within {BROWSER_LIMIT / 60:g} minutes")
 
     def _prompt(self, step: LoginPrompt) -> None:

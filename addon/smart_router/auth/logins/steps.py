@@ -37,19 +37,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
-    """Receive the browser at the first of these loopback URLs whose port is free (port 0: any); the result
-    is the redirect URI that it now has."""
+class Browse:
+    """Have the user open a page, and wait for the browser to come back with `state` to the first of these
+    loopback URLs whose port is free (port 0: any).
+
+    `page` is the page's URL for the redirect URI that is used. The result is that URI and the authorization
+    code, a SecretStr.
+    """
 
     redirect_uris: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Browse:
-    """Have the user open `url`, and wait for the browser to come back with `state`; the result is the
-    authorization code, a SecretStr."""
-
-    url: str
+    page: Callable[[str], str]
     state: str
 
 
@@ -69,7 +66,7 @@ class Pause:
     seconds: float
 
 
-Step = Request | Listen | Browse | LoginPrompt | Pause
+Step = Request | Browse | LoginPrompt | Pause
 
 type Script[T] = Generator[Step, Any, T]
 """A flow, or a part of one, that ends with a T; steps are sent their results."""
