@@ -50,7 +50,7 @@ def write_conversation(
 
     `keys` are the names that properties of tools are written under, by their own.
     """
-    writer = _Writer(call, keys or {})
+    writer = _MessagesWriter(call, keys or {})
     for number, message in enumerate(messages):
         writer.add(message, f"messages[{number}]")
     return AnthropicConversation(writer.system, _fit(writer.turns))
@@ -69,7 +69,7 @@ def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:
     return not is_open or last["content"][0]["type"] in THINKING_BLOCKS
 
 
-class _Writer:
+class _MessagesWriter:
     """The conversation so far."""
 
     def __init__(self, call: CallContext, keys: Mapping[str, str]) -> None:

@@ -23,12 +23,12 @@ def write_input(
     request: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour
 ) -> list[dict[str, Any]]:
     """The conversation as items. Raises ClientError for parts that the flavour does not take."""
-    writer = _Writer(call.rules, flavour)
+    writer = _InputWriter(call.rules, flavour)
     messages: Iterable[Message] = request.get("messages") or ()
     return [item for n, message in enumerate(messages) for item in writer.items(message, f"messages[{n}]")]
 
 
-class _Writer:
+class _InputWriter:
     """Writes messages one after another; the results of custom tools' calls are items of another type."""
 
     def __init__(self, rules: ModelRules, flavour: ResponsesFlavour) -> None:
