@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from routing_against import read_scores, show_against
+from routing_against import DRAWS, read_scores, show_against
 from routing_corpus import DATA, OWN, Corpus, apgr, auroc, read, read_probes
 from smart_router.routing.config import RoutingConfig, Weights, load
 from smart_router.routing.decision import TIERS
@@ -81,12 +81,12 @@ def show_time(took: np.ndarray, config: RoutingConfig) -> None:
     print(f"\nmicroseconds per prompt: {percentiles}; 200 kB: {np.median(times):.0f}")
 
 
-def show_other(corpus: Corpus, pattern: str, ours: dict[str, np.ndarray]) -> None:
+def show_other(corpus: Corpus, pattern: str, ours: dict[str, np.ndarray], draws: int) -> None:
     from routing_fit.data import measured  # with scikit-learn, which takes seconds to import
     from routing_fit.protocol import left_out
 
     without = {"ours, sources left out": left_out(measured(corpus))}
-    show_against(corpus, read_scores(pattern, corpus), ours | without)
+    show_against(corpus, read_scores(pattern, corpus), ours | without, draws)
 
 
 def main() -> None:
@@ -95,6 +95,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, nargs="+", default=DATA)
     parser.add_argument("--against", metavar="PATTERN", help="files with another scorer's scores")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="of the bootstrap (default: %(default)s)")
     options = parser.parse_args()
     corpus, config, before = read(options.data), load({}), config_before()
     scored, took = measure(corpus, config)
@@ -105,7 +106,7 @@ def main() -> None:
     }
     show_score(corpus, scores)
     if options.against:
-        show_other(corpus, options.against, scores)
+        show_other(corpus, options.against, scores, options.draws)
     labelled, own = corpus.sets == "labelled", corpus.sets == OWN
     show_tiers(corpus, scored, {"labelled prompts": labelled, "our own": own})
     probes = read_probes()

@@ -36,12 +36,13 @@ def _number(score: float | str) -> float:
     return float(TIERS.index(score.upper())) if isinstance(score, str) else float(score)  # type: ignore[arg-type]
 
 
-def show_against(corpus: Corpus, theirs: Array, ours: Mapping[str, Array]) -> None:
+def show_against(corpus: Corpus, theirs: Array, ours: Mapping[str, Array], number: int) -> None:
     """APGR of theirs and of each of ours by set, and the mean's difference with its 95 % interval.
 
-    The interval is of a paired bootstrap: prompts are drawn anew within each set, for both the same.
+    The interval is of a paired bootstrap: prompts are drawn anew within each set, `number` times, for both
+    the same.
     """
-    draws = _draws(corpus)
+    draws = _draws(corpus, number)
     base, their_means = _by_set(corpus, theirs), _means(corpus, theirs, draws)
     print(
         f"\n{'APGR':26}"
@@ -59,10 +60,10 @@ def _row(per_set: list[float]) -> str:
     return "".join(f"{value:17.3f}" for value in per_set) + f"{np.mean(per_set):8.3f}"
 
 
-def _draws(corpus: Corpus) -> list[list[Array]]:
+def _draws(corpus: Corpus, number: int) -> list[list[Array]]:
     rng = np.random.default_rng(0)
     rows = [np.flatnonzero(corpus.sets == set_) for set_ in corpus.scored_sets]
-    return [[rng.choice(row, len(row)) for row in rows] for _ in range(DRAWS)]
+    return [[rng.choice(row, len(row)) for row in rows] for _ in range(number)]
 
 
 def _by_set(corpus: Corpus, score: Array) -> list[float]:

@@ -82,7 +82,8 @@ def test_prints_apgr_tiers_and_latency(data: Path) -> None:
 
 
 def test_another_scorer_beside_ours(data: Path) -> None:
-    printed = bench(data, "--against", scores(data, lambda text: "complex" if "Greet" in text else "simple"))
+    against = scores(data, lambda text: "complex" if "Greet" in text else "simple")
+    printed = bench(data, "--against", against, "--draws", "100")
     rows = {line[:26].strip(): line[26:].split() for line in printed.splitlines()}
     theirs = [float(value) for value in rows["theirs"]]
     assert len(theirs) == 3 and max(theirs) < 0.5
