@@ -33,6 +33,8 @@ PYTHON = sys.executable
 
 PROGRAMS = tuple(str(Path(PYTHON).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router"))
 PACKAGES = ("smart_router.", "tests.")
+PACKAGE_PATH = str(MAIN.parents[2] / "addon")
+"""A PYTHONPATH that changes nothing: the package is installed from there."""
 
 NUMBER = 4
 """Bytes of a process id."""
@@ -191,4 +193,7 @@ def _adopting() -> Iterator[None]:
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if _READ_AT_START.fullmatch(name)}
+    found = {name: value for name, value in env.items() if _READ_AT_START.fullmatch(name)}
+    if found.get("PYTHONPATH") == PACKAGE_PATH:
+        del found["PYTHONPATH"]
+    return found

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.testbed import state_addon
-from tests.testbed.fork_server import AVAILABLE, MAIN, ForkServer, is_ours
+from tests.testbed.fork_server import AVAILABLE, MAIN, PACKAGE_PATH, ForkServer, is_ours
 from tests.testbed.harness import MITMDUMP, MITMWEB, Router, bare_env
 
 STATE = ["-s", state_addon.__file__]
@@ -86,6 +86,10 @@ def test_variables_read_before_the_program_need_a_new_process(name: str) -> None
     server = ForkServer({})
     assert server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", "HOME": "/home"})
     assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
+
+
+def test_the_packages_own_path_is_that_of_the_server() -> None:
+    assert ForkServer({}).can_start([str(MITMDUMP)], {"PYTHONPATH": PACKAGE_PATH})
 
 
 def test_a_test_may_name_another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
