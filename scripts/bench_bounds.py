@@ -26,6 +26,7 @@ from scripts.gateway_bench.children import Child
 from scripts.gateway_bench.gateways import mitmdump
 from scripts.gateway_bench.proc import memory
 from scripts.gateway_bounds.attacker import ATTACKS
+from tests.testbed.harness import NO_TLS
 from tests.testbed.talk import CHAT, ask_body, providers_config
 
 MAX_GROWTH = 64.0
@@ -91,7 +92,7 @@ class Row:
 
 async def _ask(url: str, latencies: list[float], failures: list[str], times: int | None = None) -> None:
     """Ask over one connection, `times` times or until cancelled."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=url, verify=NO_TLS, trust_env=False, timeout=60) as http:
         while times is None or times > 0:
             begun = time.perf_counter()
             try:
@@ -146,7 +147,7 @@ def run(
         paths = {"sound": 0, **{name: sizes[name] for name in ("large", "error", "bomb")}}
         config = providers_config({name: f"{provider.url}/{name}/{size}/v1" for name, size in paths.items()})
         # packs the bomb, so that the provider does not stall while others are measured
-        httpx.post(f"{provider.url}/bomb/{sizes['bomb']}/v1", trust_env=False, timeout=60)
+        httpx.post(f"{provider.url}/bomb/{sizes['bomb']}/v1", verify=NO_TLS, trust_env=False, timeout=60)
         other: dict[str, Any] = {}
         if checkout:
             other = {
