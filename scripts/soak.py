@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from scripts.gateway_soak.soak import Outcome, Setting, soak
 from scripts.gateway_soak.stage import FlakyProcess
 from scripts.gateway_soak.storm import PHASES, Storm, storm
 from scripts.gateway_soak.verdicts import broken_bounds
+from tests.testbed.examples import FULL
 from tests.testbed.harness import ROOT, RouterError
 
 _STORM_CLIENTS, _STORM_EACH = 200, 10
@@ -90,7 +92,8 @@ def _run_table() -> Iterator[str]:
     """Run the tables of ways to fail in full; a sentence if that fails."""
     marks = ["-m", "slow or not slow"]
     command = [sys.executable, "-m", "pytest", "-q", *marks, "tests/faults"]
-    if code := subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode:
+    env = {**os.environ, "HYPOTHESIS_PROFILE": FULL}
+    if code := subprocess.run(command, cwd=ROOT, env=env, stdout=sys.stderr).returncode:
         yield f"tests of tests/faults failed: pytest ended with code {code}"
 
 

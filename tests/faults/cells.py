@@ -60,13 +60,20 @@ def _pairs(row: Row) -> tuple[tuple[str, str], ...]:
     return PAIRS if row.upstream == "plain" else PAIRS[: len(FORMATS)]
 
 
-def cells(row: Row) -> Iterator[Cell]:
-    """All requests of a row; a model that is named makes no difference where nothing fails."""
-    for client, wire in _pairs(row):
+def cells(row: Row, *, full: bool) -> Iterator[Cell]:
+    """Requests of a row; a model that is named makes no difference where nothing fails.
+
+    Each client format on each wire asks in both forms: for a virtual model in one, and by name in the other;
+    with `full` both ways in both forms.
+    """
+    for number, (client, wire) in enumerate(_pairs(row)):
         for stream in (True, False):
             for auto in (True, False):
                 cell = Cell(row, client, wire, stream, auto)
-                if cell.outcome and (auto or cell.outcome == NEXT):
+                if cell.outcome == NEXT:
+                    if full or auto == ((number + stream) % 2 == 0):
+                        yield cell
+                elif cell.outcome and auto:
                     yield cell
 
 

@@ -12,6 +12,7 @@ from smart_router.attempts.limits import SLOW_START
 from tests.faults.cells import Cell, Result, cells
 from tests.faults.provider_faults import AGAIN, ANSWER, BY_NAME, ERROR, NEXT, REFUSED, ROWS
 from tests.faults.running import LIMITS, NEXT_TEXT, OPTIONS, SHORT, TEXT, Run, provider_of
+from tests.testbed.examples import FULL, PROFILE
 from tests.testbed.spoiling import FULL_WORDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,7 +31,7 @@ async def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """The rows that are tested in this session: those that wait for time limits, and the others."""
     here = [item for item in request.session.items if item.path == request.path]
     names = {item.callspec.params["name"] for item in here if hasattr(item, "callspec")} or set(BY_NAME)
-    wanted = [cell for row in ROWS if row.name in names for cell in cells(row)]
+    wanted = [cell for row in ROWS if row.name in names for cell in cells(row, full=PROFILE == FULL)]
     folder = tmp_path_factory.mktemp("faults")
     waiting = Run(folder / "short", [cell for cell in wanted if cell.row.told.waits], OPTIONS | SHORT)
     others = Run(folder / "router", [cell for cell in wanted if not cell.row.told.waits])
