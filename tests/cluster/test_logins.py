@@ -128,7 +128,7 @@ async def test_another_login_of_the_same_name_stays_its_machines_own(
     store = AuthStore({}, PROVIDERS, folder)
     now = time.time()
     store.add_login("openai-codex", "me", GrantedTokens(SecretStr("other"), None, now, now))
-    cluster = Cluster(one.settings, folder, store, ClientBook(None, {}), dict)
+    cluster = Cluster(one.settings, folder, store, ClientBook(folder, {}), dict)
     cluster.flush(PATIENCE)
     profile = store.find(ID)
     assert profile and profile.secret == SecretStr("other")
