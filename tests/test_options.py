@@ -9,9 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mitmproxy.addonmanager import Loader
+from mitmproxy.master import Master
+from mitmproxy.options import Options
 
 from smart_router.attempts.limits import Limits
-from smart_router.options import OPTIONS, read_limits, read_max_body, read_value
+from smart_router.options import OPTIONS, add_options, read_limits, read_max_body, read_value
 from tests.conftest import StartRouter
 from tests.testbed.harness import MITMDUMP, ROUTER, bare_env
 
@@ -31,6 +34,19 @@ def test_every_option_has_a_prefix_and_a_help_text() -> None:
     assert all(option.name.startswith("router_") for option in OPTIONS)
     assert all(option.help.endswith(".") for option in OPTIONS)
     assert len(DEFAULTS) == len(OPTIONS)
+
+
+async def test_addons_hear_of_all_options_at_once() -> None:
+    heard: list[set[str]] = []
+    mitmproxy = Master(Options())
+    mitmproxy.addons.add(SimpleNamespace(name="other", configure=heard.append))
+    heard.clear()
+    for _ in range(2):  # the second is a reload
+        add_options(Loader(mitmproxy))
+        assert heard.pop() == set(DEFAULTS)
+        assert not heard
+    mitmproxy.options.update(router_max_attempts=7)
+    assert heard == [{"router_max_attempts"}]
 
 
 def test_defaults_equal_the_limits() -> None:
