@@ -243,10 +243,8 @@ def _media(url: str, param: str, rules: ModelRules) -> Part:
         return {"inlineData": {"mimeType": media.type, "data": media.data}}
     if _is_readable(url, rules):
         return {"fileData": {"fileUri": url, **_mime_type(url)}}
-    raise unsupported(
-        param,
-        "This model reads data URLs, https, File API and YouTube addresses, as far as it can fetch them",
-    )
+    why = "This model reads data URLs, https, File API and YouTube addresses, as far as it can fetch them"
+    raise unsupported(param, why)
 
 
 def _is_readable(url: str, rules: ModelRules) -> bool:

@@ -197,9 +197,8 @@ def _write_tool_choice(request: ChatRequest, rules: ModelRules) -> dict[str, Any
             mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
             config = _allow(mode, as_list(allowed.get("tools")), rules)
         case kind:
-            raise unsupported(
-                "tool_choice", f"Gemini models cannot be made to choose a tool of type {kind!r}"
-            )
+            why = f"Gemini models cannot be made to choose a tool of type {kind!r}"
+            raise unsupported("tool_choice", why)
     return {"functionCallingConfig": config}
 
 

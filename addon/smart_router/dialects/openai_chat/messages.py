@@ -106,17 +106,12 @@ class _MessageWriter:
         kind = call["type"]
         called = call[kind]
         name = fit_name(called["name"], self._call.rules.tool_names or UNKNOWN)
-        said = (
-            {"arguments": _arguments(called["arguments"])}
-            if kind == "function"
-            else {"input": called.get("input")}
-        )
-        extra = (
-            {"extra_content": call["extra_content"]}
-            if self._quirks.extra_content and "extra_content" in call
-            else {}
-        )
-        return {"id": self._id(call["id"]), "type": kind, kind: {"name": name, **said}, **extra}
+        if kind == "function":
+            said = {"name": name, "arguments": _arguments(called["arguments"])}
+        else:
+            said = {"name": name, "input": called.get("input")}
+        extra = kept(call, "extra_content", wanted=self._quirks.extra_content)
+        return {"id": self._id(call["id"]), "type": kind, kind: said, **extra}
 
     def _id(self, id_: str) -> str:
         if length := self._quirks.tool_call_id_length:
@@ -164,11 +159,7 @@ class _MessageWriter:
         value = part.get(kind)
         if kind in _FIELDS and isinstance(value, Mapping):
             value = {name: value[name] for name in _FIELDS[kind] if value.get(name) is not None}
-        marks = {"cache_control": part["cache_control"]} if self._keeps_mark(part) else {}
-        return {"type": kind, kind: value, **marks}
-
-    def _keeps_mark(self, part: Mapping[str, Any]) -> bool:
-        return self._quirks.cache_marks and "cache_control" in part
+        return {"type": kind, kind: value, **kept(part, "cache_control", wanted=self._quirks.cache_marks)}
 
     def _read_media(self, part: Mapping[str, Any], kind: str, where: str) -> Part | None:
         """A part with media in the form that its true type wants; None if nothing has to change."""
@@ -193,6 +184,11 @@ class _MessageWriter:
         if "file" in self._quirks.refused_parts and media.type.startswith("text/"):
             return {"type": "text", "text": media.text(where)}
         return _with(part, {"filename": "document.pdf", **part["file"], "file_data": media.url})
+
+
+def kept(source: Mapping[str, Any], name: str, *, wanted: bool) -> dict[str, Any]:
+    """Return the field of this name, if there is one and it is wanted."""
+    return {name: source[name]} if wanted and name in source else {}
 
 
 def _with(part: Mapping[str, Any], value: Any) -> Part:

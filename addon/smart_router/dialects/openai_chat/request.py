@@ -9,7 +9,7 @@ from smart_router.dialects.base import CallContext
 from smart_router.dialects.fitting import fit_request, json_in_words, mentions_json
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_schema.subsets import OPENAI_NEWER_TOOL, OPENAI_TOOL, Subset
-from smart_router.dialects.openai_chat.messages import write_messages
+from smart_router.dialects.openai_chat.messages import kept, write_messages
 from smart_router.dialects.tool_names import MAX_IDENTIFIER, UNKNOWN, fit_name, opaque
 from smart_router.dialects.tools import Notes, fit_answer, fit_parameters
 
@@ -120,7 +120,7 @@ def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str,
     if not isinstance(declared, Mapping) or "name" not in declared:
         return dict(tool)
     name = fit_name(declared["name"], call.rules.tool_names or UNKNOWN)
-    marks = {"cache_control": tool["cache_control"]} if _keeps_mark(tool, call) else {}
+    marks = kept(tool, "cache_control", wanted=call.quirks.cache_marks)
     if kind != "function":
         return {"type": kind, kind: {**declared, "name": name}, **marks}
     fields = {field: declared[field] for field in _FUNCTION if declared.get(field) is not None}
@@ -132,10 +132,6 @@ def _subset(call: CallContext) -> Subset:
     subset = call.quirks.schemas or OPENAI_TOOL
     newer = subset is OPENAI_TOOL and not call.rules.unions_at_top
     return OPENAI_NEWER_TOOL if newer else subset
-
-
-def _keeps_mark(tool: Mapping[str, Any], call: CallContext) -> bool:
-    return call.quirks.cache_marks and "cache_control" in tool
 
 
 def _choice(choice: Any, call: CallContext) -> Any:
