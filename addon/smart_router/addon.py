@@ -15,7 +15,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
-from smart_router.api.cors import cors
+from smart_router.api.access import cors
 from smart_router.api.endpoints import ENDPOINTS
 from smart_router.api.error_answers import refuse
 from smart_router.api.handler import RequestHandler, Rules

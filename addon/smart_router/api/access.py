@@ -114,6 +114,21 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | 
     )
 
 
+def cors(origin: str) -> dict[str, str]:
+    """Return headers that let a web page of an allowed origin read the answer (Fetch standard, CORS)."""
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": "*", "vary": "origin"}
+
+
+def preflight(methods: Sequence[str]) -> http.Response:
+    """Return the answer to a preflight request."""
+    allowed = {
+        "access-control-allow-methods": ", ".join(methods),
+        "access-control-allow-headers": "*, authorization",
+        "access-control-max-age": "600",
+    }
+    return http.Response.make(204, b"", allowed)
+
+
 def own_origin(scheme: str, host: str, port: int) -> str:
     """The origin of the pages of a host, as browsers write it."""
     usual = DEFAULT_PORTS.get(scheme) == port

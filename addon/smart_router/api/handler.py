@@ -27,11 +27,11 @@ from smart_router.api.access import (
     host_refused,
     not_admin,
     own_origin,
+    preflight,
     shown_keys,
 )
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
 from smart_router.api.content_encoding import decode_body, too_large
-from smart_router.api.cors import preflight
 from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import refuse
 from smart_router.api.guess_delays import Guesses
