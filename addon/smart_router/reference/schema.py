@@ -37,11 +37,8 @@ def config_schema() -> dict[str, Any]:
 
 
 def _described(properties: Mapping[str, Any], prefix: str, definitions: Mapping[str, Any]) -> dict[str, Any]:
-    described = {}
-    for name, part in properties.items():
-        path = f"{prefix}.{name}" if prefix else name
-        described[name] = _with_words(part, path, definitions)
-    return described
+    before = f"{prefix}." if prefix else ""
+    return {name: _with_words(part, before + name, definitions) for name, part in properties.items()}
 
 
 def _with_words(part: Mapping[str, Any], path: str, definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,16 +50,15 @@ def _with_words(part: Mapping[str, Any], path: str, definitions: Mapping[str, An
     if "properties" in part:
         out["properties"] = _described(part["properties"], path, definitions)
     below = f"{path}.{NAMES.get(path, 'NAME')}"
-    for key in ("additionalProperties", "patternProperties"):
-        inner = part.get(key)
-        if key == "additionalProperties" and isinstance(inner, Mapping):
-            out[key] = _with_words(inner, below, definitions)
-        elif isinstance(inner, Mapping):
-            out[key] = {pattern: _with_words(one, below, definitions) for pattern, one in inner.items()}
+    if isinstance(inner := part.get("additionalProperties"), Mapping):
+        out["additionalProperties"] = _with_words(inner, below, definitions)
+    if patterns := part.get("patternProperties"):
+        out["patternProperties"] = {
+            pattern: _with_words(one, below, definitions) for pattern, one in patterns.items()
+        }
     if "anyOf" in part:
-        kinds = [_with_words(one, path, definitions) for one in part["anyOf"] if one.get("type") != "null"]
-        out = {**out, "anyOf": kinds} if len(kinds) > 1 else {**out, **kinds[0]}
-        out.pop("anyOf", None) if len(kinds) == 1 else None
+        kinds = [_with_words(one, path, definitions) for one in out.pop("anyOf") if one.get("type") != "null"]
+        out |= {"anyOf": kinds} if len(kinds) > 1 else kinds[0]
     if "oneOf" in part:
         out["oneOf"] = [_with_words(one, path, definitions) for one in part["oneOf"]]
     if isinstance(part.get("items"), Mapping):

@@ -28,8 +28,23 @@ from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, a
 logger = logging.getLogger(__name__)
 
 
+class ModelName(str):
+    """An argument that takes any model and completes to the available ones."""
+
+
+class ProfileId(str):
+    """An argument that takes a profile's id."""
+
+
 class _TextType:
-    """An argument of any text. mitmproxy's table of argument types needs these methods and no base class."""
+    """An argument of any text, with completions. mitmproxy's table of argument types needs these methods and
+    no base class."""
+
+    def __init__(self, typ: type[str], display: str, complete: Callable[[Any], Sequence[str]]) -> None:
+        self.typ, self.display, self._complete = typ, display, complete
+
+    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
+        return self._complete(manager.execute)
 
     def parse(self, manager: Any, t: type, s: str) -> str:
         return s
@@ -38,28 +53,11 @@ class _TextType:
         return isinstance(val, str)
 
 
-class ModelName(str):
-    """An argument that takes any model and completes to the available ones."""
-
-
-class _ModelType(_TextType):
-    typ = ModelName
-    display = "model"
-
-    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        return list(manager.execute("router.models"))
-
-
-class ProfileId(str):
-    """An argument that takes a profile's id."""
-
-
-class _ProfileType(_TextType):
-    typ = ProfileId
-    display = "profile"
-
-    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        return [row[0] for row in manager.execute("router.profiles")[1:]]
+_ARGUMENTS = (
+    RoutedRequestType(),
+    _TextType(ModelName, "model", lambda execute: list(execute("router.models"))),
+    _TextType(ProfileId, "profile", lambda execute: [row[0] for row in execute("router.profiles")[1:]]),
+)
 
 
 class Commands:
@@ -73,8 +71,8 @@ class Commands:
     ) -> None:
         self._find_router = find_router
         self._list_running = list_running
-        for argument in (_ModelType, _ProfileType, RoutedRequestType):
-            types.CommandTypes.typemap[argument.typ] = argument()
+        for argument in _ARGUMENTS:
+            types.CommandTypes.typemap[argument.typ] = argument
 
     def _router(self) -> Runtime:
         router = self._find_router()
