@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field
 
 from smart_router.auth.logins.cli_files import renewal_of
+from smart_router.auth.logins.oauth import refresh_request
 from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
@@ -158,7 +159,7 @@ class Refresher:
         held = self.store.replace_tokens(current, _tokens(current, current.login))
         if held is None or held.secret != current.secret:
             return self._refresh_alone(row, profile, commit)  # removed, or a new login
-        reply = self.send(row.refresh_request(settings, current.login.refresh))
+        reply = self.send(refresh_request(settings, current.login.refresh))
         try:
             tokens = row.read_refresh(reply, self.now())
         except LoginError as error:

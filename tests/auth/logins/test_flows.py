@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from smart_router.auth.logins import antigravity, codex, minimax, qwen
+from smart_router.auth.logins.oauth import refresh_request
 from smart_router.auth.logins.reply import Reply
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Browse, Grant, LoginError, LoginPrompt, Pause, Request
@@ -260,7 +261,7 @@ def test_minimax_refresh_goes_to_the_new_host_of_the_region() -> None:
     region = row.region("cn")
     assert region is not None
     assert region.extras == {"region": "cn", "resource_url": "https://api.minimaxi.com/anthropic"}
-    request = row.refresh_request(row.settings_for(None, {}, "cn"), SecretStr("r"))
+    request = refresh_request(row.settings_for(None, {}, "cn"), SecretStr("r"))
     assert request.url == "https://account.minimaxi.com/oauth2/token"
     assert revealed(request.form) == {
         "client_id": "78257093-7e40-4613-99e0-527b14b39113",

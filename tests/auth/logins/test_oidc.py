@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from smart_router.auth.logins import codex, qwen
+from smart_router.auth.logins.oauth import refresh_request
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Browse, Context, Grant, LoginError, Script
 from smart_router.auth.logins.table import LOGINS
@@ -41,7 +42,7 @@ def refresh(provider: str, settings: LoginSettings, tokens: GrantedTokens) -> Gr
     assert tokens.refresh is not None
     row = LOGINS[provider]
     with Transport() as transport:
-        return row.read_refresh(transport.send(row.refresh_request(settings, tokens.refresh)), NOW)
+        return row.read_refresh(transport.send(refresh_request(settings, tokens.refresh)), NOW)
 
 
 def browser_login(settings: LoginSettings) -> Grant:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from smart_router.auth.logins.oauth import DEAD, refresh_request
+from smart_router.auth.logins.oauth import DEAD
 from smart_router.auth.logins.reply import Reply, read_tokens
 from smart_router.auth.logins.settings import LoginSettings
-from smart_router.auth.logins.steps import Flow, LoginError, Request
+from smart_router.auth.logins.steps import Flow, LoginError
 from smart_router.auth.profiles import GrantedTokens
 
 
@@ -109,10 +109,6 @@ class LoginProvider:
                 f"or client_id and client_secret under [providers.{self.id}.login] in the config"
             )
         return settings
-
-    def refresh_request(self, settings: LoginSettings, refresh: SecretStr) -> Request:
-        """The request for new tokens."""
-        return refresh_request(settings, refresh)
 
     def read_refresh(self, reply: Reply, now: float) -> GrantedTokens:
         """New tokens, without a refresh token where the old one goes on. Raises LoginError."""
