@@ -35,7 +35,7 @@ def key(number: int) -> bytes:
 
 
 def used(counters: Counters, allotment: Allotment, now: float) -> int:
-    return Ledger(counters).statuses([allotment], now)[0].used
+    return Ledger(counters).look([allotment], now)[0].before
 
 
 class Machine(RuleBasedStateMachine):

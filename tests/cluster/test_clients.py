@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from smart_router.client_keys.database import Settings, Stored, changing
 from smart_router.client_keys.ledger import Ledger, Need
 from smart_router.client_keys.limits import read_limit
 from smart_router.cluster.clients import SharedClients
+from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.pots import Pots, TellPots, pot_name
 from smart_router.cluster.replica import Replica
@@ -185,6 +187,62 @@ async def test_machines_together_use_what_a_limit_allows(desk: MakeDesk) -> None
     assert all(granted)
 
 
+class Meanwhile(SharedDatabase):
+    """Calls `act` before a machine's slices are told."""
+
+    def __init__(self, url: str, act: Callable[[], object]) -> None:
+        super().__init__(SecretStr(url))
+        self._act = act
+
+    def execute(self, sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+        if "INSERT INTO smart_router.pots" in sql:
+            self._act()
+        return super().execute(sql, values)
+
+
+async def test_a_slice_that_shrinks_is_not_used_while_the_others_are_told(
+    desk: MakeDesk, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TellPots, "every", 60.0)
+    one, two = desk(), desk()
+    with changing(one.folder) as file:
+        key = file.add("laptop", Settings(limits=(HOUR,)), time.time())
+    for each in (one, two):
+        await eventually(lambda each=each: client(each, key) and each.clients.ledger)  # type: ignore[misc]
+        await eventually(lambda each=each: len(each.cluster.status()["machines"]) == 2)  # type: ignore[misc]
+
+    def tell(this: Desk, act: Callable[[], object] = lambda: None) -> None:
+        with Meanwhile(database, act) as db, ReplicaFile(this.folder) as file:
+            TellPots(this.clients, this.cluster._replica, this.cluster._pots)(db, file)
+
+    tell(two)
+    tell(one)
+    granted = spend_all(two, key)
+    assert granted == HOUR.amount // 2
+    tell(two)
+    during = 0
+
+    def use() -> None:
+        nonlocal during
+        during += spend_all(one, key)
+
+    tell(one, use)
+    assert during
+    granted += during
+    for this in (*[two] * 8, *[one, two] * 4):
+        tell(this)
+        granted += spend_all(this, key)
+    assert granted == HOUR.amount
+
+
+def spend_all(one: Desk, key: SecretStr) -> int:
+    """Requests until one is refused; how many were granted."""
+    granted = 0
+    while spend(one, key):
+        granted += 1
+    return granted
+
+
 def spend(one: Desk, key: SecretStr) -> int:
     """One request of the client; 1 if it was granted."""
     ledger, found = one.clients.ledger, client(one, key)
@@ -223,7 +281,7 @@ def test_what_a_machine_may_use_while_the_database_is_away(
 
     counters = Counters(tmp_path)
     counters.add(Use(one.key, period.start, 10 * unit))
-    ledger = Ledger(counters, pots.ceiling, pots.others)
+    ledger = Ledger(counters, pots.of)
     (share,) = ledger.open([one], time.time())
     ledger.reserve([share], [Need(1, 1 << 60)])
     assert share.held == left

@@ -19,7 +19,7 @@ from smart_router.client_keys.client import allotments
 from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import ClientFile, ClientsError, Settings, Stored, changing
 from smart_router.client_keys.description import describe_stored
-from smart_router.client_keys.ledger import Ledger
+from smart_router.client_keys.ledger import Ledger, Pot
 from smart_router.client_keys.limits import Limit, read_limit
 from smart_router.cluster.pots import POTS, Told
 from smart_router.cluster.replica_file import read_facts
@@ -262,7 +262,7 @@ def _ledger() -> Iterator[Ledger]:
     counters = Counters(folder)
     told = Told.of(*read_facts(folder, POTS))
     try:
-        yield Ledger(counters, others=told.others)
+        yield Ledger(counters, lambda one, period: Pot(told.others(one, period), one.limit.amount))
     finally:
         counters.close()
 
@@ -281,7 +281,7 @@ def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:
     return {
         "tag": name,
         "clients": members,
-        "limits": [status.as_dict() for status in ledger.statuses(shared, time.time())],
+        "limits": [share.status.as_dict() for share in ledger.look(shared, time.time())],
     }
 
 

@@ -16,7 +16,7 @@ from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import FILE_NAME, Stored, connect, read, read_only
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate, Experience
-from smart_router.client_keys.ledger import Ceiling, Ledger, Others
+from smart_router.client_keys.ledger import Ledger, Pots, alone
 from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
 from smart_router.routing.decision import Candidate
@@ -43,7 +43,7 @@ class ClientBook:
         self._holding = threading.Lock()
         self.ledger: Ledger | None = None
         self._experience: dict[str, dict[Unit, Experience]] = {}
-        self._pot: tuple[()] | tuple[Ceiling, Others] = ()
+        self._pots: Pots = alone
         self._folder = folder
         self._path = folder.absolute() / FILE_NAME
         self._db: sqlite3.Connection | None = None
@@ -70,12 +70,12 @@ class ClientBook:
             self._configured, self._required = configured, required
             self._hold(self.directory.stored)
 
-    def share(self, ceiling: Ceiling, others: Others) -> None:
+    def share(self, pots: Pots) -> None:
         """Count limits together with other machines."""
         with self._holding:
-            self._pot = ceiling, others
+            self._pots = pots
             if self.ledger is not None:
-                self.ledger.ceiling, self.ledger.others = ceiling, others
+                self.ledger.pots = pots
 
     def check(self, client: Client) -> None:
         """Refuse a client that has used up a limit. Raises a 429."""
@@ -146,7 +146,7 @@ class ClientBook:
     def _hold(self, stored: Stored) -> None:
         keys = {one.key for client in stored.clients.values() for one in client.client.allotments}
         if keys:
-            self.ledger = self.ledger or Ledger(Counters(self._folder), *self._pot)
+            self.ledger = self.ledger or Ledger(Counters(self._folder), self._pots)
             self.ledger.counters.retain(keys)
         self.directory = Directory(self._configured, stored, required=self._required)
 

@@ -13,7 +13,7 @@ from smart_router.client_keys.limits import shown_time
 
 def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
     """Return what a client may do and has used of its limits. No `models` means all."""
-    limits = ledger.statuses(client.allotments, time.time()) if ledger else []
+    limits = [share.status for share in ledger.look(client.allotments, time.time())] if ledger else []
     return {
         "name": client.name,
         "admin": client.admin,

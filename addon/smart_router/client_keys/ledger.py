@@ -19,12 +19,21 @@ from smart_router.client_keys.limits import NANO, Period, shown_time
 WARN_FROM = 0.8
 """Share of a limit from which on clients are warned."""
 
-Ceiling = Callable[[Allotment, Period], int]
-"""The amount up to which a window may be used by this machine: all of the limit, or as far as its slice
-goes."""
 
-Others = Callable[[Allotment, Period], int]
-"""The amount that other machines have used in a window."""
+class Pot(NamedTuple):
+    """A limit's window that machines share: the amount that the others have used, and the one up to which all
+    may go by what this machine knows: the whole limit, or as far as its slice reaches."""
+
+    others: int
+    ceiling: int
+
+
+Pots = Callable[[Allotment, Period], Pot]
+
+
+def alone(allotment: Allotment, period: Period) -> Pot:
+    """Return the pot of a machine that shares with nobody."""
+    return Pot(0, allotment.limit.amount)
 
 
 class Need(NamedTuple):
@@ -36,12 +45,24 @@ class Need(NamedTuple):
 
 @dataclass(slots=True)
 class Share:
-    """One request's reservation of one limit, and the amount that others had used before it."""
+    """One request's reservation of one limit: `before` is the amount that others had used before it, of
+    `ceiling`."""
 
     allotment: Allotment
     period: Period
     held: int = 0
     before: int = 0
+    ceiling: int = 0
+
+    @property
+    def left(self) -> int:
+        """The amount that the request may use."""
+        return self.ceiling - self.before
+
+    @property
+    def status(self) -> Status:
+        """The limit without the request."""
+        return Status(self.allotment, self.period, self.before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +104,7 @@ class Ledger:
     """Reserves and settles. Times are unix seconds. Any thread may use it."""
 
     counters: Counters
-    ceiling: Ceiling = lambda allotment, _: allotment.limit.amount
-    others: Others = lambda allotment, _: 0
+    pots: Pots = alone
     _held: Counter[bytes] = field(default_factory=Counter, init=False)
 
     def open(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
@@ -99,11 +119,11 @@ class Ledger:
         add = self.counters.add
         with self.counters.locked():
             for share, need in zip(shares, needs, strict=True):
-                share.before = self._used(share.allotment, share.period) - share.held
-                if self._left(share) < need.least:
+                self._look(share)
+                if share.left < need.least:
                     return share
             for share, need in zip(shares, needs, strict=True):
-                more = min(need.most, self._left(share)) - share.held
+                more = min(need.most, share.left) - share.held
                 add(Use(share.allotment.key, share.period.start, more))
                 share.held += more
                 self._held[share.allotment.key] += more
@@ -119,19 +139,17 @@ class Ledger:
 
     def is_held(self, share: Share, need: Need) -> bool:
         """Return whether a limit would suffice if this process's running requests used nothing."""
-        return self._left(share) + self._held[share.allotment.key] >= need.least
+        return share.left + self._held[share.allotment.key] >= need.least
 
-    def statuses(self, allotments: Iterable[Allotment], now: float) -> list[Status]:
+    def look(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
         """Return how much of each limit is used."""
-        found = []
+        shares = self.open(allotments, now)
         with self.counters.locked():
-            for one in allotments:
-                period = one.limit.period(now)
-                found.append(Status(one, period, self._used(one, period)))
-        return found
+            for share in shares:
+                self._look(share)
+        return shares
 
-    def _used(self, allotment: Allotment, period: Period) -> int:
-        return self.counters.used(allotment.key, period.start) + self.others(allotment, period)
-
-    def _left(self, share: Share) -> int:
-        return self.ceiling(share.allotment, share.period) - share.before
+    def _look(self, share: Share) -> None:
+        others, share.ceiling = self.pots(share.allotment, share.period)
+        own = self.counters.used(share.allotment.key, share.period.start)
+        share.before = own + others - share.held

@@ -102,24 +102,20 @@ class Reservation:
         return [found.get(one.allotment.limit.unit, ONE) for one in self._shares]
 
     def _refusal(self, lacking: Share, need: Need) -> ClientError:
-        held = self.ledger.is_held(lacking, need)
-        return limit_reached(
-            Status(lacking.allotment, lacking.period, lacking.before), self.now(), need=need, held=held
-        )
+        return limit_reached(lacking.status, self.now(), need=need, held=self.ledger.is_held(lacking, need))
 
 
 def check(client: Client, ledger: Ledger, now: float) -> None:
     """Refuse a request whose client has used up a limit, before any work on it. Raises a 429."""
-    for status in ledger.statuses(client.allotments, now):
-        if status.used >= ledger.ceiling(status.allotment, status.period):
-            share = Share(status.allotment, status.period, before=status.used)
-            raise limit_reached(status, now, need=ONE, held=ledger.is_held(share, ONE))
+    for share in ledger.look(client.allotments, now):
+        if share.left <= 0:
+            raise limit_reached(share.status, now, need=ONE, held=ledger.is_held(share, ONE))
 
 
 def is_nearly_spent(client: Client, ledger: Ledger, now: float) -> bool:
     """Return whether most of a limit of money is used."""
     money = [one for one in client.allotments if one.limit.unit == "USD"]
-    return any(status.part >= WARN_FROM for status in ledger.statuses(money, now))
+    return any(share.status.part >= WARN_FROM for share in ledger.look(money, now))
 
 
 def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> ClientError:

@@ -57,7 +57,7 @@ class Cluster:
         self._replica = Replica(folder, self._changed)
         self._recall = Recall(settings, self._replica)
         self._pots = Pots(self._replica, settings.on_away)
-        clients.share(self._pots.ceiling, self._pots.others)
+        clients.share(self._pots.of)
         self._rotation = Rotation(self._replica, auth)
         self._replica.told = self._told
         Cooldowns(self._replica, auth)
@@ -73,7 +73,7 @@ class Cluster:
                 self._config = SharedConfig(self._replica, folder, settings.seal, config)
                 looks.append(self._config.look)
         self._replica.looks = looks
-        pots = TellPots(clients, self._replica)
+        pots = TellPots(clients, self._replica, self._pots)
         duties: list[Duty] = [
             Presence(self._presence),
             SendRecords(folder),

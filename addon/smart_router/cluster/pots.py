@@ -16,6 +16,7 @@ from pydantic_core import from_json, to_json
 
 from smart_router.client_keys.book import ClientBook
 from smart_router.client_keys.client import Allotment, OnAway
+from smart_router.client_keys.ledger import Pot
 from smart_router.client_keys.limits import Period
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import ReplicaFile
@@ -28,20 +29,30 @@ POTS = "pots"
 
 
 class Told(NamedTuple):
-    """The fact `POTS`: the number of machines, and for each pot the others' use and this one's slice."""
+    """The fact `POTS`: the number of machines, for each pot the others' use and this one's slice, and how
+    often this was told before."""
 
     machines: int = 1
     pots: Mapping[str, tuple[int, int]] = {}
+    number: int = 0
 
     @classmethod
     def of(cls, text: str | None) -> Told:
         """Read it."""
-        return cls() if text is None else cls(**from_json(text))
+        if text is None:
+            return cls()
+        told = from_json(text)
+        pots = {name: (others, taken) for name, (others, taken) in told["pots"].items()}
+        return cls(told["machines"], pots, told.get("number", 0))
 
     def others(self, allotment: Allotment, period: Period) -> int:
         """The amount that the other machines have used in a window."""
-        used, _ = self.pots.get(pot_name(allotment, period), (0, 0))
-        return used
+        return self.share(pot_name(allotment, period), 0)[0]
+
+    def share(self, pot: str, amount: int) -> tuple[int, int]:
+        """The others' use of a window, and this machine's slice: at first a part for each machine, before
+        anybody has told what was used."""
+        return self.pots.get(pot) or (0, slice_of(amount, self.machines))
 
 
 class Pots:
@@ -55,26 +66,22 @@ class Pots:
     def __init__(self, replica: Replica, on_away: OnAway | None = None) -> None:
         self._replica = replica
         self._on_away = on_away
-        self._told = Told()
+        self.told = Told()
 
     def learn(self, text: str | None) -> None:
-        """Take in the fact `POTS`, in the replica's thread."""
-        self._told = Told.of(text)
+        """Take in the fact `POTS`, unless a later one is known. Use from any thread."""
+        told = Told.of(text)
+        if told.number >= self.told.number:
+            self.told = told
 
-    def others(self, allotment: Allotment, period: Period) -> int:
-        """The amount that the other machines have used in a window."""
-        return self._told.others(allotment, period)
-
-    def ceiling(self, allotment: Allotment, period: Period) -> int:
-        """The amount up to which this machine may go, that of the others included."""
+    def of(self, allotment: Allotment, period: Period) -> Pot:
+        """Return a limit's window as this machine may use it."""
         amount = allotment.limit.amount
+        others, taken = self.told.share(pot_name(allotment, period), amount)
         allowed = allotment.on_away or self._on_away or ("deny" if allotment.limit.unit == "USD" else "allow")
         if allowed == "allow" and self._replica.state.get("state") == "away":
-            return amount
-        # a window that has just begun is divided before anybody has told what was used of it
-        at_first = 0, slice_of(amount, self._told.machines)
-        others, taken = self._told.pots.get(pot_name(allotment, period), at_first)
-        return min(amount, others + taken)
+            return Pot(others, amount)
+        return Pot(others, min(amount, others + taken))
 
 
 class TellPots:
@@ -83,30 +90,59 @@ class TellPots:
 
     every = 0.25
 
-    def __init__(self, clients: ClientBook, replica: Replica) -> None:
+    def __init__(self, clients: ClientBook, replica: Replica, pots: Pots) -> None:
         self._clients = clients
         self._replica = replica
+        self._pots = pots
         self._told: list[dict[str, Any]] = []
 
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
         """Exchange the counts of the windows of now."""
         own = self._own()
+        alive = max(1, sum(one["state"] == "ok" for one in from_json(file.fact("machines") or "[]")))
         if not own:
+            self._keep_to(file, Told(alive))  # by which the first window will be divided
             return False
         machine = file.fact("machine") or ""
-        alive = max(1, sum(one["state"] == "ok" for one in from_json(file.fact("machines") or "[]")))
-        others = self._divide(db, own, machine, alive)
+        divided = self._divide(db, own, machine, alive)
         if own != self._told:
             with self._alone(db):
-                others = self._divide(db, own, machine, alive)
+                divided = self._divide(db, own, machine, alive)
+                self._keep_to(file, self._least(own, divided))
+                self._count_again(own)
                 db.execute(_TELL, (to_json(own).decode(),))
             self._told = own
-        pots = {f"{one['pot']}@{one['start']}": (others[one["pot"]], one["taken"]) for one in own}
-        text = to_json({"machines": alive, "pots": pots}).decode()
-        if text != file.fact(POTS):
-            file.note(**{POTS: text})
-            self._replica.wake()
+        self._keep_to(file, divided)
         return False
+
+    def _keep_to(self, file: ReplicaFile, told: Told) -> None:
+        """From now on the machine keeps to these slices; its other processes hear of it within moments."""
+        known = self._pots.told
+        if told != known._replace(number=0):
+            text = to_json(told._replace(number=known.number + 1)._asdict()).decode()
+            file.note(**{POTS: text})
+            self._pots.learn(text)
+            self._replica.wake()
+
+    def _least(self, own: list[dict[str, Any]], divided: Told) -> Told:
+        """Return the smaller ones of the slices of before and of now: what is left to the others must not be
+        used here meanwhile, and what is taken from them not yet."""
+        before = self._pots.told
+        pots = {}
+        for one in own:
+            name = f"{one['pot']}@{one['start']}"
+            others, taken = divided.pots[name]
+            pots[name] = others, min(taken, before.share(name, one["amount"])[1])
+        return Told(divided.machines, pots)
+
+    def _count_again(self, own: list[dict[str, Any]]) -> None:
+        """Add what was used until now."""
+        ledger = self._clients.ledger
+        assert ledger is not None
+        with ledger.counters.locked():
+            for one in own:
+                one["used"] = ledger.counters.used(bytes.fromhex(one["pot"]), one["start"])
+                one["taken"] = max(one["taken"], one["used"])
 
     @staticmethod
     @contextmanager
@@ -139,17 +175,18 @@ class TellPots:
                 found.append(row | {"amount": one.limit.amount})
         return found
 
-    def _divide(
-        self, db: SharedDatabase, own: list[dict[str, Any]], machine: str, alive: int
-    ) -> dict[str, int]:
-        """Set how far this machine may go in each window; return what the others have used, by pot."""
+    def _divide(self, db: SharedDatabase, own: list[dict[str, Any]], machine: str, alive: int) -> Told:
+        """Set how far this machine may go in each window; return what it has to know."""
         found = db.execute(_HEAR, (to_json(own).decode(), machine))
         others = {pot: (int(used), int(taken)) for pot, used, taken in found}
         for row in own:
             _, taken = others.get(row["pot"], (0, 0))
             left = max(0, row["amount"] - taken - row["used"])
             row |= {"machine": machine, "taken": row["used"] + slice_of(left, alive)}
-        return {row["pot"]: others.get(row["pot"], (0, 0))[0] for row in own}
+        pots = {
+            f"{one['pot']}@{one['start']}": (others.get(one["pot"], (0, 0))[0], one["taken"]) for one in own
+        }
+        return Told(alive, pots)
 
 
 _LOCK = 0x736D_7275
