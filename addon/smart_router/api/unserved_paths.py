@@ -51,7 +51,6 @@ _GEMINI_HINT = (
     "client asks Google itself"
 )
 _BASE_URL_HINT = f"the base URL ends with /v1 right after the router's address: {_CHAT}"
-_GEMINI_ACTIONS = ("embedcontent", "batchembedcontents", "predict")
 
 UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/v1/messages/*", anthropic_error, "This part of Anthropic's Messages API", _ANTHROPIC_HINT),
@@ -68,7 +67,7 @@ UNSERVED: Sequence[UnservedPath] = (
     UnservedPath("/api/v1", openai_error, "This path of an OpenAI-compatible API", _BASE_URL_HINT),
     *(
         UnservedPath(f"*/models/*:{action}", gemini_error, "This method of the Gemini API", _GEMINI_HINT)
-        for action in _GEMINI_ACTIONS
+        for action in ("embedcontent", "batchembedcontents", "predict")
     ),
     # all but models, media and the like
     UnservedPath("/v1beta/[!m]*", gemini_error, "This part of the Gemini API", _GEMINI_HINT),

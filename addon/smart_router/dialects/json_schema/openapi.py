@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from smart_router.dialects.json_schema.form import Form
 from smart_router.dialects.json_schema.node import LIMITS, Node
-from smart_router.dialects.json_schema.writing import Written, told, type_of, without_union
+from smart_router.dialects.json_schema.writing import Written, tell, type_of, without_union
 
 _KEYWORDS: Mapping[str, frozenset[str]] = {
     "string": frozenset({"format", "pattern", "minLength", "maxLength"}),
@@ -81,13 +80,8 @@ class OpenApiWriter:
         elif types:
             out |= self._typed(node, types[0], words, active, depth)
             words |= {"type": list(types)} if len(types) > 1 else {}
-        return self._with_texts(node, out, {**words, **node.untold})
-
-    def _with_texts(self, node: Node, out: Written, words: Mapping[str, Any]) -> Written:
         out |= self._kept_texts(node)
-        self.losses |= dict.fromkeys(words)
-        if words:
-            out["description"] = told(out.get("description"), words)
+        tell({**words, **node.untold}, out, self.losses)
         return out
 
     def _kept_texts(self, node: Node) -> Written:

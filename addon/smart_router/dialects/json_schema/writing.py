@@ -24,10 +24,13 @@ class InexpressibleError(Exception):
     """The subset cannot express the schema; the message says which part."""
 
 
-def told(described: object, words: Mapping[str, Any]) -> str:
-    """A description with keywords told in it: `Age (minimum: 0; maximum: 150)`."""
-    listed = "; ".join(f"{name}: {_json(value).decode()[:_MAX_WORDS]}" for name, value in words.items())
-    return f"{described} ({listed})" if described else listed
+def tell(words: Mapping[str, Any], out: Written, losses: dict[str, None]) -> None:
+    """Tell keywords that are not enforced in the description: `Age (minimum: 0; maximum: 150)`."""
+    losses |= dict.fromkeys(words)
+    if words:
+        listed = "; ".join(f"{name}: {_json(value).decode()[:_MAX_WORDS]}" for name, value in words.items())
+        described = out.get("description")
+        out["description"] = f"{described} ({listed})" if described else listed
 
 
 def _json(value: object) -> bytes:
@@ -102,13 +105,8 @@ class Writer:
             (out if kept else words)[name] = value
         if self._subset.closed and not out and not words.keys() - node.untold.keys():
             raise InexpressibleError("a value of any kind")
-        return self._with_texts(node, out, words)
-
-    def _with_texts(self, node: Node, out: Written, words: Mapping[str, Any]) -> Written:
         out |= {name: value for name, value in node.texts.items() if name in self._subset.texts}
-        self.losses |= dict.fromkeys(words)
-        if words:
-            out["description"] = told(out.get("description"), words)
+        tell(words, out, self.losses)
         return out
 
     def _takes(self, name: str, value: Any) -> bool:
