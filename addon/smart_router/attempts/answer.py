@@ -13,7 +13,7 @@ from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, sco
 from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.attempts.token_counts import estimate_after
 from smart_router.dialects.fold import fold, unfold
-from smart_router.dialects.hub import ChatCompletion, End, Event, is_content, says_something
+from smart_router.dialects.hub import ChatCompletion, End, Event, facts_of, is_content, says_something
 from smart_router.errors import ApiError, ClientError, UpstreamError
 
 _NONE: Mapping[str, str] = {}
@@ -149,8 +149,7 @@ class Answer:
     @property
     def _keeps(self) -> bool:
         """True if the answer is written in any case, since the client may ask for it again."""
-        facts = self.exchange.request.get("x_router")
-        return isinstance(facts, Mapping) and "keep" in facts
+        return "keep" in facts_of(self.exchange.request)
 
     def _content_type(self) -> Mapping[str, str]:
         """The header of an answer that passes as it came, if there is an answer yet."""

@@ -18,6 +18,7 @@ from smart_router.attempts.reasoning_cache import scope_of
 from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
 from smart_router.dialects.fitting import fit_request
+from smart_router.dialects.hub import facts_of
 from smart_router.dialects.native import NATIVE_HEADERS, Received
 from smart_router.dialects.tool_names import tool_names
 from smart_router.errors import unsupported
@@ -134,9 +135,8 @@ def _native(exchange: Exchange, dialect: Dialect, call: CallContext) -> Provider
 
 def _check_translatable(exchange: Exchange) -> None:
     """Raises ClientError if only providers that speak the client's format can serve the request."""
-    facts = exchange.request.get("x_router")
-    if isinstance(facts, Mapping) and "untranslatable" in facts:
-        raise unsupported(*facts["untranslatable"])
+    if (why := facts_of(exchange.request).get("untranslatable")) is not None:
+        raise unsupported(*why)
 
 
 def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:

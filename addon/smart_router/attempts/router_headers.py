@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from smart_router.attempts.exchange import Exchange
 from smart_router.client_keys.reservation import WARNING
+from smart_router.dialects.hub import facts_of
 
 _LONGEST = 500
 """Characters of a header's value."""
@@ -34,10 +34,10 @@ def router_headers(exchange: Exchange, *, final: bool = True) -> dict[str, str]:
 
 def _left_out(exchange: Exchange) -> str:
     """The losses of the request on its way to the answering provider, such as tools that only vendors run."""
-    facts, attempt = exchange.request.get("x_router"), exchange.latest
-    hosted = facts.get("hosted_tools") if isinstance(facts, Mapping) else None
+    attempt = exchange.latest
     if attempt is None or attempt.call.native:
         return ""
+    hosted = facts_of(exchange.request).get("hosted_tools")
     tools = (f"without the hosted tools {', '.join(hosted)}",) if hosted else ()
     return "".join([f"; {note}" for note in (*tools, *attempt.notes)])
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
+from smart_router.dialects.json_values import as_object
 from smart_router.dialects.names import names
 from smart_router.errors import UpstreamError
 
@@ -206,6 +207,11 @@ def is_content(event: Event) -> bool:
 def says_something(message: Mapping[str, Any]) -> bool:
     """True if a message, or a piece of one, gives the client part of the answer."""
     return not _CONTENT_FIELDS.isdisjoint([name for name, value in message.items() if value])
+
+
+def facts_of(request: ChatRequest) -> dict[str, Any]:
+    """Return the facts about a request that the hub has no field for (see `ClientDialect`)."""
+    return as_object(request.get("x_router"))
 
 
 def url_citation(url: str, title: str, start: int, end: int) -> dict[str, Any]:

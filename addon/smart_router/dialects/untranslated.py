@@ -25,6 +25,7 @@ from smart_router.dialects.hub import (
     Start,
     Usage,
     UsageEvent,
+    facts_of,
     make_usage,
 )
 from smart_router.dialects.json_values import as_count, as_object, as_text, read_object
@@ -136,7 +137,7 @@ class UntranslatedDialect(Dialect):
     ) -> ProviderRequest | None:
         """The request with the provider's name for the model."""
         headers = {"accept": "*/*", **received.headers_named(("accept", "content-type"))}
-        path, body = as_text(as_object(request.get("x_router")).get("path")), received.body
+        path, body = as_text(facts_of(request).get("path")), received.body
         if path.startswith("/responses/"):
             body = without_packed(body)
         return ProviderRequest(path, headers, _with_model(body, call.model))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -13,8 +12,7 @@ from smart_router.dialects.client_errors import gemini_error
 from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.gemini.client_answer import GeminiStreamWriter, write_response
 from smart_router.dialects.gemini.client_request import read_generate_request
-from smart_router.dialects.hub import ChatCompletion, ChatRequest
-from smart_router.dialects.json_values import as_object
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, facts_of
 
 _MODEL_IN_PATH = re.compile(r"(?<=/models/).+(?=:\w+$)")
 
@@ -36,7 +34,7 @@ class GeminiClient:
         model = parameters["model"].removeprefix("models/")
         request = read_generate_request(body, model, stream=self._streams)
         form = parameters.get("alt") or parameters.get("$alt") or "json"
-        _notes(request)["array"] = self._streams and not form.lower().startswith("sse")
+        facts_of(request)["array"] = self._streams and not form.lower().startswith("sse")
         return request
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
@@ -49,12 +47,12 @@ class GeminiClient:
 
     def open_writer(self, request: ChatRequest) -> GeminiStreamWriter:
         """Return a writer of events, or of an array for clients that did not ask for events."""
-        notes = _notes(request)
-        return GeminiStreamWriter(array=bool(notes.get("array")), shows_thoughts=bool(notes.get("thoughts")))
+        facts = facts_of(request)
+        return GeminiStreamWriter(array=bool(facts.get("array")), shows_thoughts=bool(facts.get("thoughts")))
 
     def write_answer(self, completion: ChatCompletion, request: ChatRequest) -> bytes:
         """Write a whole answer as the body of a response."""
-        return write_response(completion, shows_thoughts=bool(_notes(request).get("thoughts")))
+        return write_response(completion, shows_thoughts=bool(facts_of(request).get("thoughts")))
 
 
 class GeminiCountClient(GeminiClient):
@@ -81,11 +79,6 @@ class GeminiCountClient(GeminiClient):
     def write_count(self, tokens: int) -> bytes:
         """Write the answer for a number of tokens."""
         return b'{"totalTokens":%d}' % tokens
-
-
-def _notes(request: ChatRequest) -> dict[str, Any]:
-    """The facts about a request that the hub has no field for."""
-    return as_object(cast(dict[str, Any], request).get("x_router"))
 
 
 GENERATE = GeminiClient()

@@ -14,8 +14,7 @@ from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
 from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.half_characters import parse_object
-from smart_router.dialects.hub import ChatCompletion, ChatRequest
-from smart_router.dialects.json_values import as_object
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, facts_of
 from smart_router.dialects.native import Received
 from smart_router.dialects.tools import Notes
 from smart_router.errors import UpstreamError
@@ -47,7 +46,7 @@ class GeminiDialect(Dialect):
         headers = {"content-type": "application/json"}
         if received.format == COUNT:
             return ProviderRequest(_path(call, "countTokens"), headers, received.body)
-        if received.format != self.name or as_object(request.get("x_router")).get("array"):
+        if received.format != self.name or facts_of(request).get("array"):
             return None
         return ProviderRequest(_path(call), headers, native_body(received.body, request, call))
 

@@ -17,6 +17,7 @@ from smart_router.dialects.hub import (
     Start,
     Usage,
     UsageEvent,
+    facts_of,
 )
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.openai_responses.client_items import (
@@ -49,7 +50,7 @@ class ResponsesWriter:
     content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self, request: ChatRequest) -> None:
-        facts: Mapping[str, Any] = request.get("x_router") or {}
+        facts = facts_of(request)
         self.extension: Mapping[str, Any] | None = None
         self.final = b""
         self._echo = facts.get("echo") or {}

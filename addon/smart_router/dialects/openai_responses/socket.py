@@ -16,7 +16,7 @@ from pydantic_core import from_json, to_json
 
 from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.half_characters import parse
-from smart_router.dialects.hub import Start
+from smart_router.dialects.hub import Start, facts_of
 from smart_router.dialects.json_values import as_object, as_text, read_object
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_response import ResponseObject
@@ -165,9 +165,8 @@ class SocketSession:
         except ClientError as error:
             return [error_event(error)]
         self._warmed += 1
-        facts: Any = request["x_router"]
         begun = Start(f"{self._name}{self._warmed}", request["model"], 0)
-        response = ResponseObject(facts["echo"], begun)
+        response = ResponseObject(facts_of(request)["echo"], begun)
         done = response.finished(
             (), "stop", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None
         )

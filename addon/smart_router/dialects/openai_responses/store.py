@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from smart_router.dialects.hub import ChatRequest
+from smart_router.dialects.hub import ChatRequest, facts_of
 from smart_router.dialects.json_values import as_list, as_object, as_text
 from smart_router.errors import ClientError
 
@@ -142,7 +142,7 @@ class ResponseStore:
 
     def attach(self, request: ChatRequest, continued: Continued, client: str | None, id_: str) -> None:
         """Have the answer to a request kept under this id, unless the client wants it not to be."""
-        facts = cast(dict[str, Any], request["x_router"])  # made by this dialect
+        facts = facts_of(request)
         facts["id"] = id_
         echo = facts["echo"]
         if continued.previous:
