@@ -101,7 +101,7 @@ def test_providers_of_one_name_are_added_up() -> None:
 def test_bounds_belong_to_the_bucket_below() -> None:
     histogram = Histogram((1.0, 2.0))
     for value in (0.5, 1.0, 1.5, 2.0, 3.0):
-        histogram.add(value)
+        histogram.add([value])
     assert (histogram.counts, histogram.sum) == ([2, 2, 1], 8.0)
 
 

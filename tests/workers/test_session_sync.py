@@ -45,8 +45,8 @@ def totals(number: int) -> Totals:
     counts.requests["SIMPLE", "ok"] = number
     counts.costs["openai", "gpt-5.4", "list"] = 0.125 * number
     for value in (0.002, 3.0):
-        counts.overhead.add(number * value)
-        counts.durations["openai", "gpt-5.4", ""].add(number * value)
+        counts.overhead.add([number * value])
+        counts.durations["openai", "gpt-5.4", ""].add([number * value])
     return counts
 
 

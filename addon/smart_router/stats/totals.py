@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from smart_router.stats.records import CLIENT_LEFT, AttemptRecord, RequestRecord
 
@@ -30,10 +31,12 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def add(self, value: float) -> None:
-        """Count a value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def add(self, values: Sequence[float]) -> None:
+        """Count values."""
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.sum += sum(values)
 
     def plus(self, other: Histogram) -> Histogram:
         """The sum of both."""
@@ -69,33 +72,32 @@ class Totals:
 
     def add(self, records: Sequence[RequestRecord]) -> None:
         """Count these records, which have their costs."""
+        alike: defaultdict[tuple[str, str | None], list[AttemptRecord]] = defaultdict(list)
+        for attempt in chain.from_iterable([record.attempts for record in records]):
+            alike[attempt.candidate.name, attempt.failure].append(attempt)
+        savings = [saving for record in records if (saving := record.saving)]
         with self.lock:
-            for record in records:
-                self._add(record)
+            self.requests.update([(one.decision.tier or "explicit", one.failure or "ok") for one in records])
+            self.failovers += sum([len(record.attempts) > 1 for record in records])
+            self.overhead.add([record.overhead for record in records])
+            self.baseline += sum([saving.baseline for saving in savings])
+            self.saved += sum([saving.baseline - saving.cost for saving in savings])
+            for attempts in alike.values():
+                self._add_alike(attempts)
 
-    def _add(self, record: RequestRecord) -> None:
-        self.requests[record.decision.tier or "explicit", record.failure or "ok"] += 1
-        self.failovers += len(record.attempts) > 1
-        self.overhead.add(record.overhead)
-        for attempt in record.attempts:
-            self._add_attempt(attempt)
-        if saving := record.saving:
-            self.baseline += saving.baseline
-            self.saved += saving.baseline - saving.cost
-
-    def _add_attempt(self, attempt: AttemptRecord) -> None:
-        candidate = attempt.candidate
-        model = candidate.model if candidate.name in self.known else OTHER
-        provider, failure = candidate.provider, attempt.failure or ""
-        self.attempts[provider, model, failure or "ok"] += 1
-        self.durations[provider, model, failure].add(attempt.duration)
-        if attempt.ttft is not None:
-            self.ttft[provider, model].add(attempt.ttft)
-        if tokens := attempt.tokens:
-            self.tokens[provider, model, "input"].add(tokens.input)
-            self.tokens[provider, model, "output"].add(tokens.output)
-        if cost := attempt.cost:
-            self.costs[provider, model, cost.basis] += cost.usd
+    def _add_alike(self, attempts: Sequence[AttemptRecord]) -> None:
+        """Count attempts with one candidate and outcome: their labels are put together once."""
+        candidate, failure = attempts[0].candidate, attempts[0].failure
+        who = (candidate.provider, candidate.model if candidate.name in self.known else OTHER)
+        self.attempts[*who, failure or "ok"] += len(attempts)
+        self.durations[*who, failure or ""].add([one.duration for one in attempts])
+        if waited := [one.ttft for one in attempts if one.ttft is not None]:
+            self.ttft[who].add(waited)
+        if used := [one.tokens for one in attempts if one.tokens]:
+            self.tokens[*who, "input"].add([tokens.input for tokens in used])
+            self.tokens[*who, "output"].add([tokens.output for tokens in used])
+        for cost in [one.cost for one in attempts if one.cost]:
+            self.costs[*who, cost.basis] += cost.usd
 
     def line(self) -> str:
         """The totals in one line."""
