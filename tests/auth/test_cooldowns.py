@@ -150,7 +150,7 @@ def test_a_success_that_is_older_than_the_window_says_nothing_about_it() -> None
 
 def test_the_first_content_clears_the_window_and_is_not_counted_yet() -> None:
     health = after_failure(Health(), failure("server"), 0.0)
-    assert after_success(health, 1.0, over=False) == Health(counts={"server": 1})
+    assert after_success(health, 1.0, times=0) == Health(counts={"server": 1})
 
 
 def test_disabled_stays_disabled() -> None:
@@ -183,7 +183,7 @@ def test_a_faults_window_ends_with_one_probe_at_a_time(kind: ErrorClass) -> None
     health = after_pick(health, 2.0)
     assert state(health, 2.1) == Cooled("fault", 2.0 + PROBE_GAP, why, 2.0 + PROBE_GAP)
     assert state(health, 2.0 + PROBE_GAP) == Probe(why)  # the first probe may take long
-    assert state(after_success(health, 2.2, over=False), 2.2) == Usable()
+    assert state(after_success(health, 2.2, times=0), 2.2) == Usable()
     again = after_failure(health, failure(kind), 2.2).window
     assert again and again.until == 4.2
     assert state(health, 1.0 + HALF_OPEN) == Usable()  # long ago

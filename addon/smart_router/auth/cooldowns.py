@@ -188,25 +188,25 @@ def after_failure(health: Health, error: UpstreamError, now: float, *, found: st
     return replace(health, window=Window(error.kind, why, now, now + length, step))
 
 
-def after_success(health: Health, now: float, *, over: bool = True) -> Health:
-    """A record after a success: no window, and the lowest step of the ladder.
+def after_success(health: Health, now: float, *, times: int = 1) -> Health:
+    """A record after successes, the last one at `now`: no window, and the lowest step of the ladder.
 
-    An attempt that is not `over` has given its first content; it is counted when it ends.
+    None is counted of an attempt that has given its first content: that is done when it ends.
     """
     window = health.window
     # another process's later failure may be on record first: of that, this success says nothing
     outlived = window is not None and window.since > now
-    counts = _one_more(health, "success") if over else health.counts
+    counts = _more(health, "success", times) if times else health.counts
     return Health(window if outlived else None, health.disabled, health.last_used, counts)
 
 
 def with_outcome(health: Health, outcome: Outcome) -> Health:
     """The record with one more of this outcome."""
-    return replace(health, counts=_one_more(health, outcome))
+    return replace(health, counts=_more(health, outcome, 1))
 
 
-def _one_more(health: Health, outcome: Outcome) -> dict[Outcome, int]:
-    return {**health.counts, outcome: health.counts.get(outcome, 0) + 1}
+def _more(health: Health, outcome: Outcome, times: int) -> dict[Outcome, int]:
+    return {**health.counts, outcome: health.counts.get(outcome, 0) + times}
 
 
 def after_pick(health: Health, now: float) -> Health:

@@ -13,7 +13,6 @@ from smart_router.auth.cooldowns import (
     State,
     Usable,
     after_failure,
-    after_pick,
     after_success,
     combine,
     scope_of,
@@ -100,13 +99,15 @@ class HealthBook:
 
     def picked(self, profile: Profile, model: str, now: float, *, retry: bool = False) -> None:
         """Record the start of an attempt; `retry` if its request has failed before."""
-        self._note_both(profile, model, partial(after_pick, now=now))
+        self.records.note_pick(both_keys(profile.id, model, profile.fingerprint), now)
+        self._changed()
         if retry:
             self._outliers.retried(Key(profile.id, model, profile.fingerprint), now)
 
     def passed(self, profile: Profile, model: str, now: float) -> None:
         """Record a success: clear what is held against the profile and this model of it."""
-        self._note_both(profile, model, partial(after_success, now=now))
+        self.records.note_success(both_keys(profile.id, model, profile.fingerprint), now)
+        self._changed()
         if self._failing:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
 
@@ -117,7 +118,7 @@ class HealthBook:
             self._outliers.passed(Key(profile.id, model, profile.fingerprint), now)
         for key in both_keys(profile.id, model, profile.fingerprint):
             if key in self.records.held:
-                self.change(key, partial(after_success, now=now, over=False))
+                self.change(key, partial(after_success, now=now, times=0))
 
     def failed(
         self,
@@ -171,8 +172,4 @@ class HealthBook:
     def change(self, key: Key, apply: Callable[[Health], Health]) -> None:
         """Record a change of this key."""
         self.records.note(Change((key,), apply))
-        self._changed()
-
-    def _note_both(self, profile: Profile, model: str, apply: Callable[[Health], Health]) -> None:
-        self.records.note(Change(both_keys(profile.id, model, profile.fingerprint), apply), harmless=True)
         self._changed()

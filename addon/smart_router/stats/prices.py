@@ -175,7 +175,7 @@ class PriceBook:
 
     def knows(self, candidates: Iterable[Candidate]) -> bool:
         """Return whether the prices of these have been looked up, so that asking takes no time."""
-        return all((one.provider, one.model) in self._found for one in candidates)
+        return {(one.provider, one.model) for one in candidates} <= self._found.keys()
 
     def dearest(self, candidates: tuple[Candidate, ...], at: float) -> Candidate | None:
         """Return the candidate whose answer to a typical request costs most, the first of equals.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from smart_router.auth.cooldowns import Health
+from smart_router.auth.cooldowns import Health, after_pick, after_success
 
 MOST_RECORDS = 5_000
 """Records kept in memory: a bound, since clients choose model ids."""
@@ -17,7 +18,7 @@ MOST_PENDING = 20_000
 """Changes kept for a disk that cannot be written; the oldest are dropped first."""
 
 MOST_LATE = 1_000
-"""Harmless changes that are not applied yet, since nobody has looked at the records."""
+"""Changes that are not applied yet, since nobody has looked at the records."""
 
 _FRESH = Health()
 
@@ -43,6 +44,22 @@ class Change(NamedTuple):
     apply: Callable[[Health], Health]
 
 
+class _Uses:
+    """Picks and successes of one profile and model with nothing else between them, as one change."""
+
+    __slots__ = ("picked", "succeeded", "successes")
+
+    def __init__(self) -> None:
+        self.picked: float | None = None
+        self.succeeded = -math.inf
+        self.successes = 0
+
+    def apply(self, health: Health) -> Health:
+        if self.picked is not None:
+            health = after_pick(health, max(self.picked, health.last_used or self.picked))
+        return after_success(health, self.succeeded, times=self.successes) if self.successes else health
+
+
 class HealthRecords:
     """Health records in memory, authoritative for this process; safe to use from several threads.
 
@@ -50,9 +67,10 @@ class HealthRecords:
     on disk, so that the changes of several processes are serialized, and returns the result. Records that are
     not `durable` have no writer and queue nothing.
 
-    While nothing is held against any profile, harmless changes are applied to memory only when someone looks
-    at the records; usually the result comes from the disk before. `held` are the records that have a window
-    or are disabled, and always up to date.
+    Picks and successes, of which each request has one, restrict no profile further. While nothing is held
+    against any, they are counted, and applied to memory only when someone looks at the records; usually the
+    result comes from the disk before. `held` are the records that have a window or are disabled, and always
+    up to date.
     """
 
     def __init__(self, *, durable: bool) -> None:
@@ -60,6 +78,7 @@ class HealthRecords:
         self._records: dict[Key, Health] = {}
         self.held: set[Key] = set()
         self._late: list[Change] = []
+        self._uses: dict[tuple[Key, ...], _Uses] = {}  # of the last changes, as long as nobody has taken them
         self._pending: deque[Change] = deque(maxlen=MOST_PENDING if durable else 0)
 
     def get(self, key: Key) -> Health:
@@ -75,17 +94,44 @@ class HealthRecords:
             self._catch_up()
             return dict(self._records)
 
-    def note(self, change: Change, *, harmless: bool = False) -> None:
-        """Apply a change and queue it for the disk. A `harmless` one restricts no profile further."""
+    def note(self, change: Change) -> None:
+        """Apply a change and queue it for the disk."""
         with self._lock:
             self._late.append(change)
             self._pending.append(change)
-            if not harmless or self.held or len(self._late) > MOST_LATE:
+            self._catch_up()
+
+    def note_pick(self, keys: tuple[Key, ...], now: float) -> None:
+        """Queue a pick of a profile and model."""
+        with self._lock:
+            self._uses_of(keys).picked = now
+            if self.held:
                 self._catch_up()
+
+    def note_success(self, keys: tuple[Key, ...], now: float) -> None:
+        """Queue a success of a profile and model."""
+        with self._lock:
+            uses = self._uses_of(keys)
+            uses.succeeded = now
+            uses.successes += 1
+            if self.held:
+                self._catch_up()
+
+    def _uses_of(self, keys: tuple[Key, ...]) -> _Uses:
+        uses = self._uses.get(keys)
+        if uses is None:
+            if len(self._late) >= MOST_LATE:
+                self._catch_up()
+            uses = self._uses[keys] = _Uses()
+            change = Change(keys, uses.apply)
+            self._late.append(change)
+            self._pending.append(change)
+        return uses
 
     def pending(self) -> list[Change]:
         """The changes that are not on disk, oldest first; they stay until `adopt`."""
         with self._lock:
+            self._uses = {}
             return list(self._pending)
 
     def adopt(self, records: Mapping[Key, Health], written: Iterable[Change] = ()) -> None:
@@ -100,7 +146,7 @@ class HealthRecords:
             self._catch_up()
 
     def _catch_up(self) -> None:
-        late, self._late = self._late, []
+        late, self._late, self._uses = self._late, [], {}
         for change in late:
             for key in change.keys:
                 self._apply(key, change.apply)
