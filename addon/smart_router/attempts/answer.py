@@ -8,7 +8,7 @@ from mitmproxy import http
 from pydantic_core import to_json
 
 from smart_router.attempts.exchange import Exchange
-from smart_router.attempts.http_messages import make_response
+from smart_router.attempts.http_messages import make_response, make_stream_head
 from smart_router.attempts.reasoning_cache import ReasoningCollector, Scope, scope_of
 from smart_router.attempts.router_headers import extension, router_headers
 from smart_router.attempts.token_counts import estimate_after
@@ -123,12 +123,7 @@ class Answer:
             "x-accel-buffering": "no",  # nginx in front would otherwise hold chunks back
             **router_headers(self.exchange, final=self.due),
         }
-        response = make_response(200, headers, b"")
-        del response.headers["content-length"]
-        if http_version == "HTTP/1.1":
-            response.headers["transfer-encoding"] = "chunked"
-        response.stream = True
-        return response
+        return make_stream_head(headers, http_version)
 
     def whole_response(self) -> http.Response:
         """Return the complete answer."""

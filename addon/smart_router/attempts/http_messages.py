@@ -79,6 +79,16 @@ def make_response(status: int, headers: Mapping[str, str], body: bytes) -> http.
     return response
 
 
+def make_stream_head(headers: Mapping[str, str], http_version: str) -> http.Response:
+    """The head of a response whose body is sent as it arises."""
+    response = make_response(200, headers, b"")
+    del response.headers["content-length"]
+    if http_version == "HTTP/1.1":
+        response.headers["transfer-encoding"] = "chunked"
+    response.stream = True
+    return response
+
+
 _SERVER = Server(address=("", 0))
 
 

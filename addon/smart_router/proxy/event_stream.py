@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseData, ResponseHeaders
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
+from smart_router.attempts.http_messages import make_stream_head
 from smart_router.proxy.handlers import handler_of, transport_of
 from smart_router.proxy.messages import SetTimer, Tick
 
@@ -91,12 +92,7 @@ def event_head(http_version: str) -> http.Response:
         "cache-control": "no-store",
         "x-accel-buffering": "no",  # nginx in front would otherwise hold events back
     }
-    head = http.Response.make(200, b"", headers)
-    del head.headers["content-length"]
-    if http_version == "HTTP/1.1":
-        head.headers["transfer-encoding"] = "chunked"
-    head.stream = True
-    return head
+    return make_stream_head(headers, http_version)
 
 
 def unsent(stream: HttpStream) -> int:
