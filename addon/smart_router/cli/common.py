@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     from smart_router.config import Config
 
+DEFAULT_PORT = 8080
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+
+OPENAI = "reverse:https://api.openai.com"
+"""mitmproxy's mode in which paths that are not the router's go on to this host."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 
 from smart_router.cli import findings
-from smart_router.cli.common import PORT, as_json, print_json
+from smart_router.cli.common import DEFAULT_PORT, PORT, as_json, print_json
 from smart_router.cli.findings import ERROR, OK, WARNING, Finding, Surroundings
-from smart_router.cli.run import DEFAULT_PORT
 
 _COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
 

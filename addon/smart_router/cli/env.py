@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from smart_router.cli.common import DEFAULT_URL
 from smart_router.tools.proxy_variables import CA_FILE, CONFDIR, proxy_variables, trust_variables
 
 SHELLS = {
@@ -34,7 +35,7 @@ def find_ca(confdir: Path) -> Path:
 
 
 @click.command()
-@click.option("--proxy", default="http://127.0.0.1:8080", show_default=True, help="Where the router listens.")
+@click.option("--proxy", default=DEFAULT_URL, show_default=True, help="Where the router listens.")
 @click.option("--shell", type=click.Choice(list(SHELLS)), default="sh", show_default=True)
 @confdir_option
 def env(proxy: str, shell: str, confdir: Path) -> None:

@@ -19,7 +19,7 @@ import click
 from pydantic_core import to_json
 
 from smart_router.addresses import LOOPBACK
-from smart_router.cli.common import PORT, own_config
+from smart_router.cli.common import DEFAULT_PORT, OPENAI, PORT, own_config
 from smart_router.cli.env import find_ca
 from smart_router.paths import state_path
 from smart_router.stats.formatting import count, dollars, share
@@ -37,8 +37,6 @@ from smart_router.tools.launch import (
 )
 from smart_router.tools.proxy_variables import CONFDIR, proxy_variables, trust_variables, write_bundle
 from smart_router.tools.router_process import ask, free_port, health_of, new_log, started
-
-DEFAULT_PORT = 8080
 
 NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
 """A shell's exit codes: no such command; it cannot be run; added to the number of a signal that ended it."""
@@ -179,7 +177,7 @@ def _start_arguments(proxy: int | None, settings: Sequence[str]) -> list[str]:
         host.partition("/")[0].replace(".", r"\.") for hosts in PRESETS.values() for host in hosts
     )
     intercepted = [f"--set=router_intercept={tool}=auto" for tool in PRESETS]
-    modes = ["--mode=reverse:https://api.openai.com", f"--mode=regular@{proxy}"]
+    modes = [f"--mode={OPENAI}", f"--mode=regular@{proxy}"]
     return [*modes, *intercepted, f"--set=allow_hosts=^({hosts}):", *arguments]
 
 

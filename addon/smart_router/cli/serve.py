@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import click
 
-from smart_router.cli.common import ANY_PORT, WORKERS
+from smart_router.cli.common import ANY_PORT, DEFAULT_PORT, OPENAI, WORKERS
 
 ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
 ONE_PROCESS_SHORT = ("-w", "-C", "-r")
@@ -18,14 +18,16 @@ ONE_PROCESS_SHORT = ("-w", "-C", "-r")
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=ANY_PORT, default=8080, show_default=True, help="Port; 0 for a free one.")
+@click.option(
+    "--port", type=ANY_PORT, default=DEFAULT_PORT, show_default=True, help="Port; 0 for a free one."
+)
 @click.option("--workers", type=WORKERS, default=1, show_default=True, help="Number of processes.")
 @click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; needs one worker.")
 @click.option(
     "--mode",
     "modes",
     multiple=True,
-    default=["reverse:https://api.openai.com"],
+    default=[OPENAI],
     show_default=True,
     help="A mode of mitmproxy; repeat for several.",
 )

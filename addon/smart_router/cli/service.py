@@ -10,8 +10,7 @@ from pathlib import Path
 
 import click
 
-from smart_router.cli.common import PORT, WORKERS
-from smart_router.cli.run import DEFAULT_PORT
+from smart_router.cli.common import DEFAULT_PORT, PORT, WORKERS
 
 LABEL = "smart-router"
 ENV_FILE = "~/.config/smart-router/env"

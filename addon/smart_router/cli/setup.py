@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from smart_router.cli.common import as_json, own_config, print_json
-from smart_router.cli.run import DEFAULT_PORT
+from smart_router.cli.common import DEFAULT_URL, as_json, own_config, print_json
 from smart_router.paths import state_path
 from smart_router.tools.changes import ChangeError, Changes, NewText
 from smart_router.tools.documents import block, merge
@@ -24,9 +23,7 @@ from smart_router.tools.setups import SETUPS, Part, ToolSetup
 @click.argument("tool", metavar="TOOL", type=click.Choice(list(SETUPS)))
 @click.option("--write", is_flag=True, help="Write it, and keep a copy of each file as it was.")
 @click.option("--undo", is_flag=True, help="Take back the last --write, byte for byte.")
-@click.option(
-    "--url", default=f"http://127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Where the router answers."
-)
+@click.option("--url", default=DEFAULT_URL, show_default=True, help="Where the router answers.")
 @click.option(
     "--key", default=ANY_KEY, show_default=True, help="The router key, for a router on another machine."
 )
@@ -47,7 +44,7 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
     if write and undo:
         raise click.UsageError("--write and --undo exclude each other: use one of them")
     if not re.match(r"https?://[^/\s]", url):
-        raise click.UsageError(f"--url {url!r} is no address: write it like http://127.0.0.1:{DEFAULT_PORT}")
+        raise click.UsageError(f"--url {url!r} is no address: write it like {DEFAULT_URL}")
     changes = Changes(state_path(os.environ) / "setup" / tool)
     if undo:
         _report({"undone": changes.undo()}, as_json)

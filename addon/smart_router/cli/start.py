@@ -13,14 +13,11 @@ from pathlib import Path
 import click
 
 import smart_router
-from smart_router.cli.common import ANY_PORT
+from smart_router.cli.common import ANY_PORT, OPENAI
 from smart_router.tools.router_process import END_LIMIT
 
 SCRIPT = Path(smart_router.__file__).with_name("script.py")
 """The script that mitmproxy loads."""
-
-OPENAI = "reverse:https://api.openai.com"
-"""Paths that are not the router's go on to this host."""
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the parent."""
