@@ -1,4 +1,4 @@
-"""Errors: those a provider caused, and those the router reports to the client.
+"""Errors: those a provider caused, those the router reports to the client, and those that commands end with.
 
 This module holds the facts of an error. Each client API puts them in a shape of its own; see
 `dialects.client_errors`.
