@@ -25,7 +25,7 @@ from smart_router.stats.database import FILE_NAME, reading
 if TYPE_CHECKING:
     from smart_router.cluster.database import SharedDatabase
 
-MOST_REQUESTS = 500
+MOST_REQUESTS = 1000
 """Requests, or lines of the audit log, in one transaction."""
 
 _NEW_ROUTES = """
