@@ -46,7 +46,8 @@ def test_a_login_that_another_machine_has_just_used_comes_last(
     (one, tells), (two, hears) = machines
     assert pick(one) == f"{PROVIDER}:a"
     hears.learn([tells.describe(), {"name": "a machine of an older version"}])
-    assert [pick(two) for _ in range(3)] == [f"{PROVIDER}:{name}" for name in "bca"]
+    assert [pick(two) for _ in range(2)] == [f"{PROVIDER}:{name}" for name in "bc"]
+    pick(two)  # times are known approximately: it may be any of them
     assert hears.describe()[USED].keys() == {f"{PROVIDER}:{name}" for name in "abc"}
 
 
