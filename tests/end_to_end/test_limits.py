@@ -177,8 +177,9 @@ async def test_long_limit_is_probed_at_intervals(provider: Provider, clients: Cl
     while len(provider.requests) < 4:  # one at a time, after a while
         reply = await ask(clients, model)
         assert (reply.status, reply.router["attempts"]) in {(429, "0"), (429, "1")}
-    reply = await ask(clients, model)
-    assert (reply.status, reply.error["code"], reply.router["attempts"]) == (429, "all_cooled", "0")
+    while (reply := await ask(clients, model)).router["attempts"] != "0":
+        pass  # on a slow machine the next probe is due
+    assert (reply.status, reply.error["code"]) == (429, "all_cooled")
     assert 30 <= int(reply.headers["retry-after"]) <= 40
     assert "x-should-retry" not in reply.headers  # nothing was tried, so nothing was repeated
     assert reply.error["profiles"] == {"p1:none": "rate_limit (429)", "p2:none": "rate_limit (429)"}
