@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from smart_router.cli.main import main
-from smart_router.tools.json_text import read_json
 from smart_router.tools.setups import SETUPS
+from tests.tools.json_with_comments import read_json
 from tests.tools.test_documents import CODEX, CONTINUE, SETTINGS
 
 THERE = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from smart_router.tools.documents import Format, merge
-from smart_router.tools.json_text import read_json
+from tests.tools.json_with_comments import read_json
 
 SETTINGS = """\
 // Zed's settings

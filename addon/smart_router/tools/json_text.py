@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import from_json
-
 _BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_SCALAR = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+_SCALAR = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null")
 
 MOST_DEPTH = 100
 
@@ -54,7 +52,7 @@ def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     newline = "\r\n" if "\r\n" in text else "\n"
     root = _JsonReader(text).read()
-    check_kind("it", read_json(text), values)
+    check_kind("it", _kind(text, root), values)
     edits = sorted(_edits(text, root, values), key=lambda edit: edit.start, reverse=True)
     for edit in edits:
         text = text[: edit.start] + edit.text.replace("\n", newline) + text[edit.end :]
@@ -67,6 +65,10 @@ def check_kind(name: str, there: Any, wanted: Any) -> None:
     for words, kind in kinds.items():
         if isinstance(wanted, kind) and there is not None and not isinstance(there, kind):
             raise ValueError(f"{name} is not {words}")
+
+
+def _kind(text: str, there: _Value) -> Any:
+    return _KINDS.get(text[there.start], "")
 
 
 class _JsonReader:
@@ -139,7 +141,7 @@ def _edits(text: str, there: _Value, wanted: Any) -> Iterator[_Edit]:
     if isinstance(wanted, Mapping) and there.kind == "object":
         for key, value in wanted.items():
             if key in there.members:
-                check_kind(key, _KINDS.get(text[there.members[key].start], ""), value)
+                check_kind(key, _kind(text, there.members[key]), value)
                 yield from _edits(text, there.members[key], value)
         new = {key: value for key, value in wanted.items() if key not in there.members}
         named = {f"{json.dumps(key, ensure_ascii=False)}: ": value for key, value in new.items()}
@@ -193,12 +195,3 @@ def _name_of(value: Any) -> str:
     if isinstance(value, Mapping):
         value = next((value[name] for name in NAMES if name in value), value)
     return json.dumps(value, ensure_ascii=False)
-
-
-def read_json(text: str) -> Any:
-    """The value of a JSON text with comments. Raises ValueError."""
-    _JsonReader(text).read()
-    bare = re.sub(
-        rf"({_STRING.pattern})|//[^\n]*|/\*.*?\*/", lambda found: found[1] or "", text, flags=re.DOTALL
-    )
-    return from_json(re.sub(rf"({_STRING.pattern})|,(?=\s*[}}\]])", lambda found: found[1] or "", bare))
