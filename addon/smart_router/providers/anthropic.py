@@ -6,14 +6,6 @@ from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import Provider
 
-_ERROR_RULES = (
-    ErrorRule("quota", "profile", code=("enforced_spend_limit_reached", "contract_spend_limit_reached")),
-    ErrorRule(
-        "quota", "profile", text=("reached your specified api usage limits", "reached your api usage limits")
-    ),
-    ErrorRule("auth_permanent", "profile", text=("organization has been disabled",)),
-)
-
 PROVIDER = Provider(
     "anthropic",
     AnthropicDialect(),
@@ -25,5 +17,13 @@ PROVIDER = Provider(
     bearer_env=frozenset({"ANTHROPIC_AUTH_TOKEN"}),
     key_prefixes=("sk-ant-",),
     client_headers=("anthropic-beta",),
-    error_rules=_ERROR_RULES,
+    error_rules=(
+        ErrorRule("quota", "profile", code=("enforced_spend_limit_reached", "contract_spend_limit_reached")),
+        ErrorRule(
+            "quota",
+            "profile",
+            text=("reached your specified api usage limits", "reached your api usage limits"),
+        ),
+        ErrorRule("auth_permanent", "profile", text=("organization has been disabled",)),
+    ),
 )

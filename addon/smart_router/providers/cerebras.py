@@ -10,14 +10,6 @@ from smart_router.dialects.base import ChatQuirks
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
-_QUIRKS = ChatQuirks(
-    dropped=OPENAI_ONLY
-    | {"frequency_penalty", "logit_bias", "parallel_tool_calls", "presence_penalty", "service_tier"},
-    renamed={"max_tokens": "max_completion_tokens"},  # [U]
-    refused_parts=frozenset({"input_audio", "file"}),
-    developer_role="never",
-)
-
 PROVIDER = Provider(
     "cerebras",
     CHAT,
@@ -26,6 +18,12 @@ PROVIDER = Provider(
     base_url_env="CEREBRAS_BASE_URL",
     key_env=("CEREBRAS_API_KEY",),
     tier_models=("gpt-oss-120b", "gpt-oss-120b", "gpt-oss-120b", "gpt-oss-120b"),
-    quirks=_QUIRKS,
+    quirks=ChatQuirks(
+        dropped=OPENAI_ONLY
+        | {"frequency_penalty", "logit_bias", "parallel_tool_calls", "presence_penalty", "service_tier"},
+        renamed={"max_tokens": "max_completion_tokens"},  # [U]
+        refused_parts=frozenset({"input_audio", "file"}),
+        developer_role="never",
+    ),
     key_prefixes=("csk-",),
 )

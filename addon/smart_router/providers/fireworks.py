@@ -10,13 +10,6 @@ from smart_router.dialects.base import ChatQuirks
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
-_QUIRKS = ChatQuirks(
-    dropped=(OPENAI_ONLY - {"prediction"}) | {"service_tier"},  # [U] service_tier
-    renamed={"max_completion_tokens": "max_tokens"},  # [U]
-    refused_parts=frozenset({"input_audio", "file"}),  # [U]
-    developer_role="never",  # [U]
-)
-
 PROVIDER = Provider(
     "fireworks",
     CHAT,
@@ -30,6 +23,11 @@ PROVIDER = Provider(
         "accounts/fireworks/models/deepseek-v4-pro",
         "accounts/fireworks/models/kimi-k3",
     ),
-    quirks=_QUIRKS,
+    quirks=ChatQuirks(
+        dropped=(OPENAI_ONLY - {"prediction"}) | {"service_tier"},  # [U] service_tier
+        renamed={"max_completion_tokens": "max_tokens"},  # [U]
+        refused_parts=frozenset({"input_audio", "file"}),  # [U]
+        developer_role="never",  # [U]
+    ),
     key_prefixes=("fw_",),
 )

@@ -6,18 +6,6 @@ from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.errors import ErrorRule
 from smart_router.providers.base import PriceNames, Provider
 
-_ERROR_RULES = (
-    ErrorRule("server", "model", code=("1000", "1024", "1033")),
-    ErrorRule("timeout", "model", code=("1001",)),
-    ErrorRule("rate_limit", "model", code=("1002",)),
-    ErrorRule("auth", "profile", code=("1004",)),
-    ErrorRule("quota", "profile", code=("1008",)),
-    ErrorRule("content_filter", "none", code=("1026", "1027")),
-    ErrorRule("rate_limit", "model", code=("1039",)),  # [U] tokens per minute
-    ErrorRule("bad_request", "none", code=("2013",)),  # [U]
-    ErrorRule("quota", "profile", code=("2056",)),  # the plan's window of some hours
-)
-
 PROVIDER = Provider(
     "minimax-portal",
     AnthropicDialect(),
@@ -26,6 +14,16 @@ PROVIDER = Provider(
     key_env=("MINIMAX_OAUTH_TOKEN", "MINIMAX_CODE_PLAN_KEY", "MINIMAX_CODING_API_KEY", "MINIMAX_API_KEY"),
     kind="login",
     resource_hosts=("minimax.io", "minimaxi.com"),
-    error_rules=_ERROR_RULES,
+    error_rules=(
+        ErrorRule("server", "model", code=("1000", "1024", "1033")),
+        ErrorRule("timeout", "model", code=("1001",)),
+        ErrorRule("rate_limit", "model", code=("1002",)),
+        ErrorRule("auth", "profile", code=("1004",)),
+        ErrorRule("quota", "profile", code=("1008",)),
+        ErrorRule("content_filter", "none", code=("1026", "1027")),
+        ErrorRule("rate_limit", "model", code=("1039",)),  # [U] tokens per minute
+        ErrorRule("bad_request", "none", code=("2013",)),  # [U]
+        ErrorRule("quota", "profile", code=("2056",)),  # the plan's window of some hours
+    ),
     prices=PriceNames("minimax/", basis="equivalent"),
 )

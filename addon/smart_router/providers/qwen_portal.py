@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT
-from smart_router.providers.qwen_dashscope import ERROR_RULES, QUIRKS
+from smart_router.providers.qwen_dashscope import PROVIDER as DASHSCOPE
 
 PROVIDER = Provider(
     "qwen-portal",
@@ -14,8 +14,8 @@ PROVIDER = Provider(
     key_env=("QWEN_OAUTH_TOKEN", "QWEN_PORTAL_API_KEY"),
     kind="login",
     resource_hosts=("qwen.ai", "dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"),
-    quirks=QUIRKS,
-    error_rules=ERROR_RULES,
+    quirks=DASHSCOPE.quirks,
+    error_rules=DASHSCOPE.error_rules,
     prices=PriceNames(
         models={"coder-model": "openrouter/qwen/qwen3-coder-plus", "vision-model": None}, basis="equivalent"
     ),

@@ -9,13 +9,6 @@ from smart_router.dialects.base import ChatQuirks
 from smart_router.providers.base import Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
-_QUIRKS = ChatQuirks(
-    dropped=OPENAI_ONLY | {"service_tier", "user"},  # [U]
-    renamed={"max_completion_tokens": "max_tokens"},  # [U]
-    refused_parts=frozenset({"input_audio", "file"}),  # [U]
-    developer_role="never",  # [U]
-)
-
 PROVIDER = Provider(
     "together",
     CHAT,
@@ -29,6 +22,11 @@ PROVIDER = Provider(
         "deepseek-ai/DeepSeek-V4-Pro-0813",
         "moonshotai/Kimi-K3",
     ),
-    quirks=_QUIRKS,
+    quirks=ChatQuirks(
+        dropped=OPENAI_ONLY | {"service_tier", "user"},  # [U]
+        renamed={"max_completion_tokens": "max_tokens"},  # [U]
+        refused_parts=frozenset({"input_audio", "file"}),  # [U]
+        developer_role="never",  # [U]
+    ),
     key_prefixes=("tgp_v1_",),  # [U]
 )

@@ -9,32 +9,6 @@ from smart_router.dialects.names import names
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
-_QUIRKS = ChatQuirks(
-    dropped=OPENAI_ONLY,
-    accepted=names("""
-        deferred frequency_penalty logit_bias logprobs max_completion_tokens max_tokens n
-        parallel_function_calling presence_penalty reasoning_effort search_parameters seed service_tier stop
-        temperature top_logprobs top_p user web_search_options
-    """),
-    renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
-    refused_parts=frozenset({"input_audio"}),
-    tool_media=True,
-    # "each message must have at least one content element"
-    empty_texts=False,
-    schemas=XAI,
-    developer_role="never",
-    reasoning_apart=True,
-    session_header="x-grok-conv-id",
-)
-
-_ERROR_RULES = (
-    ErrorRule(
-        "quota", "profile", status=(402, 403, 429), text=("used all available credits", "spending limit")
-    ),
-    ErrorRule("overloaded", "model", text=("service is currently unavailable",)),
-    ErrorRule("overloaded", "model", code=("The service is currently unavailable",)),
-)
-
 PROVIDER = Provider(
     "xai",
     CHAT,
@@ -42,9 +16,31 @@ PROVIDER = Provider(
     order=50,
     base_url_env="XAI_BASE_URL",
     key_env=("XAI_API_KEY", "GROK_API_KEY"),
-    quirks=_QUIRKS,
+    quirks=ChatQuirks(
+        dropped=OPENAI_ONLY,
+        accepted=names("""
+            deferred frequency_penalty logit_bias logprobs max_completion_tokens max_tokens n
+            parallel_function_calling presence_penalty reasoning_effort search_parameters seed service_tier
+            stop temperature top_logprobs top_p user web_search_options
+        """),
+        renamed={"max_tokens": "max_completion_tokens", "parallel_tool_calls": "parallel_function_calling"},
+        refused_parts=frozenset({"input_audio"}),
+        tool_media=True,
+        # "each message must have at least one content element"
+        empty_texts=False,
+        schemas=XAI,
+        developer_role="never",
+        reasoning_apart=True,
+        session_header="x-grok-conv-id",
+    ),
     key_prefixes=("xai-",),
-    error_rules=_ERROR_RULES,
+    error_rules=(
+        ErrorRule(
+            "quota", "profile", status=(402, 403, 429), text=("used all available credits", "spending limit")
+        ),
+        ErrorRule("overloaded", "model", text=("service is currently unavailable",)),
+        ErrorRule("overloaded", "model", code=("The service is currently unavailable",)),
+    ),
     prices=PriceNames("x-ai/"),
     telemetry_name="x_ai",
 )
