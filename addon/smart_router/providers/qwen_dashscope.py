@@ -8,7 +8,6 @@ from smart_router.dialects.names import names
 from smart_router.providers.base import PriceNames, Provider
 from smart_router.providers.openai_compatible import CHAT, OPENAI_ONLY
 
-
 PROVIDER = Provider(
     "qwen-dashscope",
     CHAT,
