@@ -45,6 +45,7 @@ from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
 from smart_router.proxy.fixes.half_closed import notice_leave
 from smart_router.proxy.fixes.silent_clients import SilentClients
+from smart_router.proxy.fixes.slow_readers import SlowReaders
 from smart_router.proxy.gate import Gate
 from smart_router.proxy.handlers import handler_of
 from smart_router.proxy.install import install_routing, raise_connection_limit
@@ -77,7 +78,8 @@ class SmartRouter:
         self.claims.fail = partial(refuse, error=INTERNAL)
         self.claims.end = self._ended
         self.attempts = self.claims.attempts
-        self._life = Lifecycle()
+        self._slow_readers = SlowReaders()
+        self._life = Lifecycle(self._slow_readers)
         self.serving = RequestHandler(self.claims, flow_marks)
         self._access_log = AccessLog(logger)
         self._sessions = TlsSessions()
@@ -164,7 +166,8 @@ class SmartRouter:
     # Connections.
 
     def client_connected(self, client: connection.Client) -> None:
-        """Give a client a time for its first byte."""
+        """Give a client a time for its first byte, and for each part of its answers."""
+        self._slow_readers.connected(client)
         self._silent.connected(client, self.claims.client_limits.silence)
 
     async def client_disconnected(self, client: connection.Client) -> None:

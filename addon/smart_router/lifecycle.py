@@ -20,6 +20,7 @@ from smart_router.background import RepeatedStep
 from smart_router.config_errors import ConfigError
 from smart_router.memory import return_freed_memory
 from smart_router.options import read_limits, read_retention
+from smart_router.proxy.fixes.slow_readers import SlowReaders
 from smart_router.proxy.install import settle
 from smart_router.recording import FLUSH_WITHIN
 from smart_router.requests_in_progress import count_running
@@ -48,11 +49,13 @@ STEPS: Sequence[tuple[str, str, Callable[[Runtime, float], object]]] = (
 class Lifecycle:
     """Holds the runtime, None while there is no usable config. It outlives a reload of the script."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow_readers: SlowReaders) -> None:
         self.runtime: Runtime | None = None
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
         self._steps = {RepeatedStep(name, failure): step for name, failure, step in STEPS}
+        self._slow_readers = slow_readers
+        self._readers = RepeatedStep("readers", "clients that take nothing could not be looked for")
         self._memory = RepeatedStep("memory", "freed memory could not be returned")
 
     def start(self, handler: RequestHandler) -> None:
@@ -63,7 +66,7 @@ class Lifecycle:
         watch = Watch(handler.claims, refresh, self._estimate)
         on_loopback = ctx.options.listen_host == LOOPBACK
         settling = settle(ctx.master.addons.get("proxyserver"), on_loopback=on_loopback)
-        self._tasks = [asyncio.create_task(work) for work in (self._watch(), watch.run(), settling)]
+        self._tasks = [asyncio.create_task(work) for work in (self._watch(handler), watch.run(), settling)]
 
     def apply(self, handler: RequestHandler, limits: Limits, retention: Retention) -> None:
         """Use changed options. Reopens the runtime if its paths changed. Raises OptionsError."""
@@ -108,13 +111,15 @@ class Lifecycle:
         self._opened_at = _paths()
         return runtime
 
-    async def _watch(self) -> None:
+    async def _watch(self, handler: RequestHandler) -> None:
         while True:
             await asyncio.sleep(RELOAD_EVERY)
             for repeated, step in self._steps.items():
                 with repeated:  # the other steps, and the next look, must follow all the same
                     if self.runtime is not None:
                         step(self.runtime, time.monotonic())
+            with self._readers:
+                self._slow_readers.look(time.monotonic(), handler.claims.client_limits.unread)
             with self._memory:
                 await asyncio.to_thread(return_freed_memory)
 

@@ -67,6 +67,11 @@ OPTIONS: tuple[Option, ...] = (
         "answered with 408.",
     ),
     Option(
+        "router_unread_timeout",
+        f"{_CLIENT_LIMITS.unread:g}",
+        "Seconds in which a client must take some of what was sent to it; else it is disconnected.",
+    ),
+    Option(
         "router_max_answer",
         "32m",
         "Largest answer of a provider held in memory, compressed or not: whole answers, and streams until "
@@ -284,6 +289,7 @@ def read_client_limits(options: Any) -> ClientLimits:
         head=_seconds(options, "router_head_timeout"),
         body=_seconds(options, "router_body_timeout"),
         uploads=_size(options, "router_max_uploads", least=1),
+        unread=_seconds(options, "router_unread_timeout"),
     )
 
 

@@ -44,6 +44,7 @@ STEPS = {
     "trouble": "local_trouble:Troubles.look",
     "lessons-file": "attempts.lessons:Lessons.look",
     "threads": "background:revive",
+    "readers": "proxy.fixes.slow_readers:SlowReaders.look",
     "memory": "lifecycle:return_freed_memory",
     "watch-requests": "ui.progress:Watch.look",
     "live-page": "live.watcher:Watcher._look",

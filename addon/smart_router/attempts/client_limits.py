@@ -17,15 +17,18 @@ LINGER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """`head` and `body` are seconds; `uploads` is bytes, for all unfinished bodies of this process together.
+    """`head`, `body` and `unread` are seconds; `uploads` is bytes, for all unfinished bodies of this process
+    together.
 
     A head must be complete within `head` seconds of its first byte. A connection that sends nothing at all is
-    closed after `silence`. Of a body, `step` bytes more, or its end, must arrive in every `body` seconds.
+    closed after `silence`. Of a body, `step` bytes more, or its end, must arrive in every `body` seconds. Of
+    an answer, some must be taken in every `unread` seconds.
     """
 
     head: float = 30.0
     body: float = 30.0
     uploads: int = 48 * 1024 * 1024
+    unread: float = 300.0
 
     @property
     def silence(self) -> float:

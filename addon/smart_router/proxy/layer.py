@@ -44,6 +44,7 @@ from smart_router.proxy.claims import Claims
 from smart_router.proxy.crashes import may_answer
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
+from smart_router.proxy.fixes.http2_bounds import use_bounded_http2
 from smart_router.proxy.goaway import GoAway, http2_layers
 from smart_router.proxy.messages import (
     CancelAttempt,
@@ -97,6 +98,7 @@ class RoutedLayer(DeadlineLayer):
         self.timers = {}
         self.deadlines = Deadlines()
         self.deadline_check = None
+        self.streams = _Streams()
         self.connections = _Connections(self.connections)
         self.connections[self.attempts_client] = self.attempts_end()
 
@@ -119,6 +121,7 @@ class RoutedLayer(DeadlineLayer):
         yield from super()._handle_event(event)
         if type(event) is events.Start:
             self.prepare_connection(self.connections[self.context.client])
+            use_bounded_http2(self.connections[self.context.client])
         elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
@@ -284,6 +287,22 @@ class RoutedLayer(DeadlineLayer):
         wakeup = commands.RequestWakeup(max(0.0, at - time.monotonic()))
         self.timers[wakeup] = at
         yield wakeup
+
+
+class _Streams(dict[int, HttpStream]):
+    """A layer's streams; the reference cycles of one that is over are broken, so that it is freed at once."""
+
+    def pop(self, stream_id: int, default: Any = None) -> Any:
+        """Remove and return a stream."""
+        stream = super().pop(stream_id, default)
+        if stream is not None:
+            stream.client_state = stream.server_state = _ignore
+            stream.context.layers.remove(stream)
+        return stream
+
+
+def _ignore(event: events.Event) -> Commands:
+    yield from ()
 
 
 class _ClosedConnection:

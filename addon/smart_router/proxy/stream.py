@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mitmproxy import flow as mflow
 from mitmproxy.proxy import events, layer
@@ -41,6 +42,7 @@ from smart_router.dialects.hub import Event, Failure
 from smart_router.errors import INTERNAL, ClientError, UpstreamError
 from smart_router.proxy.crashes import answer_for_crash
 from smart_router.proxy.event_stream import EventAnswer
+from smart_router.proxy.fixes.slow_readers import holds_up
 from smart_router.proxy.messages import (
     AttemptEvent,
     CancelAttempt,
@@ -326,6 +328,8 @@ class RoutedStream(SocketStream):
             return
         if self.attempt is not None and self.attempt.killed:
             self.attempt.resume_killed()
+        if self.attempt is not None and now >= self.attempt.deadline - 2 * KILL_LOOK and holds_up(self):
+            self.attempt.extend(now)  # the silence is the client's
         if now >= self.exchange.started + self.exchange.limits.total:
             yield from self._out_of_time()
         elif self.attempt is not None and self.attempt.killed and not self.answer.complete:
@@ -348,9 +352,8 @@ class RoutedStream(SocketStream):
             yield from self._finish_without_provider()
         else:
             limit = self.exchange.limits.total
-            yield from self._failed(
-                self.attempt.failed_by(f"no complete answer within {limit:g} s", "timeout")
-            )
+            late = self.attempt.failed_by(f"no complete answer within {limit:g} s", "timeout")
+            yield from self._failed(replace(late, scope="none") if holds_up(self) else late)
 
     def _attempt_late(self, attempt: Attempt, now: float) -> Commands:
         if attempt.flow.intercepted:  # a person is looking at it

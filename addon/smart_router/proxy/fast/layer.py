@@ -34,7 +34,6 @@ from smart_router.proxy.fast.streams import (
     AnswerEvents,
     DeferCompleted,
     FastRoutedStream,
-    FastStream,
     FastTurnStream,
     Shortcuts,
 )
@@ -222,8 +221,7 @@ class FastRoutedLayer(RoutedLayer):
         return () if self.is_armed(command.at) else self.arm(command.at)  # type: ignore[return-value]
 
     def _drop(self, command: DropStream) -> Commands:
-        if isinstance(stream := self.streams.pop(command.stream_id, None), FastStream):
-            stream.break_cycles()
+        self.streams.pop(command.stream_id, None)
         return ()  # type: ignore[return-value]  # no command
 
     frequent: ClassVar[Mapping[type[commands.Command], Callable[[Any, Any], Commands]]] = {

@@ -151,11 +151,6 @@ class FastStream(HttpStream):
         self._paused = layer.Paused(waited_for, _nothing())
         return DeferCompleted(waited_for)
 
-    def break_cycles(self) -> None:
-        """The stream is over: break its reference cycles, so that it is freed at once."""
-        self.client_state = self.server_state = _ignore
-        self.context.layers.remove(self)
-
     def _run(self, generator: Commands) -> Commands:
         """Pass on the commands up to one that has to be waited for; reimplements `Layer.handle_event`."""
         for command in generator:
@@ -346,7 +341,3 @@ def _nothing() -> Commands:
 
 _NO: layer.CommandGenerator[Any] = iter(())  # type: ignore[assignment]
 """Yields nothing and returns None, which is false."""
-
-
-def _ignore(event: events.Event) -> Commands:
-    yield from ()

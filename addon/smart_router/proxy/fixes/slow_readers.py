@@ -1,0 +1,109 @@
+"""Clients that take their answers slowly, or not at all.
+
+Their provider waits meanwhile, as far as its answer is streamed, and its silence is not its own. One that
+takes nothing for long is disconnected: mitmproxy would keep the unsent part of a whole answer as long as the
+client keeps its connection open.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from asyncio import WriteTransport
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy.connection import Client
+from mitmproxy.proxy.layers.http import HttpStream
+
+from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
+from smart_router.proxy.handlers import handler_of, http_layers, transport_of
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+
+@dataclass(slots=True)
+class _Unsent:
+    """What a client has yet to take: `size` bytes, of which it has taken nothing since `since`."""
+
+    client: str
+    size: int = 0
+    since: float = 0.0
+
+
+class SlowReaders:
+    """The clients that are connected, or whose connection is closed once they have taken the rest."""
+
+    def __init__(self) -> None:
+        self._unsent: WeakKeyDictionary[WriteTransport, _Unsent] = WeakKeyDictionary()
+
+    def connected(self, client: Client) -> None:
+        """Look at this client from now on."""
+        io = transport_of(client, handler_of(client.id))
+        if transport := getattr(io.writer, "transport", None) if io else None:
+            self._unsent[transport] = _Unsent(client.id)
+
+    def look(self, now: float, most: float) -> None:
+        """Disconnect the clients that have taken nothing for `most` seconds. `now` is monotonic."""
+        for transport, seen in list(self._unsent.items()):
+            size = _unsent(transport, seen.client)
+            if not seen.size or size < seen.size:
+                seen.since = now
+            elif now - seen.since >= most:
+                _reset(transport)
+            seen.size = size
+
+
+def holds_up(stream: HttpStream) -> bool:
+    """Return whether a stream's client takes too little for its provider to be read."""
+    parent: Any = stream.context.layers[stream.context.layers.index(stream) - 1]
+    client = parent.context.client  # also of a WebSocket's turn, which has another
+    server = parent.connections[client]
+    if isinstance(server, BoundedHttp2Server) and server.full:
+        return True
+    io = transport_of(client, handler_of(client.id))
+    transport = getattr(io.writer, "transport", None) if io else None  # none in mitmproxy's own modes
+    if transport is None:
+        return False
+    low, _ = transport.get_write_buffer_limits()
+    return bool(transport.get_write_buffer_size() > low)
+
+
+def _unsent(transport: WriteTransport, client_id: str) -> int:
+    """Return the bytes that a client has yet to take, 0 if the system has all of them."""
+    kept = transport.get_write_buffer_size() + _behind_windows(client_id)
+    return kept + _in_socket(transport.get_extra_info("socket")) if kept else 0
+
+
+def _in_socket(connection: Any) -> int:
+    """Return the bytes that the system keeps for the client: it takes megabytes, and more only once many of
+    them were taken. Other systems than Linux do not tell, so there a client has to take as many.
+    """
+    if sys.platform != "linux":
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0
+
+
+def _reset(transport: WriteTransport) -> None:
+    """Close a connection at once: otherwise the system would still wait for the client."""
+    with suppress(OSError):
+        linger = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
+
+
+def _behind_windows(client_id: str) -> int:
+    """Return the bytes that wait for an HTTP/2 client to open its windows."""
+    handler = handler_of(client_id)
+    if handler is None or handler.client.alpn != b"h2":
+        return 0
+    speakers = [http.connections.get(http.context.client) for http in http_layers(handler.layer)]
+    return sum(one.held_by_all() for one in speakers if isinstance(one, BoundedHttp2Server))
