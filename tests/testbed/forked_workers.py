@@ -182,7 +182,8 @@ class _Worker:
         capture: Any = plugins.get_plugin("capturemanager")
         capture.stop_global_capturing()  # its files are shared by all workers
         capture.start_global_capturing()
-        plugins.register(_Silent(plugins.unregister(name="terminalreporter")), "terminalreporter")
+        if reporter := plugins.unregister(name="terminalreporter"):
+            plugins.register(_Silent(reporter), "terminalreporter")
         plugins.register(self)
 
     def _run_tests(self) -> None:

@@ -109,6 +109,12 @@ def test_the_first_failure_ends_the_run_if_asked(tmp_path: Path) -> None:
     assert ends
 
 
+def test_a_run_may_print_nothing(tmp_path: Path) -> None:
+    code, out, ends = run(tmp_path, "-n2", "-p", "no:terminal")
+    assert (code, out) == (1, "")
+    assert "popen" in "".join(ends)
+
+
 def test_one_file_needs_no_worker(tmp_path: Path) -> None:
     code, out, ends = run(tmp_path, "-n2", "test_second.py")
     assert code == 1
