@@ -35,8 +35,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.disable()
 
 
-SLOW = ("workers", "cli", "ui", "live", "scripts", "proxy", "faults", "cluster", "end_to_end", "auth")
-"""Folders of `tests/` whose modules take longest, the longest first."""
+SLOW = (
+    *("end_to_end", "faults", "attempts", "routing", "testbed", "proxy", "scripts", "live", "ui", "cli"),
+    *("cluster", "auth", "workers", "docs", "api", "dialects"),
+)
+"""Folders of `tests/` by their longest module, and then those whose modules are all short."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
