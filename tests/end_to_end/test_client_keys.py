@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
@@ -45,6 +45,38 @@ async def router(
         yield router
 
 
+CLIENTS: Mapping[str, Settings] = {
+    "parallel": Settings(limits=limits_of("7 requests/hour")),
+    "bob": Settings(tag="team"),
+    "cid": Settings(tag="team"),
+    "formats": Settings(limits=limits_of("1 request/day")),
+    "socket": Settings(limits=limits_of("1 request/day")),
+    "money": Settings(limits=limits_of("0.02 USD/day", "1M tokens/total")),
+    "spender": Settings(limits=limits_of("0.1 USD/day")),
+    "open": Settings(limits=limits_of("1000 tokens/day")),
+    "leaver": Settings(limits=limits_of("1 USD/day", "1M tokens/day", "9 requests/day")),
+    "nothing": Settings(limits=limits_of("1 USD/day", "5 requests/day")),
+    "warned": Settings(limits=limits_of("5 requests/day", "1 USD/total")),
+    "frugal": Settings(limits=limits_of("1 USD/day"), on_limit="eco"),
+    "picky": Settings(models=("auto", "groq/*")),
+    "user": Settings(),
+    "boss": Settings(admin=True),
+    "priced": Settings(limits=limits_of("1 USD/day")),
+}
+"""The clients of the tests below, each of one test."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keys(router: Router, http: httpx.AsyncClient) -> Mapping[str, str]:
+    """The keys of these clients, which the router knows."""
+    with changing(router.state_folder) as file:
+        file.set_tag("team", limits_of("5 requests/day"))
+        added = {name: file.add(name, settings, time.time()) for name, settings in CLIENTS.items()}
+    keys = {name: key.get_secret_value() for name, key in added.items()}
+    await asyncio.gather(*(until(http, key, 200) for key in keys.values()))
+    return keys
+
+
 async def test_keys_count_within_a_second_and_end_with_a_reason(
     router: Router, http: httpx.AsyncClient
 ) -> None:
@@ -67,19 +99,16 @@ async def test_keys_count_within_a_second_and_end_with_a_reason(
 
 
 async def test_parallel_requests_get_exactly_the_limit(
-    router: Router, http: httpx.AsyncClient, provider: Provider
+    keys: Mapping[str, str], http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    key = await add_client(router, "parallel", "7 requests/hour")
+    key = keys["parallel"]
     answers = await asyncio.gather(*(ask(http, key) for _ in range(30)))
     assert sorted(one.status_code for one in answers) == [200] * 7 + [429] * 23
     assert len(provider.requests) == 7
 
 
-async def test_clients_of_a_tag_share_its_limit(router: Router, http: httpx.AsyncClient) -> None:
-    with changing(router.state_folder) as file:
-        file.set_tag("team", limits_of("5 requests/day"))
-    keys = [await add_client(router, name, tag="team") for name in ("bob", "cid")]
-    answers = await asyncio.gather(*(ask(http, key) for key in keys for _ in range(8)))
+async def test_clients_of_a_tag_share_its_limit(keys: Mapping[str, str], http: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(ask(http, keys[name]) for name in ("bob", "cid") for _ in range(8)))
     assert [one.status_code for one in answers].count(200) == 5
     refused = next(one for one in answers if one.status_code == 429)
     assert "5 requests/day of the tag team" in refused.json()["error"]["message"]
@@ -100,9 +129,9 @@ FORMATS: list[tuple[str, dict[str, Any], list[str], Any]] = [
 
 
 async def test_every_format_is_told_which_limit_and_when_it_ends(
-    router: Router, http: httpx.AsyncClient
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient
 ) -> None:
-    key = await add_client(router, "formats", "1 request/day")
+    key = keys["formats"]
     assert (await ask(http, key)).status_code == 200
     for path, body, place, expected in FORMATS:
         answer = await http.post(path, json={"model": MODEL, **body}, headers=bearer(key))
@@ -118,8 +147,8 @@ async def test_every_format_is_told_which_limit_and_when_it_ends(
         assert answer.headers["x-router-limit"] == "1 requests/day"
 
 
-async def test_turns_of_a_websocket_are_limited(router: Router) -> None:
-    key = await add_client(router, "socket", "1 request/day")
+async def test_turns_of_a_websocket_are_limited(router: Router, keys: Mapping[str, str]) -> None:
+    key = keys["socket"]
     asked = json.dumps({"type": "response.create", "model": MODEL, "input": "Hello"})
     url = f"ws{router.url.removeprefix('http')}/v1/responses"
     async with connect(url, additional_headers=bearer(key)) as socket, asyncio.timeout(10):
@@ -132,9 +161,9 @@ async def test_turns_of_a_websocket_are_limited(router: Router) -> None:
 
 
 async def test_money_is_settled_by_what_was_used(
-    router: Router, http: httpx.AsyncClient, provider: Provider
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    key = await add_client(router, "money", "0.02 USD/day", "1M tokens/total")
+    key = keys["money"]
     for number in range(1, 4):
         assert (await ask(http, key, max_tokens=1000)).status_code == 200
         assert await used(http, key) == pytest.approx([number * COST, number * 18])
@@ -148,11 +177,11 @@ async def test_money_is_settled_by_what_was_used(
 
 
 async def test_money_is_never_exceeded_by_parallel_requests(
-    router: Router, http: httpx.AsyncClient, provider: Provider
+    keys: Mapping[str, str], http: httpx.AsyncClient, provider: Provider
 ) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 1000, "total_tokens": 1100}
     provider.on(chat_answer(usage=usage), always=True)
-    key = await add_client(router, "spender", "0.1 USD/day")
+    key = keys["spender"]
     cost, codes = (100 * 1.0 + 1000 * 10.0) / 1e6, []
     for _ in range(4):
         asked = (
@@ -165,19 +194,19 @@ async def test_money_is_never_exceeded_by_parallel_requests(
 
 
 async def test_request_without_a_longest_answer_takes_what_is_left(
-    router: Router, http: httpx.AsyncClient, provider: Provider
+    keys: Mapping[str, str], http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    key = await add_client(router, "open", "1000 tokens/day")
+    key = keys["open"]
     for number in range(1, 4):
         assert (await ask(http, key)).status_code == 200
         assert await used(http, key) == [number * 18]
 
 
 async def test_stream_that_its_client_leaves_is_settled(
-    router: Router, http: httpx.AsyncClient, provider: Provider
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient, provider: Provider
 ) -> None:
     provider.on(chat_stream(["abcd" * 10, "b"], stepped=True))
-    key = await add_client(router, "leaver", "1 USD/day", "1M tokens/day", "9 requests/day")
+    key = keys["leaver"]
     body = {"model": MODEL, "messages": HELLO, "stream": True, "max_tokens": 5000}
 
     async def begin() -> list[float]:
@@ -197,23 +226,25 @@ async def test_stream_that_its_client_leaves_is_settled(
     assert settled == pytest.approx([(1 * 1.0 + 10 * 10.0) / 1e6, 11, 1], rel=0.2)
 
 
-async def test_refused_request_holds_nothing(router: Router, http: httpx.AsyncClient) -> None:
-    key = await add_client(router, "nothing", "1 USD/day", "5 requests/day")
+async def test_refused_request_holds_nothing(keys: Mapping[str, str], http: httpx.AsyncClient) -> None:
+    key = keys["nothing"]
     assert (await ask(http, key, "openai/none-such")).status_code == 404
     assert await used(http, key) == [0, 0]
 
 
-async def test_clients_are_warned_from_80_percent_on(router: Router, http: httpx.AsyncClient) -> None:
-    key = await add_client(router, "warned", "5 requests/day", "1 USD/total")
+async def test_clients_are_warned_from_80_percent_on(
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient
+) -> None:
+    key = keys["warned"]
     warnings = [(await ask(http, key)).headers.get("x-router-limit-warning", "") for _ in range(5)]
     assert [one[:5].strip() for one in warnings] == ["", "", "", "80% o", "100%"]
     assert "5 requests/day" in warnings[3] and "starts anew at" in warnings[3]
 
 
 async def test_auto_goes_cheaper_when_the_money_is_nearly_spent(
-    router: Router, http: httpx.AsyncClient
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient
 ) -> None:
-    key = await add_client(router, "frugal", "1 USD/day", on_limit="eco")
+    key = keys["frugal"]
     answers = await asyncio.gather(*(ask(http, key, "auto") for _ in range(9)))
     assert not [one for one in answers if "auto:eco" in one.headers["x-router-why"]]
     (spent,) = await used(http, key)
@@ -228,9 +259,9 @@ async def test_auto_goes_cheaper_when_the_money_is_nearly_spent(
 
 
 async def test_only_allowed_models_are_listed_named_and_chosen(
-    router: Router, http: httpx.AsyncClient
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient
 ) -> None:
-    key = await add_client(router, "picky", models=("auto", "groq/*"))
+    key = keys["picky"]
     listed = [one["id"] for one in (await http.get("/v1/models", headers=bearer(key))).json()["data"]]
     assert listed[0] == "auto" and len(listed) > 1
     assert all(one == "auto" or one.startswith("groq/") for one in listed)
@@ -250,9 +281,9 @@ ADMIN_VIEWS = ("/router/stats", "/router/running", "/router/clients", "/metrics"
 
 
 async def test_views_of_all_clients_need_an_admin_or_this_machine(
-    router: Router, http: httpx.AsyncClient
+    router: Router, keys: Mapping[str, str], http: httpx.AsyncClient
 ) -> None:
-    user, admin = await add_client(router, "user"), await add_client(router, "boss", admin=True)
+    user, admin = keys["user"], keys["boss"]
     for path in ADMIN_VIEWS:
         codes = [
             (await http.get(path, headers=shown)).status_code for shown in (bearer(user), bearer(admin), {})
@@ -267,9 +298,9 @@ async def test_views_of_all_clients_need_an_admin_or_this_machine(
 
 
 async def test_model_without_a_price_is_refused_where_money_counts(
-    router: Router, http: httpx.AsyncClient
+    keys: Mapping[str, str], http: httpx.AsyncClient
 ) -> None:
-    key = await add_client(router, "priced", "1 USD/day")
+    key = keys["priced"]
     answer = await http.post(
         "/v1/images/generations", json={"model": "openai/gpt-image-9", "prompt": "x"}, headers=bearer(key)
     )
