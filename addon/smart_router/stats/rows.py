@@ -22,8 +22,8 @@ MOST_SIGNALS = 12
 """Signals of one decision that are kept, the strongest ones: a prompt has some sixty, and each costs a write.
 """
 
-ROWS_AT_ONCE = 16
-"""Rows written in one step."""
+ROWS_AT_ONCE = (64, 16, 4, 1)
+"""Rows written in one step: few numbers, so that SQLite's statements for them are kept."""
 
 Row = tuple[object, ...]
 """The values of all columns of a table, in order."""
@@ -149,12 +149,12 @@ def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
     requests wait for something: with one row for each step it would fall behind them.
     """
     marks = f"({', '.join('?' * _COLUMNS[table])})"
-    alone = len(rows) % ROWS_AT_ONCE
-    db.executemany(f"INSERT INTO {table} VALUES {marks}", rows[:alone])  # noqa: S608
-    together = ", ".join([marks] * ROWS_AT_ONCE)
-    batches = (rows[at : at + ROWS_AT_ONCE] for at in range(alone, len(rows), ROWS_AT_ONCE))
-    values = (tuple(chain.from_iterable(batch)) for batch in batches)
-    db.executemany(f"INSERT INTO {table} VALUES {together}", values)  # noqa: S608
+    at = 0
+    for size in ROWS_AT_ONCE:
+        insert = f"INSERT INTO {table} VALUES {', '.join([marks] * size)}"  # noqa: S608
+        while at + size <= len(rows):
+            db.execute(insert, [*chain.from_iterable(rows[at : at + size])])
+            at += size
 
 
 _COLUMNS = {"requests": 20, "decisions": 12, "attempts": 19, "audit": 13, "routes": 6, "marks": 2}
