@@ -156,10 +156,66 @@ async def longer_than_it_says(asking: Asking) -> list[Got]:
     return [await asking.answer(), await asking.client.answer(FORMATS["chat"])]
 
 
-async def two_lengths(asking: Asking) -> list[Got]:
-    head, body = asking.request()
-    asking.client.send(head.replace(b"\r\n\r\n", b"\r\ncontent-length: 5\r\n\r\n"), body)
+def with_line(line: str) -> Act:
+    """A field more; SIZE stands for the body's length."""
+
+    async def act(asking: Asking) -> list[Got]:
+        head, body = asking.request()
+        more = line.replace("SIZE", str(len(body))).encode()
+        asking.client.send(head.replace(b"\r\n\r\n", b"\r\n%b\r\n\r\n" % more), body)
+        return [await asking.answer()]
+
+    return act
+
+
+async def same_length_twice_in_a_field(asking: Asking) -> list[Got]:
+    size = str(len(asking.request()[1]))
+    return await lies(content_length=f"{size}, {size}")(asking)
+
+
+def of_version(version: str) -> Act:
+    """Another version of HTTP in the request's first line."""
+
+    async def act(asking: Asking) -> list[Got]:
+        head, body = asking.request()
+        asking.client.send(head.replace(b" HTTP/1.1\r\n", f" {version}\r\n".encode(), 1), body)
+        return [await asking.answer()]
+
+    return act
+
+
+async def without_host(asking: Asking) -> list[Got]:
+    head, body = asking.request(host="")
+    asking.client.send(head, body)
     return [await asking.answer()]
+
+
+async def waits_for_100(asking: Asking) -> list[Got]:
+    """It sends its body once it is told to go on."""
+    head, body = asking.request(expect="100-continue")
+    asking.client.send(head)
+    assert b" 100 " in await asking.client.reader.readuntil(b"\r\n\r\n")
+    asking.client.send(body)
+    return [await asking.answer()]
+
+
+async def chunks_with_extensions(asking: Asking) -> list[Got]:
+    head, body = asking.request(transfer_encoding="chunked", content_length="")
+    asking.client.send(head, b"%x;name=value\r\n%b\r\n0;last\r\n\r\n" % (len(body), body))
+    return [await asking.answer()]
+
+
+async def trailers(asking: Asking) -> list[Got]:
+    head, body = asking.request(transfer_encoding="chunked", content_length="")
+    asking.client.send(head, b"%x\r\n%b\r\n0\r\nx-checksum: 1\r\n\r\n" % (len(body), body))
+    return [await asking.answer()]
+
+
+async def leaves_in_its_head(asking: Asking) -> list[Got]:
+    head, _ = asking.request()
+    asking.client.send(head[:40])
+    asking.client.leave()
+    return []
 
 
 async def chunked_and_length(asking: Asking) -> list[Got]:
@@ -201,7 +257,18 @@ ROWS = (
     Row("length with a sign",        lies(content_length="+5"),   (400,)),
     Row("length in words",           lies(content_length="many"), (400,)),
     Row("length beyond all",         lies(content_length="9" * 20), NONE),
-    Row("two lengths",               two_lengths,                 (400,)),
+    Row("two lengths",               with_line("content-length: 5"),     (400,)),
+    Row("the same length twice",     with_line("content-length: SIZE"),  (400,)),
+    Row("the same twice in a field", same_length_twice_in_a_field,       (400,)),
+    Row("folded field",              with_line("x-long: a\r\n b"),       (200,), False, OK),
+    Row("upgrade to h2c",            with_line("upgrade: h2c\r\nconnection: upgrade"), (200,), False, OK),
+    Row("HTTP/1.0",                  of_version("HTTP/1.0"),      (200,), True,  OK),
+    Row("HTTP/1.2",                  of_version("HTTP/1.2"),      (200,), True,  OK),
+    Row("no Host",                   without_host,                (200,), False, OK),
+    Row("waits for 100",             waits_for_100,               (200,), False, OK),
+    Row("chunks with extensions",    chunks_with_extensions,      (200,), False, OK),
+    Row("trailers",                  trailers,                    (200,), False, OK),
+    Row("leaves in its head",        leaves_in_its_head,          ()),
     Row("chunked and a length",      chunked_and_length,          (400,)),
     Row("chunk longer than it says", longer_chunk,                NONE),
     Row("unknown transfer coding",   lies(transfer_encoding="xchunked", content_length=""), (400,)),

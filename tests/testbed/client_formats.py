@@ -52,7 +52,7 @@ class ClientFormat:
         """Read the body of the answer whose head is in `got`."""
         try:
             if got.headers.get("content-type", "").startswith("text/event-stream"):
-                self._take_stream(got, body.decode())
+                self._take_stream(got, body.decode("utf-8-sig"))
             elif body:
                 self._take_object(got, json.loads(body))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -76,7 +76,7 @@ class ClientFormat:
 
 
 def _events(text: str) -> Iterator[str]:
-    for block in text.replace("\r\n", "\n").split("\n\n"):
+    for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
         if lines:
             yield "\n".join(lines)

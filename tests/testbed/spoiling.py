@@ -180,6 +180,43 @@ def of_type(content_type: str) -> Spoil:
     return lambda due: due.answer.but(headers=headers)
 
 
+def of_status(status: int) -> Spoil:
+    """The right answer under a status that has none."""
+    return lambda due: due.answer.but(status=status)
+
+
+def with_headers(**headers: str) -> Spoil:
+    """The right answer with these headers, too."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda due: due.answer.but(headers={**due.answer.headers, **given})
+
+
+def with_field(value: bytes) -> Spoil:
+    """The right answer, with this JSON value in an unknown field, of a stream in its first object."""
+
+    def make(due: Planned) -> Answer:
+        at = due.answer.body.index(b"{", due.answer.body.index(b"data: ") if due.streams else 0) + 1
+        return due.answer.but(body=b'%b"x_new": %b,%b' % (due.answer.body[:at], value, due.answer.body[at:]))
+
+    return make
+
+
+def nested(due: Planned) -> Answer:
+    """A hundred thousand lists, each in another."""
+    deep = b"[" * 100_000 + b"]" * 100_000
+    return due.answer.but(body=b"data: %b\n\n%b" % (deep, due.answer.body) if due.streams else deep)
+
+
+def with_line_ends(end: bytes) -> Spoil:
+    """The right answer, with other line ends."""
+    return lambda due: due.answer.but(body=due.answer.body.replace(b"\r\n", b"\n").replace(b"\n", end))
+
+
+def with_mark(due: Planned) -> Answer:
+    """The right answer after a byte order mark."""
+    return due.answer.but(body=b"\xef\xbb\xbf" + due.answer.body)
+
+
 def empty(due: Planned) -> Answer:
     """No body."""
     return due.answer.but(body=b"")
