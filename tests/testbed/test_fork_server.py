@@ -57,6 +57,7 @@ def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
     assert forked == fresh
     assert forked["environ"]["SOME_KEY"] == "of the test"
     assert forked["group"] == os.getpgid(0)
+    assert forked["collector"][0] is True
 
 
 @pytest.mark.parametrize(
