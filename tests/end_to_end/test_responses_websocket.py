@@ -198,7 +198,7 @@ async def test_too_large_messages(provider: Provider, router: Router) -> None:
         (event,) = await turn(ws)
         assert event["status"] == 413
         with pytest.raises(ConnectionClosed) as closed:
-            await ws.recv()
+            await asyncio.wait_for(ws.recv(), 5)  # after 20 s the client itself gives up
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
     assert provider.requests == []

@@ -1,8 +1,8 @@
-"""Closes the provider connections of a client that disconnects.
+"""Closes the connections of a client that disconnects, and its own.
 
-mitmproxy cancels the task of a server connection when a layer closes it, and once more when the client is
-gone. The second cancellation can hit the task while it ends, before it has closed the socket. The socket then
-stays open, and the provider goes on writing, for the life of the process.
+mitmproxy cancels the task of a connection when a layer closes it, and once more when the client is gone. A
+cancellation can hit the task while it waits for its turn with the layers, or while it ends, before it has
+closed the socket. The socket then stays open for the life of the process: the peer waits, or goes on writing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ WAIT = 1.0
 
 
 async def let_connections_close(client_id: str) -> None:
-    """Wait until the connections that a layer closes are closed.
+    """Wait until the connections that a layer closes are closed, and close those whose task has not.
 
     For the `client_disconnected` hook, which comes between the two cancellations.
     """
     handler = handler_of(client_id)
-    transports = handler.transports.items() if handler is not None else ()
+    if handler is None:
+        return
+    transports = handler.transports.items()
     ending = [io.handler for connection, io in transports if connection.state is ConnectionState.CLOSED]
     if tasks := [task for task in ending if task is not None]:
         await asyncio.wait(tasks, timeout=WAIT)
+    for io in handler.transports.values():  # a task that closed its socket has removed it from here
+        if io.writer is not None and io.handler is not None and io.handler.done():
+            io.writer.close()
