@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from mitmproxy.certs import CertStore
 
 from smart_router.cli.main import main
+from smart_router.tools import router_process
 from smart_router.tools.proxy_variables import ADDING, REPLACING
 
 
@@ -51,7 +52,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A port of a program that never answers."""
+    monkeypatch.setattr(router_process, "ANSWER_LIMIT", 0.2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import signal
@@ -30,10 +31,14 @@ CHAT = "/v1/chat/completions"
 VERSIONS = ["http1", "tls", "http2"]
 
 
+@functools.cache
+def trust() -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=ca_pem().decode())
+
+
 def client(provider: Provider, version: str) -> httpx.AsyncClient:
-    trust = ssl.create_default_context(cadata=ca_pem().decode())
     limits = httpx.Timeout(5.0)
-    return httpx.AsyncClient(base_url=provider.url, http2=version == "http2", verify=trust, timeout=limits)
+    return httpx.AsyncClient(base_url=provider.url, http2=version == "http2", verify=trust(), timeout=limits)
 
 
 @pytest.fixture(params=VERSIONS)
