@@ -182,6 +182,7 @@ def _do_beforehand() -> None:
 def main() -> None:
     (descriptor,) = sys.argv[1:]
     del sys.path[0]
+    gc.disable()  # all that is made here stays
     for name in PRELOADED:
         importlib.import_module(name)
     parent, _, child = MADE_AT_IMPORT.rpartition(".")
@@ -190,6 +191,7 @@ def main() -> None:
     _do_beforehand()
     gc.collect()  # the addon that was made at the import: /health would list its background work
     gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
+    gc.enable()
     _become(_receive(socket.socket(fileno=int(descriptor))))
 
 

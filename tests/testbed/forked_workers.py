@@ -118,7 +118,7 @@ class _Workers:
         else:
             place, reports = message
             self._left[pipe].remove(place)
-            self._report(place, reports)
+            self._report(reports)
 
     def _bury(self, pipe: Connection) -> None:
         process = self._processes[pipe]
@@ -128,21 +128,19 @@ class _Workers:
             item = self._session.items[place]
             why = f"the worker {process.name} ended during this test with exit code {process.exitcode}"
             crash = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
-            self._report(
-                place, [self._config.hook.pytest_report_to_serializable(config=self._config, report=crash)]
-            )
+            self._report([self._config.hook.pytest_report_to_serializable(config=self._config, report=crash)])
             if rest:
                 self._files.appendleft(rest)
             self._start()
         elif process.exitcode:
             raise RuntimeError(f"the worker {process.name} ended with exit code {process.exitcode}")
 
-    def _report(self, place: int, reports: list[dict[str, Any]]) -> None:
-        hook, item = self._config.hook, self._session.items[place]
+    def _report(self, reports: list[dict[str, Any]]) -> None:
+        hook = self._config.hook
         for data in reports:
             report = hook.pytest_report_from_serializable(config=self._config, data=data)
             hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
         if self._session.shouldfail:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
