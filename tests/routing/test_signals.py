@@ -11,6 +11,7 @@ from smart_router.routing.config import load_defaults
 from smart_router.routing.evidence import evidence_of
 from smart_router.routing.glossary import SIGNALS
 from smart_router.routing.prompt_text import Prompt, plain
+from smart_router.routing.shapes import characters_of
 from smart_router.routing.signals import counted_words, measure
 from smart_router.routing.weighing import Reading
 
@@ -137,3 +138,13 @@ def test_shapes_are_counted_as_the_plain_expressions_do(text: str) -> None:
         count = sum(len(re.findall(one, text, re.MULTILINE)) for one in expressions)
         assert found.get(name) == ((log1p(count), count) if count else None)
     assert ("multiple_choice" in found) is (len(CHOICES.findall(text)) >= 3)
+
+
+DECIMAL = re.compile(r"[0-9](?:\.[0-9]|(?<![(0-9].)[0-9]*,[0-9])")
+
+
+@given(st.text("0123456789.,( Aaé\n", max_size=30))
+def test_decimals_and_names_are_those_of_the_expressions(text: str) -> None:
+    prompt = Prompt(text)
+    assert seen(prompt).get("decimals", (0.0, 0))[1] == len(DECIMAL.findall(text))
+    assert characters_of(text).classes.count(b"sU") == len(re.findall(" [A-Z]", text))

@@ -23,6 +23,7 @@ _CLASSES = {
     b"q": b"\"'",
     b"m": b"+-*/=<>^_%$\\|&",
     b"n": b"\n",
+    b"s": b" ",
     b"x": bytes(range(128, 256)),
 }
 """Classes of bytes in UTF-8, each named by one byte. Counting a class costs one pass in C."""
@@ -78,9 +79,10 @@ _ABSENT: Reading = (0.0, "")
 
 @dataclass(slots=True)
 class Characters:
-    """A text in UTF-8, and how many of its bytes are of each class."""
+    """A text in UTF-8, the class of each of its bytes, and how many there are of each class."""
 
     raw: bytes
+    classes: bytes
     capitals: int
     small: int
     digits: int
@@ -95,9 +97,11 @@ class Characters:
 def characters_of(text: str) -> Characters:
     """Count a text's characters. Half characters become question marks."""
     raw = text.encode("utf-8", "replace")
-    count = raw.translate(_TABLE).count
+    classes = raw.translate(_TABLE)
+    count = classes.count
     return Characters(
         raw,
+        classes,
         count(b"U"),
         count(b"l"),
         count(b"d"),
