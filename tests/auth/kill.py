@@ -41,8 +41,8 @@ def write(folder: Path, first: int, confirm: int, *, moving: bool) -> None:
 
 
 def killed_writer(folder: Path, first: int, lifetime: float, *, writes: bool, moving: bool) -> int:
-    """The number after the last that a writer confirmed in its lifetime (seconds), which begins with the first
-    one if it `writes`."""
+    """The number after the last that a writer confirmed in its lifetime (seconds); of one that `writes` it
+    begins with the first."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
