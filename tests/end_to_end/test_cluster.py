@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 30.0
 LOOPS = int(os.environ.get("SMART_ROUTER_LOOPS", "5"))
-PACE = 0.03
+PACE = 0.1
 """Seconds between a client's requests while the database is away."""
 TRIES = 1 if "SMART_ROUTER_LOOPS" in os.environ else 2
 """Machines of which one must know a conversation: a lookup has 50 ms, which a busy machine may not have."""

@@ -103,8 +103,8 @@ async def test_a_stream_in_progress_shows_what_came(router: Router, provider: Pr
     async with asking(router, provider, stream=True) as request:
         request.release(2)
         async with asyncio.timeout(10):
-            while not (found := [one for one in await running(router) if one["phase"] == "streaming"]):
-                pass
+            while not (found := [one for one in await running(router) if one["phase"] == "streaming"]):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
         assert found[0]["bytes_received"] > 0
 
 

@@ -49,8 +49,8 @@ async def test_no_request_fails_while_workers_are_replaced(tmp_path: Path, provi
                 served.send(signal.SIGHUP)
                 await asyncio.to_thread(served.wait_for_log, "all workers are replaced")
                 async with asyncio.timeout(30):
-                    while {worker["pid"] for worker in await served.workers()} & old:
-                        pass
+                    while {worker["pid"] for worker in await served.workers()} & old:  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)
                 old = await served.serving()
                 served.forget_log()
     assert len(asking.answers) > 100

@@ -79,8 +79,8 @@ async def both_tell_of_what_runs(served: Served, provider: Provider) -> None:
         clients = await one_client_each(served, stack)
         for client in (clients[0], clients[-1]):
             async with asyncio.timeout(PATIENCE):
-                while not (listed := (await client.get("/router/running")).json()["running"]):
-                    pass
+                while not (listed := (await client.get("/router/running")).json()["running"]):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
             assert [one["phase"] for one in listed] == ["streaming"]
             assert listed[0]["pid"] in await served.serving()
             assert "smart_router_running_requests 1.0" in (await client.get("/metrics")).text
@@ -115,8 +115,8 @@ async def ends_whole(served: Served, provider: Provider) -> None:
         await asyncio.to_thread(served.wait_for_log, "shutting down: running requests have 30 s")
         with pytest.raises(httpx.ConnectError):
             async with asyncio.timeout(PATIENCE):
-                while await served.workers():
-                    pass
+                while await served.workers():  # noqa: ASYNC110  # nobody tells
+                    await asyncio.sleep(0.02)
         async with asyncio.timeout(PATIENCE):
             async for _ in events:
                 pass
