@@ -22,6 +22,7 @@ class Desk:
     """One machine's store and replica; rows travel by hand, as the link would carry them."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.auth = AuthStore(ENV, PROVIDERS, folder)
         self.sent: list[Row] = []
         self.replica = Replica(folder)
@@ -44,6 +45,11 @@ class Desk:
             file.merge(rows, unsent=False)
         assert self.replica.flush()
         self.auth.flush()
+
+    def forgets(self, before: float) -> None:
+        self.replica.looks = [lambda: self.replica.forget(KIND, before)]
+        assert self.replica.flush()
+        self.replica.looks = []
 
     def cooled_for(self) -> float | None:
         cooled = self.auth.cooled("openai", MODEL, time.monotonic())
@@ -77,6 +83,25 @@ def test_a_cooldown_is_told_once_and_taken_over(desk: MakeDesk) -> None:
     two.hears(*one.sent)
     assert two.cooled_for() == pytest.approx(60, abs=2)
     assert two.sent == []  # what was heard is not told again
+
+
+def test_what_is_over_for_a_day_is_forgotten(desk: MakeDesk) -> None:
+    one, two = desk(), desk()
+    one.fails(60)
+    two.hears(*one.sent)
+    two.succeeds()
+    one.hears(*two.sent)
+    name = one.sent[0].key
+    for each in (one, two):
+        each.forgets(time.time() - 60)
+        assert each.replica.get(KIND, name)
+        with ReplicaFile(each.folder) as file:
+            file.sent(file.unsent(9))
+        each.forgets(time.time() + 60)
+        assert each.replica.get(KIND, name) is None
+    one.fails(30)
+    two.hears(one.sent[-1])
+    assert two.cooled_for() == pytest.approx(30, abs=2)
 
 
 def test_of_two_cooldowns_the_later_one_stays(desk: MakeDesk) -> None:

@@ -60,8 +60,10 @@ class Cluster:
         clients.share(self._pots.of)
         self._rotation = Rotation(self._replica, auth)
         self._replica.told = self._told
-        Cooldowns(self._replica, auth)
-        looks = [SharedClients(self._replica, folder, clients.hurry).publish]
+        looks = [
+            Cooldowns(self._replica, auth).tidy,
+            SharedClients(self._replica, folder, clients.hurry).publish,
+        ]
         self._logins: Logins | None = None
         self._config: SharedConfig | None = None
         if settings.seal is None:

@@ -29,6 +29,12 @@ CLEAR = "{}"
 FOR_EVER = 1e12
 """The deadline of what only the user enables again."""
 
+KEPT = 86_400.0
+"""Seconds for which a row is kept after its deadline or its success. There is one for each model that a
+client has named in vain."""
+
+TIDY_EVERY = 60.0
+
 SAME = 0.5
 """Seconds by which a later deadline is the same trouble: machines learn of one limit at slightly other
 times."""
@@ -41,6 +47,7 @@ class Cooldowns:
         self._replica = replica
         self._auth = auth
         self._clock = Clock(wall=replica.now)
+        self._tidy_at = 0.0
         replica.share(KIND, self._learn)
         auth.share_health(self._written)
 
@@ -58,7 +65,14 @@ class Cooldowns:
                 bare = health_to_json(replace(after, counts={}, last_used=None), self._clock)
                 self._replica.put(Row(KIND, name, bare, generation, deadline))
         elif _holds(before) and known is not None and known.value != CLEAR:
-            self._replica.put(Row(KIND, name, CLEAR, generation + 1))
+            self._replica.put(Row(KIND, name, CLEAR, generation + 1, self._replica.now()))
+
+    def tidy(self) -> None:
+        """Forget now and then what is over. Call it often, in the replica's thread."""
+        now = self._replica.now()
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_EVERY
+            self._replica.forget(KIND, now - KEPT)
 
     def _deadline(self, health: Health) -> float:
         if health.disabled is not None or health.window is None:

@@ -116,11 +116,6 @@ class SharedDatabase:
         with self._connection.cursor() as cursor, cursor.copy(cast("Any", into)) as rows:
             rows.write(text)
 
-    def many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement for each of these rows, in one exchange."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(cast("Any", sql), rows)
-
     def listen(self) -> None:
         """Have notifications sent to this connection."""
         self.execute(f"LISTEN {CHANNEL}")

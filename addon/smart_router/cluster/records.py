@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from smart_router.cluster.cooldowns import KEPT
+from smart_router.cluster.cooldowns import KIND as COOLDOWN
 from smart_router.cluster.outbox import TABLES, Batch
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.stats.audit import read_audit_texts
@@ -132,8 +134,8 @@ class SendAudit:
 
 
 class TidyRecords:
-    """A duty: deletes what is older than `keep` (seconds), a little at a time, and pots of windows that
-    ended."""
+    """A duty: deletes what is older than `keep` (seconds), a little at a time, pots of windows that ended,
+    and cooldowns that are over."""
 
     every = 60.0
 
@@ -149,6 +151,7 @@ class TidyRecords:
                 db.execute(f"DELETE FROM smart_router.{table} WHERE {key} = ANY(%s)", (old,))  # noqa: S608
             db.execute("DELETE FROM smart_router.losses WHERE time < %s", (before,))
             db.execute("DELETE FROM smart_router.pots WHERE ends < %s", (time.time() - _POTS_KEPT,))
+            db.execute(_OLD_COOLDOWNS, (COOLDOWN, time.time() - KEPT))
             db.execute(_OLD_AUDIT, (before, MOST_REQUESTS))
         return len(old) == MOST_REQUESTS
 
@@ -157,6 +160,8 @@ _POTS_KEPT = 86_400.0
 """Seconds for which an ended window's pot is kept."""
 
 _OLD = "SELECT id FROM smart_router.requests WHERE time < %s ORDER BY time LIMIT %s"
+
+_OLD_COOLDOWNS = "DELETE FROM smart_router.shared WHERE kind = %s AND deadline < %s"
 
 _OLD_AUDIT = """
 DELETE FROM smart_router.audit WHERE (machine, number) IN (

@@ -86,6 +86,16 @@ class Replica:
             self._put.append(row)
         self._thread.hurry()
 
+    def forget(self, kind: str, before: float) -> None:
+        """Drop the rows of a kind whose deadline was before a time (unix seconds), once they are sent. Call
+        it in the replica's thread."""
+        assert self._file is not None
+        self._file.drop(kind, before)
+        with self._lock:
+            self._rows = {
+                name: row for name, row in self._rows.items() if row.kind != kind or row.deadline >= before
+            }
+
     def flush(self, within: float = CLOSE_WITHIN) -> bool:
         """Wait until the rows so far are on disk, and those of others applied."""
         done = threading.Event()

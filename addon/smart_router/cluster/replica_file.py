@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 def _create(db: sqlite3.Connection) -> None:
     """Version 1: `rows` as in Row; `unsent` marks the outbox, `change` counts changes for other processes of
-    this machine. `facts` are single values by name."""
+    this machine. `facts` are single values by name; `change` is the last count of a row that was dropped."""
     db.execute(
         """CREATE TABLE rows (
             kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, generation INTEGER NOT NULL,
@@ -53,7 +53,8 @@ MIGRATIONS: tuple[Migration, ...] = (_create,)
 
 _MERGE = """
 INSERT INTO rows (kind, key, value, generation, deadline, unsent, change)
-VALUES (?, ?, ?, ?, ?, ?, (SELECT ifnull(max(change), 0) + 1 FROM rows))
+VALUES (?, ?, ?, ?, ?, ?, 1 + max((SELECT ifnull(max(change), 0) FROM rows),
+    (SELECT ifnull(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = 'change')))
 ON CONFLICT DO UPDATE SET value = excluded.value, generation = excluded.generation,
     deadline = excluded.deadline, unsent = excluded.unsent, change = excluded.change
 WHERE (excluded.generation, excluded.deadline) > (generation, deadline)
@@ -100,11 +101,6 @@ class ReplicaFile:
         )
         return [Row(*row) for row in found]
 
-    def count_unsent(self) -> int:
-        """The number of rows that the database does not have yet."""
-        (count,) = self._db.execute("SELECT count(*) FROM rows WHERE unsent").fetchone()
-        return int(count)
-
     def sent(self, rows: Sequence[Row]) -> None:
         """Note that the database has these rows now; those that changed meanwhile stay."""
         with transaction(self._db) as db:
@@ -122,13 +118,13 @@ class ReplicaFile:
         ).fetchall()
         return [Row(*row[:-1]) for row in found], found[-1][-1] if found else change
 
-    def drop_ended(self, kinds: Sequence[str], before: float) -> None:
-        """Forget sent rows of these kinds whose deadline has passed."""
-        marks = ", ".join("?" * len(kinds))
-        self._db.execute(
-            f"DELETE FROM rows WHERE NOT unsent AND deadline < ? AND kind IN ({marks})",  # noqa: S608
-            (before, *kinds),
-        )
+    def drop(self, kind: str, before: float) -> None:
+        """Drop sent rows of a kind whose deadline was before a time."""
+        with transaction(self._db) as db:
+            db.execute(
+                "INSERT OR REPLACE INTO facts SELECT 'change', change FROM rows ORDER BY change DESC LIMIT 1"
+            )
+            db.execute("DELETE FROM rows WHERE NOT unsent AND deadline < ? AND kind = ?", (before, kind))
 
     def fact(self, name: str) -> str | None:
         """A single value."""
