@@ -19,9 +19,11 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> str:
+def database(postgres: Postgres) -> Iterator[str]:
     """The address of a database with current tables."""
-    return postgres.new_database()
+    url = postgres.new_database()
+    yield url
+    postgres.return_database(url)
 
 
 @pytest.fixture
