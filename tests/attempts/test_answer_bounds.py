@@ -74,6 +74,7 @@ async def test_compressed_answer_is_read(
 SPACES = b" " * (3 * MEGABYTE)
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
+COMMENT = b": " + b"x" * 120 + b"\n\n"
 
 
 @functools.cache
@@ -97,7 +98,7 @@ TOO_LARGE: dict[str, Callable[[], Answer]] = {
     "until closed": lambda: STATED.but(framing=Framing.CLOSE),
     **{f"{coding} bomb": functools.partial(whole_bomb, coding) for coding in PACK},
     "stream without content": lambda: Answer(
-        headers=EVENTS, body=b": x\n\n" * (3 * MEGABYTE // 5), cut=MEGABYTE // 8
+        headers=EVENTS, body=COMMENT * (3 * MEGABYTE // len(COMMENT)), cut=MEGABYTE // 8
     ),
     **{f"{coding} stream bomb": functools.partial(stream_bomb, coding) for coding in PACK},
 }
@@ -122,7 +123,7 @@ FAILS_IN_MID_EVENT: dict[str, Answer] = {
         framing=Framing.CHUNKED,
         cut=40,
     ),
-    "too large": Answer(headers=EVENTS, body=b": x\n\n" * 230_000, framing=Framing.CHUNKED, cut=9000),
+    "too large": Answer(headers=EVENTS, body=COMMENT * 10_000, framing=Framing.CHUNKED, cut=9000),
 }
 
 
@@ -153,13 +154,18 @@ async def test_error_names_the_option(provider: Provider, clients: Clients) -> N
 
 
 LONG = b'{"error": {"message": "Bad luck."}}' + b" " * (4 * MEGABYTE)
+
+
+@functools.cache
+def long_packed() -> bytes:
+    return gzip.compress(LONG * 9, 1)
+
+
 PLAIN_ERROR = Answer(status=400, headers=JSON, body=LONG)
 LONG_ERRORS = {
     "plain": lambda: PLAIN_ERROR.but(framing=Framing.CHUNKED, cut=MEGABYTE // 4),
     "stated": lambda: PLAIN_ERROR,
-    "packed": lambda: PLAIN_ERROR.but(
-        headers={**JSON, "content-encoding": "gzip"}, body=gzip.compress(LONG * 9)
-    ),
+    "packed": lambda: PLAIN_ERROR.but(headers={**JSON, "content-encoding": "gzip"}, body=long_packed()),
 }
 
 
