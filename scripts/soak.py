@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from scripts.gateway_bench.children import BenchError
 from scripts.gateway_soak import report
-from scripts.gateway_soak.memory import Growth, Idle, Plan, measure
+from scripts.gateway_soak.memory import ROUNDS, Growth, Idle, Plan, measure
 from scripts.gateway_soak.soak import Outcome, Setting, soak
 from scripts.gateway_soak.stage import FlakyProcess
 from scripts.gateway_soak.storm import PHASES, Storm, storm
@@ -83,7 +83,7 @@ def run_memory(plan: Plan) -> list[Growth | Idle]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
         progress = stack.enter_context(_progress())
-        totals = {**plan.streams, "idle": plan.idle}
+        totals = {**plan.streams, "idle": ROUNDS * plan.idle}
         tasks = {name: progress.add_task(f"streams, {name}", total=total) for name, total in totals.items()}
         return asyncio.run(measure(plan, folder, lambda which: progress.advance(tasks[which])))
 

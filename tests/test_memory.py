@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from smart_router.memory import YOUNG_OBJECTS, relieve_collector, return_freed_memory
+from smart_router.memory import (
+    MOST_LEFT,
+    YOUNG_OBJECTS,
+    collect_leftovers,
+    relieve_collector,
+    return_freed_memory,
+)
 
 
 class Cycle:
@@ -23,6 +29,7 @@ class Cycle:
 def _collector_as_before() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
+    gc.enable()
     gc.set_threshold(*thresholds)
     gc.unfreeze()
 
@@ -53,6 +60,18 @@ def test_a_start_leaves_frozen_what_was_frozen_before_it() -> None:
     del dropped
     relieve_collector()
     assert gone() is not None
+
+
+def test_leftovers_are_collected_once_there_are_many() -> None:
+    gc.disable()  # so that only what is tested collects
+    gc.collect()
+    gone = weakref.ref(Cycle())
+    collect_leftovers()
+    assert gone() is not None
+    many: list[list[int]] = [[] for _ in range(MOST_LEFT)]
+    collect_leftovers()
+    assert gone() is None
+    assert many
 
 
 def resident() -> int:

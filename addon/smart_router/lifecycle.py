@@ -18,7 +18,7 @@ from smart_router.attempts.limits import Limits
 from smart_router.auth.storage.writer import StoreError
 from smart_router.background import RepeatedStep
 from smart_router.config_errors import ConfigError
-from smart_router.memory import return_freed_memory
+from smart_router.memory import collect_leftovers, return_freed_memory
 from smart_router.options import read_limits, read_retention
 from smart_router.proxy.fixes.slow_readers import SlowReaders
 from smart_router.proxy.install import settle
@@ -121,6 +121,8 @@ class Lifecycle:
             with self._readers:
                 self._slow_readers.look(time.monotonic(), handler.claims.client_limits.unread)
             with self._memory:
+                if not count_running(handler.claims):
+                    collect_leftovers()
                 await asyncio.to_thread(return_freed_memory)
 
     def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:

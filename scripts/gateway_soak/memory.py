@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,6 +37,7 @@ _MODELS = ("auto", "openai/gpt-6-luna", "anthropic/claude-haiku-5-5")
 _PIECES = 4
 _OPENED_AT_ONCE = 50
 _OTHERS = 100
+ROUNDS = 2
 _SETTLE = 1.5
 """Seconds after which freed memory has been returned; the router does so once a second."""
 
@@ -84,12 +85,12 @@ class Growth:
 
 @dataclass(slots=True)
 class Idle:
-    """Streams open at once; `rss` in MiB before, with all of them, and after. `others` is the longest that
-    another client waited meanwhile, in seconds."""
+    """Streams open at once; `rss` in MiB before, then with all of them and after, in each round. `others` is
+    the longest that another client waited meanwhile, in seconds."""
 
     streams: int
     at_once: int = 0
-    rss: Sequence[float] = ()
+    rss: list[float] = field(default_factory=list)
     others: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
 
@@ -98,11 +99,19 @@ class Idle:
         """MiB of one stream."""
         return (self.rss[1] - self.rss[0]) / max(1, self.at_once)
 
+    @property
+    def growth(self) -> float:
+        """The share by which memory grew in the rounds after the first."""
+        return self.rss[-1] / self.rss[2] - 1
+
     def broken_bounds(self) -> Iterator[str]:
         if self.at_once < self.streams:
             yield f"only {self.at_once:,} of {self.streams:,} idle streams were open at once"
         if self.each > MOST_PER_STREAM:
             yield f"an idle stream takes {self.each * 1024:.0f} KiB"
+        if self.growth > MOST_GROWTH:
+            shown = ", ".join(f"{one:.0f}" for one in self.rss)
+            yield f"idle streams that had ended were kept: {shown} MiB"
         if self.others > PATIENT:
             yield f"with {self.streams:,} idle streams another client waited {self.others:.1f} s"
         if self.failures:
@@ -135,33 +144,40 @@ async def grow(program: str, requests: int, batch: int, folder: Path, step: Step
 
 
 async def idle(streams: int, seconds: float, folder: Path, step: Step) -> Idle:
-    """So many streams of one piece whose ends come `seconds` later. Raises RouterError and BenchError."""
-    found, numbers = Idle(streams), iter(range(streams))
-    asking: list[asyncio.Task[None]] = []
+    """Two rounds of so many streams of one piece whose ends come `seconds` later. Raises RouterError and
+    BenchError."""
+    found = Idle(streams, streams)
     patient = {"router_silence_timeout": f"{10 * seconds:g}", "router_total_timeout": f"{20 * seconds:g}"}
     with _stage(folder, pieces=1, pause=seconds, options=patient) as router:
-
-        async def stream(connection: _Opening, number: int) -> None:
-            await _ask(router.port, connection, number, found.failures)
-            connection.close()
-
-        async def open_some() -> None:
-            for number in numbers:
-                connection = _Opening()
-                asking.append(asyncio.create_task(stream(connection, number)))
-                await asyncio.wait((connection.opened, asking[-1]), return_when=asyncio.FIRST_COMPLETED)
-                step("idle")
-
         await _longest_wait(router.port, found.failures)  # warms it up
-        before = resident(router)
-        await asyncio.gather(*(open_some() for _ in range(_OPENED_AT_ONCE)))
-        found.others = await _longest_wait(router.port, found.failures)
-        found.at_once = sum(not asked.done() for asked in asking)
-        within = resident(router)
-        await asyncio.gather(*asking)
-        await asyncio.sleep(_SETTLE)
-        found.rss = before, within, resident(router)
+        found.rss.append(resident(router))
+        for number in range(ROUNDS):
+            await _hold(found, router, iter(range(number * streams, (number + 1) * streams)), step)
     return found
+
+
+async def _hold(found: Idle, router: Router, numbers: Iterator[int], step: Step) -> None:
+    """Have these streams open at once, until all have ended."""
+    asking: list[asyncio.Task[None]] = []
+
+    async def stream(connection: _Opening, number: int) -> None:
+        await _ask(router.port, connection, number, found.failures)
+        connection.close()
+
+    async def open_some() -> None:
+        for number in numbers:
+            connection = _Opening()
+            asking.append(asyncio.create_task(stream(connection, number)))
+            await asyncio.wait((connection.opened, asking[-1]), return_when=asyncio.FIRST_COMPLETED)
+            step("idle")
+
+    await asyncio.gather(*(open_some() for _ in range(_OPENED_AT_ONCE)))
+    found.others = max(found.others, await _longest_wait(router.port, found.failures))
+    found.at_once = min(found.at_once, sum(not asked.done() for asked in asking))
+    found.rss.append(resident(router))
+    await asyncio.gather(*asking)
+    await asyncio.sleep(2 * _SETTLE)
+    found.rss.append(resident(router))
 
 
 @contextmanager
