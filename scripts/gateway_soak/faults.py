@@ -11,15 +11,18 @@ from tests.testbed.spoiling import Spoil
 _LEFT_OUT = ("429, a long delay", "endless comments")
 """One takes a key out of the run for a minute, the other keeps a client for an hour."""
 
-STREAM_FAULTS: Mapping[str, Spoil] = {
+_ALL: Mapping[str, Spoil] = {
     name: row.spoil
     for name, row in BY_NAME.items()
     if row.spoil and row.upstream == "plain" and not row.large and name not in _LEFT_OUT
 }
-"""Faults of a stream; those of the table that go wrong at a provider of HTTP/1.1."""
+"""Those of the table that go wrong at a provider of HTTP/1.1."""
 
-FAULTS: Mapping[str, Spoil] = {name: spoil for name, spoil in STREAM_FAULTS.items() if BY_NAME[name].whole}
-"""Faults of every answer."""
+STREAM_FAULTS: Mapping[str, Spoil] = {name: spoil for name, spoil in _ALL.items() if BY_NAME[name].streamed}
+"""Faults of a stream."""
+
+FAULTS: Mapping[str, Spoil] = {name: spoil for name, spoil in _ALL.items() if BY_NAME[name].whole}
+"""Faults of a whole answer."""
 
 
 def draw(seed: int, rate: float, number: int, attempt: int, *, streams: bool) -> str | None:
