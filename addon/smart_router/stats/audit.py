@@ -30,7 +30,9 @@ _VALUES = dict(zip(_COLUMNS, _COLUMNS, strict=True)) | {
     "content": "CASE WHEN json_valid(content) THEN json(content) ELSE content END",
 }
 _FIELDS = ", ".join(f"'{name}', {value}" for name, value in _VALUES.items())
-_SELECT = f"SELECT id, time, json_object({_FIELDS}) FROM audit"  # noqa: S608
+_SELECT = f"SELECT id, time, json_object({_FIELDS}) AS entry FROM audit"  # noqa: S608
+_PART = f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?"
+_TEXTS = f"SELECT json_group_array(json_array(id, time, entry)) FROM ({_PART})"  # noqa: S608
 
 
 def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -40,9 +42,12 @@ def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> It
 
 
 def read_audit_texts(db: sqlite3.Connection, after: int, most: int) -> list[tuple[int, float, str]]:
-    """The first `most` rows with ids above `after`: id, time (unix seconds) and the row as JSON, which SQLite
-    writes while other threads run."""
-    return db.execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (after, most)).fetchall()
+    """The first `most` rows with ids above `after`: id, time (unix seconds) and the row as JSON.
+
+    SQLite returns them as one: at each row it lets go of the interpreter, and this thread waits for it again.
+    """
+    ((rows,),) = db.execute(_TEXTS, (after, most))
+    return [(id_, time, entry) for id_, time, entry in from_json(rows)]
 
 
 def last_audit(db: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
