@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from smart_router.cluster import records as module
 from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.machines import machines, register
-from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords, broken_chains
+from smart_router.cluster.records import SendRecords, TidyRecords, broken_chains
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
@@ -38,9 +38,9 @@ class SentRecords:
         self._stats.write([request(attempt(), attempt(number=2), id=id_) for id_ in ids], len(ids), 0)
 
     def send(self) -> None:
-        for duty in (SendRecords(self.folder), SendAudit(self.folder)):
-            while duty(self.db, self.file):
-                pass
+        duty = SendRecords(self.folder)
+        while duty(self.db, self.file):
+            pass
 
     def forget_that_it_was_sent(self) -> None:
         """As if the machine was killed after the database had committed."""

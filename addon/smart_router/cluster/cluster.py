@@ -19,7 +19,7 @@ from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
 from smart_router.cluster.pots import POTS, Pots, TellPots
 from smart_router.cluster.recall import Conversation, Recall
-from smart_router.cluster.records import SendAudit, SendRecords, TidyRecords
+from smart_router.cluster.records import SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
@@ -79,7 +79,6 @@ class Cluster:
         duties: list[Duty] = [
             Presence(self._presence),
             SendRecords(folder),
-            SendAudit(folder),
             pots,
             TidyRecords(keep),
         ]

@@ -89,9 +89,8 @@ class SharedDatabase:
         within = MIGRATION_WITHIN if unlimited else STATEMENT_WITHIN
         self._connection.within = MIGRATION_WITHIN if unlimited else self._within
         try:
-            self.execute("BEGIN")
             # in each transaction: behind PgBouncer the next one may run in another session
-            self.execute(f"SET LOCAL statement_timeout = {int(within * 1000)}")
+            self.execute(f"BEGIN; SET LOCAL statement_timeout = {int(within * 1000)}")
             yield self
             self.execute("COMMIT")
         except BaseException:

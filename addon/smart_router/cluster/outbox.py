@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from smart_router.stats.schema import MIGRATIONS
+from smart_router.storage.sqlite_file import migrate
 
 TABLES: Mapping[str, str] = {"requests": "id", "decisions": "request", "attempts": "request"}
 """The tables of a request, each with the column that says which request."""
@@ -61,7 +66,7 @@ class Batch:
         }
         columns = {
             name: changed.get(name) or (_quoted(f"t.{name}") if type_ == "TEXT" else f"ifnull(t.{name}, '')")
-            for _, name, type_, *_ in self.records.execute(f"PRAGMA table_info({table})")
+            for name, type_ in _columns(table)
             if name != "request_id"
         }
         if table == "requests":
@@ -75,6 +80,14 @@ class Batch:
         query = f"SELECT {what} {_WHICH.format(table=table, key=TABLES[table])}"
         given = {"first": self.first, "last": self.last, "sent": self.sent, **values}
         return self.records.execute(query, given).fetchall()
+
+
+@cache
+def _columns(table: str) -> list[tuple[str, str]]:
+    """The names and types of a table's columns in the records file."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        migrate(db, MIGRATIONS)
+        return db.execute("SELECT name, type FROM pragma_table_info(?)", (table,)).fetchall()
 
 
 def _quoted(sql: str) -> str:

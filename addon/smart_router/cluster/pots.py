@@ -99,7 +99,9 @@ class TellPots:
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
         """Exchange the counts of the windows of now."""
         own = self._own()
-        alive = max(1, sum(one["state"] == "ok" for one in from_json(file.fact("machines") or "[]")))
+        alive = max(
+            1, sum(one["state"] == "ok" for one in from_json(self._replica.state.get("machines", "[]")))
+        )
         if not own:
             self._keep_to(file, Told(alive))  # by which the first window will be divided
             return False

@@ -11,7 +11,7 @@ import hashlib
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 1000
 """Requests, or lines of the audit log, in one transaction."""
 
+_ENDS = """
+SELECT (SELECT ifnull(max(id), 0) FROM requests), (SELECT ifnull(max(rowid), 0) FROM losses),
+    (SELECT ifnull(max(id), 0) FROM audit)
+"""
+_NEXT = "SELECT count(*), max(id) FROM (SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?)"
+
+_NEW_LOSSES = "SELECT rowid AS number, * FROM losses WHERE rowid > ?"
+
 _NEW_ROUTES = """
 INSERT INTO smart_router.routes (day, tier, provider, model, profile) SELECT day, tier, provider, model,
 profile FROM json_populate_recordset(NULL::smart_router.routes, %s) ON CONFLICT DO NOTHING
@@ -47,13 +55,19 @@ SELECT coalesce(json_agg(id), '[]')::text FROM smart_router.requests
 WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)))
 """
 
+_LAST_AUDIT = "SELECT coalesce(max(number), 0) FROM smart_router.audit WHERE machine = %s"
+
 _COUNT = "UPDATE smart_router.machines SET requests = requests + %s, cost = cost + %s WHERE id = %s"
 
 Rows = list[dict[str, Any]]
 
 
 class SendRecords:
-    """A duty: sends the requests since the last time."""
+    """A duty: sends the requests, and the lines of the audit log, since the last time.
+
+    It takes few steps, each for many rows: at each step the thread lets go of the interpreter, and waits for
+    the requests to give it back.
+    """
 
     every = 1.0
 
@@ -64,29 +78,42 @@ class SendRecords:
         """Send the next batch."""
         if not (self._folder / FILE_NAME).exists():
             return False
+        facts = file.facts()
+        machine = facts["machine"]
         with reading(self._folder) as records:
-            first = _place(records, file, "requests", "id")
-            count, last = records.execute(
-                "SELECT count(*), max(id) FROM (SELECT id FROM requests WHERE id > ? ORDER BY id LIMIT ?)",
-                (first, MOST_REQUESTS),
-            ).fetchone()
-            lost = _place(records, file, "losses", "rowid")
-            losses = _rows(records, "SELECT rowid AS number, * FROM losses WHERE rowid > ?", (lost,))
-            if not count and not losses:
+            first, lost, told = _places(records, facts)
+            count, last = records.execute(_NEXT, (first, MOST_REQUESTS)).fetchone()
+            losses = _rows(records, _NEW_LOSSES, (lost,))
+            entries = read_audit_texts(records, told, MOST_REQUESTS)
+            if not (count or losses or entries):
                 return False
-            machine = file.fact("machine") or ""
             with db.transaction():
                 if count:
-                    _send(db, Batch(records, first, last), machine)
+                    _send_requests(db, Batch(records, first, last), machine)
                 if losses:
                     db.execute(_LOSSES, (_json([one | {"machine": machine} for one in losses]),))
+                number, hash_ = int(facts.get("audit_number", 0)), facts.get("audit_hash", "")
+                if entries:
+                    number, hash_ = _send_audit(db, machine, entries, number, hash_)
         file.note(
-            requests=str(last or first), losses=str(max((one["number"] for one in losses), default=lost))
+            requests=str(last or first),
+            losses=str(max((one["number"] for one in losses), default=lost)),
+            audit=str(entries[-1][0] if entries else told),
+            audit_number=str(number),
+            audit_hash=hash_,
         )
-        return bool(count == MOST_REQUESTS)
+        return MOST_REQUESTS in (count, len(entries))
 
 
-def _send(db: SharedDatabase, batch: Batch, machine: str) -> None:
+def _places(records: sqlite3.Connection, facts: Mapping[str, str]) -> list[int]:
+    """The places up to which requests, losses and audit log were sent; the beginning, if the records file is
+    a new one."""
+    ends = records.execute(_ENDS).fetchone()
+    places = [int(facts.get(name, 0)) for name in ("requests", "losses", "audit")]
+    return [place if place <= end else 0 for place, end in zip(places, ends, strict=True)]
+
+
+def _send_requests(db: SharedDatabase, batch: Batch, machine: str) -> None:
     """Send the requests of a batch, but those that the database has."""
     names = ("id", "day", "tier", "provider", "model", "profile")
     routes = _json([dict(zip(names, route, strict=True)) for route in batch.routes()])
@@ -98,39 +125,20 @@ def _send(db: SharedDatabase, batch: Batch, machine: str) -> None:
     db.execute(_COUNT, (*batch.total(), machine))
 
 
-_LAST_AUDIT = "SELECT coalesce(max(number), 0) FROM smart_router.audit WHERE machine = %s"
-
-
-class SendAudit:
-    """A duty: sends the lines of the audit log since the last time, each with its hash."""
-
-    every = 1.0
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
-        """Send the next batch."""
-        if not (self._folder / FILE_NAME).exists():
-            return False
-        with reading(self._folder) as records:
-            place = _place(records, file, "audit", "id")
-            entries = read_audit_texts(records, place, MOST_REQUESTS)
-        if not entries:
-            return False
-        machine, hash_ = file.fact("machine") or "", file.fact("audit_hash") or ""
-        number = int(file.fact("audit_number") or 0)
-        with db.transaction():
-            sent = db.value(_LAST_AUDIT, (machine,))
-            lines = []
-            for place, at, text in entries:  # noqa: B007 (the last one is noted)
-                number, hash_ = number + 1, chained(hash_, text)
-                if number > sent:
-                    quoted = text.replace('"', '""')
-                    lines.append(f'{machine},{number},{at!r},"{quoted}",{hash_}')
-            db.copy("audit", ("machine", "number", "time", "entry", "hash"), "\n".join(lines))
-        file.note(audit=str(place), audit_hash=hash_, audit_number=str(number))
-        return len(entries) == MOST_REQUESTS
+def _send_audit(
+    db: SharedDatabase, machine: str, entries: Sequence[tuple[int, float, str]], number: int, hash_: str
+) -> tuple[int, str]:
+    """Send lines of the audit log that follow one of this number and hash, but those that the database has;
+    return these of the last one."""
+    sent = db.value(_LAST_AUDIT, (machine,))
+    lines = []
+    for _, at, text in entries:
+        number, hash_ = number + 1, chained(hash_, text)
+        if number > sent:
+            quoted = text.replace('"', '""')
+            lines.append(f'{machine},{number},{at!r},"{quoted}",{hash_}')
+    db.copy("audit", ("machine", "number", "time", "entry", "hash"), "\n".join(lines))
+    return number, hash_
 
 
 class TidyRecords:
@@ -187,13 +195,6 @@ def broken_chains(db: SharedDatabase) -> dict[str, int]:
             broken.setdefault(machine, number)
         before[machine] = hash_
     return broken
-
-
-def _place(records: sqlite3.Connection, file: ReplicaFile, table: str, key: str) -> int:
-    """The place up to which a table was sent; the beginning, if the records file is a new one."""
-    place = int(file.fact(table) or 0)
-    (last,) = records.execute(f"SELECT ifnull(max({key}), 0) FROM {table}").fetchone()  # noqa: S608
-    return place if place <= last else 0
 
 
 def _rows(records: sqlite3.Connection, query: str, values: Sequence[int]) -> Rows:

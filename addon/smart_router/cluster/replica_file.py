@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from uuid import uuid4
 
+from pydantic_core import from_json
+
 from smart_router.storage.sqlite_file import Migration, open_file, transaction
 
 FILE_NAME = "cluster.sqlite"
@@ -130,6 +132,12 @@ class ReplicaFile:
         """A single value."""
         row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    def facts(self) -> dict[str, str]:
+        """All of them, in one step."""
+        (found,) = self._db.execute("SELECT json_group_object(name, value) FROM facts").fetchone()
+        facts: dict[str, str] = from_json(found)
+        return facts
 
     def note(self, **facts: str) -> None:
         """Store single values."""
