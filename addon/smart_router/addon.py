@@ -195,8 +195,12 @@ class SmartRouter:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of a forward proxy from this machine's inner addresses."""
-        if data.server.address and not self._is_chosen(data):
-            data.server.error = forward_targets.before_dialling(data.server.address, self._own_ports())
+        try:
+            if data.server.address and not self._is_chosen(data):
+                data.server.error = forward_targets.before_dialling(data.server.address, self._own_ports())
+        except Exception:  # mitmproxy would dial
+            logger.exception("smart-router: an address cannot be checked")
+            data.server.error = "this proxy could not check the address: see its log"
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The same for names, once they are resolved."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
@@ -41,6 +40,9 @@ OTHERS = {
 WITHOUT_REQUESTS = ("load", "configure", "running", "done")
 """Hooks of the addon's own life: tests/end_to_end/test_start.py."""
 
+DIALLED = "before_dialling"
+"""The check of addresses, which `server_connect` calls. mitmproxy dials in spite of an error in the hook."""
+
 MODEL = "openai/gpt-5.4-mini"
 OWN_KEY = {"authorization": "Bearer sk-of-the-client"}
 
@@ -48,6 +50,7 @@ OWN_KEY = {"authorization": "Bearer sk-of-the-client"}
 @pytest.fixture(scope="module")
 def sabotage(tmp_path_factory: pytest.TempPathFactory, fast_path: str) -> Sabotage:
     places = {name: place(name) for name in (*REFUSING, *LOSING, *OTHERS)}
+    places[DIALLED] = f"smart_router.proxy.forward_targets:{DIALLED}"
     return Sabotage(tmp_path_factory.mktemp("sabotage") / fast_path, places)
 
 
@@ -75,6 +78,15 @@ async def router(
     env = provider_env(shared_provider.url, "openai")
     async with sabotage.router(where, env=env, upstream=target.url, options=options) as router:
         yield router
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proxy(
+    sabotage: Sabotage, fast_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    where, options = tmp_path_factory.mktemp("hooks") / "proxy", {"router_fast_path": fast_path}
+    async with sabotage.router(where, env={}, modes=["regular"], options=options) as proxy:
+        yield proxy
 
 
 async def with_bug(
@@ -148,20 +160,38 @@ async def test_what_is_not_the_routers_passes_but_not_through_a_bug(
     renewed(target)
 
 
-async def test_a_tunnel_is_not_opened_past_a_bug(
-    target: Provider, sabotage: Sabotage, fast_path: str, tmp_path: Path
-) -> None:
+async def last_head(proxy: Router, requests: Sequence[str], server: Provider) -> bytes:
+    """The head of a forward proxy's last answer. Requests have a place for the server's host and port."""
+    host = f"127.0.0.1:{server.port}"
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    with contextlib.closing(writer):
+        for request in requests:
+            writer.write(f"{request.format(host)} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+    return head
+
+
+async def test_a_tunnel_is_not_opened_past_a_bug(proxy: Router, target: Provider, sabotage: Sabotage) -> None:
     """The hook has the check of the client's key."""
-    options = {"router_fast_path": fast_path}
-    async with sabotage.router(tmp_path / "proxy", env={}, modes=["regular"], options=options) as proxy:
-        heads = []
-        for bug in (["http_connect"], []):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            with contextlib.closing(writer), sabotage.raising(bug):
-                writer.write(f"CONNECT 127.0.0.1:{target.port} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-                heads.append(await reader.readuntil(b"\r\n\r\n"))
-    assert [head[:13] for head in heads] == [b"HTTP/1.1 500 ", b"HTTP/1.1 200 "]
-    assert b"x-router-request-id" in heads[0].lower()
+    with sabotage.raising(["http_connect"]):
+        refused = await last_head(proxy, ["CONNECT {}"], target)
+    opened = await last_head(proxy, ["CONNECT {}"], target)
+    assert (refused[:13], opened[:13]) == (b"HTTP/1.1 500 ", b"HTTP/1.1 200 ")
+    assert b"x-router-request-id" in refused.lower()
+
+
+@pytest.mark.parametrize(
+    "requests", [["CONNECT {}", "GET /page"], ["GET http://{}/page"]], ids=["tunnel", "plain"]
+)
+async def test_nothing_is_dialled_past_a_bug(
+    proxy: Router, sabotage: Sabotage, requests: Sequence[str]
+) -> None:
+    async with Provider() as inner:
+        with sabotage.raising([DIALLED]):
+            refused = await last_head(proxy, requests, inner)
+        assert (refused[:13], next(inner.accepted)) == (b"HTTP/1.1 502 ", 1)
+        passed = await last_head(proxy, requests, inner)
+        assert (passed[:13], next(inner.accepted)) == (b"HTTP/1.1 404 ", 3)
 
 
 async def test_a_large_compressed_answer_is_read_in_spite_of_a_bug(
