@@ -14,7 +14,7 @@ from smart_router.attempts.native_stream import end_of_events, read_native
 from smart_router.dialects.anthropic.dialect import AnthropicDialect
 from smart_router.dialects.base import CallContext, Dialect
 from smart_router.dialects.gemini.dialect import GeminiDialect
-from smart_router.dialects.hub import Event, Failure
+from smart_router.dialects.hub import End, Event, Failure
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.dialects.openai_responses.dialect import PUBLIC, ResponsesDialect
 from smart_router.dialects.untranslated import UNTRANSLATED
@@ -46,17 +46,24 @@ def short_stream(wire: str) -> list[bytes]:
 
 
 def pass_on(dialect: Dialect, chunks: list[bytes]) -> tuple[bytes, list[Event]]:
-    """The bytes that a client gets up to the first failure, and the events read."""
+    """The bytes that a client gets up to the end or the first failure, and the events read."""
     reader = dialect.open_stream(CALL)
     passed, unsent, events = b"", bytearray(), []
     for chunk in chunks:
         events += read_native(reader, chunk, unsent)
-        end = end_of_events(unsent)
+        ended = bool(events) and isinstance(events[-1], End)
+        end = len(unsent) if ended else end_of_events(unsent)
         passed += bytes(unsent[:end])
         del unsent[:end]
-        if events and isinstance(events[-1], Failure):
+        if ended or (events and isinstance(events[-1], Failure)):
             break
     return passed, events
+
+
+def cut(data: bytes, chance: random.Random) -> list[bytes]:
+    """The data in a few chunks, or many."""
+    cuts = sorted(chance.sample(range(1, len(data)), chance.choice([0, 1, 3, 40])))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
 @pytest.mark.parametrize("why", BROKEN)
@@ -72,13 +79,33 @@ def test_client_gets_the_events_before_a_failure(
     expected = b"".join(good)
     if crlf:
         data, expected = data.replace(b"\n", b"\r\n"), expected.replace(b"\n", b"\r\n")
-    cuts = sorted(chance.sample(range(1, len(data)), chance.choice([0, 1, 3, 40])))
-    chunks = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
-    passed, read = pass_on(DIALECTS[wire], chunks)
+    passed, read = pass_on(DIALECTS[wire], cut(data, chance))
 
     assert isinstance(read[-1], Failure)
     assert passed == expected
+
+
+@pytest.mark.parametrize("wire", sorted({*WIRES} - {"gemini"}))
+@settings(max_examples=examples(40))
+@given(
+    chance=st.randoms(use_true_random=False),
+    crlf=st.booleans(),
+    ping=st.sampled_from([b"", b": ping\n\n", b"\n"]),
+)
+def test_client_gets_nothing_that_follows_the_end(
+    wire: str, chance: random.Random, crlf: bool, ping: bytes
+) -> None:
+    """Gemini's streams have no event that ends them."""
+    good = ping + b"".join(short_stream(wire))
+    data = good + ping + good
+    if crlf:
+        data, good = data.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r\n")
+
+    passed, read = pass_on(DIALECTS[wire], cut(data, chance))
+
+    assert isinstance(read[-1], End)
+    assert passed in (good, good[:-1] if crlf else good)  # a CR ends the line, too
 
 
 @pytest.mark.parametrize("wire", WIRES)

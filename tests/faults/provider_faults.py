@@ -119,6 +119,8 @@ ROWS = (
     Row("half a character",    spoil.with_field(b'"\\ud800"'),            ANSWER,   ANSWER),
     Row("a number beyond all", spoil.with_field(b"1e999"),                ANSWER,   ANSWER),
     Row("CR line ends",        spoil.with_line_ends(b"\r"),               ANSWER,   None),
+    Row("said twice",          spoil.said_twice("events"),                ANSWER,   None),
+    Row("said twice at once",  spoil.said_twice(None),                    ANSWER,   None),
     Row("byte order mark",     spoil.with_mark,                           ANSWER,   ANSWER),
     # HTTP/2
     Row("HTTP/2, 103",         spoil.after(103),                          ANSWER,   ANSWER,  upstream="h2"),

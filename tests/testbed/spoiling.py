@@ -12,7 +12,7 @@ from typing import Any, Literal
 import brotli  # type: ignore[import-untyped]
 from backports import zstd
 
-from tests.testbed.answers import Answer, Fault
+from tests.testbed.answers import Answer, Cut, Fault
 from tests.testbed.record import Request
 from tests.testbed.wires import speak
 
@@ -166,6 +166,16 @@ def truncated(due: Planned) -> Answer:
 def no_terminal_marker(due: Planned) -> Answer:
     """A stream ends between two events, without any that says so."""
     return due.answer.but(body=due.answer.body[: due.middle])
+
+
+def said_twice(cut: Cut) -> Spoil:
+    """The right answer, and after its end once more; Gemini's streams have no event as end: a comment."""
+
+    def make(due: Planned) -> Answer:
+        more = b": again\r\n\r\n" if due.wire == "gemini" else due.answer.body
+        return due.answer.but(body=due.answer.body + more, cut=cut)
+
+    return make
 
 
 def page(status: int) -> Spoil:

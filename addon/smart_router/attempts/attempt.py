@@ -30,7 +30,7 @@ from smart_router.dialects.any_form import AnyFormReader, is_event_stream
 from smart_router.dialects.base import CallContext, Dialect, StreamReader
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import ChatCompletion, Event, Failure
+from smart_router.dialects.hub import ChatCompletion, End, Event, Failure
 from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.errors import UpstreamError
 from smart_router.local_trouble import local_trouble, names_no_host
@@ -50,7 +50,8 @@ class Attempt:
     copy at send time and only for `origin` (scheme, host and port). `deadline` ends the present phase.
     `captured` is the streamed answer for the flow. An answer that is held in memory has at most
     `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
-    client gets the first part; `unsent` are those of a native one that its client has yet to get. `body`
+    client gets the first part; `unsent` are those of a native one that its client has yet to get, and
+    `read_out` tells that its end or a failure was read, after which the rest is dropped. `body`
     is a whole answer after decompression, `damage` the reason why that failed. `notes` tell
     what the request lost in translation. `of_login`: the credential
     is an access token. `over`: no more events follow, since `ended`. `lesson` is what its
@@ -82,6 +83,7 @@ class Attempt:
     received: int = 0
     held: bool = True
     unsent: bytearray = field(default_factory=bytearray)
+    read_out: bool = False
     body: bytes | None = None
     damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
@@ -228,12 +230,16 @@ class Attempt:
         return events
 
     def _read(self, data: bytes) -> list[Event]:
-        """Events of decompressed data; that of a native stream is kept, up to an event that is a failure."""
+        """Events of decompressed data; that of a native stream is kept, up to its end or before a failure."""
         assert self.reader is not None
         self.received += len(data)
         if not self.passes:
             return self.reader.feed(data)
-        return read_native(self.reader, data, self.unsent)
+        if self.read_out:
+            return []
+        events = read_native(self.reader, data, self.unsent)
+        self.read_out = bool(events) and type(events[-1]) in (End, Failure)
+        return events
 
     def end(self) -> list[Event] | ChatCompletion:
         """Return what the body's end completes: last events, the whole answer, or a failure."""
