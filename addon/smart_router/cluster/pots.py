@@ -179,15 +179,16 @@ class TellPots:
 
     def _divide(self, db: SharedDatabase, own: list[dict[str, Any]], machine: str, alive: int) -> Told:
         """Set how far this machine may go in each window; return what it has to know."""
-        found = db.execute(_HEAR, (to_json(own).decode(), machine))
-        others = {pot: (int(used), int(taken)) for pot, used, taken in found}
-        for row in own:
-            _, taken = others.get(row["pot"], (0, 0))
-            left = max(0, row["amount"] - taken - row["used"])
-            row |= {"machine": machine, "taken": row["used"] + slice_of(left, alive)}
-        pots = {
-            f"{one['pot']}@{one['start']}": (others.get(one["pot"], (0, 0))[0], one["taken"]) for one in own
-        }
+        found = db.execute(_HEAR, {"own": to_json(own).decode(), "machine": machine})
+        told = {pot: tuple(map(int, sums)) for pot, *sums in found}
+        pots = {}
+        for one in own:
+            used, taken, machines = told.get(one["pot"], (0, 0, 0))
+            # the others that have not told of this window yet go as far as their slices at its beginning
+            taken += max(0, alive - 1 - machines) * slice_of(one["amount"], alive)
+            left = max(0, one["amount"] - taken - one["used"])
+            one |= {"machine": machine, "taken": one["used"] + slice_of(left, alive)}
+            pots[f"{one['pot']}@{one['start']}"] = used, one["taken"]
         return Told(alive, pots)
 
 
@@ -203,10 +204,12 @@ ON CONFLICT (pot, start, machine) DO UPDATE SET used = excluded.used, taken = ex
 _GIVE_BACK = "UPDATE smart_router.pots SET taken = used WHERE machine = %s AND taken <> used"
 
 _HEAR = """
-SELECT t.pot, t.used - coalesce(own.used, 0), t.taken - coalesce(own.taken, 0)
-FROM json_populate_recordset(NULL::smart_router.pots, %s) AS mine
+SELECT t.pot, t.used - coalesce(own.used, 0), t.taken - coalesce(own.taken, 0), (
+    SELECT count(*) FROM smart_router.pots AS p
+    WHERE (p.pot, p.start) = (t.pot, t.start) AND p.machine <> %(machine)s)
+FROM json_populate_recordset(NULL::smart_router.pots, %(own)s) AS mine
 JOIN smart_router.pot_totals AS t USING (pot, start)
-LEFT JOIN smart_router.pots AS own ON (own.pot, own.start, own.machine) = (t.pot, t.start, %s)
+LEFT JOIN smart_router.pots AS own ON (own.pot, own.start, own.machine) = (t.pot, t.start, %(machine)s)
 """
 
 
