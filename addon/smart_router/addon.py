@@ -204,7 +204,14 @@ class SmartRouter:
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The same for names, once they are resolved."""
-        if forward_targets.after_dialling(data.server, self._own_ports()) and not self._is_chosen(data):
+        try:
+            allowed = self._is_chosen(data) or not forward_targets.after_dialling(
+                data.server, self._own_ports()
+            )
+        except Exception:
+            logger.exception("smart-router: an address cannot be checked")
+            allowed = False
+        if not allowed:
             forward_targets.hang_up(data.server, handler_of(data.client.id))
 
     def _is_chosen(self, data: server_hooks.ServerConnectionHookData) -> bool:

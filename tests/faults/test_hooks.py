@@ -40,8 +40,9 @@ OTHERS = {
 WITHOUT_REQUESTS = ("load", "configure", "running", "done")
 """Hooks of the addon's own life: tests/end_to_end/test_start.py."""
 
-DIALLED = "before_dialling"
-"""The check of addresses, which `server_connect` calls. mitmproxy dials in spite of an error in the hook."""
+DIALLED, CONNECTED = "before_dialling", "after_dialling"
+"""The checks of addresses, which `server_connect` and `server_connected` call. mitmproxy goes on in spite of
+an error in the hooks."""
 
 MODEL = "openai/gpt-5.4-mini"
 OWN_KEY = {"authorization": "Bearer sk-of-the-client"}
@@ -50,7 +51,7 @@ OWN_KEY = {"authorization": "Bearer sk-of-the-client"}
 @pytest.fixture(scope="module")
 def sabotage(tmp_path_factory: pytest.TempPathFactory, fast_path: str) -> Sabotage:
     places = {name: place(name) for name in (*REFUSING, *LOSING, *OTHERS)}
-    places[DIALLED] = f"smart_router.proxy.forward_targets:{DIALLED}"
+    places |= {name: f"smart_router.proxy.forward_targets:{name}" for name in (DIALLED, CONNECTED)}
     return Sabotage(tmp_path_factory.mktemp("sabotage") / fast_path, places)
 
 
@@ -192,6 +193,17 @@ async def test_nothing_is_dialled_past_a_bug(
         assert (refused[:13], next(inner.accepted)) == (b"HTTP/1.1 502 ", 1)
         passed = await last_head(proxy, requests, inner)
         assert (passed[:13], next(inner.accepted)) == (b"HTTP/1.1 404 ", 3)
+
+
+@pytest.mark.parametrize(
+    "requests", [["CONNECT {}", "GET /page"], ["GET http://{}/page"]], ids=["tunnel", "plain"]
+)
+async def test_nothing_is_sent_past_a_bug(proxy: Router, sabotage: Sabotage, requests: Sequence[str]) -> None:
+    async with Provider() as inner:
+        with sabotage.raising([CONNECTED]):
+            refused = await last_head(proxy, requests, inner)
+        assert (refused[:13], inner.requests) == (b"HTTP/1.1 502 ", [])
+        assert (await last_head(proxy, requests, inner))[:13] == b"HTTP/1.1 404 "
 
 
 async def test_a_large_compressed_answer_is_read_in_spite_of_a_bug(
