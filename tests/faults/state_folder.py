@@ -49,7 +49,7 @@ def fill(folder: Path, url: str, router_folder: Path) -> Filled:
     store.add_key("openai", "work", SecretStr(STORED))
     store.close()
     with changing(folder) as file:
-        key = file.add("ann", Settings(limits=(read_limit("1000 requests/day"),)), time.time())
+        key = file.add("ann", Settings(limits=(read_limit("1M requests/day"),)), time.time())
     now = time.time()
     keep_lessons(folder / "lessons.json", {"openai/gpt-9": Lesson({"vision": False}, now + 3600)}, now)
     with Router(router_folder, env=env(url, folder)) as router:

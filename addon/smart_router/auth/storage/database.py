@@ -27,7 +27,6 @@ from smart_router.storage.sqlite_file import (
     is_damage,
     is_intact,
     is_replaced,
-    make_private,
     set_aside,
     transaction,
 )
@@ -226,10 +225,11 @@ class Database:
         return self._db
 
     def _connect(self) -> Snapshot:
-        make_private(self.path)
-        self._inode = self.path.stat().st_ino
+        with suppress(FileNotFoundError):  # then a new one is made
+            self._inode = self.path.stat().st_ino
         self._db = connect_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=_SETTINGS, checked=True)
         try:
+            self._inode = self.path.stat().st_ino
             self._throw_out_old()
             return self._load()
         except BaseException:
