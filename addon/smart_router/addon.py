@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 from mitmproxy import command, connection, ctx, exceptions, http, tls
@@ -195,24 +195,28 @@ class SmartRouter:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of a forward proxy from this machine's inner addresses."""
-        try:
-            if data.server.address and not self._is_chosen(data):
-                data.server.error = forward_targets.before_dialling(data.server.address, self._own_ports())
-        except Exception:  # mitmproxy would dial
-            logger.exception("smart-router: an address cannot be checked")
-            data.server.error = "this proxy could not check the address: see its log"
+        address = data.server.address
+        if address and (why := self._refused(data, forward_targets.before_dialling, address)):
+            data.server.error = why
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """The same for names, once they are resolved."""
+        if self._refused(data, forward_targets.after_dialling, data.server):
+            forward_targets.hang_up(data.server, handler_of(data.client.id))
+
+    def _refused[T](
+        self,
+        data: server_hooks.ServerConnectionHookData,
+        check: Callable[[T, Collection[int]], str | None],
+        target: T,
+    ) -> str | None:
+        """Return why a connection to a server must not be used, also if that cannot be found out: mitmproxy
+        would go on after an exception."""
         try:
-            allowed = self._is_chosen(data) or not forward_targets.after_dialling(
-                data.server, self._own_ports()
-            )
+            return None if self._is_chosen(data) else check(target, self._own_ports())
         except Exception:
             logger.exception("smart-router: an address cannot be checked")
-            allowed = False
-        if not allowed:
-            forward_targets.hang_up(data.server, handler_of(data.client.id))
+            return "this proxy could not check the address: see its log"
 
     def _is_chosen(self, data: server_hooks.ServerConnectionHookData) -> bool:
         """Return whether the user's settings name the address: a reverse target's, or a provider's."""

@@ -51,9 +51,9 @@ class Batch:
         ((count, cost),) = self._select("requests", "count(*), ifnull(sum(t.cost), 0.0)")
         return count, cost
 
-    def routes(self) -> list[tuple[int, str, str, str, str, str]]:
+    def routes(self) -> list[dict[str, Any]]:
         """Id, day, tier, provider, model and profile of each route."""
-        return self.records.execute(_ROUTES, {"first": self.first, "last": self.last}).fetchall()
+        return rows_of(self.records.execute(_ROUTES, {"first": self.first, "last": self.last}))
 
     def csv(self, table: str, routes: Mapping[int, int], machine: str) -> tuple[list[str], str]:
         """The names of the columns, and the rows: with the request's own id as the key, routes by their ids
@@ -73,13 +73,23 @@ class Batch:
             columns["machine"] = ":machine"
         line = " || ',' || ".join(columns.values())
         ((text,),) = self._select(table, f"group_concat({line}, char(10))", machine=machine)
-        # PostgreSQL has no place for NUL
-        return list(columns), (text or "").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return list(columns), _without_nul(text or "")
 
     def _select(self, table: str, what: str, **values: str) -> list[tuple[Any, ...]]:
         query = f"SELECT {what} {_WHICH.format(table=table, key=TABLES[table])}"
         given = {"first": self.first, "last": self.last, "sent": self.sent, **values}
         return self.records.execute(query, given).fetchall()
+
+
+def rows_of(found: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """The rows of a query by the names of its columns, as PostgreSQL can have them."""
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, map(_without_nul, row), strict=True)) for row in found]
+
+
+def _without_nul(value: Any) -> Any:
+    """A value without the character that PostgreSQL has no place for."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
 
 
 @cache

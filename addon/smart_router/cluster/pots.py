@@ -132,7 +132,7 @@ class TellPots:
         before = self._pots.told
         pots = {}
         for one in own:
-            name = f"{one['pot']}@{one['start']}"
+            name = _window(one["pot"], one["start"])
             others, taken = divided.pots[name]
             pots[name] = others, min(taken, before.share(name, one["amount"])[1])
         return Told(divided.machines, pots)
@@ -188,7 +188,7 @@ class TellPots:
             taken += max(0, alive - 1 - machines) * slice_of(one["amount"], alive)
             left = max(0, one["amount"] - taken - one["used"])
             one |= {"machine": machine, "taken": one["used"] + slice_of(left, alive)}
-            pots[f"{one['pot']}@{one['start']}"] = used, one["taken"]
+            pots[_window(one["pot"], one["start"])] = used, one["taken"]
         return Told(alive, pots)
 
 
@@ -220,4 +220,8 @@ def slice_of(left: int, machines: int) -> int:
 
 def pot_name(allotment: Allotment, period: Period) -> str:
     """The name of a limit's window in the fact `POTS`."""
-    return f"{allotment.key.hex()}@{period.start}"
+    return _window(allotment.key.hex(), period.start)
+
+
+def _window(pot: str, start: int) -> str:
+    return f"{pot}@{start}"

@@ -8,18 +8,17 @@ chain: each entry's hash covers the one before, so that a changed or missing ent
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from smart_router.cluster.cooldowns import KEPT
 from smart_router.cluster.cooldowns import KIND as COOLDOWN
-from smart_router.cluster.outbox import TABLES, Batch
+from smart_router.cluster.outbox import TABLES, Batch, rows_of
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.stats.audit import read_audit_texts
 from smart_router.stats.database import FILE_NAME, reading
@@ -59,8 +58,6 @@ _LAST_AUDIT = "SELECT coalesce(max(number), 0) FROM smart_router.audit WHERE mac
 
 _COUNT = "UPDATE smart_router.machines SET requests = requests + %s, cost = cost + %s WHERE id = %s"
 
-Rows = list[dict[str, Any]]
-
 
 class SendRecords:
     """A duty: sends the requests, and the lines of the audit log, since the last time.
@@ -83,7 +80,7 @@ class SendRecords:
         with reading(self._folder) as records:
             first, lost, told = _places(records, facts)
             count, last = records.execute(_NEXT, (first, MOST_REQUESTS)).fetchone()
-            losses = _rows(records, _NEW_LOSSES, (lost,))
+            losses = rows_of(records.execute(_NEW_LOSSES, (lost,)))
             entries = read_audit_texts(records, told, MOST_REQUESTS)
             if not (count or losses or entries):
                 return False
@@ -91,7 +88,8 @@ class SendRecords:
                 if count:
                     _send_requests(db, Batch(records, first, last), machine)
                 if losses:
-                    db.execute(_LOSSES, (_json([one | {"machine": machine} for one in losses]),))
+                    text = to_json([one | {"machine": machine} for one in losses]).decode()
+                    db.execute(_LOSSES, (text,))
                 number, hash_ = int(facts.get("audit_number", 0)), facts.get("audit_hash", "")
                 if entries:
                     number, hash_ = _send_audit(db, machine, entries, number, hash_)
@@ -115,8 +113,7 @@ def _places(records: sqlite3.Connection, facts: Mapping[str, str]) -> list[int]:
 
 def _send_requests(db: SharedDatabase, batch: Batch, machine: str) -> None:
     """Send the requests of a batch, but those that the database has."""
-    names = ("id", "day", "tier", "provider", "model", "profile")
-    routes = _json([dict(zip(names, route, strict=True)) for route in batch.routes()])
+    routes = to_json(batch.routes()).decode()
     db.execute(_NEW_ROUTES, (routes,))
     shared = dict(db.execute(_ROUTES, (routes,)))
     batch.sent = db.value(_THERE, (batch.request_ids(),))
@@ -155,7 +152,7 @@ class TidyRecords:
         before = time.time() - self._keep()
         with db.transaction():
             old = [id_ for (id_,) in db.execute(_OLD, (before, MOST_REQUESTS))]
-            for table, key in (("requests", "id"), ("decisions", "request"), ("attempts", "request")):
+            for table, key in TABLES.items():
                 db.execute(f"DELETE FROM smart_router.{table} WHERE {key} = ANY(%s)", (old,))  # noqa: S608
             db.execute("DELETE FROM smart_router.losses WHERE time < %s", (before,))
             db.execute("DELETE FROM smart_router.pots WHERE ends < %s", (time.time() - _POTS_KEPT,))
@@ -195,22 +192,3 @@ def broken_chains(db: SharedDatabase) -> dict[str, int]:
             broken.setdefault(machine, number)
         before[machine] = hash_
     return broken
-
-
-def _rows(records: sqlite3.Connection, query: str, values: Sequence[int]) -> Rows:
-    found = records.execute(query, values)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found]
-
-
-def _json(rows: Rows) -> str:
-    """The rows for `json_populate_recordset`."""
-    return _without_nul(to_json(rows).decode())
-
-
-def _without_nul(text: str) -> str:
-    """The JSON text without characters that PostgreSQL has no place for."""
-    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
-
-
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")

@@ -98,7 +98,6 @@ def metrics(view: Message, machines: Machines = ()) -> bytes:
     """Return the sums over all workers since the supervisor's start, the worker counts, and the machines of
     the cluster."""
     text, _ = exposition(*from_tree(view["counts"]), count_running(view), machines)
-
     return text + render(lambda: _of_workers(view))
 
 

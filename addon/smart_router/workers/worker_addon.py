@@ -131,9 +131,10 @@ class WorkerAddon:
     async def _report_regularly(self) -> None:
         while True:
             with self._reporting:
-                self._report()
                 router = self._addon.router()
-                if router and router.cluster and (view := await self.view()):  # it tells other machines
+                if router is None or router.cluster is None:
+                    self._report()
+                elif view := await self.view():  # reports as well; the cluster tells other machines
                     router.running_elsewhere = count_running(view, but=os.getpid())
             await asyncio.sleep(REPORT_EVERY)
 

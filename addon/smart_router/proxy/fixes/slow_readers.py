@@ -44,8 +44,7 @@ class SlowReaders:
 
     def connected(self, client: Client) -> None:
         """Look at this client from now on."""
-        io = transport_of(client, handler_of(client.id))
-        if transport := getattr(io.writer, "transport", None) if io else None:
+        if transport := _transport(client):
             self._unsent[transport] = _Unsent(client.id)
 
     def look(self, now: float, most: float) -> None:
@@ -66,12 +65,17 @@ def holds_up(stream: HttpStream) -> bool:
     server = parent.connections[client]
     if isinstance(server, BoundedHttp2Server) and server.full:
         return True
-    io = transport_of(client, handler_of(client.id))
-    transport = getattr(io.writer, "transport", None) if io else None  # none in mitmproxy's own modes
+    transport = _transport(client)
     if transport is None:
         return False
     low, _ = transport.get_write_buffer_limits()
     return bool(transport.get_write_buffer_size() > low)
+
+
+def _transport(client: Client) -> WriteTransport | None:
+    """Return what writes to a client: nothing in mitmproxy's own modes."""
+    io = transport_of(client, handler_of(client.id))
+    return getattr(io.writer, "transport", None) if io else None
 
 
 def _unsent(transport: WriteTransport, client_id: str) -> int:
