@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -79,6 +80,28 @@ def test_a_keyring_that_does_not_answer(
     wait_for(lambda: why(store, "openai:work") is None)
     # nobody waits for what was given up
     assert store.find("openai:more") is None
+
+
+def test_the_end_comes_after_what_is_still_to_be_deleted(
+    open_store: Open, ring: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    store.move(to_keyring=True)
+    fill(store)
+    monkeypatch.setattr(credentials, "WITHIN", 0.05)
+    (ring / "stuck").touch()
+    for profile_id in ("openai:work", "openai-codex:me"):
+        store.remove(profile_id)
+    assert passwords(ring)
+    storage = store._storage
+    assert storage is not None
+    waiting = storage._jobs.qsize()
+    end = threading.Thread(target=store.close)
+    end.start()
+    wait_for(lambda: storage._jobs.qsize() > waiting)
+    (ring / "stuck").unlink()
+    end.join()
+    assert passwords(ring) == []
 
 
 def test_a_secret_that_somebody_deleted(open_store: Open, ring: Path) -> None:

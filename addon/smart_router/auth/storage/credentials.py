@@ -84,8 +84,7 @@ class CredentialStorage:
     def close(self) -> None:
         """Close file and keyring; a keyring that does not answer is hardly waited for."""
         if self._thread is not None:
-            self._stopping = True
-            self._begin(lambda: None)
+            self._begin(self._stop)  # after what is still to be done
             self._thread.join(START_WITHIN)
         self.writer.close()
 
@@ -308,6 +307,9 @@ class CredentialStorage:
         """Delete unused entries of the keyring as soon as it permits it."""
         if self._file.orphans:
             self._begin(self._tidy_alone)
+
+    def _stop(self) -> None:
+        self._stopping = True
 
     def _tidy_alone(self) -> None:
         with self._alone():
