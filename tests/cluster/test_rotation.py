@@ -34,8 +34,8 @@ def machines(tmp_path: Path) -> list[tuple[AuthStore, Rotation]]:
     return found
 
 
-def pick(auth: AuthStore) -> str:
-    picked = auth.pick_next_profile(PROVIDER, "gpt-5.4", time.monotonic())
+def pick(auth: AuthStore, later: float = 0.0) -> str:
+    picked = auth.pick_next_profile(PROVIDER, "gpt-5.4", time.monotonic() + later)
     assert isinstance(picked, Picked)
     return picked.profile.id
 
@@ -46,8 +46,8 @@ def test_a_login_that_another_machine_has_just_used_comes_last(
     (one, tells), (two, hears) = machines
     assert pick(one) == f"{PROVIDER}:a"
     hears.learn([tells.describe(), {"name": "a machine of an older version"}])
-    assert [pick(two) for _ in range(2)] == [f"{PROVIDER}:{name}" for name in "bc"]
-    pick(two)  # times are known approximately: it may be any of them
+    # seconds apart, since the time elsewhere is known approximately
+    assert [pick(two, later) for later in (1, 2, 3)] == [f"{PROVIDER}:{name}" for name in "bca"]
     assert hears.describe()[USED].keys() == {f"{PROVIDER}:{name}" for name in "abc"}
 
 

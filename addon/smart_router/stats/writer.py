@@ -172,9 +172,8 @@ class RecordWriter:
         if attempt.tokens is None or (at_once and not self.prices.knows((candidate,))):
             return None
         cost = self.prices.cost(candidate.provider, candidate.model, attempt.tokens, at)
-        if (
-            cost is None and attempt.answered_model and not at_once
-        ):  # a model such as openrouter/auto, which picks one itself
+        # a model such as openrouter/auto, which picks one itself
+        if cost is None and attempt.answered_model and not at_once:
             cost = self.prices.cost(candidate.provider, attempt.answered_model, attempt.tokens, at)
         return cost
 
