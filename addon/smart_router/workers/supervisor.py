@@ -19,16 +19,27 @@ from smart_router.workers.process import Command, WorkerProcess
 STDIN = 0
 
 SHORT_LIFE = 10.0
-"""A worker that ends within this many seconds counts as a failed start."""
+"""A worker that ends within this many seconds had a short life."""
 
 MOST_SHORT_LIVES = 5
-"""No worker is restarted after more failed starts in a row."""
+"""After more short lives in a row no worker is started in the place of one that never served."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a restart after the second failed start in a row; doubles each time."""
+"""Seconds before a restart after the second short life in a row; doubles each time."""
 
 END_WITHIN = 5.0
 """Seconds beyond the grace period before workers are killed."""
+
+
+def restart_pause(short_lives: int, *, served: bool) -> float | None:
+    """Seconds before the next start after so many short lives in a row, or None to give up. A worker that
+    served can serve: something ends it, such as a lack of memory, and may stop doing so."""
+    if short_lives > MOST_SHORT_LIVES and not served:
+        return None
+    if short_lives < 2:
+        return 0
+    doublings = min(short_lives - 2, 10)  # a power of any size would not fit into a float
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**doublings)
 
 
 class Supervisor:
@@ -113,12 +124,13 @@ class Supervisor:
 
     async def _restart(self, child: WorkerProcess) -> None:
         short_lives = child.short_lives + 1 if child.age < SHORT_LIFE else 0
-        if short_lives > MOST_SHORT_LIVES:
+        pause = restart_pause(short_lives, served=child.state == "serving")
+        if pause is None:
             self._say(f"{short_lives} workers in a row exited within {SHORT_LIFE:g} s: giving up")
             return
         with self._starting_one():
-            if short_lives > 1:
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (short_lives - 2))
+            if pause:
+                self._say(f"the next worker starts in {pause:g} s: {short_lives} in a row had short lives")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), pause)
             if not self._ending.is_set():
