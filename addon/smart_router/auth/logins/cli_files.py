@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import SecretStr
-from pydantic_core import from_json
 
 from smart_router.auth.logins import codex, minimax, qwen
 from smart_router.auth.logins.provider import no_extras
-from smart_router.auth.logins.reply import Reply, read_tokens, unix_time
+from smart_router.auth.logins.reply import Reply, read_reply, read_tokens, unix_time
 from smart_router.auth.logins.steps import Grant, LoginError
 from smart_router.auth.profiles import Profile
 from smart_router.errors import UpstreamError
@@ -22,8 +21,11 @@ LARGEST = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class CliFile:
-    """One file: where it lies below the home folder, or below the folder that `home_env` names, in which of
-    its fields the tokens are (empty: they are the file), and which names the end of the access token."""
+    """One file. `path` is relative to the home folder; the variable `home_env` may name another folder.
+
+    `tokens_in` is the field with the tokens, empty if they are at the top, `expiry` the field with the end of
+    the access token.
+    """
 
     path: str
     tokens_in: str = ""
@@ -72,12 +74,7 @@ def advice_on(profile: Profile, error: UpstreamError) -> str:
 def read_cli_file(file: CliFile, path: Path, now: float, *, with_refresh: bool) -> Grant:
     """The login in a file; without `with_refresh` only its access token. Raises LoginError and OSError."""
     with path.open("rb") as stream:
-        content = stream.read(LARGEST)
-    try:
-        data = from_json(content, allow_inf_nan=False)
-    except ValueError:
-        data = None
-    reply = Reply(200, data if isinstance(data, dict) else {})
+        reply = read_reply(200, stream.read(LARGEST))
     reply = reply.nested(file.tokens_in) if file.tokens_in else reply
     if reply.secret("access_token") is None:
         raise LoginError(f"{path} holds no access token (it may be in the system's keyring): log in instead")

@@ -1,5 +1,5 @@
 """minimax-portal: MiniMax' coding plan, with a device code of its own kind: no device_code, but PKCE and a
-state that must come back, and a status in the body of an HTTP 200.
+state that must come back, and the status is in the body of an HTTP 200.
 
 Sources: OpenClaw's minimax extension, MiniMax' own CLI.
 """
@@ -18,7 +18,7 @@ _SETTINGS = LoginSettings(
     device_grant="urn:ietf:params:oauth:grant-type:user_code",
 )
 _MILLISECONDS = 100
-"""An interval from here on is in milliseconds; nobody means minutes."""
+"""An interval of at least this is in milliseconds: no vendor has clients wait for minutes."""
 
 _extras = with_path("/anthropic")
 
@@ -42,9 +42,7 @@ def device_login(context: Context) -> Script[Grant]:
     question = oauth.device_question(settings, pkce, {"user_code": user_code})
     stated = seconds(reply.field("interval"), 2000)
     interval = stated / 1000 if stated >= _MILLISECONDS else stated
-    reply = yield from oauth.poll(
-        question, interval / 1000 if interval >= _MILLISECONDS else interval, _judge
-    )
+    reply = yield from oauth.poll(question, interval, _judge)
     return Grant(read_tokens(reply, context.now(), _extras(reply)), notice=reply.text("notification_message"))
 
 

@@ -36,7 +36,9 @@ def device_login(context: Context) -> Script[Grant]:
         raise reply.refused("asking for a code")
     yield LoginPrompt(url, user_code, seconds(reply.field("expires_in"), 900))
     question = oauth.device_question(settings, pkce, {"device_code": device_code})
-    reply = yield from oauth.poll(question, seconds(reply.field("interval"), 2), _judge, _slower)
+    reply = yield from oauth.poll(
+        question, seconds(reply.field("interval"), 2), _judge, slower=lambda interval: min(interval * 1.5, 10)
+    )
     return Grant(read_tokens(reply, context.now(), _extras(reply)))
 
 
@@ -44,10 +46,6 @@ def _judge(reply: Reply) -> oauth.Verdict:
     if reply.status == 401:
         raise oauth.expired()
     return oauth.judge_device_poll(reply)
-
-
-def _slower(interval: float) -> float:
-    return min(interval * 1.5, 10)
 
 
 LOGIN = LoginProvider(

@@ -1,9 +1,8 @@
-"""Reading an authorization server's answers: whatever it sends, no exception but LoginError."""
+"""Reads an authorization server's answers: no answer raises anything but LoginError."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,7 +25,7 @@ _RELATIVE, _SECONDS, _LATEST = 1e9, 1e11, 1e15
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `status` is 0 if none came; without `data`, a JSON object, `why` says what came instead."""
+    """An answer. `status` is 0 without one; without `data`, a JSON object, `why` says what was received."""
 
     status: int
     data: Mapping[str, Any] | None = field(default=None, repr=False)
@@ -54,7 +53,7 @@ class Reply:
         return SecretStr(value) if isinstance(value, str) and refusal(value) is None else None
 
     def field(self, name: str) -> Any:
-        """A field as it came, None if it is missing."""
+        """A field's value as received, None if it is missing."""
         return None if self.data is None else self.data.get(name)
 
     def nested(self, name: str) -> Reply:
@@ -75,14 +74,14 @@ class Reply:
         return any(code in found for code in codes for found in self.codes)
 
     def refused(self, what: str, *, final: bool = False) -> LoginError:
-        """The error for an answer that is not the one hoped for; `what` begins the sentence."""
+        """The error for an answer that ends the login; `what` is the subject of its sentence."""
         code = next((code[:80] for code in self.codes if _ERROR_CODE.fullmatch(code[:80])), "")
         detail = self.why or f"was answered {self.status}{code and f' ({code})'}"
         return LoginError(f"{what} {detail}", final=final)
 
 
 def read_reply(status: int, body: bytes) -> Reply:
-    """An answer as it came over the wire."""
+    """Read an answer from its status and its body."""
     if 300 <= status < 400:
         return Reply(status, None, f"was answered {status}, a redirect, which is not followed")
     try:
@@ -106,28 +105,29 @@ def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> GrantedT
 
 
 def unix_time(value: object, now: float) -> float | None:
-    """When something ends (unix seconds), however it is said: seconds from now, unix seconds or milliseconds,
-    told apart by their size, as a number or its text, or an ISO date. None for what makes no sense."""
+    """A stated end as unix seconds: from seconds from now, unix seconds or milliseconds (told apart by their
+    size), as a number or its text, or from an ISO date. None for anything else."""
     number = _number(value)
-    if number is None or number < _RELATIVE:
-        return None if number is None else now + number
+    if number is None:
+        return None
+    if number < _RELATIVE:
+        return now + number
     return number if number < _SECONDS else number / 1000
 
 
 def seconds(value: object, default: float) -> float:
     """A length of time as a number or its text; the default for anything else."""
-    number = _number(value)
-    return default if number is None else number
+    return _number(value) or default
 
 
 def claims(token: SecretStr | None) -> Mapping[str, Any]:
-    """A JSON web token's claims; empty for anything else. Not verified: it came straight from its issuer."""
+    """A JSON web token's claims; empty for anything else. Not verified: its issuer sent it to us itself."""
     parts = token.get_secret_value().split(".") if token else []
     if len(parts) != 3:
         return {}
     try:
         content = from_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, binascii.Error):
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

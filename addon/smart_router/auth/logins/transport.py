@@ -1,4 +1,4 @@
-"""Sending what a flow asks for, over httpx: no redirect followed, bounded in time and size."""
+"""Sends a flow's requests over httpx: no redirect is followed; time and size are bounded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Self
 
 import httpx
 from pydantic import SecretStr
-from pydantic_core import to_json
 
 from smart_router import __version__
 from smart_router.auth.logins.reply import Reply, read_reply
@@ -19,6 +18,12 @@ CONNECT_WITHIN = 10.0
 LARGEST = 256 * 1024
 """Bytes of an answer that are read; tokens take a few thousand."""
 
+_HEADERS = {
+    "accept": "application/json",
+    "accept-encoding": "identity",  # small answers need no compression, and cannot unpack into gigabytes
+    "user-agent": f"smart-router/{__version__}",
+}
+
 
 class Transport:
     """An HTTP client for authorization servers, in a `with` statement. `timeout`: seconds of an exchange."""
@@ -26,7 +31,7 @@ class Transport:
     def __init__(self, timeout: float = ANSWER_WITHIN) -> None:
         self._timeout = timeout
         limits = httpx.Timeout(timeout, connect=min(CONNECT_WITHIN, timeout))
-        self._client = httpx.Client(follow_redirects=False, timeout=limits)
+        self._client = httpx.Client(headers=_HEADERS, follow_redirects=False, timeout=limits)
 
     def __enter__(self) -> Self:
         return self
@@ -35,14 +40,15 @@ class Transport:
         self._client.close()
 
     def send(self, request: Request) -> Reply:
-        """The answer; whatever goes wrong on the way ends as a Reply without one."""
+        """Return the answer. A failure on the way ends as a Reply without one."""
         deadline = time.monotonic() + self._timeout
+        method = "GET" if request.form is None and request.json is None else "POST"
+        form = request.form and {name: _reveal(value) for name, value in request.form.items()}
+        bearer = {"authorization": f"Bearer {_reveal(request.bearer)}"} if request.bearer else {}
+        headers = {**request.headers, **bearer}
         try:
             with self._client.stream(
-                "GET" if request.form is None and request.json is None else "POST",
-                request.url,
-                content=_body(request),
-                headers=_headers(request),
+                method, request.url, data=form, json=request.json, headers=headers
             ) as response:
                 body = bytearray()
                 for chunk in response.iter_raw():
@@ -52,29 +58,6 @@ class Transport:
                 return read_reply(response.status_code, bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return Reply(0, why=f"got no answer ({type(error).__name__})")
-
-
-def _body(request: Request) -> bytes | None:
-    if request.json is not None:
-        return to_json(request.json)
-    if request.form is None:
-        return None
-    return str(httpx.QueryParams({name: _reveal(value) for name, value in request.form.items()})).encode()
-
-
-def _headers(request: Request) -> dict[str, str]:
-    kind = "application/json" if request.json is not None else "application/x-www-form-urlencoded"
-    headers = {
-        "accept": "application/json",
-        "accept-encoding": "identity",  # what is small needs no compression, and cannot unpack into gigabytes
-        "user-agent": f"smart-router/{__version__}",
-        **request.headers,
-    }
-    if request.form is not None or request.json is not None:
-        headers["content-type"] = kind
-    if request.bearer is not None:
-        headers["authorization"] = f"Bearer {_reveal(request.bearer)}"
-    return headers
 
 
 def _reveal(value: str | SecretStr) -> str:
