@@ -99,7 +99,8 @@ _OWN_SCOPE: dict[ErrorClass, Scope] = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A cooldown: why, from when, until when. `step` is the ladder's, `probed` when a probe last went out."""
+    """A cooldown: its reason, its beginning, its end. `step` is the ladder's, `probed` the time of the last
+    probe."""
 
     kind: ErrorClass
     why: str
@@ -108,19 +109,14 @@ class Window:
     step: int = 0
     probed: float | None = None
 
-    @property
-    def next_probe(self) -> float:
-        """When the next half-open probe is due."""
-        return (self.since if self.probed is None else self.probed) + PROBE_EVERY
-
 
 @dataclass(slots=True)
 class Health:
-    """Health of one profile, or of one model of a profile. Never changed: each request makes new ones, which
-    would cost four times as much if they were frozen.
+    """Health of one profile, or of one model of a profile. Never changed; not frozen, because each request
+    makes new ones, and a frozen one costs four times as much.
 
-    `window` stays after its end, for the ladder. `disabled` says why only the user can bring it back.
-    `last_used` is when it was last picked, `counts` how its attempts ended.
+    `window` stays after its end, for the ladder. `disabled` is the reason why only the user can enable it.
+    `last_used` is the time of the last pick, `counts` are the outcomes of its attempts.
     """
 
     window: Window | None = None
@@ -184,17 +180,17 @@ def after_failure(health: Health, error: UpstreamError, now: float, *, found: st
     if rule is None or (last is not None and now < last.until):
         return health
     step = min(_climb(last, rule, now), len(rule.ladder) - 1)
-    length = _stated(error.retry_after, rule.cap) or rule.ladder[step]
+    length = stated_delay(error.retry_after, rule.cap) or rule.ladder[step]
     return replace(health, window=Window(error.kind, why, now, now + length, step))
 
 
 def after_success(health: Health, now: float, *, times: int = 1) -> Health:
     """A record after successes, the last one at `now`: no window, and the lowest step of the ladder.
 
-    None is counted of an attempt that has given its first content: that is done when it ends.
+    `times` is 0 for an attempt whose first content has been received: it is counted when it ends.
     """
     window = health.window
-    # another process's later failure may be on record first: of that, this success says nothing
+    # another process may have recorded a later failure, of which this success says nothing
     outlived = window is not None and window.since > now
     counts = _more(health, "success", times) if times else health.counts
     return Health(window if outlived else None, health.disabled, health.last_used, counts)
@@ -225,8 +221,9 @@ def state(health: Health, now: float) -> State:
     if window is None or now >= window.until + _half_open(window):
         return Usable()
     hold = RULES[window.kind].hold
-    probe_at = (window.since if window.probed is None else window.probed) + PROBE_GAP
-    due = max(window.until, probe_at) if hold == "fault" else window.next_probe
+    last_sent = window.since if window.probed is None else window.probed
+    probe_at = last_sent + PROBE_GAP
+    due = max(window.until, probe_at) if hold == "fault" else last_sent + PROBE_EVERY
     if now >= due:
         return Probe(window.why)
     return Cooled(hold, due if hold == "fault" else min(window.until, due), window.why, probe_at)
@@ -293,8 +290,8 @@ def _climb(last: Window | None, rule: Rule, now: float) -> int:
     return last.step + 1 if now - last.until <= soon else 0
 
 
-def _stated(delay: float | None, cap: float) -> float | None:
-    """The provider's delay within bounds, or None if it stated no plausible one."""
+def stated_delay(delay: float | None, cap: float) -> float | None:
+    """A provider's delay, at least SHORTEST and at most `cap`; None if it stated no plausible one."""
     if delay is None or not math.isfinite(delay) or delay < 0:
         return None
     return min(max(delay, SHORTEST), cap)

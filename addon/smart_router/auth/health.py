@@ -44,22 +44,14 @@ class HealthBook:
         self._outliers = Outliers()
         self._failing = self._outliers.records
 
-    @property
-    def holds_anything(self) -> bool:
-        """True if any record holds something against a profile."""
-        return bool(self.records.held or self._failing)
-
     def of(self, profile: Profile, model: str = "") -> Health:
         """The record of a profile, or of a model of it."""
         return self.records.get(Key(profile.id, model, profile.fingerprint))
 
     def keys(self, profile: Profile) -> list[Key]:
         """The records of the profile and its models."""
-        return [
-            key
-            for key in self.records.all()
-            if (key.profile_id, key.fingerprint) == (profile.id, profile.fingerprint)
-        ]
+        own = (profile.id, profile.fingerprint)
+        return [key for key in self.records.all() if (key.profile_id, key.fingerprint) == own]
 
     def is_off(self, profile: Profile) -> bool:
         """Return whether the user has switched the profile off."""
@@ -67,14 +59,12 @@ class HealthBook:
 
     def state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""
-        if self.records.held or profile.missing is not None:
-            held = self._held(profile, now, model)
-        else:
-            held = _USABLE
+        looked_up = self.records.held or profile.missing is not None
+        held = self._held(profile, now, model) if looked_up else _USABLE
         return self._with_rest(held, profile, model, now) if self._failing and model else held
 
     def model_state(self, profile: Profile, model: str, now: float) -> State:
-        """The state of a model, by what is held against the model alone."""
+        """The state of a model by its own record, whatever the profile's."""
         return self._with_rest(state(self.of(profile, model), now), profile, model, now)
 
     def _with_rest(self, held: State, profile: Profile, model: str, now: float) -> State:

@@ -1,4 +1,4 @@
-"""Which candidates fail more than chance explains: outlier detection as in Envoy, in memory, per process.
+"""Finds candidates that fail more than chance explains: Envoy's outlier detection, in memory, per process.
 
 A candidate here is one model of one profile. A single failure lets it rest for a moment: others are
 preferred. It is ejected for RUN failures in a row from different requests, or when at least SHARE of its
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from smart_router.auth.cooldowns import Cooled
+from smart_router.auth.cooldowns import Cooled, stated_delay
 from smart_router.auth.storage.health_records import Key
 from smart_router.errors import UpstreamError
 
@@ -54,8 +54,8 @@ NONE_FAILING: Mapping[str, Recent] = {}
 
 @dataclass(slots=True)
 class _Record:
-    """`run` are all failures since the last success, `requests` those requests among them that count,
-    `retries` the attempts since then that requests made here after failing elsewhere."""
+    """`run` is the number of failures since the last success, `requests` are the failed requests that count,
+    `retries` is the number of attempts since then by requests that had failed elsewhere."""
 
     at: float
     passed: float = 0.0
@@ -84,7 +84,7 @@ class Outliers:
         self._failed_at: OrderedDict[bytes, float] = OrderedDict()
 
     def failed(self, key: Key, error: UpstreamError, now: float, request: bytes | None) -> str | None:
-        """Record a fault of this candidate. Return why it is to be ejected, None if it is not.
+        """Record a fault of this candidate. Return the reason to eject it, None if there is none.
 
         `request` identifies the content of the request, None for a failure that no request can have caused.
         """
@@ -92,7 +92,9 @@ class Outliers:
         record.run += 1
         counts = request is None or self._is_first_failure(request, now)
         if counts or record.run >= RUN:
-            record.rests_until = max(record.rests_until, now + _rest(error.retry_after))
+            record.rests_until = max(
+                record.rests_until, now + (stated_delay(error.retry_after, LONGEST_REST) or REST)
+            )
             record.why = f"failed a moment ago: {error.kind} ({error.status})"
         if not counts:
             return None
@@ -164,9 +166,3 @@ class Outliers:
         if len(self._failed_at) > MOST_REQUESTS:
             self._failed_at.popitem(last=False)
         return now - before > 2 * HORIZON
-
-
-def _rest(stated: float | None) -> float:
-    if stated is None or not math.isfinite(stated):
-        return REST
-    return min(max(stated, REST), LONGEST_REST)

@@ -1,12 +1,12 @@
-"""Keeping logins' access tokens fresh: before they end, and once when a provider refuses one.
+"""Refreshes logins' access tokens: before they end, and once when a provider refuses one.
 
 A refresh token can often be used only once, and using it twice loses the login. So:
 
 - One refresh at a time per login, in this process and in all that share the store: under a lock, and with the
   tokens that the store holds once the lock is held.
-- New tokens are on disk before anybody gets them, and the disk was tried out before.
-- A refresh runs in a thread of its own, which no cancelled request ends, and which the process waits for.
-- An error code that says that the refresh token is dead disables the login; all else is tried again later.
+- New tokens are on disk before anybody gets them; the refresh begins with a trial write.
+- A refresh runs in a thread of its own: no cancelled request ends it, and the process waits for it.
+- An error code that says that the refresh token is dead disables the login. Other failures are retried.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ RETRY_FIRST, RETRY_LAST = 30.0, 300.0
 
 @dataclass(frozen=True, slots=True)
 class _Trouble:
-    """A failed refresh: its reason, and the time (on the clock) until which no other is tried."""
+    """A failed refresh: its reason, and the time (on the clock) from which another one is tried."""
 
     why: str
     until: float
@@ -65,25 +65,21 @@ def _send(request: Request) -> Reply:
 
 
 Commit = Callable[[Profile], None]
-"""Has new tokens where others get them, before they are used."""
+"""Publishes new tokens to other machines before they are used."""
 
 Alone = Callable[[Profile], AbstractContextManager[Commit]]
-"""Holds a login for one refresh, among machines that share it. Raises LoginError."""
+"""Locks a login for one refresh, among machines that share it. Raises LoginError."""
 
 Apart = Callable[[Profile], None]
 """Refreshes a login elsewhere and waits for it; the store then has its tokens. Raises LoginError."""
-
-
-def _alone_here(profile: Profile) -> AbstractContextManager[Commit]:
-    return nullcontext(lambda renewed: None)
 
 
 @dataclass(eq=False, repr=False)
 class Refresher:
     """Refreshes the logins of one store. `settings` are the user's, by provider; `env` may hold the client.
 
-    `now` is the world's time (unix seconds), by which tokens end; `clock` measures pauses. `alone` and
-    `apart` are for logins that several machines share.
+    `now` is unix time (seconds), as tokens' ends are; `clock` measures pauses. `alone` and `apart` are for
+    logins that several machines share.
     """
 
     store: AuthStore
@@ -91,7 +87,7 @@ class Refresher:
     env: Mapping[str, str]
     _: KW_ONLY
     send: Callable[[Request], Reply] = _send
-    alone: Alone = _alone_here
+    alone: Alone = lambda profile: nullcontext(lambda renewed: None)
     apart: Apart | None = None
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic

@@ -79,16 +79,13 @@ def select_profile(
     """The first profile, in the given order, that is usable or due for a probe.
 
     `preferred` (the session's profile) goes first while it is usable. `exclude` are ids tried already. `also`
-    are reasons that do not count if there is no other profile: the least harmful of those that faults keep
+    are holds that do not count if there is no other profile: the least harmful of those that faults keep
     away is taken, else the first whose probe is due. `recent` are recent attempts by profile id.
     """
 
     left = [profile for profile in profiles if profile.id not in exclude]
-    if preferred is not None:
-        for profile in left:
-            if profile.id == preferred and isinstance(states[profile.id], Usable):
-                return Picked(profile, False, recent.get(profile.id, NO_FAILURES))
-    for profile in left:
+    stays = preferred is not None and isinstance(states.get(preferred), Usable)
+    for profile in sorted(left, key=lambda one: one.id != preferred) if stays else left:
         state = states[profile.id]
         if isinstance(state, PICKABLE):
             return Picked(profile, isinstance(state, Probe), recent.get(profile.id, NO_FAILURES))

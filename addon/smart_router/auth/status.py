@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from smart_router.auth.cooldowns import Cooled, Disabled, Health, Outcome, Probe, State, Usable
+from smart_router.auth.cooldowns import Cooled, Disabled, Health, Probe, State, Usable
 from smart_router.auth.profiles import Kind
 from smart_router.auth.selection import is_faulty
 
@@ -27,9 +26,9 @@ class ModelStatus:
 class ProfileStatus:
     """One profile, without its secret: `state` and `health` are its own, its models have theirs.
 
-    `lead` is by how many seconds unix time is ahead of the clock of `now`.
-    `expires_in` is how many seconds a login's access token has left, None where nobody knows, and
-    `refreshable` whether it gets a new one by itself, None for keys.
+    `lead` is the number of seconds by which unix time is ahead of the clock of `now`. `expires_in` is the
+    number of seconds until a login's access token ends, None if unknown; `refreshable` says whether it is
+    refreshed automatically, None for keys.
     """
 
     id: str
@@ -80,20 +79,18 @@ class ProfileStatus:
 
 
 def _described(state: State, health: Health, now: float, lead: float) -> dict[str, Any]:
-    counts: Mapping[Outcome, int] = health.counts
     return {
         "state": "resting" if isinstance(state, Cooled) and state.hold == "rest" else _WORDS[type(state)],
         "why": _why(state, lead),
-        "cooled_for": round(_end(state, health) - now, 1) if isinstance(state, Cooled) else None,
+        "cooled_for": round(window_end(state, health) - now, 1) if isinstance(state, Cooled) else None,
         "used_ago": None if health.last_used is None else round(now - health.last_used, 1),
-        "counts": dict(counts),
+        "counts": dict(health.counts),
     }
 
 
-def _end(state: Cooled, health: Health) -> float:
-    """The end of the window; a probe may be due before it."""
-    window = health.window
-    return state.until if window is None else max(state.until, window.until)
+def window_end(state: Cooled, health: Health) -> float:
+    """The end of a cooldown; a probe may be due before it."""
+    return state.until if health.window is None else max(state.until, health.window.until)
 
 
 def _why(state: State, lead: float) -> str | None:
@@ -102,9 +99,8 @@ def _why(state: State, lead: float) -> str | None:
         case Usable():
             return None
         case Cooled("fault", until, why):
-            return (
-                f"{why}; tried again from {datetime.fromtimestamp(until + lead, UTC).astimezone():%H:%M:%S}"
-            )
+            again = datetime.fromtimestamp(until + lead).astimezone()
+            return f"{why}; tried again from {again:%H:%M:%S}"
         case Probe(why):
             return f"{why}; tried again with the next request"
     return state.why

@@ -53,9 +53,9 @@ class AuthStore:
     processes and the next start. Stored secrets are in that file or in the system's keyring.
 
     Every `now` is seconds of `time.monotonic()`. Nothing that a request calls touches file or keyring, or
-    raises. `folder` becomes private to the user (0700). Use from one thread; `close` it, or the last changes
-    may be lost. What the file holds is there once the constructor returns, and what the keyring holds if it
-    answers at once; see `settle`.
+    raises. `folder` becomes private to the user (0700), and `file` is the store file in it. Use from one
+    thread; `close` it, or the last changes may be lost. The file has been read once the constructor returns,
+    and so has a keyring that answers at once; see `settle`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AuthStore:
         self.stored_changed: Callable[[], None] = lambda: None
         self.reload_env(env, providers)
         self._health = HealthBook(HealthRecords(durable=folder is not None), self._wake)
-        self._file = None if folder is None else folder / FILE_NAME
+        self.file = None if folder is None else folder / FILE_NAME
         self._database: Database | None = None
         self._storage: CredentialStorage | None = None
         if folder is not None:
@@ -111,10 +111,8 @@ class AuthStore:
 
     def get_available_providers(self, now: float) -> list[str]:
         """The providers with at least one profile that may be used, or probed, for some model."""
-        usable = (
-            one.provider for one in self._profiles() if isinstance(self._health.state(one, now), PICKABLE)
-        )
-        return list(dict.fromkeys(usable))
+        usable = (one for one in self._profiles() if isinstance(self._health.state(one, now), PICKABLE))
+        return list(dict.fromkeys(one.provider for one in usable))
 
     def configured(self) -> Collection[str]:
         """The providers with a credential, whatever its health."""
@@ -143,11 +141,11 @@ class AuthStore:
         retry: bool = False,
         accepts: Callable[[Picked], bool] | None = None,
     ) -> Picked | AllCooled:
-        """The profile for the next attempt, counted as used; or why there is none.
+        """The profile for the next attempt, counted as used; or the reasons why there is none.
 
         A session keeps its profile while that is usable. `exclude` are profile ids that this request has
-        tried. `also` are the reasons to leave one alone that do not count, if there is no other. `retry` says
-        that the request has failed before. What is not accepted is not picked, and not counted either.
+        tried. `also` are holds that do not count if there is no other profile. `retry` says that the request
+        has failed before. A profile that `accepts` rejects is neither picked nor counted.
         """
         profiles = self._profiles(provider)
         if len(profiles) > 1:
@@ -192,7 +190,7 @@ class AuthStore:
 
     def mark_profile_answers(self, profile_id: str, model: str, now: float) -> None:
         """Record the first content of an attempt: a probe has passed. The attempt is counted later."""
-        if self._health.holds_anything and (profile := self.find(profile_id)):
+        if profile := self.find(profile_id):
             self._health.answers(profile, model, now)
 
     def mark_profile_failure(
@@ -313,11 +311,6 @@ class AuthStore:
     def try_out(self) -> None:
         """Check that a new credential could be kept, before the user is asked for one. Raises StoreError."""
         self._on_disk().try_out()
-
-    @property
-    def file(self) -> Path | None:
-        """The store file, None for a store without a folder."""
-        return self._file
 
     def new_id(self, provider: str, name: str) -> str:
         """The id of a profile to be stored. Raises ValueError for what cannot be a name."""

@@ -1,4 +1,4 @@
-"""The parts of what a page shows, as rows of plain values. Times are unix seconds.
+"""The parts of a page's state, as rows of plain values. Times are unix seconds.
 
 They have no text of prompts or answers; the explanation of a decision is the same as in `x-router-why`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from smart_router import __version__
 from smart_router.auth.cooldowns import Cooled, Health, State
-from smart_router.auth.status import ProfileStatus
+from smart_router.auth.status import ProfileStatus, window_end
 from smart_router.runtime import Runtime
 
 MOST_RUNNING = 50
@@ -81,8 +81,6 @@ def _window(told: Mapping[str, Any], state: State, health: Health, lead: float) 
     """The state, its reason, and the period of its window, if that has not ended."""
     since = until = None
     if isinstance(state, Cooled):
-        until = state.until
-        if window := health.window:
-            since, until = round(window.since + lead), max(until, window.until)
-        until = round(until + lead)
+        since = round(health.window.since + lead) if health.window else None
+        until = round(window_end(state, health) + lead)
     return {"state": told["state"], "why": told["why"], "since": since, "until": until}

@@ -1,10 +1,10 @@
-"""Stored credentials with their secrets, wherever these are kept: in the store file or the system's keyring.
+"""Stored credentials with their secrets, which are in the store file or in the system's keyring.
 
-With the keyring the file holds the name of an entry in place of a secret. What a kill at any point must not
-lose, and processes that write at once must not mix up, is settled by the order of steps, under a lock:
+With the keyring the file holds the name of an entry in place of a secret. A kill at any point loses no
+secret, and processes that write at the same time mix up none, because of this order of steps, under a lock:
 
-1. The keyring is seen to answer: one that is missing or locked leaves no trace in the file.
-2. The entry's name is noted in the file: whatever happens, the entry can be found and deleted.
+1. The keyring is checked: one that is missing or locked leaves no trace in the file.
+2. The entry's name is noted in the file, so that the entry can always be found and deleted.
 3. The new entry is written, under a name that was never used, and read back.
 4. The file's row changes from the old secret or entry to the new one, if it still has the old one.
 5. Entries to which no row refers are deleted. A kill before this leaves them for the next time.
@@ -76,20 +76,20 @@ class CredentialStorage:
         self._stopping = False
 
     def start(self) -> None:
-        """Start; return when everything readable has been read, or takes too long."""
+        """Start; return when everything readable has been read, or after START_WITHIN."""
         self.writer.start()
         self._tidy_later()
         self.settle(START_WITHIN)
 
     def close(self) -> None:
-        """Close file and keyring; a keyring that does not answer is hardly waited for."""
+        """Close file and keyring; a keyring that does not answer is waited for START_WITHIN seconds."""
         if self._thread is not None:
-            self._begin(self._stop)  # after what is still to be done
+            self._begin(self._stop)  # after the jobs that wait
             self._thread.join(START_WITHIN)
         self.writer.close()
 
     def settle(self, within: float | None = None) -> None:
-        """Wait until the keyring was asked for all secrets in it, at most so many seconds, or WITHIN."""
+        """Wait until the keyring was asked for all secrets in it, at most `within` or WITHIN seconds."""
         if self._thread is None:
             return
         deadline = time.monotonic() + (WITHIN if within is None else within)
@@ -164,7 +164,7 @@ class CredentialStorage:
             self._tidy_later()
         self.settle()
 
-    # as the file and the keyring state it
+    # reading file and keyring
 
     def _take(self, file: Snapshot) -> None:
         """Take in the file's present content; called by the writer's thread."""
@@ -193,7 +193,7 @@ class CredentialStorage:
             row = self._file.profiles.get(profile_id)
             return None if row is None else self._whole(row)
 
-    # what the thread does
+    # the keyring's thread
 
     def _do(self, job: _Job, within: float | None = None) -> None:
         """Run a job in the keyring's thread, and wait for it. Raises StoreError."""

@@ -58,8 +58,8 @@ wait."""
 class Snapshot:
     """The content of the file, with times on this process's clock.
 
-    Profiles whose secret is in the keyring lack it; `to_keyring` says whether new secrets go there, and
-    `orphans` are entries that the keyring may hold and no credential refers to.
+    Profiles whose secret is in the keyring lack it; `to_keyring` says whether new secrets go there. `orphans`
+    are entries that the keyring may hold and that no credential refers to.
     """
 
     profiles: dict[str, Profile] = field(default_factory=dict)
@@ -92,8 +92,8 @@ class Database:
     def open(self) -> Snapshot:
         """Create or open the file.
 
-        A damaged one is renamed, and what can be saved goes into a new one; so does all that is known of one
-        that is gone.
+        A damaged one is renamed, and a new one gets its readable credentials. In place of one that is gone, a
+        new one gets all that this process knows.
         """
         known = self._snapshot
         gone = self._inode != 0 and not is_intact(self.path)
@@ -130,7 +130,7 @@ class Database:
             self._db = None
 
     def news(self) -> Snapshot | None:
-        """The content of the file, if another process has changed it since the last look."""
+        """The content of the file, if another process has changed it since the last call."""
         if is_replaced(self.path, self._inode):
             return self._open_again()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
@@ -177,7 +177,7 @@ class Database:
         return self._load()
 
     def choose(self, to_keyring: bool) -> Snapshot:
-        """Choose where the secrets of new credentials go, for all processes."""
+        """Choose the place of new credentials' secrets, for all processes."""
         with transaction(self._connection) as db:
             _choose(db, to_keyring)
         return self._load()
@@ -188,13 +188,10 @@ class Database:
 
     def orphans(self) -> list[str]:
         """The entries that the keyring may hold and no credential refers to."""
-        return [
-            name
-            for (name,) in self._connection.execute(
-                "SELECT name FROM entries WHERE name NOT IN"
-                " (SELECT entry FROM credentials WHERE entry IS NOT NULL)"
-            )
-        ]
+        rows = self._connection.execute(
+            "SELECT name FROM entries WHERE name NOT IN (SELECT entry FROM credentials WHERE entry NOTNULL)"
+        )
+        return [name for (name,) in rows]
 
     def forget_entry(self, entry: str) -> None:
         """Forget an entry that the keyring no longer holds."""
@@ -203,9 +200,8 @@ class Database:
     def write_back(self) -> None:
         """Take over the write-ahead log into the file. Raises sqlite3.DatabaseError if that is damaged."""
         self.compact()
-        with closing(
-            sqlite3.connect(self.path, timeout=_LOCK_WAIT)
-        ) as another:  # which has no page in memory
+        # a new connection has no pages in memory
+        with closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT)) as another:
             check_integrity(another)
 
     def compact(self) -> bool:
@@ -293,7 +289,7 @@ class Database:
             closing(sqlite3.connect(self.path, timeout=_LOCK_WAIT)) as db,
         ):
             for profile in _profiles(db):
-                found.append(profile)  # noqa: PERF402 - keeps what came before the error
+                found.append(profile)  # noqa: PERF402 - keeps the rows before an error
         return found
 
 
@@ -311,7 +307,7 @@ def _insert(db: sqlite3.Connection, profiles: Collection[Profile]) -> None:
     db.executemany(
         "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)", map(profile_to_row, profiles)
     )
-    # noted already, but for those that come out of a damaged file
+    # already noted, except for those read from a damaged file
     db.executemany(_NOTE_ENTRY, ((one.entry,) for one in profiles if one.entry is not None))
 
 

@@ -1,10 +1,10 @@
-"""The thread that keeps the store file and this process's memory in step, off the path of requests."""
+"""The thread that synchronizes the store file and this process's memory, off the path of requests."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Concatenate
@@ -85,7 +85,7 @@ class StoreWriter:
 
     def _write(self) -> bool:
         """Write pending changes, read what other processes wrote, and run the jobs that callers wait for."""
-        jobs = list(self._waiting())
+        jobs = [self._jobs.get() for _ in range(self._jobs.qsize())]
         try:
             wrote = self._sync()
             for job, done in jobs:
@@ -106,13 +106,8 @@ class StoreWriter:
     def _finish(self, succeeded: bool) -> None:
         self._database.close()
 
-    def _waiting(self) -> Iterator[tuple[Job, Future[Any]]]:
-        with suppress(queue.Empty):
-            while True:
-                yield self._jobs.get_nowait()
-
     def _sync(self) -> bool:
-        """Bring file and memory into step; return whether there were changes to write."""
+        """Synchronize file and memory; return whether there were changes to write."""
         if not self._database.is_open:
             self._take(self._database.open())
         changes = self._records.pending()
