@@ -234,11 +234,11 @@ class AuthStore:
     def add_key(self, provider: str, name: str, secret: SecretStr) -> Profile:
         """Store an API key as profile `provider:name`, in place of one of that name.
 
-        Returns when it is on disk. Raises ValueError for what cannot be a name or key, and StoreError.
+        Returns when it is on disk. Raises InvalidProfileError and StoreError.
         """
         profile_id = self.new_id(provider, name)
         if why := refusal(secret.get_secret_value()):
-            raise ValueError(f"not a key: {why}")
+            raise InvalidProfileError(f"not a key: {why}")
         profile = Profile(profile_id, provider, "stored_key", secret, fingerprint(secret))
         self._on_disk().save(profile)
         return profile
@@ -246,7 +246,7 @@ class AuthStore:
     def add_login(self, provider: str, name: str, tokens: GrantedTokens) -> Profile:
         """Store a login as profile `provider:name`, in place of one of that name, with a clean record.
 
-        Returns when it is on disk. Raises ValueError for what cannot be a name, and StoreError.
+        Returns when it is on disk. Raises InvalidProfileError and StoreError.
         """
         profile_id = self.new_id(provider, name)
         login = Login(uuid.uuid4().hex, tokens.refresh, tokens.obtained_at, tokens.expires_at)
@@ -291,13 +291,12 @@ class AuthStore:
     def remove(self, profile_id: str) -> None:
         """Delete a stored credential and its health.
 
-        Raises UnknownProfileError, StoreError, and ValueError for keys that are not in the store.
+        Raises UnknownProfileError, StoreError, and InvalidProfileError for keys that are not in the store.
         """
         profile = self._known(profile_id)
         if profile.kind == "key":
-            raise ValueError(
-                f"{profile_id} is not stored: it comes from {profile.variable or 'the configuration'}"
-            )
+            origin = profile.variable or "the configuration"
+            raise InvalidProfileError(f"{profile_id} is not stored: it comes from {origin}")
         self._on_disk().delete(profile_id)
 
     def move(self, *, to_keyring: bool) -> dict[str, str | None]:
@@ -313,11 +312,13 @@ class AuthStore:
         self._on_disk().try_out()
 
     def new_id(self, provider: str, name: str) -> str:
-        """The id of a profile to be stored. Raises ValueError for what cannot be a name."""
+        """The id of a profile to be stored. Raises InvalidProfileError for an invalid provider or name."""
         if provider not in self._providers:
-            raise ValueError(f"there is no provider {provider!r}{did_you_mean(provider, self._providers)}")
+            near = did_you_mean(provider, self._providers)
+            raise InvalidProfileError(f"there is no provider {provider!r}{near}")
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no name: letters, digits and . _ @ + -, and not one of {_TAKEN}")
+            allowed = f"letters, digits and . _ @ + -, and not one of {_TAKEN}"
+            raise InvalidProfileError(f"{name!r} is no name: {allowed}")
         return f"{provider}:{name}"
 
     def _on_disk(self) -> CredentialStorage:
@@ -383,6 +384,10 @@ class AuthStore:
             now,
             self._clock.lead,
         )
+
+
+class InvalidProfileError(UserError, ValueError):
+    """A profile cannot be stored or removed: its provider, name, key or kind does not allow it."""
 
 
 class UnknownProfileError(UserError):

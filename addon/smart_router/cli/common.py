@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic_core import to_json
 
-from smart_router.paths import config_path
+from smart_router.paths import config_path, state_path
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from smart_router.auth.store import AuthStore
     from smart_router.config import Config
 
 DEFAULT_PORT = 8080
@@ -29,6 +30,13 @@ def own_config() -> Config:
     from smart_router.config import load_config  # slow to import
 
     return load_config(config_path(os.environ), os.environ)
+
+
+def own_store(config: Config) -> AuthStore:
+    """Open the credentials of this environment."""
+    from smart_router.auth.store import AuthStore  # slow to import
+
+    return AuthStore(os.environ, config.providers, state_path(os.environ))
 
 
 def print_json(value: object) -> None:
@@ -62,3 +70,13 @@ ANY_PORT = WholeNumber(0, 65535)
 """0 stands for a free one."""
 
 WORKERS = WholeNumber(1, 256)
+
+modes_option = click.option(
+    "-m",
+    "--mode",
+    "modes",
+    multiple=True,
+    default=[OPENAI],
+    show_default=True,
+    help="A mode of mitmproxy; repeat for several.",
+)

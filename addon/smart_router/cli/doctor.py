@@ -43,14 +43,11 @@ def doctor(port: int, offline: bool, as_json: bool) -> None:
         os.environ, port, offline, [name for name in ("python3", "node", "curl") if shutil.which(name)]
     )
     found: list[tuple[str, Finding]] = []
-    try:
-        for name, check in CHECKS.items():
-            for finding in check(surroundings):
-                found.append((name, finding))
-                if not as_json:
-                    click.echo(_line(name, finding))
-    finally:
-        surroundings.close()
+    for name, check in CHECKS.items():
+        for finding in check(surroundings):
+            found.append((name, finding))
+            if not as_json:
+                click.echo(_line(name, finding))
     if as_json:
         print_json([{"check": name, **finding._asdict()} for name, finding in found])
     if any(finding.status == ERROR for _, finding in found):

@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from shutil import disk_usage
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from smart_router.addresses import LOOPBACK
@@ -65,7 +66,6 @@ class Surroundings:
     port: int
     offline: bool
     programs: Sequence[str]
-    _store: AuthStore | None = field(default=None, init=False)
 
     @cached_property
     def config(self) -> Config:
@@ -78,8 +78,8 @@ class Surroundings:
     @cached_property
     def profiles(self) -> list[ProfileStatus]:
         """All credentials."""
-        self._store = AuthStore(self.env, self.config.providers, state_path(self.env))
-        return self._store.statuses(None, time.monotonic())
+        with closing(AuthStore(self.env, self.config.providers, state_path(self.env))) as store:
+            return store.statuses(None, time.monotonic())
 
     @cached_property
     def answers(self) -> Mapping[str, ClockAnswer]:
@@ -88,11 +88,6 @@ class Surroundings:
         asked = [one for one in self.config.providers.values() if one.id in used]
         with ThreadPoolExecutor(max(1, len(asked))) as threads:
             return dict(zip([one.id for one in asked], threads.map(_ask, asked), strict=True))
-
-    def close(self) -> None:
-        """Close what was opened."""
-        if self._store is not None:
-            self._store.close()
 
 
 def _ask(provider: Provider) -> ClockAnswer:
@@ -138,9 +133,8 @@ def keys(here: Surroundings) -> Iterator[Finding]:
                 yield _key(provider, variable, here.env[variable])
     for one in here.profiles:
         if not one.usable and one.kind != "login":
-            yield Finding(
-                WARNING, f"{one.id} is not used: {one.why}", f"smart-router profiles reset {one.id}"
-            )
+            again = f"smart-router profiles reset {one.id}"
+            yield Finding(WARNING, f"{one.id} is not used: {one.why}", again)
 
 
 def _key(provider: Provider, variable: str, value: str) -> Finding:
@@ -174,9 +168,8 @@ def logins(here: Surroundings) -> Iterator[Finding]:
             ended = "has expired" if one.expires_in <= 0 else "expires within minutes"
             yield Finding(ERROR, f"{one.id} {ended} and is not refreshed", again)
         else:
-            yield Finding(
-                OK, f"{one.id} is usable{', and refreshed automatically' if one.refreshable else ''}"
-            )
+            how = ", and refreshed automatically" if one.refreshable else ""
+            yield Finding(OK, f"{one.id} is usable{how}")
 
 
 def providers(here: Surroundings) -> Iterator[Finding]:
@@ -218,9 +211,8 @@ def state_folder(here: Surroundings) -> Iterator[Finding]:
     if sys.platform != "win32" and folder.stat().st_mode & 0o077:
         yield Finding(WARNING, f"other users may look into {folder}", f"chmod 700 {folder}")
     if not _is_writable(folder):
-        yield Finding(
-            ERROR, f"{folder} cannot be written", "make it yours, or name another: SMART_ROUTER_STATE"
-        )
+        do = "make it yours, or name another: SMART_ROUTER_STATE"
+        yield Finding(ERROR, f"{folder} cannot be written", do)
     if (free := disk_usage(folder).free) < LEAST_SPACE:
         yield Finding(ERROR, f"{folder} has {free >> 20} MB left", "free some space")
     damaged = [path for path in sorted(folder.glob("*.sqlite")) if not _is_sound(path)]
@@ -231,13 +223,11 @@ def state_folder(here: Surroundings) -> Iterator[Finding]:
 
 
 def _is_writable(folder: Path) -> bool:
-    probe = folder / ".doctor"
     try:
-        probe.touch()
-        probe.unlink()
+        with TemporaryFile(dir=folder):
+            return True
     except OSError:
         return False
-    return True
 
 
 def _is_sound(path: Path) -> bool:

@@ -28,9 +28,8 @@ from smart_router.auth.logins.table import LOGINS
 from smart_router.auth.logins.transport import Transport
 from smart_router.auth.profiles import Profile
 from smart_router.auth.store import AuthStore
-from smart_router.cli.common import own_config
+from smart_router.cli.common import own_config, own_store
 from smart_router.config import Config
-from smart_router.paths import state_path
 from smart_router.providers.registry import PROVIDERS
 
 SINGLE_USE = (
@@ -163,14 +162,11 @@ def _warn(row: LoginProvider, screen: _Screen, *, accepted: bool) -> None:
 
 @contextmanager
 def _opened() -> Iterator[tuple[Config, AuthStore]]:
-    """Open config and store; turn a login's errors into the command's error."""
+    """Open config and store; raise StoreError now if a login could not be stored later."""
     config = own_config()
-    with closing(AuthStore(os.environ, config.providers, state_path(os.environ))) as store:
-        try:
-            store.try_out()
-            yield config, store
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+    with closing(own_store(config)) as store:
+        store.try_out()
+        yield config, store
 
 
 class _Screen:

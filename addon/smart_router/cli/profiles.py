@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from rich.table import Table
 
 from smart_router.auth.store import AuthStore, UnknownProfileError
-from smart_router.cli.common import output_console, own_config, print_json
+from smart_router.cli.common import output_console, own_config, own_store, print_json
 from smart_router.cluster.replica_file import LOGIN, REMOVED, retract
 from smart_router.paths import state_path
 
@@ -40,7 +40,7 @@ def list_(provider: str | None, as_json: bool) -> None:
     """List all profiles."""
     with _store() as store:
         if provider is not None:
-            store.new_id(provider, "any")  # raises for a provider that there is not
+            store.new_id(provider, "any")  # raises for an unknown provider
         found = [one.as_dict() for one in store.statuses(provider, time.monotonic())]
     if as_json:
         print_json(found)
@@ -145,13 +145,10 @@ _switch("reset", "Clear the cooldowns, counts and failures of a profile.")
 
 @contextmanager
 def _store() -> Iterator[AuthStore]:
-    """Open the store of this configuration; turn its errors into the command's error."""
-    try:
-        with closing(AuthStore(os.environ, own_config().providers, state_path(os.environ))) as store:
-            store.settle()
-            yield store
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
+    """Open the store of this configuration, and wait for the keyring."""
+    with closing(own_store(own_config())) as store:
+        store.settle()
+        yield store
 
 
 def _status(store: AuthStore, profile_id: str) -> dict[str, Any]:

@@ -146,11 +146,10 @@ def _compare(
 
 
 def _change(id_: Any, before: Decision, after: Decision) -> dict[str, Any]:
-    return {"id": id_, "before": _brief(before), "after": _brief(after)}
-
-
-def _brief(decision: Decision) -> dict[str, Any]:
-    return {"tier": decision.tier, "score": decision.score, "candidate": str(decision.candidates[0])}
+    old, new = (
+        {"tier": one.tier, "score": one.score, "candidate": str(one.candidates[0])} for one in (before, after)
+    )
+    return {"id": id_, "before": old, "after": new}
 
 
 def _keyless(config: Config) -> bool:

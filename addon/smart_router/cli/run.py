@@ -32,7 +32,6 @@ from smart_router.tools.launch import (
     Launch,
     ModelLimits,
     RouterAccess,
-    Tool,
     tool_of,
 )
 from smart_router.tools.proxy_variables import CONFDIR, proxy_variables, trust_variables, write_bundle
@@ -112,7 +111,7 @@ def run(
       smart-router run --via proxy ./fixed-tool    # asks api.openai.com itself
     """
     program = _find(command[0])
-    own_logins = _own_logins()
+    own_logins: frozenset[str] = frozenset(own_config().own_login)
     tool = TOOLS.get(name or tool_of(command[0]) or "", ANY_TOOL)
     with ExitStack() as stack:
         passing = stack.enter_context(_passing_signals())
@@ -123,17 +122,14 @@ def run(
         place = found or stack.enter_context(_started(port, mark, settings, proxied=proxied))
         key = os.environ.get(CODEX_KEY) or ANY_KEY
         access = RouterAccess(marked_url(place.url, mark), _models(place.port), key, own_logins)
-        launch = _launch(tool, via, place, access)
+        # an unknown command may need both ways; where both are given, base URLs come first
+        by_proxy = via == "proxy" or (place.proxy and tool is not ANY_TOOL)
+        launch = tool.by_proxy(access) if by_proxy else tool.by_base_url(access)
         began = time.monotonic()
         code = passing.run([program, *launch.arguments, *command[1:]], _env(launch, place))
         if not quiet:
             _summarize(place, time.monotonic() - began, as_json)
     sys.exit(code)
-
-
-def _own_logins() -> frozenset[str]:
-    """The providers for which the config lets a tool's own login serve. Raises ConfigError."""
-    return frozenset(own_config().own_login)
 
 
 def _find(name: str) -> str:
@@ -191,13 +187,6 @@ def _models(port: int) -> list[ModelLimits]:
     ]
 
 
-def _launch(tool: Tool, via: str, place: _Place, access: RouterAccess) -> Launch:
-    """A command that is not known may need both ways; where both are given, base URLs come first."""
-    if via == "proxy" or (place.proxy and tool is not ANY_TOOL):
-        return tool.by_proxy(access)
-    return tool.by_base_url(access)
-
-
 def _env(launch: Launch, place: _Place) -> dict[str, str]:
     """The command's environment: the user's, changed as the tool needs it."""
     changes = {
@@ -216,7 +205,7 @@ def _proxy_env(port: int) -> dict[str, str]:
 
 
 class _Passing:
-    """Passes signals on to the command while it runs; before that they end this process."""
+    """Forwards signals to the command while it runs; before that they end this process."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import click
 
-from smart_router.cli.common import ANY_PORT, DEFAULT_PORT, OPENAI, WORKERS
+from smart_router.cli.common import ANY_PORT, DEFAULT_PORT, WORKERS, modes_option
 
 ONE_PROCESS = ("--save-stream-file", "save_stream_file", "hardump", "--client-replay", "--rfile")
 ONE_PROCESS_SHORT = ("-w", "-C", "-r")
@@ -23,14 +23,7 @@ ONE_PROCESS_SHORT = ("-w", "-C", "-r")
 )
 @click.option("--workers", type=WORKERS, default=1, show_default=True, help="Number of processes.")
 @click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges; needs one worker.")
-@click.option(
-    "--mode",
-    "modes",
-    multiple=True,
-    default=[OPENAI],
-    show_default=True,
-    help="A mode of mitmproxy; repeat for several.",
-)
+@modes_option
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of mitmproxy or of the router."
 )

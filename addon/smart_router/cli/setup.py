@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from smart_router.cli.common import DEFAULT_URL, as_json, own_config, print_json
+from smart_router.cli.common import DEFAULT_URL, as_json, own_config, own_store, print_json
 from smart_router.paths import state_path
 from smart_router.tools.changes import ChangeError, Changes, NewText
 from smart_router.tools.documents import block, merge
@@ -61,25 +61,22 @@ def setup(tool: str, write: bool, undo: bool, url: str, key: str, as_json: bool)
 
 
 def _home() -> Path:
-    home = Path.home()
-    if not home.is_absolute() or os.environ.get("HOME") == "":
-        named = os.environ.get("HOME")
+    home, named = Path.home(), os.environ.get("HOME")
+    if not home.is_absolute() or named == "":
         raise ChangeError(f"HOME is {named!r}, not the path of a folder: set it to your home")
     return home
 
 
 def _access(url: str, key: str) -> RouterAccess:
     """The router, with the virtual models of this config and what its credentials reach."""
-    # imported late: they import half of the router
+    # imported late: it imports half of the router
     from smart_router.api.model_lists import virtual_models
-    from smart_router.auth.store import AuthStore
 
     config = own_config()
-    with closing(AuthStore(os.environ, config.providers, state_path(os.environ))) as store:
+    with closing(own_store(config)) as store:
         listed = virtual_models(config, store.has_profile)
     models = [ModelLimits(one.id, one.context, one.max_output) for one in listed]
-    own_logins: frozenset[str] = frozenset(config.own_login)
-    return RouterAccess(url.rstrip("/").removesuffix("/v1"), models, key, own_logins)
+    return RouterAccess(url.rstrip("/").removesuffix("/v1"), models, key, frozenset(config.own_login))
 
 
 def _written(changes: Changes, parts: Sequence[Part], then: str) -> dict[str, Any]:
@@ -90,9 +87,7 @@ def _written(changes: Changes, parts: Sequence[Part], then: str) -> dict[str, An
     copies = changes.write(changed) if changed else None
     return {
         "written": [str(file.path) for file in changed],
-        "unchanged": [
-            str(part.path) for part, text in texts if (part.path, text) in {(n.path, n.text) for n in new}
-        ],
+        "unchanged": [str(file.path) for file in new if file not in changed],
         "copies": copies and str(copies),
         "then": then or None,
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 import smart_router
-from smart_router.cli.common import ANY_PORT, OPENAI
+from smart_router.cli.common import ANY_PORT, modes_option
 from smart_router.tools.router_process import END_LIMIT
 
 SCRIPT = Path(smart_router.__file__).with_name("script.py")
@@ -38,15 +38,7 @@ def script() -> None:
 @click.option("--web", is_flag=True, help="Run mitmweb, to watch the exchanges in a browser.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=ANY_PORT, help="Port; 0 for a free one.  [default: 8080]")
-@click.option(
-    "-m",
-    "--mode",
-    "modes",
-    multiple=True,
-    default=[OPENAI],
-    show_default=True,
-    help="A mode of mitmproxy; repeat for several.",
-)
+@modes_option
 @click.option("--parent", type=int, hidden=True, help="End soon after this process, which has started it.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def start(

@@ -18,22 +18,18 @@ _SCALAR = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|nu
 MOST_DEPTH = 100
 
 NAMES = ("name", "id", "model")
-"""Keys that tell the objects of a list apart, the first that an object has."""
-
-
-_KINDS: Mapping[str, Any] = {"{": {}, "[": [], "n": None}
-"""Values by their first letter, as far as `check_kind` tells them apart."""
+"""Keys that identify the objects of a list: the first one that an object has counts."""
 
 
 @dataclass(slots=True)
 class _Value:
-    """A value's place in the text; `members` of an object by key, `items` of a list."""
+    """A value and its place in the text; also those of an object's `members` and of a list's `items`."""
 
     start: int
     end: int = 0
+    value: Any = None
     members: dict[str, _Value] = field(default_factory=dict)
     items: list[_Value] = field(default_factory=list)
-    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     newline = "\r\n" if "\r\n" in text else "\n"
     root = _JsonReader(text).read()
-    check_kind("it", _kind(text, root), values)
+    check_kind("it", root.value, values)
     edits = sorted(_edits(text, root, values), key=lambda edit: edit.start, reverse=True)
     for edit in edits:
         text = text[: edit.start] + edit.text.replace("\n", newline) + text[edit.end :]
@@ -60,15 +56,11 @@ def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
 
 
 def check_kind(name: str, there: Any, wanted: Any) -> None:
-    """Raises ValueError for a value that would be lost: what is there is no table, or no list, as wanted."""
+    """Raise ValueError if setting `wanted` would replace a value of another kind by a table or a list."""
     kinds = {"a table of settings": Mapping, "a list": list}
     for words, kind in kinds.items():
         if isinstance(wanted, kind) and there is not None and not isinstance(there, kind):
             raise ValueError(f"{name} is not {words}")
-
-
-def _kind(text: str, there: _Value) -> Any:
-    return _KINDS.get(text[there.start], "")
 
 
 class _JsonReader:
@@ -89,15 +81,16 @@ class _JsonReader:
         if depth > MOST_DEPTH:
             raise self._error()
         if self._take("{"):
-            found.kind = "object"
             self._members(found, depth)
+            found.value = {key: member.value for key, member in found.members.items()}
         elif self._take("["):
-            found.kind = "list"
             while not self._take("]"):
                 found.items.append(self._value(depth + 1))
                 self._separate("]")
+            found.value = [item.value for item in found.items]
         else:
-            self._match(_STRING if self._text.startswith('"', self._at) else _SCALAR)
+            pattern = _STRING if self._text.startswith('"', self._at) else _SCALAR
+            found.value = json.loads(self._match(pattern))
         found.end = self._at
         return found
 
@@ -138,21 +131,24 @@ class _JsonReader:
 
 
 def _edits(text: str, there: _Value, wanted: Any) -> Iterator[_Edit]:
-    if isinstance(wanted, Mapping) and there.kind == "object":
+    if isinstance(wanted, Mapping) and isinstance(there.value, dict):
         for key, value in wanted.items():
             if key in there.members:
-                check_kind(key, _kind(text, there.members[key]), value)
+                check_kind(key, there.members[key].value, value)
                 yield from _edits(text, there.members[key], value)
-        new = {key: value for key, value in wanted.items() if key not in there.members}
-        named = {f"{json.dumps(key, ensure_ascii=False)}: ": value for key, value in new.items()}
-        yield from _inserted(text, there, [*there.members.values()], [*named.items()])
-    elif isinstance(wanted, list) and there.kind == "list":
-        known = {_name(text, item): item for item in there.items}
+        new = [
+            (f"{json.dumps(key, ensure_ascii=False)}: ", value)
+            for key, value in wanted.items()
+            if key not in there.members
+        ]
+        yield from _inserted(text, there, [*there.members.values()], new)
+    elif isinstance(wanted, list) and isinstance(there.value, list):
+        known = {_name(item.value): item for item in there.items}
         for value in wanted:
-            if (name := _name_of(value)) in known:
+            if (name := _name(value)) in known:
                 yield from _edits(text, known[name], value)
-        added = [value for value in wanted if _name_of(value) not in known]
-        yield from _inserted(text, there, there.items, [("", value) for value in added])
+        added = [("", value) for value in wanted if _name(value) not in known]
+        yield from _inserted(text, there, there.items, added)
     elif json.dumps(wanted, ensure_ascii=False) != text[there.start : there.end]:
         yield _Edit(there.start, there.end, _dump(wanted, _indent(text, there.start)))
 
@@ -160,7 +156,7 @@ def _edits(text: str, there: _Value, wanted: Any) -> Iterator[_Edit]:
 def _inserted(
     text: str, there: _Value, others: Sequence[_Value], new: Sequence[tuple[str, Any]]
 ) -> Iterator[_Edit]:
-    """Members or items after the last one: what comes before each value, and the value."""
+    """Insert members or items after the last one; `new` has the text before each value, and the value."""
     if not new:
         return
     outer = _indent(text, there.start)
@@ -183,15 +179,8 @@ def _indent(text: str, at: int) -> str:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _name(text: str, item: _Value) -> str:
-    for name in NAMES:
-        if item.kind == "object" and name in item.members:
-            member = item.members[name]
-            return text[member.start : member.end]
-    return text[item.start : item.end]
-
-
-def _name_of(value: Any) -> str:
+def _name(value: Any) -> str:
+    """The JSON of an object's name, or of another value."""
     if isinstance(value, Mapping):
         value = next((value[name] for name in NAMES if name in value), value)
     return json.dumps(value, ensure_ascii=False)

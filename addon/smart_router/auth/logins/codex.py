@@ -47,7 +47,7 @@ def browser_login(context: Context) -> Script[Grant]:
 
 
 def device_login(context: Context) -> Script[Grant]:
-    """A code that the user confirms anywhere; it gives an authorization code together with its verifier."""
+    """A code that the user confirms anywhere; the answer has an authorization code and its verifier."""
     settings = context.settings
     reply: Reply = yield Request(settings.device_url, json={"client_id": settings.client_id})
     device_id, user_code = reply.text("device_auth_id"), reply.text("user_code", "usercode")
@@ -58,12 +58,12 @@ def device_login(context: Context) -> Script[Grant]:
     reply = yield from poll(question, seconds(reply.field("interval"), 5), _judge)
     code, verifier = reply.secret("authorization_code"), reply.secret("code_verifier")
     if not code or not verifier:
-        raise LoginError("the confirmed login came without its authorization code")
+        raise LoginError("the confirmed login has no authorization code: start the login again")
     return _grant((yield exchange_code(settings, settings.device_redirect_uri, code, verifier)), context)
 
 
 def account_of(*tokens: SecretStr | None) -> str | None:
-    """The ChatGPT account that an id or access token is of."""
+    """The ChatGPT account of an id or access token."""
     found = (as_object(claims(token).get(_CLAIM)).get("chatgpt_account_id") for token in tokens)
     return next((one for one in found if isinstance(one, str) and _ACCOUNT.fullmatch(one)), None)
 
@@ -81,7 +81,7 @@ def _judge(reply: Reply) -> Verdict:
 def _grant(reply: Reply, context: Context) -> Grant:
     tokens = read_tokens(reply, context.now(), _extras(reply))
     if "account_id" not in tokens.extras:
-        raise LoginError("the login names no ChatGPT account, without which the service answers nothing")
+        raise LoginError("the login names no ChatGPT account, which the service requires")
     email = claims(reply.secret("id_token")).get("email")
     return Grant(tokens, email if isinstance(email, str) else None)
 

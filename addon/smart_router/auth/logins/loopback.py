@@ -1,4 +1,4 @@
-"""Target of the browser's redirect at the end of a login: a web server on this machine, for one visit."""
+"""The web server on this machine to which the browser is redirected at the end of a login."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LONGEST_QUERY = 8192
 
 
 def read_callback(target: str, path: str, state: str) -> Outcome | None:
-    """The redirect's result: the code, or the reason why there is none. None if it is not our login's:
-    such a visit neither ends it nor logs anybody in."""
-    visited, _, brought = target.partition("?")
-    query = parse_qs(brought[:_LONGEST_QUERY])
+    """The redirect's result: the code, or the reason why there is none. None for a visit that does not belong
+    to this login: it neither ends the login nor logs anybody in."""
+    visited, _, parameters = target.partition("?")
+    query = parse_qs(parameters[:_LONGEST_QUERY])
 
     def one(name: str) -> str:
         return query.get(name, [""])[0]
@@ -42,8 +42,7 @@ def read_callback(target: str, path: str, state: str) -> Outcome | None:
 
 
 class Loopback:
-    """Listens for the browser that brings `state`. `redirect_uri` is where; the port of a URL with port 0 is
-    any free one."""
+    """Listens for the browser that brings `state`, at `redirect_uri`; port 0 stands for any free one."""
 
     def __init__(self, redirect_uri: str, state: str) -> None:
         self._path = urlsplit(redirect_uri).path
@@ -68,7 +67,7 @@ class Loopback:
             server.server_close()
 
     def visit(self, target: str) -> tuple[int, str]:
-        """Take a visit; the status and the sentence that the user reads."""
+        """Handle a visit; return the status and the sentence that the user reads."""
         outcome = read_callback(target, self._path, self._state)
         if outcome is None:
             return 400, "This page belongs to no login that is waiting. Start again from the terminal."
@@ -78,28 +77,25 @@ class Loopback:
         return 200, "You are logged in, if the terminal agrees. You can close this page."
 
     def _listen(self, redirect_uri: str) -> Iterator[http.server.ThreadingHTTPServer]:
-        """On the URL's port, in both address families: browsers differ in what localhost is to them."""
+        """Listen on the URL's port in both address families: to some browsers localhost is ::1."""
         port = urlsplit(redirect_uri).port or 0
-        first = _Server(("127.0.0.1", port), self)
+        first = _Server(socket.AF_INET, ("127.0.0.1", port), self)
         yield first
         with suppress(OSError):  # machines without IPv6
-            yield _Server6(("::1", first.server_address[1]), self)
+            yield _Server(socket.AF_INET6, ("::1", first.server_address[1]), self)
 
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], loopback: Loopback) -> None:
-        super().__init__(address, _Visit)
+    def __init__(self, family: socket.AddressFamily, address: tuple[str, int], loopback: Loopback) -> None:
+        self.address_family = family
         self.loopback = loopback
+        super().__init__(address, _Visit)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that hangs up is no news."""
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
+        """Print nothing: browsers may hang up at any time."""
 
 
 class _Visit(http.server.BaseHTTPRequestHandler):
@@ -117,7 +113,7 @@ class _Visit(http.server.BaseHTTPRequestHandler):
         self.wfile.write(page)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the address holds the code."""
+        """Print nothing: the path contains the code."""
 
 
 @contextmanager
@@ -136,6 +132,4 @@ def listen(redirect_uris: Iterable[str], state: str) -> Iterator[Loopback]:
             loopback.close()
         return
     busy = ", ".join(ports)
-    raise LoginError(
-        f"port {busy} is in use, perhaps by another login: the browser could not come back to us there"
-    )
+    raise LoginError(f"port {busy} is in use, perhaps by another login: the browser cannot return there")

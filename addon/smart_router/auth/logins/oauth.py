@@ -15,7 +15,7 @@ from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Browse, Context, LoginError, Pause, Request, Script
 
 Verdict = Literal["granted", "pending", "slow_down", "unclear"]
-"""Meaning of the answer to a poll; `unclear` is a connection or server failure, after which pauses grow."""
+"""Meaning of a poll's answer; `unclear` is a connection or server failure, after which pauses grow."""
 
 DEAD = ("invalid_grant", "refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated")
 """Error codes after which a refresh token is never tried again."""
@@ -31,14 +31,14 @@ class Pkce(NamedTuple):
 
 
 def new_pkce(random: Callable[[int], str]) -> Pkce:
-    """A fresh pair."""
+    """Make a new pair."""
     verifier = random(48)
     digest = hashlib.sha256(verifier.encode()).digest()
     return Pkce(SecretStr(verifier), base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
 
 
 def pkce_form(settings: LoginSettings, pkce: Pkce) -> dict[str, str]:
-    """The fields by which a login begins, in the browser or with a device code."""
+    """The fields of a login's first request, in the browser or with a device code."""
     return {
         "client_id": settings.client_id,
         "scope": settings.scope,
@@ -54,8 +54,8 @@ def device_question(settings: LoginSettings, pkce: Pkce, code: Mapping[str, str 
 
 
 def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
-    """An authorization code through the user's browser, with PKCE and state, and its exchange; ends with the
-    token endpoint's answer. `extra` are the vendor's own parameters of the authorization."""
+    """Get an authorization code through the user's browser, with PKCE and state, and exchange it; ends with
+    the token endpoint's answer. `extra` are the vendor's own parameters of the authorization."""
     settings = context.settings
     pkce, state = new_pkce(context.random), context.random(32)
 
@@ -77,7 +77,7 @@ def code_login(context: Context, extra: Mapping[str, str]) -> Script[Reply]:
 def exchange_code(
     settings: LoginSettings, redirect_uri: str, code: SecretStr, verifier: SecretStr
 ) -> Request:
-    """The request that gives tokens for an authorization code."""
+    """The request for the tokens of an authorization code."""
     form = {
         **_client(settings),
         "grant_type": "authorization_code",
@@ -89,7 +89,7 @@ def exchange_code(
 
 
 def refresh_request(settings: LoginSettings, refresh: SecretStr) -> Request:
-    """The request that gives new tokens for a refresh token."""
+    """The request for new tokens with a refresh token."""
     form = {**_client(settings), "grant_type": "refresh_token", "refresh_token": refresh}
     return Request(settings.token_url, form)
 
@@ -100,8 +100,8 @@ def poll(
     judge: Callable[[Reply], Verdict],
     slower: Callable[[float], float] = lambda interval: interval + 5,
 ) -> Script[Reply]:
-    """Ask every `interval` seconds until it is granted; `slower` is what slow_down means. `judge` raises
-    LoginError for an end without a login."""
+    """Ask every `interval` seconds until the answer is granted; `slower` makes the next interval after
+    slow_down. `judge` raises LoginError for an end without a login."""
     interval = min(max(interval, SHORTEST_PAUSE), LONGEST_PAUSE)
     trouble = 0
     while True:
@@ -133,7 +133,7 @@ def judge_device_poll(reply: Reply) -> Verdict:
 
 
 def expired() -> LoginError:
-    """Nobody confirmed in time."""
+    """The error for a code that nobody confirmed in time."""
     return LoginError("the code has expired before it was confirmed: start the login again")
 
 

@@ -15,14 +15,14 @@ from smart_router.auth.profiles import GrantedTokens
 
 
 def no_extras(reply: Reply) -> Mapping[str, str]:
-    """The `read_extras` of providers whose token answers say nothing beside the tokens."""
+    """The `read_extras` of providers whose token answers have nothing but the tokens."""
     return {}
 
 
 def with_path(path: str) -> Callable[[Reply], Mapping[str, str]]:
-    """Return a `read_extras` for the API's address that token answers bring along (`resource_url`).
+    """Return a `read_extras` for the API's address in token answers (`resource_url`).
 
-    It may lack its scheme and the path that it ends with.
+    The address may lack its scheme and the `path` at its end.
     """
 
     def read(reply: Reply) -> Mapping[str, str]:
@@ -38,8 +38,7 @@ def with_path(path: str) -> Callable[[Reply], Mapping[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Region-specific values: the settings, the same on the vendor's earlier hosts, and the extras that a
-    profile of the region has."""
+    """Settings of a region, those for the vendor's earlier hosts, and the extras of its profiles."""
 
     settings: LoginSettings
     old_settings: LoginSettings
@@ -50,11 +49,12 @@ class Region:
 class LoginProvider:
     """One provider's flows, and how its tokens are refreshed.
 
-    `browser` and `device` are the flows there are; a browser is preferred. The first of the `regions` is the
-    default. `read_extras` are the public facts in a token answer. `lead` is how many seconds before its end
-    a token is refreshed. `dead_statuses` of a refresh mean that the refresh token is dead, whatever the code.
-    `client_env` names the variables of id and secret where the client is the user's own to configure.
-    `warning` is shown before a login, and with `opt_in` the user must accept it.
+    `browser` and `device` are the flows; the browser's is preferred. The first of the `regions` is the
+    default. `read_extras` returns the public facts in a token answer. A token is refreshed `lead` seconds
+    before its end. A refresh with one of the `dead_statuses` means that the refresh token is dead, whatever
+    the code.
+    `client_env` names the variables of id and secret where users configure a client of their own. `warning`
+    is shown before a login; with `opt_in` the user must accept it.
     """
 
     id: str
@@ -89,9 +89,9 @@ class LoginProvider:
         *,
         old_hosts: bool = False,
     ) -> LoginSettings:
-        """The provider's settings, those of a region, and the user's, each before the one it overrides.
+        """The provider's settings, overridden by the region's, and these by the user's.
 
-        Raises LoginError for an unknown region, and where the client is missing.
+        Raises LoginError for an unknown region and a missing client.
         """
         settings = self.settings
         if found := self.region(region):
@@ -111,7 +111,7 @@ class LoginProvider:
         return settings
 
     def read_refresh(self, reply: Reply, now: float) -> GrantedTokens:
-        """New tokens, without a refresh token where the old one goes on. Raises LoginError."""
+        """New tokens, without a refresh token if the old one stays valid. Raises LoginError."""
         if not reply.unclear and (reply.status in self.dead_statuses or reply.says(*DEAD)):
             raise reply.refused("the refresh", final=True)
         return read_tokens(reply, now, self.read_extras(reply))

@@ -1,4 +1,4 @@
-"""Carrying out a login flow: sending, listening, waiting."""
+"""Runs a login flow: sends its requests, listens for the browser, waits for the user."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ TICK = 1.0
 
 
 class Screen(Protocol):
-    """The messages that the user sees."""
+    """Shows a login's progress to the user."""
 
     def show(self, url: str, code: str | None) -> None:
-        """The user is to open `url` and, if there is a code, confirm it there."""
+        """Ask the user to open `url` and, if there is a code, to confirm it there."""
         ...
 
     def waiting(self, seconds: float) -> None:
-        """We wait for the user, who has so many seconds left; called about once a second."""
+        """Show how many seconds the user has left; called about once a second."""
         ...
 
 

@@ -17,7 +17,7 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def safe_url(value: str) -> str:
-    """The URL, if what it leads to can be trusted to be it. Raises ValueError."""
+    """Return the URL if it is one of https or of this machine. Raises ValueError."""
     parts = urlsplit(value)
     loopback = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not (loopback or (parts.scheme == "https" and parts.hostname)):
@@ -62,5 +62,5 @@ class LoginSettings(BaseModel):
     project_url: SafeUrl = ""
 
     def overridden(self, other: LoginSettings | None) -> LoginSettings:
-        """These settings with what the other one sets."""
+        """These settings, with the values that `other` sets."""
         return self if other is None else self.model_copy(update=other.model_dump(exclude_unset=True))

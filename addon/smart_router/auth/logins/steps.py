@@ -27,7 +27,7 @@ class LoginError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Send this (POST if it has a `form` or `json`, else GET); the result is the Reply."""
+    """Send a request (POST with a `form` or `json`, else GET); the result is the Reply."""
 
     url: str
     form: Mapping[str, str | SecretStr] | None = None
@@ -38,10 +38,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Browse:
-    """Have the user open a page, and wait for the browser to come back with `state` to the first of these
+    """Have the user open a page, and wait until the browser returns with `state` to the first of these
     loopback URLs whose port is free (port 0: any).
 
-    `page` is the page's URL for the redirect URI that is used. The result is that URI and the authorization
+    `page` makes the page's URL from the redirect URI in use. The result is that URI and the authorization
     code, a SecretStr.
     """
 
@@ -52,7 +52,7 @@ class Browse:
 
 @dataclass(frozen=True, slots=True)
 class LoginPrompt:
-    """Have the user open `url` and confirm `code` there, in so many seconds from now; no result."""
+    """Have the user open `url` and confirm `code` there within `expires_in` seconds; no result."""
 
     url: str
     code: str
@@ -61,7 +61,7 @@ class LoginPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait so many seconds; no result. LoginError once the prompt has expired."""
+    """Wait; no result. LoginError once the prompt has expired."""
 
     seconds: float
 
@@ -83,8 +83,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A flow's inputs: `now` in unix seconds, `random` a URL-safe text of so many random bytes, and
-    the `extras` that the user configured for the provider, which beat those of a login."""
+    """A flow's inputs. `now` returns unix seconds, `random(n)` a URL-safe text of n random bytes. `extras`,
+    which the user configured for the provider, override those of a login."""
 
     settings: LoginSettings
     now: Callable[[], float]
