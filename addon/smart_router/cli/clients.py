@@ -177,8 +177,7 @@ def list_(as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show a client: its keys, what it may do, and what it has used."""
     with _file() as file:
-        described = _shown(file.read(), name)
-    print_json(described) if as_json else _print_one(described)
+        _print_one(_shown(file.read(), name), as_json)
 
 
 @clients.command()
@@ -193,8 +192,7 @@ def change(name: str, as_json: bool, **settings: Any) -> None:
     """
     with _file() as file:
         file.change(name, Settings(**settings))
-        described = _shown(file.read(), name)
-    print_json(described) if as_json else _print_one(described)
+        _print_one(_shown(file.read(), name), as_json)
 
 
 @clients.command()
@@ -297,7 +295,10 @@ def _print_key(described: dict[str, Any], key: SecretStr, as_json: bool) -> None
     )
 
 
-def _print_one(described: dict[str, Any]) -> None:
+def _print_one(described: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(described)
+        return
     for name, value in described.items():
         if name not in ("keys", "limits") and value not in (None, False):
             shown = ", ".join(value) if isinstance(value, list | tuple) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 
 import click
 
@@ -20,25 +21,14 @@ def demo(stay: bool) -> None:
     # imported late: half of the router
     from rich.console import Console
 
-    from smart_router.demo.show import DemoError
     from smart_router.demo.show import demo as play
 
-    # the router must end, too; and scripts start their background jobs with SIGINT ignored
+    # the router must end as well; and scripts start their background jobs with SIGINT ignored
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    try:
-        for url in play(Console(highlight=False)):
-            if stay:
-                click.echo(f"\nThe router stays until Ctrl+C. Try:\n\n{REQUEST.format(url=url)}")
-                _wait()
-    except DemoError as error:
-        raise click.ClickException(f"the demo failed: {error}") from error
-
-
-def _wait() -> None:
-    """Wait for Ctrl+C or SIGTERM."""
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return
+    for url in play(Console(highlight=False)):
+        if stay:
+            click.echo(f"\nThe router stays until Ctrl+C. Try:\n\n{REQUEST.format(url=url)}")
+            with suppress(KeyboardInterrupt):  # SIGTERM raises it, too
+                while True:
+                    time.sleep(3600)

@@ -1,7 +1,7 @@
 """The demo: decisions, a stream, and a failover, through a real router.
 
-mitmproxy and the addon are real, started by `smart-router start`. Only the far end is played: one provider,
-reached under the base URL of each real one, answering in that one's own format.
+mitmproxy and the addon are real, started by `smart-router start`. Only the far end is scripted: one provider
+that is reached under the base URL of each real one and answers in that one's format.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rich.table import Table
 
 from smart_router.addresses import LOOPBACK
 from smart_router.demo.provider import PAUSE, DemoProvider, provider_env
+from smart_router.errors import UserError
 from smart_router.tools.router_process import RouterStartError, free_port, started
 
 PROVIDERS = ("openai", "anthropic", "google", "deepseek", "xai", "groq", "openrouter", "qwen-dashscope")
@@ -43,8 +44,11 @@ CHAT = "/v1/chat/completions"
 _KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 
 
-class DemoError(Exception):
-    """The router did not do what the demo is there to show."""
+class DemoError(UserError):
+    """The router did not behave as the demo must show it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the demo failed: {why}")
 
 
 def demo(console: Console) -> Iterator[str]:

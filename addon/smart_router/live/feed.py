@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 KEPT = 60
-"""Messages that are kept: half a minute, in which a page that lost its connection can go on."""
+"""Messages that are kept: those of half a minute, within which a page that lost its connection can resume."""
 
 MOST_RECENT = 100
 """Finished requests that a page is shown."""
@@ -34,7 +34,7 @@ Row = Mapping[str, Any]
 
 
 class Feed:
-    """The present state of what pages show, and the latest changes of it, numbered.
+    """The state that pages show now, and its latest changes, numbered.
 
     `name` tells this feed from those of other processes and times in the messages' ids; `clock` is unix time.
     The state has the parts `running` and `providers` (rows by id), `recent` (rows, the newest first), and any
@@ -54,7 +54,7 @@ class Feed:
         self, *, rows: Mapping[str, Iterable[Row]], recent: Sequence[Row] = (), **whole: object
     ) -> None:
         """Take the present rows of each keyed part, requests that have ended since (oldest first), and parts
-        to replace. What differs from before becomes a message."""
+        to replace. The differences become a message."""
         change: dict[str, Any] = {}
         for part, present in rows.items():
             if found := self._changed(part, {row["id"]: row for row in present}):
@@ -101,10 +101,10 @@ class Feed:
 
 
 class Viewer:
-    """One page's place in a feed. `last` is the id of the last message that an earlier connection brought."""
+    """One page's place in a feed. `last` is the id of the last message of the page's earlier connection."""
 
     every = 0.5
-    """Seconds between two looks for messages."""
+    """Seconds between two checks for messages."""
 
     def __init__(self, feed: Feed, now: float, last: str = "") -> None:
         self._feed = feed
@@ -114,11 +114,12 @@ class Viewer:
         self.closed = False
 
     def watches(self, now: float) -> bool:
-        """Return whether somebody still asks for news."""
+        """Return whether somebody still asks for messages."""
         return not self.closed and now - self._asked < STUCK
 
     def take(self, now: float, unsent: int) -> bytes | None:
-        """Return what to send now, None at the end. `unsent`: the bytes that its connection still holds."""
+        """Return the bytes to send now, None at the end. `unsent` is the number of bytes that its connection
+        still holds."""
         self._asked = now
         if self.closed:
             return None

@@ -1,7 +1,7 @@
 """The files of the live page, and the same page as one file that holds a report.
 
-There is no build step: the modules are joined when they are asked for, in the order of `MODULES` and without
-their imports and exports, so their names must differ.
+There is no build step: the modules are joined on request, in the order of `MODULES` and without their imports
+and exports, so their names must differ.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -37,8 +37,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-"""Of all answers that are part of the page. Names in it come from clients: even an unescaped one could load
-and run nothing."""
+"""Headers of all answers that are part of the page. It shows names from clients: even an unescaped one could
+load and run nothing."""
 
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -59,7 +59,7 @@ def live_page() -> str:
 
 def report_page(snapshot: Mapping[str, Any]) -> str:
     """Return the page with this state in it, as one file that loads nothing."""
-    program, looks = script(), style()
+    program, looks = script(), read_part("page.css")
     policy = f"{_POLICY}; img-src data:; script-src '{_digest(program)}'; style-src '{_digest(looks)}'"
     data = to_json(snapshot).decode().replace("<", "\\u003c")  # a name cannot end the element
     head = f'<meta http-equiv="content-security-policy" content="{policy}"><style>{looks}</style>'
@@ -71,15 +71,11 @@ def report_page(snapshot: Mapping[str, Any]) -> str:
 def script() -> str:
     """Return the modules as one script.
 
-    It is no module: browsers load these with an Origin, by which the router takes them for another page's.
+    It is no module: browsers load modules with an Origin header, and the router would refuse that request as
+    another page's.
     """
     joined = "".join(_EXPORT.sub("", _IMPORT.sub("", read_part(name))) for name in MODULES)
     return f'(() => {{\n"use strict";\n{joined}}})();\n'
-
-
-def style() -> str:
-    """Return the style sheet."""
-    return read_part("page.css")
 
 
 def _digest(text: str) -> str:
@@ -93,7 +89,7 @@ def read_part(name: str) -> str:
 
 
 FILES: Mapping[str, PageFile] = {
-    "page.css": PageFile("text/css; charset=utf-8", style),
+    "page.css": PageFile("text/css; charset=utf-8", partial(read_part, "page.css")),
     "page.js": PageFile("text/javascript; charset=utf-8", script),
 }
 """What `/router/page/` serves."""

@@ -1,4 +1,4 @@
-"""The records file as a page needs it: requests that have ended since the last look, the day's figures."""
+"""Reads the records file for pages: requests that have ended since the last call, and the day's figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ REPORT_SHARE = 200
 LONGEST_PAUSE = 300.0
 """Seconds between two reports of a busy day."""
 
-
 SHARED_PAUSE = 5.0
 """Seconds between two reports of a cluster at least."""
 
@@ -30,7 +29,7 @@ SharedReport = Callable[[float, float], dict[str, Any] | None]
 
 
 class Records:
-    """Finds out cheaply whether there is anything new, and reads no more than that.
+    """Checks cheaply whether there are new records, and reads only those.
 
     `shared` makes the reports of a cluster, and returns None while its database is away.
     """
@@ -48,12 +47,12 @@ class Records:
         self._next_report = 0.0
 
     def news(self) -> bool:
-        """Return whether to read: the file has changed, or figures are due. Looks at times alone."""
+        """Return whether to read: the file has changed, or figures are due. Opens no file."""
         seen = [file_stamp(path) for path in self._files]
         before, self._changed = self._changed, seen != self._seen
         self._seen = seen
         self._stale |= self._changed
-        # once more after a change: a file's time tells milliseconds alone
+        # once more after a change: a file's time is precise to milliseconds only
         return self._changed or before or self._report_due()
 
     def read(self) -> dict[str, Any]:
@@ -67,7 +66,7 @@ class Records:
 
     def _read(self, db: sqlite3.Connection) -> dict[str, Any]:
         last = last_number(db)
-        if last < self._last:  # another file stands in the place of a damaged one
+        if last < self._last:  # another file has replaced a damaged one
             self._last, self._stale, self._next_report = 0, True, 0.0
         found: dict[str, Any] = {"recent": recent_requests(db, MOST_RECENT, after=self._last)}
         if self._report_due():

@@ -1,4 +1,4 @@
-"""Collects what pages show while somebody looks, and only then."""
+"""Collects the state that pages show, only while somebody watches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from smart_router.requests_in_progress import listed
 from smart_router.runtime import Runtime
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 
 LINGER = 3.0
-"""Seconds for which a feed goes on after its last page has left: that may be back at once."""
+"""Seconds for which a feed goes on after its last page has left: a page may reconnect at once."""
 
 MOST_VIEWERS = 50
 """Pages that may watch at the same time."""
@@ -61,7 +61,7 @@ class Watcher:
             raise ClientError(503, why, type="server_error", code="not_watched")
         if self._task is None or self._task.done():
             self._feed, self._ready = Feed(secrets.token_hex(4), time.time), asyncio.Event()
-            self._task = asyncio.create_task(self._run(runtime, _records(runtime)))
+            self._task = asyncio.create_task(self._run(runtime))
         viewer = Viewer(self._feed, time.monotonic(), last)
         self._viewers.add(viewer)
         await self._ready.wait()
@@ -80,7 +80,8 @@ class Watcher:
             self._task.cancel()
         self._ready.set()
 
-    async def _run(self, runtime: Runtime, records: Records) -> None:
+    async def _run(self, runtime: Runtime) -> None:
+        records = Records(runtime.recording.folder, runtime.recording.shared)
         watched = time.monotonic()
         while (now := time.monotonic()) - watched < LINGER:
             with self._step:  # a page must not end for one odd record
@@ -96,10 +97,6 @@ class Watcher:
         running = await self.everywhere(listed(self._claims, now, time.time()))
         rows = {"running": running_rows(running), "providers": provider_rows(runtime, now)}
         self._feed.publish(rows=rows, router=facts(runtime, now, _mitmweb(), len(running)), **found)
-
-
-def _records(runtime: Runtime) -> Records:
-    return Records(runtime.recording.folder, runtime.recording.shared)
 
 
 def _mitmweb() -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mitmproxy import ctx, flow, http
+from mitmproxy import ctx, http
 
 from smart_router.ui.flow_marks import is_own_mark
 
@@ -22,13 +22,7 @@ class FlowLimit:
             return
         flows = view.resolve("@all")
         for old in flows[: len(flows) - most]:
-            if _may_go(old):
+            if is_own_mark(old) and not (old.live or old.intercepted or old.modified()):
                 view.remove([old])  # one by one: mitmproxy logs the removal of several
 
     error = response
-
-
-def _may_go(old: flow.Flow) -> bool:
-    if old.live or old.intercepted or old.modified():
-        return False
-    return is_own_mark(old)

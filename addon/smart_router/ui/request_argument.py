@@ -46,10 +46,8 @@ def find_client(spec: str) -> http.HTTPFlow:
     flow.
     """
     if spec == "@focus" and in_mitmweb():
-        raise ValueError(
-            f"mitmweb does not tell the server which flow you selected: type the request's id in place of "
-            f"@focus; {_HOW_TO_NAME}"
-        )
+        why = "mitmweb does not tell the server which flow you selected"
+        raise ValueError(f"{why}: type the request's id in place of @focus; {_HOW_TO_NAME}")
     named = [flow for flow in _listed() if str(flow.metadata.get("router_request", "")).startswith(spec)]
     flows = named if _ID.fullmatch(spec) and named else _resolve(spec)
     clients = list({client.id: client for client in map(_client_of, flows) if client}.values())
@@ -70,10 +68,8 @@ def in_mitmweb() -> bool:
 def attempts_of(client: http.HTTPFlow) -> list[flow.Flow]:
     """Return the listed flows of a request's attempts, in order."""
     view = ctx.master.addons.get("view")
-    found = (
-        [view.get_by_id(id_) for id_ in str(client.metadata.get("router_flows", "")).split()] if view else []
-    )
-    return [one for one in found if one is not None]
+    ids = str(client.metadata.get("router_flows", "")).split() if view else ()
+    return [one for id_ in ids if (one := view.get_by_id(id_)) is not None]
 
 
 def _listed() -> Iterable[flow.Flow]:

@@ -6,8 +6,6 @@ then determines the wire format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from mitmproxy import contentviews, http
 from mitmproxy.contentviews import Metadata
 
@@ -17,7 +15,7 @@ from smart_router.dialects.formats import DIALECTS
 from smart_router.ui.transcript import WIDTH, read_answer, read_request, render
 
 _ABOVE_ALL_OTHERS = 2.0
-"""mitmproxy's own views return 1 for the content they are made for."""
+"""mitmproxy's own views return 1 for the content that they show best."""
 
 
 class Transcript(contentviews.Contentview):
@@ -37,7 +35,8 @@ class Transcript(contentviews.Contentview):
         provider, _, model = candidate.partition("/")
         streamed = metadata.content_type == "text/event-stream"
         page = read_answer(wire, data, streamed=streamed, provider=provider, model=model)
-        page.facts += _known(flow)
+        if cost := flow.metadata.get("router_cost"):  # not in the answer itself
+            page.facts.append(("cost", f"${cost}" if str(cost)[0].isdigit() else str(cost)))
         page.notes += [f"{cut[1].decode()} bytes were not kept" for cut in NOTE.finditer(data)]
         return render(page, WIDTH)
 
@@ -57,12 +56,6 @@ def wire_of(flow: http.HTTPFlow) -> str:
         return str(known)
     found = find_by_path(DIALECTS.values(), flow.request.path)
     return found[0].name if found else ""
-
-
-def _known(flow: http.HTTPFlow) -> Iterable[tuple[str, str]]:
-    """Facts that are not in the answer itself."""
-    if cost := flow.metadata.get("router_cost"):
-        yield "cost", f"${cost}" if str(cost)[0].isdigit() else str(cost)
 
 
 def install() -> None:

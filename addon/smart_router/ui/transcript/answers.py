@@ -10,9 +10,9 @@ from smart_router.dialects.fold import fold
 from smart_router.dialects.formats import DIALECTS
 from smart_router.dialects.hub import ChatCompletion, Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.errors import UpstreamError
-from smart_router.ui.transcript.page import Block, Page, Turn, compact
+from smart_router.ui.transcript.page import Block, Page, compact, turns_of
 from smart_router.ui.transcript.parts import blocks_of
-from smart_router.ui.transcript.requests import calls_of
+from smart_router.ui.transcript.requests import calls_of, said
 
 _FURTHER_FACTS = ("service_tier", "system_fingerprint", "provider", "x_router")
 
@@ -55,25 +55,17 @@ def _page(answer: ChatCompletion) -> Page:
     if usage := answer.get("usage"):
         facts.append(("usage", _usage(usage)))
     facts += [(name, compact(value)) for name in _FURTHER_FACTS if (value := answer.get(name))]
-    turns = []
-    for choice in choices:
-        message = cast(dict[str, Any], choice["message"])
-        role = "assistant" if len(choices) == 1 else f"assistant, choice {choice['index']}"
-        turns.append(Turn(role, _message(message)))
-    return Page(facts, [turn for turn in turns if turn.blocks])
+    roles = ["assistant" if len(choices) == 1 else f"assistant, choice {one['index']}" for one in choices]
+    messages = [_message(cast(dict[str, Any], choice["message"])) for choice in choices]
+    return Page(facts, turns_of(zip(roles, messages, strict=True)))
 
 
 def _message(message: Mapping[str, Any]) -> list[Block]:
-    blocks = []
-    if reasoning := message.get("reasoning_content"):
-        blocks.append(Block("reasoning", compact(reasoning)))
-    elif any(
-        detail.get("type") == "reasoning.encrypted" for detail in message.get("reasoning_details") or ()
-    ):
-        blocks.append(Block("reasoning", "(encrypted)"))
-    blocks += blocks_of(message.get("content"))
-    if refusal := message.get("refusal"):
-        blocks.append(Block("text", f"(refused) {compact(refusal)}"))
+    details = message.get("reasoning_details") or ()
+    encrypted = any(detail.get("type") == "reasoning.encrypted" for detail in details)
+    hidden = encrypted and not message.get("reasoning_content")
+    blocks = [Block("reasoning", "(encrypted)")] if hidden else []
+    blocks += said(message)
     blocks += blocks_of(message.get("images"))
     blocks += calls_of(message.get("tool_calls"))
     if audio := message.get("audio"):

@@ -56,13 +56,18 @@ def _conversation(body: Body) -> Iterator[tuple[str, list[Block]]]:
 def _message(message: Body) -> list[Block]:
     if message.get("role") == "tool":
         return [Block("result", text_of(message.get("content")), compact(message.get("tool_call_id") or ""))]
+    return said(message) + calls_of(message.get("tool_calls"))
+
+
+def said(message: Body) -> list[Block]:
+    """Return the blocks of a chat message's reasoning, content and refusal."""
     blocks = []
     if reasoning := message.get("reasoning_content"):
         blocks.append(Block("reasoning", compact(reasoning)))
     blocks += blocks_of(message.get("content"))
     if refusal := message.get("refusal"):
         blocks.append(Block("text", f"(refused) {compact(refusal)}"))
-    return blocks + calls_of(message.get("tool_calls"))
+    return blocks
 
 
 def calls_of(calls: Any) -> list[Block]:
