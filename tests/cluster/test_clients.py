@@ -15,6 +15,7 @@ from smart_router.client_keys.client import Allotment, Client, OnAway
 from smart_router.client_keys.database import Settings, Stored, changing
 from smart_router.client_keys.ledger import Ledger, Need
 from smart_router.client_keys.limits import read_limit
+from smart_router.client_keys.reservation import check
 from smart_router.cluster.clients import SharedClients
 from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.machines import Presence
@@ -285,4 +286,7 @@ def test_what_a_machine_may_use_while_the_database_is_away(
     (share,) = ledger.open([one], time.time())
     ledger.reserve([share], [Need(1, 1 << 60)])
     assert share.held == left
+    spent = "is reached" if left == 60 * unit else "until the cluster's database is back"
+    with pytest.raises(ClientError, match=spent):
+        check(Client("ann", allotments=(one,)), ledger, time.time())
     counters.close()

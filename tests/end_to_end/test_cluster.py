@@ -66,9 +66,9 @@ async def routers(
         await asyncio.to_thread(one.stop)
 
 
-def started(folder: Path, url: str, provider: Provider, config: str = "") -> Router:
+def started(folder: Path, url: str, provider: Provider, config: str = "", *, max_wait: str = "0") -> Router:
     env = {**provider_env(provider.url, "openai", "openrouter"), URL: url, KEY: SECRET}
-    options = {"router_max_wait": "0"}
+    options = {"router_max_wait": max_wait}
     config += f'[cluster]\nname = "{folder.name}"\nconfig = true\n'
     return Router(folder, env=env, options=options, config=config)
 

@@ -40,7 +40,10 @@ async def routers(
 ) -> AsyncIterator[list[Router]]:
     folder = tmp_path_factory.mktemp("limits")
     url = postgres.new_database()
-    routers = [started(folder / f"machine-{number}", url, shared_provider, PRICES) for number in range(3)]
+    routers = [
+        started(folder / f"machine-{number}", url, shared_provider, PRICES, max_wait=wait)
+        for number, wait in enumerate(("0", "0", "5"))
+    ]
     await asyncio.gather(*(asyncio.to_thread(one.start) for one in routers))
     for one in routers:
         await until_health(one, lambda health: len(health["machines"]) == 3)
@@ -100,6 +103,31 @@ async def test_a_key_on_all_machines_gets_its_limit_and_no_more(
         async with asyncio.timeout(PATIENCE):
             while (await used(http, key))[0] != pytest.approx(answers[200] * each):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("limit", ["6 requests/day", "3000 tokens/day"])
+async def test_a_client_of_one_machine_gets_its_whole_limit_there(
+    routers: list[Router], machines: list[httpx.AsyncClient], provider: Provider, limit: str
+) -> None:
+    """Also where a request needs more than an equal part of it: the machine takes what is needed, while the
+    request waits, or its client as long as it is told to."""
+    provider.on(chat_answer(), always=True)
+    key = await add_client(routers[0], "alone-" + limit[0], limit)
+    for http in machines:
+        await until(http, key, 200)
+    fields = {"max_tokens": 2700} if "tokens" in limit else {}
+    for _ in range(2):
+        assert (await ask(machines[2], key, **fields)).status_code == 200
+    refused = 0
+    for _ in range(2):
+        while (answer := await ask(machines[0], key, **fields)).status_code == 429:
+            assert answer.headers["retry-after"] == "1", answer.text
+            assert "x-should-retry" not in answer.headers
+            assert "spent its slice" in answer.text
+            await asyncio.sleep(0.3)
+            refused += 1
+    assert refused < 15
+    assert refused or "tokens" not in limit
 
 
 async def test_a_stream_that_its_client_cuts_is_settled_on_all_machines(

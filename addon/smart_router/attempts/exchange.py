@@ -39,7 +39,7 @@ from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.store import AuthStore
-from smart_router.client_keys.reservation import Reservation
+from smart_router.client_keys.reservation import Reservation, SliceSpentError
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
@@ -98,10 +98,10 @@ class Exchange:
     `ruled_out` those excluded from all later ones; `round_start` counts the failures before this round,
     `rounds` the back-off pauses, `paused` the seconds spent waiting for other requests' probes or the end of
     a rate limit. `limited`: a rate limit or quota excluded a candidate. `throttled`: the retry budget is used
-    up; `hesitates`: so it is, but other requests may soon prove that a candidate works; `insists`: that wait
-    is over. `retry_of` is a failed attempt to repeat with its own profile. By profile id, `refused_tokens`
-    are the tokens that providers refused, `hosts` the indexes of the base URLs in use. `client_body` is the
-    captured stream for the client's flow. `streams`: the client asked for a stream.
+    up; `hesitates`: so it is, but others may soon prove that a candidate works, or a limit has more soon;
+    `insists`: that wait is over. `retry_of` is a failed attempt to repeat with its own profile. By profile
+    id, `refused_tokens` are the tokens that providers refused, `hosts` the indexes of the base URLs in use.
+    `client_body` is the captured stream for the client's flow. `streams`: the client asked for a stream.
     """
 
     id: str
@@ -255,8 +255,6 @@ class Exchange:
 
     def _tried(self, candidate: Candidate) -> set[str]:
         """The profiles that this round has tried."""
-        if len(self.failures) == self.round_start:
-            return set()
         return {one.profile_id for one in self.failures[self.round_start :] if one.candidate == candidate}
 
     def _by_harm(self, now: float) -> list[Candidate]:
@@ -329,7 +327,10 @@ class Exchange:
             self.attempt = self.services.build(self, candidate, profile)
         except ClientError as error:
             self.unsupported = error
-            self.ruled_out.add(candidate)
+            if isinstance(error, SliceSpentError) and not self.insists:
+                self.hesitates = True
+            else:
+                self.ruled_out.add(candidate)
             return None
         self.number += 1
         self.attempts.append(self.attempt)
@@ -364,10 +365,8 @@ class Exchange:
     def _look(self, patience: float) -> Wait | None:
         """A short pause in the midst of a round, for others' attempts to show something."""
         seconds = LOOK * (0.5 + self.services.jitter())
-        if seconds > patience:
-            return None
-        self.paused += seconds
-        return Wait(seconds)
+        self.paused += seconds if seconds <= patience else 0.0
+        return Wait(seconds) if seconds <= patience else None
 
     def _backoff(self, again: list[Candidate], now: float) -> float | None:
         """The pause before candidates that failed are tried again, None if none of them may do better."""

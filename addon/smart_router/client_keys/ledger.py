@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from smart_router.client_keys.client import Allotment
@@ -22,11 +23,16 @@ WARN_FROM = 0.8
 
 class Pot(NamedTuple):
     """A limit's window that machines share: the amount that the others have used, and the one up to which all
-    may go by what this machine knows: the whole limit, or as far as its slice reaches."""
+    may go by what this machine knows: the whole limit, or as far as its slice reaches. `away`: the
+    slice stays as it is, since the database is away."""
 
     others: int
     ceiling: int
+    away: bool = False
 
+
+WANTED_FOR = 2
+"""Seconds, and at most twice as many, for which what a request lacked is wanted: it asks again meanwhile."""
 
 Pots = Callable[[Allotment, Period], Pot]
 
@@ -53,11 +59,16 @@ class Share:
     held: int = 0
     before: int = 0
     ceiling: int = 0
+    away: bool = False
 
     @property
     def left(self) -> int:
         """The amount that the request may use."""
         return self.ceiling - self.before
+
+    def is_short(self, need: Need) -> bool:
+        """Return whether this machine's slice lacks what the whole limit would allow."""
+        return self.left < need.least <= self.allotment.limit.amount - self.before
 
     @property
     def status(self) -> Status:
@@ -141,6 +152,19 @@ class Ledger:
         """Return whether a limit would suffice if this process's running requests used nothing."""
         return share.left + self._held[share.allotment.key] >= need.least
 
+    def want(self, share: Share, need: Need, now: float) -> None:
+        """Note that a slice lacks what a request needs: this machine is to take more, see `wanted`."""
+        key, start = _wish(share.allotment), _moment(now)
+        with self.counters.locked():
+            more = need.least - self.counters.used(key, start)
+            if more > 0:
+                self.counters.add(Use(key, start, more))
+
+    def wanted(self, allotment: Allotment, now: float) -> int:
+        """Return the most that a request lacked within the last seconds. Call it under the counters' lock."""
+        key, start = _wish(allotment), _moment(now)
+        return max(self.counters.used(key, one) for one in (start, start - WANTED_FOR))
+
     def look(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
         """Return how much of each limit is used."""
         shares = self.open(allotments, now)
@@ -150,6 +174,15 @@ class Ledger:
         return shares
 
     def _look(self, share: Share) -> None:
-        others, share.ceiling = self.pots(share.allotment, share.period)
+        others, share.ceiling, share.away = self.pots(share.allotment, share.period)
         own = self.counters.used(share.allotment.key, share.period.start)
         share.before = own + others - share.held
+
+
+def _wish(allotment: Allotment) -> bytes:
+    """The key under which the processes of a machine count what they want of a limit."""
+    return blake2b(b"wanted\0" + allotment.key, digest_size=16).digest()
+
+
+def _moment(now: float) -> int:
+    return int(now) // WANTED_FOR * WANTED_FOR

@@ -19,6 +19,9 @@ WARNING = "x-router-limit-warning"
 SETTLES_WITHIN = 2
 """Seconds after which a client may ask again whose limit is held by running requests."""
 
+AWAY_WITHIN = 30
+"""Seconds after which a client may ask again whose limit waits for a cluster's database."""
+
 RETRIED_WITHIN = 60
 """Seconds up to which a client's automatic retry makes sense."""
 
@@ -47,13 +50,13 @@ class Reservation:
     def cover(self, candidate: Candidate) -> None:
         """Reserve what an attempt with this model may use, in place of what is reserved.
 
-        Raises ClientError: 429 for a limit that lacks it, 403 for a model without a price where money counts.
+        Raises ClientError: 429 for a limit that lacks it, 403 for a model without a price where money counts;
+        SliceSpentError where a machine of a cluster may have more within moments.
         """
         needs = self._needs(self.estimate(candidate), candidate)
         lacking = self.ledger.reserve(self._shares, needs)
         if lacking is not None:
-            need = needs[self._shares.index(lacking)]
-            raise self._refusal(lacking, need)
+            raise self._refusal(lacking, needs[self._shares.index(lacking)])
 
     def settle(self, *, attempts: int, tokens: int, usd: float) -> None:
         """Count what the request has used in place of what it reserved."""
@@ -102,13 +105,19 @@ class Reservation:
         return [found.get(one.allotment.limit.unit, ONE) for one in self._shares]
 
     def _refusal(self, lacking: Share, need: Need) -> ClientError:
+        if lacking.is_short(need):
+            self.ledger.want(lacking, need, self.now())
+            return slice_spent(lacking)
         return limit_reached(lacking.status, self.now(), need=need, held=self.ledger.is_held(lacking, need))
 
 
 def check(client: Client, ledger: Ledger, now: float) -> None:
     """Refuse a request whose client has used up a limit, before any work on it. Raises a 429."""
     for share in ledger.look(client.allotments, now):
-        if share.left <= 0:
+        if share.is_short(ONE):
+            if share.away:
+                raise slice_spent(share)
+        elif share.left <= 0:
             raise limit_reached(share.status, now, need=ONE, held=ledger.is_held(share, ONE))
 
 
@@ -118,6 +127,20 @@ def is_nearly_spent(client: Client, ledger: Ledger, now: float) -> bool:
     return any(share.status.part >= WARN_FROM for share in ledger.look(money, now))
 
 
+class SliceSpentError(ClientError):
+    """The 429 of a machine that has spent its slice of a limit and takes more of it within moments."""
+
+
+def slice_spent(share: Share) -> ClientError:
+    """Return the 429 for a limit that is not reached, of which this machine may use no more for now."""
+    status = share.status
+    left = shown_amount(status.allotment.limit.amount - status.used, status.allotment.limit.unit)
+    said = f"of the limit of {status.allotment} {left} are left, but this machine has spent its slice"
+    if share.away:
+        return _refused(status, f"{said}, and gets no more until the cluster's database is back", AWAY_WITHIN)
+    return _refused(status, f"{said}; it gets more within a second", 1, SliceSpentError)
+
+
 def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> ClientError:
     """Return the 429 for a limit. `held`: it would suffice once running requests are settled."""
     limit, period = status.allotment.limit, status.period
@@ -125,6 +148,7 @@ def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> Clie
     if left:
         what = f"the request may use {shown_amount(need.least, limit.unit)}, and of the limit of"
         said = f"{what} {status.allotment} {shown_amount(left, limit.unit)} are left"
+        said += " (a lower max_tokens needs less)"
     else:
         said = f"the limit of {status.allotment} is reached"
     wait = None if period.end is None else max(1, math.ceil(period.end - now))
@@ -133,12 +157,18 @@ def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> Clie
         wait = min(SETTLES_WITHIN, wait or SETTLES_WITHIN)
     elif period.end:
         said += f"; it starts anew at {shown_time(period.end)}"
+    return _refused(status, said, wait)
+
+
+def _refused(
+    status: Status, said: str, wait: int | None, kind: type[ClientError] = ClientError
+) -> ClientError:
     headers = {HEADER: str(status.allotment)}
     if wait is not None:
         headers["retry-after"] = str(wait)
     if wait is None or wait > RETRIED_WITHIN:
         headers["x-should-retry"] = "false"
-    return ClientError(
+    return kind(
         429,
         said,
         type="rate_limit_error",

@@ -1,13 +1,15 @@
 """The pots from which machines take what clients use of their limits.
 
 A limit is one pot for all machines. Each takes a slice of what is left, counts locally, and tells a few times
-a second what it has used and takes anew. So all together use what the limit allows, and the last slices are
-small. A machine that cannot reach the database ends at its slice, or goes on alone.
+a second what it has used and takes anew, more where a request needs more. So all together use what the limit
+allows, and the last slices are small. A machine that cannot reach the database ends at its slice, or goes on
+alone.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,9 +81,10 @@ class Pots:
         amount = allotment.limit.amount
         others, taken = self.told.share(pot_name(allotment, period), amount)
         allowed = allotment.on_away or self._on_away or ("deny" if allotment.limit.unit == "USD" else "allow")
-        if allowed == "allow" and self._replica.state.get("state") == "away":
+        away = self._replica.state.get("state") == "away"
+        if away and allowed == "allow":
             return Pot(others, amount)
-        return Pot(others, min(amount, others + taken))
+        return Pot(others, min(amount, others + taken), away)
 
 
 class TellPots:
@@ -174,7 +177,8 @@ class TellPots:
                 start, end = one.limit.period(now)
                 used = ledger.counters.used(one.key, start)
                 row = {"pot": one.key.hex(), "start": start, "used": used, "ends": float(end or 1e12)}
-                found.append(row | {"amount": one.limit.amount})
+                wanted = ledger.wanted(one, time.time())
+                found.append(row | {"amount": one.limit.amount, "wanted": wanted})
         return found
 
     def _divide(self, db: SharedDatabase, own: list[dict[str, Any]], machine: str, alive: int) -> Told:
@@ -187,7 +191,8 @@ class TellPots:
             # the others that have not told of this window yet go as far as their slices at its beginning
             taken += max(0, alive - 1 - machines) * slice_of(one["amount"], alive)
             left = max(0, one["amount"] - taken - one["used"])
-            one |= {"machine": machine, "taken": one["used"] + slice_of(left, alive)}
+            slice_ = max(slice_of(left, alive), min(left, one["wanted"]))
+            one |= {"machine": machine, "taken": one["used"] + slice_}
             pots[_window(one["pot"], one["start"])] = used, one["taken"]
         return Told(alive, pots)
 
