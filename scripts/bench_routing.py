@@ -21,10 +21,10 @@ import numpy as np
 
 from routing_against import DRAWS, read_scores, show_against
 from routing_corpus import DATA, OWN, Corpus, apgr, auroc, read, read_probes
+from smart_router.dry_run import from_prompt
 from smart_router.routing.config import RoutingConfig, Weights, load
 from smart_router.routing.decision import TIERS
-from smart_router.routing.prompt_text import plain
-from smart_router.routing.scoring import Scored, score_prompt
+from smart_router.routing.scoring import Scored, score_request
 
 BEFORE, UNDERSHOOT_BEFORE = Path(__file__).parent / "routing_weights_before.toml", 0.75
 
@@ -39,11 +39,11 @@ def config_before() -> RoutingConfig:
 
 def measure(corpus: Corpus, config: RoutingConfig) -> tuple[list[Scored], np.ndarray]:
     """All decisions, and the microseconds that each took."""
-    score_prompt(plain("warm up"), config)
+    score_request(from_prompt("warm up"), config)
     scored, took = [], []
     for text in corpus.texts:
         begin = time.perf_counter_ns()
-        scored.append(score_prompt(plain(text), config))
+        scored.append(score_request(from_prompt(text), config))
         took.append((time.perf_counter_ns() - begin) / 1e3)
     return scored, np.array(took)
 
@@ -76,7 +76,7 @@ def show_time(took: np.ndarray, config: RoutingConfig) -> None:
     times = []
     for _ in range(20):
         begin = time.perf_counter_ns()
-        score_prompt(plain(long), config)
+        score_request(from_prompt(long), config)
         times.append((time.perf_counter_ns() - begin) / 1e3)
     print(f"\nmicroseconds per prompt: {percentiles}; 200 kB: {np.median(times):.0f}")
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from routing_corpus import OWN, Array, Corpus
+from smart_router.dry_run import from_prompt
 from smart_router.routing.config import load_defaults
-from smart_router.routing.prompt_text import plain
+from smart_router.routing.prompt_text import prompt_of
 from smart_router.routing.scoring import FOLLOW_UP
 from smart_router.routing.signals import counted_words, measure
 from smart_router.routing.weighing import Reading
@@ -97,7 +98,7 @@ def measured(corpus: Corpus) -> Data:
     lexicon = load_defaults().lexicon
     readings, grams = [], []
     for text in corpus.texts:
-        prompt = plain(text)
+        prompt = prompt_of(from_prompt(text))
         words = counted_words(prompt)
         readings.append(measure(prompt, words, lexicon))
         grams.append(grams_of(words))

@@ -8,6 +8,9 @@ from typing import Any, cast
 from smart_router.dialects.base import Dialect
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.base import Model, Provider
+from smart_router.routing.config import load_defaults
+from smart_router.routing.decision import Tier
+from smart_router.routing.scoring import score_request
 
 
 def provider(name: str, *models: str, listed: bool = True, login: bool = False, **rules: Any) -> Provider:
@@ -30,6 +33,16 @@ def world(*providers: Provider) -> dict[str, Provider]:
 def only(*names: str) -> Callable[..., bool]:
     """`usable` or `configured` for these providers (`openai`) or models (`openai/gpt`)."""
     return lambda name, model=None: name in names or f"{name}/{model}" in names
+
+
+def score(prompt: str) -> float:
+    """The score of a bare prompt under the default configuration."""
+    return score_request(chat(prompt), load_defaults()).score
+
+
+def tier(prompt: str) -> Tier:
+    """The tier of a bare prompt under the default configuration."""
+    return score_request(chat(prompt), load_defaults()).tier
 
 
 def chat(*texts: str, **fields: Any) -> Any:

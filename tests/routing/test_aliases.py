@@ -8,7 +8,7 @@ import pytest
 
 from smart_router.config import parse_config
 from smart_router.config_errors import ConfigError
-from smart_router.routing.agents import side_call
+from smart_router.routing.side_calls import side_call
 
 ALIASES = {
     "presets": ["claude-code", "codex", "gemini-cli"],

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from scripts.signals_page import SIGNALS
 
 from smart_router.routing.config import load_defaults
 from smart_router.routing.curves import Pattern, curves
-from smart_router.routing.glossary import SIGNALS
 from smart_router.routing.lexicon import words_of
 from smart_router.routing.scoring import PATTERN, weigh
 from smart_router.routing.weighing import Reading

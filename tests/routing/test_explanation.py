@@ -5,13 +5,12 @@ from math import exp, log
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts.signals_page import SIGNALS, page
 
 from smart_router.routing.config import load, load_defaults
 from smart_router.routing.decision import TIERS, rank
 from smart_router.routing.explanation import chances_line, merged, shown_as, tier_line
-from smart_router.routing.glossary import SIGNALS, page
-from smart_router.routing.prompt_text import plain
-from smart_router.routing.scoring import score_prompt, score_request
+from smart_router.routing.scoring import score_request
 from smart_router.routing.weighing import Signal, Weighed
 from tests.routing.fakes import chat
 from tests.testbed.harness import ROOT
@@ -31,7 +30,7 @@ PROMPTS = st.text() | st.sampled_from(
 @settings(deadline=None)
 @given(PROMPTS)
 def test_what_is_shown_adds_up_to_the_score_and_to_the_tier(text: str) -> None:
-    scored = score_prompt(plain(text), CONFIG)
+    scored = score_request(chat(text), CONFIG)
     shown = merged(scored.signals)
     log_odds = sum(one.weight for one in shown)
     assert scored.score == pytest.approx(1 / (1 + exp(-log_odds)))
@@ -43,7 +42,7 @@ def test_what_is_shown_adds_up_to_the_score_and_to_the_tier(text: str) -> None:
 @settings(deadline=None)
 @given(PROMPTS)
 def test_unsure_goes_up_one_tier_at_most_and_never_down(text: str) -> None:
-    scored = score_prompt(plain(text), load({"undershoot": 50.0}))
+    scored = score_request(chat(text), load({"undershoot": 50.0}))
     likeliest = scored.chances.index(max(scored.chances))
     assert likeliest <= rank(scored.tier) <= likeliest + 1
     line = chances_line(scored.chances, scored.tier)

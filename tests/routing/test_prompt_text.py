@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.routing.prompt_text import HEAD, TAIL, plain, prompt_of, window
+from smart_router.routing.prompt_text import HEAD, TAIL, prompt_of, window
 from tests.routing.fakes import chat
 
 
@@ -52,7 +52,7 @@ def test_window_is_bounded_and_keeps_both_ends() -> None:
     ],
 )
 def test_what_counts(text: str, counts: str) -> None:
-    assert plain(text).text == counts
+    assert prompt_of(chat(text)).text == counts
 
 
 def test_last_user_turn_counts() -> None:

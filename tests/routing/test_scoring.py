@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from smart_router.routing.config import load, load_defaults
 from smart_router.routing.decision import TIERS, rank
-from smart_router.routing.scoring import score, score_request, tier
-from tests.routing.fakes import chat
+from smart_router.routing.scoring import score_request
+from tests.routing.fakes import chat, score, tier
 
 CONFIG = load_defaults()
 

@@ -6,14 +6,15 @@ from math import log1p
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts.signals_page import SIGNALS
 
 from smart_router.routing.config import load_defaults
 from smart_router.routing.evidence import evidence_of
-from smart_router.routing.glossary import SIGNALS
-from smart_router.routing.prompt_text import Prompt, plain
+from smart_router.routing.prompt_text import Prompt, prompt_of
 from smart_router.routing.shapes import characters_of
 from smart_router.routing.signals import counted_words, measure
 from smart_router.routing.weighing import Reading
+from tests.routing.fakes import chat
 
 CONFIG = load_defaults()
 CHOICE = "Which one?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:"
@@ -65,7 +66,7 @@ def seen(prompt: Prompt) -> dict[str, Reading]:
     ],
 )
 def test_structure(text: str, present: set[str], absent: set[str]) -> None:
-    found = seen(plain(text))
+    found = seen(prompt_of(chat(text)))
     assert present <= found.keys() and not absent & found.keys()
 
 
@@ -80,7 +81,7 @@ def test_structure(text: str, present: set[str], absent: set[str]) -> None:
     ],
 )
 def test_words_of_one_language_are_no_keywords_of_another(text: str) -> None:
-    assert not seen(plain(text)).keys() & CONFIG.keywords.keys()
+    assert not seen(prompt_of(chat(text))).keys() & CONFIG.keywords.keys()
 
 
 def test_conversation() -> None:
@@ -88,12 +89,12 @@ def test_conversation() -> None:
     assert {"turns", "tools", "tool_turns", "images", "output_format"} <= found.keys()
     assert evidence_of("tools", found["tools"][1]) == "2 tools"
     assert evidence_of("turns", found["turns"][1]) == "2 earlier user turns"
-    assert not {"turns", "tools", "images"} & seen(plain("x")).keys()
+    assert not {"turns", "tools", "images"} & seen(prompt_of(chat("x"))).keys()
 
 
 def test_pasted_words_do_not_count() -> None:
     pasted = "Lorem ipsum dolor. " * 60 + "Prove the theorem. " + "Lorem ipsum dolor. " * 60
-    assert "proof" not in seen(plain(f"Summarize this:\n{pasted}\nThanks"))
+    assert "proof" not in seen(prompt_of(chat(f"Summarize this:\n{pasted}\nThanks")))
 
 
 def test_every_signal_of_a_prompt_has_a_weight_and_every_weight_a_signal() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from smart_router.dialects.hub import ChatRequest
 from smart_router.errors import ClientError
 from smart_router.providers.base import Provider
-from smart_router.routing.background import background_task
 from smart_router.routing.config import RoutingConfig, VirtualModel
 from smart_router.routing.decision import Candidate, Decision, Tier, rank
 from smart_router.routing.explanation import chances_line, tier_line
@@ -17,6 +16,7 @@ from smart_router.routing.requirements import lacks, needs_of
 from smart_router.routing.resolve import resolve
 from smart_router.routing.scoring import Scored, score_request
 from smart_router.routing.selector import rules_of, select
+from smart_router.routing.side_calls import background_task
 from smart_router.routing.sticky import StickyEntry, StickyTable, session_keys
 from smart_router.routing.weighing import Signal
 

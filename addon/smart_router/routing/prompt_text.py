@@ -54,11 +54,6 @@ class Prompt:
     form: str | None = None
 
 
-def plain(text: str) -> Prompt:
-    """A bare text as the only turn of a conversation."""
-    return Prompt(counting(text))
-
-
 def prompt_of(request: Mapping[str, Any]) -> Prompt:
     """The scored part of a request. Never raises: what is not text is passed over."""
     messages = [m for m in _list(request.get("messages")) if isinstance(m, dict)]

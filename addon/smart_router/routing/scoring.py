@@ -15,11 +15,11 @@ from itertools import chain
 from math import exp, sumprod
 
 from smart_router.dialects.hub import ChatRequest
-from smart_router.routing.config import RoutingConfig, load_defaults
+from smart_router.routing.config import RoutingConfig
 from smart_router.routing.curves import Pattern
 from smart_router.routing.decision import TIERS, Tier, rank
 from smart_router.routing.lexicon import Words
-from smart_router.routing.prompt_text import Prompt, counting, plain, prompt_of, without
+from smart_router.routing.prompt_text import Prompt, counting, prompt_of, without
 from smart_router.routing.signals import counted_words, measure, points_elsewhere
 from smart_router.routing.weighing import Reading, Row, Signal, Weighed
 from smart_router.routing.wording import wording_of
@@ -51,16 +51,6 @@ class Scored:
         return self.weighed.signals
 
 
-def score(prompt: str) -> float:
-    """The score of a bare prompt under the default configuration."""
-    return score_prompt(plain(prompt), load_defaults()).score
-
-
-def tier(prompt: str) -> Tier:
-    """The tier of a bare prompt under the default configuration."""
-    return score_prompt(plain(prompt), load_defaults()).tier
-
-
 def score_request(request: ChatRequest, config: RoutingConfig) -> Scored:
     """Score a chat request. Never raises on a request that passed validation.
 
@@ -79,11 +69,6 @@ def _follows_up(words: Words, config: RoutingConfig) -> bool:
     if words.number > _FOLLOW_UP_WORDS:
         return False
     return points_elsewhere(words) or FOLLOW_UP in config.lexicon.find(words)
-
-
-def score_prompt(prompt: Prompt, config: RoutingConfig) -> Scored:
-    """Score what counts of a request."""
-    return _score(prompt, counted_words(prompt), config)
 
 
 def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.routing.background import background_task
+from smart_router.routing.side_calls import background_task
 from tests.routing.fakes import chat
 
 TOOLS = [{"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}]

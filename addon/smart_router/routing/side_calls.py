@@ -1,15 +1,19 @@
 """Requests that a client makes for itself, beside the user's conversation: titles, summaries, topics, tags.
 
 Coding agents and chat clients send them unasked: Claude Code, opencode, Open WebUI and others name each
-conversation, and agents shorten long ones. Such requests offer no tools. They are known by the schema of the
-answer that they ask for, or by their instructions, which stand in a system message or at either end of the
-user's turn (requests of these clients, November 2026).
+conversation, and agents shorten long ones. Such requests offer no tools. They are recognized by the schema of
+the answer that they ask for, or by their instructions, which stand in a system message or at either end of
+the user's turn. A coding agent's are recognized by its User-Agent, too, as are its sub-agents; the decision
+names these, and the name of the model and its alias decide which model serves them.
+
+Source: recorded requests of these clients (November 2026).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from fnmatch import fnmatchcase
 from typing import Any
 
 from smart_router.routing.prompt_text import content_of
@@ -58,13 +62,50 @@ _FEW_WORDS = re.compile(
 _OF_TALK = re.compile(rf"\b{_TALK}\b", re.IGNORECASE)
 """Users write about titles and summaries, too; they do not ask for a few words about the conversation."""
 
+_AGENTS = {
+    "claude-cli/": "Claude Code",
+    "codex": "Codex",
+    "geminicli": "gemini-cli",
+    "qwencode": "qwen-code",
+    "opencode/": "opencode",
+}
+"""Coding agents by the beginning of their User-Agent, in lower case."""
+
+_BEGINNINGS = tuple(_AGENTS)
+_SMALL_MODELS = ("*haiku*", "*-mini*", "*-nano*", "*-lite*", "*-small*", "*-luna*")
+_TITLE = re.compile(r"\b(title|titles|summar\w+)\b", re.IGNORECASE)
+_MOST_OF_AGENTS = 2000
+"""Characters of an agent's instructions in which a title is looked for."""
+
+
+def side_call(user_agent: str, asked: str, request: Mapping[str, Any]) -> str | None:
+    """Describe a coding agent's side call; None for its main turns and for other clients.
+
+    `asked` is the model as the agent named it.
+    """
+    agent = user_agent.lower()
+    if not agent.startswith(_BEGINNINGS):
+        return None
+    tool = next(name for beginning, name in _AGENTS.items() if agent.startswith(beginning))
+    small = any(fnmatchcase(asked, pattern) for pattern in _SMALL_MODELS)
+    if request.get("tools"):
+        return f"sub-agent of {tool} (small model {asked})" if small else None
+    reasons = ["no tools"]
+    instructions = next(_system_texts(request.get("messages") or ()), "")[:_MOST_OF_AGENTS]
+    if _answer_fields(request) == {"title"} or _TITLE.search(instructions):
+        reasons.insert(0, "title")
+    if small:
+        reasons.append(f"small model {asked}")
+    return f"background call of {tool} ({', '.join(reasons)})"
+
 
 def background_task(request: Mapping[str, Any]) -> str | None:
     """Return the kind of a request that a client makes for itself, None for a turn of a user."""
     if request.get("tools"):
         return None
-    if kind := _asked_for(request.get("response_format")):
-        return kind
+    names = _answer_fields(request) - _BESIDE
+    if names and names <= _FIELDS.keys():
+        return _FIELDS[min(names)]
     for text in _instructions(request.get("messages") or ()):
         if kind := _named(text):
             return kind
@@ -84,29 +125,25 @@ def _named(text: str) -> str | None:
     return next((kind for kind, pattern in _KINDS.items() if pattern.search(text)), None)
 
 
-def _asked_for(form: object) -> str | None:
-    """The kind that the schema of the answer tells."""
-    if not isinstance(form, dict) or not isinstance(schema := form.get("json_schema"), dict):
-        return None
-    inner = schema.get("schema")
-    properties = inner.get("properties") if isinstance(inner, dict) else None
-    if not isinstance(properties, dict):
-        return None
-    names = properties.keys() - _BESIDE
-    if not names or not names <= _FIELDS.keys():
-        return None
-    return _FIELDS[min(names)]
+def _answer_fields(request: Mapping[str, Any]) -> Set[str]:
+    """The properties of the JSON object that a request asks for."""
+    found: Any = request
+    for key in ("response_format", "json_schema", "schema", "properties"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found.keys() if isinstance(found, Mapping) else frozenset()
+
+
+def _system_texts(messages: Any) -> Iterator[str]:
+    for message in messages:
+        if message.get("role") in ("system", "developer"):
+            yield content_of(message)[0]
 
 
 def _instructions(messages: Any) -> Iterator[str]:
     """Ends of the texts in which instructions stand."""
-    last = None
-    for message in messages:
-        role = message.get("role")
-        if role in ("system", "developer"):
-            yield content_of(message)[0][:MOST_LOOKED_AT]
-        elif role == "user":
-            last = message
+    for text in _system_texts(messages):
+        yield text[:MOST_LOOKED_AT]
+    last = next((one for one in reversed(messages) if one.get("role") == "user"), None)
     if last is not None:
         text = content_of(last)[0]
         yield text[:MOST_LOOKED_AT]
