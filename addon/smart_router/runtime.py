@@ -47,8 +47,8 @@ from smart_router.recording import Recording
 from smart_router.routing import Candidate, Decision, StickyTable, explicit, route, session_keys
 from smart_router.routing.resolve import resolve_unlisted
 from smart_router.routing.selector import NoneAllowedError
-from smart_router.routing.sessions import session_id
 from smart_router.routing.side_calls import side_call
+from smart_router.routing.sticky import session_id
 from smart_router.stats.marks import MARK_VARIABLE
 from smart_router.storage.file_stamp import file_stamp, was_written_just_now
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smart_router.routing.sessions import session_id
+from smart_router.routing.sticky import session_id
 
 USER = "user_0a_account_1b-2c_session_3d-4e"
 

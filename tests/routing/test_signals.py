@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from scripts.signals_page import SIGNALS
 
 from smart_router.routing.config import load_defaults
-from smart_router.routing.evidence import evidence_of
 from smart_router.routing.prompt_text import Prompt, prompt_of
 from smart_router.routing.shapes import characters_of
 from smart_router.routing.signals import counted_words, measure
-from smart_router.routing.weighing import Reading
+from smart_router.routing.weighing import Reading, evidence_of
 from tests.routing.fakes import chat
 
 CONFIG = load_defaults()

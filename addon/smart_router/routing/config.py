@@ -13,7 +13,7 @@ from importlib.resources import files
 from itertools import chain
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from smart_router.config_errors import ConfigError, problems
 from smart_router.routing import wording
@@ -26,6 +26,18 @@ from smart_router.suggestions import did_you_mean
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 """A TOML array of strings; arrays arrive as lists, which strict tuples refuse."""
 
+
+def _check_candidates(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError for a name that is not of the form provider/model."""
+    for name in names:
+        provider, _, model = name.partition("/")
+        if not provider or not model:
+            raise ValueError(f"{name!r} is not of the form provider/model")
+    return names
+
+
+Candidates = Annotated[Texts, AfterValidator(_check_candidates)]
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -36,15 +48,10 @@ class _Table(BaseModel):
 class TierModels(_Table):
     """For each tier the models to try, in order, as `provider/model`."""
 
-    SIMPLE: Texts
-    MEDIUM: Texts
-    COMPLEX: Texts
-    REASONING: Texts
-
-    @field_validator("*")
-    @classmethod
-    def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _check_candidates(names)
+    SIMPLE: Candidates
+    MEDIUM: Candidates
+    COMPLEX: Candidates
+    REASONING: Candidates
 
     def of(self, tier: Tier) -> list[Candidate]:
         """The tier's candidates."""
@@ -110,8 +117,8 @@ class RoutingConfig(_Table):
 
     sticky_ttl: Annotated[float, Field(ge=0, description="seconds")]
     provider_order: Texts
-    baseline: str
-    fallback: Texts
+    baseline: Annotated[str, AfterValidator(lambda name: _check_candidates((name,))[0] if name else "")]
+    fallback: Candidates
     virtual_models: dict[str, VirtualModel]
     tier_models: dict[str, TierModels]
 
@@ -158,16 +165,6 @@ class RoutingConfig(_Table):
         """The signals that weigh something."""
         return frozenset(name for name, weights in self.weights_of.items() if any(weights))
 
-    @field_validator("fallback")
-    @classmethod
-    def _provider_named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _check_candidates(names)
-
-    @field_validator("baseline")
-    @classmethod
-    def _baseline_named(cls, name: str) -> str:
-        return _check_candidates((name,))[0] if name else name
-
     @model_validator(mode="after")
     def _tier_models_exist(self) -> RoutingConfig:
         for name, virtual in self.virtual_models.items():
@@ -180,10 +177,7 @@ class RoutingConfig(_Table):
 
     @model_validator(mode="after")
     def _keywords_compile(self) -> RoutingConfig:
-        _ = (
-            self.lexicon,
-            self.directives.lexicon,
-        )  # here, so that a bad keyword is found when the file is read
+        _ = self.lexicon, self.directives.lexicon  # now, so that reading the file finds a wrong keyword
         return self
 
 
@@ -193,14 +187,6 @@ def _compiled(
 ) -> Lexicon:
     """Kept: few config files have keywords of their own, and a changed file is read again."""
     return Lexicon(dict(groups), vocabulary)
-
-
-def _check_candidates(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        provider, _, model = name.partition("/")
-        if not provider or not model:
-            raise ValueError(f"{name!r} is not of the form provider/model")
-    return names
 
 
 def candidates(names: tuple[str, ...]) -> list[Candidate]:

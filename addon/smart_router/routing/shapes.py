@@ -38,6 +38,9 @@ def _class_table() -> bytes:
 
 
 _TABLE = _class_table()
+_COUNTED = (b"U", b"l", b"d", b"p", b"b", b"q", b"m", b"n", b"x")
+"""The classes whose numbers `Characters` has, in the order of its fields."""
+
 _OPERATORS = {"equal_signs": b"=", "percent_signs": b"%", "dollar_signs": b"$", "backslashes": b"\\"}
 _MARKS = {"question_marks": b"?", "colons": b":"}
 """Signs that are signals of their own, among the operators and among the marks."""
@@ -98,20 +101,7 @@ def characters_of(text: str) -> Characters:
     """Count a text's characters. Half characters become question marks."""
     raw = text.encode("utf-8", "replace")
     classes = raw.translate(_TABLE)
-    count = classes.count
-    return Characters(
-        raw,
-        classes,
-        count(b"U"),
-        count(b"l"),
-        count(b"d"),
-        count(b"p"),
-        count(b"b"),
-        count(b"q"),
-        count(b"m"),
-        count(b"n"),
-        count(b"x"),
-    )
+    return Characters(raw, classes, *map(classes.count, _COUNTED))
 
 
 def read_shapes(

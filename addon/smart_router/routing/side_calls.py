@@ -129,8 +129,10 @@ def _answer_fields(request: Mapping[str, Any]) -> Set[str]:
     """The properties of the JSON object that a request asks for."""
     found: Any = request
     for key in ("response_format", "json_schema", "schema", "properties"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found.keys() if isinstance(found, Mapping) else frozenset()
+        found = found.get(key)
+        if not isinstance(found, dict):
+            return frozenset()
+    return found.keys()
 
 
 def _system_texts(messages: Any) -> Iterator[str]:

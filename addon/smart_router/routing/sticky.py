@@ -1,16 +1,19 @@
-"""Which candidate a conversation is on: providers' prompt caches only help when it stays there."""
+"""The names of a request's session, and the candidate that its conversation stays with: that one's provider
+has the prompt in its cache."""
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from smart_router.dialects.conversation import essence
+from smart_router.dialects.json_values import as_object, as_text
 from smart_router.routing.decision import Candidate, Decision, Tier
 
 _INSTRUCTIONS = frozenset({"system", "developer"})
@@ -91,6 +94,42 @@ class SessionKeys(NamedTuple):
     def earlier(self) -> tuple[str, ...]:
         """The keys under which an earlier turn may have been kept: a first turn has none."""
         return self.sticky if self.continued else ()
+
+
+_HEADERS = (
+    b"x-session-id",
+    b"x-claude-code-session-id",
+    b"session_id",
+    b"session-id",
+    b"conversation_id",
+    b"conversation-id",
+    b"x-session-affinity",
+)
+"""Headers with a session's id, the most telling first: those of any client, of Claude Code, of Codex and pi,
+of opencode (recorded requests, November 2026)."""
+
+_RANK = {name: rank for rank, name in enumerate(_HEADERS)}
+_IN_USER = re.compile(r"_session_([\w-]+)$")
+
+
+def session_id(fields: Iterable[tuple[bytes, bytes]], request: Mapping[str, Any]) -> str:
+    """The session's id among a request's header fields, or in Anthropic's `metadata.user_id`; else empty.
+
+    Claude Code's user id is JSON with a `session_id`, or ends with `_session_ID`.
+    """
+    found = [(_RANK[low], value) for name, value in fields if (low := name.lower()) in _RANK and value]
+    if found:
+        return min(found)[1].decode(errors="replace")
+    if not (user := as_text(request.get("user"))):
+        return ""
+    if match := _IN_USER.search(user):
+        return match[1]
+    if user.startswith("{"):
+        try:
+            return as_text(as_object(from_json(user)).get("session_id"))
+        except ValueError:
+            return ""
+    return ""
 
 
 def session_keys(request: Mapping[str, Any], client: str | None = None, header: str = "") -> SessionKeys:

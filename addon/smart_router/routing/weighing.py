@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any, NamedTuple
 
-from smart_router.routing.evidence import evidence_of
-
 BIAS, DIRECTIVE = "bias", "directive"
 """Entries beside the signals that are no trait of the prompt: the intercept, and a phrase that was obeyed.
 """
@@ -102,3 +100,51 @@ class Weighed:
             added = (its - other) * strength
             sums[name] = sums[name] + added if name in sums else added
         return sums
+
+
+MOST_KEYWORDS = 4
+"""Keywords of a group that are named."""
+
+
+def evidence_of(name: str, fact: object) -> str:
+    """Return in words what the signal was read from: keywords, or the fact of its reading."""
+    if isinstance(fact, list):
+        return ", ".join(fact[:MOST_KEYWORDS])
+    if isinstance(fact, frozenset):
+        return ", ".join(sorted(fact))
+    if isinstance(fact, str) or name not in _WORDS:
+        return str(fact)
+    values = fact if isinstance(fact, tuple) else (fact,)
+    return _WORDS[name].format(*values, s="" if values[0] == 1 else "s")
+
+
+_WORDS: Mapping[str, str] = {
+    "length": "{} word{s}",
+    "short": "{} word{s}",
+    "long": "{} word{s}",
+    "numbers": "{} number{s}",
+    "long_words": "{} of over 8 letters",
+    "word_size": "{:.1f} letters on average",
+    "repetition": "{} different words of {}",
+    "number_share": "{} number{s} in {} words",
+    "characters": "{} characters",
+    "line_length": "{} characters a line",
+    "lines": "{} lines",
+    "capitals": "{} capitals",
+    "punctuation": "{} of {}",
+    "digits": "{} of {}",
+    "non_ascii": "{} of {} bytes",
+    "options": "{} options",
+    "option_length": "{:.0f} characters an option",
+    "numeric_options": "{} of {} with a digit",
+    "short_words": "{} of up to 3 letters",
+    "very_long_words": "{} of over 10 letters",
+    "tools": "{} tools",
+    "tool_turns": "{} tool results since the last user turn",
+    "images": "{} media parts",
+    "turns": "{} earlier user turns",
+    "output_format": "{} JSON answer",
+}
+"""Texts for the facts of signals; `{s}` is the plural of the first value. Other facts are numbers, or texts
+already.
+"""
