@@ -69,11 +69,20 @@ class UserError(Exception):
     """An error whose message tells users what is wrong and what to do; commands end with it."""
 
 
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    407: "authentication_error",
+    429: "rate_limit_error",
+}
+"""Types of errors by status; others are named by who is at fault."""
+
+
 class ClientError(UserError):
     """A request that the router cannot serve. Raised anywhere; answered in the shape of the client's API.
 
-    `headers` are added to the answer (`Retry-After`, `Allow`), `details` to the error object of APIs that
-    allow further fields.
+    `type` is OpenAI's name for the kind of error, by default that of `status`. `headers` are added to the
+    answer (`Retry-After`, `Allow`), `details` to the error object of APIs that allow further fields.
     """
 
     def __init__(
@@ -81,7 +90,7 @@ class ClientError(UserError):
         status: int,
         message: str,
         *,
-        type: str = "invalid_request_error",
+        type: str | None = None,
         code: str | None = None,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -90,7 +99,7 @@ class ClientError(UserError):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.type = type
+        self.type = type or _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
         self.code = code
         self.param = param
         self.headers = headers or {}
@@ -104,7 +113,6 @@ ApiError = ClientError | UpstreamError
 INTERNAL = ClientError(
     500,
     "the router failed on this request; its log says why",
-    type="server_error",
     code="router_error",
     headers={"x-should-retry": "false"},
 )
@@ -127,7 +135,6 @@ def uploads_full() -> ClientError:
     return ClientError(
         503,
         "too many large requests are arriving at once (option router_max_uploads); try again",
-        type="server_error",
         code="uploads_full",
         headers={"retry-after": "1"},
     )

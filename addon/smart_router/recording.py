@@ -212,7 +212,7 @@ class Recording:
             with reading(self.folder) as db:
                 return query(db)
         except (sqlite3.Error, OSError, NewerFileError) as error:
-            raise ClientError(503, f"the records cannot be read: {error}", type="server_error") from None
+            raise ClientError(503, f"the records cannot be read: {error}") from None
 
     def _priced(self, records: Sequence[RequestRecord]) -> None:
         """Called in the writer's thread: costs are known."""

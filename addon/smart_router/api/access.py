@@ -109,7 +109,6 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str], own: str | 
     raise ClientError(
         403,
         f"{who} may not use the router; option router_allow_origins can allow them",
-        type="permission_error",
         code="origin_not_allowed",
     )
 
@@ -141,7 +140,6 @@ def host_refused(host: str) -> ClientError:
         403,
         f"the router is not known by the name {host!r}: use localhost or 127.0.0.1, allow the name with the "
         "option router_allow_hosts, or send a router key",
-        type="permission_error",
         code="host_not_allowed",
     )
 
@@ -151,7 +149,6 @@ def not_admin() -> ClientError:
     return ClientError(
         403,
         "only clients with the right --admin may see this; /router/usage tells what you have used",
-        type="permission_error",
         code="not_admin",
     )
 

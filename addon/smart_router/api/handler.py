@@ -245,7 +245,7 @@ class RequestHandler:
             raise claim.refusal
         router = self.router
         if router is None:
-            raise ClientError(503, "the router has no usable config; its log says why", type="server_error")
+            raise ClientError(503, "the router has no usable config; its log says why")
         if replay_credential.is_attempt(flow):
             return self._attach_credential(router, flow, claim)
         request = flow.request

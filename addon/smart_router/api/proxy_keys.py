@@ -121,4 +121,4 @@ def _find(key: SecretStr, directory: Directory, now: float) -> Client:
 def _challenge(message: str, code: str | None = INVALID) -> ClientError:
     """Return the 407, after which clients that wait for it send the credentials in their proxy's URL."""
     said = f"{message}: name it as http://NAME:KEY@HOST:PORT (`smart-router clients add NAME` makes a key)"
-    return ClientError(407, said, type="authentication_error", code=code, headers=_CHALLENGE)
+    return ClientError(407, said, code=code, headers=_CHALLENGE)

@@ -48,7 +48,6 @@ def not_usable(reasons: Mapping[str, str]) -> ClientError:
     return ClientError(
         503,
         f"no profile that could answer is usable ({_joined(reasons)}): see `smart-router profiles list`",
-        type="server_error",
         code="no_usable_profile",
         details={"profiles": reasons},
     )
@@ -61,7 +60,6 @@ def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> 
         429 if limited else 503,
         f"every profile that could answer is cooling down ({_joined(reasons)}); try again in {wait} s, "
         "or clear it with `smart-router profiles reset`",
-        type="rate_limit_error" if limited else "server_error",
         code="all_cooled",
         headers={"retry-after": str(wait)},
         details={"profiles": reasons},

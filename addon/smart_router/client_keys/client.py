@@ -75,7 +75,6 @@ class Client:
         return ClientError(
             403,
             f"the client {self.name!r} may not use {name}, only {', '.join(self.models)}",
-            type="permission_error",
             code="model_not_allowed",
             param="model",
         )

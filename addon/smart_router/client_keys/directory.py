@@ -83,4 +83,4 @@ def _ended(key: StoredKey, holder: StoredClient, now: float) -> ClientError | No
 
 def refused_key(message: str, code: str) -> ClientError:
     """Return the 401 for a key that is not taken."""
-    return ClientError(401, message, type="authentication_error", code=code)
+    return ClientError(401, message, code=code)

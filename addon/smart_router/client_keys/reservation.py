@@ -93,7 +93,6 @@ class Reservation:
                 403,
                 f"no price is known for {candidate}, and {self.client.name!r} has a limit in USD: "
                 f'set [prices."{candidate}"] in the router\'s config, to 0 for a model that costs nothing',
-                type="permission_error",
                 code="no_price",
                 param="model",
             )
@@ -168,14 +167,7 @@ def _refused(
         headers["retry-after"] = str(wait)
     if wait is None or wait > RETRIED_WITHIN:
         headers["x-should-retry"] = "false"
-    return kind(
-        429,
-        said,
-        type="rate_limit_error",
-        code="limit_reached",
-        headers=headers,
-        details={"limit": status.as_dict()},
-    )
+    return kind(429, said, code="limit_reached", headers=headers, details={"limit": status.as_dict()})
 
 
 def describe(status: Status) -> str:

@@ -58,7 +58,7 @@ class Watcher:
         """
         if self._closed or len(self._viewers) >= MOST_VIEWERS:
             why = "the router is about to end" if self._closed else f"{MOST_VIEWERS} pages watch already"
-            raise ClientError(503, why, type="server_error", code="not_watched")
+            raise ClientError(503, why, code="not_watched")
         if self._task is None or self._task.done():
             self._feed, self._ready = Feed(secrets.token_hex(4), time.time), asyncio.Event()
             self._task = asyncio.create_task(self._run(runtime))

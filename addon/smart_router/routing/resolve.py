@@ -119,7 +119,7 @@ def _no_credential(asked: str, owners: Sequence[Provider], others: Sequence[Cand
     message += f" {add_at_once(owners[0])}"
     if others:
         message += f" It can also be reached as `{others[0]}`."
-    return ClientError(401, message, type="authentication_error", code="no_credential", param="model")
+    return ClientError(401, message, code="no_credential", param="model")
 
 
 def add_at_once(provider: Provider) -> str:

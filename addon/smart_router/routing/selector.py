@@ -94,6 +94,5 @@ def _nobody(chain: Iterable[Candidate], providers: Mapping[str, Provider]) -> Cl
     return ClientError(
         401,
         f"No provider is configured. Any one of these will do: {ways}. {add_at_once(providers[names[0]])}",
-        type="authentication_error",
         code="no_credential",
     )

@@ -127,11 +127,12 @@ def _named(text: str) -> str | None:
 
 def _answer_fields(request: Mapping[str, Any]) -> Set[str]:
     """The properties of the JSON object that a request asks for."""
-    found: Any = request
+    found = request
     for key in ("response_format", "json_schema", "schema", "properties"):
-        found = found.get(key)
-        if not isinstance(found, dict):
+        inner = found.get(key)
+        if not isinstance(inner, dict):
             return frozenset()
+        found = inner
     return found.keys()
 
 

@@ -36,10 +36,7 @@ def exposition(totals: Totals, lost: int, running: int = 0, machines: Machines =
         from prometheus_client.core import GaugeMetricFamily
     except ImportError:
         raise ClientError(
-            501,
-            "metrics need prometheus-client: pip install 'smart-router[metrics]'",
-            type="server_error",
-            code="extra_missing",
+            501, "metrics need prometheus-client: pip install 'smart-router[metrics]'", code="extra_missing"
         ) from None
 
     def collect() -> Iterator[Metric]:
