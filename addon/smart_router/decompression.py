@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import brotli  # type: ignore[import-untyped]
 
@@ -33,90 +32,12 @@ class TooLargeError(DecodeError):
     """Decompressed data that exceeds the limit."""
 
 
-class _Member(Protocol):
-    """One gzip member, zlib stream, zstd frame or brotli stream. `rest` is the input after its end, where
-    another one may begin if it `repeats`.
+class _Member:
+    """One gzip member, zlib stream, zstd frame or brotli stream; this class itself passes plain data.
+
+    Once `pieces` is exhausted, `finished` says whether the member has ended, and `rest` is the input after
+    its end, where another member may begin if it `repeats`.
     """
-
-    repeats: bool
-
-    @property
-    def finished(self) -> bool: ...
-
-    @property
-    def rest(self) -> bytes: ...
-
-    def pieces(self, data: bytes) -> Iterator[bytes]: ...
-
-
-class _Zlib:
-    repeats = True
-
-    def __init__(self, wbits: int) -> None:
-        self._inner = zlib.decompressobj(wbits)
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        while not self.finished and (piece := self._inner.decompress(data, PIECE)):
-            yield piece
-            data = self._inner.unconsumed_tail
-
-    @property
-    def finished(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def rest(self) -> bytes:
-        return self._inner.unused_data
-
-
-class _Zstd:
-    repeats = True
-
-    def __init__(self) -> None:
-        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
-        self._inner = zstd.ZstdDecompressor(options=options)
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        while True:
-            piece = self._inner.decompress(data, PIECE)
-            data = b""
-            if piece:
-                yield piece
-            if self._inner.eof or self._inner.needs_input:
-                return
-
-    @property
-    def finished(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def rest(self) -> bytes:
-        return self._inner.unused_data if self._inner.eof else b""
-
-
-class _Brotli:
-    repeats = False
-    rest = b""  # the library does not expose it; data after the end is ignored
-
-    def __init__(self) -> None:
-        self._inner = brotli.Decompressor()
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        while not self.finished:
-            piece = self._inner.process(data, output_buffer_limit=PIECE)
-            data = b""
-            if piece:
-                yield piece
-            elif self._inner.can_accept_more_data():
-                return
-
-    @property
-    def finished(self) -> bool:
-        return bool(self._inner.is_finished())
-
-
-class _Plain:
-    """Uncompressed data under a header that names an encoding."""
 
     repeats = False
     finished = True
@@ -124,6 +45,60 @@ class _Plain:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         yield data
+
+
+class _Zlib(_Member):
+    repeats = True
+    finished = False
+
+    def __init__(self, wbits: int) -> None:
+        self._inner = zlib.decompressobj(wbits)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        inner = self._inner
+        while not inner.eof and (piece := inner.decompress(data, PIECE)):
+            yield piece
+            data = inner.unconsumed_tail
+        self.finished, self.rest = inner.eof, inner.unused_data
+
+
+class _Zstd(_Member):
+    repeats = True
+    finished = False
+
+    def __init__(self) -> None:
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        self._inner = zstd.ZstdDecompressor(options=options)
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        inner = self._inner
+        while True:
+            if piece := inner.decompress(data, PIECE):
+                yield piece
+            data = b""
+            if inner.eof or inner.needs_input:
+                break
+        if inner.eof:
+            self.finished, self.rest = True, inner.unused_data
+
+
+class _Brotli(_Member):
+    """The library does not tell where the stream ends in the input: data after the end is ignored."""
+
+    finished = False
+
+    def __init__(self) -> None:
+        self._inner = brotli.Decompressor()
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        while not self._inner.is_finished():
+            piece = self._inner.process(data, output_buffer_limit=PIECE)
+            data = b""
+            if piece:
+                yield piece
+            elif self._inner.can_accept_more_data():
+                break
+        self.finished = bool(self._inner.is_finished())
 
 
 def _open_gzip(start: bytes) -> _Member | None:
@@ -220,7 +195,7 @@ class Decoder:
         member = self._open(data)
         if member is None and not (self._lenient and self._member is None):
             raise DecodeError("the data has no valid header")
-        self._member = member or _Plain()
+        self._member = member or _Member()
 
 
 def encoding_of(header: str) -> str | None:
