@@ -1,30 +1,6 @@
 """The user's configuration: one TOML file, validated, merged over the defaults, and reloaded when it changes.
 
-```toml
-[routing]                 # see routing/defaults.toml for every key
-[providers.openai]
-base_url = "https://gateway.example/v1"
-[providers.local]         # any OpenAI-compatible server
-base_url = "http://127.0.0.1:11434/v1"
-key_env = "LOCAL_API_KEY" # optional
-models = ["qwen3:8b"]
-[providers.openai-codex.login]   # other endpoints, see auth/logins/settings.py for every key
-token_url = "https://auth.example/oauth/token"
-[clients]                 # keys that clients beyond this machine must show
-laptop = "a long random string"
-require_keys = true       # on this machine, too
-[clients.own_login]       # credentials that clients bring for these vendors themselves: before or after yours
-anthropic = "first"
-[models]                  # what tools' names for models stand for, here and in intercepted requests
-presets = ["claude-code"] # names of whole tools, see routing/aliases.py
-[models.aliases]          # your own come first; "keep" is no alias
-"gpt-5*" = "keep"
-[cluster]                 # machines that share their state, see docs/scaling.md
-url = "postgresql://router@db.example/router"
-[prices."local/*"]        # USD per million tokens, where the built-in prices are wrong or missing
-input = 0.1
-output = 0.4
-```
+docs/config.md describes every key.
 """
 
 from __future__ import annotations

@@ -279,7 +279,7 @@ def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:
     return {
         "tag": name,
         "clients": members,
-        "limits": [share.status.as_dict() for share in ledger.look(shared, time.time())],
+        "limits": [share.as_dict() for share in ledger.look(shared, time.time())],
     }
 
 

@@ -16,9 +16,9 @@ from smart_router.client_keys.counters import Counters
 from smart_router.client_keys.database import FILE_NAME, Stored, connect, read, read_only
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate, Experience
-from smart_router.client_keys.ledger import Ledger, Pots, alone
+from smart_router.client_keys.ledger import WARN_FROM, Ledger, Pots, alone
 from smart_router.client_keys.limits import Unit
-from smart_router.client_keys.reservation import Reservation, check, is_nearly_spent
+from smart_router.client_keys.reservation import Reservation, check
 from smart_router.routing.decision import Candidate
 from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
 from smart_router.storage.sqlite_file import is_replaced
@@ -84,11 +84,10 @@ class ClientBook:
 
     def wants_cheaper(self, client: Client) -> bool:
         """Return whether `auto` is to go cheaper for a client, whose money is nearly spent."""
-        return (
-            client.on_limit == "eco"
-            and self.ledger is not None
-            and is_nearly_spent(client, self.ledger, time.time())
-        )
+        if client.on_limit != "eco" or self.ledger is None:
+            return False
+        money = [one for one in client.allotments if one.limit.unit == "USD"]
+        return any(share.part >= WARN_FROM for share in self.ledger.look(money, time.time()))
 
     def reserve(self, client: Client, estimated: Callable[[Candidate], Estimate]) -> Reservation | None:
         """Return what a request of the client reserves, None for one without limits."""

@@ -13,7 +13,6 @@ from smart_router.client_keys.limits import shown_time
 
 def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
     """Return what a client may do and has used of its limits. No `models` means all."""
-    limits = [share.status for share in ledger.look(client.allotments, time.time())] if ledger else []
     return {
         "name": client.name,
         "admin": client.admin,
@@ -22,7 +21,7 @@ def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
         "on_limit": client.on_limit,
         "on_cluster_away": client.on_cluster_away,
         "expires_at": shown_time(client.expires),
-        "limits": [status.as_dict() for status in limits],
+        "limits": [one.as_dict() for one in ledger.look(client.allotments, time.time())] if ledger else [],
     }
 
 

@@ -51,8 +51,11 @@ class Need(NamedTuple):
 
 @dataclass(slots=True)
 class Share:
-    """One request's reservation of one limit: `before` is the amount that others had used before it, of
-    `ceiling`."""
+    """One request's reservation of one limit.
+
+    `before` is the amount, of `ceiling`, that others had used before it; that includes the reservations of
+    other running requests.
+    """
 
     allotment: Allotment
     period: Period
@@ -71,31 +74,17 @@ class Share:
         return self.left < need.least <= self.allotment.limit.amount - self.before
 
     @property
-    def status(self) -> Status:
-        """The limit without the request."""
-        return Status(self.allotment, self.period, self.before)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A limit at a time: `used` includes what running requests have reserved."""
-
-    allotment: Allotment
-    period: Period
-    used: int
-
-    @property
     def part(self) -> float:
-        """The used part, 1 for all."""
-        return self.used / self.allotment.limit.amount
+        """The part of the limit that others have used, 1 for all."""
+        return self.before / self.allotment.limit.amount
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: money in USD."""
+        """The limit without the request, for JSON: money in USD."""
         limit = self.allotment.limit
         amounts: dict[str, float] = {
             "amount": limit.amount,
-            "used": self.used,
-            "left": max(0, limit.amount - self.used),
+            "used": self.before,
+            "left": max(0, limit.amount - self.before),
         }
         if limit.unit == "USD":
             amounts = {name: amount / NANO for name, amount in amounts.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, Experience
-from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share, Status
+from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share
 from smart_router.client_keys.limits import NANO, Unit, shown_amount, shown_time
 from smart_router.errors import ClientError
 from smart_router.routing.decision import Candidate
@@ -82,7 +82,7 @@ class Reservation:
     def warning(self) -> str | None:
         """A line about limits of which most is used, without this request's own estimate; None for none."""
         found = [
-            Status(one.allotment, one.period, one.before + (one.allotment.limit.unit == "requests"))
+            Share(one.allotment, one.period, before=one.before + (one.allotment.limit.unit == "requests"))
             for one in self._shares
         ]
         return "; ".join(map(describe, (one for one in found if one.part >= WARN_FROM))) or None
@@ -107,7 +107,7 @@ class Reservation:
         if lacking.is_short(need):
             self.ledger.want(lacking, need, self.now())
             return slice_spent(lacking)
-        return limit_reached(lacking.status, self.now(), need=need, held=self.ledger.is_held(lacking, need))
+        return limit_reached(lacking, self.now(), need=need, held=self.ledger.is_held(lacking, need))
 
 
 def check(client: Client, ledger: Ledger, now: float) -> None:
@@ -117,13 +117,7 @@ def check(client: Client, ledger: Ledger, now: float) -> None:
             if share.away:
                 raise slice_spent(share)
         elif share.left <= 0:
-            raise limit_reached(share.status, now, need=ONE, held=ledger.is_held(share, ONE))
-
-
-def is_nearly_spent(client: Client, ledger: Ledger, now: float) -> bool:
-    """Return whether most of a limit of money is used."""
-    money = [one for one in client.allotments if one.limit.unit == "USD"]
-    return any(share.status.part >= WARN_FROM for share in ledger.look(money, now))
+            raise limit_reached(share, now, need=ONE, held=ledger.is_held(share, ONE))
 
 
 class SliceSpentError(ClientError):
@@ -132,45 +126,43 @@ class SliceSpentError(ClientError):
 
 def slice_spent(share: Share) -> ClientError:
     """Return the 429 for a limit that is not reached, of which this machine may use no more for now."""
-    status = share.status
-    left = shown_amount(status.allotment.limit.amount - status.used, status.allotment.limit.unit)
-    said = f"of the limit of {status.allotment} {left} are left, but this machine has spent its slice"
+    limit = share.allotment.limit
+    left = shown_amount(limit.amount - share.before, limit.unit)
+    said = f"of the limit of {share.allotment} {left} are left, but this machine has spent its slice"
     if share.away:
-        return _refused(status, f"{said}, and gets no more until the cluster's database is back", AWAY_WITHIN)
-    return _refused(status, f"{said}; it gets more within a second", 1, SliceSpentError)
+        return _refused(share, f"{said}, and gets no more until the cluster's database is back", AWAY_WITHIN)
+    return _refused(share, f"{said}; it gets more within a second", 1, SliceSpentError)
 
 
-def limit_reached(status: Status, now: float, *, need: Need, held: bool) -> ClientError:
+def limit_reached(share: Share, now: float, *, need: Need, held: bool) -> ClientError:
     """Return the 429 for a limit. `held`: it would suffice once running requests are settled."""
-    limit, period = status.allotment.limit, status.period
-    left = max(0, limit.amount - status.used)
+    limit, period = share.allotment.limit, share.period
+    left = max(0, limit.amount - share.before)
     if left:
         what = f"the request may use {shown_amount(need.least, limit.unit)}, and of the limit of"
-        said = f"{what} {status.allotment} {shown_amount(left, limit.unit)} are left"
+        said = f"{what} {share.allotment} {shown_amount(left, limit.unit)} are left"
         said += " (a lower max_tokens needs less)"
     else:
-        said = f"the limit of {status.allotment} is reached"
+        said = f"the limit of {share.allotment} is reached"
     wait = None if period.end is None else max(1, math.ceil(period.end - now))
     if held:
         said += ", until requests that are running have ended"
         wait = min(SETTLES_WITHIN, wait or SETTLES_WITHIN)
     elif period.end:
         said += f"; it starts anew at {shown_time(period.end)}"
-    return _refused(status, said, wait)
+    return _refused(share, said, wait)
 
 
-def _refused(
-    status: Status, said: str, wait: int | None, kind: type[ClientError] = ClientError
-) -> ClientError:
-    headers = {HEADER: str(status.allotment)}
+def _refused(share: Share, said: str, wait: int | None, kind: type[ClientError] = ClientError) -> ClientError:
+    headers = {HEADER: str(share.allotment)}
     if wait is not None:
         headers["retry-after"] = str(wait)
     if wait is None or wait > RETRIED_WITHIN:
         headers["x-should-retry"] = "false"
-    return kind(429, said, code="limit_reached", headers=headers, details={"limit": status.as_dict()})
+    return kind(429, said, code="limit_reached", headers=headers, details={"limit": share.as_dict()})
 
 
-def describe(status: Status) -> str:
+def describe(share: Share) -> str:
     """Return a line about the used part of a limit, in ASCII."""
-    ends = f", starts anew at {shown_time(status.period.end)}" if status.period.end else ""
-    return f"{status.part:.0%} of {status.allotment} used{ends}"
+    ends = f", starts anew at {shown_time(share.period.end)}" if share.period.end else ""
+    return f"{share.part:.0%} of {share.allotment} used{ends}"

@@ -8,13 +8,15 @@ from smart_router.storage.sqlite_file import Migration
 
 
 def create_tables(db: sqlite3.Connection) -> None:
-    """Version 1. Times are unix seconds, spans seconds, amounts US dollars.
+    """Version 1, records and audit log. Times are unix seconds, spans seconds, amounts US dollars.
 
     `routes` are the ways that requests and attempts go, so that reports over many rows group by a number;
     `day` is the local date, what is unknown is ''. A request's route is that of its last attempt, its tokens
-    and cost are those of all its attempts; `baseline` is empty where there is nothing to compare. What only
-    one request's reader wants is in `decisions`. `runs` counts per process what was dealt with, so that what
-    a killed one lost can be told; `losses` says how many records were lost, when and why.
+    and cost are those of all its attempts; `baseline` is empty where there is nothing to compare. `decisions`
+    has the facts that only readers of one request want. `runs` counts the records that each process has dealt
+    with, which tells how many a killed one lost; `losses` says how many records were lost, when and why.
+    Rows of `audit` are never changed and only the oldest are deleted, so a gap in the ids shows tampering;
+    `content` is the prompt, if the user wants it kept.
     """
     db.execute(
         """CREATE TABLE routes (
@@ -52,14 +54,6 @@ def create_tables(db: sqlite3.Connection) -> None:
     )
     db.execute("CREATE TABLE runs (run TEXT PRIMARY KEY, handled INTEGER NOT NULL) STRICT, WITHOUT ROWID")
     db.execute("CREATE TABLE losses (time REAL NOT NULL, count INTEGER NOT NULL, why TEXT NOT NULL) STRICT")
-
-
-def create_audit(db: sqlite3.Connection) -> None:
-    """Still version 1: the audit log.
-
-    Rows are never changed and only the oldest are deleted, so a gap in the ids shows tampering. `content` is
-    the prompt, if the user wants it kept.
-    """
     db.execute(
         """CREATE TABLE audit (
             id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, request_id TEXT,
@@ -83,16 +77,10 @@ def create_audit(db: sqlite3.Connection) -> None:
     )
 
 
-def first_version(db: sqlite3.Connection) -> None:
-    """Records and audit log."""
-    create_tables(db)
-    create_audit(db)
-
-
 def add_marks(db: sqlite3.Connection) -> None:
-    """Version 2: which requests are those of one `smart-router run`."""
+    """Version 2: the requests of each `smart-router run`."""
     db.execute("CREATE TABLE marks (request INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT")
 
 
-MIGRATIONS: tuple[Migration, ...] = (first_version, add_marks)
+MIGRATIONS: tuple[Migration, ...] = (create_tables, add_marks)
 """Step n makes version n + 1 of version n. Released steps are never changed."""
