@@ -106,7 +106,7 @@ PHASES: list[tuple[Callable[[float], Exchange], str, str]] = [
 def test_each_phase_is_described(reach: Callable[[float], Exchange], phase: str, text: str) -> None:
     begun = time.monotonic()
     found = reach(begun)
-    seen = observe(found, begun + 5)
+    seen = observe(found)
     assert seen.phase == phase == phase_of(found)
     assert seen.describe(begun + 5, WALL) == text.format(since=clock(WALL - 5))
     assert seen.silent(begun + 5) == pytest.approx(5 if phase in SILENT else 0, abs=0.1)
@@ -114,7 +114,7 @@ def test_each_phase_is_described(reach: Callable[[float], Exchange], phase: str,
 
 def test_flowing_stream_is_not_silent() -> None:
     begun = time.monotonic()
-    assert observe(_streaming(begun), begun + 1).describe(begun + 1, WALL) == "streaming from a"
+    assert observe(_streaming(begun)).describe(begun + 1, WALL) == "streaming from a"
 
 
 def test_wait_states_its_length() -> None:
@@ -128,7 +128,7 @@ def test_wait_states_its_length() -> None:
         step.close(begun)
         asked.failed(error("rate_limit", retry_after=3.0, status=429), begun)
     asked.step = step
-    seen = observe(asked, begun)
+    seen = observe(asked)
     assert (seen.phase, seen.deadline - begun) == ("waiting to retry", pytest.approx(3.0))
     assert seen.describe(begun, WALL) == "waiting 3 s before the next attempt"
 
@@ -137,7 +137,7 @@ def test_total_limit_bounds_every_phase() -> None:
     begun = time.monotonic()
     found, attempt = running(begun)
     found.limits = Limits(total=40)
-    assert observe(found, begun + 5).deadline == pytest.approx(begun + 40)
+    assert observe(found).deadline == pytest.approx(begun + 40)
     assert attempt.deadline == pytest.approx(begun + 60)
 
 
@@ -145,7 +145,7 @@ def test_json_has_unix_times() -> None:
     begun = time.monotonic()
     found = _streaming(begun)
     found.client = "laptop"
-    shown = observe(found, begun + 5).to_dict(begun + 5, WALL)
+    shown = observe(found).to_dict(begun + 5, WALL)
     assert shown == {
         "id": "request-1",
         "client": "laptop",

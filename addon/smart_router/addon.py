@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
@@ -151,7 +150,7 @@ class SmartRouter:
 
     def running_requests(self) -> list[Running]:
         """The requests in progress, the longest running first."""
-        return running(self.claims, time.monotonic())
+        return running(self.claims)
 
     def router(self) -> Runtime | None:
         """The router, None while it has no usable config."""

@@ -203,9 +203,11 @@ def _dialect_of(client: http.HTTPFlow) -> tuple[ClientDialect, Mapping[str, str]
 
 
 def _running_row(one: Running, now: float, wall: float) -> list[str]:
-    candidate = str(one.candidate) if one.candidate else ""
-    age = f"{now - one.started:.0f} s"
-    return [one.id, one.model, one.tier or "", str(one.attempt), candidate, age, one.describe(now, wall)]
+    exchange, decision = one.exchange, one.exchange.decision
+    candidate = one.attempt.candidate.name if one.attempt else ""
+    age = f"{now - exchange.started:.0f} s"
+    known = [exchange.id, decision.asked, decision.tier or "", str(exchange.number), candidate, age]
+    return [*known, one.describe(now, wall)]
 
 
 def _profile_row(name: str, known: dict[str, Any]) -> list[str]:

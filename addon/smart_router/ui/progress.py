@@ -79,9 +79,9 @@ class Watch:
         watched, changed = {}, []
         for exchange in self.find(now):
             known = watched[exchange.id] = self._watched.get(exchange.id, _Watched())
-            seen = observe(exchange, now)
-            if seen.silent(now) >= exchange.limits.silence_warning and known.warned != seen.attempt:
-                known.warned = seen.attempt
+            seen = observe(exchange)
+            if seen.silent(now) >= exchange.limits.silence_warning and known.warned != exchange.number:
+                known.warned = exchange.number
                 logger.warning(warning(seen, now, wall))
             if now - known.commented < COMMENT_EVERY:
                 continue
@@ -105,5 +105,7 @@ class Watch:
 
 def warning(seen: Running, now: float, wall: float) -> str:
     """Log line for a request with a silent provider."""
-    who = f"{seen.candidate} ({seen.profile})" if seen.candidate else ""
-    return f"{seen.id} {seen.model}: {seen.describe(now, wall)}; attempt {seen.attempt}, {who}"
+    exchange, attempt = seen.exchange, seen.attempt
+    who = f"{attempt.candidate} ({attempt.profile_id})" if attempt else ""
+    what = f"{exchange.id} {exchange.decision.asked}: {seen.describe(now, wall)}"
+    return f"{what}; attempt {exchange.number}, {who}"

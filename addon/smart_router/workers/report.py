@@ -31,7 +31,7 @@ def report(router: Runtime, connections: int, claims: Claims) -> dict[str, Any]:
     `running` lists the MOST_REPORTED longest running requests; `running_requests` counts all.
     """
     now, wall = time.monotonic(), time.time()
-    in_progress = running(claims, now)
+    in_progress = running(claims)
     status, _ = local_answers.health(router.config, router.auth, now, 0.0)
     return {
         "version": __version__,
