@@ -107,6 +107,15 @@ def test_change_lifts_what_is_named() -> None:
     assert [shown[name] for name in ("limits", "models", "tag", "expires_at")] == [[], None, None, None]
 
 
+def test_add_tells_the_end_of_a_key_and_of_patterns_that_match_nothing() -> None:
+    added = run("add", "ann", "--expires", "2100-01-01T00:00:00Z", "--models", "auto,opnai/*,*/gpt-5*")
+    assert "shown this once, and ends at 2100-01-01T00:00:00Z." in added.stderr
+    warnings = [line for line in added.stderr.splitlines() if line.startswith("warning")]
+    missing = "warning: opnai/* matches no model, there is no provider opnai; did you mean openai?"
+    assert warnings == [missing]
+    assert run("change", "ann", "--models", "openai/*").stderr == ""
+
+
 def test_revoked_client_says_so_and_its_name_can_be_used_again() -> None:
     run("add", "ann")
     assert told("revoke", "ann")["state"] == "revoked"
@@ -120,6 +129,7 @@ WRONG = [
     (["add", "-x"], "No such option"),
     (["add", "a b"], "no name"),
     (["add", "own_login"], "no name"),
+    (["add", "ann", "--tag", "my team"], "no name"),
     (["add", "ann", "--limit", "10 EUR/day"], "no limit"),
     (["add", "ann", "--limit", "1 USD/day", "--limit", "2 USD/day"], "same unit and window"),
     (["add", "ann", "--expires", "soon"], "neither a span"),
@@ -138,6 +148,7 @@ def test_unknown_and_known_names_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[clients]\ndesk = "a long random string"\n')
     for arguments, said in (
         (["show", "bob"], "there is no client bob"),
+        (["tag", "team"], "there is no tag team"),
         (["revoke", "bob"], "there is no client bob"),
         (["add", "ann"], "exists"),
         (["add", "desk"], "stands in the config"),

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from math import inf
 from typing import Any
 
@@ -26,6 +27,7 @@ from smart_router.cluster.replica_file import read_facts
 from smart_router.paths import state_path
 from smart_router.stats.since import read_span, read_time
 from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.suggestions import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _NO_CLIENT = ("own_login", "require_keys")
@@ -38,6 +40,10 @@ def _name(ctx: Context, param: click.Parameter, value: str) -> str:
     if not _NAME.fullmatch(value) or value in _NO_CLIENT:
         raise click.BadParameter(f"{value!r} is no name: use up to 64 letters, digits and . _ + -")
     return value
+
+
+def _tag_name(ctx: Context, param: click.Parameter, value: str | None) -> str | None:
+    return _name(ctx, param, value) if value else value
 
 
 def _limits(ctx: Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[Limit, ...] | None:
@@ -91,7 +97,7 @@ _LIMIT = click.option(
 )
 
 _SETTINGS = (
-    click.option("--tag", help="Team whose limits it shares; see `clients tag`."),
+    click.option("--tag", callback=_tag_name, help="Team whose limits it shares; see `clients tag`."),
     click.option(
         "--models",
         callback=_models,
@@ -149,6 +155,7 @@ def add(name: str, as_json: bool, **settings: Any) -> None:
     """
     if name in own_config().clients:
         raise click.ClickException(f"{name} stands in the config already, under [clients]")
+    _warn_of_models(settings["models"])
     with _file() as file:
         key = file.add(name, Settings(**settings), time.time())
         _print_key(_shown(file.read(), name), key, as_json)
@@ -190,6 +197,7 @@ def change(name: str, as_json: bool, **settings: Any) -> None:
     Limits given replace all of its limits, and what is used of them stays counted. `--limit none`,
     `--models all`, `--tag ''` and `--expires never` lift them.
     """
+    _warn_of_models(settings["models"])
     with _file() as file:
         file.change(name, Settings(**settings))
         _print_one(_shown(file.read(), name), as_json)
@@ -238,6 +246,10 @@ def tag(name: str, limits: tuple[Limit, ...] | None, as_json: bool) -> None:
         stored = file.read()
     with _ledger() as ledger:
         described = _tag(name, stored, ledger)
+    if limits is None and not (described["limits"] or described["clients"]):
+        raise ClientsError(
+            f"there is no tag {name}: `--limit` gives it limits, see `smart-router clients list`"
+        )
     print_json(described) if as_json else _print_table([], [described])
 
 
@@ -283,13 +295,26 @@ def _tag(name: str, stored: Stored, ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def _warn_of_models(patterns: Sequence[str] | None) -> None:
+    """Name patterns of providers that there are not: they match nothing."""
+    providers = own_config().providers
+    for pattern in patterns or ():
+        provider, slash, _ = pattern.partition("/")
+        if slash and not any(fnmatchcase(id_, provider) for id_ in providers):
+            hint = did_you_mean(provider, providers)
+            click.echo(
+                f"warning: {pattern} matches no model, there is no provider {provider}{hint}", err=True
+            )
+
+
 def _print_key(described: dict[str, Any], key: SecretStr, as_json: bool) -> None:
     if as_json:
         print_json({**described, "key": key.get_secret_value()})
         return
     click.echo(key.get_secret_value())
+    ends = f", and ends at {described['expires_at']}" if described["expires_at"] else ""
     click.echo(
-        f"This is the key of {described['name']}, shown this once. Clients send it as their API key, "
+        f"This is the key of {described['name']}, shown this once{ends}. Clients send it as their API key, "
         "or as a proxy password: http://NAME:KEY@HOST:PORT",
         err=True,
     )

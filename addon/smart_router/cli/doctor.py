@@ -21,6 +21,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
     "providers": findings.providers,
     "clock": findings.clock,
     "state": findings.state_folder,
+    "cluster": findings.cluster,
     "port": findings.port,
     "mitmproxy": findings.mitmproxy_version,
     "ca": findings.authority,
@@ -35,7 +36,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
 @click.option("--offline", is_flag=True, help="Ask no provider.")
 @as_json
 def doctor(port: int, offline: bool, as_json: bool) -> None:
-    """Check config, keys, logins, providers, clock, state folder, port, mitmproxy and CA.
+    """Check config, keys, logins, providers, clock, state folder, cluster, port, mitmproxy and CA.
 
     Each line says what to do. No key is sent anywhere. Exit code 1 if something is wrong, 0 for warnings.
     """

@@ -16,10 +16,13 @@ from shutil import disk_usage
 from tempfile import TemporaryFile
 from typing import NamedTuple
 
+import click
+
 from smart_router.addresses import LOOPBACK
 from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.cli.certs import refusals
+from smart_router.cluster.settings import unlike_key
 from smart_router.config import Config, config_path, load_config, parse_config, state_path
 from smart_router.config_errors import ConfigError
 from smart_router.pasted import unwrap
@@ -238,6 +241,33 @@ def _is_sound(path: Path) -> bool:
         return True
     except sqlite3.DatabaseError:
         return False
+
+
+def cluster(here: Surroundings) -> Iterator[Finding]:
+    """The database that machines share, and who is there; nothing without a cluster."""
+    settings = here.config.cluster
+    if settings is None:
+        return
+    try:
+        from smart_router.cli.cluster import connected
+        from smart_router.cluster.machines import machines
+        from smart_router.cluster.schema import schema_version
+
+        with connected() as (_, db):
+            version = schema_version(db)
+            found = machines(db) if version else []
+    except (click.ClickException, ModuleNotFoundError) as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        says = "its database's client is missing" if missing else str(error)
+        yield Finding(ERROR, says, "pip install 'smart-router[cluster]'" if missing else "")
+        return
+    if not version:
+        yield Finding(WARNING, "its database has no tables yet", "run smart-router cluster join")
+        return
+    there = ", ".join(f"{one['name']} ({one['state']})" for one in found)
+    yield Finding(OK, f"its database answers, tables of version {version}, machines: {there or 'none'}")
+    if wrong := unlike_key(settings, found):
+        yield Finding(WARNING, wrong, "set the same keys on every machine: smart-router cluster key")
 
 
 def port(here: Surroundings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,28 @@ def register(db: SharedDatabase, machine: str, name: str) -> None:
 
 
 def leave(db: SharedDatabase, machine: str) -> bool:
-    """Note that a machine has left; return whether it belonged to the cluster."""
+    """Note that a machine has left, and leave its slices to the others; return whether it belonged to the
+    cluster."""
+    db.execute("UPDATE smart_router.pots SET taken = used WHERE machine = %s AND taken <> used", (machine,))
     found = db.execute(
         "UPDATE smart_router.machines SET gone = now() WHERE id = %s AND gone IS NULL RETURNING 1", (machine,)
     )
     return bool(found)
+
+
+def is_running(db: SharedDatabase, machine: str) -> bool:
+    """Return whether a machine's router runs. Of one that was seen lately it waits for the next word."""
+    seen = _SEEN_LATELY, (machine, SILENT)
+    before = db.execute(*seen)
+    until = time.monotonic() + 2 * Presence.every
+    while before and time.monotonic() < until:
+        if db.execute(*seen) not in ([], before):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+_SEEN_LATELY = """
+SELECT seen FROM smart_router.machines
+WHERE id = %s AND seen > now() - %s * interval '1 second' AND state <> '{}'
+"""

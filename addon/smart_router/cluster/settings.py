@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
@@ -47,6 +47,17 @@ class ClusterSettings:
     seal: Seal | None = None
     on_away: OnAway | None = None
     shares_config: bool = False
+
+
+def unlike_key(settings: ClusterSettings, machines: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return what is wrong with this machine's key, as far as that shows from the other machines' state."""
+    if settings.seal is None:
+        return f"{KEY} is not set here: this machine shares no logins and no reasoning of conversations"
+    others = {one["key"]: one["name"] for one in machines if one.get("key") and one["state"] == "ok"}
+    unknown = sorted(name for id_, name in others.items() if id_ not in settings.seal.keys)
+    if unknown:
+        return f"{KEY} lacks the key of {', '.join(unknown)}: what these share cannot be read here"
+    return None
 
 
 def cluster_settings(table: ClusterTable, env: Mapping[str, str]) -> ClusterSettings | None:
