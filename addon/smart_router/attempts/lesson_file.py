@@ -6,7 +6,6 @@ It is small and rarely written: a JSON object of a lesson for each model, in the
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.providers.catalogue import RULES
 from smart_router.storage.file_lock import lock_file, locked
+from smart_router.storage.replaced_file import replace_file
 from smart_router.storage.sqlite_file import make_private, set_aside
 
 logger = logging.getLogger(__name__)
@@ -67,10 +67,7 @@ def keep_lessons(file: Path, learned: Lessons, now: float) -> None:
     with locked(lock_file(file, NAME), _LOCK_WAIT):
         merged = {**read_lessons(file, now), **learned}
         newest = sorted(merged.items(), key=lambda item: item[1].until)[-MOST:]
-        fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
-        fresh.touch(0o600)
-        fresh.write_bytes(to_json(dict(newest)))
-        fresh.replace(file)
+        replace_file(file, to_json(dict(newest)))
 
 
 def _read(row: Any) -> Lesson | None:

@@ -40,9 +40,6 @@ OWN_OPTIONS = ("-h", "--help", "--version")
 """Options of the command itself; others are those of `start`."""
 
 
-NO_CLIENT = "install the database's client: pip install 'smart-router[cluster]'"
-
-
 class _Commands(click.Group):
     """Loads commands by name, and prints errors in one line."""
 
@@ -77,7 +74,8 @@ class _Commands(click.Group):
         except ModuleNotFoundError as error:
             if error.name != "psycopg":
                 raise
-            raise click.ClickException(NO_CLIENT) from None
+            why = "install the database's client: pip install 'smart-router[cluster]'"
+            raise click.ClickException(why) from None
         except OSError as error:
             where = error.filename or "the output cannot be written"
             raise click.ClickException(f"{where}: {error.strerror}") from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import time
 import tomllib
@@ -23,7 +22,7 @@ from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import ReplicaFile, Row
 from smart_router.cluster.sealing import Seal, SealError
 from smart_router.storage.file_stamp import Stamp, file_stamp, was_written_just_now
-from smart_router.storage.sqlite_file import make_private
+from smart_router.storage.replaced_file import replace_file
 
 logger = logging.getLogger(__name__)
 
@@ -134,13 +133,8 @@ class SharedConfig:
 
     @staticmethod
     def _write(file: Path, text: str) -> None:
-        """Replace a file, in one step."""
-        temporary = file.with_name(f"{file.name}.{os.getpid()}")
-        make_private(temporary)
-        temporary.write_text(text, "utf-8")
-        if file.exists():
-            temporary.chmod(file.stat().st_mode & 0o777)
-        temporary.replace(file)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(file, text.encode(), file.stat().st_mode & 0o777 if file.exists() else 0o600)
 
 
 def split_config(text: str) -> tuple[str, str]:

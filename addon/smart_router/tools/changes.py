@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json, to_json
 
 from smart_router.errors import UserError
+from smart_router.storage.replaced_file import replace_file
 
 RECORD = "change.json"
-PRIVATE = 0o600
 
 
 class ChangeError(UserError):
-    """A change that is not made. The text says why and what to do."""
+    """A change cannot be made. The text says why and what to do."""
 
 
 class NewText(NamedTuple):
@@ -48,12 +48,13 @@ class Changes:
         (copies / RECORD).write_bytes(to_json(entries, indent=2))
         try:
             for file, entry in zip(files, entries, strict=True):
-                _write(Path(entry["target"]), file.text.encode(), entry["mode"])
+                target = Path(entry["target"])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(target, file.text.encode(), entry["mode"])
         except OSError as error:
             self._restore(copies, entries)
-            raise ChangeError(
-                f"{error.filename} cannot be written: {error.strerror}; nothing was changed"
-            ) from None
+            why = f"{error.filename} cannot be written: {error.strerror}"
+            raise ChangeError(f"{why}; nothing was changed") from None
         return copies
 
     def undo(self) -> list[str]:
@@ -67,16 +68,12 @@ class Changes:
         try:
             entries = from_json(made[-1].read_bytes())
         except ValueError as error:
-            raise ChangeError(
-                f"{made[-1]} is damaged: {error}; put the copies beside it back by hand, then delete {copies}"
-            ) from None
+            do = f"put the copies beside it back by hand, then delete {copies}"
+            raise ChangeError(f"{made[-1]} is damaged: {error}; {do}") from None
         for entry in entries:
             if _hash(Path(entry["target"])) != entry["written"]:
-                before = (
-                    f"as it was before: {copies / entry['copy']}"
-                    if entry["copy"]
-                    else "there was none before"
-                )
+                copy = entry["copy"]
+                before = f"as it was before: {copies / copy}" if copy else "there was none before"
                 raise ChangeError(
                     f"{entry['path']} was changed since setup wrote it, so it stays: take the router out "
                     f"of it by hand ({before}), then delete {copies}"
@@ -86,7 +83,7 @@ class Changes:
 
     def _keep(self, copies: Path, number: int, file: NewText) -> dict[str, Any]:
         target = Path(os.path.realpath(file.path))  # a link stays one
-        copy, mode = None, PRIVATE
+        copy, mode = None, 0o600
         if target.exists():
             copy, mode = f"{number}-{target.name}", target.stat().st_mode & 0o7777
             (copies / copy).write_bytes(target.read_bytes())
@@ -99,27 +96,13 @@ class Changes:
         for entry in entries:
             target = Path(entry["target"])
             if entry["copy"]:
-                _write(target, (copies / entry["copy"]).read_bytes(), entry["mode"])
+                replace_file(target, (copies / entry["copy"]).read_bytes(), entry["mode"])
             else:
                 target.unlink(missing_ok=True)
             for folder in entry["new_folders"]:
                 with suppress(OSError):  # others have put something there
                     Path(folder).rmdir()
         shutil.rmtree(copies)
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.touch(mode=PRIVATE)
-        temporary.write_bytes(data)
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _hash(path: Path) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from smart_router.storage.replaced_file import replace_file
 
 CONFDIR = "~/.mitmproxy"
 """mitmproxy's default `confdir`."""
@@ -38,7 +39,5 @@ def write_bundle(ca_file: Path, folder: Path, env: Mapping[str, str]) -> Path:
 
     usual = Path(env.get("SSL_CERT_FILE") or certifi.where())
     path = folder / BUNDLE_FILE
-    temporary = path.with_name(f"{BUNDLE_FILE}.{os.getpid()}")
-    temporary.write_bytes(usual.read_bytes().rstrip() + b"\n" + ca_file.read_bytes())
-    temporary.replace(path)
+    replace_file(path, usual.read_bytes().rstrip() + b"\n" + ca_file.read_bytes(), 0o644)
     return path

@@ -82,11 +82,9 @@ class Commands:
 
     @command.command("router.explain")  # type: ignore[untyped-decorator]
     def explain(self, flow: RoutedRequest) -> Data:
-        """
-        Explain how a request was routed: the decision, its attempts, and the score, signals and candidates
+        """Explain how a request was routed: the decision, its attempts, and the score, signals and candidates
         under the current config. Name the request by its id (x-router-request-id) or by a filter that matches
-        only its flows; in the console @focus is the selected flow.
-        """
+        only its flows; in the console @focus is the selected flow."""
         client, router = _client(flow), self._router()
         try:
             dialect, parameters = _dialect_of(client)
@@ -109,10 +107,8 @@ class Commands:
 
     @command.command("router.replay")  # type: ignore[untyped-decorator]
     def replay(self, flow: RoutedRequest, model: ModelName) -> None:
-        """
-        Send a client request again with another model, as a new flow. Name the request as for
-        router.explain.
-        """
+        """Send a client request again with another model, as a new flow. Name the request as for
+        router.explain."""
         self._router()
         client = _client(flow)
         copy = client.copy()
@@ -131,9 +127,7 @@ class Commands:
 
     @command.command("router.running")  # type: ignore[untyped-decorator]
     def running(self) -> Data:
-        """
-        List the requests in progress, with what each is waiting for.
-        """
+        """List the requests in progress, with what each is waiting for."""
         now, wall = time.monotonic(), time.time()
         rows = [["id", "model", "tier", "attempt", "candidate", "running for", "now"]]
         rows += [_running_row(one, now, wall) for one in self._list_running()]
@@ -141,18 +135,14 @@ class Commands:
 
     @command.command("router.models")  # type: ignore[untyped-decorator]
     def models(self) -> Sequence[str]:
-        """
-        List the available models.
-        """
+        """List the available models."""
         router = self._router()
         listed = model_lists.list_models(router.config, router.auth)
         return [model.id for model in listed]
 
     @command.command("router.profiles")  # type: ignore[untyped-decorator]
     def profiles(self) -> Data:
-        """
-        List keys and logins with their state, and why a profile is not used.
-        """
+        """List keys and logins with their state, and why a profile is not used."""
         rows = [["profile", "state", "why", "cooled for"]]
         for status in self._router().auth.statuses(None, time.monotonic()):
             known = status.as_dict()
@@ -166,9 +156,7 @@ class Commands:
 
     @command.command("router.cooldown.clear")  # type: ignore[untyped-decorator]
     def clear_cooldown(self, profile: ProfileId = ProfileId()) -> None:  # noqa: B008  # a constant
-        """
-        Clear the cooldowns of a profile and its models, or of all profiles.
-        """
+        """Clear the cooldowns of a profile and its models, or of all profiles."""
         auth = self._router().auth
         known = [status.id for status in auth.statuses(None, time.monotonic())]
         try:
@@ -179,9 +167,7 @@ class Commands:
 
     @command.command("router.reload")  # type: ignore[untyped-decorator]
     def reload(self) -> str:
-        """
-        Reload the router's config file.
-        """
+        """Reload the router's config file."""
         router = self._router()
         if router.reload(force=True):
             return f"reloaded {router.config_file}"

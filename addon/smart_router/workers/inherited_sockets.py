@@ -34,10 +34,9 @@ class Inherited:
 
     def install(self) -> None:
         """Replace the method by which mitmproxy's servers listen."""
-        inherited = self
 
         async def listen(instance: AsyncioServerInstance[Any], host: str, port: int) -> list[Any]:
-            return await inherited.listen(instance, host, port)
+            return await self.listen(instance, host, port)
 
         AsyncioServerInstance.listen = listen  # type: ignore[method-assign, assignment]
 

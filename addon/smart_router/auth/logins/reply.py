@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import GrantedTokens, refusal
+from smart_router.dialects.json_values import read_object
 
 _ERROR_CODE = re.compile(r"[A-Za-z]+([_ .-][A-Za-z]+)*")
 """The part of an answer that may be quoted: words; tokens have digits."""
@@ -126,10 +127,9 @@ def claims(token: SecretStr | None) -> Mapping[str, Any]:
     if len(parts) != 3:
         return {}
     try:
-        content = from_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
+        return read_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:  # not base64
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _number(value: object) -> float | None:

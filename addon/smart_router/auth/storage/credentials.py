@@ -111,11 +111,9 @@ class CredentialStorage:
 
     def save(self, profile: Profile) -> None:
         """Store a credential in place of the one of the same id. Raises StoreError."""
-        if self._file.to_keyring:
-            self._do(lambda: self._put(profile, lambda kept: self.writer.run(Database.save, kept)))
-        else:
-            self.writer.run(Database.save, profile)
-            self._tidy_later()
+        self._keep(
+            profile, lambda kept: self.writer.run(Database.save, kept), to_keyring=self._file.to_keyring
+        )
 
     def swap(self, old: Profile, new: Profile) -> None:
         """Replace a credential, where it is kept, if it is still the old one. Raises StoreError."""
@@ -157,12 +155,16 @@ class CredentialStorage:
         return None
 
     def _swap(self, old: Profile, new: Profile, *, to_keyring: bool) -> None:
-        if to_keyring:
-            self._do(lambda: self._put(new, lambda kept: self.writer.run(Database.swap, old, kept)))
-        else:
-            self.writer.run(Database.swap, old, new)
-            self._tidy_later()
+        self._keep(new, lambda kept: self.writer.run(Database.swap, old, kept), to_keyring=to_keyring)
         self.settle()
+
+    def _keep(self, profile: Profile, save: Callable[[Profile], object], *, to_keyring: bool) -> None:
+        """Keep a secret in one of the places, and have `save` store the profile that has or names it."""
+        if to_keyring:
+            self._do(lambda: self._put(profile, save))
+        else:
+            save(profile)
+            self._tidy_later()
 
     # reading file and keyring
 
