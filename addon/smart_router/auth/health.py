@@ -120,9 +120,9 @@ class HealthBook:
         request: bytes | None,
         advice: str,
     ) -> None:
-        """Record a failure: cool what it concerns, if there is enough against it.
+        """Record a failure, and cool the profile or model that it concerns if there have been enough.
 
-        `request` identifies the content of the request, `advice` is what the user can do.
+        `request` identifies the content of the request, `advice` says what the user can do.
         """
         found: str | None = f"{error.kind} ({error.status}): {advice}" if advice else ""
         key = Key(profile.id, model, profile.fingerprint)

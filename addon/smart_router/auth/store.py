@@ -196,7 +196,7 @@ class AuthStore:
     def mark_profile_failure(
         self, profile_id: str, model: str, error: UpstreamError, now: float, *, request: bytes | None = None
     ) -> None:
-        """Record a failure: cool what it concerns. `request` identifies the request's content."""
+        """Record a failure, which may cool its profile or model. `request` identifies the content."""
         if profile := self.find(profile_id):
             advice = advice_on(profile, error)
             self._health.failed(profile, model, error, now, request=request, advice=advice)

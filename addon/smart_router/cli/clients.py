@@ -192,10 +192,10 @@ def show(name: str, as_json: bool) -> None:
 @_settings
 @as_json
 def change(name: str, as_json: bool, **settings: Any) -> None:
-    """Change what a client may do; what is not named stays. Its key stays the same.
+    """Change a client's rights and limits. Settings that are not given stay, and so does its key.
 
-    Limits given replace all of its limits, and what is used of them stays counted. `--limit none`,
-    `--models all`, `--tag ''` and `--expires never` lift them.
+    Given limits replace all of its limits; its use so far stays counted. `--limit none`, `--models all`,
+    `--tag ''` and `--expires never` lift the restriction.
     """
     _warn_of_models(settings["models"])
     with _file() as file:
@@ -206,7 +206,7 @@ def change(name: str, as_json: bool, **settings: Any) -> None:
 @clients.command()
 @one_client
 @click.option(
-    "--grace", default="0", callback=_grace, metavar="SPAN", help="The old key is taken so long: 24h, 7d."
+    "--grace", default="0", callback=_grace, metavar="SPAN", help="How long the old key stays valid: 24h, 7d."
 )
 @as_json
 def rotate(name: str, grace: float, as_json: bool) -> None:
@@ -266,8 +266,8 @@ def _file() -> Iterator[ClientFile]:
 
 @contextmanager
 def _ledger() -> Iterator[Ledger]:
-    """Open the counts that the routers of this state folder share, with what other machines of a cluster
-    have told of theirs."""
+    """Open the counters that the routers of this state folder share, with the last counts of a cluster's
+    other machines."""
     folder = state_path(os.environ)
     counters = Counters(folder)
     told = Told.of(*read_facts(folder, POTS))

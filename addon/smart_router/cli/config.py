@@ -18,7 +18,7 @@ from smart_router.suggestions import did_you_mean
 from smart_router.tools.proxy_variables import CONFDIR
 
 LONG = ("routing.keywords", "routing.weights", "routing.bias", "routing.directives")
-"""Tables that are shown where the file changes them, or when they are asked for."""
+"""Tables that are shown only if the file changes them, or on request."""
 
 SKELETON = """\
 # Smart Router's config. Every key: docs/config.md; `smart-router config check` checks this file.
@@ -64,7 +64,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Include keywords and weights.")
 @as_json
 def show(prefix: str, everything: bool, as_json: bool) -> None:
-    """Show the effective values, and where each is from: default, file, variable.
+    """Show the effective values and the origin of each: default, file, variable.
 
     With KEY only those below it.
     """

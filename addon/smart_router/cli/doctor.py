@@ -30,9 +30,7 @@ CHECKS: Mapping[str, Callable[[Surroundings], Iterator[Finding]]] = {
 
 
 @click.command()
-@click.option(
-    "--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="Where the router is to listen."
-)
+@click.option("--port", type=PORT, default=DEFAULT_PORT, show_default=True, help="The router's port.")
 @click.option("--offline", is_flag=True, help="Ask no provider.")
 @as_json
 def doctor(port: int, offline: bool, as_json: bool) -> None:

@@ -86,7 +86,7 @@ class Surroundings:
 
     @cached_property
     def answers(self) -> Mapping[str, ClockAnswer]:
-        """By id of each provider with a credential: its answer."""
+        """The answer of each provider with a credential, by id."""
         used = {one.provider for one in self.profiles}
         asked = [one for one in self.config.providers.values() if one.id in used]
         with ThreadPoolExecutor(max(1, len(asked))) as threads:

@@ -43,7 +43,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one
 
 
 class _LoginProvider(click.Choice[str]):
-    """A provider with a login; says what those with a key take."""
+    """A provider with logins; the error for one with keys says how to set a key."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         provider = PROVIDERS.get(value)

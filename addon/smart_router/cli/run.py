@@ -1,4 +1,4 @@
-"""`smart-router run`: runs a command with the router, and shows afterwards what it did."""
+"""`smart-router run`: runs a command with the router, and shows a summary afterwards."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ _FROM_TERMINAL = (signal.SIGINT, getattr(signal, "SIGQUIT", None))
 
 
 class _Place(NamedTuple):
-    """Where the router answers. `mark` tells this run's requests from others, `log` is that of a router that
-    was started, `proxy` its proxy's port."""
+    """The router's address. `mark` tells this run's requests from others, `log` is the log of a router that
+    was started here, `proxy` its proxy's port."""
 
     port: int
     mark: str
@@ -116,7 +116,7 @@ def run(
     with ExitStack() as stack:
         passing = stack.enter_context(_passing_signals())
         proxied = via == "proxy" or (via == "auto" and tool.proxied)
-        # a router that runs may not be a proxy
+        # a running router may not be a proxy
         mark = secrets.token_hex(8)
         found = None if (proxied and tool is not ANY_TOOL) or via == "proxy" else _running(port, mark)
         place = found or stack.enter_context(_started(port, mark, settings, proxied=proxied))
@@ -213,7 +213,7 @@ class _Passing:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._child is None:
             sys.exit(BY_SIGNAL + number)
-        # the terminal has sent it to the command, too, which takes a second one for impatience
+        # the terminal has sent it to the command, too, and many commands end at once at a second one
         if not (number in _FROM_TERMINAL and sys.stdin.isatty()):
             self._child.send_signal(number)
 

@@ -68,7 +68,7 @@ def _home() -> Path:
 
 
 def _access(url: str, key: str) -> RouterAccess:
-    """The router, with the virtual models of this config and what its credentials reach."""
+    """The router, with the virtual models that this config and its credentials offer."""
     # imported late: it imports half of the router
     from smart_router.api.model_lists import virtual_models
 
@@ -80,7 +80,7 @@ def _access(url: str, key: str) -> RouterAccess:
 
 
 def _written(changes: Changes, parts: Sequence[Part], then: str) -> dict[str, Any]:
-    """Write what is not in the files yet."""
+    """Write the values that are missing in the files."""
     texts = [(part, _text(part.path)) for part in parts]
     new = [NewText(part.path, _merged(part, text)) for part, text in texts]
     changed = [file for file, (_, text) in zip(new, texts, strict=True) if file.text != text]

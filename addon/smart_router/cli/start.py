@@ -20,7 +20,7 @@ SCRIPT = Path(smart_router.__file__).with_name("script.py")
 """The script that mitmproxy loads."""
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the parent."""
+"""Seconds between two checks of the parent."""
 
 
 @click.command()

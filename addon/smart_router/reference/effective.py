@@ -1,4 +1,4 @@
-"""The effective config: every value, and where it is from."""
+"""The effective config: every value and its origin."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _provider(provider: Provider, tables: Mapping[str, Any], env: Mapping[str, s
     name = f"providers.{provider.id}"
     own = tables.get("providers", {}).get(provider.id, {})
     variable = provider.base_url_env or ""
-    given = variable if variable and env.get(variable) else DEFAULT
+    given = variable if env.get(variable) else DEFAULT
     yield Setting(f"{name}.base_url", provider.base_url, FILE if "base_url" in own else given)
     yield Setting(f"{name}.key_env", list(provider.key_env), FILE if "key_env" in own else DEFAULT)
     for key, value in own.items():
@@ -72,7 +72,8 @@ def _shown(key: str, value: Any) -> Any:
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         yield path, value
-    for key, inner in value.items() if isinstance(value, Mapping) else ():
+        return
+    for key, inner in value.items():
         name = str(key)
         yield from _leaves(f"{path}.{name}" if _bare(name) else f'{path}."{name}"', inner)
 
@@ -82,7 +83,7 @@ def _bare(name: str) -> bool:
 
 
 def as_toml(value: Any) -> str:
-    """Return a scalar or a list of them as TOML; empty for what is no such value."""
+    """Return a scalar or a list of them as TOML; empty text for other values."""
     match value:
         case bool():
             return "true" if value else "false"

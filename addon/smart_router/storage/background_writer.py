@@ -42,9 +42,9 @@ class Messages:
 class BackgroundWriter:
     """Calls `write` in a daemon thread, and `finish` at the end.
 
-    `write` writes everything that waits and returns whether there was anything; it may raise whatever it
-    likes. The first failure in a row is logged, and so is the first success after it. `finish` is told
-    whether the last batch succeeded.
+    `write` writes everything that waits and returns whether there was anything; it may raise any exception.
+    The first failure in a row is logged, and so is the first success after it. `finish` gets True if the last
+    batch succeeded.
     """
 
     def __init__(

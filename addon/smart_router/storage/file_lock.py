@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def lock_file(beside: Path, name: str) -> Path:
-    """Path of the lock of that name: beside the real file, whatever links lead to it."""
+    """Path of the lock of that name, beside the real file to which links lead."""
     mark = hashlib.sha256(name.encode()).hexdigest()[:16]
     return beside.resolve().with_name(f"refresh-{mark}.lock")
 

@@ -1,4 +1,4 @@
-"""Whether a file has changed since the last look, without reading it."""
+"""Detects that a file has changed, without reading it."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def file_stamp(path: Path) -> Stamp | None:
 
 
 def was_written_just_now(stamp: Stamp | None, now: float) -> bool:
-    """Return whether a file's last write may not be the end of what is being written. `now` is wall time."""
+    """Return whether further writes may follow a file's last one soon. `now` is wall time."""
     return stamp is not None and abs(now - stamp[0] / 1e9) < SETTLED

@@ -35,7 +35,7 @@ class NewerFileError(Exception):
 
 
 def make_private(path: Path) -> None:
-    """The file 0600, and its folder 0700 if it is made here; an existing one keeps its mode. Raises OSError.
+    """Give the file mode 0600, and its folder 0700 if it is new; make what is missing. Raises OSError.
 
     SQLite's files beside it get the file's mode. A folder in the file's place is set aside, and so is a file
     that somebody has emptied.

@@ -1,4 +1,4 @@
-"""Texts of config files: merging values into one, and writing values as a block of their own."""
+"""Merges values into the text of a config file, or writes them as a block of their own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Values = Any
 
 
 def merge(text: str, values: Values, format_: Format) -> str:
-    """Return a file's text with these values set; comments and what is not named stay.
+    """Return a file's text with these values set; comments, other settings and line endings stay.
 
-    Lines end as they did. Raises ValueError for text that is not of the format, or has a value of another
-    kind where a table or a list is to be.
+    Raises ValueError for text that is not of the format, or that has a value of another kind in place of a
+    table or a list.
     """
     windows = "\r\n" in text and text.count("\r\n") == text.count("\n")
-    if not windows or format_ == "json":  # which mends single places
+    if not windows or format_ == "json":  # JSON's merger changes single places only
         return _MERGERS[format_](text, values)
     return _MERGERS[format_](text.replace("\r\n", "\n"), values).replace("\n", "\r\n")
 

@@ -1,6 +1,6 @@
-"""Merges values into the text of a JSON file and leaves the rest of it as it is: comments, order, blanks.
+"""Merges values into the text of a JSON file; all other text stays: comments, order, blanks.
 
-Comments (`//`, `/* */`) and commas after the last value are read, as editors' settings have them.
+Comments (`//`, `/* */`) and commas after the last value are allowed, as in editors' settings.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class _Edit:
 
 
 def merge_json(text: str, values: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Return the text with these values set: objects key by key, lists by adding what they lack.
+    """Return the text with these values set: objects key by key, lists by adding missing items.
 
-    Empty text is a file without a value. Raises ValueError naming the line that is not JSON.
+    Empty text is a file without a value. Raises ValueError that names the line that is not JSON.
     """
     if not text.strip():
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Variables and arguments that make one process of a tool use the router: what `smart-router run` gives it.
+"""Variables and arguments with which `smart-router run` makes one process of a tool use the router.
 
 `tests/clients/` runs the tools of the table. Sources: the tools' documentation and programs, November 2026
 (Claude Code 2.1: "LLM gateway configuration"; Codex 0.171: "config.md"; gemini-cli 0.61: "configuration.md";
@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 ANY_KEY = "unused"
-"""Shown to a router on this machine, which asks for no key; most tools do not start without one."""
+"""The key for a router on this machine, which requires none; most tools do not start without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ModelLimits:
 
 @dataclass(frozen=True, slots=True)
 class RouterAccess:
-    """A router for tools: its URL without a path, the key to show it, its virtual models.
+    """A router for tools: its URL without a path, the client's key, its virtual models.
 
     `own_logins` are the providers for which the tool's own credential may serve (`[clients.own_login]`).
     """

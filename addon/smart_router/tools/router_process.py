@@ -1,4 +1,4 @@
-"""A router for the time of one command: find the one that runs, or start one and end it afterwards."""
+"""Finds the running router, or starts one for the duration of a command."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class RouterStartError(UserError):
 
 
 def ask(host: str, port: int, path: str, parameters: Mapping[str, str] | None = None) -> Any:
-    """The JSON of a router's answer. Raises OSError if nobody answers, ValueError if another program does."""
+    """Return the JSON of a router's answer. Raises OSError without an answer, ValueError for another
+    program's."""
     connection = HTTPConnection(host, port, timeout=ANSWER_LIMIT)
     try:
         connection.request("GET", f"{path}?{urlencode(parameters)}" if parameters else path)
@@ -71,7 +72,7 @@ def health_of(host: str, port: int) -> Mapping[str, Any] | None:
 
 
 def free_port(port: int = 0) -> int:
-    """A port of loopback that nobody listens at: this one, or any. Raises RouterStartError if it is taken."""
+    """Return a free port of loopback: this one, or any for 0. Raises RouterStartError if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

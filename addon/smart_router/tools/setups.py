@@ -1,4 +1,4 @@
-"""Each tool's own config for the use of the router: what `smart-router setup` prints and writes.
+"""The config of each tool that `smart-router setup` prints and writes.
 
 `docs/tools/` has a page for each tool, with the sources. [U]: not confirmed by a run.
 """
@@ -35,8 +35,8 @@ class Part(NamedTuple):
 
 
 class ToolSetup(NamedTuple):
-    """A tool. `parts` are the files to change in a home; none where it is set up in its settings, as `steps`
-    say; `then` is what to do after the files are written."""
+    """A tool. `parts` returns the files to change in a home, none for a tool without such files; `steps`
+    returns instructions for its settings; `then` says what to do after the files are written."""
 
     title: str
     parts: Callable[[RouterAccess, Path], Sequence[Part]] = lambda router, home: ()

@@ -25,7 +25,7 @@ RETELL = 1 / 8
 may forget a session earlier by this share."""
 
 MOST_TOLD = 1 << 20
-"""Bytes of a response that is sent to the other workers: a message has a largest size."""
+"""Bytes of the largest response that is sent to the other workers: the size of messages is limited."""
 
 Tell = Callable[[list[Any]], None]
 """Sends an entry: its kind, then the arguments of that kind's `learn`."""

@@ -37,8 +37,8 @@ class BeginAttempt(HttpEvent):
 class FastAttemptStream(AttemptStream, FastStream):
     """An `AttemptStream` that sends the flow's request at `BeginAttempt`, past the states of a request.
 
-    What an `HttpStream` checks of a client's request, the router has made so: form and size, host, and that
-    all of it is there.
+    The router has made the request itself, so it skips an `HttpStream`'s checks of a client's request: of
+    form, size, host and completeness.
     """
 
     open_connection: Callable[[http.HTTPFlow], Connection | None]
@@ -84,7 +84,7 @@ class FastAttemptStream(AttemptStream, FastStream):
         return True
 
     def _take(self, event: CompleteResponse) -> Commands:
-        """Take a response that was received at once; reimplements `state_wait_for_response_headers` and
+        """Take a response that was received in one piece; reimplements `state_wait_for_response_headers` and
         `state_consume_response_body`.
         """
         self.flow.response = event.response

@@ -1,7 +1,7 @@
 """Complete messages as one event.
 
 mitmproxy passes a message's head, body and end through all layers one by one. Those of a small message are
-received together. Layers that do not know these events get the `parts`.
+received together. Layers that do not handle these events get the `parts`.
 """
 
 from __future__ import annotations

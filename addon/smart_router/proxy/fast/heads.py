@@ -1,7 +1,7 @@
-"""Reads the head of a plain HTTP/1 message that was received at once; mitmproxy reads all others.
+"""Reads the head of a plain HTTP/1 message that was received in one piece; mitmproxy reads all others.
 
-Plain are requests for a path and responses with a body, whose length is stated once. The messages are those
-that mitmproxy makes of the same lines; it checks and converts each part of them by itself.
+Plain messages are requests for a path and responses with a body, whose length is stated once. They equal
+those that mitmproxy makes of the same lines, which checks and converts each part of them separately.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([2-5][0-9]{2}) ?([!-~]+(?: [!-~]+)*
 
 
 def find_head(buffer: ReceiveBuffer) -> tuple[list[bytes], int] | None:
-    """Return the lines of a head that is followed by a body or a part of it, and where it ends; else None."""
+    """Return the lines of a head that is followed by a body or a part of it, and its end; None for others."""
     data: bytearray = buffer._data
     end = data.find(b"\r\n\r\n") + 4 if len(data) <= SMALL else 0
     if not 4 <= end < min(len(data), MAX_HEAD):
@@ -90,7 +90,7 @@ def _read_fields(lines: Sequence[bytes]) -> tuple[Fields | None, int]:
 
 
 def _fill(data: Any, fields: Fields) -> None:
-    """Set what requests and responses have in common, while the body is not read."""
+    """Set the fields that requests and responses share, before the body is read."""
     data.headers = http.Headers.__new__(http.Headers)
     data.headers.fields = fields
     data.content = data.trailers = data.timestamp_end = None

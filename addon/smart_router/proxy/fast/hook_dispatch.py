@@ -156,7 +156,7 @@ class FastHooks:
             yield from _calls(updates, ([message],))
 
     def _updates(self, message: Any) -> tuple[Handlers, ...]:
-        """Return the handlers that are told of a changed flow."""
+        """Return the handlers of changed flows."""
         updates = self._handlers.get(_UPDATES)
         if updates is None:
             updates = self.handlers(UpdateHook([]))

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 Patch = tuple[Any, str, Any]
-"""The owner of an attribute, its name, and what takes its place."""
+"""The owner of an attribute, its name, and its replacement."""
 
 _INHERITED = object()
 
 
 class Patches:
-    """A table of replaced attributes; neither method does anything twice."""
+    """A table of replacements. A second call of a method in a row changes nothing."""
 
     def __init__(self, table: Iterable[Patch]) -> None:
         self._table = tuple(table)
         self._originals: dict[tuple[Any, str], Any] = {}
 
     def apply(self) -> None:
-        """Put ours in the place of mitmproxy's."""
+        """Replace the attributes."""
         if self._originals:
             return
         for owner, name, ours in self._table:
@@ -27,7 +27,7 @@ class Patches:
             setattr(owner, name, ours)
 
     def restore(self) -> None:
-        """Put mitmproxy's own back; what an owner inherited, it inherits again."""
+        """Restore mitmproxy's own attributes; inherited ones are inherited again."""
         for (owner, name), original in self._originals.items():
             if original is _INHERITED:
                 delattr(owner, name)

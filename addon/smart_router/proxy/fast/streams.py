@@ -1,7 +1,7 @@
-"""The routed streams with shortcuts: hooks that have finished at once do not pause a stream.
+"""The routed streams with shortcuts: a hook that finishes without waiting does not pause a stream.
 
-A layer of mitmproxy's pauses at each hook until the event loop comes back to it. The streams here run a hook
-directly, and go on if nothing in it has to be awaited.
+A layer of mitmproxy's pauses at each hook until the event loop resumes it. The streams here run a hook
+directly, and continue if nothing in it has to be awaited.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ class FastRoutedStream(RoutedStream, FastStream):
         return True
 
     def _read(self, event: CompleteRequest) -> Commands:
-        """Read a request that was received at once; reimplements `state_wait_for_request_headers` and
+        """Read a request that was received in one piece; reimplements `state_wait_for_request_headers` and
         `state_consume_request_body`.
         """
         request, body = event.request, event.body

@@ -1,7 +1,7 @@
 """Switches the fast path: the router's faster replacements for parts of mitmproxy.
 
-With it off, the plain classes of `proxy/` run, and nothing of mitmproxy is replaced but what `proxy/fixes/`
-mends. Connections that are open keep the classes that they began with.
+With it off, the plain classes of `proxy/` run, and only the repairs of `proxy/fixes/` replace parts of
+mitmproxy. Open connections keep the classes that they began with.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _enabled: _Enabled | None = None
 
 
 def is_on(setting: str) -> bool:
-    """Return what a value of `router_fast_path` means for the mitmproxy that runs."""
+    """Return whether a value of `router_fast_path` enables the fast path for the running mitmproxy."""
     return setting == "on" or (setting == "auto" and version.VERSION in TESTED)
 
 
@@ -109,6 +109,6 @@ def layer_class() -> type[RoutedLayer]:
 
 
 def servers_started() -> None:
-    """Take in the servers that listen now."""
+    """Have the servers that listen now accept clients in small batches."""
     if _enabled is not None:
         _enabled.accept_in_batches()
