@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def show(prefix: str, everything: bool, as_json: bool) -> None:
         else [one for one in settings if everything or one.origin != DEFAULT or not one.key.startswith(LONG)]
     )
     if not chosen:
-        names = {part for one in settings for part in _prefixes(one.key)}
+        parts = (one.key.split(".") for one in settings)
+        names = {name for some in parts for name in accumulate(some, "{}.{}".format)}  # tables, too
         raise click.UsageError(f"there is no setting {prefix!r}{did_you_mean(prefix, names)}")
     if as_json:
         print_json([one._asdict() for one in chosen])
@@ -147,8 +149,3 @@ def _options() -> Iterator[Setting]:
         except ValueError as error:
             raise click.ClickException(f"{file}: {error}") from None
         yield Setting(option.name, value, str(file) if option.name in given else DEFAULT)
-
-
-def _prefixes(key: str) -> Iterator[str]:
-    parts = key.split(".")
-    yield from (".".join(parts[: count + 1]) for count in range(len(parts)))

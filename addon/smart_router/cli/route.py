@@ -73,7 +73,9 @@ def route_command(
     if other_file is not None:
         _compare(recorded, offline, _offline(load_config(other_file, os.environ)), model, as_json)
     elif prompt is not None and not as_json:
-        _print_decision(offline.decide(from_prompt(prompt), model), keyless=_keyless(offline.config))
+        key_names = [name for one in offline.config.providers.values() for name in one.key_env]
+        keyless = not any(map(os.environ.get, key_names))
+        _print_decision(offline.decide(from_prompt(prompt), model), keyless=keyless)
     elif prompt is not None:
         print_json(offline.decide(from_prompt(prompt), model).to_dict())
     else:
@@ -150,10 +152,6 @@ def _change(id_: Any, before: Decision, after: Decision) -> dict[str, Any]:
         {"tier": one.tier, "score": one.score, "candidate": str(one.candidates[0])} for one in (before, after)
     )
     return {"id": id_, "before": old, "after": new}
-
-
-def _keyless(config: Config) -> bool:
-    return not any(os.environ.get(name) for one in config.providers.values() for name in one.key_env)
 
 
 def _print_decision(decision: Decision, *, keyless: bool) -> None:

@@ -189,19 +189,13 @@ def _models(port: int) -> list[ModelLimits]:
 
 def _env(launch: Launch, place: _Place) -> dict[str, str]:
     """The command's environment: the user's, changed as the tool needs it."""
-    changes = {
-        **launch.env,
-        **(_proxy_env(place.proxy) if place.proxy else {}),
-        "SMART_ROUTER_URL": place.url,
-    }
+    changes = {**launch.env, "SMART_ROUTER_URL": place.url}
+    if place.proxy:
+        ca_file = find_ca(Path(CONFDIR))
+        bundle = write_bundle(ca_file, state_path(os.environ), os.environ)
+        changes |= proxy_variables(f"http://{LOOPBACK}:{place.proxy}") | trust_variables(ca_file, bundle)
     kept = {name: value for name, value in os.environ.items() if name not in changes}
     return kept | {name: value for name, value in changes.items() if value is not None}
-
-
-def _proxy_env(port: int) -> dict[str, str]:
-    ca_file = find_ca(Path(CONFDIR))
-    bundle = write_bundle(ca_file, state_path(os.environ), os.environ)
-    return {**proxy_variables(f"http://{LOOPBACK}:{port}"), **trust_variables(ca_file, bundle)}
 
 
 class _Passing:

@@ -12,7 +12,9 @@ from mitmproxy.contentviews import Metadata
 from smart_router.attempts.captured_body import NOTE
 from smart_router.dialects.base import find_by_path
 from smart_router.dialects.formats import DIALECTS
-from smart_router.ui.transcript import WIDTH, read_answer, read_request, render
+from smart_router.ui.transcript.answers import read_answer
+from smart_router.ui.transcript.page import WIDTH, render
+from smart_router.ui.transcript.requests import read_request
 
 _ABOVE_ALL_OTHERS = 2.0
 """mitmproxy's own views return 1 for the content that they show best."""

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_router.ui.transcript import read_answer, read_request, render
-from smart_router.ui.transcript.answers import DIALECTS
+from smart_router.ui.transcript.answers import DIALECTS, read_answer
+from smart_router.ui.transcript.page import render
+from smart_router.ui.transcript.requests import read_request
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.testbed.chat import chat_stream
 

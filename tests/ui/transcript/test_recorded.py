@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from smart_router.ui.transcript import read_answer, read_request, render
+from smart_router.ui.transcript.answers import read_answer
+from smart_router.ui.transcript.page import render
+from smart_router.ui.transcript.requests import read_request
 from tests.testbed.cases import Case, case_params
 
 WIRES = {

@@ -68,7 +68,8 @@ class FastAttemptStream(AttemptStream, FastStream):
             if not (yield from self.check_killed(True)):
                 yield from self.send_response()
         elif (yield from self.make_server_connection()):
-            yield from self._send_request()
+            complete = CompleteRequest(self.stream_id, flow.request, flow.request.raw_content or b"")
+            yield SendHttp(complete, self.context.server)
 
     def _is_ordinary(self, event: CompleteResponse) -> bool:
         """Return whether a response needs none of the special cases in the states of a response."""
@@ -119,11 +120,6 @@ class FastAttemptStream(AttemptStream, FastStream):
         assert isinstance(found, Server)
         self.context.server = self.flow.server_conn = found
         return True
-
-    def _send_request(self) -> Commands:
-        request = self.flow.request
-        complete = CompleteRequest(self.stream_id, request, request.raw_content or b"")
-        yield SendHttp(complete, self.context.server)
 
     def send_response(self, already_streamed: bool = False) -> Commands:
         """Like the base class; sends a response that was not streamed as one message."""

@@ -142,15 +142,13 @@ class FastHooks:
     async def handle_lifecycle(self, event: Hook) -> None:
         """Like the manager's own; waits for the rest of a started hook."""
         if event not in self._begun:
-            await _finish(self._lifecycle(self.handlers(event), event.args()[0]))
+            message = event.args()[0]
+            await _finish(self._and_update(_calls(self.handlers(event), (message,)), message))
         elif begun := self._begun.pop(event):
             await begun
 
-    def _lifecycle(self, groups: tuple[Handlers, ...], message: Any) -> Calls:
-        """Call the handlers, and for a flow those of `update` after them."""
-        return self._and_update(_calls(groups, (message,)), message)
-
     def _and_update(self, calls: Calls, message: Any) -> Calls:
+        """Make these calls, and for a flow those of `update` after them."""
         yield from calls
         if updates := self._updates(message):
             yield from _calls(updates, ([message],))

@@ -249,8 +249,10 @@ class FastRoutedStream(RoutedStream, FastStream):
             return
         self.client_state = self.state_consume_request_body
         self.server_state = self.state_wait_for_response_headers
-        if flow.request.stream and body:
-            yield from self._stream_on(event)
+        if flow.request.stream and body:  # an addon wants it streamed
+            yield from self.start_request_stream()
+            for part in event.parts()[1:]:
+                yield from self.client_state(part)
             return
         self.received = len(body)
         request = flow.request
@@ -285,12 +287,6 @@ class FastRoutedStream(RoutedStream, FastStream):
         data.scheme = b"https" if server.tls else b"http"
         if not self.shortcuts.hosts_kept and isinstance(client.proxy_mode, ReverseMode):
             data.headers.set_all(b"Host", [_host_header(data.scheme, data.host, data.port)])
-
-    def _stream_on(self, event: CompleteRequest) -> Commands:
-        """Stream the body of a request that an addon wants streamed."""
-        yield from self.start_request_stream()
-        for part in event.parts()[1:]:
-            yield from self.client_state(part)
 
     def _from_attempt(self, attempt: Attempt, event: HttpEvent) -> Commands:
         if type(event) is CompleteResponse:
