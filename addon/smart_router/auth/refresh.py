@@ -196,14 +196,12 @@ class Refresher:
     def _run(self, profile: Profile) -> Profile:
         try:
             renewed = self.refresh(profile) if self.apart is None else self._refresh_apart(profile)
-        except LoginError as error:
-            self._ended(profile, error)
-            raise
         except Exception as error:
-            # without its text, which could quote a token
+            # without the text of an unexpected one, which could quote a token
             unexpected = LoginError(f"the refresh failed unexpectedly ({type(error).__name__})")
-            self._ended(profile, unexpected)
-            raise unexpected from None
+            failure = error if isinstance(error, LoginError) else unexpected
+            self._ended(profile, failure)
+            raise failure from None
         self._ended(profile, None)
         logger.info("%s: the token is fresh", profile.id)
         return renewed
