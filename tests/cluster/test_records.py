@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,12 +15,12 @@ from pydantic import SecretStr
 from smart_router.cluster import records as module
 from smart_router.cluster.database import SharedDatabase
 from smart_router.cluster.machines import machines, register
-from smart_router.cluster.records import SendRecords, TidyRecords, broken_chains
+from smart_router.cluster.records import SendRecords, TidyRecords, broken_chains, count_audit_lines
 from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
 from smart_router.stats.report import build_report
-from tests.stats.records import NOON, attempt, request
+from tests.stats.records import NOON, attempt, decision, request
 
 ROUNDS = 3
 
@@ -34,8 +35,9 @@ class SentRecords:
         self.file = ReplicaFile(folder)
         register(db, self.file.fact("machine") or "", folder.name)
 
-    def write(self, *ids: str) -> None:
-        self._stats.write([request(attempt(), attempt(number=2), id=id_) for id_ in ids], len(ids), 0)
+    def write(self, *ids: str, **fields: Any) -> None:
+        records = [request(attempt(), attempt(number=2), id=id_, **fields) for id_ in ids]
+        self._stats.write(records, len(ids), 0)
 
     def send(self) -> None:
         duty = SendRecords(self.folder)
@@ -92,7 +94,7 @@ def test_every_record_is_there_once_however_often_it_is_sent(
     (counted,) = machines(db)
     assert counted["requests"] == 2 * ROUNDS
     assert db.value("SELECT count(*) FROM smart_router.attempts") == 4 * ROUNDS
-    assert db.value("SELECT count(*) FROM smart_router.audit") == 2 * ROUNDS
+    assert count_audit_lines(db) == 2 * ROUNDS
     assert broken_chains(db) == {}
 
 
@@ -143,7 +145,7 @@ def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: Sh
     one.write("c")
     one.send()
     assert ids(db) == ["a", "b", "c"]
-    assert db.value("SELECT count(*) FROM smart_router.audit") == 3
+    assert count_audit_lines(db) == 3
     assert broken_chains(db) == {}
 
 
@@ -153,7 +155,7 @@ def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: Sh
         ("a\0b\\u0000c", "a\N{REPLACEMENT CHARACTER}b\\u0000c"),
         *(
             (text, text)
-            for text in ("", '"', '","', "a\n\\.\nb", "\\.", "\\N", "a\r\nb\rc\td", "\N{PILE OF POO}")
+            for text in ("", '"', "','", "NULL", "a\n\\.\nb", "\\.", "\\N", "a\r\nb\rc\td", "\N{PILE OF POO}")
         ),
     ],
 )
@@ -161,9 +163,7 @@ def test_texts_are_there_as_they_are_here(
     desk: MakeRecords, db: SharedDatabase, text: str, there: str
 ) -> None:
     one = desk("one")
-    one.write("a", "b")
-    with closing(sqlite3.connect(one.folder / FILE_NAME)) as file, file:
-        file.execute("UPDATE decisions SET asked = ?, client = NULL", (text,))
+    one.write("a", "b", decision=decision(text))
     one.send()
     assert db.execute("SELECT asked, client FROM smart_router.decisions") == [(there, None)] * 2
 
@@ -179,16 +179,62 @@ def test_figures_are_there_to_the_last_digit(desk: MakeRecords, db: SharedDataba
 
 
 @pytest.mark.parametrize(
-    "tampering",
+    ("tampering", "first_wrong"),
     [
-        "UPDATE smart_router.audit SET entry = replace(entry, 'ok', 'OK') WHERE number = 2",
-        "DELETE FROM smart_router.audit WHERE number = 1 + 1",
-        "UPDATE smart_router.audit SET hash = md5(hash) WHERE number = 1",
+        ("UPDATE smart_router.audit SET entry = replace(entry, 'ok', 'OK') WHERE number = 4", 3),
+        ("UPDATE smart_router.audit SET entry = replace(entry, 'ok', 'OK') WHERE number = 2", 1),
+        ("DELETE FROM smart_router.audit WHERE number = 4", 3),
+        ("UPDATE smart_router.audit SET hash = md5(hash) WHERE number = 4", 3),
     ],
 )
-def test_tampering_with_the_audit_log_shows(desk: MakeRecords, db: SharedDatabase, tampering: str) -> None:
+def test_tampering_with_the_audit_log_shows(
+    desk: MakeRecords, db: SharedDatabase, tampering: str, first_wrong: int
+) -> None:
     one = desk("one")
-    one.write("a", "b", "c")
-    one.send()
+    for ids in ("ab", "cd", "ef"):
+        one.write(*ids)
+        one.send()
+    assert broken_chains(db) == {}
     db.execute(tampering)
-    assert list(broken_chains(db)) == [one.file.fact("machine")]
+    assert broken_chains(db) == {one.file.fact("machine"): first_wrong}
+
+
+def test_a_chain_whose_oldest_entries_are_deleted_is_whole(desk: MakeRecords, db: SharedDatabase) -> None:
+    one = desk("one")
+    for ids in ("ab", "cd", "ef"):
+        one.write(*ids)
+        one.send()
+    db.execute("DELETE FROM smart_router.audit WHERE number = 2")
+    assert broken_chains(db) == {}
+    assert count_audit_lines(db) == 4
+
+
+def test_entries_of_the_version_before_are_rows_of_their_own_in_one_chain(
+    desk: MakeRecords, db: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = desk("one")
+    one.write("a", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "MOST_REQUESTS", 1)
+        one.send()
+    one.forget_that_it_was_sent()
+    one.write("c", "d")
+    one.send()
+    assert db.execute("SELECT number FROM smart_router.audit ORDER BY 1") == [(1,), (2,), (4,)]
+    assert broken_chains(db) == {}
+
+
+def test_entries_of_a_records_file_that_was_restored_are_sent_after_those_that_are_there(
+    desk: MakeRecords, db: SharedDatabase
+) -> None:
+    one = desk("one")
+    one.write("a", "b")
+    one.send()
+    one.forget_that_it_was_sent()
+    one._stats.close()
+    (one.folder / FILE_NAME).unlink()
+    one.write("c", "d", "e")
+    one.send()
+    assert ids(db) == ["a", "b", "c", "d", "e"]
+    assert count_audit_lines(db) == 5
+    assert broken_chains(db) == {}

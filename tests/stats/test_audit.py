@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from smart_router.stats.audit import last_audit, read_audit, read_audit_texts
+from smart_router.stats.audit import last_audit, read_audit, read_audit_lines
 from smart_router.stats.database import FILE_NAME, StatsDatabase, reading
 from smart_router.stats.records import RefusalRecord
 from tests.stats.records import NOON, request
@@ -50,12 +50,16 @@ def test_lines(folder: Path) -> None:
     assert (last["client"], last["content"][0]["content"]) == ("laptop", "Hello")
 
 
-def test_texts_have_what_entries_have(folder: Path) -> None:
+def test_lines_have_what_entries_have(folder: Path) -> None:
     with reading(folder) as db:
-        (id_, at, text), *others = read_audit_texts(db, 1, 2)
+        lines = read_audit_lines(db, 1, 2)
         entries = list(read_audit(db, after=1))
-    assert (id_, at, len(others)) == (2, NOON + 1, 1)
-    assert json.loads(text) == entries[0] | {"content": None}
+        nothing = read_audit_lines(db, 3, 2)
+    assert (lines.number, lines.last, lines.time) == (2, 3, NOON + 2)
+    first, second = map(json.loads, lines.text.splitlines())
+    assert first == entries[0] | {"content": None}
+    assert second == entries[1]
+    assert nothing == (0, 3, 0.0, "")
 
 
 def test_parts_of_it(folder: Path) -> None:

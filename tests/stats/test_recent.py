@@ -81,5 +81,5 @@ def test_any_text_is_kept_as_it_is(tmp_path: Path) -> None:
     write(tmp_path, request(decision=replace(decision(odd), why=odd + "x" * MOST_WHY)))
     with reading(tmp_path) as db:
         [row] = recent_requests(db, 1)
-    assert row["asked"].replace("\x00", "") in (odd.replace("\x00", ""), odd.partition("\x00")[0])
+    assert row["asked"] == odd.replace("\x00", "\N{REPLACEMENT CHARACTER}")
     assert len(row["why"]) <= MOST_WHY

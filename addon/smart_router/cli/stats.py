@@ -113,16 +113,17 @@ def tail(count: int, follow: bool) -> None:
 def verify() -> None:
     """Check the chains of hashes of all machines' audit logs in the cluster's database.
 
-    Exits with 1 and names the first wrong entry of each machine if one was changed or removed.
+    Exits with 1 if entries were changed or removed, and says from which number on those of a machine are not
+    what it wrote.
     """
     from smart_router.cli.cluster import connected
-    from smart_router.cluster.records import broken_chains
+    from smart_router.cluster.records import broken_chains, count_audit_lines
 
     with connected() as (_, db), db.transaction(unlimited=True):
         broken = broken_chains(db)
-        (count,) = db.execute("SELECT count(*) FROM smart_router.audit")[0]
+        count = count_audit_lines(db)
     if broken:
-        places = ", ".join(f"{machine} at {number}" for machine, number in broken.items())
+        places = ", ".join(f"{machine} from {number} on" for machine, number in broken.items())
         raise click.ClickException(f"the audit log was tampered with: {places}")
     click.echo(f"{count} entries, all as they were written")
 

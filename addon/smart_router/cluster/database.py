@@ -110,8 +110,10 @@ class SharedDatabase:
         return rows[0][0] if rows else None
 
     def copy(self, table: str, columns: Sequence[str], text: str) -> None:
-        """Add rows, in CSV, to a table: much cheaper than INSERT, but no row may be there already."""
-        into = f"COPY smart_router.{table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
+        """Add rows to a table: much cheaper than INSERT, but no row may be there already. Each is a line of
+        SQL literals, separated by commas."""
+        options = "FORMAT csv, QUOTE '''', NULL 'NULL'"
+        into = f"COPY smart_router.{table} ({', '.join(columns)}) FROM STDIN ({options})"
         with self._connection.cursor() as cursor, cursor.copy(cast("Any", into)) as rows:
             rows.write(text)
 

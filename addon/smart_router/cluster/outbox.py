@@ -7,11 +7,13 @@ not wait for those of before.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from smart_router.stats.schema import MIGRATIONS
 from smart_router.storage.sqlite_file import migrate
@@ -33,13 +35,14 @@ _WHICH = (
 
 @dataclass
 class Batch:
-    """The requests with ids above `first`, up to `last`, but those whose request ids are in `sent`, a JSON
-    array."""
+    """The `count` requests with ids above `first`, up to `last`, but those whose request ids are in
+    `sent`."""
 
     records: sqlite3.Connection
     first: int
     last: int
-    sent: str = "[]"
+    count: int
+    sent: Sequence[str] = ()
 
     def request_ids(self) -> str:
         """The ids that clients were told, as a JSON array."""
@@ -58,26 +61,22 @@ class Batch:
     def csv(self, table: str, routes: Mapping[int, int], machine: str) -> tuple[list[str], str]:
         """The names of the columns, and the rows: with the request's own id as the key, routes by their ids
         in the database, and the machine."""
-        cases = " ".join(f"WHEN {own:d} THEN {shared:d}" for own, shared in routes.items())
-        changed = {
-            TABLES[table]: _quoted("d.request_id"),
-            "route": f"CASE t.route {cases} END",
-            "time": "printf('%!.17g', t.time)",  # SQLite's own 15 digits end at 10 microseconds
-        }
-        columns = {
-            name: changed.get(name) or (_quoted(f"t.{name}") if type_ == "TEXT" else f"ifnull(t.{name}, '')")
-            for name, type_ in _columns(table)
-            if name != "request_id"
-        }
+        values = {name: f"t.{name}" for name in _columns(table) if name != "request_id"}
+        values[TABLES[table]] = "d.request_id"
+        if "route" in values:
+            cases = " ".join(f"WHEN {own:d} THEN {shared:d}" for own, shared in routes.items())
+            values["route"] = f"CASE t.route {cases} END"
         if table == "requests":
-            columns["machine"] = ":machine"
-        line = " || ',' || ".join(columns.values())
-        ((text,),) = self._select(table, f"group_concat({line}, char(10))", machine=machine)
-        return list(columns), _without_nul(text or "")
+            values["machine"] = ":machine"
+        # SQLite's own 15 digits of a time end at 10 microseconds
+        line = ",".join("%!.17g" if name == "time" else "%Q" for name in values)
+        rows = f"group_concat(printf('{line}', {', '.join(values.values())}), char(10))"
+        ((text,),) = self._select(table, rows, machine=machine)
+        return list(values), text or ""
 
     def _select(self, table: str, what: str, **values: str) -> list[tuple[Any, ...]]:
         query = f"SELECT {what} {_WHICH.format(table=table, key=TABLES[table])}"
-        given = {"first": self.first, "last": self.last, "sent": self.sent, **values}
+        given = {"first": self.first, "last": self.last, "sent": to_json(self.sent).decode(), **values}
         return self.records.execute(query, given).fetchall()
 
 
@@ -93,13 +92,8 @@ def _without_nul(value: Any) -> Any:
 
 
 @cache
-def _columns(table: str) -> list[tuple[str, str]]:
-    """The names and types of a table's columns in the records file."""
+def _columns(table: str) -> list[str]:
+    """The names of a table's columns in the records file."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db, MIGRATIONS)
-        return db.execute("SELECT name, type FROM pragma_table_info(?)", (table,)).fetchall()
-
-
-def _quoted(sql: str) -> str:
-    """A text in CSV; NULL is an empty field without quotation marks."""
-    return f"""ifnull('"' || replace({sql}, '"', '""') || '"', '')"""
+        return [name for (name,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,))]

@@ -2,7 +2,8 @@
 
 The records file is the outbox: the place up to which it was sent is noted after the database has committed,
 so nothing is lost while that is away, and what is sent twice is one row there. The audit log is sent as a
-chain: each entry's hash covers the one before, so that a changed or missing entry shows.
+chain: the hash of each row, which has the lines of one exchange, covers the row before, so that a changed or
+missing line shows.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import to_json
 
@@ -20,7 +21,7 @@ from smart_router.cluster.cooldowns import KEPT
 from smart_router.cluster.cooldowns import KIND as COOLDOWN
 from smart_router.cluster.outbox import TABLES, Batch, rows_of
 from smart_router.cluster.replica_file import ReplicaFile
-from smart_router.stats.audit import read_audit_texts
+from smart_router.stats.audit import AuditLines, read_audit_lines
 from smart_router.stats.database import FILE_NAME, reading
 
 if TYPE_CHECKING:
@@ -50,13 +51,36 @@ INSERT INTO smart_router.losses SELECT * FROM json_populate_recordset(NULL::smar
 ON CONFLICT DO NOTHING
 """
 _THERE = """
-SELECT coalesce(json_agg(id), '[]')::text FROM smart_router.requests
+SELECT array_agg(id) FROM smart_router.requests
 WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)))
 """
 
-_LAST_AUDIT = "SELECT coalesce(max(number), 0) FROM smart_router.audit WHERE machine = %s"
+_LATER_AUDIT = (
+    "SELECT number, hash FROM smart_router.audit WHERE machine = %s AND number > %s ORDER BY number"
+)
+
+_AUDIT = "INSERT INTO smart_router.audit (machine, number, time, entry, hash) VALUES (%s, %s, %s, %s, %s)"
 
 _COUNT = "UPDATE smart_router.machines SET requests = requests + %s, cost = cost + %s WHERE id = %s"
+
+
+class _SentUpTo(NamedTuple):
+    """How much was sent: the ids of the last rows in the records file, and the number of the audit log's last
+    line in the database, with its hash."""
+
+    requests: int = 0
+    losses: int = 0
+    audit: int = 0
+    audit_number: int = 0
+    audit_hash: str = ""
+
+    @classmethod
+    def noted(cls, facts: Mapping[str, str], records: sqlite3.Connection) -> _SentUpTo:
+        """The place that was noted; the beginning of the records file, if that is a new one."""
+        last = records.execute(_ENDS).fetchone()
+        noted = [int(facts.get(name, 0)) for name in ("requests", "losses", "audit")]
+        requests, losses, audit = (id_ if id_ <= end else 0 for id_, end in zip(noted, last, strict=True))
+        return cls(requests, losses, audit, int(facts.get("audit_number", 0)), facts.get("audit_hash", ""))
 
 
 class SendRecords:
@@ -70,6 +94,7 @@ class SendRecords:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._known: tuple[SharedDatabase, _SentUpTo] | None = None
 
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
         """Send the next batch."""
@@ -78,64 +103,67 @@ class SendRecords:
         facts = file.facts()
         machine = facts["machine"]
         with reading(self._folder) as records:
-            first, lost, told = _places(records, facts)
-            count, last = records.execute(_NEXT, (first, MOST_REQUESTS)).fetchone()
-            losses = rows_of(records.execute(_NEW_LOSSES, (lost,)))
-            entries = read_audit_texts(records, told, MOST_REQUESTS)
-            if not (count or losses or entries):
-                return False
-            with db.transaction():
-                if count:
-                    _send_requests(db, Batch(records, first, last), machine)
-                if losses:
-                    text = to_json([one | {"machine": machine} for one in losses]).decode()
-                    db.execute(_LOSSES, (text,))
-                number, hash_ = int(facts.get("audit_number", 0)), facts.get("audit_hash", "")
-                if entries:
-                    number, hash_ = _send_audit(db, machine, entries, number, hash_)
-        file.note(
-            requests=str(last or first),
-            losses=str(max((one["number"] for one in losses), default=lost)),
-            audit=str(entries[-1][0] if entries else told),
-            audit_number=str(number),
-            audit_hash=hash_,
-        )
-        return MOST_REQUESTS in (count, len(entries))
+            place = noted = _SentUpTo.noted(facts, records)
+            in_doubt = self._known != (db, noted)  # the database may have more than was noted
+            if in_doubt:
+                place = _caught_up(db, records, machine, place)
+            batch = _next_batch(records, place.requests)
+            losses = rows_of(records.execute(_NEW_LOSSES, (place.losses,)))
+            lines = read_audit_lines(records, place.audit, MOST_REQUESTS)
+            if batch or losses or lines.number:
+                self._known = None
+                with db.transaction():
+                    if batch:
+                        _send_requests(db, batch, machine, in_doubt=in_doubt)
+                        place = place._replace(requests=batch.last)
+                    if losses:
+                        text = to_json([one | {"machine": machine} for one in losses]).decode()
+                        db.execute(_LOSSES, (text,))
+                        place = place._replace(losses=max(one["number"] for one in losses))
+                    if lines.number:
+                        place = _send_audit(db, lines, machine, place)
+        if place != noted:
+            file.note(**{name: str(value) for name, value in place._asdict().items()})
+        if batch is None or not batch.sent:
+            self._known = db, place
+        return MOST_REQUESTS in (batch and batch.count, lines.number)
 
 
-def _places(records: sqlite3.Connection, facts: Mapping[str, str]) -> list[int]:
-    """The places up to which requests, losses and audit log were sent; the beginning, if the records file is
-    a new one."""
-    ends = records.execute(_ENDS).fetchone()
-    places = [int(facts.get(name, 0)) for name in ("requests", "losses", "audit")]
-    return [place if place <= end else 0 for place, end in zip(places, ends, strict=True)]
+def _caught_up(db: SharedDatabase, records: sqlite3.Connection, machine: str, place: _SentUpTo) -> _SentUpTo:
+    """The place after the rows of the audit log that the database has already."""
+    for number, hash_ in db.execute(_LATER_AUDIT, (machine, place.audit_number)):
+        lines = read_audit_lines(records, place.audit, number - place.audit_number)
+        if chained(place.audit_hash, lines.text) == hash_:  # else it is from another records file
+            place = place._replace(audit=lines.last)
+        place = place._replace(audit_number=number, audit_hash=hash_)
+    return place
 
 
-def _send_requests(db: SharedDatabase, batch: Batch, machine: str) -> None:
-    """Send the requests of a batch, but those that the database has."""
-    routes = to_json(batch.routes()).decode()
-    db.execute(_NEW_ROUTES, (routes,))
-    shared = dict(db.execute(_ROUTES, (routes,)))
-    batch.sent = db.value(_THERE, (batch.request_ids(),))
+def _next_batch(records: sqlite3.Connection, first: int) -> Batch | None:
+    count, last = records.execute(_NEXT, (first, MOST_REQUESTS)).fetchone()
+    return Batch(records, first, last, count) if count else None
+
+
+def _send_requests(db: SharedDatabase, batch: Batch, machine: str, *, in_doubt: bool) -> None:
+    """Send the requests of a batch; those that the database has are left out, if it may have some."""
+    routes = batch.routes()
+    text = to_json(routes).decode()
+    shared = dict(db.execute(_ROUTES, (text,)))
+    if len(shared) < len(routes):
+        db.execute(_NEW_ROUTES, (text,))
+        shared = dict(db.execute(_ROUTES, (text,)))
+    if in_doubt:
+        batch.sent = db.value(_THERE, (batch.request_ids(),)) or []
     for table in TABLES:
         db.copy(table, *batch.csv(table, shared, machine))
     db.execute(_COUNT, (*batch.total(), machine))
 
 
-def _send_audit(
-    db: SharedDatabase, machine: str, entries: Sequence[tuple[int, float, str]], number: int, hash_: str
-) -> tuple[int, str]:
-    """Send lines of the audit log that follow one of this number and hash, but those that the database has;
-    return these of the last one."""
-    sent = db.value(_LAST_AUDIT, (machine,))
-    lines = []
-    for _, at, text in entries:
-        number, hash_ = number + 1, chained(hash_, text)
-        if number > sent:
-            quoted = text.replace('"', '""')
-            lines.append(f'{machine},{number},{at!r},"{quoted}",{hash_}')
-    db.copy("audit", ("machine", "number", "time", "entry", "hash"), "\n".join(lines))
-    return number, hash_
+def _send_audit(db: SharedDatabase, lines: AuditLines, machine: str, place: _SentUpTo) -> _SentUpTo:
+    """Send lines of the audit log as one row, which follows the one at a place; return the place after it."""
+    number, hash_ = place.audit_number + lines.number, chained(place.audit_hash, lines.text)
+    db.execute(_AUDIT, (machine, number, lines.time, lines.text, hash_))
+    return place._replace(audit=lines.last, audit_number=number, audit_hash=hash_)
 
 
 class TidyRecords:
@@ -157,7 +185,7 @@ class TidyRecords:
             db.execute("DELETE FROM smart_router.losses WHERE time < %s", (before,))
             db.execute("DELETE FROM smart_router.pots WHERE ends < %s", (time.time() - _POTS_KEPT,))
             db.execute(_OLD_COOLDOWNS, (COOLDOWN, time.time() - KEPT))
-            db.execute(_OLD_AUDIT, (before, MOST_REQUESTS))
+            db.execute(_OLD_AUDIT, (before, _MOST_OLD_AUDIT))
         return len(old) == MOST_REQUESTS
 
 
@@ -168,6 +196,9 @@ _OLD = "SELECT id FROM smart_router.requests WHERE time < %s ORDER BY time LIMIT
 
 _OLD_COOLDOWNS = "DELETE FROM smart_router.shared WHERE kind = %s AND deadline < %s"
 
+_MOST_OLD_AUDIT = 100
+"""Rows of the audit log deleted at once; each may have a thousand lines."""
+
 _OLD_AUDIT = """
 DELETE FROM smart_router.audit WHERE (machine, number) IN (
     SELECT machine, number FROM smart_router.audit WHERE time < %s ORDER BY time LIMIT %s
@@ -175,20 +206,29 @@ DELETE FROM smart_router.audit WHERE (machine, number) IN (
 """
 
 
-def chained(before: str, entry: str) -> str:
-    """The hash of an entry that follows one of hash `before`."""
-    return hashlib.sha256(f"{before}\n{entry}".encode()).hexdigest()
+def chained(before: str, text: str) -> str:
+    """The hash of a row of the audit log that follows one of hash `before`."""
+    return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
 
 
 def broken_chains(db: SharedDatabase) -> dict[str, int]:
-    """The machines whose audit log was tampered with, each with the number of its first wrong entry."""
+    """The machines whose audit log was tampered with, each with the number of the first line that may be
+    wrong."""
     broken: dict[str, int] = {}
-    before: dict[str, str] = {}
-    for machine, number, entry, hash_ in db.execute(
+    before: dict[str, tuple[int, str]] = {}
+    for machine, number, text, hash_ in db.execute(
         "SELECT machine, number, entry, hash FROM smart_router.audit ORDER BY machine, number"
     ):
-        # the oldest entries may have been thrown out, and with them what the first one follows
-        if machine in before and chained(before[machine], entry) != hash_:
-            broken.setdefault(machine, number)
-        before[machine] = hash_
+        last, last_hash = before.get(machine, (0, ""))
+        # the oldest rows may have been thrown out, and with them what the first one follows
+        known = machine in before or number == 1 + text.count("\n")
+        if known and chained(last_hash, text) != hash_:
+            broken.setdefault(machine, last + 1)
+        before[machine] = number, hash_
     return broken
+
+
+def count_audit_lines(db: SharedDatabase) -> int:
+    """The number of lines in the audit logs of all machines."""
+    breaks = "length(entry) - length(replace(entry, chr(10), ''))"
+    return int(db.value(f"SELECT coalesce(sum(1 + {breaks}), 0) FROM smart_router.audit"))  # noqa: S608

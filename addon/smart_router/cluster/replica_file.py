@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from uuid import uuid4
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from smart_router.storage.sqlite_file import Migration, open_file, transaction
 
@@ -141,8 +141,9 @@ class ReplicaFile:
 
     def note(self, **facts: str) -> None:
         """Store single values."""
-        with transaction(self._db) as db:
-            db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
+        self._db.execute(
+            "INSERT OR REPLACE INTO facts SELECT key, value FROM json_each(?)", (to_json(facts).decode(),)
+        )
 
 
 def retract(folder: Path, kind: str, key: str, value: str) -> None:

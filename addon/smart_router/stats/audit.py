@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
@@ -31,8 +31,10 @@ _VALUES = dict(zip(_COLUMNS, _COLUMNS, strict=True)) | {
 }
 _FIELDS = ", ".join(f"'{name}', {value}" for name, value in _VALUES.items())
 _SELECT = f"SELECT id, time, json_object({_FIELDS}) AS entry FROM audit"  # noqa: S608
-_PART = f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?"
-_TEXTS = f"SELECT json_group_array(json_array(id, time, entry)) FROM ({_PART})"  # noqa: S608
+_LINES = (
+    "SELECT count(*), max(id), max(time), group_concat(entry, char(10))"  # noqa: S608
+    f" FROM ({_SELECT} WHERE id > ? ORDER BY id LIMIT ?)"
+)
 
 
 def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -41,13 +43,21 @@ def read_audit(db: sqlite3.Connection, since: float = 0.0, after: int = 0) -> It
         yield _entry(text)
 
 
-def read_audit_texts(db: sqlite3.Connection, after: int, most: int) -> list[tuple[int, float, str]]:
-    """The first `most` rows with ids above `after`: id, time (unix seconds) and the row as JSON.
+class AuditLines(NamedTuple):
+    """Successive rows: their number, the id of the last one, their latest time (unix seconds), and a
+    line of JSON for each."""
 
-    SQLite returns them as one: at each row it lets go of the interpreter, and this thread waits for it again.
-    """
-    ((rows,),) = db.execute(_TEXTS, (after, most))
-    return [(id_, time, entry) for id_, time, entry in from_json(rows)]
+    number: int
+    last: int
+    time: float
+    text: str
+
+
+def read_audit_lines(db: sqlite3.Connection, after: int, most: int) -> AuditLines:
+    """The first `most` rows with ids above `after`, in one step of SQLite: at each it lets go of the
+    interpreter, and this thread waits for it again."""
+    (count, last, time, text) = db.execute(_LINES, (after, most)).fetchone()
+    return AuditLines(count, last or after, time or 0.0, text or "")
 
 
 def last_audit(db: sqlite3.Connection, count: int) -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ def _decision(request: int, record: RequestRecord) -> Row:
         record.id,
         record.session,
         record.client,
-        decision.asked[:MOST_ASKED],
+        _asked(record),
         decision.score,
         decision.confidence,
         decision.sticky,
@@ -88,6 +88,11 @@ def _decision(request: int, record: RequestRecord) -> Row:
         to_json([one.name for one in decision.candidates]).decode(),
         record.baseline.name if record.baseline else None,
     )
+
+
+def _asked(record: RequestRecord) -> str:
+    """The model's name, without the character at which SQLite's functions take a text to end."""
+    return record.decision.asked[:MOST_ASKED].replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _thousandths(weights: Mapping[str, float]) -> str:
@@ -132,7 +137,7 @@ def _audit(record: RequestRecord) -> Row:
         record.client,
         record.address,
         record.operation,
-        record.decision.asked[:MOST_ASKED],
+        _asked(record),
         last.candidate.provider if last else None,
         last.profile if last else None,
         last.candidate.model if last else None,
