@@ -120,3 +120,10 @@ def test_failure_in_an_untranslated_stream_ends_it_too() -> None:
     passed, read = pass_on(UNTRANSLATED, [b'data: {"text": "a"}\n\ndata: {"text": "b"}\n\n' + REFUSED])
     assert passed == b'data: {"text": "a"}\n\ndata: {"text": "b"}\n\n'
     assert isinstance(read[-1], Failure)
+
+
+@pytest.mark.parametrize(("data", "finished"), [(b'{"text": "a"}', False), (b"[DONE]", True)])
+def test_an_untranslated_stream_is_all_there_with_its_mark(data: bytes, finished: bool) -> None:
+    reader = UNTRANSLATED.open_stream(CALL)
+    reader.feed(b"data: %b\n\n" % data)
+    assert reader.finished is finished

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from tests.testbed import spoiling as spoil
 from tests.testbed.answers import Fault
-from tests.testbed.spoiling import Spoil, breaks, compressed, error, later
+from tests.testbed.spoiling import Spoil, breaks, complete, compressed, error, later
 from tests.testbed.upstreams import UNREACHABLE
 
 
@@ -62,6 +62,9 @@ DEAF, SLOW, SILENT, ENDLESS = (
     Told((504,), "timeout", waits) for waits in ("connect", "first byte", "silence", "total")
 )
 
+PAUSED = Told((200,), "", "silence")
+"""The silence is no failure."""
+
 ROWS = (
     # name                     what the provider does                     streamed  whole    told
     Row("500",                 error("server error"),                     NEXT,     NEXT,    SERVER),
@@ -94,12 +97,15 @@ ROWS = (
     Row("body cut later",      later(Fault.CLOSE_MID_BODY),               ERROR,    NEXT,    FAILED),
     Row("chunk cut later",     later(Fault.CLOSE_MID_CHUNK),              ERROR,    NEXT,    FAILED),
     Row("reset later",         later(Fault.RESET_MID_BODY),               ERROR,    NEXT,    FAILED),
+    Row("finish reasons early", spoil.finished_in_each_event(Fault.RESET_MID_BODY), ERROR, None, FAILED),
     Row("garbage as gzip",     compressed("gzip", spoiled=True),          NEXT,     NEXT,    FAILED),
     # time limits
     Row("never answers",       breaks(Fault.SILENT_BEFORE_HEAD),          NEXT,     NEXT,    SLOW),
     Row("stops in the head",   breaks(Fault.SILENT_MID_HEAD),             NEXT,     NEXT,    SLOW),
     Row("stops after head",    breaks(Fault.SILENT_AFTER_HEAD),           NEXT,     NEXT,    SILENT),
     Row("stops in the stream", later(Fault.SILENT_MID_BODY),              ERROR,    NEXT,    SILENT),
+    Row("silent once complete", complete(Fault.SILENT_MID_BODY),          ANSWER,   None,    PAUSED),
+    Row("comments at the end", spoil.comments_after_the_end,              ANSWER,   None,    PAUSED),
     Row("endless comments",    spoil.endless_comments,                    REFUSED,  None,    ENDLESS),
     # no request gets there
     Row("full backlog",        None,                                      NEXT,     NEXT,    DEAF, "deaf"),
@@ -121,6 +127,10 @@ ROWS = (
     Row("CR line ends",        spoil.with_line_ends(b"\r"),               ANSWER,   None),
     Row("said twice",          spoil.said_twice("events"),                ANSWER,   None),
     Row("said twice at once",  spoil.said_twice(None),                    ANSWER,   None),
+    Row("reset once complete", complete(Fault.RESET_MID_BODY),            ANSWER,   None),
+    Row("closed once complete", complete(Fault.CLOSE_MID_BODY),           ANSWER,   None),
+    Row("cut in its end",      complete(Fault.CLOSE_MID_CHUNK),           ANSWER,   None),
+    Row("half an event more",  spoil.half_an_event_after_the_end,         ANSWER,   None),
     Row("byte order mark",     spoil.with_mark,                           ANSWER,   ANSWER),
     # HTTP/2
     Row("HTTP/2, 103",         spoil.after(103),                          ANSWER,   ANSWER,  upstream="h2"),
@@ -129,6 +139,8 @@ ROWS = (
     Row("RST_STREAM later",    later(Fault.RST_STREAM_MID_BODY),          ERROR,    NEXT,    FAILED, "h2"),
     Row("GOAWAY early",        breaks(Fault.GOAWAY_AFTER_HEAD),           NEXT,     NEXT,    FAILED, "h2"),
     Row("GOAWAY later",        later(Fault.GOAWAY_MID_BODY),              ERROR,    NEXT,    FAILED, "h2"),
+    Row("RST once complete",   complete(Fault.RST_STREAM_MID_BODY),       ANSWER,   None,    upstream="h2"),
+    Row("GOAWAY once complete", complete(Fault.GOAWAY_MID_BODY),          ANSWER,   None,    upstream="h2"),
     Row("graceful GOAWAY",     breaks(Fault.GRACEFUL_GOAWAY_BEFORE_HEAD), NEXT,     NEXT,    FAILED, "h2"),
     Row("graceful, later",     later(Fault.GRACEFUL_GOAWAY_MID_BODY, 0.05), ERROR,    NEXT,    FAILED, "h2"),
     # large

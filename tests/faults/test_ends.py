@@ -14,10 +14,12 @@ import pytest_asyncio
 from smart_router.stats.database import reading
 from tests.end_to_end.client_keys import add_client, bearer
 from tests.faults.sabotage import Sabotage
+from tests.testbed.answers import Answer, Fault
 from tests.testbed.chat import chat_error, chat_stream
 from tests.testbed.client_formats import FORMATS, Got, ask
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
+from tests.testbed.spoiling import complete, planned, with_line_ends
 from tests.testbed.talk import CHAT, ask_body
 from tests.testbed.wires import speak
 
@@ -50,6 +52,14 @@ ONLY = {"take": (True,), "captured": (True,), "stream_bytes": (True,), "whole_re
 """Those that are called for streams, or for whole answers, alone."""
 
 MODEL = "openai/gpt-5.4-mini"
+NATIVE = {
+    "chat": MODEL,
+    "messages": "anthropic/claude-haiku-4-5",
+    "responses": MODEL,
+    "gemini": "google/gemini-2.5-flash",
+}
+"""For each client format the model of a vendor whose own format it is."""
+
 LOSES = ("request_record",)
 """Without it there is no record."""
 
@@ -72,7 +82,8 @@ async def stage(
     folder = tmp_path_factory.mktemp("ends")
     sabotage = Sabotage(folder / "sabotage", AT_THE_END | WITHIN)
     shared_provider.script.default = lambda request: speak(request, "one two three")
-    env, options = provider_env(shared_provider.url, "openai"), {"router_fast_path": fast_path}
+    env = provider_env(shared_provider.url, "openai", "anthropic", "google")
+    options = {"router_fast_path": fast_path}
     async with sabotage.router(folder / "router", env=env, options=options) as router:
         yield Stage(
             router, sabotage, await add_client(router, "ann", "1000 requests/day", "9999999 tokens/day")
@@ -102,11 +113,11 @@ async def counts(http: httpx.AsyncClient, stage: Stage) -> dict[str, int]:
     }
 
 
-async def gained(stage: Stage, bug: str, ask_one: Any) -> tuple[Any, dict[str, int]]:
-    """What a client gets while the bug is there, and what is counted of it."""
+async def gained(stage: Stage, bug: str | None, ask_one: Any) -> tuple[Any, dict[str, int]]:
+    """What a client gets while the bug is there, if there is one, and what is counted of it."""
     async with stage.router.http() as http:
         before = await counts(http, stage)
-        with stage.sabotage.raising([bug]):
+        with stage.sabotage.raising([bug] if bug else []):
             got = await ask_one()
             await until_ended(http)
         after = await counts(http, stage)
@@ -169,3 +180,46 @@ async def test_a_bug_in_the_midst_of_an_answer_ends_it_with_an_error(
         assert (got.error is not None, got.broken, got.malformed) == (True, False, "")
         assert got.status == 500 or (stream and got.status == 200)
     assert (more["recorded"], more["lost"], more["blamed"]) == (len(FORMATS), 0, 0)
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_MID_BODY, Fault.CLOSE_MID_BODY, Fault.CLOSE_MID_CHUNK])
+async def test_a_stream_whose_connection_breaks_once_all_of_it_came_ends_well(
+    fault: Fault, stage: Stage, provider: Provider
+) -> None:
+    """In each vendor's own format, and chat, which has a mark after its last finish reason."""
+    provider.on(lambda asked: complete(fault)(planned(asked, "one two three four")), always=True)
+
+    async def all_formats() -> list[Got]:
+        async with stage.router.http() as http:
+            return [
+                await ask(http, FORMATS[name], model, "Hi", stream=True, **bearer(stage.key))
+                for name, model in NATIVE.items()
+            ]
+
+    answers, more = await gained(stage, None, all_formats)
+    for got in answers:
+        assert (got.text, got.finished, got.error, got.broken) == ("one two three four", True, None, False)
+    assert (more["recorded"], more["lost"], more["blamed"]) == (len(NATIVE), 0, 0)
+
+
+@pytest.mark.parametrize("name", ["messages", "responses"])
+async def test_a_line_end_that_comes_in_two_parts_is_whole_at_the_end_of_a_native_stream(
+    name: str, stage: Stage, provider: Provider
+) -> None:
+    sent: list[bytes] = []
+
+    def play(asked: Any) -> Answer:
+        right = with_line_ends(b"\r\n")(planned(asked, "one two three four"))
+        body = b"".join(right.chunks(asked.model))
+        sent.append(body)
+        return right.but(body=body, cut=(len(body) - 1,), pause=0.05)
+
+    provider.on(play, always=True)
+    async with stage.router.http() as http:
+        format_ = FORMATS[name]
+        answer = await http.post(
+            format_.path(NATIVE[name], True),
+            json=format_.body(NATIVE[name], "Hi", True),
+            headers=bearer(stage.key),
+        )
+    assert answer.content == sent[0]

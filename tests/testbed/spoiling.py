@@ -66,6 +66,12 @@ class Planned:
         sizes = [len(event) for event in self.events]
         return sum(sizes[: next(number for number, event in enumerate(self.events) if mark in event)])
 
+    @property
+    def complete(self) -> int:
+        """The offset of a stream at which nothing of the answer is missing: chats have a mark after it."""
+        marks = sum(len(event) for event in self.events if b"[DONE]" in event)
+        return len(self.answer.body) - marks
+
 
 Spoil = Callable[[Planned], Answer]
 """Makes the faulty answer."""
@@ -121,6 +127,36 @@ def later(fault: Fault, pause: float = 0.0) -> Spoil:
     return lambda due: due.answer.but(
         fault=fault, fault_at=due.middle if due.streams else min(20, len(due.answer.body) // 2), pause=pause
     )
+
+
+def complete(fault: Fault) -> Spoil:
+    """The connection's fault strikes once all of a stream's answer was sent."""
+    return lambda due: due.answer.but(fault=fault, fault_at=due.complete)
+
+
+def finished_in_each_event(fault: Fault) -> Spoil:
+    """The fault strikes after the first words of a stream whose every event has a finish reason.
+
+    Gemini 1.x and some gateways send such: it does not tell the end there.
+    """
+
+    def make(due: Planned) -> Answer:
+        begin, rest = due.answer.body[: due.middle], due.answer.body[due.middle :]
+        begin = begin.replace(b'"finish_reason": null', b'"finish_reason": "stop"')
+        begin = begin.replace(b'{"index": 0, "content": {', b'{"finishReason": "STOP", "content": {')
+        return due.answer.but(body=begin + rest, fault=fault, fault_at=len(begin))
+
+    return make
+
+
+def comments_after_the_end(due: Planned) -> Answer:
+    """The right answer, and then a sign of life for ever."""
+    return due.answer.but(then=(b": processing\n\n", 10_000), pause=0.1)
+
+
+def half_an_event_after_the_end(due: Planned) -> Answer:
+    """The right answer, and then the beginning of one more event."""
+    return due.answer.but(body=due.answer.body[: due.complete] + b'data: {"usage')
 
 
 def error_in_200(due: Planned) -> Answer:

@@ -14,7 +14,7 @@ from mitmproxy.proxy.layers.http._events import ErrorCode
 from pydantic import SecretStr
 
 from smart_router.attempts.captured_body import CapturedBody
-from smart_router.attempts.limits import MAX_ERROR_BODY
+from smart_router.attempts.limits import MAX_ERROR_BODY, SETTLE
 from smart_router.attempts.measurements import Measurements
 from smart_router.attempts.native_stream import end_of_events, read_native
 from smart_router.decompression import (
@@ -51,7 +51,8 @@ class Attempt:
     `captured` is the streamed answer for the flow. An answer that is held in memory has at most
     `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
     client gets the first part; `unsent` are those of a native one that its client has yet to get, and
-    `read_out` tells that its end or a failure was read, after which the rest is dropped. `body`
+    `read_out` tells that its end or a failure was read, after which the rest is dropped, but for the
+    second half of a line end that was received in two parts (`half_end`). `body`
     is a whole answer after decompression, `damage` the reason why that failed. `notes` tell
     what the request lost in translation. `of_login`: the credential
     is an access token. `over`: no more events follow, since `ended`. `lesson` is what its
@@ -84,6 +85,7 @@ class Attempt:
     held: bool = True
     unsent: bytearray = field(default_factory=bytearray)
     read_out: bool = False
+    half_end: bool = False
     body: bytes | None = None
     damage: DecodeError | None = None
     started: float = field(default_factory=time.monotonic)
@@ -107,6 +109,11 @@ class Attempt:
             return self.form != "error"
         unclear = isinstance(self.reader, AnyFormReader)
         return self.call.native and not unclear and self.form == ("stream" if self.call.stream else "whole")
+
+    @property
+    def finished(self) -> bool:
+        """True if all of a stream's answer was received, though not its end."""
+        return self.reader is not None and self.reader.finished
 
     def take_whole(self) -> bytes:
         """Return the bytes of an answer for a client that did not ask for a stream."""
@@ -152,7 +159,7 @@ class Attempt:
 
     def _timeout(self) -> float:
         if self.phase == "body":
-            return self.silence_timeout
+            return min(SETTLE, self.silence_timeout) if self.finished else self.silence_timeout
         return self.head_timeout if self.phase == "head" else self.connect_timeout
 
     def late(self) -> UpstreamError:
@@ -201,9 +208,10 @@ class Attempt:
     def feed(self, data: bytes) -> list[Event]:
         """Events completed by a chunk of the body; none for a body that is read whole."""
         now = time.monotonic()
-        self.extend(now)
         if self.reader is None:
+            self.extend(now)
             return []
+        all_there = self.read_out or self.finished
         try:
             if self.decoder is not None:
                 events = self._feed_compressed(self.decoder.feed(data))
@@ -211,6 +219,8 @@ class Attempt:
                 events = self._read(data)
             if self.held and self.received > self.max_answer:
                 events = [Failure(self.too_large())]
+            if events or not all_there:  # comments alone do not prolong a stream that is complete
+                self.extend(now)
             self.measurements.take(events, now)
             return events
         except DecodeError as error:
@@ -233,12 +243,14 @@ class Attempt:
         """Events of decompressed data; that of a native stream is kept, up to its end or before a failure."""
         assert self.reader is not None
         self.received += len(data)
-        if not self.passes:
-            return self.reader.feed(data)
         if self.read_out:
+            if self.half_end and data.startswith(b"\n"):
+                self.unsent += b"\n"
+            self.half_end = False
             return []
-        events = read_native(self.reader, data, self.unsent)
-        self.read_out = bool(events) and type(events[-1]) in (End, Failure)
+        events = read_native(self.reader, data, self.unsent) if self.passes else self.reader.feed(data)
+        if events and type(events[-1]) in (End, Failure):
+            self.read_out, self.half_end = True, self.unsent.endswith(b"\r")
         return events
 
     def end(self) -> list[Event] | ChatCompletion:

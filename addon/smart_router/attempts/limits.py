@@ -38,6 +38,10 @@ MAX_ERROR_BODY = 1024 * 1024
 SLOW_START = 5
 """Factor for the time in which whole answers and reasoning models must begin."""
 
+SETTLE = 10.0
+"""Seconds of silence after which a stream that has all finish reasons is complete: what may follow, such as
+token counts and an end mark, follows at once."""
+
 KILL_LOOK = 1.0
 """Seconds between checks for attempts that the user killed, of which mitmproxy sends no event."""
 

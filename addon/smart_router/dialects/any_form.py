@@ -32,6 +32,11 @@ class AnyFormReader:
         """How many events were read so far."""
         return 0 if self._reader is None else self._reader.events_read
 
+    @property
+    def finished(self) -> bool:
+        """True if all of a stream's answer is there."""
+        return self._reader is not None and self._reader.finished
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
         if self._reader is None and self._whole is None:

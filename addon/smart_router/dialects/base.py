@@ -136,6 +136,14 @@ class StreamReader(Protocol):
         """The number of server-sent events so far, up to one that is a Failure and without it."""
         ...
 
+    @property
+    def finished(self) -> bool:
+        """True if all of the answer is there although its end is not: every choice has its finish reason.
+
+        Token counts and an end mark may follow, and do so at once.
+        """
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete; none after End or Failure."""
         ...

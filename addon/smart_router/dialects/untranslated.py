@@ -163,7 +163,7 @@ class UntranslatedDialect(Dialect):
 
 
 class _Stream:
-    """Reads one event stream; the end is the connection's close, or `[DONE]`."""
+    """Reads one event stream; the end is the connection's close, before which some send `[DONE]`."""
 
     def __init__(self, call: CallContext) -> None:
         self._call = call
@@ -171,6 +171,7 @@ class _Stream:
         self._begun = False
         self._ended = False
         self.events_read = 0
+        self.finished = False
         self._usage: Usage | None = None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -199,6 +200,7 @@ class _Stream:
     def _read(self, data: bytes) -> list[Event]:
         if self._ended:
             return []
+        self.finished = data.strip() == b"[DONE]"
         event = read_object(data)
         if event.get("error"):
             self._ended = True

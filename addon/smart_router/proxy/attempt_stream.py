@@ -10,7 +10,7 @@ from mitmproxy import http
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, HTTPMode, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -20,6 +20,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
+from smart_router.addresses import is_loopback
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.proxy.messages import AttemptEvent
@@ -109,6 +110,22 @@ class AttemptStream(HttpStream):
         self.client_state = self.server_state = self.state_errored
         event = RequestProtocolError(self.stream_id, why, ErrorCode.CANCEL)
         yield SendHttp(event, self.context.server)
+
+
+def attempt_context(stream: HttpStream, attempt: Attempt) -> Context:
+    """Return a context for an attempt of `stream`: in the same layer, with the provider as the server."""
+    request, server = attempt.flow.request, attempt.flow.server_conn
+    if not (request.host == "localhost" or is_loopback(request.host)):  # which no proxy could reach
+        server.via = stream.context.server.via
+    if server.via and stream.mode is HTTPMode.upstream and request.scheme == "http":
+        request.authority = f"{request.host}:{request.port}"  # a proxy is told the whole URL
+    if request.scheme == "https":
+        server.tls = True
+        server.sni = request.host
+    context = stream.context.fork()
+    context.layers = stream.context.layers[: stream.context.layers.index(stream)]
+    context.server = server
+    return context
 
 
 def _within_limits() -> layer.CommandGenerator[bool]:

@@ -41,7 +41,6 @@ from smart_router.attempts.client_limits import Deadlines
 from smart_router.attempts.http_messages import shallow_copy, with_secrets
 from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, RunningAttempt
 from smart_router.proxy.claims import Claims
-from smart_router.proxy.crashes import may_answer
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
 from smart_router.proxy.fixes.http2_bounds import use_bounded_http2
@@ -160,7 +159,7 @@ class RoutedLayer(DeadlineLayer):
         stream = self.streams.get(running.owner) if running else child
         if not isinstance(stream, RoutedStream) or self.streams.get(stream.stream_id) is not stream:
             return None
-        return stream if may_answer(stream) else None
+        return stream if stream.answers_for_crashes else None
 
     def crashed(self, stream: RoutedStream) -> Commands:
         """Log the present exception, and end the request on which the router failed."""

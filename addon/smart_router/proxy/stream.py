@@ -18,8 +18,7 @@ from dataclasses import replace
 from mitmproxy import flow as mflow
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.commands import StartHook
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import DropStream, HTTPMode, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -32,15 +31,14 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
-from smart_router.addresses import is_loopback
 from smart_router.attempts.answer import Answer
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted, Wait
 from smart_router.attempts.limits import KEEP_ALIVE, KILL_LOOK
 from smart_router.decompression import TooLargeError
 from smart_router.dialects.hub import Event, Failure
-from smart_router.errors import INTERNAL, ClientError, UpstreamError
-from smart_router.proxy.crashes import answer_for_crash
+from smart_router.errors import INTERNAL, OWN_FAILURE, ClientError, UpstreamError
+from smart_router.proxy.attempt_stream import attempt_context
 from smart_router.proxy.event_stream import EventAnswer
 from smart_router.proxy.fixes.slow_readers import holds_up
 from smart_router.proxy.messages import (
@@ -59,6 +57,8 @@ Commands = layer.CommandGenerator[None]
 
 INLINE = 256 * 1024
 """Decompressed bytes of an answer up to which another thread is not worthwhile."""
+
+MOST_CRASHES = 3  # of one stream: its answer to an exception may raise, too
 
 DRAIN = 1.0
 """Seconds that a provider may take to end its response after the answer in it is complete. Until then the
@@ -131,7 +131,7 @@ class RoutedStream(SocketStream):
         elif isinstance(event, RequestProtocolError):
             yield from self._client_gone(event)
         elif isinstance(event, Crashed):
-            yield from answer_for_crash(self)
+            yield from self._answer_for_crash()
 
     # Steps.
 
@@ -145,27 +145,12 @@ class RoutedStream(SocketStream):
         if isinstance(step, Attempt):
             self.attempt = step
             yield SetTimer(self._deadline())
-            yield StartAttempt(step, self.stream_id, self._attempt_context(step))
+            yield StartAttempt(step, self.stream_id, attempt_context(self, step))
         elif isinstance(step, Wait):
             self.wait_until = time.monotonic() + step.seconds
             yield SetTimer(self._deadline())
         else:
             yield from self._give_up(step.error if isinstance(step, Exhausted) else INTERNAL)
-
-    def _attempt_context(self, attempt: Attempt) -> Context:
-        """Return a context for the attempt's stream: in the same layer, with the provider as the server."""
-        request, server = attempt.flow.request, attempt.flow.server_conn
-        if not (request.host == "localhost" or is_loopback(request.host)):  # which no proxy could reach
-            server.via = self.context.server.via
-        if server.via and self.mode is HTTPMode.upstream and request.scheme == "http":
-            request.authority = f"{request.host}:{request.port}"  # a proxy is told the whole URL
-        if request.scheme == "https":
-            server.tls = True
-            server.sni = request.host
-        context = self.context.fork()
-        context.layers = self.context.layers[: self.context.layers.index(self)]
-        context.server = server
-        return context
 
     def _failed(self, error: UpstreamError) -> Commands:
         """Go on to the next step, or end the stream with an error if content was sent."""
@@ -199,10 +184,7 @@ class RoutedStream(SocketStream):
             yield from self._attempt_ended(attempt)
         elif isinstance(event, ResponseProtocolError):
             attempt.close(time.monotonic())
-            if self.answer.complete:
-                yield from self._finish()
-            else:
-                yield from self._failed(attempt.broken(event.message, event.code))
+            yield from self._without_end(attempt, attempt.broken(event.message, event.code))
 
     def _attempt_ended(self, attempt: Attempt) -> Commands:
         if not self.answer.complete:
@@ -210,14 +192,27 @@ class RoutedStream(SocketStream):
                 yield from self._decompress(attempt)
                 if self.attempt is not attempt:
                     return
-            rest = attempt.end()
-            if isinstance(rest, list):
-                yield from self._take(attempt, rest)
-            else:
-                self.answer.take_complete(rest)
-                yield from self._advance(attempt)
+            yield from self._take_rest(attempt)
         if self.attempt is attempt:  # it did not fail meanwhile
             yield from self._finish()
+
+    def _take_rest(self, attempt: Attempt) -> Commands:
+        rest = attempt.end()
+        if isinstance(rest, list):
+            yield from self._take(attempt, rest)
+        else:
+            self.answer.take_complete(rest)
+            yield from self._advance(attempt)
+
+    def _without_end(self, attempt: Attempt, error: UpstreamError) -> Commands:
+        """Go on after a response whose end is missing: finish an answer of which all is there, or fail."""
+        if attempt.finished and not self.answer.complete:
+            yield from self._take_rest(attempt)
+        if self.attempt is attempt and self.answer.complete:
+            yield from self._cancel("the answer is complete")
+            yield from self._finish()
+        elif self.attempt is attempt:
+            yield from self._failed(error)
 
     def _decompress(self, attempt: Attempt) -> Commands:
         """Decompress a whole answer, a large one in another thread."""
@@ -307,6 +302,26 @@ class RoutedStream(SocketStream):
         if not (yield from self._stopped()):
             yield from self.send_response()
 
+    # Exceptions.
+
+    @property
+    def answers_for_crashes(self) -> bool:
+        """True if this stream can answer for an exception: mitmproxy would let its client wait for ever."""
+        return self.routed and self.crashes < MOST_CRASHES
+
+    def _answer_for_crash(self) -> Commands:
+        """Go on with the next step, the next time with an error, then with the connection's end."""
+        self.crashes += 1
+        self.wait_until = None
+        if self.crashes == 1 and self.exchange.attempt is not None and not self.answer.complete:
+            yield from self._failed(OWN_FAILURE)
+        elif self.crashes < MOST_CRASHES:
+            yield from self._cancel(INTERNAL.message)
+            yield from self._give_up(INTERNAL)
+        else:
+            self.flow.error = mflow.Error(mflow.Error.KILLED_MESSAGE)
+            yield from self._stopped()
+
     # Timers and disconnects.
 
     def _deadline(self) -> float:
@@ -348,25 +363,17 @@ class RoutedStream(SocketStream):
     def _out_of_time(self) -> Commands:
         if self.attempt is None:
             yield from self._next_step()
-        elif self.answer.complete:
-            yield from self._finish_without_provider()
         else:
             limit = self.exchange.limits.total
             late = self.attempt.failed_by(f"no complete answer within {limit:g} s", "timeout")
-            yield from self._failed(replace(late, scope="none") if holds_up(self) else late)
+            late = replace(late, scope="none") if holds_up(self) else late
+            yield from self._without_end(self.attempt, late)
 
     def _attempt_late(self, attempt: Attempt, now: float) -> Commands:
         if attempt.flow.intercepted:  # a person is looking at it
             attempt.extend(now)
-        elif self.answer.complete:
-            yield from self._finish_without_provider()
         else:
-            yield from self._failed(attempt.late())
-
-    def _finish_without_provider(self) -> Commands:
-        """Finish a complete answer whose provider does not end the response."""
-        yield from self._cancel("the answer is complete")
-        yield from self._finish()
+            yield from self._without_end(attempt, attempt.late())
 
     def _cancel(self, why: str) -> Commands:
         attempt, self.attempt = self.attempt, None

@@ -204,6 +204,27 @@ def test_calls_are_numbered_per_choice_and_ids_are_unique() -> None:
     assert [event.choice for event in events if isinstance(event, Finish)] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("objects", "finished"),
+    [
+        ([answer({"text": "a"})], False),
+        ([answer({"text": "a"}), answer(finishReason="STOP")], True),
+        ([answer({"text": "a"}, finishReason="STOP"), {"usageMetadata": {"promptTokenCount": 1}}], True),
+        ([{"promptFeedback": {"blockReason": "SAFETY"}}], True),
+        ([answer({"text": "a"}, finishReason="STOP"), answer({"text": "b"}, finishReason="STOP")], False),
+        ([answer({"text": "a"}, finishReason="STOP"), answer({"text": "b"}), answer()], False),
+    ],
+)
+def test_an_answer_is_all_there_with_finish_reasons_that_no_content_follows(
+    objects: list[Any], finished: bool
+) -> None:
+    """Gemini 1.x put a finish reason into each object of a stream."""
+    reader = AnswerReader(make_call())
+    for one in objects:
+        reader.read(one)
+    assert reader.finished is finished
+
+
 def test_every_choice_must_finish() -> None:
     pair = {"candidates": [{"finishReason": "STOP"}, {"content": {"parts": [{"text": "b"}]}}]}
     assert failure(read(pair)).kind == "server"

@@ -147,6 +147,28 @@ def test_finished_choices_need_no_marker(tail: str) -> None:
     assert read(CALL, sse(says({"content": "a"}, "stop"), done=False) + tail.encode())[-1] == End()
 
 
+@pytest.mark.parametrize(
+    ("chunks", "finished"),
+    [
+        ([says({"content": "a"})], False),
+        ([says({"content": "a"}, "stop")], True),
+        ([says({"content": "a"}), says({"content": ""}, "stop"), says({}, "stop")], True),
+        ([says({"content": "a"}, "stop"), {"choices": [], "usage": {"prompt_tokens": 1}}], True),
+        ([says({"content": "a"}, "stop"), says({"content": "b"}, None, 1)], False),
+        ([says({}, "stop"), says({"content": "b"}, None, 1), says({}, "stop", 1)], True),
+        ([says({"content": "a"}, "stop"), says({"content": "b"}, "stop")], False),
+        ([says({"content": "a"}, "stop"), says({"content": "b"}), says({}, "stop")], False),
+    ],
+)
+def test_an_answer_is_all_there_with_finish_reasons_that_no_content_follows(
+    chunks: list[Any], finished: bool
+) -> None:
+    """Some gateways put a finish reason into each chunk."""
+    stream = CHAT.open_stream(CALL)
+    stream.feed(sse(*chunks, done=False))
+    assert stream.finished is finished
+
+
 FAILURES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "server"),
     "no choices": (sse({"id": "x", "choices": []}), "server"),

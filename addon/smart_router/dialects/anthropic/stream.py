@@ -50,6 +50,7 @@ class AnthropicStream:
         self._events: list[Event] = []  # read but not given out yet
         self._ended = False
         self.events_read = 0
+        self.finished = False  # before message_stop, with which clients end
         self._blocks: dict[int, _Block] = {}  # open ones, by Anthropic's index
         self._text: list[str] = []
         self._length = 0  # of the text so far, in characters

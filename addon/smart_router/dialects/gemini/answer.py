@@ -74,10 +74,16 @@ class _Candidate:
 
 
 class AnswerReader:
-    """Reads one answer. Nothing follows a Failure or End; `ended` says that one of them was given."""
+    """Reads one answer. Nothing follows a Failure or End; `ended` says that one of them was given.
+
+    `finished`: all finish reasons came, and no content after the first of them. Older models and some
+    gateways put one into each object of a stream, where it does not tell the end.
+    """
 
     def __init__(self, call: CallContext, signature_format: str = GEMINI_FORMAT) -> None:
         self.ended = False
+        self.finished = False
+        self._goes_on = False
         self._call = call
         self._format = signature_format
         self._names = fitted_names(call.tool_names, name_limits(call.rules))
@@ -85,7 +91,6 @@ class AnswerReader:
         self._call_ids: set[str] = set()
         self._minted = 0
         self._started = False
-        self._spoke = False
         self._blocked = False
         self._usage: Usage | None = None
 
@@ -101,8 +106,13 @@ class AnswerReader:
                 events += self._fail(_read_error(part, self._call))
             else:
                 events += self._read_response(part)
-        self._spoke = self._spoke or any(is_content(event) for event in events)
+        self._goes_on |= self.finished and any(map(is_content, events))
+        self.finished = not self._goes_on and self._all_finished()
         return events
+
+    def _all_finished(self) -> bool:
+        reasons = [one.finish for one in self._candidates.values()]
+        return None not in reasons if reasons else self._blocked
 
     def close(self) -> list[Event]:
         """No more will come: how the answer ended."""

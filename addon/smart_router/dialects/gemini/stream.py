@@ -35,6 +35,11 @@ class GeminiStream:
         self._is_json = False
         self._json = bytearray()
 
+    @property
+    def finished(self) -> bool:
+        """True if all of the answer is there."""
+        return self._reader.finished
+
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none after End or Failure."""
         if self._reader.ended:
@@ -57,14 +62,14 @@ class GeminiStream:
         if self._is_json:
             events = self._read(self._json)
         else:
-            events = [event for item in self._sse.close() for event in self._read(item.data)]
+            events = [event for item in self._sse.close() for event in self._read(item.data, self.finished)]
         return events + self._reader.close()
 
-    def _read(self, data: bytes | bytearray) -> list[Event]:
+    def _read(self, data: bytes | bytearray, cut_off: bool = False) -> list[Event]:
         if self._reader.ended:
             return []
         try:
             answer = parse(data)
         except ValueError:
-            return self._reader.fail(_UNREADABLE)
+            return [] if cut_off else self._reader.fail(_UNREADABLE)
         return self._reader.read(answer if self._unwrap is None else self._unwrap(answer))

@@ -119,6 +119,8 @@ class ChatStream:
         self._choices: dict[int, _ChoiceReader] = {}
         self._done = False
         self.events_read = 0
+        self.finished = False
+        self._goes_on = False  # after a finish reason, which some gateways put into each chunk
         self._usage: Mapping[str, Any] | None = None
         self._citations: list[dict[str, Any]] = []
 
@@ -211,6 +213,8 @@ class ChatStream:
         said = choice.get("delta") or choice.get("message")
         if isinstance(said, dict):
             events += reader.read(said, choice.get("logprobs"))
+        if self.finished and events:
+            self.finished, self._goes_on = False, reader.reason is not None
         reason = choice.get("finish_reason")
         if choice.get("error"):
             return events + self._refuse(choice)
@@ -218,6 +222,7 @@ class ChatStream:
             if reason.lower() in _GAVE_UP:
                 return events + self._refuse({"error": {"code": reason, "message": f"gave up: {reason}"}})
             reader.reason = FINISH_REASONS.get(reason.lower(), "stop")
+            self.finished = not self._goes_on and all(one.reason for one in self._choices.values())
         return events
 
     def _refuse(self, body: Mapping[str, Any]) -> list[Event]:

@@ -67,6 +67,7 @@ class ResponsesReader:
         self._started = False
         self._ended = False
         self.events_read = 0
+        self.finished = False  # before the terminal event, which has the answer once more
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none after End or Failure."""
