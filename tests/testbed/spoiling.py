@@ -135,15 +135,14 @@ def complete(fault: Fault) -> Spoil:
 
 
 def finished_in_each_event(fault: Fault) -> Spoil:
-    """The fault strikes after the first words of a stream whose every event has a finish reason.
+    """The fault strikes after the first words of a chat whose every chunk has a finish reason.
 
-    Gemini 1.x and some gateways send such: it does not tell the end there.
+    Some gateways send such: it does not tell the end there.
     """
 
     def make(due: Planned) -> Answer:
         begin, rest = due.answer.body[: due.middle], due.answer.body[due.middle :]
         begin = begin.replace(b'"finish_reason": null', b'"finish_reason": "stop"')
-        begin = begin.replace(b'{"index": 0, "content": {', b'{"finishReason": "STOP", "content": {')
         return due.answer.but(body=begin + rest, fault=fault, fault_at=len(begin))
 
     return make

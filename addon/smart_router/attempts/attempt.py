@@ -258,6 +258,8 @@ class Attempt:
         try:
             if self.reader is not None:
                 rest = self._feed_compressed(self.decoder.close()) if self.decoder else []
+                if self.finished and (complete := end_of_events(self.unsent)):
+                    del self.unsent[complete:]  # the beginning of an event that nobody can read
                 events = [*rest, *self.reader.close()]
                 self.measurements.take(events, time.monotonic())
                 return events

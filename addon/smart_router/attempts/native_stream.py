@@ -6,7 +6,7 @@ from smart_router.dialects.base import StreamReader
 from smart_router.dialects.hub import End, Event, Failure
 from smart_router.dialects.sse import SseParser
 
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 def read_native(reader: StreamReader, data: bytes, unsent: bytearray) -> list[Event]:

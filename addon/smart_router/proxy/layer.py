@@ -120,7 +120,6 @@ class RoutedLayer(DeadlineLayer):
         yield from super()._handle_event(event)
         if type(event) is events.Start:
             self.prepare_connection(self.connections[self.context.client])
-            use_bounded_http2(self.connections[self.context.client])
         elif isinstance(event, events.ConnectionClosed):
             connection = event.connection
             if isinstance(connection, Server) and connection.state is ConnectionState.CLOSED:
@@ -203,6 +202,7 @@ class RoutedLayer(DeadlineLayer):
     def prepare_connection(self, top: layer.Layer) -> None:
         """Change the class of a new connection, the innermost of a stack of layers."""
         use_bounded_http1(top)
+        use_bounded_http2(top)
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         self.prepare_connection(self.connections[command.connection])

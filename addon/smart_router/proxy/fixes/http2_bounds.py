@@ -1,42 +1,76 @@
 """Bounds what is kept for a client of HTTP/2 that takes its streams slowly.
 
 A client of HTTP/1.1 fills its socket, and mitmproxy then reads no more from servers. What an HTTP/2 client
-does not take waits behind the stream's window, where mitmproxy keeps all of it.
+does not take waits behind the stream's window, where mitmproxy keeps all of it. So the stream's own server
+waits: its connection is not read, or over HTTP/2 its stream's window is not opened, which mitmproxy would
+open as far as it goes.
 """
 
 from __future__ import annotations
 
-from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.layers.http import HttpLayer
-from mitmproxy.proxy.layers.http._events import ResponseData
-from mitmproxy.proxy.layers.http._http2 import Http2Server
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from smart_router.proxy.handlers import handler_of
+import h2.events
+from h2.settings import SettingCodes
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent
+from mitmproxy.proxy.layers.http._events import ResponseData
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server
+
+from smart_router.proxy.handlers import handler_of, transport_of
+
+Commands = layer.CommandGenerator[None]
 
 FULL, LOW = 1 << 20, 256 << 10
-"""Bytes of an unfinished stream that wait for the client: from the first on servers are not read, until no
-more than the second are left."""
+"""Bytes of an unfinished stream that wait for the client: from the first on its server waits, until no more
+than the second are left."""
+
+WINDOW = 1 << 20
+"""Bytes that a server of HTTP/2 may send of a stream before it is told that they were taken."""
+
+
+@dataclass
+class HoldBack(HttpEvent):
+    """Tell the server of a stream to wait, or to go on."""
+
+    on: bool
+
+
+class Source(NamedTuple):
+    """Where a stream's response is from: a connection to a server, and a stream's id there."""
+
+    connection: Connection
+    stream_id: int
 
 
 class BoundedHttp2Server(Http2Server):
-    """An `Http2Server` that lets servers wait while a client does not take what they have sent.
+    """An `Http2Server` that lets a stream's server wait while the client does not take what it has sent.
 
-    Made by changing an object's class. `full` are the streams with too much of it; `added` counts what was
-    added to each since its bytes were last counted.
+    Made by changing an object's class. `full` are the streams with too much of it, and their servers;
+    `added` counts what was added to each since its bytes were last counted.
     """
 
-    full: set[int]
+    full: dict[int, Source]
     added: dict[int, int]
 
-    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+    def set_up(self) -> None:
+        """Initialise an object whose class was changed."""
+        self.full, self.added = {}, {}
+
+    def _handle_event(self, event: events.Event) -> Commands:
         yield from super()._handle_event(event)
         if isinstance(event, ResponseData):
-            if event.stream_id in self.h2_conn.stream_buffers and self._goes_on(event.stream_id):
-                self._add(event.stream_id, len(event.data))
+            is_full = event.stream_id in self.h2_conn.stream_buffers and self._fills(event)
+            if is_full and (source := self._source(event.stream_id)):
+                self.full[event.stream_id] = source
+                yield from self._hold_back(source, True)
         elif self.full and isinstance(event, events.DataReceived):
-            self.full = {one for one in self.full if self.held(one) > LOW}
-            if not self.full:
-                self._read_servers(True)
+            for stream_id in [one for one in self.full if self.held(one) <= LOW]:
+                yield from self._hold_back(self.full.pop(stream_id), False)
 
     def held(self, stream_id: int) -> int:
         """Return the bytes of a stream that wait for the client."""
@@ -46,33 +80,78 @@ class BoundedHttp2Server(Http2Server):
         """Return the bytes of all streams that wait for the client."""
         return sum(map(self.held, self.h2_conn.stream_buffers))
 
-    def _goes_on(self, stream_id: int) -> bool:
-        """Return whether a response is streamed: a whole one is all there."""
-        parent = self.context.layers[-2]
-        assert isinstance(parent, HttpLayer)
-        stream = parent.streams.get(stream_id)
-        return stream is not None and stream.flow.response is not None and bool(stream.flow.response.stream)
-
-    def _add(self, stream_id: int, size: int) -> None:
-        self.added[stream_id] = self.added.get(stream_id, 0) + size
+    def _fills(self, event: ResponseData) -> bool:
+        """Return whether a stream is full with this data."""
+        stream_id = event.stream_id
+        self.added[stream_id] = self.added.get(stream_id, 0) + len(event.data)
         if self.added[stream_id] >= FULL:
             self.added[stream_id] = self.held(stream_id)
-            if self.added[stream_id] >= FULL:
-                self.full.add(stream_id)
-                self._read_servers(False)
+        return self.added[stream_id] >= FULL
 
-    def _read_servers(self, on: bool) -> None:
-        """Read from the servers of this client's connection, or let them wait."""
-        handler = handler_of(self.conn.id)
-        for connection, io in handler.transports.items() if handler else ():
-            transport = getattr(io.writer, "transport", None)
-            if connection is not self.conn and transport is not None:
-                transport.resume_reading() if on else transport.pause_reading()
+    def _source(self, stream_id: int) -> Source | None:
+        """Return the source of a response that is streamed: a whole one is all there."""
+        streams: Mapping[int, HttpStream] = self.context.layers[-2].streams  # type: ignore[attr-defined]
+        stream: Any = streams.get(stream_id)
+        if stream is None or stream.flow.response is None or not stream.flow.response.stream:
+            return None
+        if attempt := getattr(stream, "attempt", None):
+            stream = streams.get(attempt.stream_id)
+        return Source(stream.context.server, stream.stream_id) if stream else None
+
+    def _hold_back(self, source: Source, on: bool) -> Commands:
+        if source.connection.alpn == b"h2":
+            yield SendHttp(HoldBack(source.stream_id, on), source.connection)
+            return
+        io: Any = transport_of(source.connection, handler_of(self.conn.id))
+        if (transport := getattr(io and io.writer, "transport", None)) is None:
+            return
+        if on:
+            transport.pause_reading()
+            io.reader._paused = False  # or asyncio's reader resumes once its own buffer has been read
+        else:
+            transport.resume_reading()
 
 
-def use_bounded_http2(top: layer.Layer) -> None:
-    """Change the class of a client's HTTP/2 connection, if it is one."""
-    if type(top) is Http2Server:
-        top.__class__ = BoundedHttp2Server
-        assert isinstance(top, BoundedHttp2Server)
-        top.full, top.added = set(), {}
+class BoundedHttp2Client(Http2Client):
+    """An `Http2Client` whose streams wait on demand. Made by changing an object's class.
+
+    `waiting` has their ids in this connection, and the bytes that were received and not confirmed.
+    """
+
+    waiting: dict[int, int]
+
+    def set_up(self) -> None:
+        """Initialise an object whose class was changed: the settings go out with the first request."""
+        self.waiting = {}
+        self.h2_conn.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
+
+    def _handle_event2(self, event: events.Event) -> Commands:
+        if not isinstance(event, HoldBack):
+            yield from super()._handle_event2(event)
+        elif event.on:
+            self.waiting.setdefault(event.stream_id, 0)
+        elif received := self.waiting.pop(event.stream_id, 0):
+            self.h2_conn.acknowledge_received_data(received, event.stream_id)
+            yield commands.SendData(self.conn, self.h2_conn.data_to_send())
+
+    def handle_h2_event(self, event: h2.events.Event) -> layer.CommandGenerator[bool]:
+        """Like the base class, which confirms all data as soon as it is received."""
+        if isinstance(event, h2.events.DataReceived) and event.stream_id in self.waiting:
+            self.waiting[event.stream_id] += event.flow_controlled_length
+            event.flow_controlled_length = 0
+        return super().handle_h2_event(event)
+
+
+_BOUNDED: Mapping[type[layer.Layer], type[BoundedHttp2Server | BoundedHttp2Client]] = {
+    Http2Server: BoundedHttp2Server,
+    Http2Client: BoundedHttp2Client,
+}
+
+
+def use_bounded_http2(top: layer.Layer | None) -> None:
+    """Change the class of the HTTP/2 connection in a stack of layers, if it has one and has just started."""
+    while top is not None:
+        if bounded := _BOUNDED.get(type(top)):
+            top.__class__ = bounded
+            top.set_up()  # type: ignore[attr-defined]
+        top = getattr(top, "child_layer", None)

@@ -63,7 +63,7 @@ def holds_up(stream: HttpStream) -> bool:
     parent: Any = stream.context.layers[stream.context.layers.index(stream) - 1]
     client = parent.context.client  # also of a WebSocket's turn, which has another
     server = parent.connections[client]
-    if isinstance(server, BoundedHttp2Server) and server.full:
+    if isinstance(server, BoundedHttp2Server) and stream.stream_id in server.full:
         return True
     transport = _transport(client)
     if transport is None:
@@ -92,7 +92,7 @@ def _in_socket(connection: Any) -> int:
         return 0
     try:
         return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except OSError:
+    except (OSError, ValueError):  # it is closed
         return 0
 
 

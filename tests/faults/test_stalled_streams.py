@@ -1,0 +1,112 @@
+"""A stream that its HTTP/2 client does not read holds its own provider back, and nothing else: the other
+streams of the connection go on, over HTTP/1.1 and HTTP/2 to the providers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.faults.client_faults import LEFT
+from tests.faults.test_slow_clients import CHUNK, SENT, play
+from tests.faults.test_slow_readers import failures
+from tests.testbed.answers import Answer
+from tests.testbed.client_formats import FORMATS, Got
+from tests.testbed.harness import Router
+from tests.testbed.memory import Peak
+from tests.testbed.provider import Provider
+from tests.testbed.raw_http2_client import Http2Client, connected
+from tests.testbed.record import Request
+from tests.testbed.spoiling import planned
+from tests.testbed.talk import providers_config
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STALLED = 3
+"""Streams that nobody reads."""
+
+GROWTH = 40.0
+"""MiB that the router's memory may rise by."""
+
+
+def answer(asked: Request) -> Answer:
+    """An endless answer, or one that goes on when the test says so."""
+    if b"stepped" in asked.body:
+        return planned(asked, "one two three four five six").answer.but(stepped=True)
+    return play(asked)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def providers(fast_path: str) -> AsyncIterator[dict[str, Provider]]:
+    async with Provider() as plain, Provider(tls=True) as h2:
+        yield {"plain": plain, "h2": h2}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def router(
+    providers: dict[str, Provider], fast_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    for one in providers.values():
+        one.script.default = answer
+    config = providers_config({name: f"{one.url}/{name}/v1" for name, one in providers.items()})
+    folder, options = tmp_path_factory.mktemp("stalled") / "router", {"router_fast_path": fast_path}
+    async with Router(folder, config=config, options=options) as router:
+        yield router
+
+
+def begin(client: Http2Client, provider: str, text: str) -> int:
+    """Ask for a stream."""
+    body = json.dumps(FORMATS["chat"].body(f"{provider}/m", text, True)).encode()
+    stream = client.begin(len(body))
+    client.send_now(stream, body)
+    return stream
+
+
+def read(client: Http2Client, stream: int) -> Got:
+    """What the client has received of a stream."""
+    got = Got(client.status[stream], httpx.Headers({"content-type": "text/event-stream"}))
+    FORMATS["chat"].take(got, bytes(client.body[stream]))
+    return got
+
+
+async def held_back(requests: list[Request]) -> list[int]:
+    """Wait until providers send no more; the bytes that each has sent."""
+    before: list[int] = []
+    async with asyncio.timeout(20):
+        while not before or before != [len(one.sent) for one in requests]:
+            before = [len(one.sent) for one in requests]
+            await asyncio.sleep(0.3)
+    return [chunks * CHUNK for chunks in before]
+
+
+@pytest.mark.parametrize("upstream", ["plain", "h2"])
+async def test_other_streams_of_a_connection_go_on_while_some_are_not_read(
+    upstream: str, router: Router, providers: dict[str, Provider]
+) -> None:
+    provider = providers[upstream]
+    async with connected(router) as client:
+        await client.read(begin(client, upstream, "warm"))
+        peak = Peak(router.process.pid)
+        other = begin(client, upstream, "stepped")
+        running = await provider.wait_for_request(2)
+        running.release(2)
+        await client.read(other, 1)
+        stalled = [begin(client, upstream, "endless") for _ in range(STALLED)]
+        client.unread.update(stalled)
+        await provider.wait_for_request(2 + STALLED)
+        sent = await held_back(provider.requests[2:])
+        assert max(sent) < SENT
+        running.release(20)
+        await client.read(other)
+        assert read(client, other).text == "one two three four five six"
+        later = begin(client, upstream, "later")
+        await client.read(later)
+        assert read(client, later).finished
+        assert peak.grown < GROWTH
+        client.read_on(stalled[0])
+        await client.read(stalled[0], SENT + CHUNK)
+    assert set(await failures(router)) == {LEFT}
