@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import MAX_ERROR_BODY, SETTLE
 from smart_router.attempts.measurements import Measurements
-from smart_router.attempts.native_stream import end_of_events, read_native
+from smart_router.attempts.native_stream import drop_unfinished, end_of_events, read_native
 from smart_router.decompression import (
     ENCODINGS,
     DecodeError,
@@ -258,8 +258,8 @@ class Attempt:
         try:
             if self.reader is not None:
                 rest = self._feed_compressed(self.decoder.close()) if self.decoder else []
-                if self.finished and (complete := end_of_events(self.unsent)):
-                    del self.unsent[complete:]  # the beginning of an event that nobody can read
+                if self.finished:
+                    drop_unfinished(self.unsent)
                 events = [*rest, *self.reader.close()]
                 self.measurements.take(events, time.monotonic())
                 return events

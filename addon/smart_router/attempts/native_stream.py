@@ -29,6 +29,13 @@ def end_of_events(unsent: bytearray) -> int:
     return max((at + len(end) for end in _EVENT_ENDS if (at := unsent.rfind(end)) >= 0), default=0)
 
 
+def drop_unfinished(unsent: bytearray) -> None:
+    """Drop the beginning of an event, of which no more will be received; lines may have mixed ends."""
+    end = end_of_events(unsent)
+    if not SseParser().feed(bytes(unsent[end:])):
+        del unsent[end:]
+
+
 def _ends_with(begun: bytearray, data: bytes, events: int) -> bool:
     """Return whether nothing follows so many events, as far as blank lines tell: at least one ends each."""
     return data.endswith(b"\n\n") and b"\r" not in data and (begun[-1:] + data).count(b"\n\n") == events
