@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import smart_router
 
@@ -28,8 +29,6 @@ PUBLIC_WITH_UNDERSCORE = {"_replace", "_asdict", "_fields", "_make"}
 """Methods of named tuples."""
 
 
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
 OWN = ("self", "cls", "super()")
 
 
@@ -42,31 +41,48 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name not in PUBLIC_WITH_UNDERSCORE
 
 
-Nodes = list[ast.AST]
-"""All nodes of a module: going through a tree takes longer than parsing it."""
+class Attribute(NamedTuple):
+    """A use of an attribute, or its replacement. `owner` is written as in the module."""
+
+    owner: str
+    name: str
+    replaced: bool
 
 
-def imported_names(nodes: Nodes) -> Iterator[tuple[str, str]]:
+class Module(NamedTuple):
+    """Facts of a module; its syntax tree is not kept, for the garbage collector to look through."""
+
+    imported: list[tuple[str, str]]
     """Each imported name in full, and the name it has in the module."""
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom):
-            yield from ((f"{node.module}.{alias.name}", alias.asname or alias.name) for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from ((alias.name, alias.asname or alias.name) for alias in node.names)
-
-
-def names_defined_in_package(modules: Iterable[Nodes]) -> set[str]:
+    attributes: list[Attribute]
+    """Those that are replaced, or have private names."""
+    own_names: set[str]
     """Functions, classes and attributes of the package's own objects."""
-    nodes = [node for module in modules for node in module]
-    defined = {one.name for one in nodes if isinstance(one, DEFINITIONS)}
-    attributes = [one for one in nodes if isinstance(one, ast.Attribute)]
-    return defined | {
-        one.attr for one in attributes if isinstance(one.value, ast.Name) and one.value.id == "self"
-    }
 
 
-def upward_imports(part: str, nodes: Nodes) -> Iterator[str]:
-    for name, _ in imported_names(nodes):
+def read(path: Path) -> Module:
+    module = Module([], [], set())
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Attribute(value=value, attr=name, ctx=context):
+                replaced = isinstance(context, ast.Store)
+                if replaced or is_private(name):
+                    module.attributes.append(Attribute(ast.unparse(value), name, replaced))
+                if isinstance(value, ast.Name) and value.id == "self":
+                    module.own_names.add(name)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                module.own_names.add(node.name)
+            case ast.ImportFrom():
+                module.imported.extend(
+                    (f"{node.module}.{one.name}", one.asname or one.name) for one in node.names
+                )
+            case ast.Import():
+                module.imported.extend((one.name, one.asname or one.name) for one in node.names)
+    return module
+
+
+def upward_imports(part: str, module: Module) -> Iterator[str]:
+    for name, _ in module.imported:
         package, *names = name.split(".")
         if package == "smart_router":
             imported = names[0] if names and names[0] in ORDER else "__init__"
@@ -74,35 +90,31 @@ def upward_imports(part: str, nodes: Nodes) -> Iterator[str]:
                 yield name
 
 
-def uses_of_mitmproxy(part: str, nodes: Nodes, own_names: set[str]) -> Iterator[str]:
+def uses_of_mitmproxy(part: str, module: Module, own_names: set[str]) -> Iterator[str]:
     """Uses of mitmproxy that only `proxy/` may make, and any use in a part that must do without it."""
     local_names = set()
-    for name, local_name in imported_names(nodes):
+    for name, local_name in module.imported:
         package, *names = name.split(".")
         if package in ("mitmproxy", "h11", "h2"):
             local_names.add(local_name)
             if part in WITHOUT_MITMPROXY or any(map(is_private, names)):
                 yield name
-    for node in nodes:
-        if not isinstance(node, ast.Attribute):
-            continue
-        if isinstance(node.ctx, ast.Store) and (owner := ast.unparse(node.value)) in local_names:
-            yield f"{owner}.{node.attr} = "
-        elif is_private(node.attr) and node.attr not in own_names and ast.unparse(node.value) not in OWN:
-            yield f".{node.attr}"
+    for owner, name, replaced in module.attributes:
+        if replaced and owner in local_names:
+            yield f"{owner}.{name} = "
+        elif is_private(name) and name not in own_names and owner not in OWN:
+            yield f".{name}"
 
 
 def violations() -> set[tuple[str, str]]:
-    modules = {
-        path: [*ast.walk(ast.parse(path.read_text("utf-8")))] for path in sorted(PACKAGE.rglob("*.py"))
-    }
-    own_names = names_defined_in_package(modules.values())
+    modules = {path: read(path) for path in sorted(PACKAGE.rglob("*.py"))}
+    own_names = {name for module in modules.values() for name in module.own_names}
     found = set()
-    for path, nodes in modules.items():
+    for path, read_ in modules.items():
         module, part = path.relative_to(PACKAGE).as_posix(), part_of(path)
-        names = [*upward_imports(part, nodes)]
+        names = [*upward_imports(part, read_)]
         if part != "proxy":
-            names += uses_of_mitmproxy(part, nodes, own_names)
+            names += uses_of_mitmproxy(part, read_, own_names)
         found |= {(module, name) for name in names}
     return found
 

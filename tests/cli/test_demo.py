@@ -20,18 +20,18 @@ from smart_router.tools import router_process
 from tests.testbed.harness import ROOT
 
 SMART_ROUTER = str(Path(sys.executable).with_name("smart-router"))
-AS_A_SCRIPT_DOES = ("sh", "-c", 'trap "" INT; exec "$0" "$@"')
-"""Scripts start their background jobs with SIGINT ignored."""
-
-COMMAND = (*AS_A_SCRIPT_DOES, SMART_ROUTER, "demo", "--stay")
+COMMAND = (SMART_ROUTER, "demo", "--stay")
 HI = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def test_demo_shows_decisions_a_stream_and_a_failover_and_stays() -> None:
     env = {**os.environ, "COLUMNS": "80"}
-    with subprocess.Popen(
-        COMMAND, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as scripts do that start it in the background
+    try:
+        run = subprocess.Popen(COMMAND, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with run:
         assert run.stdout is not None
         shown = ""
         for line in run.stdout:

@@ -170,10 +170,10 @@ def test_bounds_of_memory(name: str) -> None:
 
 
 def test_streams_one_after_the_other_and_at_once_are_measured() -> None:
-    growth, idle = soak.run_memory(Plan({"mitmdump": 60}, batch=30, idle=20, seconds=3.0))
+    growth, idle = soak.run_memory(Plan({"mitmdump": 20}, batch=10, idle=10, seconds=3.0))
     assert isinstance(growth, Growth)
     assert isinstance(idle, Idle)
-    assert (growth.requests, len(growth.rss), growth.failures) == (60, 3, {})
+    assert (growth.requests, len(growth.rss), growth.failures) == (20, 3, {})
     assert (len(idle.rss), idle.failures) == (5, {})
     assert idle.at_once > 0
 
@@ -199,9 +199,9 @@ def test_json_without_requests() -> None:
 
 
 def test_faults_hardly_show_and_no_answer_is_lost_cut_doubled_mixed_or_wrong() -> None:
-    outcome = soak.run_soak(Setting(requests=300, silence=0.4))
+    outcome = soak.run_soak(Setting(requests=150, silence=0.4))
     told = as_json(outcome, [], [], [])
-    assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 300
+    assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 150
     assert told["answers"]["SDK"]["requests"] == told["answers"]["explicit"]["requests"]
     assert "body cut later" in outcome.faults and len(outcome.faults) > 20
     routed = sum((tally for kind, tally in outcome.tallies.items() if kind != SDK), Tally())

@@ -1,12 +1,12 @@
 """Fast starts of our own programs: a server process has imported their modules, and forks each start.
 
 The imports take two seconds of CPU time, the start of a router after them a tenth of one. `install` makes
-`subprocess` and asyncio start mitmdump, mitmweb, `smart-router`, and `python -m` with a module of the
-package or the tests that way, and others as usual. The process is a genuine child of the caller. It runs
-the genuine program with the arguments, environment, working folder and descriptors that it is given: the
-server imports, decides on a request, so that the package's tables are loaded, and neither configures nor
-enables anything. A CA's key, which the harness made, is not checked for its primes. `test_fork_server.py`
-compares it with a new process. Linux only.
+`subprocess` and asyncio start mitmdump, mitmweb, `smart-router`, files of `scripts/`, and `python -m` with a
+module of the package, the tests or the scripts that way, and others as usual. The process is a genuine child
+of the caller. It runs the genuine program with the arguments, environment, working folder, descriptors and
+ignored signals that it is given: the server imports, decides on a request, so that the package's tables are
+loaded, and neither configures nor enables anything. A CA's key, which the harness made, is not checked for
+its primes. `test_fork_server.py` compares it with a new process. Linux only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -32,7 +33,8 @@ PYTHON = sys.executable
 """The interpreter; tests replace the name in `sys`."""
 
 PROGRAMS = tuple(str(Path(PYTHON).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router"))
-PACKAGES = ("smart_router.", "tests.")
+PACKAGES = ("smart_router.", "tests.", "scripts.")
+SCRIPTS = MAIN.parents[2] / "scripts"
 PACKAGE_PATH = str(MAIN.parents[2] / "addon")
 """A PYTHONPATH that changes nothing: the package is installed from there."""
 
@@ -49,8 +51,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 UNBUFFERED = "PYTHONUNBUFFERED"
 """A child opens its output anew for this variable."""
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""A child writes bytecode of what it imports as this variable says."""
+
 _READ_AT_START = re.compile(
-    rf"(?!{UNBUFFERED})PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*"
+    rf"(?!{UNBUFFERED}|{NO_BYTECODE})PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*"
 )
 """Environment variables that the interpreter, the C library or a module reads before the program runs."""
 
@@ -117,15 +122,15 @@ class ForkServer:
         if server:
             self._server = server
 
-    def can_start(self, command: list[str], env: Mapping[str, str]) -> bool:
+    def can_start(self, command: list[str], env: Mapping[str, str], cwd: Path = SCRIPTS) -> bool:
         """Whether a child would be the same as a new process: its variables must not come too late."""
-        return is_ours(command) and _read_at_start(env) == _read_at_start(self._env)
+        return is_ours(command, cwd) and _read_at_start(env) == _read_at_start(self._env)
 
     def fork_exec(self, wanted: _ForkExec) -> int | None:
         """Start a child and return its process id; None if only a new process is the same."""
-        if not (wanted.is_ordinary() and self.can_start(wanted.command, wanted.environ)):
+        cwd = Path(wanted.cwd or Path.cwd())
+        if not (wanted.is_ordinary() and self.can_start(wanted.command, wanted.environ, cwd)):
             return None
-        cwd = wanted.cwd or Path.cwd()
         job = {
             "command": wanted.command,
             "env": wanted.environ,
@@ -134,9 +139,10 @@ class ForkServer:
             "session": wanted.new_session,
             "group": os.getpgrp() if wanted.group == -1 else wanted.group,
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+            "ignored": [*_ignored()],
         }
         message = json.dumps(job).encode()
-        if len(message) > _LONGEST or not Path(cwd).is_dir():
+        if len(message) > _LONGEST or not cwd.is_dir():
             return None
         with self._asking, _adopting():
             socket.send_fds(self._server, [message], [*wanted.descriptors.values()])
@@ -161,9 +167,11 @@ class ForkServer:
         return ours
 
 
-def is_ours(command: list[str]) -> bool:
-    """Whether a command is one of the programs, or a module of the package or the tests."""
+def is_ours(command: list[str], cwd: Path = SCRIPTS) -> bool:
+    """Whether a command is one of the programs, a module of ours, or a script that is named from `cwd`."""
     if command[0] in PROGRAMS:
+        return True
+    if command[0] == PYTHON and (cwd / "".join(command[1:2])).parent == SCRIPTS:
         return True
     options, _, module = " ".join(command[1:4]).partition("-m ")
     return command[0] == PYTHON and options in ("", "-P ") and module.startswith(PACKAGES)
@@ -190,6 +198,13 @@ def _adopting() -> Iterator[None]:
         yield
     finally:
         prctl(_PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _ignored() -> Iterator[int]:
+    """The ignored signals: a new process inherits them, but for two that Python itself ignores."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            yield number
 
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:

@@ -18,13 +18,14 @@ import json
 import os
 import resource
 import runpy
+import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from fork_server import NUMBER, UNBUFFERED, ForkServer, install  # type: ignore[import-not-found]
+from fork_server import NO_BYTECODE, NUMBER, UNBUFFERED, ForkServer, install  # type: ignore[import-not-found]
 
 PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon")
 """All modules that a router has once it serves. No import of them starts a thread or opens a file."""
@@ -115,13 +116,17 @@ def _become(job: Job) -> None:
     else:
         os.setpgid(0, job["group"])
     resource.setrlimit(resource.RLIMIT_NOFILE, job["files"])
+    for number in job["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
     program, *arguments = job["command"]
-    module = arguments[arguments.index("-m") + 1] if program == sys.executable else ""
+    of_python = program == sys.executable
+    module = arguments[arguments.index("-m") + 1] if of_python and arguments[0].startswith("-") else ""
     if (module or Path(program).name) in STARTING and (further := _serve_further(job["env"])):
         _become(further)
         return
     if job["env"].get(UNBUFFERED):
         _unbuffer()
+    sys.dont_write_bytecode = bool(job["env"].get(NO_BYTECODE))
     os.environ.clear()
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
@@ -131,10 +136,11 @@ def _become(job: Job) -> None:
         sys.path[:0] = [] if arguments[0] == "-P" else [job["cwd"]]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     else:
-        sys.orig_argv = [sys.executable, *job["command"]]
-        sys.argv = job["command"]
-        sys.path.insert(0, str(Path(program).parent))
-        runpy.run_path(program, run_name="__main__")
+        sys.argv = arguments if of_python else job["command"]
+        sys.orig_argv = [sys.executable, *sys.argv]
+        script = Path(sys.argv[0]).absolute()
+        sys.path.insert(0, str(script.parent))
+        runpy.run_path(str(script), run_name="__main__")
 
 
 def _unbuffer() -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.testbed import state_addon
-from tests.testbed.fork_server import AVAILABLE, MAIN, PACKAGE_PATH, ForkServer, is_ours
-from tests.testbed.harness import MITMDUMP, MITMWEB, Router, bare_env
+from tests.testbed.fork_server import AVAILABLE, MAIN, PACKAGE_PATH, SCRIPTS, ForkServer, is_ours
+from tests.testbed.harness import MITMDUMP, MITMWEB, ROOT, Router, bare_env
 
 STATE = ["-s", state_addon.__file__]
 OF_THE_SERVER = {"runpy", "fork_server"}
@@ -70,6 +70,11 @@ def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
         ([sys.executable, "-m", WORKER], True),
         ([sys.executable, "-I", "-m", WORKER], False),
         ([sys.executable, "-m", "tests.testbed.provider"], True),
+        ([sys.executable, "-m", "scripts.gateway_bench.provider"], True),
+        ([sys.executable, str(SCRIPTS / "demo.py")], True),
+        ([sys.executable, "scripts/demo.py", "--help"], True),
+        ([sys.executable, "demo.py"], False),
+        ([sys.executable], False),
         ([sys.executable, "-m", "pytest"], False),
         ([sys.executable, str(MITMDUMP)], False),
         (["mitmdump"], False),
@@ -77,7 +82,7 @@ def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
     ],
 )
 def test_our_programs_are_known(command: list[str], ours: bool) -> None:
-    assert is_ours(command) is ours
+    assert is_ours(command, ROOT) is ours
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_our_programs_are_known(command: list[str], ours: bool) -> None:
 )
 def test_variables_read_before_the_program_need_a_new_process(name: str) -> None:
     server = ForkServer({})
-    assert server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", "HOME": "/home"})
+    assert server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"})
     assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
 
 
@@ -103,12 +108,11 @@ def test_output_is_buffered_as_the_environment_says(tmp_path: Path, env: dict[st
     script = tmp_path / "script.py"
     script.write_text(f"import os, sys\nfor s in (sys.stdout, sys.stderr):\n {BUFFERS}\nos._exit(0)")
     plain = {name: value for name, value in bare_env().items() if name != "PYTHONUNBUFFERED"}
-    command = [str(MITMDUMP), "-q", "-s", str(script)]
     forked, fresh = (
         subprocess.run(
             command, env=plain | env | {"HOME": str(tmp_path)}, capture_output=True, timeout=60, check=True
         )
-        for command in (command, [sys.executable, *command])
+        for command in ([str(MITMDUMP), "-q", "-s", str(script)], [sys.executable, str(script)])
     )
     assert (forked.stdout, forked.stderr) == (fresh.stdout, fresh.stderr)
     assert forked.stdout == (b"out-in" if env else b"in")
@@ -159,10 +163,11 @@ def test_exit_codes(tmp_path: Path, source: str, code: int) -> None:
 BUFFERS = 's.write("out-"); os.write(s.fileno(), b"in")'
 
 PROBE = """
-import json, os
+import json, os, signal, sys
 fds = [int(name) for name in os.listdir("/proc/self/fd")]
-found = {"argv": __import__("sys").argv, "cwd": os.getcwd(), "group": os.getpgrp(), "session": os.getsid(0),
-         "parent": os.getppid(), "descriptors": fds, "env": dict(os.environ)}
+found = {"argv": sys.argv, "cwd": os.getcwd(), "group": os.getpgrp(), "session": os.getsid(0),
+         "parent": os.getppid(), "descriptors": fds, "env": dict(os.environ),
+         "no_bytecode": sys.dont_write_bytecode, "signal": str(int(signal.getsignal(signal.SIGHUP)))}
 print(json.dumps(found))
 os._exit(7)
 """
@@ -175,20 +180,26 @@ def test_what_the_caller_gives_is_what_the_program_has(
 ) -> None:
     script = tmp_path / "probe.py"
     script.write_text(PROBE)
+    env = bare_env() | {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     reading, writing = os.pipe()
-    command = [*([sys.executable] if fresh else []), str(MITMDUMP), "-s", str(script)]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    command = [sys.executable if fresh else str(MITMDUMP), *([] if fresh else ["-s"]), str(script)]
     try:
         process = subprocess.Popen(
-            command, env=bare_env() | {"HOME": str(tmp_path)}, cwd=tmp_path, stdin=subprocess.DEVNULL,
+            command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[writing], **how,
         )  # fmt: skip
     finally:
+        signal.signal(signal.SIGHUP, before)
         os.close(reading)
         os.close(writing)
     out, _ = process.communicate(timeout=60)
     found = json.loads(out.splitlines()[-1])
     assert process.returncode == 7
     assert found["argv"] == command[fresh:]
+    assert (found["no_bytecode"], found["signal"]) == (True, "1"), (
+        "bytecode is written, or the signal ends it"
+    )
     assert (found["cwd"], found["parent"], found["env"]["HOME"]) == (
         str(tmp_path),
         os.getpid(),

@@ -96,7 +96,7 @@ async def test_large_bodies_pass_both_ways(provider: Provider, version: str) -> 
 @pytest.mark.parametrize("case", case_params(wire="openai-chat"))
 async def test_plays_recorded_answers_as_they_were(case: Case) -> None:
     async with Provider() as provider, client(provider, "http1") as http:
-        odd = 7 + len(case.body) // 300
+        odd = 7 + len(case.body) // 60
         provider.on(*(recorded(case.folder).but(cut=cut) for cut in (None, odd, [1, 2, 3], "events")))
         for _ in range(4):
             answer = await http.post(CHAT, json=ask())

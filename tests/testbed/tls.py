@@ -26,11 +26,16 @@ def ca_pem() -> bytes:
 def server_context(alpn: Sequence[str], fault: Action | None = None) -> ssl.SSLContext:
     """A context for 127.0.0.1 and localhost; with a fault its certificate has another name or issuer, or has
     expired."""
-    issuer = trustme.CA() if fault is Action.TLS_UNTRUSTED else authority()
-    names = ["elsewhere.invalid"] if fault is Action.TLS_WRONG_NAME else ["127.0.0.1", "localhost"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ended = datetime(2020, 1, 1, tzinfo=UTC) if fault is Action.TLS_EXPIRED else None
-    begun = datetime(2019, 1, 1, tzinfo=UTC) if ended else None
-    issuer.issue_cert(*names, not_before=begun, not_after=ended).configure_cert(context)
+    _certificate(fault).configure_cert(context)
     context.set_alpn_protocols(list(alpn))
     return context
+
+
+@functools.cache
+def _certificate(fault: Action | None) -> trustme.LeafCert:
+    issuer = trustme.CA() if fault is Action.TLS_UNTRUSTED else authority()
+    names = ["elsewhere.invalid"] if fault is Action.TLS_WRONG_NAME else ["127.0.0.1", "localhost"]
+    ended = datetime(2020, 1, 1, tzinfo=UTC) if fault is Action.TLS_EXPIRED else None
+    begun = datetime(2019, 1, 1, tzinfo=UTC) if ended else None
+    return issuer.issue_cert(*names, not_before=begun, not_after=ended)
