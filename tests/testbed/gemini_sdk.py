@@ -13,7 +13,11 @@ from google.genai import types
 from tests.testbed.cases import Case
 from tests.testbed.harness import NO_TLS
 
-SHOW_THOUGHTS = types.GenerateContentConfig(thinking_config=types.ThinkingConfig(include_thoughts=True))
+SHOW_THOUGHTS = types.GenerateContentConfig(
+    thinking_config=types.ThinkingConfig(include_thoughts=True),
+    # with it, which is for tools that are Python functions, all chunks are converted again at each chunk
+    automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+)
 REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}
 
 

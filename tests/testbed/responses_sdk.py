@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from openai._models import construct_type
 from openai._types import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from smart_router.dialects.sse import SseParser
 
-_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+_EVENTS: dict[str, type[BaseModel]] = {
+    get_args(model.model_fields["type"].annotation)[0]: model
+    for model in get_args(get_args(ResponseStreamEvent)[0])
+}
+"""By type: as a union, each event would be tried against all of them."""
+
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -35,8 +39,7 @@ def accumulate(events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     check_grammar(events)
     state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
     for event in events:
-        _EVENT.validate_python(event)
-        state.handle_event(construct_type(type_=ResponseStreamEvent, value=event))  # type: ignore[arg-type]
+        state.handle_event(_EVENTS[event["type"]].model_validate(event))  # type: ignore[arg-type]
     last = Response.model_validate(events[-1]["response"])
     completed = state._completed_response
     if completed is not None:
