@@ -77,7 +77,7 @@ def test_file_of_another_user_stays_and_the_remedy_is_told(tmp_path: Path) -> No
 def test_damaged_file_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"no database" * 999)
-    with closing(open_file(path, [lambda db: db.execute("CREATE TABLE t (x)") and None], wait=1.0)) as db:
+    with closing(open_file(path, [["CREATE TABLE t (x)"]], wait=1.0)) as db:
         assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
     assert len(aside(tmp_path)) == 1
 
@@ -87,5 +87,5 @@ def test_locked_file_is_not_damaged(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError):
-            open_file(path, [lambda db: None], wait=0.0)
+            open_file(path, [[]], wait=0.0)
     assert aside(tmp_path) == []

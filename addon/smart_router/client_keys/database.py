@@ -41,39 +41,33 @@ LOCK_WAIT = 2.0
 _SETTINGS = ("journal_mode = WAL", "synchronous = FULL")  # a revoked key stays revoked
 
 
-def create_tables(db: sqlite3.Connection) -> None:
-    """Version 1. Times are unix seconds, `models` and `limits` JSON lists of texts.
+_FIRST: Migration = (
+    """CREATE TABLE clients (
+        name TEXT PRIMARY KEY, uid TEXT NOT NULL, tag TEXT, models TEXT NOT NULL, limits TEXT NOT NULL,
+        on_limit TEXT NOT NULL, admin INTEGER NOT NULL, created REAL NOT NULL, expires REAL, revoked REAL
+    ) STRICT""",
+    """CREATE TABLE keys (
+        id TEXT PRIMARY KEY, client TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,
+        created REAL NOT NULL, ends REAL
+    ) STRICT""",
+    "CREATE TABLE tags (name TEXT PRIMARY KEY, limits TEXT NOT NULL) STRICT",
+)
+"""Times are unix seconds, `models` and `limits` JSON lists of texts.
 
-    `uid` names a client's counts: one that is removed and added again starts with none. `ends` is when a
-    replaced key is no longer taken.
-    """
-    db.execute(
-        """CREATE TABLE clients (
-            name TEXT PRIMARY KEY, uid TEXT NOT NULL, tag TEXT, models TEXT NOT NULL, limits TEXT NOT NULL,
-            on_limit TEXT NOT NULL, admin INTEGER NOT NULL, created REAL NOT NULL, expires REAL, revoked REAL
-        ) STRICT"""
-    )
-    db.execute(
-        """CREATE TABLE keys (
-            id TEXT PRIMARY KEY, client TEXT NOT NULL, salt BLOB NOT NULL, digest BLOB NOT NULL,
-            created REAL NOT NULL, ends REAL
-        ) STRICT"""
-    )
-    db.execute("CREATE TABLE tags (name TEXT PRIMARY KEY, limits TEXT NOT NULL) STRICT")
+`uid` names a client's counts: one that is removed and added again starts with none. `ends` is when a replaced
+key ceases to be valid.
+"""
 
+_CLUSTER: Migration = (
+    "ALTER TABLE clients ADD COLUMN on_cluster_away TEXT",
+    """CREATE TABLE agreed (
+        kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name)
+    ) STRICT, WITHOUT ROWID""",
+)
+"""`on_cluster_away` is None for the default; `agreed` has clients and tags as this machine and its cluster
+last had the same, see `cluster.clients`."""
 
-def add_cluster(db: sqlite3.Connection) -> None:
-    """Version 2. `on_cluster_away` is None for the default; `agreed` has clients and tags as this machine and
-    its cluster last had the same, see `cluster.clients`."""
-    db.execute("ALTER TABLE clients ADD COLUMN on_cluster_away TEXT")
-    db.execute(
-        """CREATE TABLE agreed (
-            kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, name)
-        ) STRICT, WITHOUT ROWID"""
-    )
-
-
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_cluster)
+MIGRATIONS = (_FIRST, _CLUSTER)
 """Step n makes version n + 1 of version n. Released steps are never changed."""
 
 

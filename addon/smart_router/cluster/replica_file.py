@@ -3,12 +3,10 @@ and outbox."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
-from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
@@ -36,22 +34,20 @@ class Row(NamedTuple):
     deadline: float = 0.0
 
 
-def _create(db: sqlite3.Connection) -> None:
-    """Version 1: `rows` as in Row; `unsent` marks the outbox, `change` counts changes for other processes of
-    this machine. `facts` are single values by name; `change` is the last count of a row that was dropped."""
-    db.execute(
-        """CREATE TABLE rows (
-            kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, generation INTEGER NOT NULL,
-            deadline REAL NOT NULL, unsent INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY (kind, key)
-        ) STRICT, WITHOUT ROWID"""
-    )
-    db.execute("CREATE INDEX rows_by_change ON rows (change)")
-    db.execute("CREATE INDEX unsent_rows ON rows (unsent) WHERE unsent")
-    db.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
-    db.execute("INSERT INTO facts VALUES ('machine', ?)", (uuid4().hex,))
+_FIRST: Migration = (
+    """CREATE TABLE rows (
+        kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, generation INTEGER NOT NULL,
+        deadline REAL NOT NULL, unsent INTEGER NOT NULL, change INTEGER NOT NULL, PRIMARY KEY (kind, key)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX rows_by_change ON rows (change)",
+    "CREATE INDEX unsent_rows ON rows (unsent) WHERE unsent",
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "INSERT INTO facts VALUES ('machine', lower(hex(randomblob(16))))",
+)
+"""`rows` as in Row; `unsent` marks the outbox, `change` counts changes for other processes of this machine.
+`facts` are single values by name; `change` is the last count of a row that was dropped."""
 
-
-MIGRATIONS: tuple[Migration, ...] = (_create,)
+MIGRATIONS = (_FIRST,)
 
 _MERGE = """
 INSERT INTO rows (kind, key, value, generation, deadline, unsent, change)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from smart_router.storage.sqlite_file import Migration
 
-_FIRST_VERSION = (
+_FIRST: Migration = (
     """CREATE TABLE routes (
         id INTEGER PRIMARY KEY, day TEXT NOT NULL, tier TEXT NOT NULL, provider TEXT NOT NULL,
         model TEXT NOT NULL, profile TEXT NOT NULL, UNIQUE (day, tier, provider, model, profile)
@@ -60,17 +58,8 @@ Rows of `audit` are never changed and only the oldest are deleted, so a gap in t
 `content` is the prompt, if the user wants it kept.
 """
 
+_MARKS: Migration = ("CREATE TABLE marks (request INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT",)
+"""Version 2: the requests of each `smart-router run`."""
 
-def create_tables(db: sqlite3.Connection) -> None:
-    """Make a file of the first version."""
-    for statement in _FIRST_VERSION:
-        db.execute(statement)
-
-
-def add_marks(db: sqlite3.Connection) -> None:
-    """Version 2: the requests of each `smart-router run`."""
-    db.execute("CREATE TABLE marks (request INTEGER PRIMARY KEY, mark TEXT NOT NULL) STRICT")
-
-
-MIGRATIONS: tuple[Migration, ...] = (create_tables, add_marks)
+MIGRATIONS = (_FIRST, _MARKS)
 """Step n makes version n + 1 of version n. Released steps are never changed."""

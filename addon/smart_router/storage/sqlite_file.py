@@ -10,15 +10,17 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-Migration = Callable[[sqlite3.Connection], None]
+Migration = Sequence[str]
+"""The statements that make one version of a file of the one before."""
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 """Errors of a damaged file. SQLITE_ERROR (no such table) is one: the statements are fixed."""
@@ -112,8 +114,8 @@ def migrate(db: sqlite3.Connection, steps: Sequence[Migration]) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > len(steps):
             raise NewerFileError(f"it has format {version}, this version of the router knows {len(steps)}")
-        for step in steps[version:]:
-            step(db)
+        for statement in chain.from_iterable(steps[version:]):
+            db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(steps)}")
 
 
