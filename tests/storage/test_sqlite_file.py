@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from smart_router.storage.file_lock import locked
 from smart_router.storage.sqlite_file import aside, make_private, open_file, set_aside
 
 
@@ -33,6 +36,55 @@ def test_what_stands_in_a_files_place_is_set_aside(
     assert path.is_file()
     (name,) = aside(tmp_path)
     assert caplog.text.count(name) == 1
+
+
+_ADDS = (
+    "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('INSERT INTO t VALUES (1)'); d.commit()"
+)
+
+
+def test_a_further_connection_keeps_other_processes_from_deleting_the_log(tmp_path: Path) -> None:
+    """What a command writes is seen by a router that has opened the file several times, and the other way
+    round."""
+    path = tmp_path / "x.sqlite"
+
+    def steps(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE t (x)")
+
+    def opened() -> closing[sqlite3.Connection]:
+        return closing(open_file(path, [steps], wait=1.0, settings=["journal_mode = WAL"]))
+
+    with opened() as router:
+        router.execute("INSERT INTO t VALUES (0)")
+        with opened():
+            pass
+        subprocess.run([sys.executable, "-c", _ADDS, path], check=True)
+        assert path.with_name("x.sqlite-wal").exists()
+        router.execute("INSERT INTO t VALUES (2)")
+        subprocess.run([sys.executable, "-c", _ADDS, path], check=True)
+        assert [x for (x,) in router.execute("SELECT x FROM t")] == [0, 1, 2, 1]
+
+
+_LOCKS = """
+import sqlite3, sys
+from pathlib import Path
+from smart_router.storage.file_lock import locked
+try:
+    with locked(Path(sys.argv[1]), 0.0):
+        print("taken")
+except sqlite3.OperationalError:
+    print("refused")
+"""
+
+
+def test_a_lock_is_kept_when_another_thread_of_its_process_asks_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    with locked(path, 0.0):
+        with pytest.raises(sqlite3.OperationalError), locked(path, 0.0):
+            pass
+        run = [sys.executable, "-c", _LOCKS, path]
+        assert subprocess.run(run, check=True, capture_output=True, text=True).stdout == "refused\n"
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_file_that_another_process_has_set_aside_is_left_alone(tmp_path: Path) -> None:

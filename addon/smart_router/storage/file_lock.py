@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 
@@ -16,6 +16,17 @@ def lock_file(beside: Path, name: str) -> Path:
     return beside.resolve().with_name(f"refresh-{mark}.lock")
 
 
+def create(path: Path) -> None:
+    """Make a file that only this user can read, unless there is one. Raises OSError.
+
+    One that there is must not even be opened: closing it lets go of every lock that this process has on it
+    (POSIX). Without SQLite's, another process that ends takes itself for the file's last one, and deletes the
+    write-ahead log that this one goes on writing.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 @contextmanager
 def locked(path: Path, within: float) -> Iterator[None]:
     """Hold the lock, waiting for it up to so many seconds. Raises sqlite3.OperationalError or OSError.
@@ -23,7 +34,7 @@ def locked(path: Path, within: float) -> Iterator[None]:
     SQLite's file locks are the only ones in the standard library that work on every platform. The system
     lets go of them when a process dies, so a lock is never stale.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    create(path)
     with closing(sqlite3.connect(path, timeout=within, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         yield

@@ -17,6 +17,8 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
+from smart_router.storage.file_lock import create
+
 logger = logging.getLogger(__name__)
 
 Migration = Sequence[str]
@@ -51,7 +53,9 @@ def make_private(path: Path) -> None:
     try:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) != 0o600:
             path.chmod(0o600)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        create(path)
+        if not os.access(path, os.R_OK | os.W_OK):
+            os.close(os.open(path, os.O_RDWR))  # which says why not
     except PermissionError as error:
         if os.name != "posix" or not path.exists() or path.stat().st_uid == os.geteuid():
             raise
