@@ -147,14 +147,23 @@ class Answer:
         return Framing.LENGTH if self.cut is None and not self.trailers else Framing.CHUNKED
 
 
-_EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
+_EVENT_END = re.compile(rb"\n(?=(\n|(?<=\r\n)\r\n))")
+"""The first of the two line ends after an event; group 1 is the second."""
+
+
+def _events(body: bytes) -> Iterator[bytes]:
+    start = 0
+    for ends in _EVENT_END.finditer(body):
+        yield body[start : ends.end(1)]
+        start = ends.end(1)
+    yield body[start:]
 
 
 def _cut(body: bytes, cut: Cut) -> Iterator[bytes]:
     if cut is None:
         yield body
     elif cut == "events":
-        yield from _EVENT_END.split(body)
+        yield from _events(body)
     elif isinstance(cut, int):
         yield from (body[at : at + cut] for at in range(0, len(body), cut))
     else:

@@ -67,13 +67,21 @@ class Case:
         return json.loads(path.read_bytes()) if path.exists() else None
 
 
+@functools.cache
+def _recorded() -> list[tuple[Path, dict[str, Any]]]:
+    """Folder and meta of each case, by id; read once, as many modules ask for some of them."""
+    files = sorted(FIXTURES.glob("*/*/*/meta.json"))
+    return [(file.parent, json.loads(file.read_bytes())) for file in files]
+
+
 def load_cases(wire: str | None = None, provider: str | None = None, **meta: Any) -> list[Case]:
     """The cases of a wire or provider whose meta fields equal `meta`, by id."""
     found = []
-    for path in sorted(FIXTURES.glob(f"{wire or '*'}/{provider or '*'}/*/meta.json")):
-        data = json.loads(path.read_bytes())
-        if all(data[key] == value for key, value in meta.items()):
-            found.append(Case(str(path.parent.relative_to(FIXTURES)), path.parent, data))
+    for folder, data in _recorded():
+        *_, of_wire, of_provider, _ = folder.parts
+        wanted = wire in (None, of_wire) and provider in (None, of_provider)
+        if wanted and all(data[key] == value for key, value in meta.items()):
+            found.append(Case(str(folder.relative_to(FIXTURES)), folder, data))
     return found
 
 

@@ -85,11 +85,11 @@ class RawClient:
             return await self.reader.readexactly(int(headers["content-length"]))
         if headers.get("transfer-encoding") != "chunked":
             return await self.reader.read()
-        body = b""
+        chunks = []
         while size := int(await self.reader.readline(), 16):
-            body += (await self.reader.readexactly(size + 2))[:-2]
+            chunks.append((await self.reader.readexactly(size + 2))[:-2])
         await self.reader.readline()
-        return body
+        return b"".join(chunks)
 
     async def ended(self) -> bool:
         """Wait until the router has closed the connection; False if it sent more."""
