@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.provider_faults import NEXT, Outcome, Row
 from tests.testbed.client_formats import FORMATS, Got
 
-PAIRS = (
+Pair = tuple[str, str]
+
+PAIRS: tuple[Pair, ...] = (
     ("chat", "chat"), ("messages", "chat"), ("responses", "chat"), ("gemini", "chat"),
     ("messages", "anthropic"), ("responses", "responses"), ("gemini", "gemini"),
 )  # fmt: skip
@@ -53,25 +55,33 @@ class Result:
     recorded: list[str] = field(default_factory=list)
 
 
-def _pairs(row: Row) -> tuple[tuple[str, str], ...]:
+def in_turn(number: int, pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """So many of the pairs: the next ones for the next row."""
+    return [pairs[(number * most + place) % len(pairs)] for place in range(most)]
+
+
+def _pairs(number: int, row: Row, *, full: bool) -> Sequence[Pair]:
     """A large answer costs seconds, and what happens below HTTP is the same on each wire."""
     if row.large or row.upstream == "h2":
         return (PAIRS[0], PAIRS[4 if row.large else 1])
-    return PAIRS if row.upstream == "plain" else PAIRS[: len(FORMATS)]
+    if row.upstream != "plain":
+        return PAIRS[: len(FORMATS)]
+    return PAIRS if full else [PAIRS[0], *in_turn(number, PAIRS[1 : len(FORMATS)], 1), *PAIRS[len(FORMATS) :]]
 
 
-def cells(row: Row, *, full: bool) -> Iterator[Cell]:
-    """Requests of a row; a model that is named makes no difference where nothing fails.
+def cells(number: int, row: Row, *, full: bool) -> Iterator[Cell]:
+    """Requests of the row of this number; a model that is named makes no difference where nothing fails.
 
-    Each client format on each wire asks in both forms: for a virtual model in one, and by name in the other;
-    with `full` both ways in both forms.
+    Each client format on each wire asks in both forms: for a virtual model in one, and by name in the other.
+    What is translated for another wire is of one format in each row, in turn. With `full` all formats are
+    translated in each row, and both forms ask in both ways.
     """
-    for number, (client, wire) in enumerate(_pairs(row)):
+    for place, (client, wire) in enumerate(_pairs(number, row, full=full)):
         for stream in (True, False):
             for auto in (True, False):
                 cell = Cell(row, client, wire, stream, auto)
                 if cell.outcome == NEXT:
-                    if full or auto == ((number + stream) % 2 == 0):
+                    if full or auto == ((place + stream) % 2 == 0):
                         yield cell
                 elif cell.outcome and auto:
                     yield cell

@@ -31,7 +31,8 @@ async def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """The rows that are tested in this session: those that wait for time limits, and the others."""
     here = [item for item in request.session.items if item.path == request.path]
     names = {item.callspec.params["name"] for item in here if hasattr(item, "callspec")} or set(BY_NAME)
-    wanted = [cell for row in ROWS if row.name in names for cell in cells(row, full=PROFILE == FULL)]
+    rows = [(number, row) for number, row in enumerate(ROWS) if row.name in names]
+    wanted = [cell for number, row in rows for cell in cells(number, row, full=PROFILE == FULL)]
     folder = tmp_path_factory.mktemp("faults")
     waiting = Run(folder / "short", [cell for cell in wanted if cell.row.told.waits], OPTIONS | SHORT)
     others = Run(folder / "router", [cell for cell in wanted if not cell.row.told.waits])
