@@ -39,12 +39,17 @@ def free_port() -> int:
 
 
 class Case(NamedTuple):
-    """A start that is to fail, and what its log says; `broken_import` replaces that of the addon."""
+    """A start that is to fail, and what its log says; `broken_import` replaces that of the addon.
+
+    A `fresh` start takes as long as a user's, most of it for imports, so the clients that knock would see it
+    serve in between.
+    """
 
     said: str
     options: Mapping[str, str] = {}
     yaml: str = ""
     broken_import: bool = False
+    fresh: bool = False
     program: Path | None = None
 
 
@@ -54,6 +59,7 @@ FAILURES = {
         "there is no option router_max_atempts; did you mean router_max_attempts?; "
         "there is no option router_fast_hooks; did you mean router_fast_path?",
         options={"router_max_attempts": "x", "router_max_atempts": "3", "router_fast_hooks": "false"},
+        fresh=True,
     ),
     "config.yaml of mitmweb": Case(
         "router_stats_days must be a whole number, not 1.5; "
@@ -62,7 +68,7 @@ FAILURES = {
         program=MITMWEB,
     ),
     "config that is a folder": Case("/: cannot be read", options={"router_config": "/"}),
-    "import": Case("cannot be imported, so nothing is served: no httpx here", broken_import=True),
+    "import": Case("cannot be imported, so nothing is served: no httpx here", broken_import=True, fresh=True),
 }
 
 
@@ -81,7 +87,7 @@ def failing(
         options=case.options,
         yaml=case.yaml,
         program=case.program,
-        fresh=True,
+        fresh=case.fresh,
         args=["--listen-port", str(port)],
     )
     router.launch()
