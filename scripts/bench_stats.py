@@ -28,6 +28,7 @@ from smart_router.attempts.builder import AttemptBuilder
 from smart_router.attempts.exchange import Exchange, Services
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.reasoning_cache import ReasoningCache
+from smart_router.attempts.steps import select_step
 from smart_router.auth.store import AuthStore
 from smart_router.config import parse_config
 from smart_router.dialects.hub import make_usage
@@ -66,7 +67,7 @@ def ended_exchange() -> Exchange:
     services = Services(auth, sticky, ReasoningCache(), AttemptBuilder(config.providers, ENV).build)
     flow = tflow.tflow(resp=True)
     exchange = Exchange("r1", now, Limits(), request, decision, "s", flow, services, CHAT)  # type: ignore[arg-type]
-    attempt = exchange.next_step(now)
+    attempt = select_step(exchange, now)
     assert isinstance(attempt, Attempt)
     attempt.measurements.usage = make_usage(1_000, 200, cached=400, reasoning=50)
     attempt.measurements.first_content = now + 0.5

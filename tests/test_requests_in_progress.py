@@ -11,6 +11,7 @@ from mitmproxy import http
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange
 from smart_router.attempts.limits import Limits
+from smart_router.attempts.steps import select_step
 from smart_router.requests_in_progress import SILENT, observe, phase_of
 from tests.testbed.exchanges import error, exchange
 
@@ -28,7 +29,7 @@ def connecting(at: float) -> Exchange:
     """Return an exchange whose first attempt has been connecting since `at`."""
     started = exchange("a/m", "b/m", limits=Limits(connect=10, first_byte=60, silence=120), stream=True)
     started.started = at
-    started.step = started.next_step(at)
+    started.step = select_step(started, at)
     return started
 
 
@@ -124,7 +125,7 @@ def test_wait_states_its_length() -> None:
     asked.limits = Limits(max_wait=5)
     attempt.close(begun)
     asked.failed(error("rate_limit", retry_after=3.0, status=429), begun)
-    while isinstance(step := asked.next_step(begun), Attempt):  # provider a has two profiles
+    while isinstance(step := select_step(asked, begun), Attempt):  # provider a has two profiles
         step.close(begun)
         asked.failed(error("rate_limit", retry_after=3.0, status=429), begun)
     asked.step = step

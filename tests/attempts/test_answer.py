@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from smart_router.attempts.answer import Answer
+from smart_router.attempts.steps import select_step
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.hub import Delta, End, Event, Finish, Start, UsageEvent, make_usage
 from smart_router.errors import ClientError, UpstreamError
@@ -23,7 +24,7 @@ CALL = {"index": 0, "id": "call-1", "type": "function", "function": {"name": "f"
 
 def answer(**body: Any) -> Answer:
     one = exchange("b/m", "c/m", **body)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     return Answer(one)
 
 

@@ -10,6 +10,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exhausted, Wait
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.retries import MOST, MOST_UNPROVEN, PER_SECOND, RetryBudget
+from smart_router.attempts.steps import select_step
 from smart_router.auth.cooldowns import PROBE_GAP
 from smart_router.auth.outliers import RUN
 from smart_router.auth.store import AuthStore
@@ -28,20 +29,20 @@ def limited(**delays: float) -> AuthStore:
 def test_long_rate_limit_is_probed_by_one_request_at_a_time() -> None:
     auth = limited(b=50.0, c=40.0)
     first, second, third = (exchange("b/m", "c/m", auth=auth, started=1.5) for _ in range(3))
-    assert tried(first.next_step(PROBE_GAP)) == C  # it ends sooner
-    assert tried(second.next_step(PROBE_GAP)) == B
+    assert tried(select_step(first, PROBE_GAP)) == C  # it ends sooner
+    assert tried(select_step(second, PROBE_GAP)) == B
     first.failed(error("rate_limit", 40.0, 429), 1.6)
-    assert tried(first.next_step(1.6)) == "Exhausted"
-    assert tried(third.next_step(1.6)) == "Wait"  # for what the second finds out
+    assert tried(select_step(first, 1.6)) == "Exhausted"
+    assert tried(select_step(third, 1.6)) == "Wait"  # for what the second finds out
     second.answers(second.attempts[0], 2.0)
-    assert tried(third.next_step(2.1)) == B
+    assert tried(select_step(third, 2.1)) == B
 
 
 def test_wait_for_a_probe_is_bounded() -> None:
     auth = limited(b=50.0)
     assert tried(exchange("b/m", auth=auth).next_step(2.0)) == B
     one, now = exchange("b/m", auth=auth, limits=Limits(max_wait=1.0), started=2.0), 2.0
-    while isinstance(step := one.next_step(now), Wait):
+    while isinstance(step := select_step(one, now), Wait):
         now += step.seconds
     assert now == pytest.approx(3.0)
     assert isinstance(step, Exhausted)
@@ -66,7 +67,7 @@ def test_faulty_candidates_are_tried_last_least_harmful_first() -> None:
     one = exchange("b/m", "c/m", "a/m", auth=auth)
     steps = []
     for _ in range(3):
-        steps.append(tried(one.next_step(0.5)))
+        steps.append(tried(select_step(one, 0.5)))
         one.failed(error("server"), 0.5)
     assert steps == [A1, C, B]
 
@@ -89,19 +90,19 @@ def test_one_fault_costs_one_turn() -> None:
 def test_first_content_of_a_probe_ends_an_ejection() -> None:
     auth = ejected("b")
     first, second, third = (exchange("b/m", "c/m", auth=auth) for _ in range(3))
-    assert [tried(one.next_step(2.0)) for one in (first, second)] == [B, C]
+    assert [tried(select_step(one, 2.0)) for one in (first, second)] == [B, C]
     first.answers(first.attempts[0], 2.1)
-    assert tried(third.next_step(2.1)) == B
+    assert tried(select_step(third, 2.1)) == B
 
 
 def test_prompt_that_always_fails_blocks_no_candidate() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     for now in range(20):
         poison = exchange("b/m", "c/m", auth=auth, messages=[{"role": "user", "content": "poison"}])
-        while isinstance(poison.next_step(float(now)), Attempt):
+        while isinstance(select_step(poison, float(now)), Attempt):
             poison.failed(error("server"), float(now))
         innocent = exchange("b/m", auth=auth, explicit=True, seed=now)
-        assert tried(innocent.next_step(now + 0.1)) == B
+        assert tried(select_step(innocent, now + 0.1)) == B
         innocent.succeeded(now + 0.1)
     assert auth.usable("b", "m", 20.0)
     counts = auth.statuses("b", 20.0)[0].health.counts
@@ -112,7 +113,7 @@ def test_retries_have_a_budget_and_first_attempts_do_not() -> None:
     auth, budget, attempts = ejected("b", "c"), RetryBudget(), 0
     for number in range(500):
         one, now = exchange("b/m", "c/m", auth=auth, budget=budget, started=0.5, seed=number), 0.5
-        while not isinstance(step := one.next_step(now), Exhausted):
+        while not isinstance(step := select_step(one, now), Exhausted):
             if isinstance(step, Attempt):
                 one.failed(error("server"), now)
             else:
@@ -126,7 +127,7 @@ def test_retries_at_a_silent_candidate_are_bounded_however_many_requests_wait_fo
     auth, budget, retries, now = AuthStore(ENV, PROVIDERS), RetryBudget(), 0, 0.1
     texts = ([{"role": "user", "content": f"Question {number}"}] for number in range(300))
     storm = [exchange("c/m", "b/m", auth=auth, budget=budget, messages=text) for text in texts]
-    assert {tried(one.next_step(0.0)) for one in storm} == {C}
+    assert {tried(select_step(one, 0.0)) for one in storm} == {C}
     for one in storm:
         one.failed(error("server"), now)
     waiting = [(now, number) for number in range(len(storm))]
@@ -163,10 +164,10 @@ def test_disabled_profile_is_not_waited_for() -> None:
 def test_success_ends_the_cooldown_and_keeps_the_session() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     one = exchange("b/m", "c/m", auth=auth)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("server"), 0.0)
     assert not auth.usable("b", "m", 0.9)
-    one.next_step(0.9)
+    select_step(one, 0.9)
     one.succeeded(2.0)
     kept = one.services.sticky.get(("session-1",), "auto", 3.0)
     assert kept is not None and str(kept.candidate) == "c/m"
@@ -176,6 +177,6 @@ def test_success_ends_the_cooldown_and_keeps_the_session() -> None:
 def test_faults_of_the_request_cool_nothing() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     one = exchange("b/m", "c/m", auth=auth)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("context_length"), 0.0)
     assert auth.usable("b", "m", 0.0)

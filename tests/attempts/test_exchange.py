@@ -10,6 +10,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exhausted, Wait
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.router_headers import extension, router_headers
+from smart_router.attempts.steps import select_step
 from smart_router.auth.store import AuthStore
 from smart_router.errors import ClientError, ErrorClass
 from tests.testbed.exchanges import A1, A2, ENV, PROVIDERS, B, C, error, exchange, tried
@@ -23,11 +24,11 @@ def walk(kinds: list[ErrorClass], *names: str, **kwargs: Any) -> list[str]:
     last step included."""
     one, now, steps = exchange(*names, **kwargs), 0.0, list[str]()
     for kind in [*kinds, None]:
-        step = one.next_step(now)
+        step = select_step(one, now)
         steps.append(tried(step))
         while isinstance(step, Wait):
             now += step.seconds
-            step = one.next_step(now)
+            step = select_step(one, now)
             steps.append(tried(step))
         if kind is not None:
             now += 0.1
@@ -121,22 +122,22 @@ def test_short_rate_limit_is_waited_for(
     auth = AuthStore(ENV, PROVIDERS)
     first = exchange("b/m", "c/m", limits=limits, auth=auth)
     for pause in (60.0, delay):
-        first.next_step(1.0)
+        select_step(first, 1.0)
         first.failed(error("rate_limit", pause, 429), 1.0)
     one = first if own else exchange("b/m", "c/m", limits=limits, auth=auth)
-    step = one.next_step(1.0)
+    step = select_step(one, 1.0)
     if waited is None:
         assert isinstance(step, Exhausted) or not own
         return
     assert step == Wait(waited)
     assert one.paused == waited
-    assert tried(one.next_step(1.0 + waited)) == C
+    assert tried(select_step(one, 1.0 + waited)) == C
 
 
 def test_total_wait_for_rate_limits_is_bounded() -> None:
     one, now = exchange("b/m"), 0.0
     waits: list[float] = []
-    while not isinstance(step := one.next_step(now), Exhausted):
+    while not isinstance(step := select_step(one, now), Exhausted):
         if isinstance(step, Wait):
             waits.append(step.seconds)
             now += step.seconds
@@ -149,19 +150,19 @@ def test_total_wait_for_rate_limits_is_bounded() -> None:
 def test_shortest_delay_is_waited_for() -> None:
     one = exchange("b/m", "c/m")
     for delay in (2.0, 4.0):
-        one.next_step(0.0)
+        select_step(one, 0.0)
         one.failed(error("rate_limit", delay), 0.0)
-    assert one.next_step(0.0) == Wait(2.0)
-    assert tried(one.next_step(2.0)) == B
+    assert select_step(one, 0.0) == Wait(2.0)
+    assert tried(select_step(one, 2.0)) == B
 
 
 def test_faulty_request_is_not_retried() -> None:
     one = exchange("b/m", "c/m")
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("rate_limit", 1.0), 0.0)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("bad_request", status=400), 0.0)
-    step = one.next_step(0.0)
+    step = select_step(one, 0.0)
     assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.headers) == (400, {"x-should-retry": "false"})
 
@@ -169,7 +170,7 @@ def test_faulty_request_is_not_retried() -> None:
 def test_only_retried_requests_forbid_retries() -> None:
     for limits, headers in ((Limits(max_attempts=1), {}), (Limits(), {"x-should-retry": "false"})):
         one = exchange("b/m", explicit=True, limits=limits)
-        while not isinstance(step := one.next_step(0.0), Exhausted):
+        while not isinstance(step := select_step(one, 0.0), Exhausted):
             if isinstance(step, Attempt):
                 one.failed(error("server"), 0.0)
         assert step.error.headers == headers
@@ -187,9 +188,9 @@ TOLD: list[tuple[ErrorClass, ErrorClass, int]] = [
 def test_429_is_for_rate_limits_only(first: ErrorClass, second: ErrorClass, status: int) -> None:
     one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
     for kind in (first, second):
-        one.next_step(0.0)
+        select_step(one, 0.0)
         one.failed(error(kind, status=429 if kind == "rate_limit" else 503), 0.0)
-    step = one.next_step(0.0)
+    step = select_step(one, 0.0)
     assert isinstance(step, Exhausted) and step.error.status == status
 
 
@@ -203,7 +204,7 @@ def test_unsupported_candidate_is_skipped() -> None:
         one = exchange(*names)
         real = one.services.build
         object.__setattr__(one.services, "build", build)
-        found = one.next_step(0.0)
+        found = select_step(one, 0.0)
         assert tried(found) == step
     assert isinstance(found, Exhausted)
     assert (found.error.status, found.error.param) == (400, "n")
@@ -211,11 +212,11 @@ def test_unsupported_candidate_is_skipped() -> None:
 
 def test_error_of_an_exhausted_chain() -> None:
     one = exchange("b/m", "c/m", limits=Limits(max_attempts=2))
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("rate_limit", 90.0, 429), 0.0)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(error("overloaded", 30.4, 503), 0.0)
-    step = one.next_step(0.0)
+    step = select_step(one, 0.0)
     assert isinstance(step, Exhausted)
     told = step.error
     assert (told.status, told.headers) == (503, {"x-should-retry": "false", "retry-after": "30"})
@@ -235,7 +236,7 @@ def test_headers_before_and_after_the_answer() -> None:
     one = exchange("b/m", "c/m")
     early = {"x-router-request-id", "x-router-tier", "x-router-why", "x-router-score"}
     assert router_headers(one, final=False).keys() == early
-    one.next_step(0.0)
+    select_step(one, 0.0)
     final = router_headers(one)
     assert final.keys() == early | {
         f"x-router-{name}" for name in ("attempts", "provider", "profile", "model")
@@ -249,7 +250,7 @@ def test_headers_before_and_after_the_answer() -> None:
 
 def test_headers_are_one_line_of_ascii() -> None:
     one = exchange("b/a\r\nmodel\x00 with \u00fc" + "x" * 600)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     value = router_headers(one)["x-router-model"]
     assert value.startswith("a??model? with ?xxx")
     assert len(value) == 500
@@ -258,9 +259,9 @@ def test_headers_are_one_line_of_ascii() -> None:
 @pytest.mark.parametrize(("explicit", "left"), [(False, True), (True, False)])
 def test_empty_answer_is_abandoned_only_for_another_candidate(explicit: bool, left: bool) -> None:
     one = exchange("b/m", "c/m", explicit=explicit)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     assert one.another_left(0.0) == left
     one.failed(error("server"), 0.0)
     if not explicit:
-        one.next_step(0.0)
+        select_step(one, 0.0)
         assert not one.another_left(0.0)  # it is the last

@@ -14,6 +14,7 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted
 from smart_router.attempts.lesson_file import MOST, Lesson, keep_lessons, read_lessons
 from smart_router.attempts.lessons import KEPT, MOST_REPAIRS, Lessons
+from smart_router.attempts.steps import select_step
 from smart_router.dialects.errors import read_error
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.errors import UpstreamError
@@ -39,7 +40,7 @@ def start(*names: str, like: Exchange | None = None, **fields: Any) -> Exchange:
 
 def sent(one: Exchange, now: float = 0.0) -> dict[str, Any]:
     """The body of the next attempt."""
-    step = one.next_step(now)
+    step = select_step(one, now)
     assert isinstance(step, Attempt)
     body: dict[str, Any] = json.loads(step.flow.request.content or b"")
     return body
@@ -69,10 +70,10 @@ def test_the_same_candidate_is_asked_once_more_and_then_rightly_at_once(
 def test_auto_moves_on_if_the_refusal_teaches_nothing() -> None:
     one = start("a/m", "b/m")
     for candidate in ("a/m", "b/m"):
-        step = one.next_step(0.0)
+        step = select_step(one, 0.0)
         assert isinstance(step, Attempt) and str(step.candidate) == candidate
         one.failed(refuses("tools"), 0.0)
-    step = one.next_step(0.0)
+    step = select_step(one, 0.0)
     assert isinstance(step, Exhausted)
     assert step.error.status == 400
 
@@ -81,7 +82,7 @@ def test_one_that_goes_on_refusing_is_left_in_the_end() -> None:
     names = ["top_p", "seed", "temperature", "logit_bias", "metadata"]
     one = start("a/m", "b/m", **dict.fromkeys(names, 1))
     for name in names[:MOST_REPAIRS]:
-        step = one.next_step(0.0)
+        step = select_step(one, 0.0)
         assert isinstance(step, Attempt) and str(step.candidate) == "a/m"
         one.failed(refuses(name), 0.0)
     assert one.number == MOST_REPAIRS
@@ -89,17 +90,17 @@ def test_one_that_goes_on_refusing_is_left_in_the_end() -> None:
 
 def test_a_native_request_teaches_nothing() -> None:
     one = start("a/m", top_p=1)
-    step = one.next_step(0.0)
+    step = select_step(one, 0.0)
     assert isinstance(step, Attempt)
     object.__setattr__(step.call, "native", True)
     one.failed(refuses("top_p"), 0.0)
-    assert isinstance(one.next_step(0.0), Exhausted)
+    assert isinstance(select_step(one, 0.0), Exhausted)
 
 
 def test_lessons_are_kept_in_a_file_for_other_workers_and_the_next_start(tmp_path: Path) -> None:
     file, model = tmp_path / "state" / "lessons.json", Candidate("a", "m")
     one = start("a/m", top_p=1)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     first, second = Lessons(file, lambda: 1_000_000.0), Lessons(file, lambda: 1_000_050.0)
     first.learn(one.attempts, refuses("top_p"), one.request, 100.0)
     first.close()
@@ -129,7 +130,7 @@ def test_lessons_wait_for_a_file_that_cannot_be_written(
 ) -> None:
     blocked, one = tmp_path / "state", start("a/m", top_p=1)
     blocked.write_text("")
-    one.next_step(0.0)
+    select_step(one, 0.0)
     lessons = Lessons(blocked / "lessons.json", lambda: 1.0)
     lessons.learn(one.attempts, refuses("top_p"), one.request, 100.0)
     wait_for(lambda: "cannot be written" in caplog.text)
@@ -140,7 +141,7 @@ def test_lessons_wait_for_a_file_that_cannot_be_written(
 
 def test_lessons_end_after_a_day_and_their_number_is_bounded() -> None:
     one = start("a/m", top_p=1)
-    one.next_step(0.0)
+    select_step(one, 0.0)
     one.failed(refuses("top_p"), 100.0)
     lessons, rules = one.services.lessons, ModelRules()
     assert lessons.amend(Candidate("a", "m"), rules, 100.0 + KEPT - 1).dropped == {"top_p"}

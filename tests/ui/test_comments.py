@@ -8,6 +8,7 @@ from mitmproxy import http
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted
+from smart_router.attempts.steps import select_step
 from smart_router.errors import ClientError
 from smart_router.ui import comments, flow_marks
 from tests.testbed.exchanges import error, exchange
@@ -18,7 +19,7 @@ WHY = "SIMPLE; first of the chain"
 
 def begin(found: Exchange) -> Attempt:
     """Start the next attempt as the addon does."""
-    step = found.step = found.next_step(1.0)
+    step = found.step = select_step(found, 1.0)
     assert isinstance(step, Attempt)
     flow_marks.link_attempt(found, step)
     return step

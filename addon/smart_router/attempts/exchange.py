@@ -1,15 +1,15 @@
-"""One client request and its attempts: selects the next candidate, and the error if none is left.
+"""One client request and its attempts: their outcomes, and the candidates that these exclude.
 
-Independent of mitmproxy's layers: the routed stream asks for a step, runs it, and reports the outcome.
+Independent of mitmproxy's layers: the routed stream asks for a step (see `steps`), runs it, and reports the
+outcome.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from mitmproxy import http
 from pydantic import SecretStr
@@ -18,28 +18,21 @@ from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
-from smart_router.attempts.own_login import OwnLogin, OwnPauses, own_profile
+from smart_router.attempts.own_login import OwnLogin, OwnPauses
 from smart_router.attempts.reasoning_cache import ReasoningCache
-from smart_router.attempts.refusals import FailedAttempt, final_error
+from smart_router.attempts.refusals import FailedAttempt
 from smart_router.attempts.retries import (
     ANOTHER_HOST,
     ANOTHER_MODEL,
     ANOTHER_PROFILE,
-    LOOK,
     RetryBudget,
-    backoff,
     fingerprint,
-    is_failing,
-    is_over_soon,
-    is_proven,
-    may_insist,
 )
-from smart_router.auth.cooldowns import FAULTS, LIMITS, Hold
+from smart_router.auth.cooldowns import FAULTS
 from smart_router.auth.profiles import Profile
 from smart_router.auth.refresh import Refresher
-from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.auth.store import AuthStore
-from smart_router.client_keys.reservation import Reservation, SliceSpentError
+from smart_router.client_keys.reservation import Reservation
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
@@ -160,30 +153,9 @@ class Exchange:
         return self.attempt or (self.attempts[-1] if self.attempts else None)
 
     @property
-    def _last_start(self) -> float:
+    def last_start(self) -> float:
         """The time after which no attempt starts."""
         return self.started + min(self.limits.failover, self.limits.total)
-
-    def next_step(self, now: float) -> Step:
-        """Try the next candidate, wait, or give up.
-
-        Healthy candidates come first, in the decision's order; then those that recent faults keep away, the
-        least harmful first. When all were tried they are tried again after a pause. Those under a rate limit
-        are waited for, or probed.
-        """
-        self.throttled = self.hesitates = False
-        if self.number < self.limits.max_attempts and now < self._last_start:
-            if attempt := self._repeat():
-                return attempt
-            for candidate in self.remaining:
-                if attempt := self._try(candidate, now):
-                    return attempt
-            for candidate in self._by_harm(now):
-                if attempt := self._try(candidate, now, also=FAULTY):
-                    return attempt
-            if step := self._later(now):
-                return step
-        return Exhausted(final_error(self, now))
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """Record that the running attempt failed, and decide what this rules out."""
@@ -243,64 +215,19 @@ class Exchange:
             not self.decision.explicit
             and self.number < self.limits.max_attempts
             and any(
-                other != self.attempt.candidate and not self._tried(other) and self._is_open(other, now)
+                other != self.attempt.candidate and not self.tried(other) and self.is_open(other, now)
                 for other in self.remaining
             )
         )
 
-    def _is_open(self, candidate: Candidate, now: float) -> bool:
+    def is_open(self, candidate: Candidate, now: float) -> bool:
         """Return whether it may be tried now, at least as a last resort."""
         auth, provider, model = self.services.auth, candidate.provider, candidate.model
         return auth.usable(provider, model, now) or auth.least_harm(provider, model, now) is not None
 
-    def _tried(self, candidate: Candidate) -> set[str]:
+    def tried(self, candidate: Candidate) -> set[str]:
         """The profiles that this round has tried."""
         return {one.profile_id for one in self.failures[self.round_start :] if one.candidate == candidate}
-
-    def _by_harm(self, now: float) -> list[Candidate]:
-        """Return the candidates that are unavailable because of recent faults, least harmful first."""
-        auth, harms = self.services.auth, []
-        for place, one in enumerate(self.remaining):
-            if harm := auth.least_harm(one.provider, one.model, now, self._tried(one)):
-                harms.append((harm, place, one))
-        return [one for _, _, one in sorted(harms, key=itemgetter(0, 1))]
-
-    def _try(self, candidate: Candidate, now: float, *, also: Collection[Hold] = ()) -> Attempt | None:
-        if candidate in self.ruled_out:
-            return None
-        if own := own_profile(self, candidate, "first", now):
-            return self._make(candidate, own)
-        picked = self.services.auth.pick_next_profile(
-            candidate.provider,
-            candidate.model,
-            now,
-            session=self.session,
-            exclude=self._tried(candidate),
-            also=also,
-            retry=self.number > 0,
-            accepts=(lambda picked: self._accepts(picked, now)) if self.number else None,
-        )
-        if isinstance(picked, AllCooled):
-            if own := own_profile(self, candidate, "last", now):
-                return self._make(candidate, own)
-            self.cooled.update(picked.reasons)
-            self.limited |= not picked.holds.isdisjoint(LIMITS)
-            if picked.until is not None:
-                self.cooled_until = min(picked.until, self.cooled_until or picked.until)
-            return None
-        return self._make(candidate, picked.profile)
-
-    def _accepts(self, picked: Picked, now: float) -> bool:
-        """Return whether a further attempt may be made: one that is likely to succeed always, others within
-        the budget. Where that is not known yet, it is waited for a while until it is."""
-        if is_proven(picked) or self.services.budget.take(now):
-            return True
-        if self.insists and may_insist(picked):
-            return True
-        undecided = not self.insists and not is_failing(picked)
-        self.throttled |= not undecided
-        self.hesitates |= undecided
-        return False
 
     def _is_worth_repeating(self, attempt: Attempt, error: UpstreamError, now: float) -> bool:
         """Return whether to retry the same profile: with a fresh token, at the next host, or repaired."""
@@ -316,84 +243,3 @@ class Exchange:
             self.hosts[id_] = host
             return True
         return False
-
-    def _repeat(self) -> Attempt | None:
-        failed, self.retry_of = self.retry_of, None
-        profile = None if failed is None else self.services.auth.find(failed.profile_id)
-        return None if failed is None or profile is None else self._make(failed.candidate, profile)
-
-    def _make(self, candidate: Candidate, profile: Profile) -> Attempt | None:
-        try:
-            self.attempt = self.services.build(self, candidate, profile)
-        except ClientError as error:
-            self.unsupported = error
-            if isinstance(error, SliceSpentError) and not self.insists:
-                self.hesitates = True
-            else:
-                self.ruled_out.add(candidate)
-            return None
-        self.number += 1
-        self.attempts.append(self.attempt)
-        return self.attempt
-
-    def _later(self, now: float) -> Step | None:
-        """All were tried, or cannot be: the pause after which the next round begins, or the probe of one that
-        is under a rate limit. None if neither helps."""
-        again = [one for one in self.decision.candidates if one not in self.ruled_out]
-        if not again or (self.failures and not self.failures[-1].error.retryable):
-            return None
-        time_left = self._last_start - now
-        patience = min(self.limits.max_wait - self.paused, time_left)
-        if self.hesitates:
-            look = self._look(patience)
-            self.insists = look is None
-            return look or Wait(0.0)
-        limited = [
-            (cooled.until, one)
-            for one in again
-            for cooled in self.services.auth.cooled(one.provider, one.model, now)
-            if cooled.hold in LIMITED
-        ]
-        ends = [end - now for end, _ in limited if end - now <= patience]
-        pause = None if self.throttled else self._backoff(again, now)
-        if pause is not None and pause < time_left:
-            return self._pause(again, min([pause, *ends]))
-        if ends and not self.throttled:
-            return self._pause(again, min(ends), patiently=True)
-        return None if self.number else self._probe(limited, patience, now)
-
-    def _look(self, patience: float) -> Wait | None:
-        """A short pause in the midst of a round, for others' attempts to show something."""
-        seconds = LOOK * (0.5 + self.services.jitter())
-        self.paused += seconds if seconds <= patience else 0.0
-        return Wait(seconds) if seconds <= patience else None
-
-    def _backoff(self, again: list[Candidate], now: float) -> float | None:
-        """The pause before candidates that failed are tried again, None if none of them may do better."""
-        last = {(one.candidate, one.profile_id): one.error for one in self.failures}
-        stated = [
-            error.retry_after or 0.0
-            for (candidate, _), error in last.items()
-            if candidate in again
-            and is_over_soon(error, self.limits.max_wait)
-            and self._is_open(candidate, now)
-        ]
-        return backoff(self.rounds, self.services.jitter(), min(stated)) if stated else None
-
-    def _pause(self, again: list[Candidate], seconds: float, *, patiently: bool = False) -> Wait:
-        """Wait, then begin the next round. Waiting `patiently` for a limit's end has a bound of its own."""
-        self.remaining = again
-        self.round_start = len(self.failures)
-        if patiently:
-            self.paused += seconds
-        else:
-            self.rounds += 1
-        return Wait(seconds)
-
-    def _probe(self, limited: Sequence[tuple[float, Candidate]], patience: float, now: float) -> Step | None:
-        """Nothing was tried, and all are limited for long: one request at a time finds out whether they still
-        are, and the others wait for what it finds."""
-        for _, candidate in sorted(limited, key=itemgetter(0)):
-            if attempt := self._try(candidate, now, also=LIMITED):
-                return attempt
-        return self._look(patience) if limited else None

@@ -8,6 +8,7 @@ from typing import Any
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Step
+from smart_router.attempts.steps import select_step
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import auth_headers
 from smart_router.errors import UpstreamError
@@ -21,7 +22,7 @@ def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
     one before the attempt begins, which is to be waited for; if there is none to be had, that attempt has
     failed.
     """
-    step = exchange.next_step(time.monotonic())
+    step = select_step(exchange, time.monotonic())
     return _with_fresh_token(exchange, step) if isinstance(step, Attempt) and step.of_login else step
 
 
@@ -32,7 +33,7 @@ async def _with_fresh_token(exchange: Exchange, step: Step) -> Step:
             break
         step.close(time.monotonic())
         exchange.failed(error, time.monotonic())
-        step = exchange.next_step(time.monotonic())
+        step = select_step(exchange, time.monotonic())
     return step
 
 

@@ -1,0 +1,187 @@
+"""Selects the next step of an exchange: an attempt, a pause, or the error if no candidate is left.
+
+Candidates are tried in rounds: each once with every profile, in the order of `select_step`, then again after
+a pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from operator import itemgetter
+
+from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.exchange import Exchange, Exhausted, Step, Wait
+from smart_router.attempts.own_login import own_profile
+from smart_router.attempts.refusals import final_error
+from smart_router.attempts.retries import LOOK, backoff, is_failing, is_over_soon, is_proven, may_insist
+from smart_router.auth.cooldowns import LIMITS, Hold
+from smart_router.auth.profiles import Profile
+from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
+from smart_router.client_keys.reservation import SliceSpentError
+from smart_router.errors import ClientError
+from smart_router.routing.decision import Candidate
+
+
+def select_step(exchange: Exchange, now: float) -> Step:
+    """Try the next candidate, wait, or give up.
+
+    Healthy candidates come first, in the decision's order; then those that recent faults keep away, the
+    least harmful first. When all were tried they are tried again after a pause. Those under a rate limit
+    are waited for, or probed.
+    """
+    exchange.throttled = exchange.hesitates = False
+    if exchange.number < exchange.limits.max_attempts and now < exchange.last_start:
+        if attempt := _repeat(exchange):
+            return attempt
+        for candidate in exchange.remaining:
+            if attempt := _try(exchange, candidate, now):
+                return attempt
+        for candidate in _by_harm(exchange, now):
+            if attempt := _try(exchange, candidate, now, also=FAULTY):
+                return attempt
+        if step := _later(exchange, now):
+            return step
+    return Exhausted(final_error(exchange, now))
+
+
+def _by_harm(exchange: Exchange, now: float) -> list[Candidate]:
+    """Return the candidates that are unavailable because of recent faults, least harmful first."""
+    auth, harms = exchange.services.auth, []
+    for place, one in enumerate(exchange.remaining):
+        if harm := auth.least_harm(one.provider, one.model, now, exchange.tried(one)):
+            harms.append((harm, place, one))
+    return [one for _, _, one in sorted(harms, key=itemgetter(0, 1))]
+
+
+def _try(
+    exchange: Exchange, candidate: Candidate, now: float, *, also: Collection[Hold] = ()
+) -> Attempt | None:
+    if candidate in exchange.ruled_out:
+        return None
+    if own := own_profile(exchange, candidate, "first", now):
+        return _make(exchange, candidate, own)
+    picked = exchange.services.auth.pick_next_profile(
+        candidate.provider,
+        candidate.model,
+        now,
+        session=exchange.session,
+        exclude=exchange.tried(candidate),
+        also=also,
+        retry=exchange.number > 0,
+        accepts=(lambda picked: _accepts(exchange, picked, now)) if exchange.number else None,
+    )
+    if isinstance(picked, AllCooled):
+        if own := own_profile(exchange, candidate, "last", now):
+            return _make(exchange, candidate, own)
+        exchange.cooled.update(picked.reasons)
+        exchange.limited |= not picked.holds.isdisjoint(LIMITS)
+        if picked.until is not None:
+            exchange.cooled_until = min(picked.until, exchange.cooled_until or picked.until)
+        return None
+    return _make(exchange, candidate, picked.profile)
+
+
+def _accepts(exchange: Exchange, picked: Picked, now: float) -> bool:
+    """Return whether a further attempt may be made: one that is likely to succeed always, others within
+    the budget. Where that is not known yet, it is waited for a while until it is."""
+    if is_proven(picked) or exchange.services.budget.take(now):
+        return True
+    if exchange.insists and may_insist(picked):
+        return True
+    undecided = not exchange.insists and not is_failing(picked)
+    exchange.throttled |= not undecided
+    exchange.hesitates |= undecided
+    return False
+
+
+def _repeat(exchange: Exchange) -> Attempt | None:
+    """Repeat a failed attempt with its own profile, if that is still there."""
+    failed, exchange.retry_of = exchange.retry_of, None
+    profile = None if failed is None else exchange.services.auth.find(failed.profile_id)
+    return None if failed is None or profile is None else _make(exchange, failed.candidate, profile)
+
+
+def _make(exchange: Exchange, candidate: Candidate, profile: Profile) -> Attempt | None:
+    try:
+        exchange.attempt = exchange.services.build(exchange, candidate, profile)
+    except ClientError as error:
+        exchange.unsupported = error
+        if isinstance(error, SliceSpentError) and not exchange.insists:
+            exchange.hesitates = True
+        else:
+            exchange.ruled_out.add(candidate)
+        return None
+    exchange.number += 1
+    exchange.attempts.append(exchange.attempt)
+    return exchange.attempt
+
+
+def _later(exchange: Exchange, now: float) -> Step | None:
+    """All were tried, or cannot be: the pause after which the next round begins, or the probe of one that
+    is under a rate limit. None if neither helps."""
+    again = [one for one in exchange.decision.candidates if one not in exchange.ruled_out]
+    if not again or (exchange.failures and not exchange.failures[-1].error.retryable):
+        return None
+    time_left = exchange.last_start - now
+    patience = min(exchange.limits.max_wait - exchange.paused, time_left)
+    if exchange.hesitates:
+        look = _look(exchange, patience)
+        exchange.insists = look is None
+        return look or Wait(0.0)
+    limited = [
+        (cooled.until, one)
+        for one in again
+        for cooled in exchange.services.auth.cooled(one.provider, one.model, now)
+        if cooled.hold in LIMITED
+    ]
+    ends = [end - now for end, _ in limited if end - now <= patience]
+    pause = None if exchange.throttled else _backoff(exchange, again, now)
+    if pause is not None and pause < time_left:
+        return _pause(exchange, again, min([pause, *ends]))
+    if ends and not exchange.throttled:
+        return _pause(exchange, again, min(ends), patiently=True)
+    return None if exchange.number else _probe(exchange, limited, patience, now)
+
+
+def _look(exchange: Exchange, patience: float) -> Wait | None:
+    """A short pause in the midst of a round, for others' attempts to show something."""
+    seconds = LOOK * (0.5 + exchange.services.jitter())
+    if seconds > patience:
+        return None
+    exchange.paused += seconds
+    return Wait(seconds)
+
+
+def _backoff(exchange: Exchange, again: list[Candidate], now: float) -> float | None:
+    """The pause before candidates that failed are tried again, None if none of them may do better."""
+    last = {(one.candidate, one.profile_id): one.error for one in exchange.failures}
+    stated = [
+        error.retry_after or 0.0
+        for (candidate, _), error in last.items()
+        if candidate in again
+        and is_over_soon(error, exchange.limits.max_wait)
+        and exchange.is_open(candidate, now)
+    ]
+    return backoff(exchange.rounds, exchange.services.jitter(), min(stated)) if stated else None
+
+
+def _pause(exchange: Exchange, again: list[Candidate], seconds: float, *, patiently: bool = False) -> Wait:
+    """Wait, then begin the next round. Waiting `patiently` for a limit's end has a bound of its own."""
+    exchange.remaining = again
+    exchange.round_start = len(exchange.failures)
+    if patiently:
+        exchange.paused += seconds
+    else:
+        exchange.rounds += 1
+    return Wait(seconds)
+
+
+def _probe(
+    exchange: Exchange, limited: Sequence[tuple[float, Candidate]], patience: float, now: float
+) -> Step | None:
+    """Nothing was tried, and all are limited for long: one request at a time finds out whether they still
+    are, and the others wait for what it finds."""
+    for _, candidate in sorted(limited, key=itemgetter(0)):
+        if attempt := _try(exchange, candidate, now, also=LIMITED):
+            return attempt
+    return _look(exchange, patience) if limited else None
