@@ -6,9 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
-from mitmproxy import command, ctx, exceptions, http, types
+from mitmproxy import command, ctx, exceptions, flow, http, types
 from mitmproxy.types import Data
 from rich.cells import cell_len, set_cell_size
 
@@ -23,7 +23,13 @@ from smart_router.proxy.replay import REPLAYED
 from smart_router.requests_in_progress import Running
 from smart_router.routing.explanation import chances_line, merged
 from smart_router.runtime import Runtime
-from smart_router.ui.request_argument import RoutedRequest, RoutedRequestType, attempts_of, in_mitmweb
+from smart_router.ui.request_argument import (
+    RoutedRequest,
+    attempts_of,
+    completions,
+    find_client,
+    in_mitmweb,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,27 +42,33 @@ class ProfileId(str):
     """An argument that takes a profile's id."""
 
 
-class _TextType:
-    """An argument of any text, with completions. mitmproxy's table of argument types needs these methods and
-    no base class."""
+class _Argument(NamedTuple):
+    """A type of arguments. mitmproxy's table of these needs the methods and no base class.
 
-    def __init__(self, typ: type[str], display: str, complete: Callable[[Any], Sequence[str]]) -> None:
-        self.typ, self.display, self._complete = typ, display, complete
+    `complete` gets a function that executes commands. `read` converts the typed text to a `kind`, or raises
+    ValueError.
+    """
+
+    typ: type
+    display: str
+    complete: Callable[[Any], Sequence[str]]
+    read: Callable[[str], Any] = str
+    kind: type = str
 
     def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        return self._complete(manager.execute)
+        return self.complete(manager.execute)
 
-    def parse(self, manager: Any, t: type, s: str) -> str:
-        return s
+    def parse(self, manager: Any, t: type, s: str) -> Any:
+        return self.read(s)
 
     def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        return isinstance(val, str)
+        return isinstance(val, self.kind)
 
 
 _ARGUMENTS = (
-    RoutedRequestType(),
-    _TextType(ModelName, "model", lambda execute: list(execute("router.models"))),
-    _TextType(ProfileId, "profile", lambda execute: [row[0] for row in execute("router.profiles")[1:]]),
+    _Argument(RoutedRequest, "request", lambda execute: completions(), find_client, flow.Flow),
+    _Argument(ModelName, "model", lambda execute: list(execute("router.models"))),
+    _Argument(ProfileId, "profile", lambda execute: [row[0] for row in execute("router.profiles")[1:]]),
 )
 
 

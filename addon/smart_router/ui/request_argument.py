@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from mitmproxy import ctx, exceptions, flow, http
 
@@ -19,24 +18,10 @@ class RoutedRequest:
     """Argument type for a routed request; commands get its client flow."""
 
 
-class RoutedRequestType:
-    """Parses and completes `RoutedRequest` arguments. Raises ValueError that says what to type."""
-
-    typ = RoutedRequest
-    display = "request"
-
-    def completion(self, manager: Any, t: type, s: str) -> Sequence[str]:
-        """Return the completions: the ids and, in the console, `@focus`."""
-        ids = [flow.metadata["router_request"] for flow in _listed() if _is_client(flow)]
-        return ids if in_mitmweb() else ["@focus", *ids]
-
-    def parse(self, manager: Any, t: type, s: str) -> http.HTTPFlow:
-        """Return the client flow named by `s`."""
-        return find_client(s)
-
-    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        """Return whether `parse` can return this value."""
-        return isinstance(val, flow.Flow)
+def completions() -> Sequence[str]:
+    """Return the names of the listed requests: their ids and, in the console, `@focus`."""
+    ids = [flow.metadata["router_request"] for flow in _listed() if _is_client(flow)]
+    return ids if in_mitmweb() else ["@focus", *ids]
 
 
 def find_client(spec: str) -> http.HTTPFlow:
