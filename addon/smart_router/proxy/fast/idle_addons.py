@@ -9,55 +9,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mitmproxy import ctx
-from mitmproxy.addons import (
-    anticache,
-    anticomp,
-    blocklist,
-    disable_h2c,
-    dumper,
-    maplocal,
-    mapremote,
-    modifybody,
-    modifyheaders,
-    onboarding,
-    proxyauth,
-    save,
-    savehar,
-    stickyauth,
-    stickycookie,
-    tlsconfig,
-    update_alt_svc,
-    upstream_auth,
-)
+from mitmproxy import addons, ctx
+from mitmproxy.addons import dumper
 
 FLOW_HOOKS = frozenset({"requestheaders", "request", "responseheaders", "response", "error"})
 
 _BY_ATTRIBUTE: Mapping[type, str] = {
-    blocklist.BlockList: "items",
-    maplocal.MapLocal: "replacements",
-    mapremote.MapRemote: "replacements",
-    modifybody.ModifyBody: "replacements",
-    modifyheaders.ModifyHeaders: "replacements",
-    proxyauth.ProxyAuth: "validator",
-    save.Save: "stream",
-    stickyauth.StickyAuth: "flt",
-    stickycookie.StickyCookie: "flt",
-    upstream_auth.UpstreamAuth: "auth",
+    addons.blocklist.BlockList: "items",
+    addons.maplocal.MapLocal: "replacements",
+    addons.mapremote.MapRemote: "replacements",
+    addons.modifybody.ModifyBody: "replacements",
+    addons.modifyheaders.ModifyHeaders: "replacements",
+    addons.proxyauth.ProxyAuth: "validator",
+    addons.save.Save: "stream",
+    addons.stickyauth.StickyAuth: "flt",
+    addons.stickycookie.StickyCookie: "flt",
+    addons.upstream_auth.UpstreamAuth: "auth",
 }
 """The attribute that must be set for the addon to do anything."""
 
 _BY_OPTION: Mapping[type, str] = {
-    anticache.AntiCache: "anticache",
-    anticomp.AntiComp: "anticomp",
+    addons.anticache.AntiCache: "anticache",
+    addons.anticomp.AntiComp: "anticomp",
     dumper.Dumper: "flow_detail",
-    savehar.SaveHar: "hardump",
+    addons.savehar.SaveHar: "hardump",
 }
 """The option that must be set for the addon to do anything."""
 
 
 _PASSING = frozenset(
-    (disable_h2c.DisableH2C, onboarding.Onboarding, tlsconfig.TlsConfig, update_alt_svc.UpdateAltSvc)
+    (
+        addons.disable_h2c.DisableH2C,
+        addons.onboarding.Onboarding,
+        addons.tlsconfig.TlsConfig,
+        addons.update_alt_svc.UpdateAltSvc,
+    )
 )
 """Addons that handle requests to mitmproxy itself, and headers that the router does not pass on."""
 
