@@ -32,7 +32,7 @@ from smart_router.stats.report import build_report, client_use
 from smart_router.stats.since import read_since
 from smart_router.stats.totals import Totals
 from smart_router.stats.writer import RecordWriter
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.sqlite_file import FILE_ERRORS
 
 FLUSH_WITHIN = 5.0
 """Seconds to wait for the last records to be on disk."""
@@ -211,7 +211,7 @@ class Recording:
         try:
             with reading(self.folder) as db:
                 return query(db)
-        except (sqlite3.Error, OSError, NewerFileError) as error:
+        except FILE_ERRORS as error:
             raise ClientError(503, f"the records cannot be read: {error}") from None
 
     def _priced(self, records: Sequence[RequestRecord]) -> None:

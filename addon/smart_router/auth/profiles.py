@@ -64,7 +64,7 @@ class Profile:
     `id` is `provider:name`. `secret` is None for servers that take no key. `variable` names the environment
     variable it was read from. `bearer` keys travel as `Authorization: Bearer` whatever header the provider's
     other keys have; logins always do. `extras` are public facts for the dialect (project, account).
-    `fingerprint` tells one secret from another, so that what is remembered about a key ends with that key.
+    `fingerprint` tells one secret from another, so that a key's health record ends with the key.
     A login's `secret` is its access token and its fingerprint the `login`'s id, which outlives the token.
     `entry` names the entry of the system's keyring that holds the secret; `missing` says why it could not be
     read from there, and what to do.
@@ -127,8 +127,8 @@ def env_profiles(env: Mapping[str, str], providers: Mapping[str, Provider]) -> l
     """The profiles that the environment holds, in the order they are to be used.
 
     Of a provider's variables the first with a usable key wins. `NAME`, `NAME_2`, `NAME_3` … and a comma
-    list each make several profiles: `provider:env`, `provider:env2` and so on. What cannot be a key is
-    left out with a warning. A provider whose key is optional and unset gets one profile without a secret.
+    list each make several profiles: `provider:env`, `provider:env2` and so on. Values that cannot be keys
+    are left out with a warning. A provider whose key is optional and unset gets one profile without a secret.
     """
     profiles: list[Profile] = []
     for provider in providers.values():

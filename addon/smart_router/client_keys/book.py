@@ -20,8 +20,8 @@ from smart_router.client_keys.ledger import WARN_FROM, Ledger, Pots, alone
 from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check
 from smart_router.routing.decision import Candidate
-from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
-from smart_router.storage.sqlite_file import is_replaced
+from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
+from smart_router.storage.sqlite_file import FILE_ERRORS, is_replaced
 
 RHYTHM = Rhythm(idle=0.25, retry=1.0)
 """A new or a revoked key counts within a second."""
@@ -99,7 +99,7 @@ class ClientBook:
     def keep(self) -> None:
         """Before the process ends, make a damaged file anew with the clients that are known."""
         if self.directory.stored.clients:
-            with suppress(*EXPECTED_ERRORS), closing(connect(self._path, self.directory.stored)):
+            with suppress(*FILE_ERRORS), closing(connect(self._path, self.directory.stored)):
                 pass
 
     def close(self) -> None:

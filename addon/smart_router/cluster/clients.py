@@ -20,8 +20,7 @@ from pydantic_core import from_json, to_json
 from smart_router.client_keys.database import FILE_NAME, changing
 from smart_router.cluster.replica import Replica
 from smart_router.cluster.replica_file import Row
-from smart_router.storage.background_writer import EXPECTED_ERRORS
-from smart_router.storage.sqlite_file import transaction
+from smart_router.storage.sqlite_file import FILE_ERRORS, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +49,7 @@ class SharedClients:
         times = tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
         stamp = (*times, self._replica.state.get("state"))
         if stamp != self._seen and any(times):
-            with suppress(*EXPECTED_ERRORS):  # clients.book says so
+            with suppress(*FILE_ERRORS):  # clients.book says so
                 self._seen = stamp
                 if self._put_changes():
                     self._seen = ()

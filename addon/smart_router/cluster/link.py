@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from smart_router.cluster.replica_file import ReplicaFile, Row
 from smart_router.cluster.schema import SchemaError, mend_revisions, migrate
 from smart_router.cluster.settings import ClusterSettings
 from smart_router.storage.file_lock import locked
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.sqlite_file import FILE_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ class Link:
                 with locked(self._folder / "cluster.lock", 0.0), ReplicaFile(self._folder) as file:
                     self._machine = file.fact("machine") or ""
                     self._own(file)
-            except (sqlite3.Error, OSError, NewerFileError):
+            except FILE_ERRORS:
                 self._stopping.wait(TAKE_OVER)  # another process has the link, or the disk is in trouble
 
     def _own(self, file: ReplicaFile) -> None:

@@ -14,7 +14,7 @@ from smart_router.stats.database import FILE_NAME, reading
 from smart_router.stats.recent import last_number, recent_requests
 from smart_router.stats.report import build_report, with_later
 from smart_router.storage.file_stamp import file_stamp
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.sqlite_file import FILE_ERRORS
 
 REPORT_SHARE = 200
 """After a report that took a second there is none for two hundred: reports cost 0.5 % of a core at most."""
@@ -61,7 +61,7 @@ class Records:
         try:
             with reading(self._folder) as db:
                 return {"records": None, **self._read(db)}
-        except (sqlite3.Error, OSError, NewerFileError) as error:
+        except FILE_ERRORS as error:
             return {"records": f"the records cannot be read: {error}"}
 
     def _read(self, db: sqlite3.Connection) -> dict[str, Any]:

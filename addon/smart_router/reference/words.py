@@ -1,4 +1,4 @@
-"""A line of words about every key of the config file."""
+"""A line about every key of the config file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NAMES: Mapping[str, str] = {
 TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
 
 _WEIGHTS = {
-    **{tier: f"what it adds to the logit of {tier}" for tier in TIERS},
-    "score": "what it adds to the log odds of the difficulty",
+    **{tier: f"its addition to the logit of {tier}" for tier in TIERS},
+    "score": "its addition to the log odds of the difficulty",
 }
 _RATES = {
     "input": "USD per million tokens of input",
@@ -28,14 +28,10 @@ _RATES = {
 }
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "routing": {
-        "sticky_ttl": (
-            "seconds after its last turn in which a conversation stays on the model that answered it"
-        ),
-        "undershoot": "what it costs to choose a tier two or more too low, beside the 1 of any wrong tier",
+        "sticky_ttl": "seconds for which a conversation stays on the model that answered it last",
+        "undershoot": "cost of a tier that is two or more too low, in addition to the 1 of any wrong tier",
         "provider_order": "the providers that serve a model which several list, the preferred first",
-        "baseline": (
-            "the model that savings are measured against; empty: the dearest REASONING model that would do"
-        ),
+        "baseline": "the model for savings to be compared with; empty: the dearest fitting REASONING model",
         "fallback": "the models to try after those of the tier",
     },
     "routing.directives": {"honoured": "whether phrases in a prompt that ask for a tier decide it"},
@@ -55,9 +51,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "LANGUAGE": "words of a group, which is a signal; each of a few letters at least",
     },
     "providers.NAME": {
-        "base_url": (
-            "address of the API, of a known provider or a server that you declare; before the environment's"
-        ),
+        "base_url": "address of the API, also of a server that you declare; overrides the environment's",
         "key_env": "name of the variable with the key",
         "models": "models to list and to route to, beside the known ones",
         "more_base_urls": "for providers with logins: addresses to try after base_url",
@@ -68,16 +62,16 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "client_id": "the OAuth client that the router logs in as",
         "client_secret": "the client's secret, where it has one",
         "scope": "the scopes to ask for",
-        "token_url": "where tokens are got and refreshed",
+        "token_url": "address at which tokens are issued and refreshed",
         "authorize_url": "the page of a login in the browser",
         "redirect_uris": "addresses on this machine to which the browser returns; the first free one is used",
-        "device_url": "where a login on another device asks for a code",
+        "device_url": "address at which a login on another device asks for a code",
         "device_grant": "the grant type of such a login",
-        "device_token_url": "where such a login polls (openai-codex)",
+        "device_token_url": "address that such a login polls (openai-codex)",
         "verification_url": "the page on which the user enters the code",
         "device_redirect_uri": "redirect address of such a login",
-        "userinfo_url": "where the account's name is asked (antigravity)",
-        "project_url": "where the account's project is asked (antigravity)",
+        "userinfo_url": "address of the account's name (antigravity)",
+        "project_url": "address of the account's project (antigravity)",
     },
     "clients": {
         "NAME": "the key of a client on another machine, of 16 letters at least",
@@ -88,7 +82,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "models": {"presets": "tools whose names for models the router maps to its own"},
     "models.aliases": {
-        "NAME": "what a name of a tool's stands for, `*` matching anything; `keep` leaves it as it is",
+        "NAME": "the model for which a tool's name stands, `*` matching anything; `keep` leaves it as it is",
     },
     "cluster": {
         "url": "the PostgreSQL database that machines share; `SMART_ROUTER_CLUSTER_URL` goes before it",

@@ -14,7 +14,8 @@ from smart_router.stats.database import Item, StatsDatabase
 from smart_router.stats.prices import PriceBook
 from smart_router.stats.records import AttemptRecord, Cost, RequestRecord
 from smart_router.stats.run_counter import Tally
-from smart_router.storage.background_writer import EXPECTED_ERRORS, BackgroundWriter, Messages, Rhythm
+from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
+from smart_router.storage.sqlite_file import FILE_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class RecordWriter:
 
     def _finish(self, succeeded: bool) -> None:
         if succeeded:
-            with suppress(*EXPECTED_ERRORS):
+            with suppress(*FILE_ERRORS):
                 self._database.forget_run()
         self._tally.close(settled=succeeded)
         self._database.close()
@@ -185,7 +186,7 @@ class RecordWriter:
             return False
         try:
             self._write_all(self._unwritten)
-        except EXPECTED_ERRORS:
+        except FILE_ERRORS:
             raise
         except Exception:
             logger.exception("a record could not be written")
@@ -202,7 +203,7 @@ class RecordWriter:
         while self._unwritten:
             try:
                 self._write_all(self._unwritten[:1])
-            except EXPECTED_ERRORS:
+            except FILE_ERRORS:
                 raise
             except Exception:
                 del self._unwritten[:1]

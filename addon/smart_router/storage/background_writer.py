@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from smart_router.background import BackgroundThread
-from smart_router.storage.sqlite_file import NewerFileError
+from smart_router.storage.sqlite_file import FILE_ERRORS
 
 logger = logging.getLogger(__name__)
-
-EXPECTED_ERRORS = (sqlite3.Error, OSError, NewerFileError)
-"""Errors of an unusable file; any other error is a bug and is logged with its traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +118,5 @@ class BackgroundWriter:
                 self._messages.failed,
                 error,
                 self._messages.consequence,
-                exc_info=not isinstance(error, EXPECTED_ERRORS),
+                exc_info=not isinstance(error, FILE_ERRORS),  # any other error is a bug
             )

@@ -38,6 +38,10 @@ class NewerFileError(Exception):
     """The file was written by a newer version of the router; it is left as it is."""
 
 
+FILE_ERRORS = (sqlite3.Error, OSError, NewerFileError)
+"""Errors of a file that cannot be used."""
+
+
 def make_private(path: Path) -> None:
     """Give the file mode 0600, and its folder 0700 if it is new; make what is missing. Raises OSError.
 

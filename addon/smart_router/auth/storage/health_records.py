@@ -159,7 +159,7 @@ class HealthRecords:
         elif self.held:
             self.held.discard(key)
         if len(self._records) > MOST_RECORDS:
-            # what is disabled is never forgotten
+            # records of disabled profiles are never forgotten
             oldest = next(key for key, one in self._records.items() if one.disabled is None)
             del self._records[oldest]
             self.held.discard(oldest)
