@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from smart_router.attempts.steps import select_step
 from smart_router.local_trouble import OVER_AFTER, Troubles, local_trouble
 from tests.conftest import StartRouter
 from tests.testbed.chat import chat_answer
@@ -49,7 +50,7 @@ def test_cause_of_a_failed_connection(why: str, advice: str | None) -> None:
 
 @pytest.mark.parametrize(("why", "advice"), FAILURES)
 def test_local_trouble_only_while_connecting(why: str, advice: str | None) -> None:
-    attempt = exchange("b/m").next_step(0.0)
+    attempt = select_step(exchange("b/m"), 0.0)
     error = attempt.broken(why, None)  # type: ignore[union-attr, arg-type]
     assert (error.kind, error.scope) == (("local", "none") if advice else ("server", "model"))
     attempt.phase = "body"  # type: ignore[union-attr]
@@ -57,7 +58,7 @@ def test_local_trouble_only_while_connecting(why: str, advice: str | None) -> No
 
 
 def test_unknown_host_error_names_the_base_url() -> None:
-    attempt = exchange("b/m").next_step(0.0)
+    attempt = select_step(exchange("b/m"), 0.0)
     error = attempt.broken(f"[Errno {socket.EAI_NONAME}] Name or service not known", None)  # type: ignore[union-attr, arg-type]
     assert error.message == "b/m: there is no host 'b.invalid': check the base URL of b"
 

@@ -40,7 +40,7 @@ def test_long_rate_limit_is_probed_by_one_request_at_a_time() -> None:
 
 def test_wait_for_a_probe_is_bounded() -> None:
     auth = limited(b=50.0)
-    assert tried(exchange("b/m", auth=auth).next_step(2.0)) == B
+    assert tried(select_step(exchange("b/m", auth=auth), 2.0)) == B
     one, now = exchange("b/m", auth=auth, limits=Limits(max_wait=1.0), started=2.0), 2.0
     while isinstance(step := select_step(one, now), Wait):
         now += step.seconds
@@ -76,15 +76,15 @@ def test_faulty_candidates_are_tried_last_least_harmful_first() -> None:
 def test_request_with_a_possible_candidate_is_never_refused(names: tuple[str, ...]) -> None:
     auth = ejected("b", "c")
     for _ in range(100):
-        assert isinstance(exchange(*names, auth=auth, explicit=len(names) == 1).next_step(0.5), Attempt)
+        assert isinstance(select_step(exchange(*names, auth=auth, explicit=len(names) == 1), 0.5), Attempt)
 
 
 def test_one_fault_costs_one_turn() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     auth.mark_profile_failure("b:env", "m", error("server"), 0.0, request=b"r")
-    assert tried(exchange("b/m", "c/m", auth=auth).next_step(0.5)) == C
-    assert tried(exchange("b/m", auth=auth, explicit=True).next_step(0.5)) == B
-    assert tried(exchange("b/m", "c/m", auth=auth).next_step(1.0)) == B
+    assert tried(select_step(exchange("b/m", "c/m", auth=auth), 0.5)) == C
+    assert tried(select_step(exchange("b/m", auth=auth, explicit=True), 0.5)) == B
+    assert tried(select_step(exchange("b/m", "c/m", auth=auth), 1.0)) == B
 
 
 def test_first_content_of_a_probe_ends_an_ejection() -> None:
@@ -133,7 +133,7 @@ def test_retries_at_a_silent_candidate_are_bounded_however_many_requests_wait_fo
     waiting = [(now, number) for number in range(len(storm))]
     while waiting:
         now, number = heappop(waiting)
-        step = storm[number].next_step(now)
+        step = select_step(storm[number], now)
         retries += isinstance(step, Attempt)  # which gets no answer
         if isinstance(step, Wait):
             heappush(waiting, (now + step.seconds, number))
@@ -144,7 +144,7 @@ def test_retries_at_a_silent_candidate_are_bounded_however_many_requests_wait_fo
 def test_candidate_with_a_long_refusal_is_not_tried(kind: ErrorClass, status: int) -> None:
     auth = AuthStore(ENV, PROVIDERS)
     auth.mark_profile_failure("b:env", "m", error(kind, status=401), 0.0)
-    step = exchange("b/m", auth=auth, explicit=True).next_step(10.0)
+    step = select_step(exchange("b/m", auth=auth, explicit=True), 10.0)
     assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.code) == (status, "all_cooled")
 
@@ -153,7 +153,7 @@ def test_disabled_profile_is_not_waited_for() -> None:
     auth = AuthStore(ENV, PROVIDERS)
     for name in ("env", "env2"):
         auth.disable(f"a:{name}")
-    step = exchange("a/m", auth=auth).next_step(0.0)
+    step = select_step(exchange("a/m", auth=auth), 0.0)
     assert isinstance(step, Exhausted)
     assert (step.error.status, step.error.code) == (503, "no_usable_profile")
     assert step.error.headers == {}
