@@ -13,14 +13,12 @@ from typing import Any, cast
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.client_schema import read_json
-from smart_router.dialects.errors import read_error
 from smart_router.dialects.hub import (
     ChatCompletion,
     ChatRequest,
     Delta,
     End,
     Event,
-    Failure,
     Finish,
     Start,
     Usage,
@@ -32,7 +30,8 @@ from smart_router.dialects.json_values import as_count, as_object, as_text, read
 from smart_router.dialects.native import Received, with_model
 from smart_router.dialects.openai_chat.client import ChatStreamWriter
 from smart_router.dialects.openai_responses.native import without_packed
-from smart_router.dialects.sse import SseParser
+from smart_router.dialects.sse import SseEvent, SseParser
+from smart_router.dialects.sse_reader import SseReader
 from smart_router.errors import ClientError, UpstreamError
 
 _SOMETHING = " "
@@ -162,34 +161,22 @@ class UntranslatedDialect(Dialect):
         return _Stream(call)
 
 
-class _Stream:
-    """Reads one event stream; the end is the connection's close, before which some send `[DONE]`."""
+class _Stream(SseReader):
+    """Reads usage and failure of one event stream; it ends with the connection, some after `[DONE]`."""
 
     def __init__(self, call: CallContext) -> None:
-        self._call = call
-        self._sse = SseParser()
+        super().__init__(call)
+        self._sse = SseParser()  # with its own limit: a larger event is passed on unread
         self._begun = False
-        self._ended = False
-        self.events_read = 0
-        self.finished = False
         self._usage: Usage | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete: that there is an answer, or that it failed."""
-        events: list[Event] = []
-        for item in self._sse.feed(data):
-            events += self._read(item.data)
-            self.events_read += not self._ended
-        return events
+    def _overflow(self) -> list[Event]:
+        return []
 
-    def close(self) -> list[Event]:
-        """The last events."""
-        events = [event for item in self._sse.close() for event in self._read(item.data)]
-        if self._ended:
-            return events
-        self._ended = True
+    def _end(self) -> list[Event]:
+        self._done = True
         usage = [UsageEvent(self._usage)] if self._usage else []
-        return [*events, *self._begin(), Finish("stop"), *usage, End()]
+        return [*self._begin(), Finish("stop"), *usage, End()]
 
     def _begin(self) -> list[Event]:
         if self._begun:
@@ -197,14 +184,11 @@ class _Stream:
         self._begun = True
         return [Start(self._call.mint("untranslated", 0), self._call.model, self._call.now)]
 
-    def _read(self, data: bytes) -> list[Event]:
-        if self._ended:
-            return []
-        self.finished = data.strip() == b"[DONE]"
-        event = read_object(data)
+    def _read(self, sse: SseEvent) -> list[Event]:
+        self.finished = sse.data.strip() == b"[DONE]"
+        event = read_object(sse.data)
         if event.get("error"):
-            self._ended = True
-            return [Failure(read_error(500, {}, event, self._call.error_rules, self._call.now))]
+            return self._refuse(event, 500)
         self._usage = read_usage(event) or self._usage
         return [*self._begin(), Delta({"content": _SOMETHING})]
 

@@ -26,31 +26,28 @@ from smart_router.dialects.anthropic.messages import detail_format, with_keys
 from smart_router.dialects.anthropic.request import ANSWER_TOOL
 from smart_router.dialects.anthropic.thinking import Prefix, place_of
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import broken
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import Delta, End, Event, Failure, Finish, Start, UsageEvent
 from smart_router.dialects.json_values import as_list, as_object, as_text
-from smart_router.dialects.sse import SseParser
+from smart_router.dialects.sse import SseEvent
+from smart_router.dialects.sse_reader import SseReader
 from smart_router.dialects.tool_names import PLAIN, fitted_names
-from smart_router.errors import UpstreamError
 
 
-class AnthropicStream:
-    """Reads one stream; see `StreamReader`."""
+class AnthropicStream(SseReader):
+    """Reads one answer: a stream by `feed` and `close`, its parsed events by `read`."""
+
+    _TOO_LARGE = "the provider's answer has an event that is too large"
 
     def __init__(self, call: CallContext) -> None:
-        self._call = call
+        super().__init__(call)
         self._format = detail_format(call.provider)
         self._names = fitted_names(call.tool_names, call.rules.tool_names or PLAIN)
         self._prefix: Prefix | None = call.kept
         self._keys: Mapping[str, str] = call.kept.keys if call.kept else {}
         self._said: list[_Block] = []
-        self._parser = SseParser(call.max_event)
         self._handlers = _BEFORE_START
         self._events: list[Event] = []  # read but not given out yet
-        self._ended = False
-        self.events_read = 0
-        self.finished = False  # before message_stop, with which clients end
         self._blocks: dict[int, _Block] = {}  # open ones, by Anthropic's index
         self._text: list[str] = []
         self._length = 0  # of the text so far, in characters
@@ -60,55 +57,31 @@ class AnthropicStream:
         self._usage: dict[str, Any] = {}
         self._stop: Mapping[str, Any] = {}
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete; none after End or Failure."""
-        for event in self._parser.feed(data):
-            self._parse(event.data)
-            self.events_read += not self._ended
-        if self._parser.overflowed:
-            self._fail(broken("the provider's answer has an event that is too large"))
-        return self._take()
-
-    def close(self) -> list[Event]:
-        """The rest, and a Failure where message_stop is missing."""
-        for event in self._parser.close():
-            self._parse(event.data)
-        self._fail(broken("the provider's answer ended early"))
-        return self._take()
-
     def read(self, event: Mapping[str, Any]) -> list[Event]:
         """Translate one of Anthropic's events, already parsed."""
-        self._handle(event)
-        return self._take()
-
-    def _take(self) -> list[Event]:
+        if self._done:
+            return []
+        handler = _by_type(self._handlers, event)
+        if (handler is None or "base_resp" in event) and (failure := read_failure(event, self._call)):
+            self._done = True
+            return [Failure(failure)]
+        if handler is not None:
+            handler(self, event)
         events, self._events = self._events, []
         return events
 
-    def _parse(self, data: bytes) -> None:
+    def _read(self, sse: SseEvent) -> list[Event]:
         try:
-            event = parse(data)
+            event = parse(sse.data)
         except ValueError:
             # gateways send blank events and OpenAI's end marker
-            if data.strip() not in (b"", b"[DONE]"):
-                self._fail(broken("the provider's answer has an event that is not JSON"))
-            return
-        if isinstance(event, dict):
-            self._handle(event)
+            if sse.data.strip() in (b"", b"[DONE]"):
+                return []
+            return self._fail("the provider's answer has an event that is not JSON")
+        return self.read(event) if isinstance(event, dict) else []
 
-    def _handle(self, event: Mapping[str, Any]) -> None:
-        if self._ended:
-            return
-        handler = _by_type(self._handlers, event)
-        if (handler is None or "base_resp" in event) and (failure := read_failure(event, self._call)):
-            self._fail(failure)
-        elif handler is not None:
-            handler(self, event)
-
-    def _fail(self, error: UpstreamError) -> None:
-        if not self._ended:
-            self._ended = True
-            self._events.append(Failure(error))
+    def _end(self) -> list[Event]:
+        return self._fail("the provider's answer ended early")
 
     def _message_start(self, event: Mapping[str, Any]) -> None:
         message = as_object(event.get("message"))
@@ -143,7 +116,7 @@ class AnthropicStream:
         if usage := read_usage(self._usage):
             self._events.append(UsageEvent(usage))
         self._events.append(End())
-        self._ended = True
+        self._done = True
 
     def _block_start(self, event: Mapping[str, Any]) -> None:
         content, index = as_object(event.get("content_block")), event.get("index")

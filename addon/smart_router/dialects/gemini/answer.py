@@ -1,18 +1,17 @@
 """Gemini's answers: `GenerateContentResponse` objects in, hub events out (Gemini API reference).
 
 A stream is a sequence of such objects, a whole answer is one, so one reader serves both. Token counts are
-cumulative and may come after the finish reason: what ends an answer is held until no more can come.
+cumulative and may come after the finish reason: only the end of the connection ends the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import broken, read_error
 from smart_router.dialects.gemini.contents import name_limits
 from smart_router.dialects.gemini.metadata import read_annotations, read_logprobs, read_usage
 from smart_router.dialects.gemini.partial_calls import PartialCall
@@ -22,6 +21,7 @@ from smart_router.dialects.gemini.signatures import (
     detail_of_text,
     extra_content,
 )
+from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import (
     MAX_CHOICES,
     Delta,
@@ -37,6 +37,8 @@ from smart_router.dialects.hub import (
 )
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.names import names
+from smart_router.dialects.sse import SseEvent
+from smart_router.dialects.sse_reader import SseReader
 from smart_router.dialects.tool_names import fitted_names
 from smart_router.errors import UpstreamError
 
@@ -61,6 +63,8 @@ _FAILED = names("""
 _BLOCKED = "SAFETY"
 """The finish reason reported for a blocked prompt."""
 
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+
 
 class _Candidate:
     def __init__(self) -> None:
@@ -73,19 +77,31 @@ class _Candidate:
         self.message = ""
 
 
-class AnswerReader:
-    """Reads one answer. Nothing follows a Failure or End; `ended` says that one of them was given.
+class AnswerReader(SseReader):
+    """Reads one answer: bytes by `feed` and `close`, parsed objects by `read` and `close`.
+
+    An endpoint that was not asked for `alt=sse` sends a JSON array of the same objects, and errors come as
+    an array of one or as an object: such a body is read when it is whole. `unwrap` takes the response out of
+    an endpoint's envelope.
 
     `finished`: all finish reasons came, and no content after the first of them. Older models and some
     gateways put one into each object of a stream, where it does not tell the end.
     """
 
-    def __init__(self, call: CallContext, signature_format: str = GEMINI_FORMAT) -> None:
-        self.ended = False
-        self.finished = False
-        self._goes_on = False
-        self._call = call
+    _TOO_LARGE = "the provider's answer is too large to read"
+
+    def __init__(
+        self,
+        call: CallContext,
+        signature_format: str = GEMINI_FORMAT,
+        unwrap: Callable[[Any], Any] | None = None,
+    ) -> None:
+        super().__init__(call)
         self._format = signature_format
+        self._unwrap = unwrap
+        self._goes_on = False
+        self._begun = False
+        self._json: bytearray | None = None  # the body, if it is JSON
         self._names = fitted_names(call.tool_names, name_limits(call.rules))
         self._candidates: dict[int, _Candidate] = {}
         self._call_ids: set[str] = set()
@@ -94,16 +110,47 @@ class AnswerReader:
         self._blocked = False
         self._usage: Usage | None = None
 
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete; none after End or Failure."""
+        if not self._begun:
+            data = data.lstrip(_BLANK)
+            self._begun = bool(data)
+            if data.startswith((b"[", b"{")):
+                self._json = bytearray()
+        if self._json is None or self._done:
+            return super().feed(data)
+        self._json += data
+        return self._overflow() if len(self._json) > self._call.max_event else []
+
+    def close(self) -> list[Event]:
+        """Return the remaining events, and those that end the answer."""
+        events = [] if self._json is None or self._done else self._read_data(self._json)
+        return events + super().close()
+
+    def _read(self, sse: SseEvent) -> list[Event]:
+        return self._read_data(sse.data)
+
+    def _read_cut_off(self, sse: SseEvent) -> list[Event]:
+        return self._read_data(sse.data, cut_off=self.finished)
+
+    def _read_data(self, data: bytes | bytearray, cut_off: bool = False) -> list[Event]:
+        try:
+            answer = parse(data)
+        except ValueError:
+            return [] if cut_off else self._fail("the provider's answer is not JSON")
+        return self.read(answer if self._unwrap is None else self._unwrap(answer))
+
     def read(self, answer: Any) -> list[Event]:
-        """The events of one response object, or of a list of them."""
+        """Return the events of one response object, or of a list of them."""
         events: list[Event] = []
         for part in answer if isinstance(answer, list) else [answer]:
-            if self.ended:
+            if self._done:
                 break
             if not isinstance(part, Mapping):
-                events += self.fail("the provider's answer is not in Gemini's format")
+                events += self._fail("the provider's answer is not in Gemini's format")
             elif part.get("error"):
-                events += self._fail(_read_error(part, self._call))
+                status = as_count(as_object(part["error"]).get("code"))
+                events += self._refuse(part, status if 400 <= status <= 599 else 500)
             else:
                 events += self._read_response(part)
         self._goes_on |= self.finished and any(map(is_content, events))
@@ -114,10 +161,7 @@ class AnswerReader:
         reasons = [one.finish for one in self._candidates.values()]
         return None not in reasons if reasons else self._blocked
 
-    def close(self) -> list[Event]:
-        """No more will come: how the answer ended."""
-        if self.ended:
-            return []
+    def _end(self) -> list[Event]:
         if self._blocked and not self._candidates:
             self._candidates[0] = _Candidate()
         events: list[Event] = []
@@ -128,10 +172,10 @@ class AnswerReader:
                 events.append(self._end_call(index, candidate, candidate.partial))
         finishes = [candidate.finish for candidate in self._candidates.values()]
         if not finishes or None in finishes:
-            return [*events, *self.fail("the provider's stream ended early")]
-        if broken := self._broken():
-            return [*events, *self._fail(broken)]
-        self.ended = True
+            return [*events, *self._fail("the provider's stream ended early")]
+        self._done = True
+        if failure := self._failure():
+            return [*events, failure]
         events += [
             Finish(_finish_reason(candidate), index) for index, candidate in sorted(self._candidates.items())
         ]
@@ -139,22 +183,12 @@ class AnswerReader:
             events.append(UsageEvent(self._usage))
         return [*events, End()]
 
-    def fail(self, message: str) -> list[Event]:
-        """The answer cannot be read on."""
-        return self._fail(broken(message))
-
-    def _fail(self, error: UpstreamError) -> list[Event]:
-        if self.ended:
-            return []
-        self.ended = True
-        return [Failure(error)]
-
-    def _broken(self) -> UpstreamError | None:
-        """The failure that the finish reasons speak of."""
+    def _failure(self) -> Failure | None:
+        """Return the failure that the finish reasons state."""
         for candidate in self._candidates.values():
             if (reason := candidate.finish) in _FAILED and reason is not None:
                 message = candidate.message or f"the model's answer failed: {reason}"
-                return UpstreamError("server", "none", 502, message, code=reason.lower())
+                return Failure(UpstreamError("server", "none", 502, message, code=reason.lower()))
         return None
 
     def _read_response(self, response: Mapping[str, Any]) -> Iterator[Event]:
@@ -267,9 +301,3 @@ class AnswerReader:
 
 def _finish_reason(candidate: _Candidate) -> FinishReason:
     return _FINISH.get(candidate.finish or "") or ("tool_calls" if candidate.calls else "stop")
-
-
-def _read_error(answer: Mapping[str, Any], call: CallContext) -> UpstreamError:
-    """An error inside a 200, with the status it would have had."""
-    code = as_count(as_object(answer["error"]).get("code"))
-    return read_error(code if 400 <= code <= 599 else 500, {}, answer, call.error_rules, call.now)

@@ -18,7 +18,6 @@ from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.dialect import METHODS
 from smart_router.dialects.gemini.request import ApiMethod, write_body
 from smart_router.dialects.gemini.signatures import CLAUDE_FORMAT, GEMINI_FORMAT
-from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_list, as_object
 from smart_router.dialects.tools import Notes
@@ -94,8 +93,8 @@ class CloudCodeDialect(Dialect):
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
         if _is_claude(call):
-            return GeminiStream(AnswerReader(call, CLAUDE_FORMAT), _unwrap_claude, call.max_event)
-        return GeminiStream(AnswerReader(call), _unwrap, call.max_event)
+            return AnswerReader(call, CLAUDE_FORMAT, _unwrap_claude)
+        return AnswerReader(call, unwrap=_unwrap)
 
 
 def _is_claude(call: CallContext) -> bool:

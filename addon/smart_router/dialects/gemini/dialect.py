@@ -12,7 +12,6 @@ from smart_router.dialects.counts import counted
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
-from smart_router.dialects.gemini.stream import GeminiStream
 from smart_router.dialects.half_characters import parse_object
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, facts_of
 from smart_router.dialects.native import Received
@@ -58,7 +57,7 @@ class GeminiDialect(Dialect):
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """A reader for the objects of a stream."""
-        return GeminiStream(AnswerReader(call), limit=call.max_event)
+        return AnswerReader(call)
 
 
 def _path(call: CallContext, method: str = "") -> str:

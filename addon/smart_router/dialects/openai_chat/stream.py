@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import broken, read_error
 from smart_router.dialects.half_characters import parse
 from smart_router.dialects.hub import (
     MAX_CHOICES,
     Delta,
     End,
     Event,
-    Failure,
     Finish,
     FinishReason,
     Start,
@@ -24,7 +22,8 @@ from smart_router.dialects.json_values import as_list, as_object, as_objects
 from smart_router.dialects.names import names
 from smart_router.dialects.openai_chat.tool_calls import ToolCallReader
 from smart_router.dialects.openai_chat.usage import find_usage, read_usage
-from smart_router.dialects.sse import SseEvent, SseParser
+from smart_router.dialects.sse import SseEvent
+from smart_router.dialects.sse_reader import SseReader
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "stop": "stop",
@@ -110,44 +109,17 @@ class _ChoiceReader:
         }
 
 
-class ChatStream:
-    """Reads one answer: a stream by `feed` and `close` (`StreamReader`), a whole one by `read`, `end`."""
+class ChatStream(SseReader):
+    """Reads one answer: a stream by `feed` and `close`, a whole one by `read` and `end`."""
+
+    _TOO_LARGE = "sent an event that is too large"
 
     def __init__(self, call: CallContext) -> None:
-        self._call = call
-        self._sse = SseParser(call.max_event)
-        self._choices: dict[int, _ChoiceReader] = {}
-        self._done = False
-        self.events_read = 0
-        self.finished = False
+        super().__init__(call)
         self._goes_on = False  # after a finish reason, which some gateways put into each chunk
+        self._choices: dict[int, _ChoiceReader] = {}
         self._usage: Mapping[str, Any] | None = None
         self._citations: list[dict[str, Any]] = []
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        if self._done:
-            return []
-        events: list[Event] = []
-        for event in self._sse.feed(data):
-            events += self._read_data(event.data) if event.event != "error" else self._told(event)
-            if self._done:
-                return events
-            self.events_read += 1
-        if self._sse.overflowed:
-            events += self._fail("sent an event that is too large")
-        return events
-
-    def close(self) -> list[Event]:
-        """The provider closed. A stream whose choices all finished is complete without `[DONE]`."""
-        events: list[Event] = []
-        for event in [] if self._done else self._sse.close():
-            events += self._read_data(event.data, cut_off=True)
-        if self._done:
-            return events
-        if self._choices and all(choice.reason for choice in self._choices.values()):
-            return events + self.end()
-        return events + self._fail("ended its stream early")
 
     def read(self, chunk: Mapping[str, Any]) -> list[Event]:
         """The events of one chunk, or of a whole answer."""
@@ -182,13 +154,23 @@ class ChatStream:
             events.append(UsageEvent(usage))
         return [*events, End()]
 
-    def _told(self, event: SseEvent) -> list[Event]:
-        """The failure of an event that is named an error: it is one, whatever its data."""
+    def _read(self, sse: SseEvent) -> list[Event]:
+        if sse.event != "error":
+            return self._read_data(sse.data)
         try:
-            told = parse(event.data)
+            error = parse(sse.data)
         except ValueError:
-            told = event.data.decode("utf-8", "replace")
-        return self._refuse(told if isinstance(told, dict) else {"message": str(told)})
+            error = sse.data.decode("utf-8", "replace")
+        return self._refuse(error if isinstance(error, dict) else {"message": str(error)})
+
+    def _read_cut_off(self, sse: SseEvent) -> list[Event]:
+        return self._read_data(sse.data, cut_off=True)
+
+    def _end(self) -> list[Event]:
+        """A stream whose choices have all finished is complete without `[DONE]`."""
+        if self._choices and all(choice.reason for choice in self._choices.values()):
+            return self.end()
+        return self._fail("ended its stream early")
 
     def _read_data(self, data: bytes, cut_off: bool = False) -> list[Event]:
         try:
@@ -225,13 +207,8 @@ class ChatStream:
             self.finished = not self._goes_on and all(one.reason for one in self._choices.values())
         return events
 
-    def _refuse(self, body: Mapping[str, Any]) -> list[Event]:
-        self._done = True
-        return [Failure(read_error(200, {}, body, self._call.error_rules, self._call.now))]
-
-    def _fail(self, what: str) -> list[Event]:
-        self._done = True
-        return [Failure(broken(f"{self._call.provider} {what}."))]
+    def _fail(self, message: str) -> list[Event]:
+        return super()._fail(f"{self._call.provider} {message}.")
 
 
 def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:

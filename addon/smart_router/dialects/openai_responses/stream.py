@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.errors import broken, read_error
 from smart_router.dialects.half_characters import parse_object
-from smart_router.dialects.hub import (
-    End,
-    Event,
-    Failure,
-    Finish,
-    FinishReason,
-    Start,
-    Usage,
-    UsageEvent,
-    make_usage,
-)
+from smart_router.dialects.hub import End, Event, Finish, FinishReason, Start, Usage, UsageEvent, make_usage
 from smart_router.dialects.json_values import as_count, as_list, as_object, as_text
 from smart_router.dialects.openai_responses.items import ItemReader
-from smart_router.dialects.sse import SseEvent, SseParser
+from smart_router.dialects.sse import SseEvent
+from smart_router.dialects.sse_reader import SseReader
 
 
 class _Piece(NamedTuple):
@@ -49,8 +39,8 @@ _SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fas
 """Those of chat completions; services have names of their own, which strict clients would stumble over."""
 
 
-class ResponsesReader:
-    """Reads one streamed answer; a `StreamReader` (OpenAI Responses streaming events)::
+class ResponsesReader(SseReader):
+    """Reads one answer (OpenAI Responses streaming events)::
 
         response.created  [response.queued]  response.in_progress
         ( output_item.added  (content, refusal, reasoning, arguments: .delta* .done)*  output_item.done )*
@@ -59,34 +49,23 @@ class ResponsesReader:
     The `type` within the data is what counts, and events it does not know are passed over.
     """
 
+    _TOO_LARGE = "The provider sent an event that is too large."
+
     def __init__(self, call: CallContext) -> None:
-        self._call = call
-        self._parser = SseParser(call.max_event)
+        super().__init__(call)
         self._items = ItemReader(call)
         self._places: dict[str, int] = {}
         self._started = False
-        self._ended = False
-        self.events_read = 0
-        self.finished = False  # before the terminal event, which has the answer once more
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete; none after End or Failure."""
-        return self._read_all(self._parser.feed(data))
-
-    def close(self) -> list[Event]:
-        """The provider closed: the remaining events, a Failure if the terminal event is missing."""
-        events = self._read_all(self._parser.close())
-        return events if self._ended else [*events, self._fail("The provider's stream ended early.")]
 
     def read_response(self, response: Mapping[str, Any]) -> list[Event]:
         """The events of a whole answer, as the terminal event of a stream holds it."""
         status = response.get("status", "completed")
         error = response.get("error")
         if status == "failed" or error:
-            return [self._refuse({"error": error or {"message": "The provider's answer failed."}})]
+            return self._refuse({"error": error or {"message": "The provider's answer failed."}})
         if status not in ("completed", "incomplete"):
-            return [self._fail(f"The provider's answer ended as {status!r}.")]
-        self._ended = True
+            return self._fail(f"The provider's answer ended as {status!r}.")
+        self._done = True
         begun = self._start(response)
         for place, item in enumerate(as_list(response.get("output"))):
             self._items.finish(place, item)
@@ -95,20 +74,15 @@ class ResponsesReader:
         used = [] if usage is None else [UsageEvent(usage)]
         return [*begun, *self._take(), Finish(self._reason(response)), *used, End()]
 
-    def _read_all(self, stream: Iterable[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for sse in stream:
-            if not self._ended and sse.data and sse.data != b"[DONE]":
-                events += self._read(sse)
-            self.events_read += not self._ended
-        if self._parser.overflowed and not self._ended:
-            events.append(self._fail("The provider sent an event that is too large."))
-        return events
+    def _end(self) -> list[Event]:
+        return self._fail("The provider's stream ended early.")
 
     def _read(self, sse: SseEvent) -> list[Event]:
         data = parse_object(sse.data)
         if data is None:
-            return [self._fail("The provider sent an event that is not a JSON object.")]
+            if sse.data in (b"", b"[DONE]"):
+                return []
+            return self._fail("The provider sent an event that is not a JSON object.")
         name = data.get("type", sse.event)
         if not isinstance(name, str):
             return []
@@ -139,7 +113,7 @@ class ResponsesReader:
             case "response.done":  # the older name of all three
                 return self.read_response(response)
             case _ if name == "error" or ("type" not in data and data.get("error")):
-                return [self._refuse(data if data.get("error") else {"error": {**data, "type": None}})]
+                return self._refuse(data if data.get("error") else {"error": {**data, "type": None}})
         return self._take()
 
     def _key(self, piece: _Piece, data: Mapping[str, Any]) -> tuple[int, str, int]:
@@ -175,15 +149,6 @@ class ResponsesReader:
             reason = as_text(as_object(response.get("incomplete_details")).get("reason"))
             return _INCOMPLETE.get(reason, "length")
         return "tool_calls" if self._items.has_calls else "stop"
-
-    def _fail(self, message: str) -> Failure:
-        self._ended = True
-        return Failure(broken(message))
-
-    def _refuse(self, body: Mapping[str, Any]) -> Failure:
-        """The provider reported an error, within its 200."""
-        self._ended = True
-        return Failure(read_error(200, {}, body, self._call.error_rules, self._call.now))
 
 
 def _usage(usage: object) -> Usage | None:
