@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_json
@@ -15,35 +15,23 @@ from smart_router.dialects.anthropic.client_answer import (
     write_usage,
 )
 from smart_router.dialects.client_errors import anthropic_error
+from smart_router.dialects.event_writer import EventWriter
 from smart_router.dialects.fold import join_details
-from smart_router.dialects.hub import (
-    Delta,
-    End,
-    Event,
-    Failure,
-    Finish,
-    FinishReason,
-    ReasoningDetail,
-    Start,
-    Usage,
-    UsageEvent,
-)
+from smart_router.dialects.hub import ReasoningDetail, Start
 from smart_router.dialects.sse import sse_event
 from smart_router.errors import ApiError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
-class MessagesStreamWriter:
+class MessagesStreamWriter(EventWriter):
     """Writes Messages events; see `AnswerWriter`. Blocks follow each other, one open at a time.
 
     Details of other providers' reasoning go in a block of their own, before the next tool call or at the end.
     """
 
-    content_type = "text/event-stream; charset=utf-8"
-
     def __init__(self) -> None:
-        self.extension: Mapping[str, Any] | None = None
+        super().__init__()
         self._blocks = 0  # begun so far; the open one is the last
         self._open = ""  # the type of the open block
         self._signed: object = None  # index of the detail whose signature the open block has
@@ -51,38 +39,18 @@ class MessagesStreamWriter:
         self._formats: dict[object, str] = {}  # a detail's index → its format, which later fragments lack
         self._details: list[ReasoningDetail] = []  # of other providers, in fragments
         self._spoken = False
-        self._reason: FinishReason | None = None
-        self._usage: Usage | None = None
-
-    def write(self, events: Sequence[Event]) -> bytes:
-        """Write these events; the bytes may be empty."""
-        return b"".join([self._write(event) for event in events])
 
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer."""
         return sse_event(to_json(anthropic_error(error)), "error")
 
-    def _write(self, event: Event) -> bytes:
-        match event:
-            case Delta():
-                return self._delta(event.delta) if event.choice == 0 else b""
-            case Start():
-                return _event(
-                    "message_start", message=message_object(event.id, event.model, [], None, NO_USAGE)
-                )
-            case Finish(reason, choice):
-                self._reason = reason if choice == 0 else self._reason
-                return b""
-            case UsageEvent(usage):
-                self._usage = usage
-                return b""
-            case Failure(error):
-                return self.write_error(error)
-            case End():
-                return self._end()
+    def _start(self, start: Start) -> bytes:
+        return _event("message_start", message=message_object(start.id, start.model, [], None, NO_USAGE))
 
-    def _delta(self, delta: Mapping[str, Any]) -> bytes:
+    def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
         written = b""
+        if choice:
+            return written
         if text := delta.get("reasoning_content"):
             written = self._say("thinking", b"thinking_delta", b"thinking", text)
         for detail in delta.get("reasoning_details") or ():

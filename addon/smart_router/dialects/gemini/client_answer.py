@@ -6,53 +6,38 @@ comments and no end marker: Google's clients fail on both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_json
 
 from smart_router.dialects.client_errors import gemini_error
+from smart_router.dialects.event_writer import EventWriter
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.gemini.client_candidate import AnswerCandidate
 from smart_router.dialects.gemini.metadata import write_usage
-from smart_router.dialects.hub import (
-    ChatCompletion,
-    Delta,
-    End,
-    Event,
-    Failure,
-    Finish,
-    Start,
-    Usage,
-    UsageEvent,
-)
+from smart_router.dialects.hub import ChatCompletion, Delta, Finish, FinishReason, Start
 from smart_router.errors import ApiError
 
 _TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],'
 _THOUGHT = b'{"candidates":[{"content":{"parts":[{"text":%b,"thought":true}],"role":"model"},"index":%d}],'
 
 
-class GeminiStreamWriter:
+class GeminiStreamWriter(EventWriter):
     """Writes response objects; see `AnswerWriter`. The last one holds `extension` as `x_router`.
 
     `array`: the stream is a JSON array. `shows_thoughts`: the client wants to see the reasoning.
     """
 
     def __init__(self, *, array: bool, shows_thoughts: bool) -> None:
-        self.extension: Mapping[str, Any] | None = None
+        super().__init__()
         self.content_type = "application/json; charset=utf-8" if array else "text/event-stream"
         self._array = array
         self._shows_thoughts = shows_thoughts
         self._written = False
         self._candidates: dict[int, AnswerCandidate] = {}
         self._facts: dict[str, Any] = {}
-        self._text, self._thought = _TEXT, _THOUGHT  # with what each object ends: its model and id
-        self._usage: Usage | None = None
-
-    def write(self, events: Sequence[Event]) -> bytes:
-        """Write these events; the bytes may be empty."""
-        delta, write = self._delta, self._write
-        return b"".join([delta(*event) if type(event) is Delta else write(event) for event in events])
+        self._text, self._thought = _TEXT, _THOUGHT  # with model and id, which end each object
 
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer.
@@ -64,27 +49,20 @@ class GeminiStreamWriter:
         framed = self._frame(body)
         return framed + b"]" if self._array else framed + body
 
-    def _write(self, event: Event) -> bytes:
-        match event:
-            case Delta():
-                return self._delta(*event)
-            case Start():
-                self._facts = {"modelVersion": event.model, "responseId": event.id}
-                suffix = _json(self._facts)[1:].replace(b"%", b"%%")
-                self._text, self._thought = self._template(_TEXT + suffix), self._template(_THOUGHT + suffix)
-                return b""
-            case Finish(reason, choice, extra):
-                candidate = self._candidate(choice)
-                candidate.finish_reason = reason
-                candidate.take({}, extra)
-                return b""
-            case UsageEvent(usage):
-                self._usage = usage
-                return b""
-            case Failure(error):
-                return self.write_error(error)
-            case End():
-                return self._frame(_json(self._last())) + (b"]" if self._array else b"")
+    def _start(self, start: Start) -> bytes:
+        self._facts = {"modelVersion": start.model, "responseId": start.id}
+        suffix = _json(self._facts)[1:].replace(b"%", b"%%")
+        self._text, self._thought = self._template(_TEXT + suffix), self._template(_THOUGHT + suffix)
+        return b""
+
+    def _finish(self, reason: FinishReason, choice: int, extra: Mapping[str, Any]) -> bytes:
+        candidate = self._candidate(choice)
+        candidate.finish_reason = reason
+        candidate.take({}, extra)
+        return b""
+
+    def _end(self) -> bytes:
+        return self._frame(_json(self._last())) + (b"]" if self._array else b"")
 
     def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
         candidate = self._candidates.get(choice) or self._candidate(choice)

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic_core import to_json
 
 from smart_router.dialects.client_errors import openai_error
-from smart_router.dialects.hub import (
-    ChatCompletion,
-    ChatRequest,
-    Delta,
-    End,
-    Event,
-    Failure,
-    Finish,
-    Start,
-    UsageEvent,
-)
+from smart_router.dialects.event_writer import EventWriter
+from smart_router.dialects.hub import ChatCompletion, ChatRequest, FinishReason, Start, Usage
 from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
@@ -38,52 +29,52 @@ def _drop_empty(message: dict[str, Any]) -> None:
         del message["tool_calls"]
 
 
-class ChatStreamWriter:
+class ChatStreamWriter(EventWriter):
     """Writes `chat.completion.chunk` events; see `AnswerWriter`.
 
     `include_usage` is the client's `stream_options.include_usage`. The finishing chunk holds `extension` as
     `x_router`.
     """
 
-    content_type = "text/event-stream; charset=utf-8"
-
     def __init__(self, include_usage: bool) -> None:
-        self.extension: Mapping[str, Any] | None = None
+        super().__init__()
         self._include_usage = include_usage
         self._prefix = b""  # all of a chunk before its choices: the same each time
         self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._choices_begun = 0
         self._listed: dict[tuple[int, str], int] = {}
 
-    def write(self, events: Sequence[Event]) -> bytes:
-        """Write these events; the bytes may be empty."""
-        return b"".join([self._write(event) for event in events])
-
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer: no finish reason, no `[DONE]`."""
         return sse_event(_json(openai_error(error)))
 
-    def _write(self, event: Event) -> bytes:
-        match event:
-            case Delta():
-                delta, choice, extra = event  # in half the time that a pattern takes
-                if not delta.keys() <= _PLAIN:
-                    delta = self._number(delta, choice)
-                if choice >= self._choices_begun:
-                    return self._begin(choice, delta, extra)
-                return self._chunk(choice, _json(delta), b"null", extra)
-            case Start():
-                self._prefix = self._envelope(event)
-                return b""
-            case Finish(reason, choice, extra):
-                begun = self._begin(choice) if choice >= self._choices_begun else b""
-                return begun + self._chunk(choice, b"{}", _json(reason), extra, self.extension)
-            case UsageEvent(usage):
-                return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
-            case Failure(error):
-                return self.write_error(error)
-            case End():
-                return sse_event(b"[DONE]")
+    def _start(self, start: Start) -> bytes:
+        fields = {
+            **start.extra,
+            "id": start.id,
+            "object": "chat.completion.chunk",
+            "created": start.created,
+            "model": start.model,
+        }
+        self._prefix = b"data: " + _json(fields)[:-1] + b',"choices":'
+        return b""
+
+    def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
+        if not delta.keys() <= _PLAIN:
+            delta = self._number(delta, choice)
+        if choice >= self._choices_begun:
+            return self._begin(choice, delta, extra)
+        return self._chunk(choice, _json(delta), b"null", extra)
+
+    def _finish(self, reason: FinishReason, choice: int, extra: Mapping[str, Any]) -> bytes:
+        begun = self._begin(choice) if choice >= self._choices_begun else b""
+        return begun + self._chunk(choice, b"{}", _json(reason), extra, self.extension)
+
+    def _use(self, usage: Usage) -> bytes:
+        return self._prefix + b'[],"usage":' + _json(usage) + b"}\n\n" if self._include_usage else b""
+
+    def _end(self) -> bytes:
+        return sse_event(b"[DONE]")
 
     def _begin(
         self, choice: int, delta: Mapping[str, Any] = _NOTHING, extra: Mapping[str, Any] = _NOTHING
@@ -127,16 +118,6 @@ class ChatStreamWriter:
             b',"x_router":' + _json(extension) if extension else b"",
             self._suffix,
         )
-
-    def _envelope(self, start: Start) -> bytes:
-        fields = {
-            **start.extra,
-            "id": start.id,
-            "object": "chat.completion.chunk",
-            "created": start.created,
-            "model": start.model,
-        }
-        return b"data: " + _json(fields)[:-1] + b',"choices":'
 
 
 def _json(value: Any) -> bytes:

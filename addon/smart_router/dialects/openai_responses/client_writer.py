@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from smart_router.dialects.hub import (
-    ChatRequest,
-    Delta,
-    End,
-    Event,
-    Failure,
-    Finish,
-    FinishReason,
-    ReasoningDetail,
-    Start,
-    Usage,
-    UsageEvent,
-    facts_of,
-)
+from smart_router.dialects.event_writer import EventWriter
+from smart_router.dialects.hub import ChatRequest, Event, ReasoningDetail, Start, facts_of
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.openai_responses.client_items import (
     CallItem,
@@ -35,7 +23,7 @@ _UNKNOWN = Start("failed", "", 0)
 """The beginning of an answer that failed before any provider began one."""
 
 
-class ResponsesWriter:
+class ResponsesWriter(EventWriter):
     """Writes the events of one response; see `AnswerWriter`::
 
         response.created response.in_progress
@@ -47,11 +35,9 @@ class ResponsesWriter:
     once it is complete. The last event holds `extension` as `x_router`.
     """
 
-    content_type = "text/event-stream; charset=utf-8"
-
     def __init__(self, request: ChatRequest) -> None:
+        super().__init__()
         facts = facts_of(request)
-        self.extension: Mapping[str, Any] | None = None
         self.final = b""
         self._echo = facts.get("echo") or {}
         self._id: str = facts.get("id") or ""
@@ -64,14 +50,10 @@ class ResponsesWriter:
         self._text: MessageItem | ReasoningItem | None = None
         self._calls: dict[int, CallItem] = {}
         self._details: list[ReasoningDetail] = []
-        self._reason: FinishReason = "stop"
-        self._usage: Usage | None = None
 
     def write(self, events: Sequence[Event]) -> bytes:
         """Write these events; the bytes may be empty."""
-        for one in events:
-            self._write(one)
-        return self._take()
+        return super().write(events) + self._take()
 
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer.
@@ -79,31 +61,16 @@ class ResponsesWriter:
         Clients read different ones of these: Codex the failed response, the SDK the nested error, the AI SDK
         the sequence numbers.
         """
-        self._fail(error)
-        return self._take()
-
-    def _fail(self, error: ApiError) -> None:
         response = self._response or self._begin(_UNKNOWN)
         facts = {"code": error.code, "message": error.message, "param": error.param}
         self._say(event("error", {**facts, "error": {**facts, "type": error.type}}))
         written = [item.written for item in self._items if item.closed]
         self._say_response("response.failed", response.failed(written, error))
+        return self._take()
 
-    def _write(self, one: Event) -> None:
-        match one:
-            case Delta():
-                if one.choice == 0:
-                    self._write_delta(one.delta, one.extra)
-            case Start():
-                self._begin(one)
-            case Finish(reason, choice):
-                self._reason = reason if choice == 0 else self._reason
-            case UsageEvent(usage):
-                self._usage = usage
-            case Failure(error):
-                self._fail(error)
-            case End():
-                self._end()
+    def _start(self, start: Start) -> bytes:
+        self._begin(start)
+        return b""
 
     def _begin(self, start: Start) -> ResponseObject:
         self._response = ResponseObject(self._echo, start, self._id)
@@ -111,6 +78,11 @@ class ResponsesWriter:
         self._say_response("response.created", written)
         self._say_response("response.in_progress", written)
         return self._response
+
+    def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
+        if choice == 0:
+            self._write_delta(delta, extra)
+        return b""
 
     def _write_delta(self, delta: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
         if text := delta.get("content"):
@@ -192,18 +164,20 @@ class ResponsesWriter:
         if text is not None:
             text.close(status)
 
-    def _end(self) -> None:
+    def _end(self) -> bytes:
         assert self._response is not None, "the end follows the start"
-        status = "incomplete" if self._reason == "length" else "completed"
+        reason = self._reason or "stop"
+        status = "incomplete" if reason == "length" else "completed"
         self._close_text(status)
         for call in self._calls.values():
             call.close(status)
         items = [item.written for item in self._items]
-        self.final = self._response.finished(items, self._reason, self._usage, self.extension)
-        name = "response.incomplete" if self._reason in ("length", "content_filter") else "response.completed"
+        self.final = self._response.finished(items, reason, self._usage, self.extension)
+        name = "response.incomplete" if reason in ("length", "content_filter") else "response.completed"
         self._say_response(name, self.final)
         if self._keep is not None:
             self._keep(self.final)
+        return b""
 
     def _say_response(self, name: str, response: bytes) -> None:
         self._say(b'event: %b\ndata: {"type":"%b","response":%b' % (name.encode(), name.encode(), response))
