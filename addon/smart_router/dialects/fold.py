@@ -25,6 +25,7 @@ from smart_router.dialects.hub import (
     ToolCall,
     Usage,
     UsageEvent,
+    make_completion,
 )
 from smart_router.errors import UpstreamError
 
@@ -61,16 +62,7 @@ def fold(events: Iterable[Event]) -> ChatCompletion | UpstreamError:
     choices = [
         _choice(index, deltas.get(index, []), reasons.get(index), extras[index]) for index in sorted(extras)
     ]
-    answer: ChatCompletion = {
-        "id": start.id,
-        "object": "chat.completion",
-        "created": start.created,
-        "model": start.model,
-        "choices": choices,
-    }
-    if usage is not None:
-        answer["usage"] = usage
-    return cast(ChatCompletion, {**start.extra, **answer})
+    return make_completion(start, choices, usage)
 
 
 def unfold(completion: ChatCompletion) -> list[Event]:

@@ -19,7 +19,7 @@ of the list on deltas. See `ReasoningDetail`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from smart_router.dialects.json_values import as_object
 from smart_router.dialects.names import names
@@ -223,6 +223,19 @@ def url_citation(url: str, title: str, start: int, end: int) -> dict[str, Any]:
 def plain_content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Return parts as a message's content: a single plain text as a string, which every provider reads."""
     return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else parts or ""
+
+
+def make_completion(start: Start, choices: list[Choice], usage: Usage | None) -> ChatCompletion:
+    """Return a whole answer."""
+    answer = {
+        **start.extra,
+        "id": start.id,
+        "object": "chat.completion",
+        "created": start.created,
+        "model": start.model,
+        "choices": choices,
+    }
+    return cast(ChatCompletion, answer if usage is None else {**answer, "usage": usage})
 
 
 def make_usage(

@@ -28,13 +28,16 @@ _PERSONAL = re.compile(r"[^\s@]@[^\s@]|^\+?[\d ()-]{7,}$")
 
 
 def tool_names(request: ChatRequest) -> tuple[str, ...]:
-    """The names of the request's tools: what `Call.tool_names` is to be."""
-    found = []
-    for tool in request.get("tools") or ():
-        declared = tool.get(str(tool.get("type")))
-        if isinstance(declared, Mapping) and isinstance(name := declared.get("name"), str):
-            found.append(name)
-    return tuple(found)
+    """Return the names of the request's tools, for `CallContext.tool_names`."""
+    names = map(_declared_name, request.get("tools") or ())
+    return tuple(name for name in names if name is not None)
+
+
+def _declared_name(tool: Mapping[str, Any]) -> str | None:
+    """Return the name under which a tool of any kind is declared; None for tools without one."""
+    declared = tool.get(str(tool.get("type")))
+    name = declared.get("name") if isinstance(declared, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def fit_name(name: str, limits: NameLimits | None = PLAIN) -> str:
@@ -102,8 +105,6 @@ def merge_tools(tools: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
         pass  # there are tools of other kinds
     by_name: dict[object, dict[str, Any]] = {}
     for number, tool in enumerate(tools):
-        kind = tool.get("type")
-        declared = tool.get(str(kind))
-        name = declared.get("name") if isinstance(declared, Mapping) else None
-        by_name[(kind, name) if isinstance(name, str) else number] = tool
+        name = _declared_name(tool)
+        by_name[number if name is None else (tool["type"], name)] = tool
     return tools if len(by_name) == len(tools) else list(by_name.values())

@@ -16,14 +16,17 @@ from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.hub import (
     ChatCompletion,
     ChatRequest,
+    Choice,
     Delta,
     End,
     Event,
     Finish,
+    Message,
     Start,
     Usage,
     UsageEvent,
     facts_of,
+    make_completion,
     make_usage,
 )
 from smart_router.dialects.json_values import as_count, as_object, as_text, read_object
@@ -144,21 +147,17 @@ class UntranslatedDialect(Dialect):
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """The usage of a whole answer; anything may be in it."""
         answer = read_object(body) if body.startswith(b"{") else {}
-        message: Any = {"role": "assistant", "content": _SOMETHING}
-        completion: ChatCompletion = {
-            "id": call.mint("untranslated", 0),
-            "object": "chat.completion",
-            "created": call.now,
-            "model": call.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        }
-        if usage := read_usage(answer):
-            completion["usage"] = usage
-        return completion
+        message: Message = {"role": "assistant", "content": _SOMETHING}
+        choices: list[Choice] = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        return make_completion(_start(call), choices, read_usage(answer))
 
     def open_stream(self, call: CallContext) -> StreamReader:
         """Return a reader that looks for usage and failures."""
         return _Stream(call)
+
+
+def _start(call: CallContext) -> Start:
+    return Start(call.mint("untranslated", 0), call.model, call.now)
 
 
 class _Stream(SseReader):
@@ -182,7 +181,7 @@ class _Stream(SseReader):
         if self._begun:
             return []
         self._begun = True
-        return [Start(self._call.mint("untranslated", 0), self._call.model, self._call.now)]
+        return [_start(self._call)]
 
     def _read(self, sse: SseEvent) -> list[Event]:
         self.finished = sse.data.strip() == b"[DONE]"

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
-
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import EFFORTS, fit_effort
-from smart_router.dialects.fitting import fit_request
+from smart_router.dialects.fitting import fit_request, json_in_words
 from smart_router.dialects.gemini.contents import name_limits, write_conversation
 from smart_router.dialects.gemini.signatures import GEMINI_FORMAT
 from smart_router.dialects.hub import ChatRequest
@@ -73,9 +71,6 @@ _BUDGETS = {
     "max": 24_576,
 }
 """Tokens to think with, as Google's own OpenAI-compatible endpoint divides them (Gemini OpenAI docs)."""
-
-_JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
-_TO_SCHEMA = "It must match this JSON schema:"
 
 _NO_SYSTEM = ("gemma-",)
 """Beginnings of the models' names that take no system instruction."""
@@ -148,7 +143,7 @@ def _write_response_format(
         raise unsupported("response_format", f"Gemini models have no response format {kind!r}")
     schema = form["json_schema"].get("schema") if kind == "json_schema" else None
     if not rules.json_schema:
-        return {}, [_JSON_ONLY + (f" {_TO_SCHEMA}\n{to_json(schema).decode()}" if schema else "")]
+        return {}, [json_in_words(form)]
     config = {"responseMimeType": "application/json"}
     if not schema:
         return config, []

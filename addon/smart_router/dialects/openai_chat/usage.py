@@ -27,10 +27,8 @@ def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
 
     `reasoning_apart`: completion_tokens leave the reasoning out (xAI), seen by the total that has it.
     """
-    prompt, completion = (
-        as_count(usage.get("prompt_tokens"), None),
-        as_count(usage.get("completion_tokens"), None),
-    )
+    prompt = as_count(usage.get("prompt_tokens"), None)
+    completion = as_count(usage.get("completion_tokens"), None)
     if prompt is None and completion is None:
         return None
     prompt, completion = prompt or 0, completion or 0

@@ -7,10 +7,10 @@ the same of them, at several times the cost; it reads all that is not plain.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from smart_router.dialects.base import CallContext
-from smart_router.dialects.hub import ChatCompletion, FunctionCall, Message, ToolCall
+from smart_router.dialects.hub import ChatCompletion, Choice, FunctionCall, Message, ToolCall, make_completion
 from smart_router.dialects.openai_chat.stream import FINISH_REASONS, read_start
 from smart_router.dialects.openai_chat.usage import read_usage
 from smart_router.dialects.tool_names import UNKNOWN, fitted_names
@@ -38,24 +38,10 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
     message, reason = _read_message(said, call), FINISH_REASONS.get(word)
     if message is None or reason is None:
         return None
-    start = read_start(answer, call)
-    completion: dict[str, Any] = {
-        **start.extra,
-        "id": start.id,
-        "object": "chat.completion",
-        "created": start.created,
-        "model": start.model,
-        "choices": [
-            {
-                "index": 0,
-                "message": message,
-                "finish_reason": call.settle(reason, calls="tool_calls" in message),
-            }
-        ],
-    }
-    if usage := read_usage(counts, call.quirks.reasoning_apart):
-        completion["usage"] = usage
-    return cast(ChatCompletion, completion)
+    settled = call.settle(reason, calls="tool_calls" in message)
+    usage = read_usage(counts, call.quirks.reasoning_apart)
+    choices: list[Choice] = [{"index": 0, "message": message, "finish_reason": settled}]
+    return make_completion(read_start(answer, call), choices, usage)
 
 
 def _read_message(said: Mapping[str, Any], context: CallContext) -> Message | None:

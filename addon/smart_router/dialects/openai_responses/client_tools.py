@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from smart_router.dialects.json_values import as_object, as_objects, as_text
+from smart_router.dialects.json_values import as_objects, as_text, read_object
 from smart_router.dialects.tool_names import fit_name
 
 
@@ -111,9 +111,5 @@ def read_call(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def custom_input(arguments: str) -> str:
     """Return a custom tool's input from the arguments of its function; the arguments if they have none."""
-    try:
-        parsed = as_object(from_json(arguments))
-    except ValueError:
-        return arguments
-    text = parsed.get("input")
+    text = read_object(arguments).get("input")
     return text if isinstance(text, str) else arguments

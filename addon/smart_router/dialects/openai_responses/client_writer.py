@@ -80,11 +80,8 @@ class ResponsesWriter(EventWriter):
         return self._response
 
     def _delta(self, delta: dict[str, Any], choice: int, extra: Mapping[str, Any]) -> bytes:
-        if choice == 0:
-            self._write_delta(delta, extra)
-        return b""
-
-    def _write_delta(self, delta: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+        if choice:
+            return b""
         if text := delta.get("content"):
             if len(delta) > 1:
                 self._write_reasoning(delta)
@@ -100,6 +97,7 @@ class ResponsesWriter(EventWriter):
             self._write_image(image)
         for call in delta.get("tool_calls") or ():
             self._write_call(call)
+        return b""
 
     def _write_reasoning(self, delta: Mapping[str, Any]) -> None:
         if text := delta.get("reasoning_content"):

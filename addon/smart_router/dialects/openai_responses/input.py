@@ -7,7 +7,7 @@ from typing import Any
 
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ReasoningDetail
-from smart_router.dialects.json_values import as_object
+from smart_router.dialects.json_values import as_count, as_object
 from smart_router.dialects.media import Media, check_image, read_data_url, read_file_data
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.openai_responses.variants import REASONING_FORMAT, ResponsesFlavour
@@ -149,7 +149,7 @@ def reasoning_items(message: Message) -> list[dict[str, Any]]:
 def _items(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
     """Details put together again: an item is a run of one id that ends with its encrypted content."""
     items: list[dict[str, Any]] = []
-    for detail in sorted(details, key=_index):
+    for detail in sorted(details, key=lambda detail: as_count(detail.get("index"))):
         known = {"id": detail["id"]} if detail.get("id") else {}
         item = items[-1] if items else None
         if item is None or item.get("id") != known.get("id") or "encrypted_content" in item:
@@ -163,8 +163,3 @@ def _items(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
             case {"type": "reasoning.encrypted", "data": str(data)}:
                 item["encrypted_content"] = data
     return items
-
-
-def _index(detail: ReasoningDetail) -> int:
-    index: object = detail.get("index")
-    return index if isinstance(index, int) else 0
