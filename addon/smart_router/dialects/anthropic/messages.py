@@ -8,10 +8,10 @@ not end in white space; tool call ids match `^[a-zA-Z0-9_-]+$` and are unique.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.hub import Message, ToolCall
@@ -22,7 +22,12 @@ from smart_router.errors import unsupported
 
 Block = dict[str, Any]
 
-_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_MEDIA = {
+    **dict.fromkeys(("image/jpeg", "image/png", "image/gif", "image/webp"), "image"),
+    "application/pdf": "document",
+}
+"""The block of each media type that is sent as base64."""
+
 _UNREADABLE = {
     "audio": "Anthropic models cannot hear an earlier spoken answer",
     "function_call": "function calls are deprecated: use tool calls",
@@ -39,8 +44,8 @@ class AnthropicConversation(NamedTuple):
 
 
 def detail_format(provider: str) -> str:
-    """The `format` of reasoning details: signatures are only good where they were made."""
-    return "anthropic-claude-v1" if provider == "anthropic" else f"anthropic-messages-{provider}"
+    """Return the `format` of reasoning details: signatures are only good where they were made."""
+    return NATIVE_FORMAT if provider == "anthropic" else f"anthropic-messages-{provider}"
 
 
 def write_conversation(
@@ -152,7 +157,7 @@ class _MessagesWriter:
         Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs
         to the latest call of that id. Same history, same ids: caches of prompts depend on it.
         """
-        base = written = fit_name(re.sub(r"[^a-zA-Z0-9_-]", "_", original) or "call")
+        base = written = fit_name(tool_id(original))
         if base in self._used:
             written = f"{base}_{len(self._used)}"
             while written in self._used:
@@ -206,13 +211,9 @@ def _file(part: Mapping[str, Any], at: str) -> Block:
 
 def _media_block(media: Media | None, at: str) -> Block:
     """An image or a document, as its true type says; a part's kind may be wrong."""
-    if media and media.type in _IMAGE_TYPES:
-        return {"type": "image", "source": {"type": "base64", "media_type": media.type, "data": media.data}}
-    if media and media.type == "application/pdf":
-        return {
-            "type": "document",
-            "source": {"type": "base64", "media_type": media.type, "data": media.data},
-        }
+    if media and media.type in _MEDIA:
+        source = {"type": "base64", "media_type": media.type, "data": media.data}
+        return {"type": _MEDIA[media.type], "source": source}
     if media and media.type.startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": media.text(at)}
         return {"type": "document", "source": source}
@@ -243,15 +244,11 @@ def _fit(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if turn["role"] == "user":
             turn["content"].sort(key=lambda block: block["type"] != "tool_result")
     if not turns or turns[0]["role"] != "user":
-        turns.insert(0, _say(_OPENING))
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _OPENING}]})
     last = turns[-1]
     if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
         last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()
     return turns
-
-
-def _say(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": [{"type": "text", "text": text}]}
 
 
 _PARTS: dict[str, Callable[[Mapping[str, Any], str], Block | None]] = {

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from smart_router.dialects.fold import join_details
 from smart_router.dialects.hub import ReasoningDetail
 
 Block = dict[str, Any]
@@ -100,13 +101,10 @@ def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format
     if (at, count) == (0, 0):
         return [*placed, *said]
     rest = _text(text[at:])
-    if rest and (mark := _cache_mark(said)):
-        rest[0]["cache_control"] = mark
+    marks = [block["cache_control"] for block in said if "cache_control" in block]
+    if rest and marks:
+        rest[0]["cache_control"] = marks[-1]
     return [*placed, *rest, *others[count:]]
-
-
-def _cache_mark(said: Sequence[Block]) -> Any:
-    return next((block["cache_control"] for block in reversed(said) if "cache_control" in block), None)
 
 
 def _text(text: str) -> list[Block]:
@@ -118,7 +116,7 @@ def _thinking_blocks(
 ) -> Iterator[tuple[tuple[int, ...] | None, Block]]:
     """Our own details as thinking blocks, with their places. What has no signature was cut off, and would be
     refused."""
-    for detail in _join_fragments(details):
+    for detail in join_details([list(details)]):
         if detail.get("format") != own_format:
             continue
         block: Block
@@ -145,20 +143,6 @@ def place_of(text: int, calls: int, index: int) -> str:
 def _read_place(place: object) -> tuple[int, ...] | None:
     numbers = place.split(":") if isinstance(place, str) else []
     return tuple(map(int, numbers)) if numbers[1:] and all(map(str.isdecimal, numbers)) else None
-
-
-def _join_fragments(details: Iterable[ReasoningDetail]) -> Iterable[dict[str, Any]]:
-    """Details whose streamed fragments the client kept apart, joined; only the first says the format."""
-    joined: list[dict[str, Any]] = []
-    for detail in details:
-        last = joined[-1] if joined else None
-        same = last is not None and "index" in detail and last.get("index") == detail["index"]
-        if last is None or not same or last.get("type") != detail.get("type"):
-            joined.append(dict(detail))
-            continue
-        for name in ("text", "signature", "data"):
-            last[name] = f"{last.get(name) or ''}{detail.get(name) or ''}"
-    return joined
 
 
 def _begin(system: Sequence[Block], tools: Sequence[Block]) -> Any:

@@ -13,10 +13,9 @@ from pydantic_core import to_json
 
 from smart_router.dialects.client_errors import gemini_error
 from smart_router.dialects.event_writer import EventWriter
-from smart_router.dialects.fold import unfold
 from smart_router.dialects.gemini.client_candidate import AnswerCandidate
 from smart_router.dialects.gemini.metadata import write_usage
-from smart_router.dialects.hub import ChatCompletion, Delta, Finish, FinishReason, Start
+from smart_router.dialects.hub import ChatCompletion, Choice, FinishReason, Start
 from smart_router.errors import ApiError
 
 _TEXT = b'{"candidates":[{"content":{"parts":[{"text":%b}],"role":"model"},"index":%d}],'
@@ -107,27 +106,22 @@ class GeminiStreamWriter(EventWriter):
 
 def write_response(completion: ChatCompletion, *, shows_thoughts: bool) -> bytes:
     """Write a whole answer as the body of a response."""
-    events = unfold(completion)
-    candidates: dict[int, AnswerCandidate] = {}
-    parts: dict[int, list[dict[str, Any]]] = {}
-    for event in events:
-        if isinstance(event, Delta):
-            index = event.choice
-            candidate = candidates.setdefault(index, AnswerCandidate(index, shows_thoughts=shows_thoughts))
-            parts.setdefault(index, []).extend(candidate.take(event.delta, event.extra))
-        elif isinstance(event, Finish):
-            candidates[event.choice].finish_reason = event.reason
-    response: dict[str, Any] = {
-        "candidates": [_whole(candidate.end(), parts[index]) for index, candidate in candidates.items()]
-    }
+    choices = completion["choices"]
+    response: dict[str, Any] = {"candidates": [_whole(choice, shows_thoughts) for choice in choices]}
     if usage := completion.get("usage"):
         response["usageMetadata"] = write_usage(usage)
     return _json(response | {"modelVersion": completion["model"], "responseId": completion["id"]})
 
 
-def _whole(end: dict[str, Any], before: list[dict[str, Any]]) -> dict[str, Any]:
-    """A candidate with all its parts; the empty text that ends a stream stays out."""
-    parts = [*before, *(part for part in end["content"]["parts"] if part != {"text": ""})]
+def _whole(choice: Choice, shows_thoughts: bool) -> dict[str, Any]:
+    """Return a candidate with all its parts, without the empty text that ends a stream."""
+    message = choice["message"]
+    calls = [{**call, "index": number} for number, call in enumerate(message.get("tool_calls") or ())]
+    candidate = AnswerCandidate(choice["index"], shows_thoughts=shows_thoughts)
+    candidate.finish_reason = choice["finish_reason"]
+    parts = candidate.take({**message, "tool_calls": calls}, choice)
+    end = candidate.end()
+    parts += [part for part in end["content"]["parts"] if part != {"text": ""}]
     return {**end, "content": {"parts": parts, "role": "model"}}
 
 

@@ -20,12 +20,12 @@ _OPAQUE = frozenset(
 
 
 def in_camel_case(value: Any) -> Any:
-    """The request with the API's fields spelt in camelCase."""
+    """Return the request with the API's fields spelt in camelCase."""
     if isinstance(value, list):
         return [in_camel_case(item) for item in value]
     if not isinstance(value, dict):
         return value
-    renamed = {_camel(name) if "_" in name else name: inner for name, inner in value.items()}
+    renamed = {camel_case(name) if "_" in name else name: inner for name, inner in value.items()}
     return {
         name: inner if name in _OPAQUE else in_camel_case(inner)
         for name, inner in renamed.items()
@@ -34,7 +34,8 @@ def in_camel_case(value: Any) -> Any:
 
 
 @lru_cache(1024)
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """Return a name that is spelt with underscores in camelCase."""
     first, *others = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in others)
 

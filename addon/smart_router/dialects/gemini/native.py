@@ -7,7 +7,6 @@ docs, thinking and thought signatures).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -41,13 +40,9 @@ def _fit_signatures(parts: list[dict[str, Any]], rules: ModelRules) -> None:
     for part in parts:
         if is_packed(part.get("thoughtSignature")):
             del part["thoughtSignature"]
-    first = next(_calls(parts), None)
+    first = next((part for part in parts if "functionCall" in part), None)
     if first is not None and rules.thinking == "level":
         first.setdefault("thoughtSignature", SKIP_VALIDATION)
-
-
-def _calls(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    return (part for part in parts if "functionCall" in part)
 
 
 def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContext) -> None:

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_RENAMED = {
-    "any_of": "anyOf",
-    "min_items": "minItems",
-    "max_items": "maxItems",
-    "min_length": "minLength",
-    "max_length": "maxLength",
-    "min_properties": "minProperties",
-    "max_properties": "maxProperties",
-    "prefix_items": "prefixItems",
-    "additional_properties": "additionalProperties",
-    "defs": "$defs",
-    "ref": "$ref",
-    "property_ordering": "propertyOrdering",
-}
+from smart_router.dialects.gemini.client_schema import camel_case
+from smart_router.dialects.names import names
+
+_SNAKE_CASE = names("""
+    any_of min_items max_items min_length max_length min_properties max_properties prefix_items
+    additional_properties property_ordering
+""")
+_RENAMED = {"defs": "$defs", "ref": "$ref", **{name: camel_case(name) for name in _SNAKE_CASE}}
 _COUNTS = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
 _DROPPED = frozenset(("nullable", "propertyOrdering", "example", "type"))
 _UNSPECIFIED = "type_unspecified"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Any
 
-from smart_router.dialects.json_schema.node import LIMITS, TEXTS, TYPES, Node, merge, says_nothing
+from smart_router.dialects.json_schema.node import LIMITS, TEXTS, TYPES, Node, merge, resolved, says_nothing
 from smart_router.dialects.json_values import as_list
 
 _SILENT = frozenset(
@@ -90,15 +90,8 @@ class _SchemaReader:
         return replace(node, untold={**node.untold, "$ref": ref})
 
     def _inlined(self, node: Node, depth: int) -> Node:
-        """A part of allOf with its reference resolved, except where it leads back to itself."""
-        seen: set[str] = set()
-        while node.ref is not None and node.ref not in seen:
-            seen.add(node.ref)
-            target = self.define(node.ref, depth + 1)
-            if target is None:
-                return node
-            node = replace(target, texts={**target.texts, **node.texts})
-        return node
+        """Return a part of allOf with its reference resolved, except where it leads back to itself."""
+        return resolved(node, lambda ref: self.define(ref, depth + 1))
 
     def _read_plain(self, schema: Source, depth: int) -> Node:
         """Everything but `$ref` and `allOf`."""

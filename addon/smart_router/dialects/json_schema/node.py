@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,8 +83,20 @@ def says_nothing(node: Node) -> bool:
     )
 
 
+def resolved(node: Node, find: Callable[[str], Node | None]) -> Node:
+    """Return the node that a reference leads to, with the reference's texts. `find` returns a definition."""
+    seen: set[str] = set()
+    while node.ref is not None and node.ref not in seen:
+        seen.add(node.ref)
+        target = find(node.ref)
+        if target is None:
+            break
+        node = replace(target, texts={**target.texts, **node.texts})
+    return node
+
+
 def merge(one: Node, other: Node) -> Node:
-    """A node that admits all that both admit; texts and whatever cannot be combined are the first's."""
+    """Return a node that admits what both admit; texts and parts that cannot be combined are the first's."""
     if one.ref is not None or other.ref is not None:
         return _with_recursion(one, other)
     merged = Node(

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from smart_router.dialects.json_schema.form import KNOWN, Form
-from smart_router.dialects.json_schema.node import TEXTS, Node, join
+from smart_router.dialects.json_schema.node import TEXTS, Node, join, resolved
 from smart_router.dialects.json_schema.subsets import Subset
 
 _MAX_WORDS = 400
@@ -56,7 +56,7 @@ class Writer:
     def write(self, root: Node) -> Written:
         """Write the whole schema. Raises InexpressibleError."""
         subset = self._subset
-        root = resolved(root, self._definitions)
+        root = resolved(root, self._definitions.get)
         lost: dict[str, Any] = {}
         if root.choices and not subset.unions_at_root:
             root, lost = without_union(root, self._definitions)
@@ -232,7 +232,7 @@ class Writer:
             out[keyword] = written
             self._unions += 1
         else:
-            words[keyword] = [outline(resolved(choice, self._definitions)) for choice in node.choices]
+            words[keyword] = [outline(resolved(choice, self._definitions.get)) for choice in node.choices]
 
     def _reference(self, node: Node, ref: str, *, optional: bool) -> Written:
         subset = self._subset
@@ -249,7 +249,7 @@ class Writer:
         """Anything of the definition's type, in place of a definition that refers to itself."""
         if self._subset.closed:
             raise InexpressibleError("recursion")
-        target = resolved(node, self._definitions)
+        target = resolved(node, self._definitions.get)
         kind = target.types or ((target.speaks_of,) if target.speaks_of else ())
         return self._node(Node(types=kind, texts=node.texts), optional=False, lost={"$ref": _last(ref)})
 
@@ -262,22 +262,12 @@ class Writer:
         return name
 
 
-def resolved(node: Node, definitions: Mapping[str, Node]) -> Node:
-    """The node that a reference leads to in the end, with the reference's texts."""
-    seen: set[str] = set()
-    while node.ref is not None and node.ref not in seen:
-        seen.add(node.ref)
-        target = definitions[node.ref]
-        node = replace(target, texts={**target.texts, **node.texts})
-    return node
-
-
 def without_union(node: Node, definitions: Mapping[str, Node]) -> tuple[Node, Written]:
     """An object that has the properties of all alternatives, and requires those that all of them do.
 
     It comes with the keyword to be told in words.
     """
-    choices = [resolved(choice, definitions) for choice in node.choices]
+    choices = [resolved(choice, definitions.get) for choice in node.choices]
     found: dict[str, list[Node]] = {}
     for choice in choices:
         for key, one in choice.properties.items():

@@ -25,6 +25,12 @@ EMPTY = "(empty)"
 """Stands for an empty text where a provider refuses one."""
 
 _ATTACHED = "(attached to the tool's result)"
+_OURS = ("place", "prefix")
+"""Fields of reasoning details that only this router reads."""
+
+_INSTEAD = ("refusal", "function_call", "audio")
+"""Fields beside which a message needs no content."""
+
 _FILE = ("filename", "file_data", "file_id")
 _FIELDS: Mapping[str, tuple[str, ...]] = {"image_url": ("url", "detail"), "file": _FILE}
 _KINDS = frozenset({"text", "refusal", "image_url", "file", "input_audio"})
@@ -34,15 +40,11 @@ _KINDS = frozenset({"text", "refusal", "image_url", "file", "input_audio"})
 def write_messages(request: Mapping[str, Any], call: CallContext) -> list[dict[str, Any]]:
     """The messages. Raises ClientError for parts that the provider cannot read."""
     messages: Sequence[Message] = request["messages"]
-    writer = _MessageWriter(call, _turn_at_hand(messages) if request.get("tools") else len(messages))
+    last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=0)
+    writer = _MessageWriter(call, last if request.get("tools") else len(messages))
     for index, message in enumerate(messages):
         writer.add(index, message)
     return writer.finish()
-
-
-def _turn_at_hand(messages: Sequence[Message]) -> int:
-    """The index of the user's last message."""
-    return max((index for index, message in enumerate(messages) if message["role"] == "user"), default=0)
 
 
 class _MessageWriter:
@@ -74,7 +76,7 @@ class _MessageWriter:
                 fields["tool_call_id"] = self._id(message["tool_call_id"])
         if "name" in fields:
             fields["name"] = participant(fields["name"])
-        if not content and "tool_calls" not in fields and not self._stands_for_content(fields):
+        if not content and "tool_calls" not in fields and not any(map(fields.get, _INSTEAD)):
             if role in ("system", "developer") or (role == "assistant" and not self._quirks.empty_texts):
                 return
             content = "" if self._quirks.empty_texts else EMPTY
@@ -89,9 +91,6 @@ class _MessageWriter:
     def _add_media(self) -> None:
         self._written.append({"role": "user", "content": [{"type": "text", "text": _ATTACHED}, *self._media]})
         self._media = []
-
-    def _stands_for_content(self, fields: Mapping[str, Any]) -> bool:
-        return bool(fields.get("refusal") or fields.get("function_call") or fields.get("audio"))
 
     def _write_answer(self, fields: dict[str, Any], message: Message, content: Any, index: int) -> None:
         """An earlier answer: its calls, its reasoning as far as it goes back, and a refusal as a text."""
@@ -125,7 +124,10 @@ class _MessageWriter:
             return {}
         details = message.get("reasoning_details")
         if history == "details":
-            return {"reasoning_details": list(map(_bare_detail, details))} if details else {}
+            bare = [
+                {name: value for name, value in one.items() if name not in _OURS} for one in details or ()
+            ]
+            return {"reasoning_details": bare} if bare else {}
         calls = message.get("tool_calls")
         if not calls and (history == "if_known" or index < self._turn):
             return {}
@@ -193,11 +195,6 @@ def kept(source: Mapping[str, Any], name: str, *, wanted: bool) -> dict[str, Any
 
 def _with(part: Mapping[str, Any], value: Any) -> Part:
     return {**part, part["type"]: value}
-
-
-def _bare_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """A detail without what only this router reads."""
-    return {name: value for name, value in detail.items() if name not in ("place", "prefix")}
 
 
 def _arguments(text: str) -> str:

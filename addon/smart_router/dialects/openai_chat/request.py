@@ -59,12 +59,8 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
     if not sent.get("store"):
         for name in quirks.of_stored:
             sent.pop(name, None)
-    return _only(quirks.accepted, sent)
-
-
-def _only(accepted: frozenset[str], fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with accepted names; all of them if the set is empty."""
-    return {name: value for name, value in fields.items() if name in accepted} if accepted else fields
+    accepted = quirks.accepted or sent.keys()
+    return {name: value for name, value in sent.items() if name in accepted}
 
 
 def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
@@ -92,17 +88,15 @@ def _add_format(
     """The response format; where schemas are not taken, JSON mode and the schema in words."""
     if wanted is None:
         return
-    if wanted.get("type") != "json_schema":
-        body["response_format"] = wanted
-        if wanted.get("type") == "json_object" and not mentions_json(body["messages"]):
-            body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
-        return
-    form = _answer_schema(wanted["json_schema"], call, notes) if call.rules.json_schema else None
+    kind, form = wanted.get("type"), None
+    if kind == "json_schema" and call.rules.json_schema:
+        form = _answer_schema(wanted["json_schema"], call, notes)
     if form is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": form}
         return
-    body["response_format"] = {"type": "json_object"}
-    body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
+    body["response_format"] = {"type": "json_object"} if kind == "json_schema" else wanted
+    if kind == "json_schema" or (kind == "json_object" and not mentions_json(body["messages"])):
+        body["messages"] = [{"role": "system", "content": json_in_words(wanted)}, *body["messages"]]
 
 
 def _answer_schema(form: Mapping[str, Any], call: CallContext, notes: Notes) -> Mapping[str, Any] | None:
