@@ -40,7 +40,8 @@ def call_key(scope: Sequence[str | None], history: str, call: Mapping[str, Any])
     called = _called(call)
     arguments = called.get("arguments")
     said = _canonical(arguments) if isinstance(arguments, str) else called.get("input")
-    return _digest([*scope, history, call.get("id"), called.get("name"), said])
+    key = [*scope, history, call.get("id"), called.get("name"), said]
+    return sha256(to_json(key)).hexdigest()
 
 
 def _digests(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
@@ -90,7 +91,3 @@ def _number(text: str) -> float:
 
 _ENCODER = json.JSONEncoder(sort_keys=True)
 _DECODER = json.JSONDecoder(parse_float=_number)
-
-
-def _digest(value: Any) -> str:
-    return sha256(to_json(value)).hexdigest()

@@ -216,6 +216,10 @@ def read_error(
     rule = next(rule for rule in (*rules, *COMMON_RULES) if rule.matches(facts))
     view = _CLIENT_VIEWS[rule.kind]
     client_status = rule.client_status or facts.stated or view.status
+    if rule.renewed_at is None:
+        delay = read_delay(client_status, facts, now)
+    else:
+        delay = (rule.renewed_at * 3600 - now) % 86400
     return UpstreamError(
         kind=rule.kind,
         scope=rule.scope,
@@ -224,17 +228,10 @@ def read_error(
         type=view.type,
         code=view.code or facts.code,
         param=facts.param,
-        retry_after=_until_hour(rule.renewed_at, now)
-        if rule.renewed_at is not None
-        else read_delay(client_status, facts, now),
+        retry_after=delay,
     )
 
 
 def broken(message: str) -> UpstreamError:
     """Return the failure of a provider whose answer cannot be read."""
     return UpstreamError("server", "model", 502, message)
-
-
-def _until_hour(hour: int, now: float) -> float:
-    """Seconds to the next time the clock strikes that hour, UTC."""
-    return (hour * 3600 - now) % 86400

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from smart_router.dialects.call_pairs import pair_calls
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
+from smart_router.dialects.json_values import as_list
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.model_rules import ModelRules
 from smart_router.dialects.names import names
@@ -116,13 +117,8 @@ def is_forced(choice: object) -> bool:
 
 
 def _fit_effort(fitted: dict[str, Any], rules: ModelRules) -> None:
-    asked = fitted.get("reasoning_effort")
-    if asked is None:
-        return
-    effort = fit_effort(rules.nearest.get(asked, asked), rules.efforts)
-    if effort is None:
-        del fitted["reasoning_effort"]
-    else:
+    asked = fitted.pop("reasoning_effort", None)
+    if (effort := fit_effort(rules.nearest.get(asked or "", asked), rules.efforts)) is not None:
         fitted["reasoning_effort"] = effort
 
 
@@ -178,13 +174,11 @@ def asks_for_schema(request: ChatRequest) -> bool:
 
 def _thinks(fitted: Mapping[str, Any], rules: ModelRules) -> bool:
     effort: str = fitted.get("reasoning_effort", "none")
-    asked = any(_switches_on(fitted.get(name)) for name in _THINKING)
+    asked = any(
+        one is True or (isinstance(one, Mapping) and one.get("type") != "disabled")
+        for one in map(fitted.get, _THINKING)
+    )
     return asked or effort != "none" or not rules.can_stop_thinking
-
-
-def _switches_on(thinking: object) -> bool:
-    """Return whether a value of a vendor's own parameter asks for thinking."""
-    return thinking is True or (isinstance(thinking, Mapping) and thinking.get("type") != "disabled")
 
 
 def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str:
@@ -214,14 +208,10 @@ def _without_images(messages: Sequence[Message], pictured: Sequence[int]) -> Seq
     for number in pictured:
         if number > begin and messages[number]["role"] == "user":
             raise unsupported(f"messages[{number}].content", "This model reads no images.")
-        parts = [_UNSEEN if _is_image(part) else part for part in _parts(messages[number])]
+        content = as_list(messages[number].get("content"))
+        parts = [_UNSEEN if _is_image(part) else part for part in content]
         written[number] = {**messages[number], "content": parts}
     return written
-
-
-def _parts(message: Message) -> list[dict[str, Any]]:
-    content = message.get("content")
-    return content if isinstance(content, list) else []
 
 
 def _is_image(part: Mapping[str, Any]) -> bool:

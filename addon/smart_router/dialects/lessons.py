@@ -8,7 +8,7 @@ changed make the next request one that the provider takes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -167,13 +167,9 @@ def _of_parameters(text: str, request: ChatRequest, rules: ModelRules) -> Change
 
 
 def _quoted(text: str) -> set[str]:
-    """The names in quotes, and what comes last in a dotted one."""
-    return {_fold(name.split(".")[-1]) for name in _names(text)}
-
-
-def _names(text: str) -> Iterable[str]:
-    yield from _QUOTED.findall(text)
-    yield from re.findall(r"^([\w.]+):", text)
+    """Return the names in quotes or before a colon, without the parents in dotted ones."""
+    named = [*_QUOTED.findall(text), *re.findall(r"^([\w.]+):", text)]
+    return {_fold(name.split(".")[-1]) for name in named}
 
 
 def _fold(name: str) -> str:

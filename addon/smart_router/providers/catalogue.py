@@ -71,11 +71,6 @@ def families(provider_id: str) -> tuple[str, ...]:
     return tuple(row_id for row_id in _rows(provider_id) if "*" in row_id[1:])
 
 
-def load_declared() -> None:
-    """Read the rules of declared servers, which a request may need when no file can be opened."""
-    _ = _declared()
-
-
 def read_rows(provider_id: str, text: str) -> _Rows:
     """Return the rows of a provider's file by model id. Raises ValueError that names a row with an error."""
     rows = tomllib.loads(text)
@@ -92,11 +87,12 @@ def read_rows(provider_id: str, text: str) -> _Rows:
 @functools.cache
 def _rows(provider_id: str) -> _Rows:
     file = _FOLDER / f"{provider_id}.toml"
-    return read_rows(provider_id, file.read_text("utf-8")) if file.is_file() else _declared()
+    return read_rows(provider_id, file.read_text("utf-8")) if file.is_file() else declared_rows()
 
 
 @functools.cache
-def _declared() -> _Rows:
+def declared_rows() -> _Rows:
+    """Return the rows of servers that the user declared."""
     return read_rows("declared", (_FOLDER / "declared.toml").read_text("utf-8"))
 
 

@@ -10,7 +10,7 @@ from smart_router.dialects.base import ChatQuirks
 from smart_router.dialects.names import names
 from smart_router.dialects.openai_chat.dialect import ChatDialect
 from smart_router.providers.base import Model, Provider
-from smart_router.providers.catalogue import load_declared, rules_for
+from smart_router.providers.catalogue import declared_rows, rules_for
 
 CHAT = ChatDialect()
 
@@ -31,21 +31,18 @@ def declared_provider(
     id_: str, base_url: str, *, key_env: str | None = None, models: Iterable[str] = ()
 ) -> Provider:
     """Return an OpenAI-compatible server of the user's, which may need no key and takes any model id."""
-    load_declared()
+    declared_rows()  # a later request may need them when no file can be opened
+    host = urlsplit(base_url).hostname
     return Provider(
         id_,
         CHAT,
         base_url,
         key_env=(key_env,) if key_env else (),
         key_optional=key_env is None,
-        quirks=replace(_DECLARED, extra_content=_is_googles(base_url)),
+        quirks=replace(_DECLARED, extra_content=f".{host}".endswith(f".{_GOOGLES}")),
         models={model: Model(model, rules_for(id_, model)) for model in models},
         listed=False,
     )
-
-
-def _is_googles(base_url: str) -> bool:
-    return f".{urlsplit(base_url).hostname}".endswith(f".{_GOOGLES}")
 
 
 DECLARED = declared_provider("declared", "https://declared.invalid/v1")

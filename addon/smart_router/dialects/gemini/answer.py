@@ -76,6 +76,10 @@ class _Candidate:
         self.finish: str | None = None
         self.message = ""
 
+    @property
+    def finish_reason(self) -> FinishReason:
+        return _FINISH.get(self.finish or "") or ("tool_calls" if self.calls else "stop")
+
 
 class AnswerReader(SseReader):
     """Reads one answer: bytes by `feed` and `close`, parsed objects by `read` and `close`.
@@ -177,7 +181,7 @@ class AnswerReader(SseReader):
         if failure := self._failure():
             return [*events, failure]
         events += [
-            Finish(_finish_reason(candidate), index) for index, candidate in sorted(self._candidates.items())
+            Finish(candidate.finish_reason, index) for index, candidate in sorted(self._candidates.items())
         ]
         if self._usage is not None:
             events.append(UsageEvent(self._usage))
@@ -297,7 +301,3 @@ class AnswerReader(SseReader):
             self._minted += 1
         self._call_ids.add(id_)
         return id_
-
-
-def _finish_reason(candidate: _Candidate) -> FinishReason:
-    return _FINISH.get(candidate.finish or "") or ("tool_calls" if candidate.calls else "stop")

@@ -109,7 +109,8 @@ def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> lis
             continue
         cited.add(url)
         stretch = stretches.get(number, {})
-        start, end = (_characters(text, as_count(stretch.get(name))) for name in ("startIndex", "endIndex"))
+        before = [text[: as_count(stretch.get(name))] for name in ("startIndex", "endIndex")]
+        start, end = (len(part.decode("utf-8", "ignore")) for part in before)
         annotations.append(url_citation(url, as_text(web.get("title")), start, end))
     return annotations
 
@@ -137,8 +138,3 @@ def write_grounding(annotations: Sequence[Mapping[str, Any]], said: Sequence[str
     if not chunks:
         return {}
     return {"groundingChunks": chunks, **({"groundingSupports": supports} if supports else {})}
-
-
-def _characters(text: bytes, size: int) -> int:
-    """Return the number of characters in the first `size` bytes."""
-    return len(text[:size].decode("utf-8", "ignore"))

@@ -141,16 +141,12 @@ def join(nodes: Iterable[Node]) -> Node:
     if all(
         node.values is not None and says_nothing(replace(node, types=(), values=None)) for node in distinct
     ):
-        values = (value for node in distinct for value in node.values or ())
+        listed = (value for node in distinct for value in node.values or ())
+        values = {to_json(value, inf_nan_mode="strings"): value for value in listed}  # 1 is not True in JSON
         types = dict.fromkeys(name for node in distinct for name in node.types)
         known = tuple(types) if all(node.types for node in distinct) else ()
-        return Node(types=known, values=tuple(_distinct(values)))
+        return Node(types=known, values=tuple(values.values()))
     return Node(choices=tuple(distinct))
-
-
-def _distinct(values: Iterable[Any]) -> list[Any]:
-    """The values without repetitions; 1 and True differ in JSON."""
-    return list({to_json(value, inf_nan_mode="strings"): value for value in values}.values())
 
 
 def _common_types(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:

@@ -115,16 +115,9 @@ class ToolCallReader:
         if not told or told in self._ids:
             told = self._call.mint("call", self._choice * 1000 + call.number)
         self._ids.add(told)
-        return {
-            "index": call.number,
-            "id": told,
-            "type": call.kind,
-            call.kind: {"name": self._name(call.name)},
-        }
-
-    def _name(self, name: str) -> str:
-        """The tool's name as the client knows it."""
-        return fitted_names(self._call.tool_names, self._call.rules.tool_names or UNKNOWN).get(name, name)
+        names = fitted_names(self._call.tool_names, self._call.rules.tool_names or UNKNOWN)
+        name = names.get(call.name, call.name)
+        return {"index": call.number, "id": told, "type": call.kind, call.kind: {"name": name}}
 
     def _release(self, call: _OpenCall) -> str:
         if not call.begun and (call.kind == "function" and "null".startswith(call.held.strip())):

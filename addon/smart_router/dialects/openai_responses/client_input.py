@@ -53,7 +53,11 @@ def read_input(items: str | Sequence[Mapping[str, Any]]) -> Input:
                 tools += item["tools"]
             case kind if kind not in _RUN_BY_VENDORS:
                 untranslatable = untranslatable or (f"input[{number}]", kind)
-    return Input([message for message in messages if _says_something(message)], tools, untranslatable)
+    # no provider takes a turn that was broken off after its reasoning
+    spoken = [
+        one for one in messages if one["role"] != "assistant" or one["content"] or one.get("tool_calls")
+    ]
+    return Input(spoken, tools, untranslatable)
 
 
 def _turn(messages: list[Message]) -> Message:
@@ -61,11 +65,6 @@ def _turn(messages: list[Message]) -> Message:
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": None})
     return messages[-1]
-
-
-def _says_something(message: Message) -> bool:
-    """Return False for a turn that was broken off after its reasoning: no provider takes it."""
-    return message["role"] != "assistant" or bool(message["content"] or message.get("tool_calls"))
 
 
 def _add_message(messages: list[Message], item: Mapping[str, Any]) -> None:

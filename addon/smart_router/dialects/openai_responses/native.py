@@ -91,14 +91,11 @@ def _fit_codex(request: dict[str, Any], flavour: ResponsesFlavour) -> None:
     items = request["input"]
     if isinstance(items, str):
         items = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": items}]}]
-    request["input"] = [_with_role(item, flavour.system_role) for item in items]
+    request["input"] = [
+        {**item, "role": flavour.system_role or "system"} if as_object(item).get("role") == "system" else item
+        for item in items
+    ]
     include = as_list(request.get("include"))
     if _ENCRYPTED not in include:
         request["include"] = [*include, _ENCRYPTED]
     request["store"], request["stream"] = False, True
-
-
-def _with_role(item: Any, system_role: str | None) -> Any:
-    if system_role and as_object(item).get("role") == "system":
-        return {**item, "role": system_role}
-    return item

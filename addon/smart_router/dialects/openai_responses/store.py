@@ -7,7 +7,7 @@ before; the oldest go first. An id that is not there gets OpenAI's own error.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -124,21 +124,16 @@ class ResponseStore:
     def _resolved(self, item: Any, client: str | None) -> Any:
         if as_object(item).get("type") != "item_reference" or not (id_ := as_text(item.get("id"))):
             return item
-        for found in self._items(client):
-            if as_object(found).get("id") == id_:
-                return found
+        for (owner, _), (kept, _) in reversed(self._entries.items()):  # the latest first
+            for found in kept.items if owner == client else ():
+                if as_object(found).get("id") == id_:
+                    return found
         raise ClientError(
             404,
             f"Item with id '{id_}' not found. Items are not persisted when `store` is set to false. Try "
             "again with `store` set to true, or remove this item from your input.",
             param="input",
         )
-
-    def _items(self, client: str | None) -> Iterator[Any]:
-        """A client's items, the latest first."""
-        for (owner, _), (kept, _) in reversed(self._entries.items()):
-            if owner == client:
-                yield from kept.items
 
     def attach(self, request: ChatRequest, continued: Continued, client: str | None, id_: str) -> None:
         """Have the answer to a request kept under this id, unless the client wants it not to be."""
