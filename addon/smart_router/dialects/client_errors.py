@@ -13,20 +13,20 @@ ErrorBody = Callable[[ApiError], dict[str, Any]]
 
 
 def openai_error(error: ApiError) -> dict[str, Any]:
-    """OpenAI's error object, `details` beside its four fields (OpenAI API reference, errors)."""
+    """Return OpenAI's error object, with `details` beside its four fields (OpenAI API reference, errors)."""
     fields = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
     return {"error": {**fields, **error.details}}
 
 
 def responses_error(error: ApiError) -> dict[str, Any]:
-    """The same with the names that fields have in Responses."""
+    """Return OpenAI's error object with the field names of Responses."""
     body = openai_error(error)
     body["error"]["param"] = _renamed(error.param, _RESPONSES_FIELDS)
     return body
 
 
 def anthropic_error(error: ApiError) -> dict[str, Any]:
-    """Anthropic's error object, whose message names the field (https://docs.anthropic.com/en/api/errors)."""
+    """Return Anthropic's error object with the field in its message (docs.anthropic.com/en/api/errors)."""
     kind = _by_status(error, _ANTHROPIC_TYPES, "invalid_request_error", "api_error")
     unnamed = error.param is not None and error.param not in error.message
     message = f"{error.param}: {error.message}" if unnamed else error.message
@@ -34,7 +34,7 @@ def anthropic_error(error: ApiError) -> dict[str, Any]:
 
 
 def gemini_error(error: ApiError) -> dict[str, Any]:
-    """Google's error object, with the wrong field as a violation (https://cloud.google.com/apis/design/errors)."""
+    """Return Google's error object with the field as a violation (cloud.google.com/apis/design/errors)."""
     status = _by_status(error, _GEMINI_STATUSES, "INVALID_ARGUMENT", "INTERNAL")
     fields: dict[str, Any] = {"code": error.status, "message": error.message, "status": status}
     if field := _renamed(error.param, _GEMINI_FIELDS):
@@ -44,7 +44,7 @@ def gemini_error(error: ApiError) -> dict[str, Any]:
 
 
 def ollama_error(error: ApiError) -> dict[str, Any]:
-    """Ollama's error object."""
+    """Return Ollama's error object."""
     return {"error": error.message}
 
 
@@ -53,7 +53,7 @@ def _by_status(error: ApiError, names: Mapping[int, str], client: str, server: s
 
 
 def _renamed(param: str | None, fields: Mapping[str, str]) -> str | None:
-    """A field of the hub's request under the client's name, without its place there, which may differ."""
+    """Return the client's name for a field of the hub's request, without indexes, which may differ."""
     root = re.split(r"[.\[]", param or "", maxsplit=1)[0]
     return fields.get(root, param)
 

@@ -25,18 +25,18 @@ class History:
         self._digests: dict[int, str] | None = None
 
     def before(self, index: int) -> str:
-        """The digest of all messages before `index`, which is an assistant message or the coming answer."""
+        """Return the digest of all messages before `index`, an assistant message or the coming answer."""
         if self._digests is None:
             self._digests = dict(_digests(self._messages))
         return self._digests[index]
 
     def before_answer(self) -> str:
-        """The digest of all messages."""
+        """Return the digest of all messages."""
         return self.before(len(self._messages))
 
 
 def call_key(scope: Sequence[str | None], history: str, call: Mapping[str, Any]) -> str:
-    """Names one tool call of one turn: the same for the same scope, earlier messages and call only."""
+    """Return a key of one tool call: the same only for the same scope, earlier messages and call."""
     called = _called(call)
     arguments = called.get("arguments")
     said = _canonical(arguments) if isinstance(arguments, str) else called.get("input")
@@ -54,7 +54,7 @@ def _digests(messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]
 
 
 def essence(message: Mapping[str, Any]) -> list[Any]:
-    """All of a message that every client sends back."""
+    """Return the parts of a message that every client sends back."""
     content = message.get("content")
     text, attachments = content or "", []
     if isinstance(content, list):
@@ -67,7 +67,7 @@ def essence(message: Mapping[str, Any]) -> list[Any]:
 
 
 def _called(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a tool call that says what is called."""
+    """Return the part of a tool call with the name and the arguments."""
     called = call.get("function") or call.get("custom")
     return called if isinstance(called, Mapping) else {}
 
@@ -77,7 +77,7 @@ def _attachment(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _canonical(arguments: str) -> str:
-    """A call's arguments, however the client wrote their JSON; JavaScript writes 1.0 as 1."""
+    """Return a call's arguments in one spelling of their JSON; JavaScript writes 1.0 as 1."""
     try:
         return _ENCODER.encode(_DECODER.decode(arguments.strip() or "{}"))
     except (ValueError, RecursionError):

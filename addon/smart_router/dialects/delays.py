@@ -38,7 +38,7 @@ _PROMISE = re.compile(
 
 
 def parse_delay(value: object, now: float) -> float | None:
-    """Seconds from `now` (unix seconds) that a delay or a point in time means; 0 for one that has passed.
+    """Return the seconds from `now` (unix seconds) to the end of a delay or a time; 0 for a past one.
 
     Takes a number or numeric string (by its size: seconds, unix seconds or unix milliseconds), a duration
     (`1h2m3.5s`, `250ms`, `5 minutes`), an RFC 3339 time (UTC unless it says otherwise) or an HTTP date;
@@ -56,7 +56,7 @@ def parse_delay(value: object, now: float) -> float | None:
 
 
 def read_delay(status: int, facts: ErrorFacts, now: float) -> float | None:
-    """Seconds until the provider wants to see the next request, None where it says nothing.
+    """Return the seconds until the provider takes the next request, None where it states none.
 
     `status` is the client's: the quota headers are on every answer, and explain only a 429.
     """
@@ -64,7 +64,7 @@ def read_delay(status: int, facts: ErrorFacts, now: float) -> float | None:
 
 
 def _readings(status: int, facts: ErrorFacts, now: float) -> Iterator[float | None]:
-    """Delays by source, the most trusted first."""
+    """Yield the delays by source, the most trusted first."""
     milliseconds = facts.headers.get("retry-after-ms", "").strip()
     if _NUMBER.fullmatch(milliseconds):
         yield _bounded(float(milliseconds) / 1000)
@@ -112,7 +112,7 @@ _LIMITS = (
 
 
 def _limit_reset(headers: Mapping[str, str], now: float) -> float | None:
-    """When every limit that is used up has started anew."""
+    """Return the seconds until every used-up limit has started anew."""
     delays = [
         delay
         for limit in _LIMITS
@@ -132,7 +132,7 @@ def _from_number(number: float, now: float) -> float | None:
 
 
 def _from_duration(text: str) -> float:
-    """The sum of a duration's terms; `text` is what `_DURATION` matches."""
+    """Return the sum of the terms of a text that `_DURATION` matches."""
     return _bounded(sum(float(number) * _UNITS[unit] for number, unit in _TERM_PARTS.findall(text)))
 
 

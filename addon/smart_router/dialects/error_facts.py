@@ -68,7 +68,7 @@ class ErrorFacts:
 
 
 def fold_code(code: str) -> str:
-    """A code without case and punctuation, so that InvalidApiKey and invalid_api_key are one."""
+    """Return a code without case and punctuation: InvalidApiKey and invalid_api_key become one."""
     return "".join(filter(str.isalnum, code)).casefold()
 
 
@@ -99,7 +99,7 @@ def read_facts(status: int, headers: Mapping[str, str], body: bytes | Mapping[st
 
 
 def _json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body's JSON object, or the first one of an array (Gemini streams); empty for anything else."""
+    """Return the body's JSON object, or an array's first one (Gemini); empty for anything else."""
     if not isinstance(body, bytes):
         return body
     try:
@@ -114,7 +114,7 @@ def _json_object(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _error_object(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object that holds message and code, wherever the provider put it."""
+    """Return the object with the message and the code, wherever the provider put it."""
     response = found.get("response")  # response.failed events and Cloud Code's wrapper
     if isinstance(response, Mapping) and isinstance(response.get("error"), Mapping):
         found = response
@@ -145,7 +145,7 @@ _MINIMAX_CODE = re.compile(r"\((\d{4})\)\s*$")  # "usage limit exceeded (2056)" 
 
 
 def _names_in(found: Mapping[str, Any], error: Mapping[str, Any], message: str) -> list[str]:
-    """Code, type, status word and reasons, each once."""
+    """Return code, type, status word and reasons, each once."""
     metadata = as_object(error.get("metadata"))
     details = [*_details(error), as_object(error.get("details"))]
     values = [
@@ -162,7 +162,7 @@ def _names_in(found: Mapping[str, Any], error: Mapping[str, Any], message: str) 
 
 
 def _word(value: object) -> str | None:
-    """A code or field name; None for numbers, which are statuses again and mean nothing to a client."""
+    """Return a code or field name; None for a number: it repeats the status, and helps no client."""
     return value[:_CODE_LIMIT] if isinstance(value, str) and value and not value.isdecimal() else None
 
 
@@ -172,25 +172,25 @@ def _numeric_status(code: object) -> int | None:
 
 
 def _named_status(codes: frozenset[str]) -> int | None:
-    """The status that names stand for: the highest, as the other is often just invalid_request_error."""
+    """Return the highest status that the names stand for: the other is often invalid_request_error."""
     named = {400 for code in codes if code.startswith("invalid")}
     return max(named | {_NAMED_STATUS[code] for code in codes if code in _NAMED_STATUS}, default=None)
 
 
 def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Google's `details[]`."""
+    """Return Google's `details[]`."""
     return as_objects(error.get("details"))[:_DETAILS_LIMIT]
 
 
 def _quota_ids(error: Mapping[str, Any]) -> Iterator[str]:
-    """Names of the quotas in google.rpc.QuotaFailure; they say whether a day or a minute is used up."""
+    """Yield the names of quotas in google.rpc.QuotaFailure: they tell a day's from a minute's."""
     for detail in _details(error):
         for violation in as_list(detail.get("violations"))[:_DETAILS_LIMIT]:
             yield _text(as_object(violation).get("quotaId"))
 
 
 def _delays_in(error: Mapping[str, Any]) -> Iterator[object]:
-    """Retry delay in the body, by source: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
+    """Yield the retry delays in the body: google.rpc.RetryInfo, ErrorInfo, then Codex's fields."""
     details = _details(error)
     yield from (detail.get("retryDelay") for detail in details)
     yield from (as_object(detail.get("metadata")).get("quotaResetDelay") for detail in details)
@@ -199,7 +199,7 @@ def _delays_in(error: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _forwarded_headers(error: Mapping[str, Any]) -> dict[str, str]:
-    """The rate limit headers that OpenRouter repeats in its body."""
+    """Return the rate limit headers that OpenRouter repeats in its body."""
     headers = as_object(as_object(error.get("metadata")).get("headers"))
     return {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)}
 
@@ -209,7 +209,7 @@ _TITLE = re.compile(r"<title[^<>]*>([^<]+)", re.IGNORECASE)
 
 
 def _page_message(status: int, body: bytes) -> str:
-    """A message for a body that is no JSON object: the status and a page's title or first words."""
+    """Return a message for a body that is not a JSON object: the status, the title or first words."""
     page = body[: 4 * _SEARCHED_LIMIT].decode("utf-8", "replace")
     title = _TITLE.search(page)
     words = title[1] if title else _NOT_WORDS.sub(" ", page[:_SEARCHED_LIMIT])
@@ -217,7 +217,7 @@ def _page_message(status: int, body: bytes) -> str:
 
 
 def _readable(text: str) -> str:
-    """Text on one line, fit for clients and logs: no control characters, no secrets, not too long."""
+    """Return a text for clients and logs: one line, bounded, no control characters, no secrets."""
     shown = text[: 2 * MESSAGE_LIMIT]
     shown = " ".join("".join(char if char.isprintable() else " " for char in shown).split())
     shown = mask_secrets(shown)
@@ -225,7 +225,7 @@ def _readable(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    """A string as it is, other JSON as JSON text, nothing as nothing."""
+    """Return a string as it is, other JSON as text, and an empty string for an empty value."""
     if isinstance(value, str):
         return value
     if value is None or value == {} or value == []:

@@ -38,7 +38,7 @@ class ErrorRule:
     renewed_at: int | None = None
 
     def matches(self, facts: ErrorFacts) -> bool:
-        """True if this row matches the failure."""
+        """Return whether this row matches the failure."""
         return (
             (not self.status or facts.status in self.status)
             and (not self.code or any(fold_code(code) in facts.codes for code in self.code))

@@ -143,7 +143,7 @@ def _fit_parameters(fitted: dict[str, Any], rules: ModelRules) -> None:
 
 
 def _fit_length(fitted: dict[str, Any], rules: ModelRules) -> None:
-    """Lower a limit of the answer to what the model can give, and to the room that the prompt leaves."""
+    """Lower the limit of the answer to the model's own, and to the room that the prompt leaves."""
     for name in ("max_tokens", "max_completion_tokens"):
         asked = fitted.get(name)
         if not isinstance(asked, int):
@@ -156,7 +156,7 @@ def _fit_length(fitted: dict[str, Any], rules: ModelRules) -> None:
 
 
 def _fit_format(fitted: dict[str, Any], rules: ModelRules) -> None:
-    """A JSON format in words, where the model refuses it beside tools or thinking."""
+    """Ask for a JSON format in words, where the model refuses it beside tools or thinking."""
     form = fitted.get("response_format")
     if form is None or form.get("type") not in ("json_object", "json_schema"):
         return
@@ -189,7 +189,7 @@ def json_in_words(form: Mapping[str, Any], *, beside_tools: bool = False) -> str
 
 
 def _pictured(messages: Sequence[Message]) -> list[int]:
-    """The numbers of the messages with images."""
+    """Return the numbers of the messages with images."""
     return [
         n
         for n, one in enumerate(messages)
@@ -223,7 +223,7 @@ def _is_image(part: Mapping[str, Any]) -> bool:
 
 
 def _without_prefill(messages: list[Message]) -> list[Message]:
-    """A conversation that ends with the user's turn, apart from instructions.
+    """Return a conversation that ends with the user's turn, apart from instructions.
 
     An answer at the end is followed by a request to go on, unless it is blank: that one is left out.
     """

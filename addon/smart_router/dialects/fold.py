@@ -34,7 +34,7 @@ _REASONING = ("reasoning_content", "reasoning_details")
 
 
 def fold(events: Iterable[Event]) -> ChatCompletion | UpstreamError:
-    """The whole answer that a stream's events make, or the failure that ended them."""
+    """Return the whole answer of a stream's events, or the failure that ended them."""
     start: Start | None = None
     usage: Usage | None = None
     ended = False
@@ -66,7 +66,7 @@ def fold(events: Iterable[Event]) -> ChatCompletion | UpstreamError:
 
 
 def unfold(completion: ChatCompletion) -> list[Event]:
-    """The events that fold to this answer: per choice its reasoning, its content, its tool calls."""
+    """Return the events that fold to this answer: each choice's reasoning, content and tool calls."""
     top = cast(dict[str, Any], completion)
     others = {name: value for name, value in top.items() if name not in _NAMED}
     events: list[Event] = [Start(completion["id"], completion["model"], completion["created"], others)]
@@ -107,7 +107,7 @@ def _choice(
 
 
 def _join_objects(pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Fragments of one JSON object put together, field by field."""
+    """Join fragments of one JSON object, field by field."""
     values: dict[str, list[Any]] = {}
     for piece in pieces:
         for name, value in piece.items():
@@ -116,7 +116,7 @@ def _join_objects(pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _join(values: Sequence[Any]) -> Any:
-    """Text and lists are continued, objects joined by field; of anything else the last counts."""
+    """Join texts, lists and objects; return the last of any other values."""
     present = [value for value in values if value is not None]
     kinds = {type(value) for value in present}
     if kinds == {str}:
@@ -133,7 +133,7 @@ def _last(values: Sequence[Any]) -> Any:
 
 
 def join_tool_calls(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Fragments of calls put together by their `index`, which only streams have."""
+    """Join fragments of calls by their `index`, which only streams have."""
     by_index: dict[int, list[dict[str, Any]]] = {}
     for fragment in chain.from_iterable(lists):
         by_index.setdefault(fragment["index"], []).append(fragment)
@@ -144,7 +144,7 @@ def join_tool_calls(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any
 
 
 def join_details(lists: Sequence[list[ReasoningDetail] | None]) -> list[ReasoningDetail]:
-    """Fragments with the same index and type are one piece, unless their ids say otherwise."""
+    """Join fragments with the same index and type, unless their ids differ."""
     groups: list[list[ReasoningDetail]] = []
     for fragment in chain.from_iterable(found for found in lists if found):
         group = next((group for group in reversed(groups) if _continues(group, fragment)), None)

@@ -247,7 +247,7 @@ def make_usage(
     cache_write: int | None = None,
     reasoning: int | None = None,
 ) -> Usage:
-    """Usage in OpenAI's convention; details that the provider did not state stay out."""
+    """Return OpenAI's usage, without details that the provider did not state."""
     usage: Usage = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

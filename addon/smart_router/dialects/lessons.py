@@ -112,7 +112,7 @@ def _of_format(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
 
 
 def _of_effort(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
-    """The efforts that a message lists as taken, or all but the one that it refuses."""
+    """Return the efforts that a message lists as taken, or all but the refused one."""
     asked = request.get("reasoning_effort")
     if not (_OF_EFFORT.search(text) or _THINKING_TYPE.search(text) or asked in _quoted(text)):
         return {}
@@ -130,13 +130,13 @@ def _of_effort(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
 
 
 def _after_last(pattern: re.Pattern[str], text: str) -> list[str]:
-    """The words after the place where a list of values begins."""
+    """Return the words after the place where a list of values begins."""
     places = [found.end() for found in pattern.finditer(text)]
     return _WORDS.findall(text[places[-1] :]) if places else []
 
 
 def _of_limit(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
-    """Another name of the output limit, or that there is one choice only."""
+    """Return another name of the output limit, or that there is one choice only."""
     if "max_tokens" in text and "max_completion_tokens" in text:
         names = sorted(("max_tokens", "max_completion_tokens"), key=text.index)
         return {"output_limit": names[-1]}
@@ -146,7 +146,7 @@ def _of_limit(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
 
 
 def _of_parameters(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
-    """The parameters of the request that the message names."""
+    """Return the request's parameters that the message names as refused."""
     words, quoted = {_fold(word) for word in _WORDS.findall(text)}, _quoted(text)
     refused = {
         name

@@ -41,11 +41,11 @@ class Media(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The content as a data URL."""
+        """Return the content as a data URL."""
         return f"data:{self.type};base64,{self.data}"
 
     def text(self, where: str) -> str:
-        """The content as text. Raises ClientError, naming the field, if it is not UTF-8 or not base64."""
+        """Return the content as text. Raises ClientError, naming the field, if it is not UTF-8 in base64."""
         try:
             return b64decode(self.data).decode()
         except ValueError as error:
@@ -53,7 +53,7 @@ class Media(NamedTuple):
 
 
 def read_data_url(url: str) -> Media | None:
-    """The content of a data URL with its true type, None for any other address."""
+    """Return the content of a data URL with its true type; None for any other address."""
     scheme, _, rest = url.partition(":")
     head, comma, data = rest.partition(",")
     if scheme.lower() != "data" or not comma:
@@ -65,7 +65,7 @@ def read_data_url(url: str) -> Media | None:
 
 
 def read_file_data(data: str) -> Media | None:
-    """The content of a file part's `file_data`: a data URL, or base64 of a known type."""
+    """Return the content of a file part's `file_data`, a data URL or base64 of a known type."""
     found = read_data_url(data)
     if found is None and "://" not in data[:_HEAD] and (known := _true("", data)).type:
         return known
@@ -79,12 +79,12 @@ def check_image(media: Media, taken: Collection[str], where: str) -> None:
 
 
 def is_web_address(url: str) -> bool:
-    """True for http and https; what they lead to is fetched by the vendor, never by us."""
+    """Return whether a URL is http or https. The vendor fetches its content, the router never does."""
     return url.startswith(("http://", "https://"))
 
 
 def _true(declared: str, data: str) -> Media:
-    """The content with the type that its first bytes tell, and base64 of the standard alphabet."""
+    """Return the content with the type of its first bytes, as base64 of the standard alphabet."""
     if "%" in data:
         data = unquote_to_bytes(data).decode("ascii", "replace")
     if any(mark in data for mark in " \t\r\n-_"):

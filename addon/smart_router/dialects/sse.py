@@ -44,7 +44,7 @@ class SseParser:
         self._data_size = 0
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """The events that these bytes complete."""
+        """Return the events that these bytes complete."""
         if not data or self.overflowed:
             return []
         if _CR in data or self._after_cr:
@@ -59,11 +59,11 @@ class SseParser:
         return events
 
     def close(self) -> list[SseEvent]:
-        """The event that the end of the stream cut off, if it has data."""
+        """Return the event that the end of the stream cut off, if it has data."""
         return self._read_lines([self._end_line(b""), b""])
 
     def _normalise(self, data: bytes) -> bytes:
-        """CRLF and CR as LF, also where CR and LF came in different chunks."""
+        """Replace CRLF and CR by LF, also where CR and LF came in different chunks."""
         if self._after_cr and data.startswith(b"\n"):
             data = data[1:]
             self._after_cr = False
@@ -111,7 +111,7 @@ class SseParser:
 
 
 def sse_event(data: bytes, event: str | None = None) -> bytes:
-    """One event as bytes. `data` is JSON on one line, or a marker such as `[DONE]`."""
+    """Return one event as bytes. `data` is JSON on one line, or a marker such as `[DONE]`."""
     if event is None:
         return b"data: " + data + b"\n\n"
     return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"

@@ -60,7 +60,7 @@ def fit_name(name: str, limits: NameLimits | None = PLAIN) -> str:
 
 @functools.cache
 def _patterns(limits: NameLimits) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str] | None]:
-    """Patterns of a name that fits, of a character that does not, and of a first one that does."""
+    """Return patterns of a valid name, of an invalid character, and of a valid first one."""
     first = limits.first or limits.characters
     whole = rf"[{first}][{limits.characters}]{{0,{limits.longest - 1}}}"
     begins = re.compile(f"[{limits.first}]") if limits.first else None

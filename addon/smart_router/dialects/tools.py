@@ -40,7 +40,7 @@ def fit_answer(form: Mapping[str, Any], subset: Subset, notes: Notes) -> dict[st
 def _fit_schema(
     what: str, name: str, fields: Mapping[str, Any], subset: Subset, notes: Notes
 ) -> dict[str, Any]:
-    """The fields with a schema in the strict subset if that is asked for and possible, else in `subset`."""
+    """Return the fields with a schema in the strict subset if asked for and possible, else in `subset`."""
     if fields.get("strict"):
         converted = convert_noted(what, fields[name], OPENAI_STRICT, notes)
         if converted.schema is not None:

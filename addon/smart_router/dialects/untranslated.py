@@ -96,7 +96,7 @@ def _is_form(body: bytes) -> bool:
 
 
 def _form_fields(body: bytes) -> dict[str, Any]:
-    """The two fields of a multipart form that matter here (RFC 7578)."""
+    """Return `model` and `stream` of a multipart form (RFC 7578)."""
     fields: dict[str, Any] = {}
     if found := _field(body, b"model"):
         fields["model"] = found[1].decode("utf-8", "replace")
@@ -106,7 +106,7 @@ def _form_fields(body: bytes) -> dict[str, Any]:
 
 
 def _field(body: bytes, name: bytes) -> re.Match[bytes] | None:
-    """The field of a form; its boundary cannot occur within a file."""
+    """Return the field of a form; its boundary cannot occur within a file."""
     boundary = body[: body.find(b"\n")].strip()
     lines = rb"(?:[^\r\n]+\r\n)*"
     named = rb'content-disposition:[^\r\n]*[ ;]name="?%b"?[ \t]*\r\n' % name
@@ -115,7 +115,7 @@ def _field(body: bytes, name: bytes) -> re.Match[bytes] | None:
 
 
 def _with_model(body: bytes, model: str) -> bytes:
-    """The request with another model. Raises ValueError if it has none."""
+    """Return the request with another model. Raises ValueError if it has none."""
     if not _is_form(body):
         return with_model(body, model)
     found = _field(body, b"model")
@@ -137,7 +137,7 @@ class UntranslatedDialect(Dialect):
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
-        """The request with the provider's name for the model."""
+        """Return the request with the provider's name for the model."""
         headers = {"accept": "*/*", **received.headers_named(("accept", "content-type"))}
         path, body = as_text(facts_of(request).get("path")), received.body
         if path.startswith("/responses/"):
@@ -145,7 +145,7 @@ class UntranslatedDialect(Dialect):
         return ProviderRequest(path, headers, _with_model(body, call.model))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """The usage of a whole answer; anything may be in it."""
+        """Read the usage of a whole answer of any content."""
         answer = read_object(body) if body.startswith(b"{") else {}
         message: Message = {"role": "assistant", "content": _SOMETHING}
         choices: list[Choice] = [{"index": 0, "message": message, "finish_reason": "stop"}]

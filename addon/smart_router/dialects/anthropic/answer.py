@@ -26,7 +26,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage | None:
-    """Usage in OpenAI's convention (Anthropic counts cached tokens beside the input); None if uncounted."""
+    """Return OpenAI's usage; None if there is none. Anthropic counts cached tokens beside the input."""
     prompt, completion = as_count(usage.get("input_tokens"), None), as_count(usage.get("output_tokens"), None)
     if prompt is None and completion is None:
         return None
@@ -48,7 +48,7 @@ def read_usage(usage: Mapping[str, Any]) -> Usage | None:
 
 
 def read_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str, Any] | None:
-    """OpenAI's annotation for a citation of the text from `start` to `end`; None if it has no address.
+    """Return OpenAI's annotation for a citation of the text from `start` to `end`; None if it has no address.
 
     Chat completions know no other annotation. Citations of documents only come where documents were sent
     with citations switched on, which chat cannot ask for.
@@ -60,7 +60,7 @@ def read_citation(citation: Mapping[str, Any], start: int, end: int) -> dict[str
 
 
 def read_failure(data: Mapping[str, Any], call: CallContext) -> UpstreamError | None:
-    """The failure that an object in a 200 tells of: an error, or MiniMax's `base_resp` with a code."""
+    """Return the failure in a 200's object: an error, or MiniMax's `base_resp` with a code."""
     base = data.get("base_resp")
     failed = isinstance(base, Mapping) and base.get("status_code") not in (0, None)
     if failed or data.get("type") == "error" or isinstance(data.get("error"), Mapping):

@@ -26,7 +26,7 @@ NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 
 def write_usage(usage: Usage | None) -> dict[str, Any]:
-    """Usage in Anthropic's convention: cached tokens beside the input."""
+    """Return usage as Anthropic counts it: cached tokens beside the input."""
     if usage is None:
         return NO_USAGE
     prompt = usage.get("prompt_tokens_details") or {}

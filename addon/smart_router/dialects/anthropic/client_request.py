@@ -71,7 +71,7 @@ def _read_messages(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def _read_result(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool's result. That it is an error, only its text can say."""
+    """Return a tool's result. The hub has no mark for an error: the text has to say it."""
     content = block.get("content")
     said = content if isinstance(content, str) else _content(as_objects(content))
     message = {"role": "tool", "tool_call_id": block["tool_use_id"], "content": said}
@@ -129,7 +129,7 @@ def _parts(blocks: Iterable[Mapping[str, Any]]) -> list[Part]:
 
 
 def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A prompt-cache breakpoint."""
+    """Return a prompt-cache breakpoint, if there is one."""
     return {"cache_control": source["cache_control"]} if source.get("cache_control") else {}
 
 
@@ -158,7 +158,7 @@ def _document(block: Mapping[str, Any]) -> list[Part]:
 
 
 def _address(source: Mapping[str, Any]) -> str:
-    """The URL of a source, with its data in it if it has data; empty for a file of Anthropic's."""
+    """Return a source's URL, a data URL if it has data; empty for a file stored at Anthropic."""
     if source.get("type") == "base64":
         return f"data:{source['media_type']};base64,{source['data']}"
     return as_text(source.get("url"))

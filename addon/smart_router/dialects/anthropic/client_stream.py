@@ -65,7 +65,7 @@ class MessagesStreamWriter(EventWriter):
         return written
 
     def _say(self, kind: str, delta: bytes, field: bytes, text: str) -> bytes:
-        """A piece of text or thinking; a signed block takes no more."""
+        """Write a piece of text or thinking; a signed block takes no more."""
         continues = self._open == kind and self._signed is None
         begun = b"" if continues else self._begin({"type": kind, **_EMPTY[kind]})
         return begun + _piece(self._blocks - 1, delta, field, text)

@@ -36,7 +36,7 @@ class AnthropicDialect(Dialect):
     path = "/v1/messages"
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
-        """The request as Anthropic takes it; ClientError for what it cannot be asked."""
+        """Return the request in Anthropic's format. Raises ClientError for what Anthropic cannot do."""
         notes: Notes = []
         body, prefix = write_body(request, call, notes)
         return ProviderRequest(self.path, dict(_HEADERS), to_json(body), tuple(notes), prefix)
@@ -44,14 +44,14 @@ class AnthropicDialect(Dialect):
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
-        """A Messages client's own request, with its beta features."""
+        """Return a Messages client's own request, with its beta features."""
         if received.format not in CLIENT_PATHS:
             return None
         path = CLIENT_PATHS[received.format] + received.query("beta")
         return ProviderRequest(path, dict(_HEADERS), native_body(received.body, call))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer, read as the stream of its blocks, or the failure it holds."""
+        """Read a whole answer as a stream of its blocks, or the failure in it."""
         try:
             message = parse(body)
         except ValueError:
@@ -69,12 +69,12 @@ class AnthropicDialect(Dialect):
         return fold(event for step in _steps(message, blocks) for event in stream.read(step))
 
     def open_stream(self, call: CallContext) -> AnthropicStream:
-        """A reader for a streamed answer."""
+        """Return a reader for a streamed answer."""
         return AnthropicStream(call)
 
 
 def _steps(message: dict[str, Any], blocks: list[Any]) -> list[dict[str, Any]]:
-    """The stream's events that say the same as a whole message."""
+    """Return the events of a stream that would carry this message."""
     steps: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
     for index, block in enumerate(blocks):
         steps.append({"type": "content_block_start", "index": index, "content_block": block})

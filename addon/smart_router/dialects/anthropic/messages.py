@@ -51,7 +51,7 @@ def detail_format(provider: str) -> str:
 def write_conversation(
     messages: Sequence[Message], call: CallContext, keys: Mapping[str, str] | None = None
 ) -> AnthropicConversation:
-    """The messages as system texts and turns; ClientError for what Anthropic models cannot read.
+    """Return the messages as system texts and turns. Raises ClientError for what the models cannot read.
 
     `keys` are the names that properties of tools are written under, by their own.
     """
@@ -152,7 +152,7 @@ class _MessagesWriter:
         }
 
     def _call_id(self, original: str) -> str:
-        """A call's id as Anthropic takes it; its result has the same.
+        """Return a call's id as Anthropic takes it; its result has the same.
 
         Clients that number calls anew in each turn repeat ids; each call gets its own, and a result belongs
         to the latest call of that id. Same history, same ids: caches of prompts depend on it.
@@ -168,14 +168,14 @@ class _MessagesWriter:
 
 
 def with_keys(value: Any, keys: Mapping[str, str]) -> Any:
-    """A JSON value in which the properties have other names."""
+    """Return a JSON value with renamed properties."""
     if isinstance(value, dict):
         return {keys.get(key, key): with_keys(one, keys) for key, one in value.items()}
     return [with_keys(one, keys) for one in value] if isinstance(value, list) else value
 
 
 def _content(message: Message, where: str) -> list[Block]:
-    """A message's content as blocks; blank texts, which are refused, stay out."""
+    """Return a message's content as blocks, without blank texts, which Anthropic refuses."""
     content = message.get("content") or []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     blocks = []
@@ -210,7 +210,7 @@ def _file(part: Mapping[str, Any], at: str) -> Block:
 
 
 def _media_block(media: Media | None, at: str) -> Block:
-    """An image or a document, as its true type says; a part's kind may be wrong."""
+    """Return an image or a document by the data's true type; the part's kind may be wrong."""
     if media and media.type in _MEDIA:
         source = {"type": "base64", "media_type": media.type, "data": media.data}
         return {"type": _MEDIA[media.type], "source": source}
@@ -223,7 +223,7 @@ def _media_block(media: Media | None, at: str) -> Block:
 
 
 def _linked(kind: str, url: str, at: str) -> Block | None:
-    """A block with an address, which Anthropic fetches; it takes https only."""
+    """Return a block with an https address for Anthropic to fetch; None for anything but http(s)."""
     if not is_web_address(url):
         return None
     if not url.startswith("https://"):
@@ -232,14 +232,14 @@ def _linked(kind: str, url: str, at: str) -> Block | None:
 
 
 def mark_breakpoint(blocks: list[Block], source: Mapping[str, Any]) -> None:
-    """A prompt-cache breakpoint of a part or message, on its last block."""
+    """Put the prompt-cache breakpoint of a part or message on its last block."""
     mark = source.get("cache_control")
     if blocks and isinstance(mark, Mapping):
         blocks[-1].setdefault("cache_control", mark)
 
 
 def _fit(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The turns with a user's first, tool results before other user content, and a last one that fits."""
+    """Return valid turns: the user's first, tool results before other content, no blank at the end."""
     for turn in turns:
         if turn["role"] == "user":
             turn["content"].sort(key=lambda block: block["type"] != "tool_result")

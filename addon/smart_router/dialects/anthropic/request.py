@@ -59,7 +59,7 @@ class _Tools(NamedTuple):
 
 
 def write_body(request: ChatRequest, call: CallContext, notes: Notes) -> tuple[dict[str, Any], Prefix]:
-    """The body of `POST /v1/messages`, and what its answer is read with; `notes` gets what is lost.
+    """Return the body of `POST /v1/messages`, and its `Prefix`, to read the answer; `notes` gets losses.
 
     Raises ClientError for what cannot be asked of Anthropic models.
     """
@@ -118,7 +118,7 @@ def _refuse(request: ChatRequest) -> None:
 
 
 def _max_tokens(request: ChatRequest, rules: ModelRules) -> int:
-    """The limit of the answer, which Anthropic requires."""
+    """Return the limit of the answer, which Anthropic requires."""
     asked = request.get("max_completion_tokens") or request.get("max_tokens")
     return asked or rules.max_output or _UNKNOWN_MAX_OUTPUT
 
@@ -139,7 +139,7 @@ def _thinking(
     turns: Sequence[Mapping[str, Any]],
     forced_tool: bool,
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """The `thinking` object and the effort; neither where the API would refuse to think."""
+    """Return the `thinking` object and the effort; neither where the API would refuse to think."""
     asked = request.get("reasoning_effort")
     if asked is None or rules.thinking not in ("adaptive", "budget"):
         return None, None
@@ -160,7 +160,7 @@ def _thinking(
 
 
 def _write_tools(request: ChatRequest, rules: ModelRules, keys: dict[str, str], notes: Notes) -> _Tools:
-    """The tools; `keys` gets the names of properties that had to be fitted, by the fitted ones."""
+    """Return the tools. `keys` gets the names of properties that were changed, by the new names."""
     limits = rules.tool_names or PLAIN
     choice = request.get("tool_choice") or "auto"
     only: set[str] | None = None
@@ -199,7 +199,7 @@ def _write_tool(tool: Mapping[str, Any], name: str, keys: dict[str, str], notes:
 
 
 def _name(tool: Mapping[str, Any], at: str, limits: NameLimits) -> str:
-    """The function's name, of a tool or of a choice among tools."""
+    """Return the function's name, of a tool or of a choice among tools."""
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping) or not function.get("name"):
         raise unsupported(at, "Anthropic models know only function tools, by name")
@@ -207,7 +207,7 @@ def _name(tool: Mapping[str, Any], at: str, limits: NameLimits) -> str:
 
 
 def _add_answer_tool(tools: _Tools, form: Mapping[str, Any], notes: Notes) -> _Tools:
-    """The tools with the one that takes the answer; nothing to add where another must be called anyway."""
+    """Add the tool whose arguments are the answer, unless the model must call another one."""
     if tools.forced:
         return tools
     answer = {
@@ -231,7 +231,7 @@ def _metadata(request: ChatRequest) -> dict[str, str] | None:
 
 
 def _limit_breakpoints(blocks: Any) -> None:
-    """Keeps the last breakpoints: what a later one caches includes what the earlier ones do."""
+    """Keep the last breakpoints: a later one caches the content before earlier ones, too."""
     marked = [block for block in blocks if "cache_control" in block]
     for block in marked[:-_MAX_CACHE_BREAKPOINTS]:
         del block["cache_control"]

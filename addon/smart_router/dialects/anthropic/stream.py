@@ -189,7 +189,7 @@ class AnthropicStream(SseReader):
             self._emit({"reasoning_details": [self._detail(block, "reasoning.encrypted", "data", data)]})
 
     def _detail(self, block: _Block, type_: str, field: str, value: str) -> dict[str, Any]:
-        """A fragment of a reasoning detail. Only the first says the format: clients join texts by field."""
+        """Return a fragment of a reasoning detail; only the first has the format: clients join texts."""
         detail = {"type": type_, field: value, "index": block.number}
         if not block.begun:
             block.begun = True
@@ -239,7 +239,7 @@ class AnthropicStream(SseReader):
         self._events.append(Delta(delta))
 
     def _note_usage(self, holder: Mapping[str, Any]) -> None:
-        """Usage is cumulative, and any event may leave some of it out: the latest stated count is true."""
+        """Keep the latest count of each kind: usage is cumulative, and events may leave some of it out."""
         usage = as_object(holder.get("usage"))
         self._usage.update({name: count for name, count in usage.items() if count is not None})
 
@@ -270,7 +270,7 @@ class _Block:
 
     @property
     def arguments(self) -> Any:
-        """A tool call's input, from its fragments; text that is no JSON as it is."""
+        """Return a tool call's input from its fragments; a text that is not JSON as it is."""
         text = "".join(self.pieces)
         try:
             return from_json(text, allow_inf_nan=False)
@@ -278,7 +278,7 @@ class _Block:
             return text
 
     def whole(self) -> dict[str, Any]:
-        """The block as a later request sends it back."""
+        """Return the block as a later request sends it back."""
         text = "".join(self.pieces)
         match self.kind:
             case "thinking":

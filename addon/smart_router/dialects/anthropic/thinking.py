@@ -45,7 +45,7 @@ class Prefix:
         self._hasher: Any = None
 
     def digest(self, before: Iterable[Block]) -> str:
-        """The digest of the request and the blocks of its answer so far."""
+        """Return the digest of the request and the blocks of its answer so far."""
         if self._hasher is None:
             system, tools, turns = self._parts
             self._hasher = _begin(system, tools)
@@ -79,7 +79,7 @@ def settle(system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Bloc
 
 
 def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format: str) -> list[Block]:
-    """A turn's blocks with its thinking in its places: before all where these are unknown.
+    """Return a turn's blocks with its thinking in place; before all others if the places are unknown.
 
     Without any thinking if a place is no longer there. Notes stay in its blocks until `settle`.
     """
@@ -173,7 +173,7 @@ def _is_good(hasher: Any, blocks: Sequence[Block]) -> bool:
 
 
 def _mark(block: Block) -> bytes:
-    """What a block adds to the digests of later ones: without cache marks, which may move."""
+    """Return a block's part of the digests of later ones, without cache marks, which may move."""
     if block["type"] == "tool_use":
         arguments = json.dumps(block["input"], sort_keys=True)
         return to_json(["tool_use", block["id"], block["name"], arguments])

@@ -226,7 +226,7 @@ class AnswerReader(SseReader):
             candidate.message = as_text(answer.get("finishMessage"))
 
     def _read_part(self, index: int, candidate: _Candidate, part: Mapping[str, Any]) -> Iterator[Event]:
-        """One part; those of a tool that Google runs (code and its output) have no place in a chat."""
+        """Yield the deltas of a part. Parts of Google's own tools (code, its output) have no hub field."""
         if isinstance(called := part.get("functionCall"), Mapping):
             yield from self._read_call(index, candidate, part, called)
         elif isinstance(text := part.get("text"), str):
@@ -245,7 +245,7 @@ class AnswerReader(SseReader):
             yield Delta({"hosted": next(iter(part))}, index)
 
     def _media(self, blob: Any) -> dict[str, Any] | None:
-        """An image or a sound of the answer, as a delta."""
+        """Return the delta of an image or a sound."""
         mime_type, data = as_text(as_object(blob).get("mimeType")), as_text(as_object(blob).get("data"))
         if mime_type.startswith("image/"):
             url = {"url": f"data:{mime_type};base64,{data}"}
@@ -258,7 +258,7 @@ class AnswerReader(SseReader):
     def _read_call(
         self, index: int, candidate: _Candidate, part: Mapping[str, Any], called: Mapping[str, Any]
     ) -> Iterator[Event]:
-        """A call: whole, or the beginning or a piece of one that comes in pieces (then without a name)."""
+        """Yield the deltas of a whole call, or of a piece of one: its later pieces have no name."""
         if as_text(called.get("name")):
             if candidate.partial is not None:
                 yield self._end_call(index, candidate, candidate.partial)
@@ -271,7 +271,7 @@ class AnswerReader(SseReader):
             yield self._end_call(index, candidate, candidate.partial)
 
     def _end_call(self, index: int, candidate: _Candidate, partial: PartialCall) -> Event:
-        """The call, now whole, as a delta."""
+        """Return the delta of a call that is complete."""
         candidate.partial = None
         called = as_object(partial.part.get("functionCall"))
         name = as_text(called.get("name"))
@@ -294,7 +294,7 @@ class AnswerReader(SseReader):
         return Delta(delta, index)
 
     def _call_id(self, given: Any) -> str:
-        """The call's id, or a minted one where there is none of its own."""
+        """Return the call's id, or a minted one if there is none of its own."""
         id_ = as_text(given)
         while not id_ or id_ in self._call_ids:
             id_ = self._call.mint("call", self._minted)

@@ -81,7 +81,7 @@ class GeminiStreamWriter(EventWriter):
         return self._frame(_json({"candidates": [found], **self._facts}))
 
     def _template(self, body: bytes) -> bytes:
-        """A template of an event, or of an array's item, which `_frame` puts in its place."""
+        """Return a template of an event, or of an array's item, which `_frame` completes."""
         return body if self._array else b"data: %b\r\n\r\n" % body
 
     def _candidate(self, choice: int) -> AnswerCandidate:
@@ -89,7 +89,7 @@ class GeminiStreamWriter(EventWriter):
         return self._candidates.setdefault(choice, new)
 
     def _last(self) -> dict[str, Any]:
-        """The last object: how the candidates ended, and what they cost."""
+        """Return the last object: the ends of the candidates, and the usage."""
         ends = [self._candidates[index].end() for index in sorted(self._candidates)]
         last: dict[str, Any] = {"candidates": ends}
         if self._usage is not None:

@@ -45,7 +45,7 @@ class AnswerCandidate:
         self._logprobs: list[Any] = []
 
     def take(self, delta: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Part]:
-        """The parts that this delta completes."""
+        """Return the parts that this delta completes."""
         parts: list[Part] = []
         if details := delta.get("reasoning_details"):
             self._details += details
@@ -64,7 +64,7 @@ class AnswerCandidate:
         return parts
 
     def end(self) -> dict[str, Any]:
-        """The candidate's last object: its calls, and how it ended."""
+        """Return the candidate's last object: its calls and its finish reason."""
         parts = [*self._call_parts(), *self._late_signatures()] or [{"text": ""}]
         candidate = {
             "content": {"parts": parts, "role": "model"},
@@ -87,7 +87,7 @@ class AnswerCandidate:
             yield part
 
     def _signature_of(self, call_id: str) -> str | None:
-        """The call's own signature, or all reasoning of other vendors that came before it."""
+        """Return the call's own signature, or all earlier reasoning of other vendors."""
         own = (
             one for one in self._details if one.get("format") == GEMINI_FORMAT and one.get("id") == call_id
         )
@@ -97,7 +97,7 @@ class AnswerCandidate:
         return self._carried()
 
     def _carried(self) -> str | None:
-        """The reasoning of others, once. Reasoning that nobody signed is needed with calls only."""
+        """Return other vendors' reasoning, once. Unsigned reasoning is needed with calls only."""
         details = [one for one in self._details if one.get("format") != GEMINI_FORMAT]
         self._details = [one for one in self._details if one.get("format") == GEMINI_FORMAT]
         reasoning, self.reasoning = "".join(self.reasoning), []

@@ -23,7 +23,7 @@ _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav
 
 
 def read_conversation(request: Mapping[str, Any]) -> list[Message]:
-    """The messages of a checked `GenerateContentRequest`. Raises ClientError for a result without a call."""
+    """Return the messages of a checked request. Raises ClientError for a result without a call."""
     reader = _Reader()
     if instruction := request.get("systemInstruction"):
         reader.add_message("system", _contents(instruction["parts"]))
@@ -49,7 +49,7 @@ class _Reader:
             self.messages.append({"role": role, "content": plain_content(contents)})
 
     def add_input(self, parts: Sequence[Mapping[str, Any]], where: str) -> None:
-        """The user's turn: results of calls come first, whatever else is in it follows as a message."""
+        """Add the user's turn: results of calls, then a message with the other parts."""
         for number, part in enumerate(parts):
             if response := part.get("functionResponse"):
                 self._add_result(response, f"{where}.parts[{number}].functionResponse")
@@ -66,7 +66,7 @@ class _Reader:
         self.messages.append({"role": "tool", "tool_call_id": id_, "content": content})
 
     def _answered(self, response: Mapping[str, Any]) -> str | None:
-        """The call that a result belongs to: that of its id, else the first of its function."""
+        """Return the id of a result's call: the one it names, else the first call of its function."""
         given, name = response.get("id"), response["name"]
         by_id = (call for call in self._waiting if given and call[0] == given)
         by_name = (call for call in self._waiting if call[1] == name)
@@ -77,7 +77,7 @@ class _Reader:
         return found[0]
 
     def add_answer(self, parts: Sequence[Mapping[str, Any]], turn: int) -> None:
-        """The model's turn."""
+        """Add the model's turn."""
         calls: list[dict[str, Any]] = []
         details: list[ReasoningDetail] = []
         message: Message = {"role": "assistant", "content": None}
@@ -106,7 +106,7 @@ class _Reader:
 def _add_signature(
     message: Message, details: list[ReasoningDetail], signature: str, call_id: str | None
 ) -> None:
-    """Another vendor's reasoning that came as a signature goes back to it, Gemini's own to Gemini."""
+    """Add the reasoning in a signature: another vendor's, which was packed, or Gemini's own."""
     if is_packed(signature):
         for packed in unpack(signature):
             if packed["type"] == UNSIGNED:
@@ -129,7 +129,7 @@ def _tool_call(called: Mapping[str, Any], id_: str) -> dict[str, Any]:
 
 
 def _result_text(response: Mapping[str, Any]) -> str:
-    """A function's result as text; an object other than a wrapped text is written as JSON."""
+    """Return a function's result as text; an object other than a wrapped text as JSON."""
     if len(response) == 1:
         ((name, value),) = response.items()
         if name in _RESULT_FIELDS and isinstance(value, str):
@@ -138,7 +138,7 @@ def _result_text(response: Mapping[str, Any]) -> str:
 
 
 def _texts(parts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The texts of a model's turn, and the code that Google ran for it."""
+    """Return the texts of a model's turn, and the code that Google ran for it."""
     texts = []
     for part in parts:
         if code := part.get("executableCode"):

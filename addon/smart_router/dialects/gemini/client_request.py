@@ -82,7 +82,7 @@ def _read_effort(thinking: Mapping[str, Any]) -> str | None:
 
 
 def _read_tools(tools: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    """The functions, and the names of the tools that only Google has."""
+    """Return the functions, and the names of the tools that only Google has."""
     functions, hosted = [], []
     for tool in tools:
         for declared in tool.get("functionDeclarations", ()):
@@ -110,7 +110,7 @@ def _read_choice(config: Mapping[str, Any]) -> Any:
 
 
 def _add_format(chat: dict[str, Any], config: Mapping[str, Any]) -> None:
-    """The answer's format; one word out of several is asked for in words."""
+    """Add the answer's format; an enum is asked for in words."""
     schema = config.get("responseJsonSchema") or to_json_schema(config.get("responseSchema") or {})
     kind = config.get("responseMimeType")
     if kind == _ENUM and (values := as_list(schema.get("enum"))):

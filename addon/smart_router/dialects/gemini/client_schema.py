@@ -45,7 +45,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _one_or_more(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
-    """A list, or a single object in its place, as Google's own examples have it."""
+    """Return the schema of a list, or of one object in its place, as in Google's own examples."""
     return core_schema.no_info_before_validator_function(_as_list, t.listed(item, at_least=at_least))
 
 

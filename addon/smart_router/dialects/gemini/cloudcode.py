@@ -36,7 +36,7 @@ _PLACEHOLDER_SCHEMA = {"type": "BOOLEAN", "description": "Unused. Always true."}
 
 
 def _with_placeholder(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The backend refuses Claude tools of which no parameter is required."""
+    """Return parameters of which one is required: the backend refuses other tools for Claude."""
     written = {"type": "OBJECT", **schema}
     if written.get("required"):
         return written
@@ -91,7 +91,7 @@ class CloudCodeDialect(Dialect):
         )
 
     def open_stream(self, call: CallContext) -> StreamReader:
-        """A reader for the objects of a stream."""
+        """Return a reader for the objects of a stream."""
         if _is_claude(call):
             return AnswerReader(call, CLAUDE_FORMAT, _unwrap_claude)
         return AnswerReader(call, unwrap=_unwrap)
@@ -102,7 +102,7 @@ def _is_claude(call: CallContext) -> bool:
 
 
 def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
-    """Adapt a request to Claude models: checked calls, room to answer after thinking, ids of their shape."""
+    """Adapt a request to Claude models: checked calls, room for an answer after thinking, valid ids."""
     if "tools" in body:
         choice = body.setdefault("toolConfig", {}).setdefault("functionCallingConfig", {"mode": "AUTO"})
         choice["mode"] = "VALIDATED" if choice["mode"] == "AUTO" else choice["mode"]
@@ -127,28 +127,28 @@ def _fit_claude(body: dict[str, Any], call: CallContext) -> None:
 
 
 def _may_think(turns: Sequence[Mapping[str, Any]]) -> bool:
-    """Not if results come in for a turn whose thoughts are lost: Claude refuses to think on from there."""
+    """Return False after results for a turn without its thoughts: Claude refuses to go on thinking."""
     if "functionResponse" not in turns[-1]["parts"][0]:
         return True
     return any("thought" in turn["parts"][0] for turn in turns[-2:-1])
 
 
 def _session_id(body: Mapping[str, Any]) -> str:
-    """The same for all requests of one conversation: made of the first text in it."""
+    """Return a digest of the first text: the same for all requests of one conversation."""
     texts = (part["text"] for turn in body["contents"] for part in turn["parts"] if "text" in part)
     digest = sha256(next(texts, "").encode()).digest()
     return f"-{int.from_bytes(digest[:8]) >> 1}"
 
 
 def _unwrap(answer: Any) -> Any:
-    """The response in its envelope; errors come without one, or all in a list."""
+    """Return the response in its envelope; errors come without one, or in a list."""
     if isinstance(answer, list):
         return [_unwrap(item) for item in answer]
     return answer["response"] if isinstance(answer, Mapping) and "response" in answer else answer
 
 
 def _unwrap_claude(answer: Any) -> Any:
-    """The same without the placeholder parameters that Claude filled in."""
+    """Return the response without the placeholder parameters that Claude filled in."""
     response = _unwrap(answer)
     for called in _function_calls(response):
         if isinstance(args := called.get("args"), dict):

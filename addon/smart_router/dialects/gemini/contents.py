@@ -59,7 +59,7 @@ class GeminiConversation(NamedTuple):
 def write_conversation(
     messages: Sequence[Message], call: CallContext, signature_format: str
 ) -> GeminiConversation:
-    """The messages as system parts and turns; ClientError for what Gemini models cannot read.
+    """Return the messages as system parts and turns. Raises ClientError for what the models cannot read.
 
     `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
     """
@@ -112,7 +112,7 @@ class _Writer:
         return GeminiConversation(self._system, self._turns)
 
     def _add_turn(self, role: str, parts: list[Part]) -> None:
-        """A turn, joined to the one before if the same side speaks on; tool results stay by themselves."""
+        """Add a turn, or join it to the one before of the same side; tool results stay by themselves."""
         if parts and self._turns and self._turns[-1]["role"] == role and not self._after_results:
             self._turns[-1]["parts"] += parts
         elif parts:
@@ -177,7 +177,7 @@ class _Writer:
 
 
 def _response(text: str) -> dict[str, Any]:
-    """A tool's result as the object that Gemini wants.
+    """Return a tool's result as an object, as Gemini requires.
 
     Gemini 3 takes `$ref` in an object for the name of a media part, not in a text (reports, 2026).
     """
@@ -189,7 +189,7 @@ def _response(text: str) -> dict[str, Any]:
 
 
 def name_limits(rules: ModelRules) -> NameLimits:
-    """The limits of a function's name."""
+    """Return the limits of a function's name."""
     return rules.tool_names or _NAMES
 
 
@@ -201,7 +201,7 @@ def _texts(message: Message, where: str, rules: ModelRules) -> list[Part]:
 
 
 def _parts(message: Message, where: str, rules: ModelRules) -> list[Part]:
-    """A message's content as parts; empty texts, which say nothing, stay out."""
+    """Return a message's content as parts, without empty texts."""
     content = message.get("content") or []
     if isinstance(content, str):
         return [{"text": content}]
@@ -220,7 +220,7 @@ def _text(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
 
 
 def _linked(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
-    """An image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
+    """Return an image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
     kind = str(part["type"])
     return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url", rules)
 
@@ -237,7 +237,7 @@ def _file(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
 
 
 def _media(url: str, param: str, rules: ModelRules) -> Part:
-    """A file's content, or the address of content that Gemini can fetch. We fetch nothing."""
+    """Return a file's content, or its address if Gemini can fetch it. The router fetches nothing."""
     if media := read_file_data(url):
         check_image(media, rules.image_types, param)
         return {"inlineData": {"mimeType": media.type, "data": media.data}}

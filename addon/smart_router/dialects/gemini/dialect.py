@@ -33,7 +33,7 @@ class GeminiDialect(Dialect):
     request_path = re.compile(r":(stream)?generateContent$", re.IGNORECASE)
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
-        """`generateContent`'s request; ClientError (400) for what Gemini cannot do."""
+        """Return `generateContent`'s request. Raises ClientError (400) for what Gemini cannot do."""
         notes: Notes = []
         body = to_json(write_body(request, call, GEMINI_API, notes))
         return ProviderRequest(_path(call), {"content-type": "application/json"}, body, tuple(notes))
@@ -41,7 +41,7 @@ class GeminiDialect(Dialect):
     def write_native(
         self, received: Received, request: ChatRequest, call: CallContext
     ) -> ProviderRequest | None:
-        """A Gemini client's own body; clients that want a JSON array are answered in translation."""
+        """Return a Gemini client's own body; None for a client that wants a JSON array."""
         headers = {"content-type": "application/json"}
         if received.format == COUNT:
             return ProviderRequest(_path(call, "countTokens"), headers, received.body)
@@ -50,13 +50,13 @@ class GeminiDialect(Dialect):
         return ProviderRequest(_path(call), headers, native_body(received.body, request, call))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer: a stream of one object, or a number of tokens."""
+        """Read a whole answer, as a stream of one object, or a number of tokens."""
         if b'"totalTokens"' in body and _is_count(body):
             return counted(call)
         return super().read_answer(body, call)
 
     def open_stream(self, call: CallContext) -> StreamReader:
-        """A reader for the objects of a stream."""
+        """Return a reader for the objects of a stream."""
         return AnswerReader(call)
 
 

@@ -39,7 +39,7 @@ def read_usage(metadata: Any) -> Usage | None:
 
 
 def write_usage(usage: Usage) -> dict[str, int]:
-    """Usage as `usageMetadata`: the inverse of `read_usage`. Tokens written to a cache have no field."""
+    """Return usage as `usageMetadata`, the inverse of `read_usage`. Cache writes have no field."""
     thoughts = as_count(as_object(usage.get("completion_tokens_details")).get("reasoning_tokens"))
     cached = as_count(as_object(usage.get("prompt_tokens_details")).get("cached_tokens"))
     return {
@@ -64,7 +64,7 @@ def read_logprobs(result: Any) -> dict[str, Any] | None:
 
 
 def write_logprobs(tokens: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """OpenAI's log probabilities as `logprobsResult`; empty without any."""
+    """Return OpenAI's log probabilities as `logprobsResult`; empty without any."""
     if not tokens:
         return {}
     rivals = [
@@ -89,7 +89,7 @@ def _read_token(candidate: Any) -> dict[str, Any] | None:
 
 
 def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> list[dict[str, Any]]:
-    """The web sources of `groundingMetadata` that are not in `cited` yet, which they are added to.
+    """Return the web sources of `groundingMetadata` that `cited` lacks, and add them to it.
 
     `said` are the pieces of the answer's text so far. Each source carries the first stretch of it that
     rests on that source, in characters; Gemini counts UTF-8 bytes.
@@ -116,7 +116,7 @@ def read_annotations(metadata: Any, said: Sequence[str], cited: set[str]) -> lis
 
 
 def write_grounding(annotations: Sequence[Mapping[str, Any]], said: Sequence[str]) -> dict[str, Any]:
-    """OpenAI's citations of addresses as `groundingMetadata`; empty without any.
+    """Return OpenAI's citations of addresses as `groundingMetadata`; empty without any.
 
     `said` are the pieces of the answer's text. OpenAI counts characters, Gemini UTF-8 bytes.
     """

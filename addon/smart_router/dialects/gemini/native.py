@@ -22,7 +22,7 @@ from smart_router.dialects.packed_reasoning import MARK, is_packed
 
 
 def native_body(body: bytes, request: ChatRequest, call: CallContext) -> bytes:
-    """The body for Google: the same bytes unless something in it must change."""
+    """Return the body for Google: the same bytes unless a part must change."""
     if not call.virtual and MARK.encode() not in body:
         return body
     received = in_camel_case(from_json(body, allow_inf_nan=False))
@@ -46,7 +46,7 @@ def _fit_signatures(parts: list[dict[str, Any]], rules: ModelRules) -> None:
 
 
 def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContext) -> None:
-    """Ask for as much thinking in the way that the model takes."""
+    """Ask for as much thinking in the form that the model takes."""
     asked = config.get("thinkingConfig")
     if not asked or call.rules == ModelRules():
         return

@@ -19,7 +19,7 @@ _UNSPECIFIED = "type_unspecified"
 
 
 def to_json_schema(schema: Any) -> dict[str, Any]:
-    """The schema in JSON Schema's words. What already is JSON Schema stays as it is."""
+    """Return the schema as JSON Schema; one that is JSON Schema already stays as it is."""
     if not isinstance(schema, Mapping):
         return {}
     out: dict[str, Any] = {}
@@ -36,7 +36,7 @@ def to_json_schema(schema: Any) -> dict[str, Any]:
 
 
 def _ordered(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords in camelCase; properties in the order that the answer is to have them in."""
+    """Return the keywords in camelCase, and the properties in the order wanted in the answer."""
     renamed = {_RENAMED.get(name, name): value for name, value in schema.items()}
     order, properties = renamed.get("propertyOrdering"), renamed.get("properties")
     if isinstance(order, list) and isinstance(properties, Mapping):
@@ -46,7 +46,7 @@ def _ordered(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _type(schema: Mapping[str, Any]) -> Any:
-    """The type in lower case, null beside it where that is allowed."""
+    """Return the type in lower case, with null beside it where that is allowed."""
     type_ = schema.get("type")
     if isinstance(type_, list):
         return [name.lower() if isinstance(name, str) else name for name in type_]

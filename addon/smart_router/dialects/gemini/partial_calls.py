@@ -51,7 +51,7 @@ class PartialCall:
 
 
 def _steps(path: str) -> list[str | int]:
-    """The steps of a JSONPath of names and indexes (RFC 9535); empty for any other."""
+    """Return the steps of a JSONPath of names and indexes (RFC 9535); none for any other path."""
     match = _PATH.fullmatch(path)
     steps: list[str | int] = []
     for step in _STEP.finditer(match[1]) if match else ():

@@ -116,7 +116,7 @@ def _write_config(request: ChatRequest, call: CallContext) -> dict[str, Any]:
 
 
 def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | None:
-    """The request's effort as `thinkingConfig`, None if there is nothing to say."""
+    """Return the request's effort as `thinkingConfig`; None if there is nothing to set."""
     rules = call.rules
     if rules.thinking not in ("budget", "level"):
         return None
@@ -134,7 +134,7 @@ def write_thinking(request: ChatRequest, call: CallContext) -> dict[str, Any] | 
 def _write_response_format(
     request: ChatRequest, rules: ModelRules, endpoint: ApiMethod, notes: Notes
 ) -> tuple[dict[str, Any], list[str]]:
-    """The response format as configuration, or in words for models that cannot be made to keep to it."""
+    """Return the response format as configuration, or in words for models without JSON schemas."""
     form = request.get("response_format") or {"type": "text"}
     kind = form.get("type")
     if kind == "text":
@@ -170,7 +170,7 @@ def _write_tools(
 
 
 def _write_parameters(name: str, schema: Schema | None, endpoint: ApiMethod, notes: Notes) -> Schema | None:
-    """A tool's schema; none for an object without properties, which is refused at the root."""
+    """Return a tool's schema; None for an object without properties, which is refused at the root."""
     written = convert_noted(f"tool {name}", schema or {}, endpoint.parameters, notes).schema or {}
     return endpoint.adapt(written if written.get("properties") or "anyOf" in written else {}) or None
 

@@ -43,7 +43,7 @@ def detail_of_text(part: Mapping[str, Any], format_: str, index: int) -> Reasoni
 def detail_of_call(
     part: Mapping[str, Any], tool_call_id: str, format_: str, index: int
 ) -> ReasoningDetail | None:
-    """A function call's signature; Claude has none."""
+    """Return the detail of a function call's signature; Claude has none."""
     signature = as_text(part.get("thoughtSignature"))
     if format_ != GEMINI_FORMAT or not signature:
         return None
@@ -57,12 +57,12 @@ def detail_of_call(
 
 
 def extra_content(signature: str) -> dict[str, Any]:
-    """A tool call's `extra_content` that holds its signature."""
+    """Return a tool call's `extra_content`, which holds its signature."""
     return {"google": {"thought_signature": signature}}
 
 
 def call_signature(tool_call: Mapping[str, Any], message: Message) -> str | None:
-    """The signature that came with a tool call."""
+    """Return the signature that came with a tool call."""
     google = as_object(as_object(tool_call.get("extra_content")).get("google"))
     if echoed := as_text(google.get("thought_signature")):
         return echoed
@@ -74,7 +74,7 @@ def call_signature(tool_call: Mapping[str, Any], message: Message) -> str | None
 
 
 def signature_parts(message: Message) -> list[dict[str, Any]]:
-    """The signatures of Gemini's texts. Streams send them on an empty text part, and so they go back."""
+    """Return the signatures of Gemini's texts, each on an empty text part, as streams send them."""
     return [
         {"text": "", "thoughtSignature": signature}
         for detail in message.get("reasoning_details") or ()
@@ -84,7 +84,7 @@ def signature_parts(message: Message) -> list[dict[str, Any]]:
 
 
 def thought_parts(message: Message) -> list[dict[str, Any]]:
-    """Claude's signed thoughts, fragments joined by index; those cut off before their signature stay out."""
+    """Return Claude's signed thoughts, joined by index, without those that have no signature yet."""
     thoughts: dict[int, dict[str, Any]] = {}
     for detail in message.get("reasoning_details") or ():
         if detail.get("format") == CLAUDE_FORMAT:

@@ -56,14 +56,14 @@ class Node:
 
     @property
     def is_null(self) -> bool:
-        """True if only null is admitted."""
+        """Return whether only null is admitted."""
         return self.types == ("null",) or (
             self.values is not None and set(map(type, self.values)) == {type(None)}
         )
 
     @property
     def speaks_of(self) -> str | None:
-        """The type that the keywords speak of, where none is named."""
+        """Return the type that the keywords are about, where none is named."""
         if self.properties or self.required or self.rest is not None or self.patterns:
             return "object"
         if self.items is not None or self.places:
@@ -72,7 +72,7 @@ class Node:
 
 
 def says_nothing(node: Node) -> bool:
-    """True if a node has nothing but texts."""
+    """Return whether a node has nothing but texts."""
     return not (
         node.types
         or node.values is not None
@@ -129,7 +129,7 @@ def _with_recursion(one: Node, other: Node) -> Node:
 
 
 def join(nodes: Iterable[Node]) -> Node:
-    """A node that admits whatever one of these admits: a union, or the only one."""
+    """Return a node that admits what any of these admits: a union, or the only one."""
     distinct: list[Node] = []
     for node in nodes:
         if node.choices and says_nothing(replace(node, choices=(), exclusive=False)):

@@ -85,7 +85,7 @@ class Writer:
             raise InexpressibleError(f"more than {subset.most_unions} unions")
 
     def _node(self, node: Node, *, optional: bool, lost: Mapping[str, Any] | None = None) -> Written:
-        """One node; `optional`: a property that may be left out lies between it and its definition."""
+        """Write a node. `optional`: an optional property lies between it and its definition."""
         if node.ref is not None:
             return self._reference(node, node.ref, optional=optional)
         out: Written = {}
@@ -190,7 +190,7 @@ class Writer:
             raise InexpressibleError("optional fields")
 
     def _key(self, key: str) -> str:
-        """A property's name, fitted: its own alphabet and a digest, so that no two become one."""
+        """Return a property's name that the subset takes; a digest keeps changed ones apart."""
         pattern = self._subset.keys
         if pattern is None or re.fullmatch(pattern, key):
             return key
@@ -200,7 +200,7 @@ class Writer:
         return fitted
 
     def _with_keys(self, value: Any) -> Any:
-        """A value with the names of its properties fitted."""
+        """Return a value with fitted names of properties."""
         if isinstance(value, dict):
             return {self._key(key): self._with_keys(one) for key, one in value.items()}
         return [self._with_keys(one) for one in value] if isinstance(value, list) else value
@@ -246,7 +246,7 @@ class Writer:
         return {"$ref": f"#/$defs/{self._names[ref]}", **texts}
 
     def _cut(self, node: Node, ref: str) -> Written:
-        """Anything of the definition's type, in place of a definition that refers to itself."""
+        """Write any value of the type of a definition, which refers to itself."""
         if self._subset.closed:
             raise InexpressibleError("recursion")
         target = resolved(node, self._definitions.get)
@@ -263,7 +263,7 @@ class Writer:
 
 
 def without_union(node: Node, definitions: Mapping[str, Node]) -> tuple[Node, Written]:
-    """An object that has the properties of all alternatives, and requires those that all of them do.
+    """Return an object with the properties of all alternatives; it requires those that all require.
 
     It comes with the keyword to be told in words.
     """
@@ -320,7 +320,7 @@ def type_of(value: Any) -> str:
 
 
 def cyclic(definitions: Mapping[str, Node]) -> frozenset[str]:
-    """The definitions that refer to themselves, perhaps through others."""
+    """Return the definitions that refer to themselves, perhaps through others."""
     leads = {ref: frozenset(_references(node)) for ref, node in definitions.items()}
     found = set()
     for ref in leads:

@@ -32,7 +32,7 @@ class ChatDialect(Dialect):
     path = "/chat/completions"
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
-        """The request as this provider takes it; ClientError for what it cannot be asked."""
+        """Return the request in the provider's form. Raises ClientError for what the provider cannot do."""
         headers = {"content-type": "application/json"}
         session = call.extras.get("session")
         if session and call.quirks.session_header:
@@ -41,24 +41,24 @@ class ChatDialect(Dialect):
         return ProviderRequest(self.path, headers, to_json(write_body(request, call, notes)), tuple(notes))
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """As the client asked, except for models that think, or that do not give JSON, in streams."""
+        """Return what the client asked, unless the model thinks only, or gives no JSON, in streams."""
         if "stream" in call.rules.json_apart and asks_for_schema(request):
             return False
         return bool(request.get("stream")) or (call.quirks.thinks_in_streams and call.rules.reasoning)
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer, or the failure it holds."""
+        """Read a whole answer, or the failure in it."""
         answer = parse_object(body)
         if answer is None:
             return broken(f"{call.provider} sent an answer that is no JSON object.")
         return read_plain(answer, call) or read_any(answer, call)
 
     def open_stream(self, call: CallContext) -> ChatStream:
-        """A reader for a streamed answer."""
+        """Return a reader for a streamed answer."""
         return ChatStream(call)
 
 
 def read_any(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion | UpstreamError:
-    """Any whole answer, read as a stream of one chunk."""
+    """Read any whole answer as a stream of one chunk."""
     stream = ChatStream(call)
     return fold([*stream.read(answer), *stream.end()])

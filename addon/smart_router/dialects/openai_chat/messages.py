@@ -38,7 +38,7 @@ _KINDS = frozenset({"text", "refusal", "image_url", "file", "input_audio"})
 
 
 def write_messages(request: Mapping[str, Any], call: CallContext) -> list[dict[str, Any]]:
-    """The messages. Raises ClientError for parts that the provider cannot read."""
+    """Return the messages. Raises ClientError for parts that the provider cannot read."""
     messages: Sequence[Message] = request["messages"]
     last = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=0)
     writer = _MessageWriter(call, last if request.get("tools") else len(messages))
@@ -93,7 +93,7 @@ class _MessageWriter:
         self._media = []
 
     def _write_answer(self, fields: dict[str, Any], message: Message, content: Any, index: int) -> None:
-        """An earlier answer: its calls, its reasoning as far as it goes back, and a refusal as a text."""
+        """Write an earlier answer: calls, the reasoning that goes back, and a refusal as a text."""
         if not content and "refusal" not in fields:
             content = message.get("refusal") or content
         if calls := message.get("tool_calls"):
@@ -118,7 +118,7 @@ class _MessageWriter:
         return fit_name(id_, self._call.rules.call_ids)
 
     def _earlier_reasoning(self, message: Message, index: int) -> dict[str, Any]:
-        """The reasoning that goes back with an earlier answer, as far as the provider wants it."""
+        """Return the reasoning that the provider wants back with an earlier answer."""
         history = self._quirks.history
         if history == "none":
             return {}
@@ -137,7 +137,7 @@ class _MessageWriter:
         return {"reasoning_content": text} if text or history == "turn_at_hand" else {}
 
     def _parts(self, content: Iterable[Mapping[str, Any]], index: int, role: str) -> str | list[Part]:
-        """A message's parts without empty texts; an empty text if nothing is left."""
+        """Return a message's parts without empty texts; an empty text if nothing is left."""
         parts: list[Part] = []
         for number, part in enumerate(content):
             written = self._part(part, f"messages[{index}].content[{number}]")
@@ -164,7 +164,7 @@ class _MessageWriter:
         return {"type": kind, kind: value, **kept(part, "cache_control", wanted=self._quirks.cache_marks)}
 
     def _read_media(self, part: Mapping[str, Any], kind: str, where: str) -> Part | None:
-        """A part with media in the form that its true type wants; None if nothing has to change."""
+        """Return a part with media in the form of its true type; None if nothing has to change."""
         if kind == "image_url":
             url: str = part["image_url"]["url"]
             if (media := read_data_url(url)) is None:
@@ -198,7 +198,7 @@ def _with(part: Mapping[str, Any], value: Any) -> Part:
 
 
 def _arguments(text: str) -> str:
-    """A call's arguments as the text of an object: OpenAI takes any text back, others parse it."""
+    """Return a call's arguments as the text of an object: OpenAI takes any text, others parse it."""
     try:
         if isinstance(from_json(text, allow_inf_nan=False), dict):
             return text
@@ -208,7 +208,7 @@ def _arguments(text: str) -> str:
 
 
 def _other_roles(call: CallContext) -> Mapping[str, str]:
-    """The roles that have another name at this provider."""
+    """Return the roles that have another name at this provider."""
     match call.quirks.developer_role:
         case "never":
             return {"developer": "system"}

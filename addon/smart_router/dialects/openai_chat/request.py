@@ -23,7 +23,7 @@ _FUNCTION = ("name", "description", "parameters", "strict")
 
 
 def write_body(request: ChatRequest, call: CallContext, notes: Notes) -> dict[str, Any]:
-    """The request's body. Raises ClientError for what the provider cannot do; `notes` gets what is lost."""
+    """Return the body; `notes` gets losses. Raises ClientError for what the provider cannot do."""
     quirks, rules = call.quirks, call.rules
     request = fit_request(request, rules)
     body = _parameters(request, call)
@@ -43,7 +43,7 @@ def write_body(request: ChatRequest, call: CallContext, notes: Notes) -> dict[st
 
 
 def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
-    """The parameters that go to the provider as they are, under its names for them."""
+    """Return the parameters that are sent as they are, under the provider's names."""
     quirks = call.quirks
     limit = call.rules.output_limit
     sent = {
@@ -64,7 +64,7 @@ def _parameters(request: ChatRequest, call: CallContext) -> dict[str, Any]:
 
 
 def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> None:
-    """Reasoning effort in the provider's form; a value that the client gave in that form takes precedence."""
+    """Add the effort in the provider's form; a value of the client's in that form takes precedence."""
     if call.rules.thinking == "none" and call.quirks.effort_as == "enable_thinking":
         body.pop("enable_thinking", None)
     if effort is None or call.rules.thinking == "none":
@@ -85,7 +85,7 @@ def _add_effort(body: dict[str, Any], effort: str | None, call: CallContext) -> 
 def _add_format(
     body: dict[str, Any], wanted: Mapping[str, Any] | None, call: CallContext, notes: Notes
 ) -> None:
-    """The response format; where schemas are not taken, JSON mode and the schema in words."""
+    """Add the response format, or JSON mode and the schema in words if schemas are not taken."""
     if wanted is None:
         return
     kind, form = wanted.get("type"), None
@@ -100,7 +100,7 @@ def _add_format(
 
 
 def _answer_schema(form: Mapping[str, Any], call: CallContext, notes: Notes) -> Mapping[str, Any] | None:
-    """The answer's schema; None if the provider cannot be held to it."""
+    """Return the answer's schema; None if the provider cannot be held to it."""
     named = {**form, "name": fit_name(form["name"])}
     if form.get("schema") is None or call.quirks.schemas is None:
         return named
@@ -108,7 +108,7 @@ def _answer_schema(form: Mapping[str, Any], call: CallContext, notes: Notes) -> 
 
 
 def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str, Any]:
-    """A tool with a name and a schema that the provider takes, and without other vendors' fields."""
+    """Return a tool with a valid name and schema, and without other vendors' fields."""
     kind = str(tool["type"])
     declared = tool.get(kind)
     if not isinstance(declared, Mapping) or "name" not in declared:
@@ -129,7 +129,7 @@ def _subset(call: CallContext) -> Subset:
 
 
 def _choice(choice: Any, call: CallContext) -> Any:
-    """A choice among tools, or a tool that is named in one, with the names that the tools have there."""
+    """Return a choice among tools, or a tool that one names, with the provider's names of the tools."""
     if not isinstance(choice, Mapping):
         return choice
     kind = str(choice.get("type"))

@@ -66,7 +66,7 @@ class _ChoiceReader:
         self._spoken = False
 
     def read(self, delta: Mapping[str, Any], logprobs: Any) -> list[Event]:
-        """The event of a delta or of a whole message; none where it says nothing."""
+        """Return the event of a delta or of a whole message; none if it is empty."""
         out: dict[str, Any] = {}
         content = delta.get("content")
         if text := content if isinstance(content, str) else _text(content):
@@ -78,7 +78,7 @@ class _ChoiceReader:
         return [Delta(out, self._index, extra)] if out or extra else []
 
     def finish(self) -> tuple[list[Event], Finish]:
-        """The choice's last words, and its end.
+        """Return the choice's last deltas, and its end.
 
         Content is null only where tool calls or a refusal stand for it.
         """
@@ -122,7 +122,7 @@ class ChatStream(SseReader):
         self._citations: list[dict[str, Any]] = []
 
     def read(self, chunk: Mapping[str, Any]) -> list[Event]:
-        """The events of one chunk, or of a whole answer."""
+        """Return the events of one chunk, or of a whole answer."""
         if self._done:
             return []
         if failure := _failure_in(chunk):
@@ -139,7 +139,7 @@ class ChatStream(SseReader):
         return events
 
     def end(self) -> list[Event]:
-        """The answer is complete: what was held until now."""
+        """Return the last events of a complete answer."""
         if self._done:
             return []
         if not self._choices:
@@ -212,7 +212,7 @@ class ChatStream(SseReader):
 
 
 def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:
-    """The answer's head, from its first chunk or the whole of it; what it leaves out is the attempt's."""
+    """Return the answer's start, read from a chunk or a whole answer; the attempt has the other facts."""
     identity, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
     extra = {name: value for name in _TOP_FIELDS if isinstance(value := chunk.get(name), str)}
     if isinstance(tier := chunk.get("service_tier"), str) and tier in _SERVICE_TIERS:
@@ -226,7 +226,7 @@ def read_start(chunk: Mapping[str, Any], call: CallContext) -> Start:
 
 
 def _failure_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The error that a chunk tells of, also in the forms of Groq, MiniMax and DashScope."""
+    """Return the error in a chunk, also in the forms of Groq, MiniMax and DashScope."""
     if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
         return chunk
     if "x_groq" in chunk and (why := as_object(chunk["x_groq"]).get("error")):
@@ -238,14 +238,14 @@ def _failure_in(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _text(value: Any) -> str:
-    """A text field; content may be a list of parts (Mistral)."""
+    """Return a text field; content may be a list of parts (Mistral)."""
     if isinstance(value, str):
         return value
     return "".join(_text(part.get("text")) for part in as_objects(value))
 
 
 def _thinking(content: Any) -> str:
-    """The reasoning among the parts of a content list (Mistral)."""
+    """Return the reasoning among the parts of a content list (Mistral)."""
     return "".join(_text(part.get("thinking")) for part in as_objects(content))
 
 

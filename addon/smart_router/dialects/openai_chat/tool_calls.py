@@ -34,7 +34,7 @@ class _OpenCall:
 
     @property
     def is_whole(self) -> bool:
-        """True if the arguments so far are a complete JSON object."""
+        """Return whether the arguments so far are a complete JSON object."""
         text = "".join(self.pieces)
         try:
             return text.rstrip().endswith("}") and isinstance(from_json(text), dict)
@@ -57,11 +57,11 @@ class ToolCallReader:
         return self._told > 0
 
     def read(self, fragments: Any) -> list[dict[str, Any]]:
-        """The fragments for the client that a delta's `tool_calls` make."""
+        """Return the client's fragments of a delta's `tool_calls`."""
         return [written for fragment in as_objects(fragments) if (written := self._read_fragment(fragment))]
 
     def finish(self, reason: FinishReason) -> list[dict[str, Any]]:
-        """The data held back: the empty arguments of calls that have none.
+        """Return the arguments held back: the empty ones of calls that have none.
 
         An answer cut off by its length keeps them unfinished, so that no tool runs without its arguments.
         """
@@ -92,7 +92,7 @@ class ToolCallReader:
         return {"index": call.number, call.kind: {field: released}} if released else None
 
     def _find(self, fragment: dict[str, Any], kind: str, name: str) -> _OpenCall:
-        """The call that a fragment belongs to: by its id, by its index; without either, the last one."""
+        """Return a fragment's call, found by its id or index; without either, the last one."""
         given, index = as_text(fragment.get("id")), fragment.get("index")
         if type(index) is not int:
             index = None
@@ -141,7 +141,7 @@ def _is_another(found: _OpenCall, given: str, name: str, *, has_index: bool) -> 
 
 
 def _argument_text(value: Any) -> str:
-    """Arguments as text; some servers send the object itself."""
+    """Return arguments as text; some servers send the object itself."""
     if isinstance(value, str):
         return value
     return to_json(value).decode() if isinstance(value, dict) else ""

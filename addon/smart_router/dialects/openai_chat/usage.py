@@ -11,7 +11,7 @@ from smart_router.dialects.json_values import as_count, as_list, as_object
 
 
 def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The counts that a chunk or answer carries: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
+    """Return the counts in a chunk or answer: at the top, in `x_groq` (Groq) or a choice (Moonshot)."""
     if (usage := chunk.get("usage")) and isinstance(usage, dict):
         return usage
     if "x_groq" in chunk and (usage := as_object(chunk["x_groq"]).get("usage")) and isinstance(usage, dict):
@@ -23,7 +23,7 @@ def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
-    """Usage in OpenAI's convention, details and cost kept; None where the main counts are missing.
+    """Return OpenAI's usage with details and cost; None where the main counts are missing.
 
     `reasoning_apart`: completion_tokens leave the reasoning out (xAI), seen by the total that has it.
     """
@@ -59,8 +59,8 @@ def read_usage(usage: Mapping[str, Any], reasoning_apart: bool) -> Usage | None:
 
 
 def _cost(usage: Mapping[str, Any]) -> float | None:
-    """The stated cost in USD. With the user's own key at the provider behind it, OpenRouter states its fee,
-    and that provider's charge apart (OpenRouter docs, usage accounting)."""
+    """Return the stated cost in USD. With the user's own key of the provider behind it, OpenRouter states its
+    fee, and that provider's charge apart (OpenRouter docs, usage accounting)."""
     cost = usage.get("cost")
     if cost is None or not isinstance(cost, int | float) or not math.isfinite(cost):
         return None
@@ -82,7 +82,7 @@ def _prompt_details(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _counts(value: Any) -> dict[str, int]:
-    """The counts among a details object's fields; some providers put words and nulls there, too."""
+    """Return the counts of a details object, in which some providers put words and nulls, too."""
     if not value or not isinstance(value, dict):
         return {}
     return {name: count for name, count in value.items() if type(count) is int and count >= 0}

@@ -20,7 +20,7 @@ _SAID = frozenset({"role", "content", "tool_calls"})
 
 
 def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion | None:
-    """The answer, or None where it is not plain."""
+    """Return the answer; None if it is not plain."""
     try:
         [choice] = answer["choices"]
         index, said, word = choice["index"], choice["message"], choice["finish_reason"]
@@ -45,7 +45,7 @@ def read_plain(answer: Mapping[str, Any], call: CallContext) -> ChatCompletion |
 
 
 def _read_message(said: Mapping[str, Any], context: CallContext) -> Message | None:
-    """A text, null only where calls stand for it, and the calls."""
+    """Return the message of a text, null only beside calls, and the calls; None if it is not plain."""
     if not _SAID.issuperset([name for name, value in said.items() if value]):
         return None
     content, called = said.get("content") or "", said.get("tool_calls")
@@ -65,7 +65,7 @@ def _read_message(said: Mapping[str, Any], context: CallContext) -> Message | No
 
 
 def _read_call(call: Any) -> ToolCall | None:
-    """A function call with all that belongs to one."""
+    """Return a complete function call; None for any other."""
     match call:
         case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
             if id_ and name and arguments.startswith("{") and not isinstance(call.get("custom"), dict):

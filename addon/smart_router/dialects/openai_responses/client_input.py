@@ -61,7 +61,7 @@ def read_input(items: str | Sequence[Mapping[str, Any]]) -> Input:
 
 
 def _turn(messages: list[Message]) -> Message:
-    """The assistant's message that an item belongs to: the last one, unless a turn begins."""
+    """Return the assistant's message that an item belongs to: the last one, unless a turn begins."""
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": None})
     return messages[-1]
@@ -82,14 +82,14 @@ def _as_parts(content: str | list[dict[str, Any]] | None) -> list[dict[str, Any]
 
 
 def _content(content: str | Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
-    """A message's or output's content."""
+    """Return a message's or output's content."""
     if isinstance(content, str):
         return content
     return plain_content([_part(part) for part in content])
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of the hub. Types that it does not know stay as they are; providers refuse them by name."""
+    """Return the hub's part. Unknown types stay as they are; providers refuse them by name."""
     match part:
         case {"type": "input_text" | "output_text", "text": text}:
             return {"type": "text", "text": text}
@@ -116,7 +116,7 @@ def _add_reasoning(turn: Message, item: Mapping[str, Any]) -> None:
 
 
 def _details(item: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """What the provider that reasoned must get back."""
+    """Yield the reasoning details that their provider must get back."""
     encrypted = item.get("encrypted_content")
     if is_packed(encrypted):
         yield from unpack(str(encrypted))

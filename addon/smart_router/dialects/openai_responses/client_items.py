@@ -20,7 +20,7 @@ Say = Callable[[bytes], None]
 
 
 def event(name: str, fields: Mapping[str, Any]) -> bytes:
-    """The beginning of an event, for `Say`."""
+    """Return the beginning of an event, for `Say`."""
     return b'event: %b\ndata: {"type":"%b",%b' % (
         name.encode(),
         name.encode(),
@@ -41,7 +41,7 @@ class OutputItem:
 
     @property
     def closed(self) -> bool:
-        """True after `close`."""
+        """Return whether the item is complete."""
         return bool(self.written)
 
     def close(self, status: str = "completed") -> None:
@@ -59,7 +59,7 @@ class OutputItem:
         """Write the events that complete the content, and put it into the item."""
 
     def delta_head(self, name: str, fields: Mapping[str, Any]) -> bytes:
-        """A delta's event up to its text, which is written for each chunk."""
+        """Return a delta's event up to its text, which is written for each chunk."""
         return event(name, {**self._where, **fields}) + b',"delta":'
 
 

@@ -64,7 +64,7 @@ class ResponseObject:
         self._head = to_json({**fields, **head}, inf_nan_mode="null")[:-1]
 
     def in_progress(self) -> bytes:
-        """The object before there is any output."""
+        """Return the object before there is any output."""
         return self._write("in_progress", (), {"usage": None})
 
     def finished(
@@ -74,7 +74,7 @@ class ResponseObject:
         usage: Usage | None,
         extension: Mapping[str, Any] | None,
     ) -> bytes:
-        """The object of a complete answer, with the JSON of its items."""
+        """Return the object of a complete answer, with the JSON of its items."""
         why = _INCOMPLETE.get(reason)
         fields: dict[str, Any] = {"usage": usage and write_usage(usage)}
         if why:
@@ -84,7 +84,7 @@ class ResponseObject:
         return self._write("incomplete" if why else "completed", items, fields)
 
     def failed(self, items: Iterable[bytes], error: ApiError) -> bytes:
-        """The object of an answer that failed, with the JSON of the items that were finished."""
+        """Return the object of an answer that failed, with the JSON of its complete items."""
         code = error.code or ("rate_limit_exceeded" if error.status == 429 else "server_error")
         fields = {"error": {"code": code, "message": error.message}, "usage": None}
         return self._write("failed", items, fields)
@@ -95,7 +95,7 @@ class ResponseObject:
 
 
 def write_usage(usage: Usage) -> dict[str, Any]:
-    """Token counts under this API's names; counts that the provider did not state are 0."""
+    """Return token counts under this API's names, 0 for counts that the provider did not state."""
     read = usage.get("prompt_tokens_details") or {}
     written = usage.get("completion_tokens_details") or {}
     return {
@@ -111,7 +111,7 @@ def write_usage(usage: Usage) -> dict[str, Any]:
 
 
 def _suffix(answer_id: str) -> str:
-    """A provider's id for the answer without the mark of its kind."""
+    """Return a provider's id for the answer without its prefix."""
     for kind in _ID_KINDS:
         answer_id = answer_id.removeprefix(kind)
     return answer_id[:_MAX_SUFFIX]

@@ -53,7 +53,7 @@ def read_tools(tools: Iterable[Mapping[str, Any]]) -> Tools:
 
 
 def _flat(tools: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
-    """Each tool, and the namespace that it is in."""
+    """Yield each tool, and its namespace."""
     for tool in tools:
         if tool["type"] == "namespace":
             yield from ((inner, tool) for inner in tool["tools"])
@@ -62,7 +62,7 @@ def _flat(tools: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any
 
 
 def hub_name(name: str, namespace: str | None) -> str:
-    """A tool's name in the hub. It depends on nothing else, so calls of earlier turns are named alike."""
+    """Return a tool's name in the hub, made of these alone: calls of earlier turns have the same."""
     return fit_name(f"{namespace}__{name}") if namespace else name
 
 

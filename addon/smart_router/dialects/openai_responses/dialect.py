@@ -36,7 +36,7 @@ class ResponsesDialect(Dialect):
         self._flavour = flavour
 
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
-        """The request in Responses' terms; raises ClientError for what the flavour cannot do."""
+        """Return the request as Responses. Raises ClientError for what the flavour cannot do."""
         notes: Notes = []
         body = write_body(request, call, self._flavour, notes)
         return ProviderRequest("/responses", self._headers(call), to_json(body), tuple(notes))
@@ -62,11 +62,11 @@ class ResponsesDialect(Dialect):
         return ProviderRequest("/responses", self._headers(call), body)
 
     def upstream_streams(self, request: ChatRequest, call: CallContext) -> bool:
-        """Always for a flavour that only streams, else as the client asked."""
+        """Return True for a flavour that only streams, else what the client asked."""
         return self._flavour.chatgpt or bool(request.get("stream"))
 
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
-        """A whole answer, or the failure it holds."""
+        """Read a whole answer, or the failure in it."""
         response = parse_object(body)
         if response is None:
             return broken("The provider's answer is not a JSON object.")
@@ -75,5 +75,5 @@ class ResponsesDialect(Dialect):
         return fold(ResponsesReader(call).read_response(response))
 
     def open_stream(self, call: CallContext) -> StreamReader:
-        """A reader for one streamed answer."""
+        """Return a reader for a streamed answer."""
         return ResponsesReader(call)

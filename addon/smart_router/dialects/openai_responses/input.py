@@ -22,7 +22,7 @@ _FILE_FIELDS = ("filename", "file_data", "file_id")
 def write_input(
     request: Mapping[str, Any], call: CallContext, flavour: ResponsesFlavour
 ) -> list[dict[str, Any]]:
-    """The conversation as items. Raises ClientError for parts that the flavour does not take."""
+    """Return the conversation as items. Raises ClientError for parts that the flavour does not take."""
     writer = _InputWriter(call.rules, flavour)
     messages: Iterable[Message] = request.get("messages") or ()
     return [item for n, message in enumerate(messages) for item in writer.items(message, f"messages[{n}]")]
@@ -87,7 +87,7 @@ class _InputWriter:
     def _media(
         self, media: Media, file: Mapping[str, Any], image: Mapping[str, Any], where: str
     ) -> dict[str, Any]:
-        """A file's content as its true type says; the part that it came in may say another."""
+        """Return a file's content by its true type; its part may state another."""
         if media.type.startswith("image/"):
             check_image(media, self._rules.image_types, where)
             return _image({**image, "url": media.url})
@@ -104,7 +104,7 @@ def _file(file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _turn(message: Message, where: str) -> list[dict[str, Any]]:
-    """The items of an assistant's turn, its reasoning first: it must be followed by what it led to."""
+    """Return the items of an assistant's turn, its reasoning first, which another item must follow."""
     if message.get("function_call"):
         raise unsupported(f"{where}.function_call", "This provider takes `tool_calls` only.")
     items: list[dict[str, Any]] = []
@@ -147,7 +147,7 @@ def reasoning_items(message: Message) -> list[dict[str, Any]]:
 
 
 def _items(details: Iterable[ReasoningDetail]) -> list[dict[str, Any]]:
-    """Details put together again: an item is a run of one id that ends with its encrypted content."""
+    """Join details to items: an item is a run of one id that ends with its encrypted content."""
     items: list[dict[str, Any]] = []
     for detail in sorted(details, key=lambda detail: as_count(detail.get("index"))):
         known = {"id": detail["id"]} if detail.get("id") else {}

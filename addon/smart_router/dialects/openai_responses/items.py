@@ -41,11 +41,11 @@ class ItemReader:
 
     @property
     def has_calls(self) -> bool:
-        """True if the answer calls a tool."""
+        """Return whether the answer calls a tool."""
         return bool(self._calls)
 
     def begin(self, place: int, item: object) -> None:
-        """An item was announced: only of a tool call is there something to tell already."""
+        """Read the announcement of an item: a tool call has a name already."""
         if not isinstance(item, dict) or place in self._calls:
             return
         tool = _TOOLS.get(item["type"]) if isinstance(item.get("type"), str) else None
@@ -64,7 +64,7 @@ class ItemReader:
         self.events.append(Delta({"tool_calls": [call]}))
 
     def piece(self, place: int, kind: str, part: int, text: object, logprobs: object = None) -> None:
-        """A piece of a text: of `kind` content, refusal, summary, reasoning, arguments or input."""
+        """Read a piece of a text, of the `kind` content, refusal, summary, reasoning, arguments or input."""
         if not isinstance(text, str) or not text:
             return
         key = (place, kind, part)
@@ -88,12 +88,12 @@ class ItemReader:
         self._begun.add(key)
 
     def whole(self, place: int, kind: str, part: int, text: object, logprobs: object = None) -> None:
-        """A text that is complete, unless it came in pieces."""
+        """Read a complete text, unless it came in pieces."""
         if (place, kind, part) not in self._begun:
             self.piece(place, kind, part, text, logprobs)
 
     def annotation(self, place: int, part: int, number: int, annotation: object) -> None:
-        """A citation of a message's text, told once. Chat completions know those of web pages only."""
+        """Read a citation of a message's text, once. Chat completions have those of web pages only."""
         key = (place, f"annotation {part}", number)
         if key in self._begun or not isinstance(annotation, dict) or annotation.get("type") != "url_citation":
             return
@@ -107,7 +107,7 @@ class ItemReader:
         self.events.append(Delta({"annotations": [told]}))
 
     def finish(self, place: int, item: object) -> None:
-        """An item is complete: whatever of it was not told yet."""
+        """Read a complete item: all of it that was not read yet."""
         if not isinstance(item, dict) or place in self._finished:
             return
         self._finished.add(place)
@@ -126,7 +126,7 @@ class ItemReader:
                 self.events.append(Delta({"hosted": kind}))
 
     def close(self) -> None:
-        """The answer is complete. Calls without arguments have the empty object, which is JSON."""
+        """End the answer: calls without arguments get the empty object, which is JSON."""
         for place, (_, _, field) in self._calls.items():
             if field == "arguments":
                 self.whole(place, field, 0, "{}")
@@ -167,7 +167,7 @@ class ItemReader:
 
 
 def _details(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The data that a later turn needs to send the item back unchanged."""
+    """Yield the reasoning details with which a later turn sends the item back unchanged."""
     for part in _parts(item.get("summary")):
         yield {"type": "reasoning.summary", "summary": as_text(part.get("text"))}
     for part in _parts(item.get("content")):
@@ -177,5 +177,5 @@ def _details(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _parts(value: object) -> list[dict[str, Any]]:
-    """The objects of a list; a place that holds something else counts as an empty object."""
+    """Return the objects of a list, an empty one in the place of anything else."""
     return [as_object(part) for part in as_list(value)]

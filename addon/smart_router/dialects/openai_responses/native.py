@@ -49,7 +49,7 @@ def without_packed(body: bytes) -> bytes:
 
 
 def _unpacked(items: Any) -> Any:
-    """The items with this vendor's reasoning as it was, without that of other vendors; a text as it is."""
+    """Return the items with OpenAI's reasoning unpacked and without that of others; a text as it is."""
     if not isinstance(items, list):
         return items
     found = []

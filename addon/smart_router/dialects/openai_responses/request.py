@@ -36,7 +36,7 @@ What only tunes it (seed, penalties, prediction) is left out without a word.
 def write_body(
     request: ChatRequest, call: CallContext, flavour: ResponsesFlavour, notes: Notes
 ) -> dict[str, Any]:
-    """The request's body. Raises ClientError for what the flavour cannot do; `notes` gets what is lost."""
+    """Return the body; `notes` gets losses. Raises ClientError for what the flavour cannot do."""
     fields: Mapping[str, Any] = fit_request(request, call.rules)
     _refuse(fields, flavour)
     body: dict[str, Any] = {
@@ -112,7 +112,7 @@ def _add_text(body: dict[str, Any], fields: Mapping[str, Any], rules: ModelRules
 
 
 def _answer_schema(form: Mapping[str, Any], rules: ModelRules, notes: Notes) -> dict[str, Any] | None:
-    """The answer's schema; None if the model cannot be held to it."""
+    """Return the answer's schema; None if the model cannot be held to it."""
     if not form.get("schema") or not rules.json_schema:
         return None
     return fit_answer({**_stated(form), "name": fit_name(form["name"])}, OPENAI_NEWER_TOOL, notes)
@@ -153,7 +153,7 @@ def _tool(tool: Mapping[str, Any], number: int, notes: Notes) -> dict[str, Any]:
 
 
 def _fit_schema(fields: Mapping[str, Any], notes: Notes) -> Mapping[str, Any]:
-    """A function with parameters as OpenAI takes them."""
+    """Return a function with parameters as OpenAI takes them."""
     schema = fields["parameters"] or _NO_PARAMETERS
     plain = schema.get("type") == "object" and not schema.get("properties") and not _UNIONS & schema.keys()
     if plain and not fields["strict"]:
@@ -177,7 +177,7 @@ def _web_search(options: object) -> dict[str, Any]:
 
 
 def _tool_choice(choice: object) -> str | dict[str, Any]:
-    """A choice among tools, or a tool as it is named in one."""
+    """Return a choice among tools, or a tool that one names."""
     match choice:
         case str():
             return choice

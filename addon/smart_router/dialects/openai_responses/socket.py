@@ -76,11 +76,11 @@ class SocketSession:
 
     @property
     def comments(self) -> int:
-        """Keep-alive comments of the answer so far."""
+        """Return the number of keep-alive comments of the answer so far."""
         return self._parser.comments
 
     def receive(self, message: str | bytes) -> list[bytes]:
-        """Take a message; returns events to send at once. Raises BadMessageError."""
+        """Take a message; return events to send at once. Raises BadMessageError."""
         if isinstance(message, bytes):
             raise BadMessageError(_NOT_TEXT, ClientError(400, "Messages are JSON in text frames."))
         try:
@@ -117,11 +117,11 @@ class SocketSession:
         return NextTurn(continued.body)
 
     def head(self, status: int) -> None:
-        """The status of the running turn's answer."""
+        """Take the status of the running turn's answer."""
         self._status = status
 
     def data(self, data: bytes) -> list[bytes]:
-        """More of the answer's body; returns events to send."""
+        """Take more of the answer's body; return events to send."""
         if self._status != 200:
             self._refusal.append(data)
             return []
@@ -131,7 +131,7 @@ class SocketSession:
         return self._in_lane(events, self._lane)
 
     def end(self) -> list[bytes]:
-        """The answer is over; returns the event of one that was refused."""
+        """End the turn; return the event of an answer that was refused."""
         assert self._current is not None
         (waiting, continued), lane = self._current, self._lane
         self._current = None
@@ -178,14 +178,14 @@ class SocketSession:
         ]
 
     def _in_lane(self, events: list[bytes], lane: str | None) -> list[bytes]:
-        """The events with the `stream_id` of their request."""
+        """Return the events with the `stream_id` of their request."""
         if lane is None:
             return events
         return [b'%b,"stream_id":%b}' % (event.rstrip()[:-1], to_json(lane)) for event in events]
 
 
 def error_event(error: ApiError) -> bytes:
-    """An `error` event for a request that was not begun."""
+    """Return an `error` event for a request that was not begun."""
     return _refusal_event(error.status, to_json(responses_error(error)))
 
 

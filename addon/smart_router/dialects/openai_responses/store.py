@@ -165,7 +165,7 @@ def input_items(given: Any) -> list[Any]:
 
 
 def previous_not_found(id_: str) -> ClientError:
-    """OpenAI's error for an unknown `previous_response_id`."""
+    """Return OpenAI's error for an unknown `previous_response_id`."""
     return ClientError(
         400,
         f"Previous response with id '{id_}' not found.",

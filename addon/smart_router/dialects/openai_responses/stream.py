@@ -58,7 +58,7 @@ class ResponsesReader(SseReader):
         self._started = False
 
     def read_response(self, response: Mapping[str, Any]) -> list[Event]:
-        """The events of a whole answer, as the terminal event of a stream holds it."""
+        """Return the events of a whole answer, which a stream's terminal event holds, too."""
         status = response.get("status", "completed")
         error = response.get("error")
         if status == "failed" or error:
@@ -95,7 +95,7 @@ class ResponsesReader(SseReader):
         return self._read_other(name, data)
 
     def _read_other(self, name: str, data: dict[str, Any]) -> list[Event]:
-        """The events that are not of a text: of the answer and of its items."""
+        """Read an event of the answer or of an item, other than of a text."""
         response, item = as_object(data.get("response")), as_object(data.get("item"))
         match name:
             case "response.created" | "response.queued" | "response.in_progress":
@@ -120,7 +120,7 @@ class ResponsesReader(SseReader):
         return self._place(data, data.get("item_id")), piece.kind, as_count(data.get(piece.part))
 
     def _place(self, data: Mapping[str, Any], item_id: object) -> int:
-        """Which item of the answer an event speaks of: as stated, else known by its id."""
+        """Return the number of an event's item, as stated, else known by its id."""
         stated = as_count(data.get("output_index"), None)
         if stated is not None or not isinstance(item_id, str):
             return stated or 0
