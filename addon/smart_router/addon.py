@@ -75,7 +75,7 @@ class SmartRouter:
         self.gate = Gate()
         self.claims = Claims(0)
         self.claims.fail = partial(refuse, error=INTERNAL)
-        self.claims.end = self._ended
+        self.claims.end = self.response
         self.attempts = self.claims.attempts
         self._slow_readers = SlowReaders()
         self._life = Lifecycle(self._slow_readers)
@@ -286,14 +286,7 @@ class SmartRouter:
             flow.response.stream = True
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Show what was streamed, and release the flow."""
-        self._ended(flow)
-
-    def error(self, flow: http.HTTPFlow) -> None:
-        """Show what was streamed before the error, and release the flow."""
-        self._ended(flow)
-
-    def _ended(self, flow: http.HTTPFlow) -> None:
+        """Record a routed request, show what was streamed, and release the flow."""
         if attempt := self.attempts.pop(flow.id, None):
             flow_marks.show_body(flow, attempt.captured)
             flow_marks.hide_credential(flow, attempt)
@@ -309,6 +302,8 @@ class SmartRouter:
             self._access_log.add(comments.log_line(claim.exchange))
         elif flow.response is not None and isinstance(flow.response.stream, CapturedBody):
             flow_marks.show_body(flow, flow.response.stream)
+
+    error = response
 
 
 async def _step_later(exchange: Exchange, coming: Awaitable[Step]) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import chain
 
 import brotli  # type: ignore[import-untyped]
 
@@ -208,31 +210,24 @@ def decompress_start(data: bytes, encoding: str | None, limit: int) -> bytes:
     """Return up to `limit` bytes of a body, as far as it is readable; unchanged for an unknown encoding."""
     if encoding not in _OPEN:
         return data[:limit]
-    found: list[bytes] = []
-    size = 0
-    try:
+    found = bytearray()
+    with suppress(DecodeError):
         for piece in Decoder(encoding, lenient=True).feed(data):
-            found.append(piece)
-            size += len(piece)
-            if size >= limit:
+            found += piece
+            if len(found) >= limit:
                 break
-    except DecodeError:
-        pass
-    return b"".join(found)[:limit]
+    return bytes(found[:limit])
 
 
 def decompress(data: bytes, encoding: str, limit: int, *, lenient: bool = False) -> bytes:
     """Return the whole body. Raises TooLargeError above `limit` bytes, DecodeError for damaged or truncated
     data."""
     decoder = Decoder(encoding, lenient=lenient)
-    found: list[bytes] = []
-    size = 0
-    for source in (decoder.feed(data), decoder.close()):
-        for piece in source:
-            size += len(piece)
-            if size > limit:
-                raise TooLargeError(f"the decompressed data exceeds {limit} bytes")
-            found.append(piece)
+    found = bytearray()
+    for piece in chain(decoder.feed(data), decoder.close()):
+        found += piece
+        if len(found) > limit:
+            raise TooLargeError(f"the decompressed data exceeds {limit} bytes")
     if not decoder.finished:
         raise DecodeError("the data is truncated")
-    return b"".join(found)
+    return bytes(found)

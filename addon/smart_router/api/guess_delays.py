@@ -6,8 +6,10 @@ behind the same address.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
+from ipaddress import IPv6Address, IPv6Network
+
+from smart_router.addresses import ip_address_in
 
 FREE = 5
 """Wrong keys of one peer that are refused at once: somebody mistyped."""
@@ -48,9 +50,7 @@ class Guesses:
 
 def _network(peer: str) -> str:
     """Return the address range that one client can be assumed to control: with IPv6 a whole network."""
-    if ":" not in peer:
-        return peer
-    address = ipaddress.IPv6Address(peer.partition("%")[0])
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
+    address = ip_address_in(peer)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return str(address or peer)

@@ -28,7 +28,6 @@ class UnservedPath(NamedTuple):
     error_body: ErrorBody
     what: str
     hint: str
-    status: int = 404
 
     def covers(self, path: str) -> bool:
         """Return whether a lower-case path is this one, or below it."""
@@ -36,9 +35,8 @@ class UnservedPath(NamedTuple):
 
     def refusal(self) -> ClientError:
         """The answer to a request for it."""
-        return ClientError(
-            self.status, f"{self.what} is not served by this router; {self.hint}", code="not_found"
-        )
+        said = f"{self.what} is not served by this router; {self.hint}"
+        return ClientError(404, said, code="not_found")
 
 
 _OPENAI_HINT = f"send chat requests to {_CHAT}, and point clients of other APIs at their vendor"

@@ -57,7 +57,8 @@ class AttemptBuilder:
         if outgoing := _native(exchange, dialect, call):
             call = replace(call, native=True)
         else:
-            _check_translatable(exchange)
+            if (why := facts_of(exchange.request).get("untranslatable")) is not None:
+                raise unsupported(*why)
             scope = scope_of(exchange.client, candidate)
             restored = exchange.services.reasoning.restore(exchange.request, exchange.history, scope)
             outgoing = dialect.write_request(restored, call)
@@ -133,12 +134,6 @@ def _native(exchange: Exchange, dialect: Dialect, call: CallContext) -> Provider
     return outgoing._replace(headers=outgoing.headers | passed) if passed else outgoing
 
 
-def _check_translatable(exchange: Exchange) -> None:
-    """Raises ClientError if only providers that speak the client's format can serve the request."""
-    if (why := facts_of(exchange.request).get("untranslatable")) is not None:
-        raise unsupported(*why)
-
-
 def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dict[str, str]:
     """Return the headers common to a provider's requests for a stream, or for a whole answer."""
     return {
@@ -152,11 +147,8 @@ def _headers(provider: Provider, env: Mapping[str, str], *, stream: bool) -> dic
 
 def _passed_on(client: http.HTTPFlow, provider: Provider) -> dict[str, str]:
     """The client's headers that this provider gets; it never gets the others, such as Authorization."""
-    names = provider.client_headers
-    if not names:
-        return {}
     headers = client.request.headers
-    return {name: headers[name] for name in names if name in headers}
+    return {name: headers[name] for name in provider.client_headers if name in headers}
 
 
 def _flow(client: http.HTTPFlow, request: http.Request, number: int) -> http.HTTPFlow:

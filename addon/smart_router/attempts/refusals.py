@@ -3,7 +3,7 @@ quota."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,29 +43,6 @@ class FailedAttempt:
         }
 
 
-def not_usable(reasons: Mapping[str, str]) -> ClientError:
-    """Return the error for when no profile is usable until the user acts."""
-    return ClientError(
-        503,
-        f"no profile that could answer is usable ({_joined(reasons)}): see `smart-router profiles list`",
-        code="no_usable_profile",
-        details={"profiles": reasons},
-    )
-
-
-def all_cooled(reasons: Mapping[str, str], seconds: float, *, limited: bool) -> ClientError:
-    """Return the error for when nothing can be tried for this many seconds; `limited`: because of limits."""
-    wait = max(1, round(seconds))
-    return ClientError(
-        429 if limited else 503,
-        f"every profile that could answer is cooling down ({_joined(reasons)}); try again in {wait} s, "
-        "or clear it with `smart-router profiles reset`",
-        code="all_cooled",
-        headers={"retry-after": str(wait)},
-        details={"profiles": reasons},
-    )
-
-
 def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
     """Return the error after these attempts. A fault takes precedence over a later limit."""
     told = failures[-1].error
@@ -90,16 +67,26 @@ def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
     )
 
 
-def _joined(reasons: Mapping[str, str]) -> str:
-    return "; ".join(f"{profile}: {why}" for profile, why in reasons.items())
-
-
 def final_error(exchange: Exchange, now: float) -> ClientError:
     """The error of an exchange that has nothing left to try."""
     if exchange.failures:
         return all_failed(exchange.failures)
     if exchange.unsupported is not None:
         return exchange.unsupported
+    profiles = "; ".join(f"{profile}: {why}" for profile, why in exchange.cooled.items())
     if exchange.cooled_until is None:
-        return not_usable(exchange.cooled)
-    return all_cooled(exchange.cooled, exchange.cooled_until - now, limited=exchange.limited)
+        return ClientError(
+            503,
+            f"no profile that could answer is usable ({profiles}): see `smart-router profiles list`",
+            code="no_usable_profile",
+            details={"profiles": exchange.cooled},
+        )
+    wait = max(1, round(exchange.cooled_until - now))
+    return ClientError(
+        429 if exchange.limited else 503,
+        f"every profile that could answer is cooling down ({profiles}); try again in {wait} s, "
+        "or clear it with `smart-router profiles reset`",
+        code="all_cooled",
+        headers={"retry-after": str(wait)},
+        details={"profiles": exchange.cooled},
+    )

@@ -61,7 +61,8 @@ def select(
             cooled.append(candidate)
     if able or cooled:
         return (*able, *cooled)
-    raise cannot_serve(_closest(missing), needs)
+    # a too small context says more than an ability that others have
+    raise cannot_serve("context" if "context" in missing else missing[0], needs)
 
 
 def _of_others(
@@ -81,11 +82,6 @@ def rules_of(candidate: Candidate, providers: Mapping[str, Provider]) -> ModelRu
     # the id as it is, nearly always: asked for here, since each request asks for all candidates
     model = provider.models.get(candidate.model) or provider.find_model(candidate.model)
     return model.rules if model else _UNKNOWN
-
-
-def _closest(missing: list[str]) -> str:
-    """The most informative reason: a too small context says more than an ability that others have."""
-    return "context" if "context" in missing else missing[0]
 
 
 def _nobody(chain: Iterable[Candidate], providers: Mapping[str, Provider]) -> ClientError:

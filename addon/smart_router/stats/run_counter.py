@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 if sys.platform != "win32":
@@ -16,15 +15,6 @@ if sys.platform != "win32":
 
 _PREFIX = "stats.run-"
 _DIGITS = 20
-
-
-class Leftover(NamedTuple):
-    """The counter of an exited process: its run's name, the number of records it took, and the file to
-    delete."""
-
-    run: str
-    taken: int
-    path: Path
 
 
 class Tally:
@@ -78,10 +68,11 @@ class Tally:
         return file
 
 
-def leftovers(folder: Path) -> Iterator[Leftover]:
-    """The counters of processes that ended without settling theirs."""
+def leftovers(folder: Path) -> Iterator[tuple[str, int, Path]]:
+    """The counters of processes that ended without settling theirs: the run's name, the number of records it
+    took, and the file to delete."""
     if sys.platform != "win32":
         for path in folder.glob(f"{_PREFIX}*"):
             with suppress(OSError, ValueError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield Leftover(path.name.removeprefix(_PREFIX), int(file.read() or b"0"), path)
+                yield path.name.removeprefix(_PREFIX), int(file.read() or b"0"), path
