@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from smart_router.config import config_path, load_config, parse_config, state_path
+from smart_router.config import load_config, parse_config
 from smart_router.config_errors import ConfigError
+from smart_router.paths import config_path, state_path
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.config import load_defaults
 from smart_router.runtime import Runtime

@@ -12,6 +12,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, server, server_hooks
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from smart_router import options
 from smart_router.access_log import AccessLog
 from smart_router.addresses import allowed_names
 from smart_router.api.access import cors
@@ -28,15 +29,6 @@ from smart_router.errors import INTERNAL
 from smart_router.lifecycle import Lifecycle
 from smart_router.local_trouble import raise_file_limit
 from smart_router.memory import relieve_collector
-from smart_router.options import (
-    add_options,
-    read_client_limits,
-    read_fast_path,
-    read_limits,
-    read_max_body,
-    read_retention,
-    take_deferred,
-)
 from smart_router.proxy import forward_targets, replay
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fast import switch
@@ -92,8 +84,8 @@ class SmartRouter:
             self.gate.close(self)
             change_defaults()
             raise_file_limit()
-            add_options(loader)
-            take_deferred(ctx.options)
+            options.add_options(loader)
+            options.take_deferred(ctx.options)
             self._access_log.install()
             error_pages.install(ENDPOINTS.error_body)
             debug_log.install()
@@ -112,11 +104,11 @@ class SmartRouter:
         if "router_log_connections" in updated:
             connections.setLevel(logging.NOTSET if ctx.options.router_log_connections else logging.WARNING)
         try:
-            fast_path = read_fast_path(ctx.options)
-            self.claims.max_body = read_max_body(ctx.options)
-            self.claims.client_limits = read_client_limits(ctx.options)
-            limits = read_limits(ctx.options)
-            retention = read_retention(ctx.options)
+            fast_path = options.read_fast_path(ctx.options)
+            self.claims.max_body = options.read_max_body(ctx.options)
+            self.claims.client_limits = options.read_client_limits(ctx.options)
+            limits = options.read_limits(ctx.options)
+            retention = options.read_retention(ctx.options)
             interception = read_interception(ctx.options.router_intercept, ctx.options.router_model_map)
         except ValueError as error:
             raise exceptions.OptionsError(str(error)) from error
@@ -281,7 +273,7 @@ class SmartRouter:
             if claim.origin:
                 flow.response.headers.update(cors(claim.origin))
         elif _is_event_stream(flow.response.headers):
-            flow.response.stream = CapturedBody(read_limits(ctx.options).keep_body)
+            flow.response.stream = CapturedBody(options.read_limits(ctx.options).keep_body)
         elif _may_be_large(flow.response.headers):
             flow.response.stream = True
 

@@ -29,8 +29,6 @@ from smart_router.auth.logins.settings import LoginSettings
 from smart_router.cluster.settings import ClusterSettings, ClusterTable, cluster_settings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.pasted import unwrap
-from smart_router.paths import config_path as config_path
-from smart_router.paths import state_path as state_path
 from smart_router.providers.base import Model, Provider
 from smart_router.providers.base_urls import fit_base_url, read_base_url
 from smart_router.providers.catalogue import rules_for
@@ -44,7 +42,6 @@ from smart_router.stats.prices import PriceTable, Reference, UserPrices
 from smart_router.suggestions import did_you_mean
 
 logger = logging.getLogger(__name__)
-
 
 BaseUrl = Annotated[str, AfterValidator(read_base_url)]
 
@@ -71,7 +68,6 @@ _Price = Annotated[
     Discriminator(lambda value: TABLE if isinstance(value, Mapping) else "name"),
 ]
 """Tags make pydantic report errors only for the intended variant."""
-
 
 _OWN_LOGINS = ("anthropic", "google", "openai", "openai-codex")
 _OWN_LOGIN, _REQUIRE_KEYS = "clients.own_login", "clients.require_keys"

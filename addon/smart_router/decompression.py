@@ -14,6 +14,8 @@ from itertools import chain
 
 import brotli  # type: ignore[import-untyped]
 
+from smart_router.errors import ClientError, body_too_large
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -231,3 +233,28 @@ def decompress(data: bytes, encoding: str, limit: int, *, lenient: bool = False)
     if not decoder.finished:
         raise DecodeError("the data is truncated")
     return bytes(found)
+
+
+def decode_body(body: bytes, header: str, limit: int) -> bytes:
+    """The body without its content-encoding, of at most `limit` bytes: a small body may unpack to gigabytes.
+
+    Raises ClientError: 400 damaged, 413 too large, 415 another encoding.
+    """
+    encoding = encoding_of(header)
+    if encoding is None:
+        return body
+    if encoding not in ENCODINGS:
+        accepted = ", ".join(ENCODINGS)
+        raise ClientError(
+            415,
+            f"bodies with content-encoding {encoding!r} are not read, only {accepted}",
+            code="unsupported_encoding",
+            headers={"accept-encoding": accepted},
+        )
+    try:
+        return decompress(body, encoding, limit)
+    except TooLargeError:
+        raise body_too_large(limit) from None
+    except DecodeError as error:
+        message = f"the body is not valid {encoding}: {error}"
+        raise ClientError(400, message, code="invalid_encoding") from None

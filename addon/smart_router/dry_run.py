@@ -68,14 +68,12 @@ def _request_in(row: Mapping[str, Any], number: int) -> ChatRequest | ClientErro
     if isinstance(row.get("prompt"), str):
         return from_prompt(row["prompt"])
     if "messages" in row:
-        return _checked({"model": "auto", "messages": row["messages"]})
-    if isinstance(row.get("request"), dict):
-        return _checked({"model": "auto"} | row["request"])
-    return ClientError(400, f"line {number} has no prompt, messages or request")
-
-
-def _checked(request: Mapping[str, Any]) -> ChatRequest | ClientError:
-    return _parsed(CHAT, to_json(request), {})
+        given = {"messages": row["messages"]}
+    elif isinstance(row.get("request"), dict):
+        given = row["request"]
+    else:
+        return ClientError(400, f"line {number} has no prompt, messages or request")
+    return _parsed(CHAT, to_json({"model": "auto", **given}), {})
 
 
 def _parsed(dialect: ClientDialect, body: bytes, parameters: Mapping[str, str]) -> ChatRequest | ClientError:

@@ -32,7 +32,6 @@ ErrorClass = Literal[
 beyond the router's bound, `local` the router's own trouble: no file descriptors, no network, no name
 resolution."""
 
-
 Scope = Literal["model", "profile", "none"]
 """The extent of a failure: this model of the profile, the whole profile, or only this request."""
 
@@ -109,7 +108,6 @@ class ClientError(UserError):
 ApiError = ClientError | UpstreamError
 """An error that a client is told."""
 
-
 INTERNAL = ClientError(
     500,
     "the router failed on this request; its log says why",
@@ -122,6 +120,12 @@ OWN_FAILURE = UpstreamError(
     "local", "none", INTERNAL.status, INTERNAL.message, type=INTERNAL.type, code=INTERNAL.code
 )
 """The failure of an attempt whose answer the router failed to handle."""
+
+
+def body_too_large(limit: int) -> ClientError:
+    """The 413 for a body of more than `limit` bytes."""
+    message = f"the request body is larger than {limit} bytes (option router_max_body)"
+    return ClientError(413, message, code="request_too_large")
 
 
 def body_too_slow() -> ClientError:

@@ -190,7 +190,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
 )
 
-
 PREFIX = "router_"
 
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -33,7 +33,7 @@ from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, estimate
 from smart_router.client_keys.reservation import Reservation
 from smart_router.cluster.refresh_apart import refresh_apart
-from smart_router.config import Config, config_path, load_config, read_config, state_path
+from smart_router.config import Config, load_config, read_config
 from smart_router.config_errors import ConfigError, Problem
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.half_characters import without_halves
@@ -42,6 +42,7 @@ from smart_router.dialects.openai_responses.client import RESPONSES
 from smart_router.dialects.openai_responses.store import Continued, ResponseStore
 from smart_router.dialects.untranslated import UNTRANSLATED
 from smart_router.local_trouble import Troubles
+from smart_router.paths import config_path, state_path
 from smart_router.providers.catalogue import rules_for
 from smart_router.recording import Recording
 from smart_router.routing import Candidate, Decision, StickyTable, explicit, route, session_keys

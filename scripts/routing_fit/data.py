@@ -13,11 +13,11 @@ from scipy.sparse import csr_matrix
 from routing_corpus import OWN, Array, Corpus
 from smart_router.dry_run import from_prompt
 from smart_router.routing.config import load_defaults
+from smart_router.routing.fitted import grams_of
 from smart_router.routing.prompt_text import prompt_of
 from smart_router.routing.scoring import FOLLOW_UP
 from smart_router.routing.signals import counted_words, measure
 from smart_router.routing.weighing import Reading
-from smart_router.routing.wording import grams_of
 
 Mask = NDArray[np.bool_]
 

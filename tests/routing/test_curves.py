@@ -4,7 +4,7 @@ import pytest
 from scripts.signals_page import SIGNALS
 
 from smart_router.routing.config import load_defaults
-from smart_router.routing.curves import Pattern, curves
+from smart_router.routing.fitted import Pattern, curves
 from smart_router.routing.lexicon import words_of
 from smart_router.routing.scoring import PATTERN, weigh
 from smart_router.routing.weighing import Reading

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smart_router.routing.fitted import grams_of, table, wording_of
 from smart_router.routing.lexicon import words_of
-from smart_router.routing.wording import grams_of, table, wording_of
 
 
 @pytest.mark.parametrize(

@@ -25,23 +25,15 @@ INVALID = "invalid_api_key"
 
 _PRINTABLE = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F)
 
-
 KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 """Parameters of a query in which clients send a key, in lower case; Gemini's send `key`."""
 
+KEY_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+"""Headers in which clients of Anthropic, Google and Azure send a key, beside `authorization`."""
 
 _READ = {
     name.encode(): name
-    for name in (
-        "authorization",
-        "x-api-key",
-        "x-goog-api-key",
-        "api-key",
-        "origin",
-        "sec-fetch-site",
-        "upgrade",
-        "content-encoding",
-    )
+    for name in ("authorization", *KEY_HEADERS, "origin", "sec-fetch-site", "upgrade", "content-encoding")
 }
 
 
@@ -61,7 +53,7 @@ def shown_keys(headers: Mapping[str, str], path: str = "") -> list[str]:
         return []
     scheme, _, token = headers.get("authorization", "").partition(" ")
     keys = [token.strip()] if scheme.lower() == "bearer" else []
-    keys += [headers.get(name, "") for name in ("x-api-key", "x-goog-api-key", "api-key")]
+    keys += [headers.get(name, "") for name in KEY_HEADERS]
     if "?" in path:
         query = parse_qsl(path.partition("?")[2])
         keys += [value for name, value in query if name.lower() in KEY_PARAMETERS]

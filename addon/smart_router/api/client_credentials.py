@@ -13,18 +13,15 @@ from urllib.parse import unquote_plus, urlsplit
 
 from mitmproxy import http
 
-from smart_router.api.access import KEY_PARAMETERS
+from smart_router.api.access import KEY_HEADERS, KEY_PARAMETERS
 from smart_router.client_keys.directory import Directory
 from smart_router.providers.registry import PROVIDERS
 
 HIDDEN = b"(not kept)"
+"""Takes the place of a key once its client is identified."""
 
-
-KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key", "proxy-authorization")
-"""Headers in which clients send a key."""
-
-_SECRET_HEADERS = frozenset(name.encode() for name in KEY_HEADERS)
-"""Headers in which tools send a key, as bytes; hidden once the client is identified."""
+_KEY_HEADERS = ("authorization", *KEY_HEADERS, "proxy-authorization")
+_SECRET_HEADERS = frozenset(name.encode() for name in _KEY_HEADERS)
 
 
 def _vendors() -> Mapping[str, frozenset[str]]:
@@ -77,7 +74,7 @@ def withhold_router_keys(request: http.Request, directory: Directory) -> list[st
 
 
 def _remove(request: http.Request, unwanted: Callable[[str], bool]) -> list[str]:
-    headers = [name for name in KEY_HEADERS if any(map(unwanted, request.headers.get_all(name)))]
+    headers = [name for name in _KEY_HEADERS if any(map(unwanted, request.headers.get_all(name)))]
     for name in headers:
         del request.headers[name]
     return headers + _remove_parameters(request, unwanted)

@@ -31,7 +31,6 @@ from smart_router.api.access import (
     shown_keys,
 )
 from smart_router.api.client_credentials import withhold_credentials, withhold_router_keys
-from smart_router.api.content_encoding import decode_body, too_large
 from smart_router.api.endpoints import ENDPOINTS, Target
 from smart_router.api.error_answers import refuse
 from smart_router.api.guess_delays import Guesses
@@ -45,14 +44,16 @@ from smart_router.attempts.token_counts import estimate_at_once
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.directory import Directory
 from smart_router.config import Config
+from smart_router.decompression import decode_body
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.native import NATIVE_HEADERS
-from smart_router.errors import INTERNAL, ClientError
+from smart_router.errors import INTERNAL, ClientError, body_too_large
 from smart_router.live.watcher import Watcher
 from smart_router.providers.registry import PROVIDERS
 from smart_router.proxy.claims import Claim, Claims
 from smart_router.proxy.event_stream import event_head
 from smart_router.proxy.replay import REPLAYED
+from smart_router.recording import address_of
 from smart_router.runtime import Runtime, request_id
 
 logger = logging.getLogger(__name__)
@@ -275,7 +276,7 @@ class RequestHandler:
             return None
         endpoints.check_method(target, method, upgrade)
         if claim.too_large:
-            raise too_large(self.claims.max_body)
+            raise body_too_large(self.claims.max_body)
         claim.encoding = heads.get("content-encoding", "")
         return self._answer(flow, claim, router, target, found)
 
@@ -387,10 +388,7 @@ def _give(flow: http.HTTPFlow, claim: Claim, answer: Given) -> None:
 
 def _address(flow: http.HTTPFlow) -> str:
     """The client's IP address, loopback for one that counts as local; empty if there is none."""
-    if counts_as_local(flow.client_conn):
-        return LOOPBACK
-    peer = flow.client_conn.peername
-    return peer[0] if peer else ""
+    return LOOPBACK if counts_as_local(flow.client_conn) else address_of(flow)
 
 
 def _redact(flow: http.HTTPFlow) -> None:

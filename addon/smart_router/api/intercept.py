@@ -28,7 +28,6 @@ Names = Literal["keep", "map", "auto"]
 
 _ENTRY = re.compile(r"(?P<host>[^/:=,\s]+)(:(?P<port>\d+))?(?P<base>/[^=\s]*?)?/*(=(?P<names>\w+))?")
 
-
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "claude-code": ("api.anthropic.com",),
     "codex": ("chatgpt.com/backend-api/codex", "api.openai.com"),

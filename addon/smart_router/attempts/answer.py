@@ -139,7 +139,9 @@ class Answer:
 
     def _native(self) -> http.Response:
         attempt = self.exchange.attempt
-        return self._json(200, attempt.take_whole() if attempt else b"", self._content_type())
+        assert attempt is not None, "only an attempt has an answer of its own"
+        body = attempt.take_unsent(to_the_end=True) if attempt.body is None else attempt.body
+        return self._json(200, body, self._content_type())
 
     @property
     def _keeps(self) -> bool:

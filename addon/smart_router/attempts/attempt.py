@@ -115,10 +115,6 @@ class Attempt:
         """True if all of a stream's answer was received, though not its end."""
         return self.reader is not None and self.reader.finished
 
-    def take_whole(self) -> bytes:
-        """Return the bytes of an answer for a client that did not ask for a stream."""
-        return self.take_unsent(to_the_end=True) if self.body is None else self.body
-
     def take_unsent(self, *, to_the_end: bool) -> bytes:
         """Return bytes of a native stream that the client has yet to get: complete events, or all.
 

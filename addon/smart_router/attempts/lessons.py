@@ -33,7 +33,6 @@ CLOSE_WITHIN = 5.0
 MOST_REPAIRS = 3
 """Attempts of one request that are repeated with what their refusal taught: a 400 names one thing."""
 
-
 _NO_SUCH_PATH = (404, 405, 501)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from smart_router.cli.common import as_json, print_json
-from smart_router.config import config_path, load_config
+from smart_router.config import load_config
 from smart_router.config_errors import ConfigError
+from smart_router.paths import config_path
 from smart_router.reference.effective import DEFAULT, FILE, Setting, as_toml, effective
 from smart_router.suggestions import did_you_mean
 from smart_router.tools.proxy_variables import CONFDIR

@@ -23,9 +23,10 @@ from smart_router.auth.status import ProfileStatus
 from smart_router.auth.store import AuthStore
 from smart_router.cli.certs import refusals
 from smart_router.cluster.settings import unlike_key
-from smart_router.config import Config, config_path, load_config, parse_config, state_path
+from smart_router.config import Config, load_config, parse_config
 from smart_router.config_errors import ConfigError
 from smart_router.pasted import unwrap
+from smart_router.paths import config_path, state_path
 from smart_router.providers.base import Provider
 from smart_router.start_line import pointed_at_itself
 from smart_router.tools.proxy_variables import CA_FILE, CONFDIR

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from rich.table import Table
 
 from smart_router.cli.common import as_json, output_console, print_json
-from smart_router.config import Config, config_path, load_config
+from smart_router.config import Config, load_config
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dry_run import (
@@ -26,6 +26,7 @@ from smart_router.dry_run import (
     read_jsonl,
 )
 from smart_router.errors import ClientError
+from smart_router.paths import config_path
 from smart_router.routing import Decision
 from smart_router.routing.explanation import chances_line, merged
 from smart_router.routing.requirements import ASSUMED_ANSWER

@@ -53,7 +53,6 @@ _MARK = int.from_bytes(b"srcount1", "little")
 """First word of the file, with the version of its form: then a row of `_WORDS` words for each count, which
 begins with its key; a start and an amount for each window."""
 
-
 _ANEW = "what clients have used is counted anew"
 
 

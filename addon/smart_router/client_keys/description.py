@@ -28,11 +28,11 @@ def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
 def describe_stored(one: StoredClient, ledger: Ledger | None, now: float) -> dict[str, Any]:
     """Return the same with the client's state and the visible parts of its keys. `now` is unix seconds."""
     expired = one.client.expires is not None and one.client.expires <= now
-    name, *others = describe_client(one.client, ledger).items()
+    described = describe_client(one.client, ledger)
     return {
-        **dict([name]),
+        "name": described.pop("name"),
         "state": "revoked" if one.revoked is not None else "expired" if expired else "active",
-        **dict(others),
+        **described,
         "created_at": shown_time(one.created),
         "revoked_at": shown_time(one.revoked),
         "keys": [

@@ -27,7 +27,6 @@ _FRAME, _FRAME_OF_MESSAGE = 16, 4
 """Tokens that models' templates add to a prompt and to each of its messages, rather too many than too few.
 OpenAI's models add 3 to each message (OpenAI cookbook, "How to count tokens with tiktoken")."""
 
-
 _FORGET = 0.95
 """Share of an earlier surplus that still counts at the next request."""
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from smart_router.config_errors import ConfigError, problems
-from smart_router.routing import wording
-from smart_router.routing.curves import Curve, curves
+from smart_router.routing import fitted
 from smart_router.routing.decision import TIERS, Candidate, Tier, rank
+from smart_router.routing.fitted import Curve, curves
 from smart_router.routing.lexicon import Lexicon
 from smart_router.routing.weighing import Row
 from smart_router.suggestions import did_you_mean
@@ -146,7 +146,7 @@ class RoutingConfig(_Table):
         """All keywords, compiled."""
         return _compiled(
             tuple((group, tuple(chain(*languages.values()))) for group, languages in self.keywords.items()),
-            wording.words,
+            fitted.words,
         )
 
     @cached_property

@@ -31,7 +31,6 @@ _SAME_FACT = {
 under.
 """
 
-
 _CHANCES = ", ".join(f"{tier} %.0f %%" for tier in TIERS)
 
 

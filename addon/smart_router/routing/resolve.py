@@ -34,7 +34,9 @@ def resolve(
     ordered = [providers[name] for name in _ordered(providers, order)]
     listing = [Candidate(one.id, asked) for one in ordered if one.find_model(asked)]
     if not listing and not named:
-        named = _of_family(asked, providers)
+        name, _, model = asked.partition("/")
+        if name in providers and providers[name].is_family(model):
+            named = Candidate(name, model)
         listing = [Candidate(one.id, asked) for one in ordered if one.is_family(asked)]
         if named and configured(named.provider):
             return named
@@ -92,12 +94,6 @@ def _as_named(asked: str, providers: Mapping[str, Provider]) -> Candidate | None
     if provider is None or not model or (provider.listed and not provider.find_model(model)):
         return None
     return Candidate(name, model)
-
-
-def _of_family(asked: str, providers: Mapping[str, Provider]) -> Candidate | None:
-    name, _, model = asked.partition("/")
-    provider = providers.get(name)
-    return Candidate(name, model) if provider and provider.is_family(model) else None
 
 
 def _names(ordered: Iterable[Provider], configured: Callable[[str], bool]) -> Iterator[str]:

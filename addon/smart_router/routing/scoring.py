@@ -16,13 +16,12 @@ from math import exp, sumprod
 
 from smart_router.dialects.hub import ChatRequest
 from smart_router.routing.config import RoutingConfig
-from smart_router.routing.curves import Pattern
 from smart_router.routing.decision import TIERS, Tier, rank
+from smart_router.routing.fitted import Pattern, wording_of
 from smart_router.routing.lexicon import Words
 from smart_router.routing.prompt_text import Prompt, counting, prompt_of, without
 from smart_router.routing.signals import counted_words, measure, points_elsewhere
 from smart_router.routing.weighing import Reading, Row, Signal, Weighed
-from smart_router.routing.wording import wording_of
 
 PATTERN, WORDING = "pattern", "wording"
 """The signals that the curves and the table of words make."""

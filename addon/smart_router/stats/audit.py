@@ -8,28 +8,15 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-_COLUMNS = (
-    "id",
-    "time",
-    "request_id",
-    "client",
-    "address",
-    "action",
-    "asked",
-    "provider",
-    "profile",
-    "model",
-    "status",
-    "outcome",
-    "content",
-)
-
-_VALUES = dict(zip(_COLUMNS, _COLUMNS, strict=True)) | {
+_COLUMNS = "id time request_id client address action asked provider profile model status outcome content"
+_SQL = {
     "time": "strftime('%Y-%m-%dT%H:%M:%f+00:00', time, 'unixepoch')",
     # a part of a long one is a text
     "content": "CASE WHEN json_valid(content) THEN json(content) ELSE content END",
 }
-_FIELDS = ", ".join(f"'{name}', {value}" for name, value in _VALUES.items())
+"""Values of columns that do not come as they are stored."""
+
+_FIELDS = ", ".join(f"'{name}', {_SQL.get(name, name)}" for name in _COLUMNS.split())
 _SELECT = f"SELECT id, time, json_object({_FIELDS}) AS entry FROM audit"  # noqa: S608
 _LINES = (
     "SELECT count(*), max(id), max(time), group_concat(entry, char(10))"  # noqa: S608

@@ -19,8 +19,7 @@ _PROVIDER_NAMES = {id_: provider.telemetry_name or id_ for id_, provider in PROV
 _OPERATION = "chat"
 """`gen_ai.operation.name` of attempts, whatever format the client speaks."""
 
-_WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
-
+_WHO = "gen_ai_operation_name gen_ai_provider_name gen_ai_request_model"
 
 Machines = Sequence[Mapping[str, Any]]
 
@@ -80,28 +79,23 @@ def _of_machines(machines: Machines) -> Iterator[Metric]:
 def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
-    def counter(name: str, text: str, rows: Mapping[Labels, float], *labels: str) -> Metric:
-        metric = CounterMetricFamily(f"smart_router_{name}", text, labels=labels)
+    def counter(name: str, text: str, rows: Mapping[Labels, float], labels: str = "") -> Metric:
+        metric = CounterMetricFamily(f"smart_router_{name}", text, labels=labels.split())
         for values, count in rows.items():
             metric.add_metric(values, count)
         return metric
 
-    def histogram(name: str, text: str, rows: Mapping[Labels, Histogram], *labels: str) -> Metric:
-        metric = HistogramMetricFamily(name, text, labels=labels)
+    def histogram(name: str, text: str, rows: Mapping[Labels, Histogram], labels: str = "") -> Metric:
+        metric = HistogramMetricFamily(name, text, labels=labels.split())
         for values, found in rows.items():
             metric.add_metric(values, _buckets(found), found.sum)
         return metric
 
-    yield counter("requests", "Requests by tier and outcome.", totals.requests, "tier", "outcome")
+    yield counter("requests", "Requests by tier and outcome.", totals.requests, "tier outcome")
     yield counter("failovers", "Requests that took more than one attempt.", {(): totals.failovers})
-    yield counter("attempts", "Attempts by outcome.", totals.attempts, "provider", "model", "outcome")
+    yield counter("attempts", "Attempts by outcome.", totals.attempts, "provider model outcome")
     yield counter(
-        "cost_usd",
-        "Cost; equivalent: list price of subscriptions.",
-        totals.costs,
-        "provider",
-        "model",
-        "basis",
+        "cost_usd", "Cost; equivalent: list price of subscriptions.", totals.costs, "provider model basis"
     )
     yield counter("baseline_usd", "Cost had the baseline model answered.", {(): totals.baseline})
     yield counter("saved_usd", "Cost less than that.", {(): totals.saved})
@@ -113,21 +107,19 @@ def _metrics(totals: Totals, lost: int) -> Iterator[Metric]:
         "gen_ai_client_token_usage",
         "Tokens of an attempt.",
         _named(totals.tokens),
-        *_WHO,
-        "gen_ai_token_type",
+        f"{_WHO} gen_ai_token_type",
     )
     yield histogram(
         "gen_ai_client_operation_duration_seconds",
         "Duration of an attempt.",
         _named(totals.durations),
-        *_WHO,
-        "error_type",
+        f"{_WHO} error_type",
     )
     yield histogram(
         "gen_ai_server_time_to_first_token_seconds",
         "Time from an attempt's start to the first content of its stream.",
         _named(totals.ttft),
-        *_WHO,
+        _WHO,
     )
 
 

@@ -15,32 +15,21 @@ from smart_router.stats.report import EXPLICIT
 MOST_WHY = 600
 """Characters of a decision's explanation that a row has."""
 
-_COLUMNS = {
+_COLUMNS = """number id time duration ttft client asked tier provider model profile attempts status failure
+    input cached output cost basis saved baseline why"""
+_SQL = {
     "number": "requests.id",
     "id": "request_id",
     "time": "requests.time",
-    "duration": "duration",
-    "ttft": "ttft",
-    "client": "client",
-    "asked": "asked",
     "tier": f"iif(tier = '', '{EXPLICIT}', tier)",
-    "provider": "provider",
-    "model": "model",
-    "profile": "profile",
     "attempts": "requests.attempts",
-    "status": "status",
-    "failure": "failure",
-    "input": "input",
-    "cached": "cached",
-    "output": "output",
-    "cost": "cost",
-    "basis": "basis",
     "saved": "baseline - cost",
     "baseline": "baseline_model",
     "why": f"substr(why, 1, {MOST_WHY})",
 }
+"""Values of columns with another name in the file."""
 
-_OBJECT = ", ".join(f"'{name}', {sql}" for name, sql in _COLUMNS.items())
+_OBJECT = ", ".join(f"'{name}', {_SQL.get(name, name)}" for name in _COLUMNS.split())
 
 # in one step, see `report`
 _ROWS = f"""

@@ -223,14 +223,8 @@ def insert_loss(db: sqlite3.Connection, count: int, why: str) -> None:
 
 
 def _counts(tokens: Tokens) -> tuple[int, ...]:
-    return (
-        tokens.input,
-        tokens.cached,
-        tokens.cache_write,
-        tokens.output,
-        tokens.reasoning,
-        int(tokens.estimated),
-    )
+    *counts, estimated = tokens[:6]  # from `input` to `reasoning`
+    return (*counts, int(estimated))
 
 
 _NO_COUNTS = _counts(Tokens())

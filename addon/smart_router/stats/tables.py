@@ -40,7 +40,6 @@ COLUMNS = (
     Column("p95", _each(lambda row: span(row["ttft"]["p95"]))),
 )
 
-
 NARROW = (
     *COLUMNS[:2],
     Column("tokens", _each(lambda row: count(row["input"] + row["output"]))),
