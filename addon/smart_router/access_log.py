@@ -57,8 +57,8 @@ class AccessLog:
             self._timer = asyncio.get_running_loop().call_later(GAP, self._again)
 
     def write(self) -> None:
-        """Log what waits as one record, whose time is that of its first line. The other lines begin with
-        theirs, as mitmproxy writes it."""
+        """Log the waiting lines as one record, whose time is that of the first. The others begin with theirs,
+        as mitmproxy writes it."""
         lines, self._lines = self._lines, []
         if not lines or not self._logger.isEnabledFor(logging.INFO):
             return

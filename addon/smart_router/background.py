@@ -71,7 +71,7 @@ class Background:
 class BackgroundThread(Background):
     """A daemon thread in which `work` runs until it returns.
 
-    After an error `work` starts again, after a pause; what it was about to do must still be where it takes it
+    After an error `work` starts again, after a pause; its pending items must still be where it takes them
     from. A thread that ends all the same, or cannot be started, is started by `revive`.
     """
 
@@ -130,7 +130,7 @@ class BackgroundThread(Background):
                 if self._ending.is_set():
                     break
             pause = PAUSE_FIRST if time.monotonic() - began > LONG_ENOUGH else pause
-            self._ending.wait(pause)  # at the end it may still do what is left
+            self._ending.wait(pause)  # at the end it may still do the rest
             pause = min(2 * pause, PAUSE_LAST)
             self.restarts += 1
         self.end()

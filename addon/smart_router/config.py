@@ -203,7 +203,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
 
 
 def _without_settings_of_clients(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables with what is no client's key taken out of `[clients]`."""
+    """The tables, with the settings in `[clients]` in tables of their own."""
     clients = tables.get("clients")
     if not isinstance(clients, Mapping):
         return dict(tables)

@@ -41,7 +41,7 @@ RETRYABLE: frozenset[ErrorClass] = frozenset(get_args(ErrorClass)) - {"content_f
 
 @dataclass(frozen=True, slots=True)
 class UpstreamError:
-    """A provider's failure, read: what it means and what the client is told.
+    """A provider's failure: its meaning, and the error for the client.
 
     `status` is the HTTP status for the client, `retry_after` seconds as the provider stated them.
     """

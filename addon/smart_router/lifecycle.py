@@ -43,7 +43,7 @@ STEPS: Sequence[tuple[str, str, Callable[[Runtime, float], object]]] = (
     ("lessons-file", "lessons could not be read", lambda runtime, now: runtime.lessons.look(now)),
     ("threads", "threads could not be checked", lambda runtime, now: background.revive()),
 )
-"""Steps of each look: name, message, and what is done at the time (monotonic)."""
+"""Steps of each look: name, message of a failure, and the function, which is given the monotonic time."""
 
 
 class Lifecycle:
@@ -78,7 +78,7 @@ class Lifecycle:
             self._open(handler)
 
     def stop(self, handler: RequestHandler) -> None:
-        """Stop watching, and write what is not on disk yet."""
+        """Stop watching, and write the records and logins that are not on disk yet."""
         handler.watcher.close()
         for task in self._tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Memory of the process: what Python's garbage collector looks through, and what the C library keeps."""
+"""Memory of the process: the heap of Python's garbage collector, and pages that the C library keeps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def relieve_collector() -> None:
     """Spare the garbage collector all objects that exist once the router runs: looking through these 140,000
     stopped all requests for a tenth of a second, once in a few thousand of them.
     """
-    if gc.get_threshold()[0] == YOUNG_OBJECTS:  # a reload: what it replaced may be freed
+    if gc.get_threshold()[0] == YOUNG_OBJECTS:  # a reload: the objects that it replaced may be freed
         gc.unfreeze()
         gc.collect()
     gc.freeze()
@@ -27,8 +27,8 @@ def relieve_collector() -> None:
 
 
 def collect_leftovers() -> None:
-    """Free objects that refer to each other, such as those of ended connections, if there may be many: what
-    lived for long, Python looks through late. Stops the process for up to a fifth of a second, so call it
+    """Free objects that refer to each other, such as those of ended connections, if there may be many:
+    Python looks through old objects late. Stops the process for up to a fifth of a second, so call it
     while nothing runs.
     """
     young, middle, old = gc.get_count()

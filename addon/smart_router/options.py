@@ -283,7 +283,7 @@ def read_max_body(options: Any) -> int:
 
 
 def read_client_limits(options: Any) -> ClientLimits:
-    """The bounds on what clients send. Raises ValueError naming the option."""
+    """Return the bounds on clients. Raises ValueError naming the option."""
     return ClientLimits(
         head=_seconds(options, "router_head_timeout"),
         body=_seconds(options, "router_body_timeout"),

@@ -12,7 +12,7 @@ def unwrap(value: str) -> str:
 
 
 def unwrap_key(value: str) -> str:
-    """Return a key without what surrounds it, the scheme of an Authorization header included."""
+    """Return a key without anything around it, such as the scheme of an Authorization header."""
     bare = unwrap(value)
     scheme, _, rest = bare.partition(" ")
     return unwrap(rest) if scheme.lower() == "bearer" and rest else bare

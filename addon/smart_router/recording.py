@@ -44,7 +44,7 @@ MOST_PATH = 200
 
 
 class Recording:
-    """Records of one router: where they go, at which prices, and what is made of them at once.
+    """Makes the records of one router: their file, their prices, and the figures made of them at once.
 
     `configured` tells the providers with a credential; `on_cost` is told the requests whose cost
     is now known, and stands in the metadata of their client flows. `shared` makes reports about all machines
@@ -79,9 +79,9 @@ class Recording:
         self._config = config
 
     def ended(self, flow: http.HTTPFlow, exchange: Exchange, client: str | None, *, content: bool) -> None:
-        """A routed request has ended: record it, and note on its flow how long it took and what it used.
+        """Record a routed request that has ended, and note its duration and its tokens on its flow.
 
-        `client` is the name of its router key; `content` keeps what was asked. A record that cannot be made
+        `client` is the name of its router key; `content` keeps the prompt. A record that cannot be made
         counts as lost.
         """
         try:
@@ -105,7 +105,7 @@ class Recording:
             if not _note_cost(flow, record):
                 self._unpriced[record.id] = exchange
                 self._loop = asyncio.get_running_loop()
-        if exchange.reservation is not None:  # at once: the client's next request may need what is left
+        if exchange.reservation is not None:  # at once: the client's next request may need the rest
             self._settle(exchange.reservation, record)
         self.writer.record(record)
 
@@ -144,7 +144,7 @@ class Recording:
         return asyncio.to_thread(look_up)
 
     def use_of(self, client: str) -> dict[str, Any]:
-        """Return what a client used in the last day; slow. Raises ClientError."""
+        """Return a client's use in the last day; slow. Raises ClientError."""
         self.writer.flush(FLUSH_WITHIN)
         return self._read(lambda db: client_use(db, client, time.time() - DAY))
 

@@ -124,7 +124,7 @@ class Runtime:
             raise ConfigError([Problem("cluster", why)], str(self.config_file)) from None
 
     def _wrong_with(self, text: str) -> str | None:
-        """Return what is wrong with the text of a config file, None if it can be used."""
+        """Return the errors in the text of a config file, None if it can be used."""
         try:
             read_config(text, self.env)
         except ConfigError as error:
@@ -136,12 +136,12 @@ class Runtime:
         return self.cluster.status()["machines"] if self.cluster else ()
 
     def _describe(self) -> dict[str, Any]:
-        """Return what other machines may know about this one."""
+        """Return the facts that other machines get of this one."""
         usable = bool(self.auth.get_available_providers(time.monotonic()))
         return {"usable": usable, "running": self.count_running() + self.running_elsewhere}
 
     def current_trouble(self, now: float) -> list[str]:
-        """Return what is wrong with this machine and this process, in words."""
+        """Return the present failures of this machine and this process, in words."""
         return [*self.troubles.current(now), *background.troubles()]
 
     def reload(self, *, force: bool = False) -> bool:
@@ -273,7 +273,7 @@ class Runtime:
         return alias
 
     def _share_conversations(self) -> None:
-        """Tell the cluster of conversations, and look up there what this machine does not know."""
+        """Tell the cluster of conversations, and look up there those that this machine does not know."""
         if self.cluster is not None:
             self.sticky.told, self.reasoning.told = self.cluster.told()
             self._conversation = self.cluster.conversation(self.sticky, self.reasoning)

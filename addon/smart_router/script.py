@@ -11,7 +11,7 @@ if (here := str(Path(__file__).resolve().parents[1])) not in sys.path:
 
 from smart_router.proxy.gate import Gate
 
-gc.disable()  # a seventh of the imports' time: it looks through what they make, all of which stays
+gc.disable()  # a seventh of the imports' time: it looks through their objects, all of which stay
 try:
     from smart_router.addon import addons
 except Exception as error:  # mitmproxy would run on as a plain proxy

@@ -1,6 +1,6 @@
 """Access control: local clients, remote clients with a router key, and no web page unless allowed.
 
-A web page reaches programs on the machine of whoever reads it. Its browser tells on it: by `Origin` or
+A web page reaches programs on its reader's machine. The browser gives it away: by `Origin` or
 `Sec-Fetch-Site`, or, where the page's own name was rebound to this machine (DNS rebinding), by `Host`.
 """
 
@@ -137,7 +137,7 @@ def host_refused(host: str) -> ClientError:
 
 
 def not_admin() -> ClientError:
-    """The answer to a client with a key that asks for what admins may see."""
+    """The answer to a client with a key that asks for answers for admins."""
     return ClientError(
         403,
         "only clients with the right --admin may see this; /router/usage tells what you have used",

@@ -1,6 +1,6 @@
 """The paths that the router serves: one row for each endpoint.
 
-A row names its paths, its methods, and what answers: a client dialect, whose requests are routed, or a
+A row names its paths, its methods, and its answer: a client dialect, whose requests are routed, or a
 function of `local_answers` or `model_lists`.
 """
 
@@ -156,9 +156,8 @@ class Endpoints:
         """Return the endpoint that a request path (with or without query) names.
 
         Repeated slashes, letter case, percent-encoding, a slash at the end, a missing or repeated /v1, and
-        the mark of a `smart-router run` make no difference.
-        Returns None if the path is not the router's; a 404 for other APIs' paths and for
-        unknown paths under a prefix that is the router's.
+        the mark of a `smart-router run` make no difference. Returns None if the path is not the router's; a
+        404 for other APIs' paths and for unknown paths under a prefix that is the router's.
         """
         if target := self._exact.get(path) or self._exact.get(path := without_mark(path)):
             return target
@@ -172,7 +171,7 @@ class Endpoints:
         return None
 
     def error_body(self, path: str) -> ErrorBody:
-        """Return what makes the error objects that clients of this path read."""
+        """Return the maker of error objects for clients of this path."""
         found = self._find(_spellings(without_mark(path)))
         return found.error_body if found else openai_error
 
@@ -235,7 +234,8 @@ def opens_websocket(target: Target, method: str, upgrade: str) -> bool:
 
 
 def check_method(target: Target, method: str, upgrade: str = "") -> None:
-    """Raises a 405 that names what is allowed, and a 426 for a WebSocket: clients such as Codex then POST."""
+    """Raises a 405 that names the allowed methods, and a 426 for a WebSocket: clients such as Codex then
+    POST."""
     if upgrade.lower() == "websocket":
         raise ClientError(
             426,

@@ -209,7 +209,7 @@ class RequestHandler:
     def _may_pass_through(self, flow: http.HTTPFlow) -> bool:
         """Return whether a request that is not the router's may pass, without credentials of others.
 
-        In reverse mode what may ask the router may ask its target, too.
+        In reverse mode a client of the router may ask its target, too.
         """
         request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
@@ -268,7 +268,7 @@ class RequestHandler:
         if target and target.endpoint.admin and claim.brief:
             raise not_admin()
         check_header_characters(request.headers.fields, _PASSED_ON if target else None)
-        assert target is not None, "what is not the router's is claimed only to be refused"
+        assert target is not None, "a request to another host is claimed only to be refused"
         method, upgrade = request.method, heads.get("upgrade", "")
         if endpoints.opens_websocket(target, method, upgrade):
             flow.response = websockets.accept(request.headers)
@@ -392,7 +392,7 @@ def _address(flow: http.HTTPFlow) -> str:
 
 
 def _redact(flow: http.HTTPFlow) -> None:
-    """Remove from the flow what must not be shown."""
+    """Remove secrets from the flow, and the body of an answer to HEAD."""
     client_credentials.hide_keys(flow)
     if flow.response is not None and flow.request.method == "HEAD":
         flow.response.data.content = b""  # past the setter, which would change the content-length

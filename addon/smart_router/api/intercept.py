@@ -1,13 +1,13 @@
-"""Fixed endpoints: which requests to other hosts are routed, and what their model names mean.
+"""Fixed endpoints: the requests to other hosts that are routed, and the meanings of their model names.
 
 For tools whose address cannot be changed, in every mode but `reverse`. An entry of `router_intercept` is
 `HOST[:PORT][/BASE][=NAMES]`, where HOST may hold `*`, or the name of a tool (`PRESETS`), whose hosts it
-stands for; NAMES says what model names mean:
+stands for; NAMES says how model names are read:
 
-- `keep` (the default): what they mean at that host, so `gpt-5.4` at api.openai.com is `openai/gpt-5.4`; names
+- `keep` (the default): as that host reads them, so `gpt-5.4` at api.openai.com is `openai/gpt-5.4`; names
   that the host's provider does not have are read as the router's own, `auto` among them
-- `map`: what `router_model_map` makes of them
-- `auto`: nothing, the router chooses
+- `map`: by `router_model_map`
+- `auto`: not at all, the router chooses
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class InterceptRule:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A request that is to be routed: what it asks for, and what its model's name means."""
+    """A request that is to be routed: its target, and how its model's name is read."""
 
     target: Target
     names: Names

@@ -41,7 +41,7 @@ class LocalRequest(NamedTuple):
 
 
 Given = http.Response | EventSource
-"""A whole response, or what makes the events of one."""
+"""A whole response, or the source of a stream's events."""
 
 LocalAnswer = Callable[[LocalRequest], Given | Awaitable[Given]]
 """Answers a request. Raises ClientError."""
@@ -73,7 +73,7 @@ async def stats(request: LocalRequest) -> http.Response:
 
 
 async def usage(request: LocalRequest) -> http.Response:
-    """`/router/usage`: what the client of the key that was shown may do, and what it has used."""
+    """`/router/usage`: the rights of the client whose key was shown, and its use of its limits."""
     client, runtime = request.client, request.runtime
     if client is None:
         raise ClientError(401, "send a router key to see what its client has used", code="invalid_api_key")
@@ -82,7 +82,7 @@ async def usage(request: LocalRequest) -> http.Response:
 
 
 def all_clients(request: LocalRequest) -> http.Response:
-    """`/router/clients`: all clients of the command line, with what they have used."""
+    """`/router/clients`: all clients of the command line, with their use of their limits."""
     book = request.runtime.clients
     found = [describe_stored(one, book.ledger, time.time()) for one in book.directory]
     return json_response(200, {"clients": found})
@@ -112,7 +112,7 @@ def page_file(request: LocalRequest) -> http.Response:
 
 
 async def events(request: LocalRequest) -> Given:
-    """`/router/events`: a snapshot of what the live page shows, then its changes"""
+    """`/router/events`: a snapshot of the live page's state, then its changes"""
     if request.method == "HEAD":
         return event_head("")
     return await request.watcher.watch(request.runtime, request.headers.get("last-event-id", ""))

@@ -65,8 +65,8 @@ class ProxyKeys:
             self._found[flow.request] = error if own else refused_key(error.message, error.code or INVALID)
 
     def client(self, flow: http.HTTPFlow) -> Client | None:
-        """Return the client that `take` found, None without proxy credentials. Raises what was wrong with
-        them."""
+        """Return the client that `take` found, None without proxy credentials. Raises the error of wrong
+        ones."""
         found = self._found.get(flow.request) if self._found else None
         if isinstance(found, ClientError):
             raise found

@@ -46,17 +46,15 @@ _EVENT_STREAM = "text/event-stream"
 class Attempt:
     """One attempt and its progress. Times are monotonic seconds.
 
-    `credential` are the headers with the secret, added to a
-    copy at send time and only for `origin` (scheme, host and port). `deadline` ends the present phase.
-    `captured` is the streamed answer for the flow. An answer that is held in memory has at most
-    `max_answer` bytes; `received` counts the decompressed bytes of a stream, which is `held` until its
-    client gets the first part; `unsent` are those of a native one that its client has yet to get, and
-    `read_out` tells that its end or a failure was read, after which the rest is dropped, but for the
-    second half of a line end that was received in two parts (`half_end`). `body`
-    is a whole answer after decompression, `damage` the reason why that failed. `notes` tell
-    what the request lost in translation. `of_login`: the credential
-    is an access token. `over`: no more events follow, since `ended`. `lesson` is what its
-    refusal taught about the model.
+    `credential` are the headers with the secret, added to a copy at send time and only for `origin` (scheme,
+    host and port). `deadline` ends the present phase. `captured` is the streamed answer for the flow. An
+    answer that is held in memory has at most `max_answer` bytes; `received` counts the decompressed bytes of
+    a stream, which is `held` until its client gets the first part; `unsent` are those of a native one that
+    its client has yet to get, and `read_out` tells that its end or a failure was read, after which the rest
+    is dropped, but for the second half of a line end that was received in two parts (`half_end`). `body` is a
+    whole answer after decompression, `damage` the reason why that failed. `notes` tell of the losses of the
+    request in translation. `of_login`: the credential is an access token. `over`: no more events follow,
+    since `ended`. `lesson` is the change of the model's rules that its refusal taught.
     """
 
     number: int
@@ -250,7 +248,7 @@ class Attempt:
         return events
 
     def end(self) -> list[Event] | ChatCompletion:
-        """Return what the body's end completes: last events, the whole answer, or a failure."""
+        """Return the last events, the whole answer, or a failure: the body has ended."""
         try:
             if self.reader is not None:
                 rest = self._feed_compressed(self.decoder.close()) if self.decoder else []

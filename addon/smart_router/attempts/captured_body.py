@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _NOTE = b"\n\n: smart-router left out %d bytes here (option router_keep_body)\n\n"
-"""An SSE comment, so that what reads the body as an event stream passes over it."""
+"""An SSE comment, so that readers of event streams pass over it."""
 
 NOTE = re.compile(rb": smart-router left out (\d+) bytes here")
 """Finds the note in a body that was cut."""
@@ -18,7 +18,7 @@ _LONGEST_PIECE = 64 * 1024
 class CapturedBody:
     """Takes a body as it passes and keeps at most `limit` bytes of it, half of them from its end.
 
-    An instance is also what mitmproxy calls for each chunk of a streamed body: it passes them on unchanged.
+    mitmproxy calls an instance for each chunk of a streamed body: it passes them on unchanged.
     """
 
     def __init__(self, limit: int) -> None:

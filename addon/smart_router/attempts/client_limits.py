@@ -1,4 +1,4 @@
-"""Limits on what a client has begun to send: memory for unfinished bodies, time for heads and bodies."""
+"""Limits on unfinished requests of a client: memory for unfinished bodies, time for heads and bodies."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Exchange:
         return self.started + min(self.limits.failover, self.limits.total)
 
     def failed(self, error: UpstreamError, now: float) -> None:
-        """Record that the running attempt failed, and decide what this rules out."""
+        """Record that the running attempt failed, and rule out candidates."""
         attempt = self.attempt
         assert attempt is not None
         self.attempt = None

@@ -1,8 +1,8 @@
 """mitmproxy's messages from parts that are known to be good.
 
 Its own `Request.make` and `Response.make` parse and set each part by itself, and its `copy` goes through a
-whole state and back: a quarter of what a small request costs here. What comes out is the same, also where
-their constructors, which check each part, are passed by.
+whole state and back: a quarter of the cost of a small request here. These results are the same, although
+the constructors, which check each part, are passed by.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def with_secrets(request: http.Request, secrets: Mapping[str, SecretStr]) -> htt
 def shallow_copy[T](original: T) -> T:
     """Return a shallow copy without calling the original's copy methods."""
     twin: T = object.__new__(type(original))
-    object.__setattr__(twin, "__dict__", vars(original).copy())  # connections look at what is set
+    object.__setattr__(
+        twin, "__dict__", vars(original).copy()
+    )  # connections look at each attribute that is set
     return twin
 
 

@@ -1,4 +1,4 @@
-"""The file of lessons: what refusals taught about models, for all workers and `smart-router models show`.
+"""The file of lessons, which refusals taught about models, for all workers and `smart-router models show`.
 
 It is small and rarely written: a JSON object of a lesson for each model, in the state folder.
 """
@@ -62,7 +62,8 @@ def read_lessons(file: Path, now: float) -> Lessons:
 
 
 def keep_lessons(file: Path, learned: Lessons, now: float) -> None:
-    """Add lessons to the file; what others have learned meanwhile stays. Raises OSError, sqlite3.Error."""
+    """Add lessons to the file; those that others have learned meanwhile stay. Raises OSError,
+    sqlite3.Error."""
     make_private(file)
     with locked(lock_file(file, NAME), _LOCK_WAIT):
         merged = {**read_lessons(file, now), **learned}
@@ -71,7 +72,7 @@ def keep_lessons(file: Path, learned: Lessons, now: float) -> None:
 
 
 def _read(row: Any) -> Lesson | None:
-    """A lesson, without fields of other versions; None for what is none."""
+    """A lesson, without fields of other versions; None for any other value."""
     match row:
         case {"changes": {**changes}, "until": float() | int() as until}:
             known = {name: value for name, value in changes.items() if name in _FIELDS}

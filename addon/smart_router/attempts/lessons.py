@@ -31,15 +31,15 @@ CLOSE_WITHIN = 5.0
 """Seconds that closing may take."""
 
 MOST_REPAIRS = 3
-"""Attempts of one request that are repeated with what their refusal taught: a 400 names one thing."""
+"""Attempts of one request that are repeated with a lesson of their refusal: a 400 names one thing."""
 
 _NO_SUCH_PATH = (404, 405, 501)
 
 
 class Lessons:
-    """What refusals have taught about models. Times are monotonic seconds; `wall` gives unix seconds.
+    """The lessons of refusals about models. Times are monotonic seconds; `wall` gives unix seconds.
 
-    Without a `file` it is known in this process only.
+    Without a `file` they are known in this process only.
     """
 
     def __init__(self, file: Path | None = None, wall: Callable[[], float] = time.time) -> None:
@@ -56,7 +56,7 @@ class Lessons:
             self._writer.close(CLOSE_WITHIN)
 
     def look(self, now: float) -> None:
-        """Take over what other workers have written to the file."""
+        """Take over the lessons that other workers have written to the file."""
         if self._file is None or (seen := file_stamp(self._file)) == self._seen:
             return
         self._seen = seen
@@ -69,12 +69,12 @@ class Lessons:
                 self._learned[candidate] = Lesson(lesson.changes, until)
 
     def notes(self, candidate: Candidate) -> tuple[str, ...]:
-        """Return what was learned about a model in words, for the decision's explanation."""
+        """Return a model's lesson in words, for the decision's explanation."""
         learned = self._learned.get(candidate) if self._learned else None
         return (f"learned {in_words(learned.changes)}",) if learned else ()
 
     def amend(self, candidate: Candidate, rules: ModelRules, now: float) -> ModelRules:
-        """Return a model's rules with what was learned about it."""
+        """Return a model's rules with its lesson applied."""
         learned = self._learned.get(candidate) if self._learned else None
         if learned is None:
             return rules
@@ -86,7 +86,7 @@ class Lessons:
     def learn(
         self, attempts: Sequence[Attempt], error: UpstreamError, request: ChatRequest, now: float
     ) -> bool:
-        """Learn from the refusal of the last attempt; return whether to ask the same candidate once more.
+        """Learn from the refusal of the last attempt; return whether to ask the same candidate again.
 
         A request that passed untranslated is not fitted to rules, and teaches none.
         """

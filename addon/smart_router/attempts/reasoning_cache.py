@@ -146,7 +146,7 @@ def _lacks_details(message: Message) -> bool:
 
 
 class ReasoningCollector:
-    """Gathers, from an answer's events, what a later turn must send back."""
+    """Gathers the parts of an answer that a later turn must send back."""
 
     def __init__(self) -> None:
         self._deltas: list[Event] = []

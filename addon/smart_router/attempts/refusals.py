@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from smart_router.attempts.exchange import Exchange
 
 _DO_NOT_RETRY = {"x-should-retry": "false"}
-"""Stops clients from retrying what the router has already retried."""
+"""Stops clients from retries: the router has already retried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ LOOK = 0.2
 """Seconds between checks for the outcome of another request's probe."""
 
 PER_REQUEST, PER_SECOND, MOST = 0.2, 3.0, 10.0
-"""The retry budget: what each request and each second add to it, and what it holds at most."""
+"""The retry budget: the additions for each request and each second, and the most that it holds."""
 
 MOST_UNPROVEN = 20
 """Retries of a candidate between two successes, beyond the budget, while nothing shows that it fails."""

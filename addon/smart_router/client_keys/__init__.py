@@ -1,1 +1,1 @@
-"""Clients with a key of their own, their limits, and what they have used of them."""
+"""Clients with a key of their own, their limits, and their use of these."""

@@ -90,7 +90,7 @@ class ClientBook:
         return any(share.part >= WARN_FROM for share in self.ledger.look(money, time.time()))
 
     def reserve(self, client: Client, estimated: Callable[[Candidate], Estimate]) -> Reservation | None:
-        """Return what a request of the client reserves, None for one without limits."""
+        """Return the reservation of a request of the client, None for one without limits."""
         if self.ledger is None or not client.allotments:
             return None
         experience = self._experience.setdefault(client.name, {"tokens": Experience(), "USD": Experience()})
@@ -103,7 +103,7 @@ class ClientBook:
                 pass
 
     def close(self) -> None:
-        """End the thread. The counts stay open: requests that are running settle what they reserved."""
+        """End the thread. The counts stay open: running requests settle their reservations."""
         self._thread.close(CLOSE_WITHIN)
 
     def _look(self) -> bool:

@@ -1,4 +1,4 @@
-"""A client: who it is, and what its key allows."""
+"""A client: its name, and the rights of its key."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Client:
     """A client that has shown its key.
 
     `models` are patterns of names that it may use, none for all. `allotments` are its own limits and those of
-    its tag. `on_limit` says what `auto` does when its money is nearly used up, `on_cluster_away` is `on_away`
-    of its allotments.
+    its tag. `on_limit` says how `auto` goes on when its money is nearly used up, `on_cluster_away` is
+    `on_away` of its allotments.
     """
 
     name: str

@@ -1,8 +1,9 @@
-"""Counts of what clients have used, in memory that all router processes of a state folder share.
+"""Counts of the use that clients make of their limits, in memory that all router processes of a state folder
+share.
 
 `clients.counters` in the state folder is mapped into each process. A count changes under a lock of the file,
 held for microseconds; the system writes the pages to the disk when it likes, so no request waits for it, and
-what a killed process counted is kept. Stores follow each other so that a process may be killed between any
+the counts of a killed process are kept. Stores follow each other so that a process may be killed between any
 two: at worst a window that was about to be reused is empty.
 """
 
@@ -38,7 +39,7 @@ _LOOK = 0.0001
 """Seconds between two tries to get the lock."""
 
 KEPT = 4
-"""Windows that are kept of each count. A clock that jumps back finds in them what was used before."""
+"""Windows that are kept of each count. A clock that jumps back finds the earlier use in them."""
 
 SLOTS = 8192
 """Counts that there can be at once: limits of clients and tags."""
@@ -257,8 +258,8 @@ class Counters:
     def _first_amount(self, at: int, start: int) -> int:
         """The amount that a window begins with.
 
-        It is 0, but for a window that is older than all those kept: the clock has jumped back, what was used
-        in that window is forgotten, and the most that was used in any of those kept stands for it.
+        It is 0, but for a window that is older than all those kept: the clock has jumped back, the use of
+        that window is forgotten, and the most that was used in any of those kept stands for it.
         """
         places = range(at + _KEY_WORDS, at + _WORDS, 2)
         if start >= min(self._words[place] for place in places):

@@ -150,7 +150,7 @@ class ClientFile:
             return self._new_key(name, now)
 
     def change(self, name: str, settings: Settings) -> None:
-        """Change what a client may do. Raises ClientsError."""
+        """Change a client's rights and limits. Raises ClientsError."""
         with transaction(self.db):
             self._known(name)
             self._set(name, settings)
@@ -210,7 +210,8 @@ def changing(folder: Path) -> Iterator[ClientFile]:
 
 
 def connect(path: Path, known: Stored | None = None) -> sqlite3.Connection:
-    """Open or make the file. A damaged one is set aside, and what is known or can be read of it is kept.
+    """Open or make the file. A damaged one is set aside, and its clients that are known or can be read are
+    kept.
 
     Raises sqlite3.Error, OSError and NewerFileError.
     """

@@ -12,7 +12,7 @@ from smart_router.client_keys.limits import shown_time
 
 
 def describe_client(client: Client, ledger: Ledger | None) -> dict[str, Any]:
-    """Return what a client may do and has used of its limits. No `models` means all."""
+    """Return a client's rights and its use of its limits. No `models` means all."""
     return {
         "name": client.name,
         "admin": client.admin,

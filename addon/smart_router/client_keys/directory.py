@@ -18,7 +18,7 @@ class Directory:
     """Clients of the config, by the keys that stand there, and stored ones. It never changes: a change of
     config or file makes a new one.
 
-    Clients of the config are the operator's own: they may see what admins may see, and have no limits.
+    Clients of the config are the operator's own: they are admins, and have no limits.
     `required`: clients on this machine need a key, too.
     """
 

@@ -46,7 +46,7 @@ def estimate(
     prices: PriceBook | None,
     at: float,
 ) -> Estimate:
-    """Return what an answer of this model may use. `at` is unix seconds, for prices that change.
+    """Return the needs of a request to this model. `at` is unix seconds, for prices that change.
 
     The most is the prompt and the longest answer that the request allows, or else the model gives. A request
     that names no longest answer needs at least a short one: it would otherwise be refused while most of its

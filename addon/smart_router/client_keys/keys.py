@@ -45,7 +45,7 @@ NOBODY = StoredKey("", b"\0" * _SALT, b"\0" * hashlib.sha256().digest_size, 0.0)
 
 
 def make_key(now: float) -> tuple[SecretStr, StoredKey]:
-    """Return a new key, and what is stored of it. `now` is unix seconds."""
+    """Return a new key, and its stored form. `now` is unix seconds."""
     id_, secret = (_random(length) for length in (_ID, _SECRET))
     salt = secrets.token_bytes(_SALT)
     key = f"{PREFIX}{id_}-{secret}"

@@ -1,6 +1,6 @@
-"""Reserves estimates of clients' limits for running requests, and settles them by what was used.
+"""Reserves estimates of clients' limits for running requests, and settles them by the actual use.
 
-A request reserves an estimate when it starts, and what it used takes the estimate's place when it ends. A
+A request reserves an estimate when it starts, and its use takes the estimate's place when it ends. A
 reservation counts as used at once, for all processes that share the counters: however many requests run, the
 sum of what they may use fits the limit. One that is never settled, because its process was killed, stays.
 """
@@ -108,11 +108,11 @@ class Ledger:
     _held: Counter[bytes] = field(default_factory=Counter, init=False)
 
     def open(self, allotments: Iterable[Allotment], now: float) -> list[Share]:
-        """Return what a request that starts now has reserved: nothing, of the current windows."""
+        """Return the reservations of a request that starts now: nothing, of the current windows."""
         return [Share(one, one.limit.period(now)) for one in allotments]
 
     def reserve(self, shares: Sequence[Share], needs: Sequence[Need]) -> Share | None:
-        """Reserve of each limit what is needed, in place of what the request held; all or nothing.
+        """Reserve each limit's need, in place of what the request held; all or nothing.
 
         Returns the share whose limit lacks it, None if all is reserved.
         """
@@ -130,7 +130,7 @@ class Ledger:
         return None
 
     def settle(self, shares: Iterable[Share], used: Iterable[int]) -> None:
-        """Count what a request has used in place of what it held."""
+        """Count a request's use in place of its reservations."""
         with self.counters.locked():
             for share, amount in zip(shares, used, strict=True):
                 self.counters.add(Use(share.allotment.key, share.period.start, amount - share.held))

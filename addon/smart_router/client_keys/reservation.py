@@ -30,8 +30,8 @@ ONE = Need(1, 1)
 
 @dataclass(eq=False)
 class Reservation:
-    """The reservations of one request. `estimate` tells what a model may use for it, `experience` how far
-    such estimates were off.
+    """The reservations of one request. `estimate` gives the needs of an attempt with a model, `experience`
+    the errors of such estimates.
 
     Use it from one thread. `now` returns unix seconds.
     """
@@ -48,7 +48,7 @@ class Reservation:
         self._shares = self.ledger.open(self.client.allotments, self.now())
 
     def cover(self, candidate: Candidate) -> None:
-        """Reserve what an attempt with this model may use, in place of what is reserved.
+        """Reserve the needs of an attempt with this model, in place of the present reservations.
 
         Raises ClientError: 429 for a limit that lacks it, 403 for a model without a price where money counts;
         SliceSpentError where a machine of a cluster may have more within moments.
@@ -59,7 +59,7 @@ class Reservation:
             raise self._refusal(lacking, needs[self._shares.index(lacking)])
 
     def settle(self, *, attempts: int, tokens: int, usd: float) -> None:
-        """Count what the request has used in place of what it reserved."""
+        """Count the request's use in place of its reservations."""
         if not self._settled:
             self._settled = True
             used: dict[Unit, int] = {"requests": min(attempts, 1), "tokens": tokens, "USD": round(usd * NANO)}
@@ -68,7 +68,7 @@ class Reservation:
                 self.experience[unit].add(need.least, used[unit])
 
     def settle_unknown(self) -> None:
-        """Count what the request has reserved, unless it is settled: nobody knows what it used."""
+        """Count the reservations as used, unless the request is settled: nobody knows its use."""
         if not self._settled:
             self._settled = True
             self.ledger.settle(self._shares, [one.held for one in self._shares])

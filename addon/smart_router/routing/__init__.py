@@ -39,9 +39,9 @@ def route(
 
     `usable(provider, model)` says whether a profile can be used right now, `configured(provider)` whether
     there is a credential at all. A conversation (`sticky_keys`, see `SessionKeys.earlier`) stays on the
-    candidate that last answered it, unless that is not usable, lacks what the request now needs, or the tier
-    rises; a lower tier keeps the stronger model, because changing the model costs the whole prompt cache.
-    `sticky` is only read: whoever makes the attempt calls `sticky.keep` with the candidate that answered.
+    candidate that last answered it, unless that is not usable, lacks an ability that the request now needs,
+    or the tier rises; a lower tier keeps the stronger model, because changing the model costs the whole
+    prompt cache. `sticky` is only read: the exchange calls `sticky.keep` with the candidate that answered.
     `now` is in seconds, of the same clock as there.
 
     Of a virtual model's candidates only those that are `allowed` count; all without it.

@@ -1,4 +1,4 @@
-"""Model names of tools and what the router takes them for: `[models]` of the config.
+"""Names of models that tools use, and the models that they stand for: `[models]` of the config.
 
 A name that no pattern matches, or one that is to be kept, means what it means without aliases.
 """
@@ -34,7 +34,7 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Aliases:
-    """Pairs of a pattern and what it stands for; the first that matches counts."""
+    """Pairs of a pattern and the name that it stands for; the first that matches counts."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 

@@ -151,12 +151,12 @@ class RoutingConfig(_Table):
 
     @cached_property
     def weights_of(self) -> Mapping[str, Row]:
-        """By signal what it weighs for the score and for the tiers."""
+        """By signal its weights for the score and for the tiers."""
         return {name: weights.all for name, weights in self.weights.items()}
 
     @cached_property
     def scales(self) -> Mapping[str, tuple[Row, Curve | None]]:
-        """By signal what it weighs for the score and for the tiers, and its curve."""
+        """By signal its weights for the score and for the tiers, and its curve."""
         known = curves()
         return {name: (weights, known.get(name)) for name, weights in self.weights_of.items()}
 

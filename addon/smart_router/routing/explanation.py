@@ -62,7 +62,7 @@ def chances_line(chances: Sequence[float], tier: Tier) -> str:
 
 
 def tier_line(tier: Tier, chances: Sequence[float], weighed: Weighed) -> str:
-    """`MEDIUM (SIMPLE 31 %, …), code +1.51, length +0.77`: the tier, and what speaks for it most."""
+    """`MEDIUM (SIMPLE 31 %, …), code +1.51, length +0.77`: the tier, and the strongest signals for it."""
     if weighed.told:
         return f"{tier}, which the prompt asks for ({weighed.told})"
     sums = weighed.for_tier(_SAME_FACT)  # `merged` also picks evidence, which no request needs

@@ -1,12 +1,12 @@
 """The fitted tables: curves over the named signals, and weights of words. scripts/fit_routing.py makes them.
 
-A curve is what a signal's strength adds beyond a straight line: curves.json has for each signal the strengths
-at which its curve steps, `at`, and what it `adds` between them, in thousandths, one value more than steps. An
-absent signal adds nothing.
+A curve tells how much a signal's strength adds beyond a straight line: curves.json has for each signal the
+strengths at which its curve steps, `at`, and the values that it `adds` between them, in thousandths, one
+value more than steps. An absent signal adds nothing.
 
-The wording is what the named signals leave unexplained: words and pairs of words, each with a weight of its
-own. In wording.txt each line holds a weight in hundredths and the words and pairs that have it, separated by
-`|`. Scripts without spaces are read in pairs of characters, and a number by how many digits it has: `#3`.
+The wording explains the rest: words and pairs of words, each with a weight of its own. In wording.txt each
+line holds a weight in hundredths and the words and pairs that have it, separated by `|`. Scripts without
+spaces are read in pairs of characters, and a number by how many digits it has: `#3`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _strongest(parts: Iterable[tuple[str, float]]) -> str:
 
 @dataclass(slots=True)
 class Pattern:
-    """The signals that have a curve, and what each curve adds."""
+    """The signals that have a curve, and the value that each curve adds."""
 
     names: list[str]
     added: list[float]

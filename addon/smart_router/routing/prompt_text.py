@@ -11,13 +11,13 @@ HEAD = 2_000
 TAIL = 1_000
 """Characters looked at from the beginning and the end of a long text: instructions stand at either end."""
 
-# What coding agents and chat clients wrap around the user's own words.
+# Texts that coding agents and chat clients put around the user's own words.
 _INJECTED = re.compile(
     r"<(system-reminder|system|session_context|untrusted_context|environment_details|environment_context|user_instructions|context|file_content|attachments?"
     r"|open_files|additional_data|local-command-stdout)\b[^>]{0,200}>.*?(?:</\1>|\Z)",
     re.DOTALL,
 )
-# What they put the user's own words into.
+# Tags that they put around the user's own words.
 _WRAPPED = re.compile(
     r"<(task|user_query|user_message|user_request|userRequest|prompt|query)>\s*(.*?)\s*</\1>", re.DOTALL
 )
@@ -40,9 +40,9 @@ _ASKING = frozenset(("Q", "Question", "Problem", "Input", "Example"))
 class Prompt:
     """The part of a request that is scored.
 
-    `text` is what counts of the last user turn, `before` a window of the one before it. `turns` counts user
-    turns, `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form` is
-    the response format's type, `tools` the number of tools on offer.
+    `text` is the scored part of the last user turn, `before` a window of the one before it. `turns` counts
+    user turns, `tool_turns` the tool results since the last one, `images` the last turn's media parts. `form`
+    is the response format's type, `tools` the number of tools on offer.
     """
 
     text: str
@@ -147,7 +147,7 @@ def _last_turn(text: str) -> str:
 
 
 def _without_examples(text: str) -> str:
-    """The text without its worked examples, if it holds several: what comes before them, and the last."""
+    """The text without its worked examples, if it holds several: the part before them, and the last."""
     if text.count("\n") < 2:
         return text
     labels: dict[str, list[re.Match[str]]] = {}

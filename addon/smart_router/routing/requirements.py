@@ -106,7 +106,7 @@ def lacks(rules: ModelRules, needs: Needs) -> str | None:
 
 
 def cannot_serve(missing: str, needs: Needs) -> ClientError:
-    """The 400 when no reachable model has what is `missing`, naming the request's field."""
+    """The 400 for a request of which no reachable model has a `missing` ability, naming the field."""
     if missing == "context":
         return ClientError(
             400,

@@ -119,7 +119,7 @@ def _no_credential(asked: str, owners: Sequence[Provider], others: Sequence[Cand
 
 
 def add_at_once(provider: Provider) -> str:
-    """Why a key that was set just now is not there, and what works without a restart."""
+    """A hint for users who set a key while the router runs: a command that works without a restart."""
     command = f"smart-router profiles add {provider.id} main"
     if provider.kind == "login" or not provider.key_env:
         command = f"smart-router login {provider.id}"

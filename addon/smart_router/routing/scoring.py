@@ -27,7 +27,7 @@ PATTERN, WORDING = "pattern", "wording"
 """The signals that the curves and the table of words make."""
 
 FOLLOW_UP = "follow_up"
-"""The keyword group of words that carry on with what was asked before."""
+"""The keyword group of words that carry on with the question before."""
 
 _FOLLOW_UP_WORDS = 6
 
@@ -89,7 +89,7 @@ def _score(prompt: Prompt, words: Words, config: RoutingConfig) -> Scored:
 
 
 def weigh(readings: dict[str, Reading], words: Words, config: RoutingConfig) -> Weighed:
-    """Look up what the signals weigh, and add those of the curves and of the wording."""
+    """Look up the weights of the signals, and add the signals of the curves and of the wording."""
     scales = config.scales
     names: list[str] = []
     strengths: list[float] = []

@@ -13,7 +13,7 @@ from smart_router.routing.requirements import Needs, cannot_serve, lacks
 from smart_router.routing.resolve import add_at_once, how_to_configure
 
 _UNKNOWN = ModelRules(vision=True, audio=True, files=True)
-"""For models outside the catalogue: whoever configured one knows what it can do."""
+"""For models outside the catalogue: the user who configured one knows its abilities."""
 
 
 class NoneAllowedError(Exception):

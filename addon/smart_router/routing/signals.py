@@ -1,4 +1,4 @@
-"""Measures a prompt: every signal's name, value and evidence. What they mean is in the weights."""
+"""Measures a prompt: every signal's name, value and evidence. The weights give their meaning."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _KEYWORD_WINDOW = 500
 """Characters at either end of the text in which keywords count: a pasted document is not the user's words."""
 
 # Whatever reads the whole text is written so that most of it is passed over quickly. Signs are counted rather
-# than matched, and only where their rarest character is. What begins a line begins with the "\n" before it,
-# which is looked for ten times as fast as "^".
+# than matched, and only where their rarest character is. The beginning of a line is matched with the "\n"
+# before it, which is looked for ten times as fast as "^".
 _FORMULA_SIGNS = ("\\", "$", "^")
 _MONEY = re.compile(r"\$\d[\d,]*(?:\.\d+)?(?![\w$^\\])")
 _FORMULA_LETTERS = re.compile("[∀∃≡⊃∨∧√∑∫∂≤≥≠∞∈⊂→]")
@@ -44,7 +44,7 @@ _POINTERS = frozenset(
     ("it", "this", "that", "them", "these", "those", "das", "dies", "es", "ça", "cela", "esto", "eso", "это")
 )
 _POINTING_WORDS = 3
-"""Words for what was named elsewhere, and the most words of a text that has little else."""
+"""Words for things that were named elsewhere, and the most words of a text that has little else."""
 
 
 def measure(prompt: Prompt, words: Words, lexicon: Lexicon) -> dict[str, Reading]:

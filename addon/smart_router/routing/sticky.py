@@ -34,7 +34,7 @@ class StickyTable:
     """Conversations and their candidates; those idle for `ttl` seconds and the least recently used go.
 
     Keyed by session (see `SessionKeys`) and virtual model: `auto:eco` and `auto` of one do not mix. `told` is
-    called with what is kept here, and its time to live.
+    called with each kept entry, and its time to live.
     """
 
     def __init__(self, ttl: float = 1800.0, size: int = 10_000) -> None:

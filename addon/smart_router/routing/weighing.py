@@ -1,4 +1,4 @@
-"""The signals of a prompt with their weights: what each adds to the score and to the tiers."""
+"""The signals of a prompt with their weights: the amounts that they add to the score and to the tiers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Reading = tuple[float, object]
 """A signal's strength (0: absent, about 1: clear, rarely over 3) and the fact that it was read from."""
 
 Row = tuple[float, float, float, float, float]
-"""What a signal of strength 1 adds to the score's log odds and to each tier's logit."""
+"""The amounts that a signal of strength 1 adds to the score's log odds and to each tier's logit."""
 
 
 class Signal(NamedTuple):
     """One thing seen in the request.
 
-    `weight` is what it added to the score's log odds, `for_tier` what it added to the chosen tier's logit,
-    less what it added to that of the likeliest other tier. `fact` is what it was read from.
+    `weight` is its part of the score's log odds, `for_tier` its part of the chosen tier's logit, less that of
+    the likeliest other tier's. `fact` is the fact that it was read from.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Weighed:
     """Signals that weigh something, in the order in which they were read.
 
     They become `signals` when somebody looks at them; most requests nobody looks at. `columns` are their
-    weights for the score and for each tier, `bias` is what every prompt has. `chosen` and `rival` are the
+    weights for the score and for each tier, `bias` are those of every prompt. `chosen` and `rival` are the
     columns of the tier and of the likeliest other, and `told` is a phrase that was obeyed (empty if there is
     none): once they are known.
     """
@@ -107,7 +107,7 @@ MOST_KEYWORDS = 4
 
 
 def evidence_of(name: str, fact: object) -> str:
-    """Return in words what the signal was read from: keywords, or the fact of its reading."""
+    """Return the fact that the signal was read from in words: keywords, or figures."""
     if isinstance(fact, list):
         return ", ".join(fact[:MOST_KEYWORDS])
     if isinstance(fact, frozenset):

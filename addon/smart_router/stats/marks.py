@@ -33,7 +33,7 @@ def without_mark(path: str) -> str:
 
 
 def show_only(db: sqlite3.Connection, mark: str) -> None:
-    """Let this connection see the requests of one run alone. Raises ValueError for what is no mark."""
+    """Let this connection see the requests of one run alone. Raises ValueError for any text but a mark."""
     if not _MARK.fullmatch(mark):
         raise ValueError(f"{mark!r} is not the mark of a run, which has 16 hexadecimal digits")
     for table, key in (("requests", "id"), ("attempts", "request")):

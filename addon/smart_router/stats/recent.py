@@ -1,4 +1,5 @@
-"""The latest requests of the records file, as rows for people: who answered what, why, and at what cost."""
+"""The latest requests of the records file, as rows for people: the answering model, the reasons for it, and
+the cost."""
 
 from __future__ import annotations
 

@@ -102,11 +102,10 @@ class RequestRecord:
 
     `operation` is the client dialect's. `client` is the name of the key that was shown, `address` where it
     came from. `status` is what the client got, None if it left before; `failure` an ErrorClass, an error code
-    of the router, CLIENT_LEFT, or None.
-    `ttft` counts from the request's start, attempts that failed included. `overhead` is `duration` without
-    the time in which providers were waited for. The cost is compared with that of `baseline`, the dearest of
-    `baselines`; it and `baseline_cost` are filled in off the request's path. `mark` is that of a
-    `smart-router run`.
+    of the router, CLIENT_LEFT, or None. `ttft` counts from the request's start, attempts that failed
+    included. `overhead` is `duration` without the time in which providers were waited for. The cost is
+    compared with that of `baseline`, the dearest of `baselines`; it and `baseline_cost` are filled in off the
+    request's path. `mark` is that of a `smart-router run`.
     """
 
     id: str

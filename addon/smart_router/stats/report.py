@@ -82,7 +82,7 @@ _CLIENT = """
 
 
 def client_use(db: RecordsReader, client: str, since: float) -> dict[str, Any]:
-    """Return what a client used since a time (unix seconds), in tokens and USD."""
+    """Return a client's use since a time (unix seconds), in tokens and USD."""
     ((requests, input_, output, cost),) = db.execute(_CLIENT, (since, client))
     return {"requests": requests, "input": int(input_), "output": int(output), "cost": cost}
 
@@ -122,10 +122,10 @@ def _of_requests(sums: Sequence[float]) -> dict[str, Any]:
 def build_report(db: RecordsReader, since: float, until: float) -> dict[str, Any]:
     """All figures of requests that began at `since` (unix seconds) or later; `until` is now.
 
-    Amounts are US dollars, spans seconds, rates 0 to 1; what is not known is None. `saved` is `baseline` less
-    what the same requests cost: those that were routed and for which both are known; it is
+    Amounts are US dollars, spans seconds, rates 0 to 1; unknown figures are None. `saved` is `baseline` less
+    the cost of the same requests: those that were routed and for which both are known; it is
     negative where they cost more. `baselines` are the models that were compared with. `overhead` is the
-    router's own time, whoever answers: it is in the total alone.
+    router's own time with any provider: it is in the total alone.
     """
     total = _Group()
     by: dict[str, defaultdict[str, _Group]] = {name: defaultdict(_Group) for name in DIMENSIONS}

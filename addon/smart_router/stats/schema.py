@@ -50,7 +50,7 @@ _FIRST: Migration = (
 """Version 1: records and audit log. Times are unix seconds, spans seconds, amounts US dollars.
 
 `routes` are the ways that requests and attempts go, so that reports over many rows group by a number;
-`day` is the local date, what is unknown is ''. A request's route is that of its last attempt, its tokens
+`day` is the local date, unknown values are ''. A request's route is that of its last attempt, its tokens
 and cost are those of all its attempts; `baseline` is empty where there is nothing to compare. `decisions`
 has the facts that only readers of one request want. `runs` counts the records that each process has dealt
 with, which tells how many a killed one lost; `losses` says how many records were lost, when and why.
