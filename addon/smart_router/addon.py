@@ -31,6 +31,7 @@ from smart_router.local_trouble import raise_file_limit
 from smart_router.memory import relieve_collector
 from smart_router.proxy import forward_targets, replay
 from smart_router.proxy.claims import Claims
+from smart_router.proxy.ending import end_requests
 from smart_router.proxy.fast import switch
 from smart_router.proxy.fixes import debug_log, error_pages
 from smart_router.proxy.fixes.close_connections import let_connections_close
@@ -131,9 +132,22 @@ class SmartRouter:
                 relieve_collector()
                 self.gate.open()
 
-    def done(self) -> None:
+    def done(self) -> Awaitable[None] | None:
         """Stop, at a reload of the script or mitmproxy's end. The runtime outlives a reload."""
         self.gate.close(self)
+        if ctx.master.should_exit.is_set():
+            return self._end()
+        self._stop()
+        return None
+
+    async def _end(self) -> None:
+        """End the requests that still run, then stop."""
+        try:
+            await end_requests(ctx.master.addons.get("proxyserver"))
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
         switch.disable()
         connections.setLevel(logging.NOTSET)
         self._access_log.uninstall()

@@ -17,6 +17,9 @@ PAIRS: tuple[Pair, ...] = (
 )  # fmt: skip
 """Client formats and provider wires: each format translated, and each with bytes that pass."""
 
+SOCKETS = (("socket", "chat"), ("socket", "responses"))
+"""The same of WebSockets, whose turns are streams of Responses."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -85,6 +88,8 @@ def cells(number: int, row: Row, *, full: bool) -> Iterator[Cell]:
                         yield cell
                 elif cell.outcome and auto:
                     yield cell
+    if row.streamed and row.upstream == "plain" and not row.large:
+        yield from (Cell(row, *pair, True, bool(auto)) for auto, pair in enumerate(SOCKETS))
 
 
 assert {client for client, _ in PAIRS} == set(FORMATS)

@@ -135,6 +135,8 @@ ROWS = (
     # HTTP/2
     Row("HTTP/2, 103",         spoil.after(103),                          ANSWER,   ANSWER,  upstream="h2"),
     Row("HTTP/2, trailers",    spoil.with_trailers,                       ANSWER,   ANSWER,  upstream="h2"),
+    Row("HTTP/2, br",          compressed("br"),                          ANSWER,   ANSWER,  upstream="h2"),
+    Row("HTTP/2, zstd",        compressed("zstd"),                        ANSWER,   ANSWER,  upstream="h2"),
     Row("RST_STREAM early",    breaks(Fault.RST_STREAM_AFTER_HEAD),       NEXT,     NEXT,    FAILED, "h2"),
     Row("RST_STREAM later",    later(Fault.RST_STREAM_MID_BODY),          ERROR,    NEXT,    FAILED, "h2"),
     Row("GOAWAY early",        breaks(Fault.GOAWAY_AFTER_HEAD),           NEXT,     NEXT,    FAILED, "h2"),

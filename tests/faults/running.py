@@ -20,6 +20,7 @@ from tests.testbed.client_formats import FORMATS, ask
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.memory import Peak
 from tests.testbed.record import Request
+from tests.testbed.socket_client import ask_turn
 from tests.testbed.spoiling import planned
 from tests.testbed.talk import chains_config, providers_config
 from tests.testbed.upstreams import Upstreams
@@ -130,9 +131,12 @@ class Run:
         begin = time.monotonic()
         # streams of one HTTP/2 client share a connection to the provider, whose end would end them all
         own = self._router.http(http2=True) if cell.http2 else contextlib.nullcontext(self._http)
+        text = f"Hello, cell {cell.id}"
         async with own as http:
-            text = f"Hello, cell {cell.id}"
-            result.got = await ask(http, FORMATS[cell.client], model, text, stream=cell.stream)
+            if cell.client == "socket":
+                result.got = await ask_turn(self._router, model, text)
+            else:
+                result.got = await ask(http, FORMATS[cell.client], model, text, stream=cell.stream)
         result.seconds = time.monotonic() - begin
 
     def _read_records(self) -> None:

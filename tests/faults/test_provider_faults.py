@@ -63,8 +63,9 @@ def complaints(cell: Cell, result: Result) -> Iterator[str]:
         yield f"recorded: {result.recorded}, not {failures}"
     limit = LIMITS.get(cell.row.told.waits, 0.0)
     most = limit * attempts * (SLOW_START if cell.row.told.waits in ("first byte", "silence") else 1) + LATE
-    if not limit <= result.seconds < most:
-        yield f"{result.seconds:.2f} s, not {limit:g} to {most:g}"
+    least = 0.0 if cell.outcome == ANSWER else limit
+    if not least <= result.seconds < most:
+        yield f"{result.seconds:.2f} s, not {least:g} to {most:g}"
 
 
 def _status(cell: Cell) -> tuple[int, ...]:

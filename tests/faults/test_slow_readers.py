@@ -4,6 +4,8 @@ router's memory stays bounded, others are served, and no provider is blamed."""
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -15,10 +17,11 @@ import pytest_asyncio
 
 from smart_router.stats.database import reading
 from tests.faults.client_faults import LEFT
+from tests.faults.test_reloads import until_logged
 from tests.faults.test_slow_clients import NATIVE, OTHERS, PROVIDERS, served
 from tests.testbed.answers import Answer
 from tests.testbed.client_formats import FORMATS, Got
-from tests.testbed.harness import Router, provider_env
+from tests.testbed.harness import ROUTER, Router, provider_env
 from tests.testbed.memory import Peak
 from tests.testbed.provider import Provider
 from tests.testbed.raw_client import RawClient, request
@@ -70,12 +73,15 @@ def play(asked: Request) -> Answer:
     return due.answer.but(body=body.replace(event, event.replace(b"four", b"x" * CHUNK) * CHUNKS))
 
 
-def make(provider: Provider, folder: Path, fast_path: str, **options: str) -> Router:
+def make(
+    provider: Provider, folder: Path, fast_path: str, *, script: Path = ROUTER, **options: str
+) -> Router:
     provider.script.default = play
     config = providers_config({"plain": f"{provider.url}/plain/v1"})
     config += "".join(f'[providers.{id_}]\nmodels = ["m"]\n' for id_ in NATIVE)
     env = provider_env(provider.url, *NATIVE)
-    return Router(folder, config=config, env=env, options={"router_fast_path": fast_path, **options})
+    options = {"router_fast_path": fast_path, **options}
+    return Router(folder, config=config, env=env, options=options, script=script)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -203,3 +209,21 @@ async def test_clients_that_take_nothing_are_disconnected(
         for one, (client, _) in zip(clients, formats, strict=True):
             assert (await one.answer(FORMATS[client])).broken
     assert await failures(strict) == ([LEFT] * len(formats) if stream else [])
+
+
+async def test_clients_that_take_nothing_are_disconnected_after_a_reload_of_the_script(
+    formats: Formats, shared_provider: Provider, provider: Provider, tmp_path: Path
+) -> None:
+    """Those that were connected before it."""
+    script = tmp_path / "addon" / "router.py"
+    script.parent.mkdir()
+    shutil.copy(ROUTER, script)
+    own = make(shared_provider, tmp_path / "router", "auto", script=script, router_unread_timeout="1")
+    async with own, AsyncExitStack() as stack:
+        clients = await begin(own, stack, formats, stream=True)
+        await provider.wait_for_request(len(formats))
+        os.utime(script, (time.time() + 10,) * 2)
+        await asyncio.to_thread(until_logged, own, f"Loading script {script}", 2)
+        async with asyncio.timeout(30):
+            while not all(map(is_closed, clients)):  # noqa: ASYNC110 - the system says it
+                await asyncio.sleep(PACE)

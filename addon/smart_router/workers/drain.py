@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -14,10 +12,9 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.attempts.limits import KILL_LOOK
+from smart_router.proxy.ending import CUT_WITHIN, cut_requests
 from smart_router.proxy.goaway import GoAway, http2_layers, last_stream
-from smart_router.proxy.handlers import end_client, http_layers
-from smart_router.proxy.stream import RoutedStream
+from smart_router.proxy.handlers import end_client
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +25,11 @@ IDLE = 1.0
 """Seconds of silence after which a kept-alive connection is closed: a request that is just being sent still
 gets an answer, with `connection: close`."""
 
-CUT_WITHIN = 3 * KILL_LOOK
-"""Seconds for aborted requests to send their clients the error."""
-
 
 async def drain(proxyserver: Proxyserver, grace: float) -> None:
     """Wait at most `grace` seconds until all connections are closed; then end the requests with an error."""
     if not await _emptied(proxyserver, grace):
-        if cut := _cut(proxyserver):
+        if cut := cut_requests(proxyserver):
             logger.warning("aborted after %g s: %d running requests", grace, cut)
         await _emptied(proxyserver, CUT_WITHIN)
 
@@ -87,23 +81,3 @@ def is_busy(top: layer.Layer | None) -> bool:
         return top.layer is not None and is_busy(top.layer)
     child = getattr(top, "child_layer", None)
     return child is None or is_busy(child)
-
-
-def _cut(proxyserver: Proxyserver) -> int:
-    """Kill every running attempt, as a user would, and allow no further ones. Health is not affected by
-    kills."""
-    running = [stream for handler in proxyserver.connections.values() for stream in _routed(handler.layer)]
-    for stream in running:
-        exchange = stream.exchange
-        exchange.limits = replace(exchange.limits, max_attempts=0)
-        if exchange.attempt is not None and exchange.attempt.flow.killable:
-            exchange.attempt.flow.kill()
-    return len(running)
-
-
-def _routed(top: layer.Layer | None) -> Iterator[RoutedStream]:
-    """Routed requests of a client's connection."""
-    for http in http_layers(top):
-        for stream in http.streams.values():
-            if isinstance(stream, RoutedStream) and stream.routed:
-                yield stream

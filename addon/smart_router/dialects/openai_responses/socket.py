@@ -36,6 +36,8 @@ _TOO_MANY = 1008
 """Close codes (RFC 6455, section 7.4.1)."""
 
 _COMPLETE = ("response.completed", "response.incomplete")
+_FAILED = ("response.failed", "error")
+_BROKEN_OFF = "The answer broke off."
 
 
 class BadMessageError(Exception):
@@ -143,9 +145,8 @@ class SocketSession:
             with suppress(ClientError):
                 self._kept.delete(None, continued.previous)
         if self._status == 200:
-            return (
-                [] if last else self._in_lane([error_event(ClientError(502, "The answer broke off."))], lane)
-            )
+            told = last.get("type") in _FAILED
+            return [] if told else self._in_lane([error_event(ClientError(502, _BROKEN_OFF))], lane)
         return self._in_lane([_refusal_event(self._status, b"".join(self._refusal))], lane)
 
     @property
