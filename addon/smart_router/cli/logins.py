@@ -9,7 +9,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -83,15 +83,14 @@ def login(
     flow = row.device if device else row.browser or row.device
     if flow is None:
         raise click.UsageError(f"{provider} has no login with a code.")
-    with _opened() as (config, store), ExitStack() as stack:
+    with _opened() as (config, store):
         if name is not None:
             store.new_id(provider, name)
         settings = row.settings_for(config.logins.get(provider), os.environ, region, old_hosts=old_hosts)
         extras = config.providers[provider].extras
         context = Context(settings, time.time, secrets.token_urlsafe, extras)
-        transport = stack.enter_context(Transport())
-        stack.enter_context(screen)
-        grant = run_login(flow(context), transport.send, screen)
+        with Transport() as transport, screen:
+            grant = run_login(flow(context), transport.send, screen)
         profile = _keep(store, row, grant, name, region)
     screen.done(profile, grant)
 

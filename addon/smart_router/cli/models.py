@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -70,7 +70,8 @@ def show(model: str, as_json: bool) -> None:
     """
     config = own_config()
     found = resolve(model, config.providers, lambda _: True, config.routing.provider_order)
-    rules, rows = _rules(found, config), _rows(found)
+    rules = _rules(found, config)
+    rows = {id_: row.get("source", "") for id_, row in rows_of(found.provider, found.model).items()}
     learned = read_lessons(state_path(os.environ) / LESSONS, time.time()).get(str(found))
     if as_json:
         print_json({"model": str(found), "rules": rules, "rows": rows, "learned": learned})
@@ -95,10 +96,6 @@ def _rules(model: Candidate, config: Config) -> dict[str, Any]:
     told["dropped"] = rules.dropped | config.providers[model.provider].quirks.dropped
     changed = {name: value for name, value in told.items() if value != getattr(_DEFAULTS, name)}
     return dict(to_jsonable_python(changed))
-
-
-def _rows(model: Candidate) -> Mapping[str, str]:
-    return {row_id: row.get("source", "") for row_id, row in rows_of(model.provider, model.model).items()}
 
 
 def _words(value: Any) -> str:

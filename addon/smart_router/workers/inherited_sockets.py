@@ -49,15 +49,14 @@ class Inherited:
         if numbers is None:
             why = "it was not given to `smart-router serve`: --host, --port and --mode go before the --"
             raise OSError(errno.EADDRNOTAVAIL, why)
-        servers = []
-        for number in numbers:
-            handle = Shared.handle(number)
-            self._handles.append(handle)
-            servers.append(
-                await asyncio.start_server(
-                    instance.handle_stream, sock=handle, backlog=1, start_serving=self._open
-                )
+        handles = [Shared.handle(number) for number in numbers]
+        servers = [
+            await asyncio.start_server(
+                instance.handle_stream, sock=handle, backlog=1, start_serving=self._open
             )
+            for handle in handles
+        ]
+        self._handles += handles
         self._servers += servers
         return servers
 

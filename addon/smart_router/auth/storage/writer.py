@@ -74,12 +74,11 @@ class StoreWriter:
 
     def run[**P, T](self, job: Callable[Concatenate[Database, P], T], *args: P.args, **more: P.kwargs) -> T:
         """Run a job on the file, after the changes so far, and return its result. Raises StoreError."""
-        done: Future[Any] = Future()
+        done: Future[T] = Future()
         self._jobs.put((lambda database: job(database, *args, **more), done))
         self._thread.hurry()
         try:
-            result: T = done.result(ANSWER_WITHIN)
-            return result
+            return done.result(ANSWER_WITHIN)
         except TimeoutError:
             raise StoreError(f"{self._database.path} does not answer") from None
 

@@ -21,7 +21,6 @@ from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
-from smart_router.proxy.fast.functions import validate_headers
 from smart_router.proxy.fast.streams import FastStream
 
 Commands = layer.CommandGenerator[None]
@@ -73,16 +72,12 @@ class FastAttemptStream(AttemptStream, FastStream):
 
     def _is_ordinary(self, event: CompleteResponse) -> bool:
         """Return whether a response needs none of the special cases in the states of a response."""
-        if self.server_state != self.state_wait_for_response_headers or self.shortcuts.bodies_limited:
-            return False
         good = event.response.data.status_code < 300
-        if len(event.body) > (self.attempt.max_answer if good else MAX_ERROR_BODY):
-            return False
-        try:
-            validate_headers(event.response)
-        except ValueError:
-            return False
-        return True
+        return (
+            self.server_state == self.state_wait_for_response_headers
+            and len(event.body) <= (self.attempt.max_answer if good else MAX_ERROR_BODY)
+            and self.is_acceptable(event.response)
+        )
 
     def _take(self, event: CompleteResponse) -> Commands:
         """Take a response that was received in one piece; reimplements `state_wait_for_response_headers` and

@@ -112,6 +112,16 @@ class FastStream(HttpStream):
         else:
             yield from super()._handle_event(event)
 
+    def is_acceptable(self, message: http.Message) -> bool:
+        """Return whether a message's headers are valid, and no option of mitmproxy's concerns its body."""
+        if self.shortcuts.bodies_limited:
+            return False
+        try:
+            validate_headers(message)
+        except ValueError:
+            return False
+        return True
+
     def send_complete(self) -> Commands:
         """Send a response whose request is complete in one message; reimplements `send_response`."""
         assert self.flow.response is not None
@@ -224,17 +234,13 @@ class FastRoutedStream(RoutedStream, FastStream):
 
     def _is_ordinary(self, request: http.Request) -> bool:
         """Return whether a request needs none of the special cases in the states of a request."""
-        if self.mode is not HTTPMode.transparent or request.data.scheme not in _SCHEMES:
-            return False
-        if self.client_state != self.state_wait_for_request_headers or self.shortcuts.bodies_limited:
-            return False
-        if "expect" in request.headers:
-            return False
-        try:
-            validate_headers(request)
-        except ValueError:
-            return False
-        return True
+        return (
+            self.mode is HTTPMode.transparent
+            and request.data.scheme in _SCHEMES
+            and self.client_state == self.state_wait_for_request_headers
+            and "expect" not in request.headers
+            and self.is_acceptable(request)
+        )
 
     def _read(self, event: CompleteRequest) -> Commands:
         """Read a request that was received in one piece; reimplements `state_wait_for_request_headers` and
