@@ -46,8 +46,7 @@ from smart_router.requests_in_progress import Running, running
 from smart_router.runtime import Runtime
 from smart_router.ui import comments, flow_marks, transcript_view
 from smart_router.ui.commands import Commands
-from smart_router.ui.flow_limit import FlowLimit
-from smart_router.ui.refresh import refresh
+from smart_router.ui.flow_list import FlowLimit, refresh
 
 logger = logging.getLogger(__name__)
 

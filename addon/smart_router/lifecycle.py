@@ -28,8 +28,8 @@ from smart_router.routing import Candidate
 from smart_router.runtime import Runtime, open_runtime
 from smart_router.start_line import pointed_at_itself, start_line
 from smart_router.stats.writer import Retention
+from smart_router.ui.flow_list import refresh, show_costs
 from smart_router.ui.progress import Watch
-from smart_router.ui.refresh import refresh, show_costs
 
 logger = logging.getLogger(__name__)
 
