@@ -23,7 +23,7 @@ from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
-from smart_router.attempts.token_refresh import next_step
+from smart_router.attempts.steps import next_step
 from smart_router.defaults import change_defaults
 from smart_router.errors import INTERNAL
 from smart_router.lifecycle import Lifecycle

@@ -121,7 +121,7 @@ class Recording:
         used = [one.tokens for one in record.attempts if one.tokens]
         costs = (
             [one.cost or self.writer.cost(one, record.time) for one in record.attempts]
-            if reservation.counts_money
+            if reservation.client.has_money_limit
             else []
         )
         reservation.settle(

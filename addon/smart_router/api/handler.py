@@ -331,7 +331,7 @@ class RequestHandler:
             return None
         claim.exchange = exchange
         self.marks.link_client(flow, exchange)
-        counts_money = exchange.reservation is not None and exchange.reservation.counts_money
+        counts_money = exchange.reservation is not None and exchange.reservation.client.has_money_limit
         if exchange.recall is None:
             return router.recording.learn_prices(exchange.decision.candidates) if counts_money else None
         return _recall(router, exchange, counts_money=counts_money)

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from smart_router.auth.profiles import Profile
 from smart_router.errors import UpstreamError
-from smart_router.routing.decision import Candidate
-
-if TYPE_CHECKING:
-    from smart_router.attempts.exchange import Exchange
 
 Order = Literal["first", "last"]
 
@@ -49,12 +45,3 @@ class OwnPauses:
             self._until[login.profile.fingerprint] = now + (error.retry_after or _PAUSE)
             while len(self._until) > _MOST:
                 self._until.popitem(last=False)
-
-
-def own_profile(exchange: Exchange, candidate: Candidate, order: Order, now: float) -> Profile | None:
-    """The client's own credential if it is to be tried for this candidate now: once, in its place."""
-    own = exchange.own
-    if own is None or own.order != order or own.profile.provider != candidate.provider:
-        return None
-    tried = any(one.profile_id == own.profile.id for one in exchange.failures)
-    return None if tried or exchange.services.pauses.rests(own, now) else own.profile

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smart_router.auth.cooldowns import FAULTS
 from smart_router.errors import ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
-
-if TYPE_CHECKING:
-    from smart_router.attempts.exchange import Exchange
 
 _DO_NOT_RETRY = {"x-should-retry": "false"}
 """Stops clients from retries: the router has already retried."""
@@ -64,29 +61,4 @@ def all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
         param=told.param,
         headers=headers,
         details={"attempts": [failed.to_dict() for failed in failures]},
-    )
-
-
-def final_error(exchange: Exchange, now: float) -> ClientError:
-    """The error of an exchange that has nothing left to try."""
-    if exchange.failures:
-        return all_failed(exchange.failures)
-    if exchange.unsupported is not None:
-        return exchange.unsupported
-    profiles = "; ".join(f"{profile}: {why}" for profile, why in exchange.cooled.items())
-    if exchange.cooled_until is None:
-        return ClientError(
-            503,
-            f"no profile that could answer is usable ({profiles}): see `smart-router profiles list`",
-            code="no_usable_profile",
-            details={"profiles": exchange.cooled},
-        )
-    wait = max(1, round(exchange.cooled_until - now))
-    return ClientError(
-        429 if exchange.limited else 503,
-        f"every profile that could answer is cooling down ({profiles}); try again in {wait} s, "
-        "or clear it with `smart-router profiles reset`",
-        code="all_cooled",
-        headers={"retry-after": str(wait)},
-        details={"profiles": exchange.cooled},
     )

@@ -6,20 +6,65 @@ a pause.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Coroutine, Sequence
 from operator import itemgetter
+from typing import Any
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted, Step, Wait
-from smart_router.attempts.own_login import own_profile
-from smart_router.attempts.refusals import final_error
+from smart_router.attempts.own_login import Order
+from smart_router.attempts.refusals import all_failed
 from smart_router.attempts.retries import LOOK, backoff, is_failing, is_over_soon, is_proven, may_insist
 from smart_router.auth.cooldowns import LIMITS, Hold
-from smart_router.auth.profiles import Profile
+from smart_router.auth.logins.steps import LoginError
+from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.client_keys.reservation import SliceSpentError
-from smart_router.errors import ClientError
+from smart_router.errors import ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
+
+_TRY_AGAIN = 30.0
+"""Seconds before another attempt to use a login whose token could not be refreshed."""
+
+
+def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
+    """Return the next step of an exchange. A login whose token is about to end, or was refused, gets a new
+    one before the attempt begins, which is to be waited for; if there is none to be had, that attempt has
+    failed.
+    """
+    step = select_step(exchange, time.monotonic())
+    return _with_fresh_token(exchange, step) if isinstance(step, Attempt) and step.of_login else step
+
+
+async def _with_fresh_token(exchange: Exchange, step: Step) -> Step:
+    while isinstance(step, Attempt):
+        error = await _refresh_token(exchange, step)
+        if error is None:
+            break
+        step.close(time.monotonic())
+        exchange.failed(error, time.monotonic())
+        step = select_step(exchange, time.monotonic())
+    return step
+
+
+async def _refresh_token(exchange: Exchange, attempt: Attempt) -> UpstreamError | None:
+    refresher, id_ = exchange.services.refresher, attempt.profile_id
+    profile = exchange.services.auth.find(id_)
+    if refresher is None or profile is None or profile.login is None:
+        return None
+    refused = exchange.refused_tokens.get(id_) == attempt.credential
+    try:
+        profile = await refresher.usable(profile, refused=refused)
+    except LoginError as error:
+        exchange.refused_tokens.setdefault(id_, attempt.credential)  # another refresh would fail as well
+        why = f"{attempt.candidate}: {error}"
+        return UpstreamError(
+            "auth", "profile", 502, why, type="server_error", code="login_failed", retry_after=_TRY_AGAIN
+        )
+    attempt.credential = auth_headers(attempt.provider, profile)
+    attempt.extend(time.monotonic())
+    return None
 
 
 def select_step(exchange: Exchange, now: float) -> Step:
@@ -41,7 +86,7 @@ def select_step(exchange: Exchange, now: float) -> Step:
                 return attempt
         if step := _later(exchange, now):
             return step
-    return Exhausted(final_error(exchange, now))
+    return Exhausted(_final_error(exchange, now))
 
 
 def _by_harm(exchange: Exchange, now: float) -> list[Candidate]:
@@ -58,7 +103,7 @@ def _try(
 ) -> Attempt | None:
     if candidate in exchange.ruled_out:
         return None
-    if own := own_profile(exchange, candidate, "first", now):
+    if own := _own_profile(exchange, candidate, "first", now):
         return _make(exchange, candidate, own)
     picked = exchange.services.auth.pick_next_profile(
         candidate.provider,
@@ -71,7 +116,7 @@ def _try(
         accepts=(lambda picked: _accepts(exchange, picked, now)) if exchange.number else None,
     )
     if isinstance(picked, AllCooled):
-        if own := own_profile(exchange, candidate, "last", now):
+        if own := _own_profile(exchange, candidate, "last", now):
             return _make(exchange, candidate, own)
         exchange.cooled.update(picked.reasons)
         exchange.limited |= not picked.holds.isdisjoint(LIMITS)
@@ -185,3 +230,37 @@ def _probe(
         if attempt := _try(exchange, candidate, now, also=LIMITED):
             return attempt
     return _look(exchange, patience) if limited else None
+
+
+def _own_profile(exchange: Exchange, candidate: Candidate, order: Order, now: float) -> Profile | None:
+    """The client's own credential if it is to be tried for this candidate now: once, in its place."""
+    own = exchange.own
+    if own is None or own.order != order or own.profile.provider != candidate.provider:
+        return None
+    tried = any(one.profile_id == own.profile.id for one in exchange.failures)
+    return None if tried or exchange.services.pauses.rests(own, now) else own.profile
+
+
+def _final_error(exchange: Exchange, now: float) -> ClientError:
+    """The error of an exchange that has nothing left to try."""
+    if exchange.failures:
+        return all_failed(exchange.failures)
+    if exchange.unsupported is not None:
+        return exchange.unsupported
+    profiles = "; ".join(f"{profile}: {why}" for profile, why in exchange.cooled.items())
+    if exchange.cooled_until is None:
+        return ClientError(
+            503,
+            f"no profile that could answer is usable ({profiles}): see `smart-router profiles list`",
+            code="no_usable_profile",
+            details={"profiles": exchange.cooled},
+        )
+    wait = max(1, round(exchange.cooled_until - now))
+    return ClientError(
+        429 if exchange.limited else 503,
+        f"every profile that could answer is cooling down ({profiles}); try again in {wait} s, "
+        "or clear it with `smart-router profiles reset`",
+        code="all_cooled",
+        headers={"retry-after": str(wait)},
+        details={"profiles": exchange.cooled},
+    )

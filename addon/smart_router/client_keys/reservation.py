@@ -74,11 +74,6 @@ class Reservation:
             self.ledger.settle(self._shares, [one.held for one in self._shares])
 
     @property
-    def counts_money(self) -> bool:
-        """True if it asks for prices."""
-        return self.client.has_money_limit
-
-    @property
     def warning(self) -> str | None:
         """A line about limits of which most is used, without this request's own estimate; None for none."""
         found = [
@@ -88,7 +83,7 @@ class Reservation:
         return "; ".join(map(describe, (one for one in found if one.part >= WARN_FROM))) or None
 
     def _needs(self, estimate: Estimate, candidate: Candidate) -> list[Need]:
-        if self.counts_money and estimate.usd is None:
+        if self.client.has_money_limit and estimate.usd is None:
             raise ClientError(
                 403,
                 f"no price is known for {candidate}, and {self.client.name!r} has a limit in USD: "

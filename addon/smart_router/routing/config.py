@@ -150,20 +150,15 @@ class RoutingConfig(_Table):
         )
 
     @cached_property
-    def weights_of(self) -> Mapping[str, Row]:
-        """By signal its weights for the score and for the tiers."""
-        return {name: weights.all for name, weights in self.weights.items()}
-
-    @cached_property
     def scales(self) -> Mapping[str, tuple[Row, Curve | None]]:
         """By signal its weights for the score and for the tiers, and its curve."""
         known = curves()
-        return {name: (weights, known.get(name)) for name, weights in self.weights_of.items()}
+        return {name: (weights.all, known.get(name)) for name, weights in self.weights.items()}
 
     @cached_property
     def weighty(self) -> frozenset[str]:
         """The signals that weigh something."""
-        return frozenset(name for name, weights in self.weights_of.items() if any(weights))
+        return frozenset(name for name, weights in self.weights.items() if any(weights.all))
 
     @model_validator(mode="after")
     def _tier_models_exist(self) -> RoutingConfig:

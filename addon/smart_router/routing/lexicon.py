@@ -145,10 +145,7 @@ class Lexicon:
                 found += [hit for hit in self._grams.get(character, ()) if run.startswith(hit[1], start)]
         hits: dict[str, list[str]] = {}
         for group, keyword in sorted(set(found)):
-            if group in hits:
-                hits[group].append(keyword)
-            else:
-                hits[group] = [keyword]
+            hits.setdefault(group, []).append(keyword)
         return hits
 
     def _learn(self) -> frozenset[str]:
