@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from smart_router.cluster import records as module
-from smart_router.cluster.database import SharedDatabase
+from smart_router.cluster.database import LOST, SharedDatabase
 from smart_router.cluster.machines import machines, register
 from smart_router.cluster.records import SendRecords, TidyRecords, broken_chains, count_audit_lines
 from smart_router.cluster.replica_file import ReplicaFile
@@ -23,6 +23,16 @@ from smart_router.stats.report import build_report
 from tests.stats.records import NOON, attempt, decision, request
 
 ROUNDS = 3
+
+SLOW = """
+CREATE FUNCTION too_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF (SELECT count(*) FROM new) > 3 THEN RAISE 'too slow' USING ERRCODE = 'query_canceled'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER too_slow AFTER INSERT ON smart_router.requests REFERENCING NEW TABLE AS new
+    FOR EACH STATEMENT EXECUTE FUNCTION too_slow();
+"""
+"""The database takes too long for more than three requests."""
 
 
 class SentRecords:
@@ -166,6 +176,31 @@ def test_texts_are_there_as_they_are_here(
     one.write("a", "b", decision=decision(text))
     one.send()
     assert db.execute("SELECT asked, client FROM smart_router.decisions") == [(there, None)] * 2
+
+
+def test_how_a_request_was_decided_is_there_in_words(desk: MakeRecords, db: SharedDatabase) -> None:
+    one = desk("one")
+    one.write("a")
+    one.send()
+    assert db.execute("SELECT why, signals, candidates FROM smart_router.decisions") == [
+        (decision().why, "{}", "[]")
+    ]
+
+
+def test_a_batch_for_which_the_database_takes_too_long_is_sent_in_smaller_ones(
+    desk: MakeRecords, db: SharedDatabase, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_REQUESTS", 8)
+    db.execute(SLOW)
+    one = desk("one")
+    one.write(*"abcdef")
+    duty = SendRecords(one.folder)
+    for _ in range(2):
+        with pytest.raises(LOST, match="too slow"), SharedDatabase(SecretStr(database)) as other:
+            duty(other, one.file)
+    for _ in range(3):
+        duty(db, one.file)
+    assert ids(db) == list("abcdef")
 
 
 def test_figures_are_there_to_the_last_digit(desk: MakeRecords, db: SharedDatabase) -> None:

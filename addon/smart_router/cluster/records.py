@@ -27,8 +27,9 @@ from smart_router.stats.database import FILE_NAME, reading
 if TYPE_CHECKING:
     from smart_router.cluster.database import SharedDatabase
 
-MOST_REQUESTS = 1000
-"""Requests, or lines of the audit log, in one transaction."""
+MOST_REQUESTS = 2000
+"""Requests, or lines of the audit log, in one transaction. After an error the next one has half as many, for
+it may have taken too long; each success makes it a quarter more."""
 
 _ENDS = """
 SELECT (SELECT ifnull(max(id), 0) FROM requests), (SELECT ifnull(max(rowid), 0) FROM losses),
@@ -87,19 +88,26 @@ class SendRecords:
     """A duty: sends the requests, and the lines of the audit log, since the last time.
 
     It takes few steps, each for many rows: at each step the thread lets go of the interpreter, and waits for
-    the requests to give it back.
+    the requests to give it back. So it also waits until there are more rows.
     """
 
-    every = 1.0
+    every = 2.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: tuple[SharedDatabase, _SentUpTo] | None = None
+        self._most = MOST_REQUESTS
 
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
         """Send the next batch."""
         if not (self._folder / FILE_NAME).exists():
             return False
+        most, self._most = self._most, max(1, self._most // 2)
+        more = self._send(db, file, most)
+        self._most = min(MOST_REQUESTS, most + most // 4 + 1)
+        return more
+
+    def _send(self, db: SharedDatabase, file: ReplicaFile, most: int) -> bool:
         facts = file.facts()
         machine = facts["machine"]
         with reading(self._folder) as records:
@@ -107,9 +115,9 @@ class SendRecords:
             in_doubt = self._known != (db, noted)  # the database may have more than was noted
             if in_doubt:
                 place = _caught_up(db, records, machine, place)
-            batch = _next_batch(records, place.requests)
+            batch = _next_batch(records, place.requests, most)
             losses = rows_of(records.execute(_NEW_LOSSES, (place.losses,)))
-            lines = read_audit_lines(records, place.audit, MOST_REQUESTS)
+            lines = read_audit_lines(records, place.audit, most)
             if batch or losses or lines.number:
                 self._known = None
                 with db.transaction():
@@ -126,7 +134,7 @@ class SendRecords:
             file.note(**{name: str(value) for name, value in place._asdict().items()})
         if batch is None or not batch.sent:
             self._known = db, place
-        return MOST_REQUESTS in (batch and batch.count, lines.number)
+        return most in (batch and batch.count, lines.number)
 
 
 def _caught_up(db: SharedDatabase, records: sqlite3.Connection, machine: str, place: _SentUpTo) -> _SentUpTo:
@@ -139,8 +147,8 @@ def _caught_up(db: SharedDatabase, records: sqlite3.Connection, machine: str, pl
     return place
 
 
-def _next_batch(records: sqlite3.Connection, first: int) -> Batch | None:
-    count, last = records.execute(_NEXT, (first, MOST_REQUESTS)).fetchone()
+def _next_batch(records: sqlite3.Connection, first: int, most: int) -> Batch | None:
+    count, last = records.execute(_NEXT, (first, most)).fetchone()
     return Batch(records, first, last, count) if count else None
 
 
@@ -197,7 +205,7 @@ _OLD = "SELECT id FROM smart_router.requests WHERE time < %s ORDER BY time LIMIT
 _OLD_COOLDOWNS = "DELETE FROM smart_router.shared WHERE kind = %s AND deadline < %s"
 
 _MOST_OLD_AUDIT = 100
-"""Rows of the audit log deleted at once; each may have a thousand lines."""
+"""Rows of the audit log deleted at once; each may have thousands of lines."""
 
 _OLD_AUDIT = """
 DELETE FROM smart_router.audit WHERE (machine, number) IN (

@@ -116,7 +116,13 @@ ALTER TABLE smart_router.attempts DROP CONSTRAINT attempts_route_fkey;
 more for each row took a ninth of what the database had to do for a request.
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _POT_TOTALS, _UNCHECKED_ROUTES)
+_DECISIONS_IN_WORDS = """
+ALTER TABLE smart_router.decisions
+    ALTER COLUMN signals SET DEFAULT '{}', ALTER COLUMN candidates SET DEFAULT '[]';
+"""
+"""Version 4. Of how a request was decided machines send the words alone; the rest stays in their files."""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _POT_TOTALS, _UNCHECKED_ROUTES, _DECISIONS_IN_WORDS)
 """Step n makes version n + 1 of version n. Released steps are never changed. A step only adds, so that
 machines of the version before go on working; it may drop constraints, and what the version before has stopped
 to use."""
