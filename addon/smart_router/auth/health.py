@@ -53,9 +53,10 @@ class HealthBook:
         own = (profile.id, profile.fingerprint)
         return [key for key in self.records.all() if (key.profile_id, key.fingerprint) == own]
 
-    def is_off(self, profile: Profile) -> bool:
-        """Return whether the user has switched the profile off."""
-        return self.records.get(Key(profile.id, "", _SWITCH)).disabled is not None
+    def is_disabled(self, profile: Profile) -> bool:
+        """Return whether the user or a failure has disabled the profile."""
+        records = self.records.get(Key(profile.id, "", _SWITCH)), self.of(profile)
+        return any(one.disabled is not None for one in records)
 
     def state(self, profile: Profile, now: float, model: str = "") -> State:
         """The state of a profile, or of a model of it: the strictest of its records."""

@@ -158,13 +158,14 @@ class AuthStore:
             picked = select_profile(
                 profiles, states, now, preferred=preferred, exclude=exclude, also=also, recent=recent
             )
-            if isinstance(picked, AllCooled) or accepts is None or accepts(picked):
+            if isinstance(picked, AllCooled):
+                return picked
+            if accepts is None or accepts(picked):
                 break
             exclude = {*exclude, picked.profile.id}
-        if isinstance(picked, Picked):
-            self._health.picked(picked.profile, model, now, retry=retry)
-            if session is not None:
-                self._sessions.keep(session, provider, picked.profile.id, now)
+        self._health.picked(picked.profile, model, now, retry=retry)
+        if session is not None:
+            self._sessions.keep(session, provider, picked.profile.id, now)
         return picked
 
     def cooled(self, provider: str, model: str, now: float) -> list[Cooled]:
@@ -280,13 +281,7 @@ class AuthStore:
 
     def logins(self) -> list[Profile]:
         """The stored logins that the user has not disabled and that need no new login."""
-        return [
-            one
-            for one in self._stored
-            if one.login is not None
-            and not self._health.is_off(one)
-            and self._health.of(one).disabled is None
-        ]
+        return [one for one in self._stored if one.login and not self._health.is_disabled(one)]
 
     def remove(self, profile_id: str) -> None:
         """Delete a stored credential and its health.

@@ -55,10 +55,10 @@ def _merge_yaml(text: str, values: Values) -> str:
         document = yaml.load(text)
     except YAMLError as error:
         raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from None
-    if document is not None and not isinstance(document, MutableMapping):
-        raise ValueError("it is not a table of settings")
-    if document is None:
+    if document is None:  # an empty file
         document = {}
+    if not isinstance(document, MutableMapping):
+        raise ValueError("it is not a table of settings")
     _set(document, values)
     out = io.StringIO()
     yaml.dump(document, out)

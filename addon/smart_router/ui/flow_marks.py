@@ -87,8 +87,7 @@ def mark_outcomes(exchange: Exchange) -> list[http.HTTPFlow]:
     changed."""
     changed = []
     for attempt in exchange.attempts:
-        outcome = comments.outcome_of(exchange, attempt)
-        if not outcome:
+        if not (outcome := comments.outcome_of(exchange, attempt)):
             continue
         comment = comments.attempt_comment(exchange, attempt, outcome)
         if comment != attempt.flow.comment:

@@ -16,6 +16,7 @@ from smart_router.auth.logins.provider import LoginProvider
 from smart_router.auth.logins.reply import Reply, read_tokens
 from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Context, Grant, LoginError, Pause, Request, Script
+from smart_router.dialects.json_values import as_objects, as_text
 
 _SCOPES = ("cloud-platform", "userinfo.email", "userinfo.profile", "cclog", "experimentsandconfigs")
 _SETTINGS = LoginSettings(
@@ -55,7 +56,7 @@ def browser_login(context: Context) -> Script[Grant]:
 
 
 def _find_project(url: str, access: SecretStr) -> Script[str]:
-    """The account's project; it is made if there is none yet."""
+    """The account's project; a new one if there is none yet."""
 
     def request(method: str, body: Mapping[str, Any]) -> Request:
         return Request(f"{url}:{method}", json=body, bearer=access)
@@ -78,16 +79,15 @@ def _find_project(url: str, access: SecretStr) -> Script[str]:
 
 
 def _project(reply: Reply) -> str | None:
-    """The project is named, or an object with an id."""
+    """The project, which is an id or an object with an id."""
     return reply.text("cloudaicompanionProject") or reply.nested("cloudaicompanionProject").text("id")
 
 
 def _tier(reply: Reply) -> str:
-    """The tier that a new user gets."""
-    allowed = reply.field("allowedTiers")
-    for tier in allowed if isinstance(allowed, list) else []:
-        if isinstance(tier, Mapping) and tier.get("isDefault") is True and isinstance(tier.get("id"), str):
-            return str(tier["id"])
+    """The tier for a new user."""
+    for tier in as_objects(reply.field("allowedTiers")):
+        if tier.get("isDefault") is True and (id_ := as_text(tier.get("id"))):
+            return id_
     return reply.nested("currentTier").text("id") or "free-tier"
 
 

@@ -58,7 +58,7 @@ def device_login(context: Context) -> Script[Grant]:
     reply = yield from poll(question, seconds(reply.field("interval"), 5), _judge)
     code, verifier = reply.secret("authorization_code"), reply.secret("code_verifier")
     if not code or not verifier:
-        raise LoginError("the confirmed login has no authorization code: start the login again")
+        raise LoginError("the confirmed login came without its authorization code")
     return _grant((yield exchange_code(settings, settings.device_redirect_uri, code, verifier)), context)
 
 

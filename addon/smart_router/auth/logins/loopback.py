@@ -45,12 +45,14 @@ class Loopback:
     """Listens for the browser that brings `state`, at `redirect_uri`; port 0 stands for any free one."""
 
     def __init__(self, redirect_uri: str, state: str) -> None:
-        self._path = urlsplit(redirect_uri).path
-        self._state = state
+        url = urlsplit(redirect_uri)
+        self._path, self._state = url.path, state
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._servers = list(self._listen(redirect_uri))
-        port = self._servers[0].server_address[1]
-        self.redirect_uri = f"http://{urlsplit(redirect_uri).hostname}:{port}{self._path}"
+        first = _Server(socket.AF_INET, ("127.0.0.1", url.port or 0), self)
+        self._servers, port = [first], first.server_port
+        with suppress(OSError):  # machines without IPv6; to some browsers localhost is ::1
+            self._servers.append(_Server(socket.AF_INET6, ("::1", port), self))
+        self.redirect_uri = f"http://{url.hostname}:{port}{url.path}"
         for server in self._servers:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 
@@ -75,14 +77,6 @@ class Loopback:
         if isinstance(outcome, LoginError):
             return 400, "The login did not succeed. The terminal says why."
         return 200, "You are logged in, if the terminal agrees. You can close this page."
-
-    def _listen(self, redirect_uri: str) -> Iterator[http.server.ThreadingHTTPServer]:
-        """Listen on the URL's port in both address families: to some browsers localhost is ::1."""
-        port = urlsplit(redirect_uri).port or 0
-        first = _Server(socket.AF_INET, ("127.0.0.1", port), self)
-        yield first
-        with suppress(OSError):  # machines without IPv6
-            yield _Server(socket.AF_INET6, ("::1", first.server_address[1]), self)
 
 
 class _Server(http.server.ThreadingHTTPServer):

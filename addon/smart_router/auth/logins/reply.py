@@ -64,11 +64,10 @@ class Reply:
 
     @property
     def codes(self) -> list[str]:
-        """Error codes, wherever they are put: `error`, a text or an object; `code`; MiniMax' base_resp."""
-        error = self.nested("error")
-        base = self.nested("base_resp")
-        found = (self.text("error"), error.text("code"), error.text("type"), self.text("code"))
-        return [code for code in (*found, base.text("status_msg")) if code]
+        """Error codes in all places: `error`, a text or an object; `code`; MiniMax' base_resp."""
+        error, base = self.nested("error"), self.nested("base_resp").text("status_msg")
+        found = (self.text("error"), error.text("code"), error.text("type"), self.text("code"), base)
+        return [code for code in found if code]
 
     def says(self, *codes: str) -> bool:
         """True if one of these error codes equals, or is contained in, one of the answer's."""
@@ -100,7 +99,7 @@ def read_tokens(reply: Reply, now: float, extras: Mapping[str, str]) -> GrantedT
     access = reply.secret("access_token") if reply.ok else None
     if access is None:
         raise reply.refused("the token request")
-    stated = next((value for name in ("expires_in", "expired_in") if (value := reply.field(name))), None)
+    stated = reply.field("expires_in") or reply.field("expired_in")
     expires_at = unix_time(stated, now) or unix_time(claims(access).get("exp"), now)
     return GrantedTokens(access, reply.secret("refresh_token"), now, expires_at, extras)
 
