@@ -119,7 +119,7 @@ async def test_the_limit_of_file_descriptors_is_raised(start_router: StartRouter
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, soft), hard))
     try:
-        router = await start_router(fresh=True)
+        router = await start_router()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if hard != resource.RLIM_INFINITY:

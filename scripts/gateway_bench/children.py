@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.testbed.harness import ROOT
+from tests.testbed.harness import NO_TLS, ROOT
 
 START_LIMIT = 120.0
 """Seconds a peer may take to start: some import a great deal."""
+
+
+PLAIN: Mapping[str, Any] = {"trust_env": False, "verify": NO_TLS}
+"""For requests to this machine's own servers, without the system's certificates, which take long to read."""
 
 
 class BenchError(Exception):
@@ -55,7 +59,7 @@ class ProviderProcess(Child):
     def set_pace(self, **pace: float) -> None:
         """See `provider.Pace`."""
         body = json.dumps(pace).encode()
-        httpx.put(f"{self.url}/pace", content=body, trust_env=False).raise_for_status()
+        httpx.put(f"{self.url}/pace", content=body, **PLAIN).raise_for_status()
 
 
 class LoadProcess(Child):
@@ -110,7 +114,7 @@ def _await(name: str, process: subprocess.Popen[bytes], url: str, log: Path) -> 
     until = time.monotonic() + START_LIMIT
     while time.monotonic() < until and process.poll() is None:
         try:
-            httpx.get(url, trust_env=False)
+            httpx.get(url, **PLAIN)
             return
         except httpx.TransportError:
             time.sleep(0.1)

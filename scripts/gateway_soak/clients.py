@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+from scripts.gateway_bench.children import PLAIN
 from scripts.gateway_soak.plan import EXPLICIT, Ask
 from scripts.gateway_soak.verdicts import Received, read
 from tests.testbed import client_formats
@@ -64,7 +65,7 @@ async def sdk_client(url: str, silence: float) -> AsyncIterator[Client]:
     async with openai.AsyncOpenAI(
         base_url=f"{url}/openai/v1",
         api_key="key-openai",
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False, timeout=silence),
+        http_client=openai.DefaultAsyncHttpxClient(**PLAIN, timeout=silence),
     ) as sdk:
 
         async def client(ask: Ask) -> Received:

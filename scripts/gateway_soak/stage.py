@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from scripts.gateway_bench.children import Child
+from scripts.gateway_bench.children import PLAIN, Child
 from scripts.gateway_bench.gateways import mitmdump
 from scripts.gateway_bench.proc import memory
 from scripts.gateway_soak.plan import PROVIDERS
@@ -29,11 +29,11 @@ class FlakyProcess(Child):
 
     def set(self, **behaviour: Any) -> None:
         """See `provider.Behaviour`."""
-        httpx.put(f"{self.url}/soak", json=behaviour, trust_env=False).raise_for_status()
+        httpx.put(f"{self.url}/soak", json=behaviour, **PLAIN).raise_for_status()
 
     def counts(self) -> dict[str, Any]:
         """`requests` in all, and `faults` by name."""
-        counts: dict[str, Any] = httpx.get(f"{self.url}/soak", trust_env=False).json()
+        counts: dict[str, Any] = httpx.get(f"{self.url}/soak", **PLAIN).json()
         return counts
 
 

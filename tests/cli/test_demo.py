@@ -17,7 +17,7 @@ from smart_router.cli.main import main
 from smart_router.demo import show
 from smart_router.demo.provider import POEM
 from smart_router.tools import router_process
-from tests.testbed.harness import ROOT
+from tests.testbed.harness import NO_TLS, ROOT
 
 SMART_ROUTER = str(Path(sys.executable).with_name("smart-router"))
 COMMAND = (SMART_ROUTER, "demo", "--stay")
@@ -39,13 +39,13 @@ def test_demo_shows_decisions_a_stream_and_a_failover_and_stays() -> None:
             if line.startswith("curl "):
                 break
         (url,) = re.findall(r"^curl (http://[\d.:]+)/v1/chat/completions ", shown, re.MULTILINE)
-        answer = httpx.post(f"{url}/v1/chat/completions", json=HI, trust_env=False)
+        answer = httpx.post(f"{url}/v1/chat/completions", json=HI, trust_env=False, verify=NO_TLS)
         assert answer.json()["choices"][0]["message"]["content"] == POEM
         run.send_signal(signal.SIGINT)
         assert run.stdout.read() == ""
     assert run.returncode == 0
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/health", trust_env=False)
+        httpx.get(f"{url}/health", trust_env=False, verify=NO_TLS)
     check(shown)
 
 

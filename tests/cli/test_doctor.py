@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -170,6 +171,11 @@ def test_programs_that_do_not_trust_the_ca(here: Here) -> None:
     confdir = here.home / ".mitmproxy"
     confdir.mkdir()
     CertStore.from_store(str(confdir), "mitmproxy", 2048)
+    python3 = shutil.which("python3")
+    assert python3
+    here.set(
+        "PATH", str(Path(python3).parent)
+    )  # other programs take as long, and are checked in the same way
     (python, *_) = here.found("--offline")["ca"]
     assert (python["status"], python["says"]) == ("warning", "python3 (ssl) does not trust it")
     here.set("SSL_CERT_FILE", str(confdir / "mitmproxy-ca-cert.pem"))

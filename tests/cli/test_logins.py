@@ -19,6 +19,7 @@ from smart_router.cli.main import main
 from smart_router.providers.registry import PROVIDERS
 from tests.auth.logins.helpers import ACCOUNT, jwt
 from tests.testbed.answers import Answer
+from tests.testbed.harness import NO_TLS
 from tests.testbed.provider import Provider, refused_port
 
 HOUR = 3600
@@ -62,7 +63,7 @@ def tokens(**fields: Any) -> Answer:
 def come_back(url: str) -> None:
     """A browser whose user agrees at once."""
     query = httpx.URL(url).params
-    httpx.get(query["redirect_uri"], params={"code": "canary-code", "state": query["state"]})
+    httpx.get(query["redirect_uri"], params={"code": "canary-code", "state": query["state"]}, verify=NO_TLS)
 
 
 @pytest.mark.parametrize("as_json", [False, True])

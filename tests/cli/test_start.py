@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from smart_router.cli.main import main
-from tests.testbed.harness import bare_env
+from tests.testbed.harness import NO_TLS, bare_env
 
 PROGRAM = str(Path(sys.executable).with_name("smart-router"))
 SERVING = re.compile(r"smart-router \S+ at 127\.0\.0\.1:(\d+), .*usable providers: openai")
@@ -31,7 +31,7 @@ def first_answer(arguments: Sequence[str], home: Path) -> httpx.Response:
                 break
         else:
             raise AssertionError(said)
-        answer = httpx.get(f"http://127.0.0.1:{serving[1]}/health", trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{serving[1]}/health", trust_env=False, verify=NO_TLS)
         process.terminate()
         process.stdout.read()
     return answer

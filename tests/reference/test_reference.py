@@ -16,6 +16,7 @@ from smart_router.reference.words import WORDS
 from tests.testbed.harness import ROOT
 
 KEYS = all_keys()
+SCHEMA = config_schema()
 EACH = pytest.mark.parametrize("key", KEYS, ids=[key.path for key in KEYS])
 
 
@@ -49,7 +50,7 @@ def test_an_example_sets_its_key_and_is_valid(key: ConfigKey) -> None:
 
 @EACH
 def test_the_schema_has_the_words_of_each_key(key: ConfigKey) -> None:
-    found: list[Any] = [config_schema()]
+    found: list[Any] = [SCHEMA]
     for name in key.path.replace("[]", ".[]").split("."):
         found = [one for part in found for one in below(part, name)]
     assert WORDS[key.path] in [one.get("description") for one in found]

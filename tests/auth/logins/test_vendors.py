@@ -19,6 +19,7 @@ from smart_router.auth.logins.settings import LoginSettings
 from smart_router.auth.logins.steps import Flow, Grant, LoginError
 from tests.auth.logins.helpers import ACCOUNT, NOW, User, jwt, log_in
 from tests.testbed.answers import Answer, Fault
+from tests.testbed.harness import NO_TLS
 from tests.testbed.provider import Provider
 from tests.testbed.record import Request
 
@@ -192,7 +193,9 @@ async def test_antigravity(provider: Provider) -> None:
 
     def come_back(url: str, code: str | None) -> None:
         query = dict(httpx.URL(url).params)
-        httpx.get(query["redirect_uri"], params={"code": "canary-code", "state": query["state"]})
+        httpx.get(
+            query["redirect_uri"], params={"code": "canary-code", "state": query["state"]}, verify=NO_TLS
+        )
 
     grant = await asyncio.to_thread(log_in, antigravity.browser_login, google, User(come_back))
     assert (grant.account, grant.tokens.extras) == ("me@example.com", {"project": "p-1"})

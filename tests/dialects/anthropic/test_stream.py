@@ -26,7 +26,7 @@ from smart_router.dialects.hub import (
 from smart_router.dialects.sse import MAX_EVENT_BYTES, sse_event
 from smart_router.dialects.tool_names import fit_name
 from tests.testbed.cases import Case, case_params, load_cases
-from tests.testbed.examples import examples
+from tests.testbed.examples import byte_by_byte, examples
 from tests.testbed.oracle import check_grammar
 
 LONG_NAME = "mcp__" + 20 * "long_"
@@ -320,7 +320,7 @@ def test_deltas_come_at_once() -> None:
 
 @pytest.mark.parametrize("case", case_params(wire="anthropic-messages", stream=True))
 def test_bytes_one_by_one_give_the_same_events(case: Case) -> None:
-    assert read(*(case.body[at : at + 1] for at in range(len(case.body)))) == read(case.body)
+    assert read(*byte_by_byte(case.body)) == read(case.body)
 
 
 STREAMS = [case.body for case in load_cases("anthropic-messages", stream=True)]

@@ -15,7 +15,7 @@ from smart_router.dialects.gemini.dialect import GeminiDialect
 from smart_router.errors import UpstreamError
 from tests.dialects.gemini.gemini_cases import FINISH, case_call, cut, read_chunks
 from tests.testbed.cases import Case, case_params
-from tests.testbed.examples import examples
+from tests.testbed.examples import byte_by_byte, examples
 from tests.testbed.oracle import check_answer, check_stream
 
 DIALECTS: dict[str, Dialect] = {"gemini": GeminiDialect(), "cloudcode": CloudCodeDialect()}
@@ -49,8 +49,7 @@ def test_recorded_answers(dialect: Dialect, case: Case) -> None:
 @pytest.mark.parametrize(("dialect", "case"), recorded(stream=True))
 def test_one_byte_at_a_time(dialect: Dialect, case: Case) -> None:
     call = case_call(case)
-    bytewise = cut(case.body, range(len(case.body)))
-    assert read_chunks(dialect, call, bytewise) == read_chunks(dialect, call, [case.body])
+    assert read_chunks(dialect, call, byte_by_byte(case.body)) == read_chunks(dialect, call, [case.body])
 
 
 @pytest.mark.parametrize(("dialect", "case"), recorded(stream=True))

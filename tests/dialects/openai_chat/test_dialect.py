@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from smart_router.dialects.fold import fold, unfold
 from tests.dialects.openai_chat.chat_wire import CALL, CHAT, FINISH, FRAGMENT, JSON, WIRE, call_to, read
 from tests.testbed.cases import Case, case_params, load_cases
+from tests.testbed.examples import byte_by_byte
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 
@@ -32,7 +33,7 @@ def test_recorded_stream(case: Case) -> None:
 def test_splits_do_not_matter(case: Case) -> None:
     call = call_to(case.provider, case.model)
     events = read(call, case.body)
-    assert read(call, *(case.body[at : at + 1] for at in range(len(case.body)))) == events
+    assert read(call, *byte_by_byte(case.body)) == events
     places = random.Random(case.id)  # noqa: S311
     for count in (1, 7, 50):
         cuts = [places.randrange(len(case.body)) for _ in range(count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.base import CallContext
@@ -23,11 +23,10 @@ REASONING = ModelRules(reasoning=True, vision=True)
 LONG = "mcp__" + "x" * 80
 
 
-def read_stream(body: bytes, call: CallContext = CALL, size: int | None = None) -> list[Event]:
-    """The events of a stream, fed in chunks of `size` bytes."""
+def read_stream(body: bytes, call: CallContext = CALL, pieces: Sequence[bytes] = ()) -> list[Event]:
+    """The events of a stream that comes in these pieces, or whole."""
     reader = DIALECT.open_stream(call)
-    step = size or len(body) or 1
-    events = [event for at in range(0, len(body), step) for event in reader.feed(body[at : at + step])]
+    events = [event for piece in pieces or [body] for event in reader.feed(piece)]
     return events + reader.close()
 
 

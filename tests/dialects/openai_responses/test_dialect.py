@@ -20,7 +20,7 @@ from smart_router.errors import UpstreamError
 from tests.dialects.broken_json import ANYTHING, replace_somewhere
 from tests.dialects.openai_responses.responses_helpers import CALL, DIALECT, LONG, QUOTA, read_stream, write
 from tests.testbed.cases import Case, case_params, find_case, load_cases
-from tests.testbed.examples import examples
+from tests.testbed.examples import byte_by_byte, examples
 from tests.testbed.oracle import check_answer, check_grammar, check_stream
 
 FINISH_REASONS = {"completed": "stop", "completed+tools": "tool_calls", "incomplete": "length"}
@@ -82,7 +82,8 @@ def test_whole_answers(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases(stream=True))
 def test_splits_do_not_matter(case: Case) -> None:
-    assert read_stream(case.body, call_for(case), size=1) == read_stream(case.body, call_for(case))
+    pieces = byte_by_byte(case.body)
+    assert read_stream(case.body, call_for(case), pieces) == read_stream(case.body, call_for(case))
 
 
 @pytest.mark.parametrize("case", cases(stream=True))

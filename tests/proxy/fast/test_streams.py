@@ -141,8 +141,10 @@ def test_any_number_of_requests_may_come_at_once() -> None:
 
     drive = routed(Answers())
     client = drive.top.context.client
-    drive(events.DataReceived(client, REQUEST * 2_000))
-    assert drive.sent(client).count(b"HTTP/1.1 200 OK") == 2_000
+    drive(
+        events.DataReceived(client, REQUEST * 1_100)
+    )  # more than the interpreter's limit of calls within calls
+    assert drive.sent(client).count(b"HTTP/1.1 200 OK") == 1_100
 
 
 def test_connections_have_the_fast_classes() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 import time
 from typing import Self
 
@@ -31,7 +33,9 @@ class Transport:
     def __init__(self, timeout: float = ANSWER_WITHIN) -> None:
         self._timeout = timeout
         limits = httpx.Timeout(timeout, connect=min(CONNECT_WITHIN, timeout))
-        self._client = httpx.Client(headers=_HEADERS, follow_redirects=False, timeout=limits)
+        self._client = httpx.Client(
+            verify=_trusted(), headers=_HEADERS, follow_redirects=False, timeout=limits
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +62,12 @@ class Transport:
                 return read_reply(response.status_code, bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return Reply(0, why=f"got no answer ({type(error).__name__})")
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: to read the certificates takes 45 ms of CPU, which each refresh of a token would."""
+    return httpx.create_ssl_context()
 
 
 def _reveal(value: str | SecretStr) -> str:
