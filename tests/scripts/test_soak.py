@@ -99,7 +99,7 @@ def test_faults_occur_at_their_rate() -> None:
     drawn = Counter(draw(1, 0.2, number, 1, streams=True) for number in range(5000))
     assert 900 < 5000 - drawn[None] < 1100
     assert drawn.keys() == {None, *STREAM_FAULTS}
-    assert 0.1 < sum(not fails(name, streams=True) for name in STREAM_FAULTS) / len(STREAM_FAULTS) < 0.4
+    assert 0.1 < sum(not fails(name, streams=True) for name in STREAM_FAULTS) / len(STREAM_FAULTS) <= 0.4
 
 
 @pytest.mark.parametrize(
