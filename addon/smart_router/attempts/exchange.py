@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mitmproxy import http
 from pydantic import SecretStr
@@ -20,7 +21,6 @@ from smart_router.attempts.lessons import Lessons
 from smart_router.attempts.limits import Limits
 from smart_router.attempts.own_login import OwnLogin, OwnPauses
 from smart_router.attempts.reasoning_cache import ReasoningCache
-from smart_router.attempts.refusals import FailedAttempt
 from smart_router.attempts.retries import (
     ANOTHER_HOST,
     ANOTHER_MODEL,
@@ -59,6 +59,31 @@ class Exhausted:
 
 
 Step = Attempt | Wait | Exhausted
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """A failed attempt, for the records and the error's details."""
+
+    number: int
+    candidate: Candidate
+    profile_id: str
+    error: UpstreamError
+
+    def __str__(self) -> str:
+        who = f"{self.candidate} ({self.profile_id})"
+        return f"attempt {self.number}: {who}: {self.error.kind}: {self.error.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the client's error object."""
+        return {
+            "provider": self.candidate.provider,
+            "model": self.candidate.model,
+            "profile": self.profile_id,
+            "kind": self.error.kind,
+            "status": self.error.status,
+            "message": self.error.message,
+        }
 
 
 @dataclass(frozen=True, slots=True)

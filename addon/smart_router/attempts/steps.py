@@ -12,11 +12,10 @@ from operator import itemgetter
 from typing import Any
 
 from smart_router.attempts.attempt import Attempt
-from smart_router.attempts.exchange import Exchange, Exhausted, Step, Wait
+from smart_router.attempts.exchange import Exchange, Exhausted, FailedAttempt, Step, Wait
 from smart_router.attempts.own_login import Order
-from smart_router.attempts.refusals import all_failed
 from smart_router.attempts.retries import LOOK, backoff, is_failing, is_over_soon, is_proven, may_insist
-from smart_router.auth.cooldowns import LIMITS, Hold
+from smart_router.auth.cooldowns import FAULTS, LIMITS, Hold
 from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
@@ -26,6 +25,9 @@ from smart_router.routing.decision import Candidate
 
 _TRY_AGAIN = 30.0
 """Seconds before another attempt to use a login whose token could not be refreshed."""
+
+_DO_NOT_RETRY = {"x-should-retry": "false"}
+"""Stops clients from retries: the router has already retried."""
 
 
 def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
@@ -242,9 +244,10 @@ def _own_profile(exchange: Exchange, candidate: Candidate, order: Order, now: fl
 
 
 def _final_error(exchange: Exchange, now: float) -> ClientError:
-    """The error of an exchange that has nothing left to try."""
+    """The error of an exchange that has nothing left to try. 429 is for limits alone: it makes people think
+    of their quota."""
     if exchange.failures:
-        return all_failed(exchange.failures)
+        return _all_failed(exchange.failures)
     if exchange.unsupported is not None:
         return exchange.unsupported
     profiles = "; ".join(f"{profile}: {why}" for profile, why in exchange.cooled.items())
@@ -263,4 +266,28 @@ def _final_error(exchange: Exchange, now: float) -> ClientError:
         code="all_cooled",
         headers={"retry-after": str(wait)},
         details={"profiles": exchange.cooled},
+    )
+
+
+def _all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
+    """Return the error after these attempts. A fault takes precedence over a later limit."""
+    told = failures[-1].error
+    if told.kind == "rate_limit":
+        told = next((one.error for one in reversed(failures) if one.error.kind in FAULTS), told)
+    headers = dict(_DO_NOT_RETRY) if len(failures) > 1 else {}
+    delays = [one.error.retry_after for one in failures if one.error.retry_after is not None]
+    if delays and failures[-1].error.retryable:
+        headers["retry-after"] = str(max(1, round(min(delays))))
+    message = told.message
+    if len(failures) > 1:
+        tried = "; ".join(f"{f.candidate} ({f.error.kind}, {f.error.status})" for f in failures)
+        message = f"all {len(failures)} attempts failed: {tried}. The last said: {told.message}"
+    return ClientError(
+        told.status,
+        message,
+        type=told.type,
+        code=told.code,
+        param=told.param,
+        headers=headers,
+        details={"attempts": [failed.to_dict() for failed in failures]},
     )

@@ -21,6 +21,9 @@ from smart_router.errors import ApiError
 from smart_router.routing.decision import Decision
 from smart_router.routing.requirements import CHARACTERS_PER_TOKEN, MEDIA_TOKENS, prompt_tokens
 
+Counter = CountTokensClient | GeminiCountClient
+"""The formats in which clients ask for a count."""
+
 METHOD = (
     f"estimated: {CHARACTERS_PER_TOKEN} characters of messages and tools are a token, an image or a file "
     f"is {MEDIA_TOKENS}"
@@ -31,7 +34,7 @@ _OWN_FAULT = (400, 413, 422)
 
 def counts_tokens(dialect: ClientDialect) -> bool:
     """Return whether requests in this format ask for a count."""
-    return isinstance(dialect, CountTokensClient | GeminiCountClient)
+    return isinstance(dialect, Counter)
 
 
 def of_first_provider(decision: Decision) -> Decision:
@@ -49,22 +52,21 @@ def limits_for(dialect: ClientDialect, limits: Limits) -> Limits:
 
 def estimate_at_once(exchange: Exchange) -> http.Response | None:
     """Return the estimate if the vendor does not count for this model; None too for other requests."""
-    dialect = exchange.dialect
-    if not isinstance(dialect, CountTokensClient | GeminiCountClient):
-        return None
-    counted = exchange.decision.candidates[0].provider == dialect.counter
-    return None if counted else _estimate(exchange, dialect)
+    dialect, first = exchange.dialect, exchange.decision.candidates[0].provider
+    if isinstance(dialect, Counter) and first != dialect.counter:
+        return _estimate(exchange, dialect)
+    return None
 
 
 def estimate_after(exchange: Exchange, error: ApiError) -> http.Response | None:
     """Return the estimate if the vendor failed to count; None too for other requests."""
     dialect = exchange.dialect
-    if not isinstance(dialect, CountTokensClient | GeminiCountClient) or error.status in _OWN_FAULT:
-        return None
-    return _estimate(exchange, dialect)
+    if isinstance(dialect, Counter) and error.status not in _OWN_FAULT:
+        return _estimate(exchange, dialect)
+    return None
 
 
-def _estimate(exchange: Exchange, dialect: CountTokensClient | GeminiCountClient) -> http.Response:
+def _estimate(exchange: Exchange, dialect: Counter) -> http.Response:
     headers = {
         "content-type": "application/json",
         "x-router-token-count": METHOD,

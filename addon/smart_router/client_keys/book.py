@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from smart_router.client_keys.client import Client
 from smart_router.client_keys.counters import Counters
-from smart_router.client_keys.database import FILE_NAME, Stored, connect, read, read_only
+from smart_router.client_keys.database import FILE_NAME, Stored, connect, read
 from smart_router.client_keys.directory import Directory
 from smart_router.client_keys.estimates import Estimate, Experience
 from smart_router.client_keys.ledger import WARN_FROM, Ledger, Pots, alone
@@ -21,7 +21,7 @@ from smart_router.client_keys.limits import Unit
 from smart_router.client_keys.reservation import Reservation, check
 from smart_router.routing.decision import Candidate
 from smart_router.storage.background_writer import BackgroundWriter, Messages, Rhythm
-from smart_router.storage.sqlite_file import FILE_ERRORS, is_replaced
+from smart_router.storage.sqlite_file import FILE_ERRORS, connect_read_only, is_replaced
 
 RHYTHM = Rhythm(idle=0.25, retry=1.0)
 """A new or a revoked key counts within a second."""
@@ -124,8 +124,8 @@ class ClientBook:
         except BaseException:
             self._forget()
             if not known.clients:
-                with suppress(sqlite3.Error):
-                    self._take(read_only(self._path))
+                with suppress(sqlite3.Error), closing(connect_read_only(self._path)) as db:
+                    self._take(read(db))
             raise
 
     def _read(self, db: sqlite3.Connection) -> bool:

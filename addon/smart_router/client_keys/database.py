@@ -24,7 +24,6 @@ from smart_router.errors import UserError
 from smart_router.storage.sqlite_file import (
     Migration,
     connect_file,
-    connect_read_only,
     is_damage,
     is_intact,
     set_aside,
@@ -235,12 +234,6 @@ def connect(path: Path, known: Stored | None = None) -> sqlite3.Connection:
 
 def _open(path: Path) -> sqlite3.Connection:
     return connect_file(path, MIGRATIONS, wait=LOCK_WAIT, settings=_SETTINGS, checked=True, any_thread=True)
-
-
-def read_only(path: Path) -> Stored:
-    """Return the content of a file in a folder that cannot be written. Raises sqlite3.Error."""
-    with closing(connect_read_only(path)) as db:
-        return read(db)
 
 
 def _readable(path: Path) -> Stored:
