@@ -119,13 +119,10 @@ def breaks(fault: Fault) -> Spoil:
     return lambda due: due.answer.but(fault=fault, fault_at=min(20, len(due.answer.body) // 2))
 
 
-def later(fault: Fault, pause: float = 0.0) -> Spoil:
-    """The connection's fault strikes after a stream's first words, or in the middle of a whole answer.
-
-    `pause` are the seconds between two chunks, for faults that spoil what is sent with them.
-    """
+def later(fault: Fault) -> Spoil:
+    """The connection's fault strikes after a stream's first words, or in the middle of a whole answer."""
     return lambda due: due.answer.but(
-        fault=fault, fault_at=due.middle if due.streams else min(20, len(due.answer.body) // 2), pause=pause
+        fault=fault, fault_at=due.middle if due.streams else min(20, len(due.answer.body) // 2)
     )
 
 

@@ -43,7 +43,7 @@ from smart_router.proxy.attempt_stream import AttemptsClient, AttemptStream, Run
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.deadlines import DeadlineLayer
 from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
-from smart_router.proxy.fixes.http2_bounds import use_bounded_http2
+from smart_router.proxy.fixes.http2_goaway import use_http2_fixes
 from smart_router.proxy.goaway import GoAway, http2_layers
 from smart_router.proxy.messages import (
     CancelAttempt,
@@ -202,7 +202,7 @@ class RoutedLayer(DeadlineLayer):
     def prepare_connection(self, top: layer.Layer) -> None:
         """Change the class of a new connection, the innermost of a stack of layers."""
         use_bounded_http1(top)
-        use_bounded_http2(top)
+        use_http2_fixes(top)
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         self.prepare_connection(self.connections[command.connection])

@@ -38,7 +38,7 @@ from smart_router.proxy.fast.streams import (
     Shortcuts,
 )
 from smart_router.proxy.fast.writes import join_writes
-from smart_router.proxy.fixes.http2_bounds import use_bounded_http2
+from smart_router.proxy.fixes.http2_goaway import use_http2_fixes
 from smart_router.proxy.layer import RoutedLayer
 from smart_router.proxy.messages import AttemptEvent, SetTimer, StartAttempt
 from smart_router.proxy.stream import RoutedStream
@@ -244,7 +244,7 @@ class FastRoutedLayer(RoutedLayer):
     def prepare_connection(self, top: layer.Layer) -> None:
         """Change the class of a new connection, the innermost of a stack of layers."""
         use_fast_http1(top)
-        use_bounded_http2(top)
+        use_http2_fixes(top)
 
     def register_connection(self, command: RegisterHttpConnection) -> Commands:
         top = self.connections[command.connection]

@@ -140,18 +140,3 @@ class BoundedHttp2Client(Http2Client):
             self.waiting[event.stream_id] += event.flow_controlled_length
             event.flow_controlled_length = 0
         return super().handle_h2_event(event)
-
-
-_BOUNDED: Mapping[type[layer.Layer], type[BoundedHttp2Server | BoundedHttp2Client]] = {
-    Http2Server: BoundedHttp2Server,
-    Http2Client: BoundedHttp2Client,
-}
-
-
-def use_bounded_http2(top: layer.Layer | None) -> None:
-    """Change the class of the HTTP/2 connection in a stack of layers, if it has one and has just started."""
-    while top is not None:
-        if bounded := _BOUNDED.get(type(top)):
-            top.__class__ = bounded
-            top.set_up()  # type: ignore[attr-defined]
-        top = getattr(top, "child_layer", None)

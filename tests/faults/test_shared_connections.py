@@ -1,5 +1,5 @@
-"""A stream that its HTTP/2 client does not read holds its own provider back, and nothing else: the other
-streams of the connection go on, over HTTP/1.1 and HTTP/2 to the providers."""
+"""Streams of one HTTP/2 connection do not harm each other: one that its client does not read holds back its
+own provider alone, and those of a provider's connection that is going away come to their end."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ import pytest_asyncio
 from tests.faults.client_faults import LEFT
 from tests.faults.test_slow_clients import CHUNK, SENT, play
 from tests.faults.test_slow_readers import failures
-from tests.testbed.answers import Answer
+from tests.testbed.answers import Answer, Fault
 from tests.testbed.client_formats import FORMATS, Got
 from tests.testbed.harness import Router
 from tests.testbed.memory import Peak
 from tests.testbed.provider import Provider
 from tests.testbed.raw_http2_client import Http2Client, connected
 from tests.testbed.record import Request
-from tests.testbed.spoiling import planned
+from tests.testbed.spoiling import FULL_WORDS, later, planned
 from tests.testbed.talk import providers_config
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-STALLED = 3
+STALLED = 2
 """Streams that nobody reads."""
+
+MORE = 5 << 20
+"""Bytes of a stream of HTTP/2 that its provider sends only if it is read on."""
 
 GROWTH = 40.0
 """MiB that the router's memory may rise by."""
@@ -35,9 +38,10 @@ GROWTH = 40.0
 
 def answer(asked: Request) -> Answer:
     """An endless answer, or one that goes on when the test says so."""
-    if b"stepped" in asked.body:
-        return planned(asked, "one two three four five six").answer.but(stepped=True)
-    return play(asked)
+    due = planned(asked, "one two three four five six")
+    if b"goes away" in asked.body:
+        return later(Fault.GRACEFUL_GOAWAY_MID_BODY)(due).but(stepped=True)
+    return due.answer.but(stepped=True) if b"stepped" in asked.body else play(asked)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -103,10 +107,30 @@ async def test_other_streams_of_a_connection_go_on_while_some_are_not_read(
         running.release(20)
         await client.read(other)
         assert read(client, other).text == "one two three four five six"
-        later = begin(client, upstream, "later")
-        await client.read(later)
-        assert read(client, later).finished
+        last = begin(client, upstream, "last")
+        await client.read(last)
+        assert read(client, last).finished
         assert peak.grown < GROWTH
         client.read_on(stalled[0])
-        await client.read(stalled[0], SENT + CHUNK)
+        await client.read(stalled[0], MORE)
     assert set(await failures(router)) == {LEFT}
+
+
+async def test_a_stream_goes_on_after_a_goaway_and_the_next_request_has_another_connection(
+    router: Router, providers: dict[str, Provider]
+) -> None:
+    provider = providers["h2"]
+    provider.requests.clear()
+    async with connected(router) as client:
+        first = begin(client, "h2", "goes away")
+        running = await provider.wait_for_request()
+        running.release(FULL_WORDS + 1)
+        await client.read(first, 1)
+        second = begin(client, "h2", "second")
+        await client.read(second)
+        running.release(20)
+        await client.read(first)
+    for stream in (first, second):
+        got = read(client, stream)
+        assert (got.text, got.finished, got.error) == ("one two three four five six", True, None)
+    assert len({one.connection for one in provider.requests}) == 2
