@@ -128,6 +128,13 @@ class ProviderRequest(NamedTuple):
     kept: Any = None
 
 
+class Conversation(NamedTuple):
+    """A conversation in formats with alternating turns: the system's parts, and turns with role and parts."""
+
+    system: list[dict[str, Any]]
+    turns: list[dict[str, Any]]
+
+
 class StreamReader(Protocol):
     """Reads one streamed answer. Any split of the bytes gives the same events; never raises."""
 
@@ -279,12 +286,9 @@ class ClientDialect(Protocol):
         ...
 
 
-class _HasPath(Protocol):
-    @property
-    def request_path(self) -> re.Pattern[str]: ...
-
-
-def find_by_path[D: _HasPath](dialects: Iterable[D], path: str) -> tuple[D, Mapping[str, str]] | None:
+def find_by_path[D: (Dialect, ClientDialect)](
+    dialects: Iterable[D], path: str
+) -> tuple[D, Mapping[str, str]] | None:
     """Return the first dialect whose `request_path` is found in a path, and the path's parameters."""
     bare = path.partition("?")[0]
     for dialect in dialects:

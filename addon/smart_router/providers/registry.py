@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -38,13 +38,11 @@ def collect(rows: Iterable[Provider]) -> Mapping[str, Provider]:
     )
 
 
-def _modules() -> Iterator[Provider]:
-    for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
-        if module.name.rpartition(".")[2] not in _OTHERS:
-            yield importlib.import_module(module.name).PROVIDER
-
-
-PROVIDERS = collect(_modules())
+PROVIDERS = collect(
+    importlib.import_module(f"{providers.__name__}.{module.name}").PROVIDER
+    for module in pkgutil.iter_modules(providers.__path__)
+    if module.name not in _OTHERS
+)
 """The providers that need no declaration in the config."""
 
 masking.add_key_prefixes(prefix for provider in PROVIDERS.values() for prefix in provider.key_prefixes)

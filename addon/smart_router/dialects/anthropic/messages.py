@@ -1,19 +1,19 @@
 """The conversation: OpenAI's messages → Anthropic's system texts and alternating turns.
 
-The rules of the far side (Anthropic Messages API reference): turns alternate and the first is the user's;
-the results of one assistant turn's tool calls come first in the one user turn after it; thinking blocks go
-back unchanged, in order and first in their turn; no text block is blank, and the final assistant text does
-not end in white space; tool call ids match `^[a-zA-Z0-9_-]+$` and are unique.
+Anthropic's rules (Messages API reference): turns alternate and the first is the user's; the results of one
+assistant turn's tool calls come first in the one user turn after it; thinking blocks go back unchanged, in
+order and first in their turn; no text block is blank, and the final assistant text does not end in white
+space; tool call ids match `^[a-zA-Z0-9_-]+$` and are unique.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
-from smart_router.dialects.base import CallContext
+from smart_router.dialects.base import CallContext, Conversation
 from smart_router.dialects.hub import Message, ToolCall
 from smart_router.dialects.json_values import read_arguments
 from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
@@ -36,13 +36,6 @@ _OPENING = "Begin."
 """Said for the user where the conversation starts without one (system texts alone, a greeting)."""
 
 
-class AnthropicConversation(NamedTuple):
-    """`system` are text blocks, `turns` objects with `role` (user, assistant) and `content` (blocks)."""
-
-    system: list[Block]
-    turns: list[dict[str, Any]]
-
-
 def detail_format(provider: str) -> str:
     """Return the `format` of reasoning details: signatures are only good where they were made."""
     return NATIVE_FORMAT if provider == "anthropic" else f"anthropic-messages-{provider}"
@@ -50,7 +43,7 @@ def detail_format(provider: str) -> str:
 
 def write_conversation(
     messages: Sequence[Message], call: CallContext, keys: Mapping[str, str] | None = None
-) -> AnthropicConversation:
+) -> Conversation:
     """Return the messages as system texts and turns. Raises ClientError for what the models cannot read.
 
     `keys` are the names that properties of tools are written under, by their own.
@@ -58,7 +51,7 @@ def write_conversation(
     writer = _MessagesWriter(call, keys or {})
     for number, message in enumerate(messages):
         writer.add(message, f"messages[{number}]")
-    return AnthropicConversation(writer.system, _fit(writer.turns))
+    return Conversation(writer.system, _fit(writer.turns))
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:

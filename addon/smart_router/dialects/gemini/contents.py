@@ -1,8 +1,8 @@
 """The conversation: OpenAI's messages → Gemini's system instruction and turns.
 
-The rules of the far side (Gemini API reference, recorded requests): the first turn is the user's; the
-results of one turn's calls stand together in one user turn, in the order of the calls and each with the
-function's name; a call and its result carry the same id; a turn has at least one part.
+Gemini's rules (Gemini API reference, recorded requests): the first turn is the user's; the results of one
+turn's calls stand together in one user turn, in the order of the calls and each with the function's name; a
+call and its result carry the same id; a turn has at least one part.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import CallContext
+from smart_router.dialects.base import CallContext, Conversation
 from smart_router.dialects.gemini.signatures import (
     GEMINI_FORMAT,
     SKIP_VALIDATION,
@@ -49,16 +49,7 @@ _VIDEO_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "yo
 """The addresses that every Gemini reads: its File API's and YouTube's; newer ones read any on https."""
 
 
-class GeminiConversation(NamedTuple):
-    """`system` are the system instruction's parts, `turns` objects with `role` (user, model) and `parts`."""
-
-    system: list[Part]
-    turns: list[dict[str, Any]]
-
-
-def write_conversation(
-    messages: Sequence[Message], call: CallContext, signature_format: str
-) -> GeminiConversation:
+def write_conversation(messages: Sequence[Message], call: CallContext, signature_format: str) -> Conversation:
     """Return the messages as system parts and turns. Raises ClientError for what the models cannot read.
 
     `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
@@ -82,6 +73,7 @@ class _Writer:
 
     def __init__(self, call: CallContext, signature_format: str) -> None:
         self._call = call
+        self._limits = name_limits(call.rules)
         self._format = signature_format
         self._system: list[Part] = []
         self._turns: list[dict[str, Any]] = []
@@ -105,11 +97,11 @@ class _Writer:
         else:
             raise unsupported(f"{where}.role", f"Gemini models have no role {role!r}")
 
-    def finish(self) -> GeminiConversation:
+    def finish(self) -> Conversation:
         self._flush_results()
         if not self._turns or self._turns[0]["role"] != "user":
             self._turns.insert(0, {"role": "user", "parts": [{"text": _OPENING}]})
-        return GeminiConversation(self._system, self._turns)
+        return Conversation(self._system, self._turns)
 
     def _add_turn(self, role: str, parts: list[Part]) -> None:
         """Add a turn, or join it to the one before of the same side; tool results stay by themselves."""
@@ -134,11 +126,7 @@ class _Writer:
         parts = _parts(message, where, self._call.rules)
         text = "".join(part["text"] for part in parts if "text" in part)
         media = [part for part in parts if "text" not in part]
-        response = {
-            "id": id_,
-            "name": fit_name(name, name_limits(self._call.rules)),
-            "response": _response(text),
-        }
+        response = {"id": id_, "name": fit_name(name, self._limits), "response": _response(text)}
         return _Result(place, {"functionResponse": response}, media)
 
     def _assistant(self, message: Message, where: str) -> list[Part]:
@@ -162,11 +150,8 @@ class _Writer:
             id_, name = tool_call["id"], function["name"]
             self._calls[id_] = (self._called, name)
             self._called += 1
-            called = {
-                "id": id_,
-                "name": fit_name(name, name_limits(self._call.rules)),
-                "args": read_arguments(function.get("arguments") or ""),
-            }
+            arguments = read_arguments(function.get("arguments") or "")
+            called = {"id": id_, "name": fit_name(name, self._limits), "args": arguments}
             part: Part = {"functionCall": called}
             if self._format == GEMINI_FORMAT and (signature := call_signature(tool_call, message)):
                 part["thoughtSignature"] = signature

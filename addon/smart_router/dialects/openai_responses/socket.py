@@ -20,7 +20,7 @@ from smart_router.dialects.hub import Start, facts_of
 from smart_router.dialects.json_values import as_object, as_text, read_object
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_response import ResponseObject
-from smart_router.dialects.openai_responses.store import Continued, ResponseStore, input_items
+from smart_router.dialects.openai_responses.store import Continued, ResponseStore
 from smart_router.dialects.sse import SseParser
 from smart_router.errors import ApiError, ClientError
 
@@ -154,10 +154,7 @@ class SocketSession:
         return self._current[0].lane if self._current else None
 
     def _keep(self, waiting: _Waiting, continued: Continued, response: Mapping[str, Any]) -> None:
-        items = continued.items
-        if items is None:
-            items = input_items(waiting.fields.get("input"))
-        self._kept.keep(None, continued.previous or None, items, to_json(response))
+        self._kept.keep(None, continued, waiting.fields.get("input"), to_json(response))
 
     def _warm_up(self, waiting: _Waiting, continued: Continued) -> list[bytes]:
         """Answer a request that generates nothing: its id can be continued."""

@@ -7,7 +7,6 @@ before; the oldest go first. An id that is not there gets OpenAI's own error.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -97,7 +96,7 @@ class ResponseStore:
             return Continued(body)
         previous, given = request.get("previous_response_id"), request.get("input")
         if isinstance(given, str) and given:
-            given = [{"type": "message", "role": "user", "content": given}]
+            given = [_said_by_user(given)]
         if not isinstance(given, list) or not isinstance(previous, str | None):
             return Continued(body)
         earlier = self._conversation(client, previous) if previous else []
@@ -146,22 +145,21 @@ class ResponseStore:
             return
 
         def keep(response: bytes) -> None:
-            given = continued.items
-            items = input_items(echo["input"]) if given is None else given
-            self.keep(client, continued.previous, items, response)
+            self.keep(client, continued, echo["input"], response)
 
         facts["keep"] = keep
 
-    def keep(self, client: str | None, previous: str | None, items: Sequence[Any], response: bytes) -> None:
-        """Keep a complete response and the input items that led to it."""
-        parsed = from_json(response)
-        kept = StoredResponse(previous, [*items, *as_list(parsed.get("output"))], response.decode())
-        self.put(client, parsed["id"], kept)
+    def keep(self, client: str | None, continued: Continued, given: Any, response: bytes) -> None:
+        """Keep a complete response and the items of its own turn. `given` is the request's input."""
+        parsed, items = from_json(response), continued.items
+        if items is None:
+            items = given if isinstance(given, list) else [_said_by_user(given)]
+        turn = [*items, *as_list(parsed.get("output"))]
+        self.put(client, parsed["id"], StoredResponse(continued.previous or None, turn, response.decode()))
 
 
-def input_items(given: Any) -> list[Any]:
-    """Return a request's input as items."""
-    return given if isinstance(given, list) else [{"type": "message", "role": "user", "content": given}]
+def _said_by_user(text: Any) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": text}
 
 
 def previous_not_found(id_: str) -> ClientError:
