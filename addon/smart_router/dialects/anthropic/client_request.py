@@ -6,7 +6,7 @@ names of hosted tools are kept, so that the answer says which were missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, cast
 
@@ -125,7 +125,7 @@ def _content(blocks: Sequence[Mapping[str, Any]]) -> str | list[Part]:
 
 
 def _parts(blocks: Iterable[Mapping[str, Any]]) -> list[Part]:
-    return [part | _mark(block) for block in blocks for part in _PARTS.get(block["type"], _other)(block)]
+    return [part | _mark(block) for block in blocks for part in _parts_of(block)]
 
 
 def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,15 +133,27 @@ def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
     return {"cache_control": source["cache_control"]} if source.get("cache_control") else {}
 
 
-def _text(block: Mapping[str, Any]) -> list[Part]:
-    return [{"type": "text", "text": block["text"]}] if block["text"] else []
+def _parts_of(block: Mapping[str, Any]) -> list[Part]:
+    match block["type"]:
+        case "text":
+            return _text(block["text"])
+        case "image":
+            if url := _address(block["source"]):
+                return [{"type": "image_url", "image_url": {"url": url}}]
+            return [{"type": f"image of type {block['source'].get('type')}"}]
+        case "document":
+            return _document(block)
+        case "search_result":
+            head = " ".join(filter(None, (as_text(block.get("title")), as_text(block.get("source")))))
+            return [*_text(head), *_parts(as_objects(block.get("content")))]
+        case "tool_reference":
+            return []
+        case kind:  # a block that only Anthropic can read: providers refuse its type by name
+            return [{"type": kind}]
 
 
-def _image(block: Mapping[str, Any]) -> list[Part]:
-    source = block["source"]
-    if url := _address(source):
-        return [{"type": "image_url", "image_url": {"url": url}}]
-    return [{"type": f"image of type {source.get('type')}"}]
+def _text(text: str) -> list[Part]:
+    return [{"type": "text", "text": text}] if text else []
 
 
 def _document(block: Mapping[str, Any]) -> list[Part]:
@@ -151,7 +163,7 @@ def _document(block: Mapping[str, Any]) -> list[Part]:
         return [{"type": "text", "text": "\n".join([*title.values(), source["data"]])}]
     if source.get("type") == "content":
         content = source.get("content")
-        return _text({"text": content}) if isinstance(content, str) else _parts(as_objects(content))
+        return _text(content) if isinstance(content, str) else _parts(as_objects(content))
     if url := _address(source):
         return [{"type": "file", "file": {"filename": "document.pdf", **title, "file_data": url}}]
     return [{"type": f"document of type {source.get('type')}"}]
@@ -162,29 +174,6 @@ def _address(source: Mapping[str, Any]) -> str:
     if source.get("type") == "base64":
         return f"data:{source['media_type']};base64,{source['data']}"
     return as_text(source.get("url"))
-
-
-def _search_result(block: Mapping[str, Any]) -> list[Part]:
-    head = " ".join(filter(None, (as_text(block.get("title")), as_text(block.get("source")))))
-    return [*_text({"text": head}), *_parts(as_objects(block.get("content")))]
-
-
-def _other(block: Mapping[str, Any]) -> list[Part]:
-    """A block that only Anthropic can read: providers refuse its type by name."""
-    return [{"type": block["type"]}]
-
-
-def _nothing(block: Mapping[str, Any]) -> list[Part]:
-    return []
-
-
-_PARTS: Mapping[str, Callable[[Mapping[str, Any]], list[Part]]] = {
-    "text": _text,
-    "image": _image,
-    "document": _document,
-    "search_result": _search_result,
-    "tool_reference": _nothing,
-}
 
 
 def _read_tools(tools: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:

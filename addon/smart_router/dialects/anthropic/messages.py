@@ -8,7 +8,7 @@ space; tool call ids match `^[a-zA-Z0-9_-]+$` and are unique.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id
@@ -173,33 +173,29 @@ def _content(message: Message, where: str) -> list[Block]:
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     blocks = []
     for number, part in enumerate(parts):
-        at = f"{where}.content[{number}]"
-        kind = str(part.get("type"))
-        if kind not in _PARTS:
-            raise unsupported(at, f"Anthropic models cannot read content of type {kind!r}")
-        if block := _PARTS[kind](part, at):
+        if block := _block(part, f"{where}.content[{number}]"):
             mark_breakpoint([block], part)
             blocks.append(block)
     return blocks
 
 
-def _text(part: Mapping[str, Any], at: str) -> Block | None:
-    text = part.get("text") or part.get("refusal") or ""
-    return {"type": "text", "text": text} if text.strip() else None
-
-
-def _image(part: Mapping[str, Any], at: str) -> Block:
-    url = str(part["image_url"]["url"])
-    return _linked("image", url, at) or _media_block(read_data_url(url), at)
-
-
-def _file(part: Mapping[str, Any], at: str) -> Block:
-    file: Mapping[str, Any] = part.get("file") or {}
-    url = str(file.get("file_data") or "")
-    block = _linked("document", url, at) or _media_block(read_file_data(url), at)
-    if block["type"] == "document" and (title := file.get("filename")):
-        block["title"] = title
-    return block
+def _block(part: Mapping[str, Any], at: str) -> Block | None:
+    match part.get("type"):
+        case "text" | "refusal":
+            text = part.get("text") or part.get("refusal") or ""
+            return {"type": "text", "text": text} if text.strip() else None
+        case "image_url":
+            url = str(part["image_url"]["url"])
+            return _linked("image", url, at) or _media_block(read_data_url(url), at)
+        case "file":
+            file: Mapping[str, Any] = part.get("file") or {}
+            url = str(file.get("file_data") or "")
+            block = _linked("document", url, at) or _media_block(read_file_data(url), at)
+            if block["type"] == "document" and (title := file.get("filename")):
+                block["title"] = title
+            return block
+        case kind:
+            raise unsupported(at, f"Anthropic models cannot read content of type {str(kind)!r}")
 
 
 def _media_block(media: Media | None, at: str) -> Block:
@@ -242,11 +238,3 @@ def _fit(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
         last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()
     return turns
-
-
-_PARTS: dict[str, Callable[[Mapping[str, Any], str], Block | None]] = {
-    "text": _text,
-    "refusal": _text,
-    "image_url": _image,
-    "file": _file,
-}

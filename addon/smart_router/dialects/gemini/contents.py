@@ -7,7 +7,7 @@ call and its result carry the same id; a turn has at least one part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -190,35 +190,25 @@ def _parts(message: Message, where: str, rules: ModelRules) -> list[Part]:
     content = message.get("content") or []
     if isinstance(content, str):
         return [{"text": content}]
-    parts = []
-    for number, part in enumerate(content):
-        at = f"{where}.content[{number}]"
-        kind = str(part.get("type"))
-        if kind not in _PARTS:
-            raise unsupported(at, f"Gemini models cannot read content of type {kind!r}")
-        parts.append(_PARTS[kind](part, at, rules))
+    parts = [_part(part, f"{where}.content[{number}]", rules) for number, part in enumerate(content)]
     return [part for part in parts if part != {"text": ""}]
 
 
-def _text(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
-    return {"text": part.get("text") or part.get("refusal") or ""}
-
-
-def _linked(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
-    """Return an image or video: `{"type": "image_url", "image_url": {"url": ...}}`."""
-    kind = str(part["type"])
-    return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url", rules)
-
-
-def _audio(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
-    audio = part["input_audio"]
-    return {"inlineData": {"mimeType": f"audio/{audio['format']}", "data": audio["data"]}}
-
-
-def _file(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
-    file: Mapping[str, Any] = part.get("file") or {}
-    field = "file_data" if file.get("file_data") else "file_id"
-    return _media(as_text(file.get(field)), f"{at}.file.{field}", rules)
+def _part(part: Mapping[str, Any], at: str, rules: ModelRules) -> Part:
+    match part.get("type"):
+        case "text" | "refusal":
+            return {"text": part.get("text") or part.get("refusal") or ""}
+        case "image_url" | "video_url" as kind:
+            return _media(as_text(as_object(part.get(kind)).get("url")), f"{at}.{kind}.url", rules)
+        case "input_audio":
+            audio = part["input_audio"]
+            return {"inlineData": {"mimeType": f"audio/{audio['format']}", "data": audio["data"]}}
+        case "file":
+            file: Mapping[str, Any] = part.get("file") or {}
+            field = "file_data" if file.get("file_data") else "file_id"
+            return _media(as_text(file.get(field)), f"{at}.file.{field}", rules)
+        case kind:
+            raise unsupported(at, f"Gemini models cannot read content of type {str(kind)!r}")
 
 
 def _media(url: str, param: str, rules: ModelRules) -> Part:
@@ -245,13 +235,3 @@ def _is_readable(url: str, rules: ModelRules) -> bool:
 def _mime_type(url: str) -> dict[str, str]:
     suffix = urlsplit(url).path.rpartition(".")[2].lower()
     return {"mimeType": _SUFFIXES[suffix]} if suffix in _SUFFIXES else {}
-
-
-_PARTS: dict[str, Callable[[Mapping[str, Any], str, ModelRules], Part]] = {
-    "text": _text,
-    "refusal": _text,
-    "image_url": _linked,
-    "video_url": _linked,
-    "input_audio": _audio,
-    "file": _file,
-}

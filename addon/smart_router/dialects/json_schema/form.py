@@ -7,13 +7,13 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import UnionType
 from typing import Any
 
 from smart_router.dialects.json_schema.node import LIMITS, TEXTS, TYPES, Node, merge, resolved, says_nothing
 from smart_router.dialects.json_values import as_list
+from smart_router.dialects.names import names
 
 _SILENT = frozenset(
     {"$schema", "$id", "id", "$comment", "$anchor", "$vocabulary", "$defs", "definitions", "nullable"}
@@ -106,11 +106,8 @@ class _SchemaReader:
                 shape = LIMITS[name][1]
                 right = isinstance(value, shape) and (type(value) is not bool or name in _BOOLEAN)
                 (node.limits if right else node.untold)[name] = value
-            elif name in _READERS:
-                of_schemas, read = _READERS[name]
-                if isinstance(value, of_schemas):
-                    read(self, node, name, value, depth + 1)
-                else:
+            elif name in _HOLDERS:
+                if not self._read_held(node, name, value, depth + 1):
                     node.untold[name] = value
             elif name not in _SILENT and name not in _READ_APART and not name.startswith("x-"):
                 node.untold[name] = value
@@ -122,52 +119,42 @@ class _SchemaReader:
     def _read_or_false(self, value: Any, depth: int) -> Node | bool:
         return False if value is False else self.read(value, depth)
 
-    def _properties(self, node: Node, name: str, value: Source, depth: int) -> None:
-        named = {key: self.read(one, depth) for key, one in value.items() if one is not False}
-        if name == "properties":
-            node.properties = named
-        else:
-            node.patterns = named
+    def _read_held(self, node: Node, name: str, value: Any, depth: int) -> bool:
+        """Read a keyword of `_HOLDERS`; return False if its value has a wrong shape."""
+        match name, value:
+            case "properties", Mapping():
+                node.properties = self._read_named(value, depth)
+            case "patternProperties", Mapping():
+                node.patterns = self._read_named(value, depth)
+            case "required", list():
+                node.required = tuple(dict.fromkeys(one for one in value if isinstance(one, str)))
+            case "additionalProperties", Mapping() | bool():
+                node.rest = value if isinstance(value, bool) else self.read(value, depth)
+            case "items", Mapping() | bool():
+                node.items = self._read_or_false(value, depth)
+            case "items" | "prefixItems", list():  # tuples, in older drafts and in newer ones
+                node.places = tuple(self.read(one, depth) for one in value)
+            case "anyOf" | "oneOf", list():
+                if name == "oneOf":
+                    node.exclusive = not node.choices
+                choices = [self.read(one, depth) for one in value if one is not False]
+                node.choices += tuple(choices)
+                return bool(choices)
+            case _:
+                return False
+        return True
 
-    def _required(self, node: Node, name: str, value: list[Any], depth: int) -> None:
-        node.required = tuple(dict.fromkeys(one for one in value if isinstance(one, str)))
-
-    def _rest(self, node: Node, name: str, value: Source | bool, depth: int) -> None:
-        node.rest = value if isinstance(value, bool) else self.read(value, depth)
-
-    def _items(self, node: Node, name: str, value: Any, depth: int) -> None:
-        if isinstance(value, list):  # the tuples of older drafts
-            self._places(node, name, value, depth)
-        else:
-            node.items = self._read_or_false(value, depth)
-
-    def _places(self, node: Node, name: str, value: list[Any], depth: int) -> None:
-        node.places = tuple(self.read(one, depth) for one in value)
-
-    def _choices(self, node: Node, name: str, value: list[Any], depth: int) -> None:
-        if name == "oneOf":
-            node.exclusive = not node.choices
-        if choices := [self.read(one, depth) for one in value if one is not False]:
-            node.choices += tuple(choices)
-        else:
-            node.untold[name] = value
+    def _read_named(self, schemas: Source, depth: int) -> dict[str, Node]:
+        return {key: self.read(one, depth) for key, one in schemas.items() if one is not False}
 
 
-_Reader = Callable[[_SchemaReader, Node, str, Any, int], None]
-_READERS: Mapping[str, tuple[type | UnionType, _Reader]] = {
-    "properties": (Mapping, _SchemaReader._properties),
-    "patternProperties": (Mapping, _SchemaReader._properties),
-    "required": (list, _SchemaReader._required),
-    "additionalProperties": (Mapping | bool, _SchemaReader._rest),
-    "items": (Mapping | bool | list, _SchemaReader._items),
-    "prefixItems": (list, _SchemaReader._places),
-    "anyOf": (list, _SchemaReader._choices),
-    "oneOf": (list, _SchemaReader._choices),
-}
-"""Keywords that hold schemas or names: the shape of their values, and what reads them."""
+_HOLDERS = names("""
+    properties patternProperties required additionalProperties items prefixItems anyOf oneOf
+""")
+"""Keywords that hold schemas or names."""
 
 _READ_APART = frozenset({"type", "enum", "const", "$ref", "allOf"})
-KNOWN = frozenset(LIMITS) | frozenset(_READERS) | _READ_APART
+KNOWN = frozenset(LIMITS) | _HOLDERS | _READ_APART
 """Keywords that the form has a place for; among `Node.untold` their values have a wrong shape."""
 
 _BOOLEAN = frozenset({"uniqueItems", "exclusiveMinimum", "exclusiveMaximum"})
@@ -183,10 +170,10 @@ def _keep_text(node: Node, name: str, value: Any) -> None:
 
 def _types(schema: Source) -> tuple[str, ...]:
     given = schema.get("type")
-    names = [
-        name.lower() for name in (given if isinstance(given, list) else [given]) if isinstance(name, str)
+    words = [
+        word.lower() for word in (given if isinstance(given, list) else [given]) if isinstance(word, str)
     ]
-    return tuple(dict.fromkeys(name for name in names if name in TYPES))
+    return tuple(dict.fromkeys(word for word in words if word in TYPES))
 
 
 def _values(schema: Source) -> tuple[Any, ...] | None:
