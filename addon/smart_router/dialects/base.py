@@ -13,14 +13,20 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fold import fold
-from smart_router.dialects.hub import ChatCompletion, ChatRequest, Event, FinishReason
+from smart_router.dialects.hub import (
+    ChatCompletion,
+    ChatRequest,
+    Event,
+    FinishReason,
+    Message,
+    Start,
+    make_completion,
+)
 from smart_router.dialects.json_schema.subsets import Subset
-from smart_router.dialects.model_rules import ModelRules
-from smart_router.dialects.native import Received
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
+from smart_router.dialects.native import Received, rewritten_for
 from smart_router.dialects.sse import MAX_EVENT_BYTES
 from smart_router.errors import ApiError, UpstreamError
-
-_NO_RULES = ModelRules()
 
 PLAIN_MESSAGE = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 OPENAI_MESSAGE = PLAIN_MESSAGE | {"refusal", "audio", "function_call"}
@@ -90,7 +96,7 @@ class CallContext:
     stream: bool
     now: int
     request_id: str
-    rules: ModelRules = _NO_RULES
+    rules: ModelRules = UNKNOWN_MODEL
     quirks: ChatQuirks = ChatQuirks()
     error_rules: tuple[ErrorRule, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
@@ -112,6 +118,12 @@ class CallContext:
     def mint(self, kind: str, number: int) -> str:
         """Return an id for an object without one: the same for the same attempt and number."""
         return f"{kind}_{self.request_id}_{number}"
+
+    def count_answer(self) -> ChatCompletion:
+        """Return the answer for a count of tokens: not empty, and without usage, because it costs nothing."""
+        message: Message = {"role": "assistant", "content": None, "annotations": [], "images": [{}]}
+        start = Start(self.mint("count", 0), self.model, self.now)
+        return make_completion(start, [{"index": 0, "message": message, "finish_reason": "stop"}], None)
 
 
 class ProviderRequest(NamedTuple):
@@ -271,7 +283,7 @@ class ClientDialect(Protocol):
 
     def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
         """Return path and body of the same request for another model. Raises ValueError."""
-        ...
+        return path, rewritten_for(body, model)
 
     def open_writer(self, request: ChatRequest) -> AnswerWriter:
         """Return a writer for the streamed answer to this request."""

@@ -16,7 +16,7 @@ from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.hub import ChatRequest, Message
 from smart_router.dialects.json_values import as_list
 from smart_router.dialects.media import read_data_url
-from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
 from smart_router.dialects.names import names
 from smart_router.dialects.tool_names import merge_tools
 from smart_router.errors import unsupported
@@ -34,9 +34,6 @@ CONTINUE = "Your answer was cut off there. Go on exactly where it stops, without
 """Asks for what an assistant's turn at the end asks for, where models refuse to be prefilled."""
 
 _UNSEEN = {"type": "text", "text": "(an image, which this model cannot see)"}
-_UNKNOWN = ModelRules()
-"""The rules of a model of which nothing is known: whether it reads images, too."""
-
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no code fence."
 _JSON_AT_LAST = "When you give your answer instead of calling a tool, give one JSON object and nothing else."
 
@@ -56,7 +53,7 @@ def fit_request(request: ChatRequest, rules: ModelRules) -> ChatRequest:
     if rules.json_apart:
         _fit_format(fitted, rules)
     _fit_length(fitted, rules)
-    if not rules.vision and (pictured := _pictured(fitted["messages"])) and rules != _UNKNOWN:
+    if not rules.vision and (pictured := _pictured(fitted["messages"])) and rules != UNKNOWN_MODEL:
         fitted["messages"] = _without_images(fitted["messages"], pictured)
     if not rules.prefill:
         fitted["messages"] = _without_prefill(fitted["messages"])

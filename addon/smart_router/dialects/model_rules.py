@@ -99,3 +99,7 @@ class ModelRules:
         if self.sampling == "without_effort":
             return (effort or self.default_effort) == "none"
         return self.sampling == "always"
+
+
+UNKNOWN_MODEL = ModelRules()
+"""The rules of a model of which nothing is known, not even that it lacks an ability."""

@@ -13,10 +13,9 @@ from smart_router.dialects.base import ChatQuirks, Dialect
 from smart_router.dialects.errors import ErrorRule
 from smart_router.dialects.fitting import needs_responses
 from smart_router.dialects.hub import ChatRequest
-from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
 from smart_router.dialects.untranslated import UNTRANSLATED
 
-_ANY_RULES = ModelRules()
 _NO_QUIRKS = ChatQuirks()
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
@@ -38,7 +37,7 @@ class Model:
     """One model of one provider. `id` is the provider's own; `rules` are its capabilities."""
 
     id: str
-    rules: ModelRules = _ANY_RULES
+    rules: ModelRules = UNKNOWN_MODEL
 
 
 @dataclass(frozen=True, slots=True)

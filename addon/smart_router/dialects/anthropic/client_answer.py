@@ -43,6 +43,12 @@ def write_usage(usage: Usage | None) -> dict[str, Any]:
     return counted
 
 
+def stop_reason(reason: FinishReason | None, calls: bool) -> str:
+    """Return Anthropic's reason; `calls`: the answer calls tools."""
+    written = STOP_REASONS[reason]
+    return "tool_use" if written == "end_turn" and calls else written
+
+
 def message_object(
     id_: str, model: str, blocks: list[Block], reason: str | None, usage: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -99,9 +105,7 @@ def write_message(completion: ChatCompletion) -> bytes:
     """Write a whole answer: its first choice, as Messages has no others."""
     choice = completion["choices"][0] if completion["choices"] else None
     message: Mapping[str, Any] = choice["message"] if choice else {}
-    reason = STOP_REASONS[choice["finish_reason"] if choice else None]
-    if reason == "end_turn" and message.get("tool_calls"):
-        reason = "tool_use"
+    reason = stop_reason(choice["finish_reason"] if choice else None, bool(message.get("tool_calls")))
     usage = write_usage(completion.get("usage"))
     blocks = write_blocks(message)
     answer = message_object(completion["id"], completion["model"], blocks, reason, usage)

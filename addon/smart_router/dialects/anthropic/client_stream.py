@@ -10,8 +10,8 @@ from pydantic_core import to_json
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id, wrap
 from smart_router.dialects.anthropic.client_answer import (
     NO_USAGE,
-    STOP_REASONS,
     message_object,
+    stop_reason,
     write_usage,
 )
 from smart_router.dialects.client_errors import anthropic_error
@@ -127,10 +127,7 @@ class MessagesStreamWriter(EventWriter):
 
     def _end(self) -> bytes:
         ended = self._write_details() + self._stop()
-        reason = STOP_REASONS[self._reason]
-        if reason == "end_turn" and self._calls:
-            reason = "tool_use"
-        delta = {"stop_reason": reason, "stop_sequence": None}
+        delta = {"stop_reason": stop_reason(self._reason, bool(self._calls)), "stop_sequence": None}
         facts = {"x_router": self.extension} if self.extension else {}
         last = _event("message_delta", delta=delta, usage=write_usage(self._usage), **facts)
         return ended + last + _event("message_stop")

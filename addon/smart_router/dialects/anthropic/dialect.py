@@ -12,7 +12,6 @@ from smart_router.dialects.anthropic.native import native_body
 from smart_router.dialects.anthropic.request import write_body
 from smart_router.dialects.anthropic.stream import AnthropicStream
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest
-from smart_router.dialects.counts import counted
 from smart_router.dialects.errors import broken
 from smart_router.dialects.fold import fold
 from smart_router.dialects.half_characters import parse
@@ -62,7 +61,7 @@ class AnthropicDialect(Dialect):
             return failure
         blocks = message.get("content")
         if blocks is None and "input_tokens" in message:
-            return counted(call)
+            return call.count_answer()
         if not isinstance(blocks, list):
             return broken("the provider's answer has no content")
         stream = AnthropicStream(call)

@@ -12,7 +12,7 @@ from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.fitting import CONTINUE
 from smart_router.dialects.json_values import as_object, as_objects
-from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
 from smart_router.dialects.native import with_model
 
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -78,7 +78,7 @@ def _fit_thinking(request: dict[str, Any], rules: ModelRules) -> None:
         _stop_thinking(request, rules)
     elif kind == "enabled" and rules.thinking == "adaptive":
         request["thinking"] = {"type": "adaptive", "display": "summarized"}
-    elif kind in ("adaptive", "enabled") and rules.thinking == "none" and rules != ModelRules():
+    elif kind in ("adaptive", "enabled") and rules.thinking == "none" and rules != UNKNOWN_MODEL:
         request["thinking"] = None
     config = as_object(request.get("output_config"))
     if effort := config.get("effort"):

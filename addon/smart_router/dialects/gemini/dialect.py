@@ -8,7 +8,6 @@ from urllib.parse import quote
 from pydantic_core import to_json
 
 from smart_router.dialects.base import CallContext, Dialect, ProviderRequest, StreamReader
-from smart_router.dialects.counts import counted
 from smart_router.dialects.gemini.answer import AnswerReader
 from smart_router.dialects.gemini.native import native_body
 from smart_router.dialects.gemini.request import GEMINI_API, write_body
@@ -52,7 +51,7 @@ class GeminiDialect(Dialect):
     def read_answer(self, body: bytes, call: CallContext) -> ChatCompletion | UpstreamError:
         """Read a whole answer, as a stream of one object, or a number of tokens."""
         if b'"totalTokens"' in body and _is_count(body):
-            return counted(call)
+            return call.count_answer()
         return super().read_answer(body, call)
 
     def open_stream(self, call: CallContext) -> StreamReader:

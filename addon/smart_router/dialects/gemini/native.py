@@ -17,7 +17,7 @@ from smart_router.dialects.gemini.request import write_thinking
 from smart_router.dialects.gemini.signatures import SKIP_VALIDATION
 from smart_router.dialects.hub import ChatRequest
 from smart_router.dialects.json_values import as_object, as_objects
-from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
 from smart_router.dialects.packed_reasoning import MARK, is_packed
 
 
@@ -48,7 +48,7 @@ def _fit_signatures(parts: list[dict[str, Any]], rules: ModelRules) -> None:
 def _fit_thinking(config: dict[str, Any], request: ChatRequest, call: CallContext) -> None:
     """Ask for as much thinking in the form that the model takes."""
     asked = config.get("thinkingConfig")
-    if not asked or call.rules == ModelRules():
+    if not asked or call.rules == UNKNOWN_MODEL:
         return
     other_way = {"level": "thinkingBudget", "budget": "thinkingLevel"}.get(call.rules.thinking)
     level = str(asked.get("thinkingLevel", "")).lower()

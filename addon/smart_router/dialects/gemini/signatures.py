@@ -26,7 +26,7 @@ SKIP_VALIDATION = "skip_thought_signature_validator"
 
 
 def detail_of_text(part: Mapping[str, Any], format_: str, index: int) -> ReasoningDetail | None:
-    """The data of a text part to preserve: Gemini's signature, or Claude's signed thought (text and signature
+    """Return the detail of a text part: Gemini's signature, or Claude's signed thought (text and signature
     come in fragments, joined by `index`)."""
     signature = as_text(part.get("thoughtSignature"))
     if format_ == GEMINI_FORMAT and signature:

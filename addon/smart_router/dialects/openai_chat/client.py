@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from pydantic_core import to_json
 
+from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.client_errors import openai_error
 from smart_router.dialects.event_writer import EventWriter
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, FinishReason, Start, Usage
-from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
 from smart_router.dialects.sse import sse_event
 from smart_router.errors import ApiError
@@ -125,7 +125,7 @@ def _json(value: Any) -> bytes:
     return to_json(value, inf_nan_mode="null")
 
 
-class ChatClient:
+class ChatClient(ClientDialect):
     """`POST /v1/chat/completions`; see `ClientDialect`."""
 
     name = "openai-chat"
@@ -141,10 +141,6 @@ class ChatClient:
             if None in message.values() or [] in message.values():
                 _drop_empty(message)
         return cast(ChatRequest, request)
-
-    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
-        """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
-        return path, rewritten_for(body, model)
 
     def open_writer(self, request: ChatRequest) -> ChatStreamWriter:
         """Return a writer; it writes the usage chunk if the client asked for it."""

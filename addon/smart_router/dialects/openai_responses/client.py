@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
-from smart_router.dialects.native import rewritten_for
 from smart_router.dialects.openai_responses.client_request import read_request
 from smart_router.dialects.openai_responses.client_writer import ResponsesWriter
 
 
-class ResponsesClient:
+class ResponsesClient(ClientDialect):
     """`POST /v1/responses`; see `ClientDialect`."""
 
     name = "responses"
@@ -25,10 +25,6 @@ class ResponsesClient:
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""
         return read_request(body)
-
-    def with_model(self, path: str, body: bytes, model: str) -> tuple[str, bytes]:
-        """Return the request with another `model`. Raises ValueError if the body is not a JSON object."""
-        return path, rewritten_for(body, model)
 
     def open_writer(self, request: ChatRequest) -> ResponsesWriter:
         """Return a writer for the streamed answer to this request."""

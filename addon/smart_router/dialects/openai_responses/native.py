@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 from smart_router.dialects.base import CallContext
 from smart_router.dialects.effort import fit_effort
 from smart_router.dialects.json_values import as_list, as_object, as_text
-from smart_router.dialects.model_rules import ModelRules
+from smart_router.dialects.model_rules import UNKNOWN_MODEL, ModelRules
 from smart_router.dialects.native import with_model
 from smart_router.dialects.openai_responses.input import reasoning_items
 from smart_router.dialects.openai_responses.variants import ResponsesFlavour
@@ -69,7 +69,7 @@ def _fit(request: dict[str, Any], rules: ModelRules) -> None:
         request["max_output_tokens"] = limit
     reasoning = as_object(request.get("reasoning"))
     effort = fit_effort(reasoning.get("effort"), rules.efforts) if rules.reasoning else None
-    if reasoning and not rules.reasoning and rules != ModelRules():
+    if reasoning and not rules.reasoning and rules != UNKNOWN_MODEL:
         del request["reasoning"]
     elif reasoning.get("effort") != effort:
         request["reasoning"] = {**reasoning, "effort": effort}
