@@ -1,7 +1,7 @@
 """Protocols of dialects for providers and clients, and the context of an attempt.
 
-A dialect is pure: same input, same output, no clock, no randomness, no socket. What would need them
-(the time, ids for tool calls that came without) is in `CallContext`.
+A dialect is pure: same input, same output, no clock, no randomness, no socket. `CallContext` has the time
+and the ids for tool calls without one.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class ProviderRequest(NamedTuple):
     kept: Any = None
 
 
-class Conversation(NamedTuple):
+class SystemAndTurns(NamedTuple):
     """A conversation in formats with alternating turns: the system's parts, and turns with role and parts."""
 
     system: list[dict[str, Any]]
@@ -191,8 +191,8 @@ class Dialect(Protocol):
     def write_request(self, request: ChatRequest, call: CallContext) -> ProviderRequest:
         """Return the request in the provider's format.
 
-        Raises ClientError (400, naming the field) for what the target cannot do and what would change
-        the answer's meaning; what only tunes is dropped.
+        Raises ClientError (400, naming the field) for a parameter that the provider lacks and that would
+        change the answer's meaning; one that only tunes it is dropped.
         """
         ...
 

@@ -1,8 +1,8 @@
 """Histories in which each tool call has its result right behind it, as every vendor demands.
 
 Agents send others: an interrupted one has calls without results, one that summed up its history has results
-without calls, and a user may speak before the results are there. Each of them refused once is refused for
-good, because the history is sent again.
+without calls, and a user may speak before the results are there. A vendor that refuses such a history once
+refuses each later request, because the history is sent again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Parts that the schemas of clients' requests are made of: `record`, `by_type`, `text_or`, and simple types.
+"""Parts of the schemas of clients' requests: `record`, `by_type`, `text_or`, and simple types.
 
-They are pydantic's core schemas: classes would take twenty times as long to build at each start. No type is
-converted, and unknown fields are kept. Unions are told apart by functions, so that an error names one field
-instead of one per alternative. Their tags are in angle brackets and are left out of the field's path.
+They are pydantic's core schemas: classes would take twenty times as long to build at each start. A schema
+names only the fields that the router or a dialect relies upon; others pass unread, which lets fields of new
+betas reach their vendor. No type is converted. Unions are told apart by functions, so that an error names one
+field instead of one per alternative. Their tags are in angle brackets and are left out of the field's path.
 """
 
 from __future__ import annotations

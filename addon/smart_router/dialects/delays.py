@@ -1,4 +1,4 @@
-"""When to come back: every way in which providers write a retry delay, read into seconds."""
+"""Retry delays, in seconds, from every form in which providers write them."""
 
 from __future__ import annotations
 

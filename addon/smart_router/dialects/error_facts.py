@@ -178,7 +178,6 @@ def _named_status(codes: frozenset[str]) -> int | None:
 
 
 def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return Google's `details[]`."""
     return as_objects(error.get("details"))[:_DETAILS_LIMIT]
 
 

@@ -1,7 +1,7 @@
 """Requests fitted to a model: the one place where `ModelRules` about parameters are applied.
 
-What only tunes the answer is left out or replaced by the nearest that the model takes; what would change the
-answer's meaning is refused, so that `auto` asks the next candidate.
+A parameter that only tunes the answer is left out or replaced by the nearest value that the model takes; one
+that would change the answer's meaning is refused, so that `auto` asks the next candidate.
 """
 
 from __future__ import annotations

@@ -130,7 +130,6 @@ def _of_effort(text: str, request: ChatRequest, rules: ModelRules) -> Changes:
 
 
 def _after_last(pattern: re.Pattern[str], text: str) -> list[str]:
-    """Return the words after the place where a list of values begins."""
     places = [found.end() for found in pattern.finditer(text)]
     return _WORDS.findall(text[places[-1] :]) if places else []
 

@@ -1,4 +1,4 @@
-"""Endpoints of OpenAI's API that are passed on, not translated: embeddings, images, audio and the like.
+"""Endpoints of OpenAI's API that are passed on untranslated: embeddings, images, audio and the like.
 
 Only the model's name changes. Requests are JSON or multipart forms, answers are JSON, event streams or binary
 data; they are read for their usage alone (OpenAI API reference; Jina's and Cohere's for rerank).
@@ -115,7 +115,6 @@ def _field(body: bytes, name: bytes) -> re.Match[bytes] | None:
 
 
 def _with_model(body: bytes, model: str) -> bytes:
-    """Return the request with another model. Raises ValueError if it has none."""
     if not _is_form(body):
         return with_model(body, model)
     found = _field(body, b"model")

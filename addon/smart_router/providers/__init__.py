@@ -1,1 +1,1 @@
-"""Who can be asked: one table row per provider, the model catalogue, and what their errors mean."""
+"""The providers: one module for each, their registry, and the model catalogue."""

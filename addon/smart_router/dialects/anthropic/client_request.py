@@ -1,7 +1,7 @@
 """Messages requests read into the hub's form, for providers that speak another format.
 
-What only Anthropic has (its hosted tools and their results, context management, top_k) is left out; the
-names of hosted tools are kept, so that the answer says which were missing.
+Features of Anthropic alone (hosted tools and their results, context management, top_k) are left out; the
+names of hosted tools are kept, so that the answer can name the missing ones.
 """
 
 from __future__ import annotations
@@ -129,7 +129,6 @@ def _parts(blocks: Iterable[Mapping[str, Any]]) -> list[Part]:
 
 
 def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a prompt-cache breakpoint, if there is one."""
     return {"cache_control": source["cache_control"]} if source.get("cache_control") else {}
 
 

@@ -1,8 +1,4 @@
-"""The schema of Messages requests (Anthropic API reference, Messages).
-
-Only what the router relies upon is named: content blocks, tools and fields of new betas pass, because they
-reach Anthropic as they came.
-"""
+"""The schema of Messages requests (Anthropic API reference, Messages)."""
 
 from __future__ import annotations
 

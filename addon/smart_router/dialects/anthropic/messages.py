@@ -13,7 +13,7 @@ from typing import Any
 
 from smart_router.dialects.anthropic.carried import NATIVE_FORMAT, tool_id
 from smart_router.dialects.anthropic.thinking import THINKING_BLOCKS, interleave
-from smart_router.dialects.base import CallContext, Conversation
+from smart_router.dialects.base import CallContext, SystemAndTurns
 from smart_router.dialects.hub import Message, ToolCall
 from smart_router.dialects.json_values import read_arguments
 from smart_router.dialects.media import Media, is_web_address, read_data_url, read_file_data
@@ -43,7 +43,7 @@ def detail_format(provider: str) -> str:
 
 def write_conversation(
     messages: Sequence[Message], call: CallContext, keys: Mapping[str, str] | None = None
-) -> Conversation:
+) -> SystemAndTurns:
     """Return the messages as system texts and turns. Raises ClientError for what the models cannot read.
 
     `keys` are the names that properties of tools are written under, by their own.
@@ -51,7 +51,7 @@ def write_conversation(
     writer = _MessagesWriter(call, keys or {})
     for number, message in enumerate(messages):
         writer.add(message, f"messages[{number}]")
-    return Conversation(writer.system, _fit(writer.turns))
+    return SystemAndTurns(writer.system, _fit(writer.turns))
 
 
 def takes_budget_thinking(turns: Sequence[Mapping[str, Any]]) -> bool:

@@ -1,7 +1,7 @@
 """The request: OpenAI's parameters → Anthropic's (Anthropic Messages API reference).
 
-What only tunes the answer and has no counterpart (seed, penalties, logprobs, logit_bias, store) is dropped;
-what would change its meaning is refused.
+Parameters without a counterpart are dropped if they only tune the answer (seed, penalties, logprobs,
+logit_bias, store), and refused if they would change its meaning.
 """
 
 from __future__ import annotations

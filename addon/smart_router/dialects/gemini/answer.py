@@ -188,7 +188,6 @@ class AnswerReader(SseReader):
         return [*events, End()]
 
     def _failure(self) -> Failure | None:
-        """Return the failure that the finish reasons state."""
         for candidate in self._candidates.values():
             if (reason := candidate.finish) in _FAILED and reason is not None:
                 message = candidate.message or f"the model's answer failed: {reason}"
@@ -245,7 +244,6 @@ class AnswerReader(SseReader):
             yield Delta({"hosted": next(iter(part))}, index)
 
     def _media(self, blob: Any) -> dict[str, Any] | None:
-        """Return the delta of an image or a sound."""
         mime_type, data = as_text(as_object(blob).get("mimeType")), as_text(as_object(blob).get("data"))
         if mime_type.startswith("image/"):
             url = {"url": f"data:{mime_type};base64,{data}"}

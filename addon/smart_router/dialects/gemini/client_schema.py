@@ -1,7 +1,7 @@
 """The schema of clients' `GenerateContentRequest`s (Gemini API reference), in camelCase.
 
 Protocol buffers' JSON takes each field's name in both spellings, and a number as text; Google's own clients
-mix the spellings. Only what the router or a dialect relies upon is named; every other field passes unseen.
+mix the spellings.
 """
 
 from __future__ import annotations

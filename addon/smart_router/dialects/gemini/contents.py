@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from smart_router.dialects.base import CallContext, Conversation
+from smart_router.dialects.base import CallContext, SystemAndTurns
 from smart_router.dialects.gemini.signatures import (
     GEMINI_FORMAT,
     SKIP_VALIDATION,
@@ -49,7 +49,9 @@ _VIDEO_HOSTS = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "yo
 """The addresses that every Gemini reads: its File API's and YouTube's; newer ones read any on https."""
 
 
-def write_conversation(messages: Sequence[Message], call: CallContext, signature_format: str) -> Conversation:
+def write_conversation(
+    messages: Sequence[Message], call: CallContext, signature_format: str
+) -> SystemAndTurns:
     """Return the messages as system parts and turns. Raises ClientError for what the models cannot read.
 
     `signature_format` says whose signatures go back: those of Gemini models or those of Claude.
@@ -97,11 +99,11 @@ class _Writer:
         else:
             raise unsupported(f"{where}.role", f"Gemini models have no role {role!r}")
 
-    def finish(self) -> Conversation:
+    def finish(self) -> SystemAndTurns:
         self._flush_results()
         if not self._turns or self._turns[0]["role"] != "user":
             self._turns.insert(0, {"role": "user", "parts": [{"text": _OPENING}]})
-        return Conversation(self._system, self._turns)
+        return SystemAndTurns(self._system, self._turns)
 
     def _add_turn(self, role: str, parts: list[Part]) -> None:
         """Add a turn, or join it to the one before of the same side; tool results stay by themselves."""

@@ -1,7 +1,7 @@
 """The request: OpenAI's parameters → `GenerateContentRequest` (Gemini API reference).
 
-What only tunes the answer and has no counterpart (parallel_tool_calls, logit_bias, user, metadata, store,
-service_tier) is dropped; what would change its meaning is refused.
+Parameters without a counterpart are dropped if they only tune the answer (parallel_tool_calls, logit_bias,
+user, metadata, store, service_tier), and refused if they would change its meaning.
 """
 
 from __future__ import annotations

@@ -200,7 +200,6 @@ class Writer:
         return fitted
 
     def _with_keys(self, value: Any) -> Any:
-        """Return a value with fitted names of properties."""
         if isinstance(value, dict):
             return {self._key(key): self._with_keys(one) for key, one in value.items()}
         return [self._with_keys(one) for one in value] if isinstance(value, list) else value

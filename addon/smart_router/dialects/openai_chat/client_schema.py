@@ -1,7 +1,4 @@
-"""The schema of chat completion requests (OpenAI API reference, chat/create).
-
-Only what the router or a dialect relies upon is named; every other field passes unseen.
-"""
+"""The schema of chat completion requests (OpenAI API reference, chat/create)."""
 
 from __future__ import annotations
 

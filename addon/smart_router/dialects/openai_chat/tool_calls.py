@@ -1,8 +1,8 @@
 """Tool calls of streams on OpenAI's chat wire, put in order.
 
 Providers leave out ids and indexes, skip indexes, repeat the name on each fragment, put several calls under
-one index, or write `null` for no arguments. What comes out has indexes from 0 without gaps, ids that are
-there and differ, the name once, and arguments that are an object.
+one index, or write `null` for no arguments. The fragments for clients have indexes from 0 without gaps,
+distinct ids, the name once, and an object as arguments.
 """
 
 from __future__ import annotations

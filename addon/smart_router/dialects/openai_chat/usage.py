@@ -1,4 +1,4 @@
-"""Token counts of OpenAI's chat wire, in each provider's habit, as OpenAI counts them."""
+"""Token counts of providers on OpenAI's chat wire, as OpenAI counts them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The plain whole answer on OpenAI's chat wire, read the short way.
+"""Plain whole answers on OpenAI's chat wire, read fast.
 
-Most answers are plain: one choice that says a text or calls functions, and the usage. `ChatStream` would make
-the same of them, at several times the cost; it reads all that is not plain.
+Most answers are plain: one choice with a text or calls of functions, and the usage. `ChatStream` reads all
+others; it would return the same for plain ones, at several times the cost.
 """
 
 from __future__ import annotations

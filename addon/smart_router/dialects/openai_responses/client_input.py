@@ -82,7 +82,6 @@ def _as_parts(content: str | list[dict[str, Any]] | None) -> list[dict[str, Any]
 
 
 def _content(content: str | Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
-    """Return a message's or output's content."""
     if isinstance(content, str):
         return content
     return plain_content([_part(part) for part in content])

@@ -73,7 +73,6 @@ def read_request(body: bytes) -> ChatRequest:
 
 
 def _untranslatable(sent: Mapping[str, Any], item: tuple[str, str] | None) -> tuple[str, str] | None:
-    """Return the first field that cannot be translated, and why."""
     for name, why in _UNTRANSLATABLE.items():
         if sent.get(name):
             return name, why

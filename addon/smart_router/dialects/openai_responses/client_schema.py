@@ -1,7 +1,4 @@
-"""The schema of Responses requests (OpenAI API reference, responses/create; openai SDK 3.57).
-
-Only what the router or a dialect relies upon is named; every other field passes unseen.
-"""
+"""The schema of Responses requests (OpenAI API reference, responses/create; openai SDK 3.57)."""
 
 from __future__ import annotations
 
