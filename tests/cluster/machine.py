@@ -30,7 +30,7 @@ class Machine:
         self.replica = Replica(folder, lambda: self.link.wake())
         self.replica.share(KIND, self._apply)
         settings = ClusterSettings(SecretStr(url), folder.name)
-        self.link = Link(settings, folder, self.replica.wake, [Presence(dict)])
+        self.link = Link(settings, folder, self.replica.wake, [Presence(lambda: {"name": folder.name})])
         self.replica.start()
         self.link.start()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from smart_router.cluster.database import LOST, STATEMENT_WITHIN, SharedDatabase
+from smart_router.cluster.machines import machines
 from tests.cluster.machine import KIND, MakeMachine
 from tests.testbed.postgres import Postgres
 
@@ -53,6 +57,21 @@ def test_a_row_reaches_the_other_machines_within_a_second(machine: MakeMachine) 
     two.has(row)
     three.has(row)
     assert time.monotonic() - started < 1.0
+
+
+def test_of_machines_with_copies_of_one_state_folder_the_later_one_becomes_another_machine(
+    machine: MakeMachine, database: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As those are that start from one image."""
+    one = machine("one")
+    one.is_in("ok")
+    shutil.copytree(one.folder, tmp_path / "two")
+    two = machine("two")
+    with SharedDatabase(SecretStr(database)) as db:
+        two.wait(lambda: [each["name"] for each in machines(db)] == ["one", "two"])
+    one.has(two.put("a"))
+    two.has(one.put("b"))
+    assert lines(caplog, "has a copy of this state folder") == 1
 
 
 def test_a_lost_notification_costs_one_poll(machine: MakeMachine, database: str) -> None:

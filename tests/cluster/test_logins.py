@@ -36,7 +36,7 @@ class Desk:
 
     def __init__(self, folder: Path, database: str, token_url: str = "") -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o700, exist_ok=True)
         self.config = folder / "config.toml"
         self.config.write_text(
             f'[providers.openai-codex.login]\ntoken_url = "{token_url}"\n' if token_url else ""

@@ -90,7 +90,8 @@ class Cluster:
     def _presence(self) -> dict[str, Any]:
         """Return the facts that the other machines are told once a second."""
         key = None if self.settings.seal is None else self.settings.seal.first
-        return {**self._describe(), "key": key, **self._of_config(), **self._rotation.describe()}
+        own = {"name": self.settings.name, "key": key}
+        return {**self._describe(), **own, **self._of_config(), **self._rotation.describe()}
 
     def _told(self, file: ReplicaFile) -> None:
         self._pots.learn(file.fact(POTS))

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from smart_router.background import BackgroundThread
 from smart_router.cluster.database import LOST, SharedDatabase, reason
-from smart_router.cluster.machines import register
+from smart_router.cluster.machines import TwinError, register
 from smart_router.cluster.replica_file import ReplicaFile, Row
 from smart_router.cluster.schema import SchemaError, mend_revisions, migrate
 from smart_router.cluster.settings import ClusterSettings
@@ -138,7 +138,6 @@ class Link:
         while not self._stopping.is_set():
             try:
                 with locked(self._folder / "cluster.lock", 0.0), ReplicaFile(self._folder) as file:
-                    self._machine = file.fact("machine") or ""
                     self._own(file)
             except FILE_ERRORS:
                 self._stopping.wait(TAKE_OVER)  # another process has the link, or the disk is in trouble
@@ -151,6 +150,11 @@ class Link:
                     self._begin(db, file)
                     self._serve(db, file)
                     return
+            except TwinError:
+                logger.warning(
+                    "cluster: another machine has a copy of this state folder: this one is a new machine now"
+                )
+                continue
             except (*LOST, SchemaError) as error:
                 if self._away_since is None:
                     pause = RETRY_FIRST
@@ -161,6 +165,7 @@ class Link:
 
     def _begin(self, db: SharedDatabase, file: ReplicaFile) -> None:
         """Bring tables and clocks into step; what happened while the database was away is exchanged next."""
+        self._machine = file.fact("machine") or ""
         made = migrate(db)
         if made:
             logger.info("cluster: the database's tables have version %d now", made[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
@@ -24,23 +25,49 @@ SELECT id, name, version, extract(epoch FROM now() - seen)::float8, gone IS NOT 
 """
 
 
+_SAY = """
+UPDATE smart_router.machines AS new SET seen = now(), name = coalesce(%s::json->>'name', new.name), state = %s
+FROM smart_router.machines AS old WHERE new.id = %s AND old.id = new.id RETURNING old.state
+"""
+
+TWIN = "link"
+"""The part of a machine's state that tells it from one with a copy of its state folder."""
+
+
+class TwinError(Exception):
+    """This machine has taken a new identity, since another one has a copy of its state folder."""
+
+
 class Presence:
-    """The duty. `describe` returns what the others may know about this machine at a moment."""
+    """The duty. `describe` returns what the others may know about this machine at a moment.
+
+    Of two machines with one identity, the one that began later takes a new one.
+    """
 
     every = 1.0
 
     def __init__(self, describe: Callable[[], Mapping[str, Any]]) -> None:
         self._describe = describe
+        self._own = [time.time(), uuid4().hex]
+        self._said = False
+        self._twins = 0
 
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
-        """Say that this machine lives, and note who else does."""
-        state = to_json(dict(self._describe())).decode()
-        db.execute(
-            "UPDATE smart_router.machines SET seen = now(), state = %s WHERE id = %s",
-            (state, file.fact("machine")),
-        )
+        """Say that this machine lives, and note who else does. Raises TwinError."""
+        state = to_json({**self._describe(), TWIN: self._own}).decode()
+        for (before,) in db.execute(_SAY, (state, state, file.fact("machine"))):
+            self._look_for_twin(from_json(before).get(TWIN), file)
         file.note(machines=to_json(machines(db)).decode())
         return False
+
+    def _look_for_twin(self, other: Any, file: ReplicaFile) -> None:
+        """Take a new identity once another machine has spoken twice, between words of this one."""
+        self._twins = self._twins + 1 if self._said and other not in (None, self._own) else 0
+        self._said = True
+        if self._twins > 1 and other < self._own:
+            self._said, self._twins = False, 0
+            file.note(machine=uuid4().hex, audit_number="0", audit_hash="")
+            raise TwinError
 
 
 def machines(db: SharedDatabase) -> list[dict[str, Any]]:
@@ -55,7 +82,7 @@ def machines(db: SharedDatabase) -> list[dict[str, Any]]:
             "seen": round(seen, 1),
             "requests": requests,
             "cost": cost,
-            **from_json(state),
+            **{name: value for name, value in from_json(state).items() if name != TWIN},
         }
         for id_, name, version, seen, gone, state, requests, cost in db.execute(_LIST)
     ]
