@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from smart_router.auth.logins import codex, minimax, qwen
-from smart_router.auth.logins.provider import no_extras
 from smart_router.auth.logins.reply import Reply, read_reply, read_tokens, unix_time
 from smart_router.auth.logins.steps import Grant, LoginError
 from smart_router.auth.profiles import Profile
@@ -28,14 +27,14 @@ class CliFile:
     """
 
     path: str
+    read_extras: Callable[[Reply], Mapping[str, str]]
     tokens_in: str = ""
     expiry: str = ""
-    home_env: str | None = None
-    read_extras: Callable[[Reply], Mapping[str, str]] = no_extras
+    home_env: str = ""
 
     def find(self, home: Path, env: Mapping[str, str]) -> Path:
         """Its path on this machine."""
-        moved = env.get(self.home_env or "")
+        moved = env.get(self.home_env)
         return Path(moved).expanduser() / Path(self.path).name if moved else home / self.path
 
 
@@ -48,12 +47,12 @@ def _codex_extras(tokens: Reply) -> Mapping[str, str]:
 
 
 CLI_FILES: Mapping[str, tuple[CliFile, ...]] = {
-    "openai-codex": (CliFile(".codex/auth.json", "tokens", "", "CODEX_HOME", _codex_extras),),
+    "openai-codex": (CliFile(".codex/auth.json", _codex_extras, tokens_in="tokens", home_env="CODEX_HOME"),),
     "minimax-portal": (
-        CliFile(".minimax/oauth_creds.json", "", "expiry_date", None, minimax.LOGIN.read_extras),
-        CliFile(".mmx/config.json", "oauth", "expires_at", None, minimax.LOGIN.read_extras),
+        CliFile(".minimax/oauth_creds.json", minimax.LOGIN.read_extras, expiry="expiry_date"),
+        CliFile(".mmx/config.json", minimax.LOGIN.read_extras, tokens_in="oauth", expiry="expires_at"),
     ),
-    "qwen-portal": (CliFile(".qwen/oauth_creds.json", "", "expiry_date", None, qwen.LOGIN.read_extras),),
+    "qwen-portal": (CliFile(".qwen/oauth_creds.json", qwen.LOGIN.read_extras, expiry="expiry_date"),),
 }
 """By provider id; the first that exists is read."""
 
