@@ -36,8 +36,8 @@ gc.disable()
 
 
 SLOW = (
-    *("end_to_end", "faults", "attempts", "routing", "testbed", "proxy", "scripts", "live", "ui", "cli"),
-    *("cluster", "auth", "workers", "docs", "api", "dialects"),
+    *("cluster", "end_to_end", "faults", "attempts", "routing", "testbed", "proxy", "scripts", "live", "ui"),
+    *("cli", "auth", "workers", "docs", "api", "dialects"),
 )
 """Folders of `tests/` by their longest module, and then those whose modules are all short."""
 

@@ -24,6 +24,10 @@ from typing import Any
 import pytest
 
 WORKERS = pytest.StashKey[int]()
+_TOGETHER = ("tests/cluster/",)
+"""Folders that one worker runs as it runs a file: their tests share a database server, whose start costs more
+CPU time than most files."""
+
 _END_LIMIT = 60.0
 """Seconds that a worker has to end what it started."""
 
@@ -50,10 +54,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _files(items: list[pytest.Item]) -> deque[list[int]]:
-    """The places in `items` of each file's tests."""
+    """The places in `items` of the tests of each file, or of a folder that is to stay together."""
     files: dict[str, list[int]] = {}
     for place, item in enumerate(items):
-        files.setdefault(item.nodeid.partition("::")[0], []).append(place)
+        folder = next(filter(item.nodeid.startswith, _TOGETHER), None)
+        files.setdefault(folder or item.nodeid.partition("::")[0], []).append(place)
     return deque(files.values())
 
 
