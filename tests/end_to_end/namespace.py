@@ -1,4 +1,4 @@
-"""Transparent mode, as a process in a network namespace of its own: `unshare --net python -m ...`.
+"""Transparent mode, in a process that moves to a network namespace of its own.
 
 There a rule of the kernel's firewall hands connections to port 443 to the router, as a gateway's would.
 Prints what curl got, or ends with status 77 where the kernel has no such rules.
@@ -7,6 +7,7 @@ Prints what curl got, or ends with status 77 where the kernel has no such rules.
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,21 @@ ADDRESS = "203.0.113.10"
 UNSUPPORTED = 77
 
 
+def enter() -> None:
+    """Move this process to a network namespace with nothing but a loopback interface.
+
+    The process does it itself: `unshare --net python` is no program that tests start by a fork.
+    """
+    try:
+        os.unshare(os.CLONE_NEWNET)
+    except OSError as error:
+        print(error)
+        sys.exit(UNSUPPORTED)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 def redirect(port: int) -> None:
     """Have the kernel hand connections to ADDRESS:443 to this port."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["ip", "addr", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
     rule = f"-t nat -A OUTPUT -p tcp -d {ADDRESS} --dport 443 -j REDIRECT --to-ports {port}"
     done = subprocess.run(["iptables", *rule.split()], capture_output=True, text=True)
@@ -34,6 +47,7 @@ def redirect(port: int) -> None:
 
 async def main(folder: Path, body: str) -> None:
     """One request of a curl that knows of no proxy."""
+    enter()
     port = free_port()
     redirect(port)
     async with Provider() as provider:

@@ -1,4 +1,4 @@
-"""Providers that drop SYN, as a process in a network namespace of its own: `unshare --net python -m ...`.
+"""Providers that drop SYN, in a process that moves to a network namespace of its own.
 
 Prints what clients of all formats got, as JSON. Ends with status 77 where the kernel has no such rules.
 """
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.end_to_end.namespace import UNSUPPORTED
+from tests.end_to_end.namespace import UNSUPPORTED, enter
 from tests.testbed.client_formats import FORMATS, ask
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
@@ -26,7 +26,6 @@ LIMIT = 1.0
 
 def drop() -> None:
     """Have the kernel drop what goes to PORT: no answer, and no error."""
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     rule = f"-A OUTPUT -p tcp --dport {PORT} -j DROP"
     done = subprocess.run(["iptables", *rule.split()], capture_output=True, text=True)
     if done.returncode:
@@ -36,6 +35,7 @@ def drop() -> None:
 
 async def main(folder: Path) -> None:
     """Each format asks for the model by name, and for a chain whose first model is there."""
+    enter()
     drop()
     async with Provider() as provider:
         provider.script.default = lambda request: speak(request, "Hello.")
