@@ -48,77 +48,68 @@ def provider_env(url: str, *providers: str) -> dict[str, str]:
     return env
 
 
-class DemoProvider:
+class DemoProvider(ThreadingHTTPServer):
     """A server on a free loopback port; a context manager. `limited` are providers that answer 429."""
 
     def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Request)
         self.limited: set[str] = set()
         self.log: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.shutdown()
+        self.server_close()
 
 
-def _handler_of(provider: DemoProvider) -> type[BaseHTTPRequestHandler]:
-    class DemoRequest(BaseHTTPRequestHandler):
-        """Answers one request and closes the connection."""
+class _Request(BaseHTTPRequestHandler):
+    """Answers one request and closes the connection."""
 
-        def do_POST(self) -> None:
-            path, _, query = self.path.partition("?")
-            body = self.rfile.read(int(self.headers["content-length"] or 0))
-            if not (found := find_by_path(FORMATS, path)):
-                self.send_error(404)
-                return
-            dialect, parameters = found
-            if path.split("/")[1] in provider.limited:
-                limit = ClientError(429, "Rate limit reached.", code="rate_limit_exceeded")
-                self._send(429, to_json(dialect.error_body(limit)), {"retry-after": "30"})
-                return
-            request = dialect.read_request(body, {**dict(parse_qsl(query)), **parameters})
-            if request.get("stream"):
-                self._stream(dialect, request)
-                return
-            answer = fold(_events(request["model"]))
-            assert not isinstance(answer, UpstreamError)
-            self._send(200, dialect.write_answer(answer, request), {})
+    server: DemoProvider
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self._head(
-                status, {"content-type": "application/json", "content-length": str(len(body)), **headers}
-            )
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers["content-length"] or 0))
+        if not (found := find_by_path(FORMATS, path)):
+            self.send_error(404)
+            return
+        dialect, parameters = found
+        if path.split("/")[1] in self.server.limited:
+            limit = ClientError(429, "Rate limit reached.", code="rate_limit_exceeded")
+            self._send(429, to_json(dialect.error_body(limit)), {"retry-after": "30"})
+            return
+        request = dialect.read_request(body, {**dict(parse_qsl(query)), **parameters})
+        if request.get("stream"):
+            self._stream(dialect, request)
+            return
+        answer = fold(_events(request["model"]))
+        assert not isinstance(answer, UpstreamError)
+        self._send(200, dialect.write_answer(answer, request), {})
 
-        def _stream(self, dialect: ClientDialect, request: ChatRequest) -> None:
-            writer = dialect.open_writer(request)
-            self._head(200, {"content-type": writer.content_type})
-            with suppress(ConnectionError):  # the client has left
-                for event in _events(request["model"]):
-                    self.wfile.write(writer.write([event]))
-                    time.sleep(PAUSE if isinstance(event, Delta) else 0)
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self._head(status, {"content-type": "application/json", "content-length": str(len(body)), **headers})
+        self.wfile.write(body)
 
-        def _head(self, status: int, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
+    def _stream(self, dialect: ClientDialect, request: ChatRequest) -> None:
+        writer = dialect.open_writer(request)
+        self._head(200, {"content-type": writer.content_type})
+        with suppress(ConnectionError):  # the client has left
+            for event in _events(request["model"]):
+                self.wfile.write(writer.write([event]))
+                time.sleep(PAUSE if isinstance(event, Delta) else 0)
 
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            provider.log.append(f"POST {self.path} and answered {code}")
+    def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
-    return DemoRequest
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        self.server.log.append(f"POST {self.path} and answered {code}")
 
 
 def _events(model: str) -> Iterator[Event]:

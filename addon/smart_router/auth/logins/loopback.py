@@ -80,9 +80,6 @@ class Loopback:
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, family: socket.AddressFamily, address: tuple[str, int], loopback: Loopback) -> None:
         self.address_family = family
         self.loopback = loopback
@@ -93,10 +90,10 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class _Visit(http.server.BaseHTTPRequestHandler):
+    server: _Server
     timeout = 5.0
 
     def do_GET(self) -> None:
-        assert isinstance(self.server, _Server)
         status, sentence = self.server.loopback.visit(self.path)
         page = _PAGE.format(sentence).encode()
         self.send_response(status)
