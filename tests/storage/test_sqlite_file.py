@@ -48,11 +48,9 @@ def test_a_further_connection_keeps_other_processes_from_deleting_the_log(tmp_pa
     round."""
     path = tmp_path / "x.sqlite"
 
-    def steps(db: sqlite3.Connection) -> None:
-        db.execute("CREATE TABLE t (x)")
-
     def opened() -> closing[sqlite3.Connection]:
-        return closing(open_file(path, [steps], wait=1.0, settings=["journal_mode = WAL"]))
+        steps = [["CREATE TABLE t (x)"]]
+        return closing(open_file(path, steps, wait=1.0, settings=["journal_mode = WAL"]))
 
     with opened() as router:
         router.execute("INSERT INTO t VALUES (0)")

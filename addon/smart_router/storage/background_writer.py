@@ -35,8 +35,8 @@ class Messages:
     recovered: str
 
 
-class BackgroundWriter:
-    """Calls `write` in a daemon thread, and `finish` at the end.
+class BackgroundWriter(BackgroundThread):
+    """Calls `write` in a daemon thread, first after a wake-up or `idle` seconds, and `finish` at the end.
 
     `write` writes everything that waits and returns whether there was anything; it may raise any exception.
     The first failure in a row is logged, and so is the first success after it. `finish` gets True if the last
@@ -51,6 +51,7 @@ class BackgroundWriter:
         rhythm: Rhythm,
         messages: Messages,
     ) -> None:
+        super().__init__(name, self._write_batches)
         self._write = write
         self._finish = finish
         self._rhythm = rhythm
@@ -59,11 +60,6 @@ class BackgroundWriter:
         self._hurry = threading.Event()
         self._stopping = False
         self._warned = False
-        self._thread = BackgroundThread(name, self._run)
-
-    def start(self) -> None:
-        """Start the thread. The first batch follows the first wake-up or `idle` seconds."""
-        self._thread.start()
 
     def wake(self) -> None:
         """Report that there is something to write. Cheap: called for each request."""
@@ -79,9 +75,9 @@ class BackgroundWriter:
         """Write a last batch and end the thread; return after `within` seconds even if it is still busy."""
         self._stopping = True
         self.hurry()
-        self._thread.join(within)
+        self.join(within)
 
-    def _run(self) -> None:
+    def _write_batches(self) -> None:
         while not self._stopping:
             self._wake.wait(self._rhythm.idle)
             self._wake.clear()
@@ -98,13 +94,13 @@ class BackgroundWriter:
         try:
             wrote = self._write()
         except Exception as error:
-            self._thread.failed(error)
+            self.failed(error)
             self._warn(error)
             return False
         except BaseException:
             self._wake.set()  # the thread starts again, with what is still to be written
             raise
-        self._thread.succeeded()
+        self.succeeded()
         if wrote and self._warned:
             self._warned = False
             logger.info(self._messages.recovered)
