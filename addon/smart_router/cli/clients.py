@@ -7,7 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fnmatch import fnmatchcase
 from math import inf
 from typing import Any
@@ -269,12 +269,9 @@ def _ledger() -> Iterator[Ledger]:
     """Open the counters that the routers of this state folder share, with the last counts of a cluster's
     other machines."""
     folder = state_path(os.environ)
-    counters = Counters(folder)
     told = Told.of(*read_facts(folder, POTS))
-    try:
+    with closing(Counters(folder)) as counters:
         yield Ledger(counters, lambda one, period: Pot(told.others(one, period), one.limit.amount))
-    finally:
-        counters.close()
 
 
 def _shown(stored: Stored, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,13 @@ class RouterStartError(UserError):
 def ask(host: str, port: int, path: str, parameters: Mapping[str, str] | None = None) -> Any:
     """Return the JSON of a router's answer. Raises OSError without an answer, ValueError for another
     program's."""
-    connection = HTTPConnection(host, port, timeout=ANSWER_LIMIT)
     try:
-        connection.request("GET", f"{path}?{urlencode(parameters)}" if parameters else path)
-        answer = connection.getresponse()
-        found = from_json(answer.read())
+        with closing(HTTPConnection(host, port, timeout=ANSWER_LIMIT)) as connection:
+            connection.request("GET", f"{path}?{urlencode(parameters)}" if parameters else path)
+            answer = connection.getresponse()
+            found = from_json(answer.read())
     except HTTPException as error:
         raise ValueError(f"no router answers at {host}:{port}") from error
-    finally:
-        connection.close()
     if answer.status not in (200, 503):
         raise ValueError(f"{path} answered {answer.status}")
     return found

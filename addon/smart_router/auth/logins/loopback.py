@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
@@ -117,10 +117,8 @@ def listen(redirect_uris: Iterable[str], state: str) -> Iterator[Loopback]:
         except OSError:
             ports.append(str(urlsplit(redirect_uri).port))
             continue
-        try:
+        with closing(loopback):
             yield loopback
-        finally:
-            loopback.close()
         return
     busy = ", ".join(ports)
     raise LoginError(f"port {busy} is in use, perhaps by another login: the browser cannot return there")
