@@ -15,7 +15,7 @@ PAUSE_FIRST, PAUSE_LAST = 0.1, 5.0
 """Seconds until failed work starts again, doubling from the first to the last."""
 
 LONG_ENOUGH = 60.0
-"""Seconds after which work that goes on counts as recovered: its next pause is the first one again."""
+"""Seconds without a failure after which work counts as recovered: its next pause is the first one again."""
 
 State = Literal["running", "failing", "restarting", "gone"]
 
@@ -37,7 +37,7 @@ class Background:
 
     @property
     def state(self) -> State:
-        """`failing`: it goes on, but its last step failed."""
+        """`failing`: it runs, but its last step failed."""
         return "failing" if self._failing else "running"
 
     def begin(self) -> None:
@@ -72,7 +72,7 @@ class BackgroundThread(Background):
     """A daemon thread in which `work` runs until it returns.
 
     After an error `work` starts again, after a pause; its pending items must still be where it takes them
-    from. A thread that ends all the same, or cannot be started, is started by `revive`.
+    from. A thread that has died, or could not be started, is started by `revive`.
     """
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:

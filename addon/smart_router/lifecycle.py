@@ -115,7 +115,7 @@ class Lifecycle:
         while True:
             await asyncio.sleep(RELOAD_EVERY)
             for repeated, step in self._steps.items():
-                with repeated:  # the other steps, and the next look, must follow all the same
+                with repeated:  # a failure must not keep the other steps, or the next look, from running
                     if self.runtime is not None:
                         step(self.runtime, time.monotonic())
             with self._readers:

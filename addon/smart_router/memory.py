@@ -8,7 +8,8 @@ import sys
 
 YOUNG_OBJECTS = 20_000
 """Objects made before the collector looks for cycles among them. Those of a request, some hundred, are freed
-without it when its record is written: with Python's limit of 2,000 it looked through most of them, in vain.
+without it when its record is written: with Python's limit of 2,000 it looked through most of them and freed
+none.
 """
 
 MOST_LEFT = 50_000

@@ -147,8 +147,8 @@ class Runtime:
     def reload(self, *, force: bool = False) -> bool:
         """Read the config again if its file changed; a bad edit keeps the old one. True if it took effect.
 
-        A file that was written just now is left for the next look: an editor may have emptied it to write it
-        anew, and an empty file means the defaults.
+        A file that was written just now is left for the next look: an editor may have emptied it before it
+        writes, and an empty file means the defaults.
         """
         seen = file_stamp(self.config_file)
         if not force and (seen == self._seen or was_written_just_now(seen, time.time())):

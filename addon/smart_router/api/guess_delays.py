@@ -21,7 +21,7 @@ LONGEST = 2.0
 """Seconds that a refusal takes at most."""
 
 FORGET = 300.0
-"""Seconds without a wrong key after which a peer begins anew."""
+"""Seconds without a wrong key after which a peer's count is reset."""
 
 PEERS = 1024
 """Peers that are remembered; of more, those who guessed longest ago are forgotten."""

@@ -1,6 +1,6 @@
 """Request handling: answer locally, route, pass through, or refuse.
 
-Whatever goes wrong, a claimed request never goes on to the nominal upstream.
+Even after an error, a claimed request never reaches the nominal upstream.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _PASSED_ON = frozenset(
     for names in (*NATIVE_HEADERS.values(), *(one.client_headers for one in PROVIDERS.values()))
     for name in names
 )
-"""Headers of routed requests that go on to a provider."""
+"""Headers of routed requests that are passed on to a provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +347,7 @@ class RequestHandler:
 
 
 async def _recall(router: Runtime, exchange: Exchange, *, counts_money: bool) -> None:
-    """Look up the request's earlier turns before it goes on."""
+    """Look up the request's earlier turns before its first attempt."""
     assert exchange.recall is not None
     await exchange.recall()
     if counts_money and (learning := router.recording.learn_prices(exchange.decision.candidates)):

@@ -79,7 +79,7 @@ UNSERVED: Sequence[UnservedPath] = (
 
 
 def unserved(path: str) -> UnservedPath | None:
-    """The row of a path in lower case, as it is spelt or without its /v1; None if it is no LLM API's."""
+    """The row of a path in lower case, as it is or without its /v1; None if no LLM API has it."""
     for row in UNSERVED:
         if row.covers(path) or row.covers(f"/v1{path}"):
             return row

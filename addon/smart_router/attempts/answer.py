@@ -149,7 +149,7 @@ class Answer:
         return "keep" in facts_of(self.exchange.request)
 
     def _content_type(self) -> Mapping[str, str]:
-        """The header of an answer that passes as it came, if there is an answer yet."""
+        """The content type of a native answer, if there is an answer yet."""
         attempt = self.exchange.attempt
         response = attempt.flow.response if attempt and attempt.passes else None
         kind = response.headers.get("content-type") if response else None

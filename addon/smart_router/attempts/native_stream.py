@@ -1,4 +1,4 @@
-"""Native streams: read for their events, while their bytes go to the client as they came."""
+"""Native streams: read for their events, while their bytes go to the client unchanged."""
 
 from __future__ import annotations
 

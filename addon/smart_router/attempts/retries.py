@@ -71,7 +71,7 @@ def is_failing(picked: Picked) -> bool:
 
 
 def may_insist(picked: Picked) -> bool:
-    """Return whether a request that has waited in vain for others' outcomes may try there all the same."""
+    """Return whether a request that saw no outcome of others in time may try there."""
     return not is_failing(picked) and picked.recent.retries < MOST_UNPROVEN
 
 

@@ -32,8 +32,8 @@ _DO_NOT_RETRY = {"x-should-retry": "false"}
 
 def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
     """Return the next step of an exchange. A login whose token is about to end, or was refused, gets a new
-    one before the attempt begins, which is to be waited for; if there is none to be had, that attempt has
-    failed.
+    one before the attempt begins, which is to be waited for; if the refresh fails, so has that
+    attempt.
     """
     step = select_step(exchange, time.monotonic())
     return _with_fresh_token(exchange, step) if isinstance(step, Attempt) and step.of_login else step
@@ -191,7 +191,7 @@ def _later(exchange: Exchange, now: float) -> Step | None:
 
 
 def _look(exchange: Exchange, patience: float) -> Wait | None:
-    """A short pause in the midst of a round, for others' attempts to show something."""
+    """A short pause within a round, in which others' attempts may end."""
     seconds = LOOK * (0.5 + exchange.services.jitter())
     if seconds > patience:
         return None

@@ -44,7 +44,7 @@ def of_first_provider(decision: Decision) -> Decision:
 
 
 def limits_for(dialect: ClientDialect, limits: Limits) -> Limits:
-    """Return the limits of a request: with an estimate at hand, nobody waits for a provider to recover."""
+    """Return the limits of a request: an estimate is quicker than a provider's recovery."""
     if not counts_tokens(dialect):
         return limits
     return replace(limits, max_attempts=min(2, limits.max_attempts), max_wait=0.0)

@@ -97,7 +97,7 @@ class ClientBook:
         return Reservation(client, self.ledger, estimated, experience, time.time)
 
     def keep(self) -> None:
-        """Before the process ends, make a damaged file anew with the clients that are known."""
+        """Before the process ends, replace a damaged file with one of the known clients."""
         if self.directory.stored.clients:
             with suppress(*FILE_ERRORS), closing(connect(self._path, self.directory.stored)):
                 pass

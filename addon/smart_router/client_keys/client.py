@@ -48,7 +48,7 @@ class Client:
     """A client that has shown its key.
 
     `models` are patterns of names that it may use, none for all. `allotments` are its own limits and those of
-    its tag. `on_limit` says how `auto` goes on when its money is nearly used up, `on_cluster_away` is
+    its tag. `on_limit` is the behaviour of `auto` when its money is nearly used up, `on_cluster_away` is
     `on_away` of its allotments.
     """
 

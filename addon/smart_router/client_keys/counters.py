@@ -88,7 +88,7 @@ class Counters:
         self._words[0] = _MARK
 
     def close(self) -> None:
-        """Let go of the file; the counts stay in it."""
+        """Close the file; the counts stay in it."""
         self._words.release()
         self._map.close()
         if self._file is not None:
@@ -108,7 +108,7 @@ class Counters:
                     fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def _check(self) -> None:
-        """Count anew if somebody has cut the file short or written into it."""
+        """Begin with empty counts if the file was truncated or overwritten."""
         if self._file is None or not (self._fill(self._file) or self._words[0] != _MARK):
             return
         set_aside(self._path, time.time(), _ANEW, copy=bytes(self._map))
@@ -145,7 +145,7 @@ class Counters:
     def sync(self) -> None:
         """Write the counts to the disk, which may take a while: a machine that loses power loses no more.
 
-        A file that was deleted is made anew.
+        A file that was deleted is created again.
         """
         if self._file is not None and is_replaced(self._path, os.fstat(self._file).st_ino):
             with self._within:
@@ -157,7 +157,7 @@ class Counters:
     def _lock(self, file: int) -> bool:
         """Lock the file, which ends with the process that holds it.
 
-        Returns False where there are no locks, and if a process does not let go of it: that one was stopped,
+        Returns False where there are no locks, and if a process does not release it: that one was stopped,
         and nobody waits for it again.
         """
         if fcntl is None:

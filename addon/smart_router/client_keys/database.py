@@ -171,7 +171,7 @@ class ClientFile:
             self.db.execute("UPDATE clients SET revoked = ? WHERE name = ?", (now, name))
 
     def set_tag(self, tag: str, limits: Sequence[Limit]) -> None:
-        """Set a tag's limits; none removes them. Its row stays: other machines are to hear of it."""
+        """Set a tag's limits; none removes them. Its row stays, for other machines to read."""
         row = tag, _json(map(str, limits))
         self.db.execute("INSERT OR REPLACE INTO tags (name, limits) VALUES (?, ?)", row)
 

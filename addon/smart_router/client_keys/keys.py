@@ -59,7 +59,7 @@ def key_id(shown: str) -> str | None:
 
 
 def looks_like_key(shown: str) -> bool:
-    """Return whether a text can only be meant as a key of this router, be it cut short."""
+    """Return whether a text is meant as a key of this router, even if it is incomplete."""
     return shown.startswith(PREFIX)
 
 

@@ -17,10 +17,10 @@ HEADER = "x-router-limit"
 WARNING = "x-router-limit-warning"
 
 SETTLES_WITHIN = 2
-"""Seconds after which a client may ask again whose limit is held by running requests."""
+"""Seconds after which a client whose limit is held by running requests may ask again."""
 
 AWAY_WITHIN = 30
-"""Seconds after which a client may ask again whose limit waits for a cluster's database."""
+"""Seconds after which a client whose limit waits for a cluster's database may ask again."""
 
 RETRIED_WITHIN = 60
 """Seconds up to which a client's automatic retry makes sense."""

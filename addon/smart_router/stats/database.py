@@ -34,7 +34,7 @@ _LOCK_WAIT = 1.0
 """Seconds to wait for another process's transaction; they take milliseconds."""
 
 _SETTINGS = (
-    "auto_vacuum = INCREMENTAL",  # so that thrown out rows make the file smaller
+    "auto_vacuum = INCREMENTAL",  # so that deleted rows make the file smaller
     "journal_mode = WAL",
     "synchronous = NORMAL",  # a kill loses nothing, a power cut the last moments
 )
@@ -115,7 +115,7 @@ class StatsDatabase:
             self._db = None
 
     def forget_run(self) -> None:
-        """Forget the run of a process that ends in good order: none of its records is missing."""
+        """Forget the run of a process that ends normally: none of its records is missing."""
         db = self._open()
         with self._giving_up(), transaction(db):
             db.execute("DELETE FROM runs WHERE run = ?", (self._run,))

@@ -39,7 +39,8 @@ class Tally:
                 os.pwrite(self._file, b"%0*d" % (_DIGITS, self._taken), 0)
 
     def renew(self, waiting: int) -> None:
-        """Begin anew if the file was deleted, and the records with it: only those `waiting` can be lost."""
+        """Start from zero if the file was deleted, and the records with it: only those `waiting` can be
+        lost."""
         if self._file is not None and not self._path.exists():
             os.close(self._file)
             self._file, self._taken = None, waiting - 1

@@ -121,7 +121,7 @@ class RecordWriter:
             if self._ending:
                 self._ending = False
                 self._database.write_back()
-        except BaseException:  # also what ends the thread: its next one goes on with the same records
+        except BaseException:  # SystemExit, too: the next thread continues with the same records
             with self._lock:
                 self._asked += asked
                 self._arrived[:0] = arrived
