@@ -7,7 +7,7 @@ known prefix, go only to hosts that the user named.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from urllib.parse import unquote_plus, urlsplit
 
@@ -15,6 +15,7 @@ from mitmproxy import http
 
 from smart_router.api.access import KEY_HEADERS, KEY_PARAMETERS
 from smart_router.client_keys.directory import Directory
+from smart_router.providers.base import Provider
 from smart_router.providers.registry import PROVIDERS
 
 HIDDEN = b"(not kept)"
@@ -24,26 +25,19 @@ _KEY_HEADERS = ("authorization", *KEY_HEADERS, "proxy-authorization")
 _SECRET_HEADERS = frozenset(name.encode() for name in _KEY_HEADERS)
 
 
-def _vendors() -> Mapping[str, frozenset[str]]:
-    vendors: defaultdict[str, set[str]] = defaultdict(set)
+def _ids_by(keys: Callable[[Provider], Iterable[str]]) -> Mapping[str, frozenset[str]]:
+    """The ids of the providers that have each of these keys."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for provider in PROVIDERS.values():
-        for url in (provider.base_url, *provider.more_base_urls):
-            vendors[urlsplit(url).hostname or ""].add(provider.id)
-    return {host: frozenset(ids) for host, ids in vendors.items()}
+        for key in keys(provider):
+            found[key].add(provider.id)
+    return {key: frozenset(ids) for key, ids in found.items()}
 
 
-def _owners_by_prefix() -> Sequence[tuple[str, frozenset[str]]]:
-    owners: defaultdict[str, set[str]] = defaultdict(set)
-    for provider in PROVIDERS.values():
-        for prefix in provider.key_prefixes:
-            owners[prefix].add(provider.id)
-    return [(prefix, frozenset(owners[prefix])) for prefix in sorted(owners, key=len, reverse=True)]
-
-
-_OWNERS = _owners_by_prefix()
+_OWNERS = sorted(_ids_by(lambda one: one.key_prefixes).items(), key=lambda item: -len(item[0]))
 """Prefixes of keys, longer ones first, and the providers that issue them."""
 
-_VENDORS = _vendors()
+_VENDORS = _ids_by(lambda one: (urlsplit(url).hostname or "" for url in (one.base_url, *one.more_base_urls)))
 """Providers by the vendor's own host; base URLs of the user's config are not the vendor's."""
 
 

@@ -28,13 +28,16 @@ class Answer:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.complete = False
         self.committed = False
+        self._writer = exchange.dialect.open_writer(exchange.request)
+        self.discard()
+
+    def discard(self) -> None:
+        """Drop the held events of an attempt that failed before any was sent."""
         self._held: list[Event] = []
         self._completion: ChatCompletion | None = None
-        self._has_content = False
+        self._has_content = self.complete = False
         self._reasoning = ReasoningCollector()
-        self._writer = exchange.dialect.open_writer(exchange.request)
 
     @property
     def empty(self) -> bool:
@@ -81,13 +84,6 @@ class Answer:
         self.exchange.services.reasoning.store(
             completion, self.exchange.history, self._scope, texts=self._wants_texts
         )
-
-    def discard(self) -> None:
-        """Drop the held events of an attempt that failed before any was sent."""
-        self._held = []
-        self._completion = None
-        self._has_content = self.complete = False
-        self._reasoning = ReasoningCollector()
 
     def stream_bytes(self, *, early_head: bool) -> bytes:
         """Return the held events for a streaming client; this commits the answer.
