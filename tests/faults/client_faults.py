@@ -55,7 +55,7 @@ Plays = Literal["answers", "is silent", "fails first", "stops", "waits", "goes o
 
 
 class Row(NamedTuple):
-    """One way to fail. Some make sense for streams only."""
+    """One way to fail. Some make sense for streams only; some clients speak TLS."""
 
     name: str
     act: Act
@@ -64,6 +64,7 @@ class Row(NamedTuple):
     recorded: tuple[str, ...] = ()
     plays: Plays = "answers"
     forms: tuple[bool, ...] = (False, True)
+    tls: bool = False
 
 
 async def leaves_before_the_head(asking: Asking, *, attempts: int = 1, reset: bool = False) -> list[Got]:
@@ -249,6 +250,10 @@ ROWS = (
     Row("half-closes",               half_closes,                 (200,), True,  OK),
     Row("half-closes while waiting", half_closes_while_it_waits,  (200,), True,  OK, "waits"),
     Row("half-closes, pipelined",    pipelines_and_half_closes,   (200, 200, 200), True,  OK * 3),
+    Row("half-closes, TLS",          half_closes,                 (200,), True,  OK, tls=True),
+    Row("half-closes waiting, TLS",  half_closes_while_it_waits,  (200,), True,  OK, "waits", tls=True),
+    Row("leaves in mid-stream, TLS", leaves_in_mid_stream,        (), True,  GONE, "stops", STREAM, True),
+    Row("leaves before head, TLS",   leaves_before_the_head,      (), True,  GONE, "is silent", tls=True),
     Row("pipelines",                 pipelines,                   (200, 200, 200), False, OK * 3),
     Row("byte by byte",              byte_by_byte,                (200,), False, OK),
     Row("body longer than it says",  longer_than_it_says,         (200, 400), True,  OK),

@@ -24,6 +24,7 @@ from tests.testbed.raw_client import RawClient, request
 from tests.testbed.record import Request
 from tests.testbed.spoiling import planned
 from tests.testbed.talk import providers_config
+from tests.testbed.tls_client import TlsClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -103,7 +104,7 @@ async def router(
 
 async def run(cell: Cell, router: Router, provider: Provider) -> None:
     cell.seen, cell.again = 0, 0
-    async with RawClient(router) as client:
+    async with (TlsClient if cell.row.tls else RawClient)(router) as client:
         asking = Asking(client, FORMATS[cell.client], cell.model, cell.mark, cell.stream, provider)
         cell.got = await cell.row.act(asking)
         if not cell.row.closed:

@@ -32,7 +32,7 @@ _COMMENT = b"3\r\n:\n\n\r\n"
 
 
 class HalfClosedServer(Http1Server):
-    """An HTTP/1.1 connection without TLS that outlives its client's FIN while a request is answered."""
+    """An HTTP/1.1 connection that outlives its client's FIN while a request is answered."""
 
     half_closed = False
     looks = 0
@@ -63,7 +63,7 @@ class HalfClosedServer(Http1Server):
     def _may_wait(self) -> bool:
         request, client = self.request, self.conn
         assert request is not None
-        half = client.state is ConnectionState.CAN_WRITE and not client.tls
+        half = client.state is ConnectionState.CAN_WRITE
         return half and request.http_version == "HTTP/1.1" and not _is_gone(client)
 
     def _look(self) -> Commands:
