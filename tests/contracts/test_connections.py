@@ -281,6 +281,6 @@ async def test_a_server_listens_anew_where_it_is_told() -> None:
         assert hasattr(ctx, "options")
 
 
-def test_asyncio_reader_resumes_only_what_it_has_paused() -> None:
+async def test_asyncio_reader_resumes_only_what_it_has_paused() -> None:
     """`http2_bounds` pauses a connection itself, and unsets this flag."""
-    assert asyncio.StreamReader(loop=asyncio.new_event_loop())._paused is False  # type: ignore[attr-defined]
+    assert asyncio.StreamReader()._paused is False  # type: ignore[attr-defined]

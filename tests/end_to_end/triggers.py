@@ -46,7 +46,8 @@ def _before_content(fault: Fault) -> Trigger:
 _HEAD_FAULTS = [
     fault
     for fault in Fault
-    if fault.name.endswith(("BEFORE_HEAD", "MID_HEAD", "AFTER_HEAD")) and not fault.name.startswith("SILENT")
+    if fault.name.endswith(("BEFORE_HEAD", "MID_HEAD", "AFTER_HEAD"))
+    and not fault.name.startswith(("SILENT", "GRACEFUL"))  # a graceful GOAWAY fails nothing
 ]
 _BODY_FAULTS = [Fault.CLOSE_MID_BODY, Fault.CLOSE_MID_CHUNK, Fault.RESET_MID_BODY, Fault.RESET_MID_CHUNK]
 
