@@ -1,5 +1,8 @@
-"""Tests write bytecode, whatever the caller's environment says: without it each run compiles them and the SDKs,
-for longer than the rest of the collection takes, and so does each program that a test starts."""
+"""Tests write bytecode, whatever the caller's environment says.
+
+Without it each run compiles them and the SDKs, for longer than the rest of the collection takes, and so does
+each program that a test starts.
+"""
 
 import os
 import sys
