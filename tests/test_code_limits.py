@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 import smart_router
+from tests.testbed.examples import FULL, PROFILE
 from tests.testbed.harness import ROOT
 
 PACKAGE = Path(smart_router.__file__).parent
@@ -35,6 +36,18 @@ MAX_NOUN_CLAUSES = 9
 
 NOUN_CLAUSE = re.compile(r"(What|Whether|As ever)\b")
 
+
+BEGIN = "(?:async def |def |class |@)"
+MAY_BE_LONG = re.compile(
+    "|".join(
+        rf"^ {{{indent}}}(?:async )?def .*(?:\n(?! {{0,{indent}}}{BEGIN}).*){{{MAX_FUNCTION_LINES}}}"
+        for indent in (0, 4, 8)
+    ),
+    re.MULTILINE,
+)
+"""A definition that no other follows at its level for so many lines. To find one takes far less time than to
+parse the file. Code in a text within the function hides it: a full run parses all files.
+"""
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -57,12 +70,13 @@ def package() -> list[File]:
 @functools.cache
 def others() -> list[File]:
     """The code outside the package, to which the limits of size apply too."""
-    return [_read(ROOT, path) for folder in ("tests", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    paths = [path for folder in ("tests", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    return [_read(ROOT, path, parse=PROFILE == FULL) for path in paths]
 
 
-def _read(above: Path, path: Path) -> File:
+def _read(above: Path, path: Path, *, parse: bool = True) -> File:
     text = path.read_text("utf-8")
-    tree = ast.parse(text)
+    tree = ast.parse(text if parse or MAY_BE_LONG.search(text) else "")
     definitions = [node for node in _statements(tree) if isinstance(node, DEFINITIONS)]
     return File(
         path.relative_to(above).as_posix(),
