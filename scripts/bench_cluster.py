@@ -1,6 +1,6 @@
 """What a cluster costs: `uv run python scripts/bench_cluster.py`, on a machine that does nothing else.
 
-share     requests/s and CPU of a router in a cluster beside one without, in alternating rounds
+share     requests/s and CPU of a router in a cluster beside one without, new processes in each round
 faults    latency added while the database is frozen, crashed, restarted, cut off, or its disk is full: rounds
           with and without the fault take turns, and the fault begins and ends within its round
 machines  requests/s of one machine and of several behind HAProxy
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -107,16 +107,25 @@ class Bench:
 
 
 def share(bench: Bench) -> dict[str, Any]:
-    """Requests/s and CPU of a router in a cluster, as parts of one without."""
-    alone, member = bench.router("alone", joins=False), bench.router("member")
-    bench.wait("member", "ok")
-    found: dict[str, list[dict[str, Any]]] = {"alone": [], "member": []}
-    for number in range(bench.rounds + 1):  # the first round warms up
-        for target in (alone, member) if number % 2 else (member, alone):
-            found[target.name].append(bench.closed(target))
-    pairs = list(zip(found["member"], found["alone"], strict=True))[1:]
+    """Requests/s and CPU of a router in a cluster, as parts of one without.
+
+    Each round has two new processes: two of one kind differ by several percent, for as long as they live.
+    """
+    pairs = []
+    for number in range(bench.rounds):
+        alone, member = bench.router(f"alone-{number}", joins=False), bench.router(f"member-{number}")
+        bench.wait(member.name, "ok")
+        order = (alone, member) if number % 2 else (member, alone)
+        for target in order:
+            bench.closed(target)  # warms up
+        both = {target.name: bench.closed(target) for target in order}
+        pairs.append((both[member.name], both[alone.name]))
+        for target in order:
+            bench.routers[target.name].stop()
+    rates = sorted(on["rate"] / off["rate"] for on, off in pairs)
     return {
-        "requests/s, cluster on / off": median(on["rate"] / off["rate"] for on, off in pairs),
+        "requests/s, cluster on / off": median(rates),
+        "of single pairs": f"{rates[0]:.3f} to {rates[-1]:.3f}",
         "CPU per request, off / on": median(off["cpu"] / on["cpu"] for on, off in pairs),
         "requests/s on": median(on["rate"] for on, _ in pairs),
         "failed": sum(one["failed"] for both in pairs for one in both),
@@ -200,7 +209,7 @@ def behind_haproxy(bench: Bench, targets: Sequence[Target]) -> Target:
     return Target(f"haproxy-{len(targets)}", port, (), model="auto", pids=[])
 
 
-def median(values: Iterator[float]) -> float:
+def median(values: Iterable[float]) -> float:
     return round(statistics.median(values), 3)
 
 
