@@ -17,11 +17,10 @@ from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Duty, Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
-from smart_router.cluster.pots import POTS, WANTS, Pots, TellPots
+from smart_router.cluster.pots import POTS, Pots, TellPots
 from smart_router.cluster.recall import Conversation, Recall
 from smart_router.cluster.records import SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
-from smart_router.cluster.replica_file import ReplicaFile
 from smart_router.cluster.reports import shared_report
 from smart_router.cluster.rotation import USED, Rotation
 from smart_router.cluster.settings import KEY, ClusterSettings
@@ -75,14 +74,14 @@ class Cluster:
                 self._config = SharedConfig(self._replica, folder, settings.seal, config)
                 looks.append(self._config.look)
         self._replica.looks = looks
-        self._tell_pots = TellPots(clients, self._replica, self._pots)
+        pots = TellPots(clients, self._replica, self._pots)
         duties: list[Duty] = [
             Presence(self._presence),
             SendRecords(folder),
-            self._tell_pots,
+            pots,
             TidyRecords(keep),
         ]
-        self._link = Link(settings, folder, self._replica.wake, duties, last=self._tell_pots.give_back)
+        self._link = Link(settings, folder, self._replica.wake, duties, last=pots.give_back)
         self._replica.start()
         self._link.start()
         self._recall.start()
@@ -91,17 +90,11 @@ class Cluster:
         """Return the facts that the other machines are told once a second."""
         key = None if self.settings.seal is None else self.settings.seal.first
         own = {"name": self.settings.name, "key": key}
-        return {
-            **self._describe(),
-            **own,
-            **self._tell_pots.describe(),
-            **self._of_config(),
-            **self._rotation.describe(),
-        }
+        return {**self._describe(), **own, **self._of_config(), **self._rotation.describe()}
 
-    def _told(self, file: ReplicaFile) -> None:
-        self._pots.learn(file.fact(POTS))
-        self._rotation.learn(from_json(file.fact("machines") or "[]"))
+    def _told(self, facts: Mapping[str, str]) -> None:
+        self._pots.learn(facts.get(POTS))
+        self._rotation.learn(from_json(facts.get("machines", "[]")))
 
     def flush(self, within: float) -> None:
         """Send what this machine has done so far, unless the database is away or takes longer (seconds)."""
@@ -134,7 +127,7 @@ class Cluster:
         return {
             "cluster": f"away since {state['since']}" if word == "away" else word,
             "machines": [
-                {name: value for name, value in one.items() if name not in (USED, WANTS)}
+                {name: value for name, value in one.items() if name != USED}
                 for one in from_json(state.get("machines", "[]"))
             ],
             **self._of_config(),

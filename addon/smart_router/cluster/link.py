@@ -226,10 +226,11 @@ class Link:
         clock, horizon = db.execute(_CLOCK)[0]
         lead = clock - (sent_at + time.time()) / 2
         # from the horizon before: a transaction that was not complete then may be by now
-        rows = [Row(*row) for row in db.execute(_RECEIVE, (file.fact("horizon") or "0", self._machine))]
+        before = file.fact("horizon") or "0"
+        rows = [Row(*row) for row in db.execute(_RECEIVE, (before, self._machine))]
         if rows:
             file.merge(rows, unsent=False)
-        if rows or horizon != file.fact("horizon"):
+        if rows or horizon != before:
             file.note(horizon=horizon, lead=repr(lead))
         if rows:
             self._told()

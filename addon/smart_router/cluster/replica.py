@@ -47,7 +47,7 @@ class Replica:
         self._asked: list[threading.Event] = []
         self.lead = 0.0
         self.state: Mapping[str, str] = {}
-        self.told: Callable[[ReplicaFile], None] = lambda file: None
+        self.told: Callable[[Mapping[str, str]], None] = lambda facts: None
         self.looks: Sequence[Callable[[], None]] = ()
         messages = Messages(
             f"{folder}: what the cluster shares cannot be written",
@@ -137,9 +137,10 @@ class Replica:
         return bool(put)
 
     def _read(self, file: ReplicaFile) -> None:
-        self.lead = float(file.fact("lead") or 0.0)
-        self.state = {name: value for name in ("state", "since", "machines") if (value := file.fact(name))}
-        self.told(file)
+        facts = file.facts()
+        self.lead = float(facts.get("lead", 0.0))
+        self.state = {name: facts[name] for name in ("state", "since", "machines") if name in facts}
+        self.told(facts)
         rows, self._change = file.since(self._change)
         by_kind: dict[str, list[Row]] = {}
         with self._lock:

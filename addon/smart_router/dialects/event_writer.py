@@ -32,9 +32,8 @@ class EventWriter(ABC):
 
     def write(self, events: Sequence[Event]) -> bytes:
         """Write these events; the bytes may be empty."""
-        if len(events) == 1 and type(event := events[0]) is Delta:  # nearly always
-            return self._delta(*event)
-        return b"".join([self._write(event) for event in events])
+        delta, write = self._delta, self._write
+        return b"".join([delta(*event) if type(event) is Delta else write(event) for event in events])
 
     @abstractmethod
     def write_error(self, error: ApiError) -> bytes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.event_writer import EventWriter
-from smart_router.dialects.hub import ChatRequest, ReasoningDetail, Start, facts_of
+from smart_router.dialects.hub import ChatRequest, Event, ReasoningDetail, Start, facts_of
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.openai_responses.client_items import (
     CallItem,
+    ImageItem,
     MessageItem,
     OutputItem,
     ReasoningItem,
@@ -50,6 +51,10 @@ class ResponsesWriter(EventWriter):
         self._calls: dict[int, CallItem] = {}
         self._details: list[ReasoningDetail] = []
 
+    def write(self, events: Sequence[Event]) -> bytes:
+        """Write these events; the bytes may be empty."""
+        return super().write(events) + self._take()
+
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer.
 
@@ -65,7 +70,7 @@ class ResponsesWriter(EventWriter):
 
     def _start(self, start: Start) -> bytes:
         self._begin(start)
-        return self._take()
+        return b""
 
     def _begin(self, start: Start) -> ResponseObject:
         self._response = ResponseObject(self._echo, start, self._id)
@@ -92,7 +97,7 @@ class ResponsesWriter(EventWriter):
             self._write_image(image)
         for call in delta.get("tool_calls") or ():
             self._write_call(call)
-        return self._take()
+        return b""
 
     def _write_reasoning(self, delta: Mapping[str, Any]) -> None:
         if text := delta.get("reasoning_content"):
@@ -117,10 +122,7 @@ class ResponsesWriter(EventWriter):
         media = read_data_url((image.get("image_url") or {}).get("url") or "")
         if media is not None:
             self._close_text()
-            kind = {"type": "image_generation_call", "status": "generating"}
-            fields = {**kind, "result": media.data, "output_format": media.type.partition("/")[2]}
-            place = len(self._items)
-            self._add(OutputItem(self._say, place, f"ig_{self._suffix}_{place}", fields)).close()
+            self._add(ImageItem(self._say, len(self._items), self._suffix, media.type, media.data))
 
     def _write_call(self, fragment: Mapping[str, Any]) -> None:
         number = fragment["index"]
@@ -173,7 +175,7 @@ class ResponsesWriter(EventWriter):
         self._say_response(name, self.final)
         if self._keep is not None:
             self._keep(self.final)
-        return self._take()
+        return b""
 
     def _say_response(self, name: str, response: bytes) -> None:
         self._say(b'event: %b\ndata: {"type":"%b","response":%b' % (name.encode(), name.encode(), response))
