@@ -104,6 +104,13 @@ def _share(text: str) -> float:
     return value
 
 
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -114,7 +121,8 @@ def _count(text: str) -> int:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Ask the router while its providers fail at random, with no key and no network.",
-        epilog="Exit code 1 if a bound is broken: no auto request fails before content unless each of its "
+        epilog="Example: uv run python scripts/soak.py --requests 2000 --fault-rate 0.2. "
+        "Exit code 1 if a bound is broken: no auto request fails before content unless each of its "
         "attempts met a fault; "
         "with one key explicit ones fail no more often than with the SDK alone; no answer is silently cut, "
         "doubled, mixed or wrong, and no connection is lost; memory grows by at most 10 % after the "
@@ -130,7 +138,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--keys", type=_count, default=preset.keys, help="for each provider, default %(default)s"
     )
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end each part after so long")
+    parser.add_argument("--seconds", type=_seconds, default=math.inf, help="end each part after so long")
     parser.add_argument(
         "--full",
         action="store_true",

@@ -152,6 +152,8 @@ WRONG_FILES = [
     ("[providers.openai]\nmodels = 'm'", "providers.openai.models", "must be a list of texts"),
     ("[clients]\na = 'sesame'", "clients.a", "at least 16"),
     ("[clients]\na = 5", "clients.a", "must be a text in quotes"),
+    ("[clients]\nrequire_keys = 'true, for all of them'", "clients.require_keys", "must be true or false"),
+    ("[clients]\nown_login = 'a long random string'", "clients.own_login", "must be a table"),
     ("[providers.lokal]\n[providers.grok]", "providers.lokal.base_url", "is missing"),
     ("[prices.'a/b']\ninputs = 1\noutput = 1", "prices.a/b.input", "is missing"),
     ("[prices]\n'a/b' = 'nonsense'", "prices.a/b", "must be of the form provider/model"),

@@ -207,7 +207,7 @@ def _without_settings_of_clients(tables: Mapping[str, Any]) -> dict[str, Any]:
     clients = tables.get("clients")
     if not isinstance(clients, Mapping):
         return dict(tables)
-    names = {name for name in ("own_login", "require_keys") if not isinstance(clients.get(name, ""), str)}
+    names = {"own_login", "require_keys"} & clients.keys()
     apart = {name: clients[name] for name in names}
     others = {name: key for name, key in clients.items() if name not in apart}
     return {**tables, "clients": others, **{f"clients.{name}": value for name, value in apart.items()}}

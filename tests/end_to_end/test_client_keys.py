@@ -292,7 +292,8 @@ async def test_views_of_all_clients_need_an_admin_or_this_machine(
     assert (await http.get("/health", headers=bearer(user))).json().keys() == {"status"}
     everybody = (await http.get("/router/clients")).json()["clients"]
     assert {"user", "boss"} <= {one["name"] for one in everybody}
-    assert (await http.get("/router/usage")).status_code == 401
+    nobody = await http.get("/router/usage")
+    assert (nobody.status_code, nobody.json()["error"]["type"]) == (401, "authentication_error")
     own = (await http.get("/router/usage", headers=bearer(user))).json()
     assert (own["name"], own["admin"], own["limits"]) == ("user", False, [])
 

@@ -185,7 +185,9 @@ def test_help_lists_the_bounds() -> None:
     assert "--full" in done.stdout
 
 
-@pytest.mark.parametrize("args", [["--fault-rate", "2"], ["--requests", "0"], ["--seed", "x"]])
+@pytest.mark.parametrize(
+    "args", [["--fault-rate", "2"], ["--requests", "0"], ["--seconds", "-1"], ["--seed", "x"]]
+)
 def test_misuse_is_reported(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         soak.main(args)

@@ -76,7 +76,8 @@ async def usage(request: LocalRequest) -> http.Response:
     """`/router/usage`: the rights of the client whose key was shown, and its use of its limits."""
     client, runtime = request.client, request.runtime
     if client is None:
-        raise ClientError(401, "send a router key to see what its client has used", code="invalid_api_key")
+        said = "send a router key, such as `authorization: Bearer KEY`, to see what its client has used"
+        raise ClientError(401, said, type="authentication_error", code="invalid_api_key")
     used = await asyncio.to_thread(runtime.recording.use_of, client.name)
     return json_response(200, {**describe_client(client, runtime.clients.ledger), "last_day": used})
 
