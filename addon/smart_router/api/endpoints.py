@@ -75,6 +75,12 @@ def _gemini(method: str) -> tuple[str, ...]:
     return tuple(f"/{version}/models/{{model}}:{method}" for version in ("v1beta", "v1", "v1alpha"))
 
 
+def _gemini_list(name: str, path: str, answer: LocalAnswer) -> Endpoint:
+    """A list in Gemini's form, whose path under /v1 has the list in OpenAI's."""
+    paths = (f"/v1beta/{path}", f"/v1alpha/{path}")
+    return Endpoint(name, paths, answer=answer, errors=gemini_error, intercepted=True)
+
+
 ROWS = (
     Endpoint("chat", ("/v1/chat/completions",), POST, CHAT, intercepted=True),
     Endpoint("messages", ("/v1/messages",), POST, MESSAGES, intercepted=True),
@@ -89,20 +95,8 @@ ROWS = (
     *(Endpoint(one.path.strip("/"), (f"/v1{one.path}",), POST, one) for one in UNTRANSLATED_ENDPOINTS),
     Endpoint("models", ("/v1/models",), answer=model_lists.models, intercepted=True),
     Endpoint("model", ("/v1/models/{model}",), answer=model_lists.model, intercepted=True),
-    Endpoint(
-        "gemini models",
-        ("/v1beta/models", "/v1alpha/models"),
-        answer=model_lists.gemini_models,
-        errors=gemini_error,
-        intercepted=True,
-    ),
-    Endpoint(
-        "gemini model",
-        ("/v1beta/models/{model}", "/v1alpha/models/{model}"),
-        answer=model_lists.gemini_model,
-        errors=gemini_error,
-        intercepted=True,
-    ),
+    _gemini_list("gemini models", "models", model_lists.gemini_models),
+    _gemini_list("gemini model", "models/{model}", model_lists.gemini_model),
     Endpoint("health", ("/health",), answer=local_answers.health_check, public=True),
     Endpoint("usage", ("/router/usage",), answer=local_answers.usage),
     Endpoint("clients", ("/router/clients",), answer=local_answers.all_clients, admin=True),
