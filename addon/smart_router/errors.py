@@ -108,11 +108,14 @@ class ClientError(UserError):
 ApiError = ClientError | UpstreamError
 """An error that a client is told."""
 
+DO_NOT_RETRY = {"x-should-retry": "false"}
+"""A header that stops the vendors' SDKs from retries, which would not help."""
+
 INTERNAL = ClientError(
     500,
     "the router failed on this request; its log says why",
     code="router_error",
-    headers={"x-should-retry": "false"},
+    headers=DO_NOT_RETRY,
 )
 """The answer to a request on which the router itself failed."""
 

@@ -20,14 +20,11 @@ from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.client_keys.reservation import SliceSpentError
-from smart_router.errors import ClientError, UpstreamError
+from smart_router.errors import DO_NOT_RETRY, ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
 
 _TRY_AGAIN = 30.0
 """Seconds before another attempt to use a login whose token could not be refreshed."""
-
-_DO_NOT_RETRY = {"x-should-retry": "false"}
-"""Stops clients from retries: the router has already retried."""
 
 
 def next_step(exchange: Exchange) -> Step | Coroutine[Any, Any, Step]:
@@ -274,7 +271,7 @@ def _all_failed(failures: Sequence[FailedAttempt]) -> ClientError:
     told = failures[-1].error
     if told.kind == "rate_limit":
         told = next((one.error for one in reversed(failures) if one.error.kind in FAULTS), told)
-    headers = dict(_DO_NOT_RETRY) if len(failures) > 1 else {}
+    headers = dict(DO_NOT_RETRY) if len(failures) > 1 else {}  # the router has already retried
     delays = [one.error.retry_after for one in failures if one.error.retry_after is not None]
     if delays and failures[-1].error.retryable:
         headers["retry-after"] = str(max(1, round(min(delays))))

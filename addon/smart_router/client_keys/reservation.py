@@ -10,7 +10,7 @@ from smart_router.client_keys.client import Client
 from smart_router.client_keys.estimates import Estimate, Experience
 from smart_router.client_keys.ledger import WARN_FROM, Ledger, Need, Share
 from smart_router.client_keys.limits import NANO, Unit, shown_amount, shown_time
-from smart_router.errors import ClientError
+from smart_router.errors import DO_NOT_RETRY, ClientError
 from smart_router.routing.decision import Candidate
 
 HEADER = "x-router-limit"
@@ -153,7 +153,7 @@ def _refused(share: Share, said: str, wait: int | None, kind: type[ClientError] 
     if wait is not None:
         headers["retry-after"] = str(wait)
     if wait is None or wait > RETRIED_WITHIN:
-        headers["x-should-retry"] = "false"
+        headers |= DO_NOT_RETRY
     return kind(429, said, code="limit_reached", headers=headers, details={"limit": share.as_dict()})
 
 
