@@ -110,3 +110,16 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClientError, match=r"smart-router\[metrics\]") as caught:
         exposition(Totals(), 0)
     assert (caught.value.status, caught.value.code) == (501, "extra_missing")
+
+
+def test_machines_of_one_name_are_one_series() -> None:
+    """A machine that comes back without its state folder is another one in the cluster; Prometheus refuses
+    two series with the same labels."""
+    lost = {"name": "router-1", "state": "not answering", "requests": 5, "cost": 0.5}
+    machines = [lost, lost | {"state": "ok", "requests": 2, "cost": 0.25}]
+    lines = exposition(Totals(), 0, machines=machines)[0].decode().splitlines()
+    assert [line for line in lines if "router-1" in line] == [
+        'smart_router_machine_up{machine="router-1"} 1.0',
+        'smart_router_machine_requests_total{machine="router-1"} 7.0',
+        'smart_router_machine_cost_usd_total{machine="router-1"} 0.75',
+    ]

@@ -69,10 +69,13 @@ def _of_machines(machines: Machines) -> Iterator[Metric]:
         "smart_router_machine_requests", "Recorded requests of each machine.", labels=["machine"]
     )
     cost = CounterMetricFamily("smart_router_machine_cost_usd", "Their cost.", labels=["machine"])
-    for one in machines:
-        up.add_metric([one["name"]], one["state"] == "ok")
-        requests.add_metric([one["name"]], one["requests"])
-        cost.add_metric([one["name"]], one["cost"])
+    for name in dict.fromkeys(
+        one["name"] for one in machines
+    ):  # several, if a machine has lost its state folder
+        named = [one for one in machines if one["name"] == name]
+        up.add_metric([name], any(one["state"] == "ok" for one in named))
+        requests.add_metric([name], sum(one["requests"] for one in named))
+        cost.add_metric([name], sum(one["cost"] for one in named))
     yield from (up, requests, cost)
 
 
