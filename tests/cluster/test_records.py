@@ -146,6 +146,19 @@ def test_what_is_older_than_the_retention_is_deleted(desk: MakeRecords, db: Shar
         assert db.value(f"SELECT count(*) FROM smart_router.{table}") == 0  # noqa: S608
 
 
+def test_old_entries_of_the_audit_log_are_deleted_until_none_is_left(
+    desk: MakeRecords, db: SharedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_OLD_AUDIT", 1)
+    one = desk("one")
+    for id_ in "ab":
+        one.write(id_)
+        one.send()
+    tidy = TidyRecords(lambda: time.time() - NOON - 60)
+    assert [tidy(db, one.file) for _ in range(3)] == [True, True, False]
+    assert count_audit_lines(db) == 0
+
+
 def test_a_new_records_file_is_sent_from_its_beginning(desk: MakeRecords, db: SharedDatabase) -> None:
     one = desk("one")
     one.write("a", "b")

@@ -193,8 +193,8 @@ class TidyRecords:
             db.execute("DELETE FROM smart_router.losses WHERE time < %s", (before,))
             db.execute("DELETE FROM smart_router.pots WHERE ends < %s", (time.time() - _POTS_KEPT,))
             db.execute(_OLD_COOLDOWNS, (COOLDOWN, time.time() - KEPT))
-            db.execute(_OLD_AUDIT, (before, _MOST_OLD_AUDIT))
-        return len(old) == MOST_REQUESTS
+            rows = db.execute(_OLD_AUDIT, (before, _MOST_OLD_AUDIT))
+        return len(old) == MOST_REQUESTS or len(rows) == _MOST_OLD_AUDIT
 
 
 _POTS_KEPT = 86_400.0
@@ -210,7 +210,7 @@ _MOST_OLD_AUDIT = 100
 _OLD_AUDIT = """
 DELETE FROM smart_router.audit WHERE (machine, number) IN (
     SELECT machine, number FROM smart_router.audit WHERE time < %s ORDER BY time LIMIT %s
-)
+) RETURNING number
 """
 
 
