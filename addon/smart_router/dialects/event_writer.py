@@ -24,16 +24,16 @@ class EventWriter(ABC):
     """Writes one streamed answer; see `AnswerWriter`. A subclass writes the events of its format."""
 
     content_type = "text/event-stream; charset=utf-8"
-
-    def __init__(self) -> None:
-        self.extension: Mapping[str, Any] | None = None
-        self._reason: FinishReason | None = None
-        self._usage: Usage | None = None
+    extension: Mapping[str, Any] | None = None
+    _reason: FinishReason | None = None
+    _usage: Usage | None = None
 
     def write(self, events: Sequence[Event]) -> bytes:
         """Write these events; the bytes may be empty."""
-        delta, write = self._delta, self._write
-        return b"".join([delta(*event) if type(event) is Delta else write(event) for event in events])
+        if len(events) == 1 and type(event := events[0]) is Delta:  # nearly always
+            return self._delta(event.delta, event.choice, event.extra)
+        delta = self._delta
+        return b"".join([delta(*event) if type(event) is Delta else self._write(event) for event in events])
 
     @abstractmethod
     def write_error(self, error: ApiError) -> bytes:
@@ -43,16 +43,16 @@ class EventWriter(ABC):
         match event:
             case Start():
                 return self._start(event)
-            case Delta():
-                return self._delta(*event)
             case Finish():
                 return self._finish(*event)
-            case UsageEvent(usage):
-                return self._use(usage)
-            case Failure(error):
-                return self.write_error(error)
             case End():
                 return self._end()
+            case UsageEvent():
+                return self._use(event.usage)
+            case Failure():
+                return self.write_error(event.error)
+            case Delta():
+                return self._delta(event.delta, event.choice, event.extra)
 
     @abstractmethod
     def _start(self, start: Start) -> bytes: ...

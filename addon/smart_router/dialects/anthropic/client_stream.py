@@ -31,7 +31,6 @@ class MessagesStreamWriter(EventWriter):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._blocks = 0  # begun so far; the open one is the last
         self._open = ""  # the type of the open block
         self._signed: object = None  # index of the detail whose signature the open block has

@@ -130,7 +130,7 @@ class _MessagesWriter:
             said.append(self._tool_use(tool_call, f"{where}.tool_calls[{number}]"))
         if not said:  # thinking alone is no turn: the API refuses one that ends with it
             return []
-        return interleave(message.get("reasoning_details") or (), said, detail_format(self._call.provider))
+        return interleave(message.get("reasoning_details") or [], said, detail_format(self._call.provider))
 
     def _tool_use(self, tool_call: ToolCall, where: str) -> Block:
         function = tool_call.get("function")

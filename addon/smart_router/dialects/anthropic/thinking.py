@@ -78,7 +78,7 @@ def settle(system: Sequence[Block], tools: Sequence[Block], turns: Sequence[Bloc
         _add_turn(hasher, turn)
 
 
-def interleave(details: Iterable[ReasoningDetail], said: list[Block], own_format: str) -> list[Block]:
+def interleave(details: list[ReasoningDetail], said: list[Block], own_format: str) -> list[Block]:
     """Return a turn's blocks with its thinking in place; before all others if the places are unknown.
 
     Without any thinking if a place is no longer there. Notes stay in its blocks until `settle`.
@@ -112,11 +112,11 @@ def _text(text: str) -> list[Block]:
 
 
 def _thinking_blocks(
-    details: Iterable[ReasoningDetail], own_format: str
+    details: list[ReasoningDetail], own_format: str
 ) -> Iterator[tuple[tuple[int, ...] | None, Block]]:
     """Our own details as thinking blocks, with their places. What has no signature was cut off, and would be
     refused."""
-    for detail in join_details([list(details)]):
+    for detail in join_details([details]) if details else ():
         if detail.get("format") != own_format:
             continue
         block: Block

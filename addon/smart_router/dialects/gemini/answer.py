@@ -128,8 +128,10 @@ class AnswerReader(SseReader):
 
     def close(self) -> list[Event]:
         """Return the remaining events, and those that end the answer."""
-        events = [] if self._json is None or self._done else self._read_data(self._json)
-        return events + super().close()
+        if self._json is None or self._done:
+            return super().close()
+        events = self._read_data(self._json)
+        return events if self._done else events + self._end()
 
     def _read(self, sse: SseEvent) -> list[Event]:
         return self._read_data(sse.data)

@@ -29,7 +29,6 @@ class GeminiStreamWriter(EventWriter):
     """
 
     def __init__(self, *, array: bool, shows_thoughts: bool) -> None:
-        super().__init__()
         self.content_type = "application/json; charset=utf-8" if array else "text/event-stream"
         self._array = array
         self._shows_thoughts = shows_thoughts

@@ -37,7 +37,6 @@ class ChatStreamWriter(EventWriter):
     """
 
     def __init__(self, include_usage: bool) -> None:
-        super().__init__()
         self._include_usage = include_usage
         self._prefix = b""  # all of a chunk before its choices: the same each time
         self._suffix = b',"usage":null}\n\n' if include_usage else b"}\n\n"

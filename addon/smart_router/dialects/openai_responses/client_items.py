@@ -220,17 +220,3 @@ class CallItem(OutputItem):
             self.say(self._head + to_json(text))
         self.say(event(f"{self._name}.done", {**self._where, "name": self._tool.name, self._field: text}))
         self._item[self._field] = text
-
-
-class ImageItem(OutputItem):
-    """A generated image, complete from the beginning."""
-
-    def __init__(self, say: Say, place: int, suffix: str, media_type: str, data: str) -> None:
-        fields = {
-            "type": "image_generation_call",
-            "status": "generating",
-            "result": data,
-            "output_format": media_type.partition("/")[2],
-        }
-        super().__init__(say, place, f"ig_{suffix}_{place}", fields)
-        self.close()

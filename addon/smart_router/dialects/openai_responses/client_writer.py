@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from smart_router.dialects.event_writer import EventWriter
-from smart_router.dialects.hub import ChatRequest, Event, ReasoningDetail, Start, facts_of
+from smart_router.dialects.hub import ChatRequest, Delta, Event, ReasoningDetail, Start, facts_of
 from smart_router.dialects.media import read_data_url
 from smart_router.dialects.openai_responses.client_items import (
     CallItem,
-    ImageItem,
     MessageItem,
     OutputItem,
     ReasoningItem,
@@ -36,7 +35,6 @@ class ResponsesWriter(EventWriter):
     """
 
     def __init__(self, request: ChatRequest) -> None:
-        super().__init__()
         facts = facts_of(request)
         self.final = b""
         self._echo = facts.get("echo") or {}
@@ -53,7 +51,13 @@ class ResponsesWriter(EventWriter):
 
     def write(self, events: Sequence[Event]) -> bytes:
         """Write these events; the bytes may be empty."""
-        return super().write(events) + self._take()
+        for one in events:
+            if type(one) is Delta:
+                self._delta(one.delta, one.choice, one.extra)
+            else:
+                written = self._write(one)  # of an error, with all before it
+                self._out.append(written)
+        return self._take()
 
     def write_error(self, error: ApiError) -> bytes:
         """Write an error in place of the rest of the answer.
@@ -122,7 +126,10 @@ class ResponsesWriter(EventWriter):
         media = read_data_url((image.get("image_url") or {}).get("url") or "")
         if media is not None:
             self._close_text()
-            self._add(ImageItem(self._say, len(self._items), self._suffix, media.type, media.data))
+            kind = {"type": "image_generation_call", "status": "generating"}
+            fields = {**kind, "result": media.data, "output_format": media.type.partition("/")[2]}
+            place = len(self._items)
+            self._add(OutputItem(self._say, place, f"ig_{self._suffix}_{place}", fields)).close()
 
     def _write_call(self, fragment: Mapping[str, Any]) -> None:
         number = fragment["index"]
