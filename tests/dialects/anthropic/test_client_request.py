@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smart_router.dialects.anthropic.client import MESSAGES
 
@@ -192,3 +194,31 @@ def test_request_in_the_hubs_form(fields: dict[str, Any], expected: dict[str, An
 def test_long_user_id_is_a_digest_that_stays_the_same() -> None:
     first, again = (read(metadata={"user_id": "x" * 200})["user"] for _ in range(2))
     assert (first, len(first)) == (again, 64)
+
+
+PAGE = {"type": "search_result", "source": "s", "title": "t"}
+ODD = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["text", "image", "document", "search_result", "other"]),
+        "text": st.sampled_from(["a", 1]),
+        "source": st.sampled_from(
+            [{}, 1, PNG, *({"type": kind} for kind in ("base64", "url", "text", "content"))]
+        ),
+    },
+)
+
+
+@given(odd=ODD)
+def test_blocks_in_other_blocks_and_in_the_system_prompt_may_lack_anything(odd: dict[str, Any]) -> None:
+    """The schema does not look into all of them: they were answered with a 500."""
+    read(system=[{**odd, "text": "b"}])
+    read(messages=user({**PAGE, "content": [odd]}))
+    read(messages=user({"type": "document", "source": {"type": "content", "content": [odd]}}))
+    read(messages=user({"type": "tool_result", "tool_use_id": "t", "content": [PAGE | {"content": [odd]}]}))
+
+
+def test_a_system_block_without_a_type_is_text() -> None:
+    assert read(system=[{"text": "Be brief."}])["messages"][0]["content"] == [
+        {"type": "text", "text": "Be brief."}
+    ]

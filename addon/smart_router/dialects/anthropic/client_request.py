@@ -133,15 +133,17 @@ def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts_of(block: Mapping[str, Any]) -> list[Part]:
-    match block["type"]:
+    # the schema does not look into blocks that stand in others, nor for types in the system prompt
+    source = as_object(block.get("source"))
+    match block.get("type", "text"):
         case "text":
-            return _text(block["text"])
+            return _text(as_text(block.get("text")))
         case "image":
-            if url := _address(block["source"]):
+            if url := _address(source):
                 return [{"type": "image_url", "image_url": {"url": url}}]
-            return [{"type": f"image of type {block['source'].get('type')}"}]
+            return [{"type": f"image of type {source.get('type')}"}]
         case "document":
-            return _document(block)
+            return _document(block, source)
         case "search_result":
             head = " ".join(filter(None, (as_text(block.get("title")), as_text(block.get("source")))))
             return [*_text(head), *_parts(as_objects(block.get("content")))]
@@ -155,11 +157,10 @@ def _text(text: str) -> list[Part]:
     return [{"type": "text", "text": text}] if text else []
 
 
-def _document(block: Mapping[str, Any]) -> list[Part]:
-    source = block["source"]
+def _document(block: Mapping[str, Any], source: Mapping[str, Any]) -> list[Part]:
     title = {"filename": title} if (title := as_text(block.get("title"))) else {}
     if source.get("type") == "text":
-        return [{"type": "text", "text": "\n".join([*title.values(), source["data"]])}]
+        return [{"type": "text", "text": "\n".join([*title.values(), as_text(source.get("data"))])}]
     if source.get("type") == "content":
         content = source.get("content")
         return _text(content) if isinstance(content, str) else _parts(as_objects(content))
@@ -171,7 +172,7 @@ def _document(block: Mapping[str, Any]) -> list[Part]:
 def _address(source: Mapping[str, Any]) -> str:
     """Return a source's URL, a data URL if it has data; empty for a file stored at Anthropic."""
     if source.get("type") == "base64":
-        return f"data:{source['media_type']};base64,{source['data']}"
+        return f"data:{as_text(source.get('media_type'))};base64,{as_text(source.get('data'))}"
     return as_text(source.get("url"))
 
 
