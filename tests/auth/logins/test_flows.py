@@ -103,7 +103,10 @@ def test_codex_with_a_device_code(interval: object, first: float) -> None:
 
 @pytest.mark.parametrize(
     ("reply", "message"),
-    [(Reply(429, {"error": "rate_limited"}), "429"), (ok(authorization_code="c"), "no authorization code")],
+    [
+        (Reply(429, {"error": "rate_limited"}), "429"),
+        (ok(authorization_code="c"), "without its authorization"),
+    ],
 )
 def test_codex_device_code_failures(reply: Reply, message: str) -> None:
     played = Played(codex.device_login(context(settings("openai-codex"))))
