@@ -108,7 +108,7 @@ def kill_routers(filled: Filled, folder: Path, seconds: float, most: int) -> Non
         router = filled.router(state, folder / f"router-{len(kills)}").start()
         with clients.asking(router):
             clients.more(CLIENTS)
-            time.sleep(2 * chance.random())
+            time.sleep(chance.random())
             os.kill(router.process.pid, signal.SIGKILL)
             kills.append(time.monotonic())
             router.process.wait()
@@ -142,6 +142,7 @@ def kill_workers(filled: Filled, folder: Path, seconds: float, most: int) -> Non
             kills.append(time.monotonic())
             while len(serving(served) - {min(before)}) < 2:
                 assert time.monotonic() < kills[-1] + PATIENCE
+                time.sleep(0.02)
             clients.more(CLIENTS)
         os.kill(served.process.pid, signal.SIGKILL)
         kills.append(time.monotonic())

@@ -54,6 +54,7 @@ def until_aside(router: Router, names: Iterable[str]) -> None:
     while wanted - {name.partition(".damaged-")[0] for name in health(router)["set_aside"]}:
         assert time.monotonic() < give_up, (wanted, router.log)
         ask(router, OF_ENV)  # the records' file is opened to write one
+        time.sleep(0.02)
     listed = health(router)["set_aside"]
     for name in listed:
         router.wait_for_log(re.escape(name))
