@@ -109,7 +109,9 @@ class Bench:
 def share(bench: Bench) -> dict[str, Any]:
     """Requests/s and CPU of a router in a cluster, as parts of one without.
 
-    Each round has two new processes: two of one kind differ by several percent, for as long as they live.
+    Each round has two new processes, so that what one of them happens to have, such as its layout of memory,
+    does not count as the cluster's cost. What a router has left to send after its span counts for nobody, so
+    spans are long beside the seconds between two batches.
     """
     pairs = []
     for number in range(bench.rounds):
