@@ -168,6 +168,9 @@ REFUSED: dict[str, tuple[Any, str | None]] = {
         "response_format.json_schema.name",
     ),
     "tool choice of a wrong type": (request_with(tool_choice=1), "tool_choice"),
+    "name of a wrong type": (saying({**HELLO, "name": {}}), "messages[0].name"),
+    "identifier of a wrong type": (request_with(safety_identifier={}), "safety_identifier"),
+    "cache key of a wrong type": (request_with(prompt_cache_key=[]), "prompt_cache_key"),
 }
 
 

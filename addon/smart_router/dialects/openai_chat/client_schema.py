@@ -22,13 +22,14 @@ _TOOL_CALL = t.union(
     t.field_tag("type", _CALLS), {**_CALLS, "other": t.record({"type": t.literal(["function", "custom"])})}
 )
 
-_INPUT = t.record({"content": _CONTENT})
+_INPUT = t.record({"content": _CONTENT}, name=t.STRING)
 _MESSAGES = {
     "developer": _INPUT,
     "system": _INPUT,
     "user": _INPUT,
     "assistant": t.record(
         content=_CONTENT,
+        name=t.STRING,
         refusal=t.STRING,
         tool_calls=t.listed(_TOOL_CALL),
         function_call=_FUNCTION_CALL,
@@ -68,6 +69,8 @@ CHAT_REQUEST = t.RequestSchema(
         reasoning_effort=t.TEXT,
         service_tier=t.STRING,
         user=t.STRING,
+        safety_identifier=t.STRING,
+        prompt_cache_key=t.STRING,
         metadata=t.OBJECT,
         modalities=t.listed(t.STRING),
         store=t.BOOL,

@@ -74,7 +74,7 @@ class _MessageWriter:
                 content = fields["content"]
             case "tool" if "tool_call_id" in message:
                 fields["tool_call_id"] = self._id(message["tool_call_id"])
-        if "name" in fields:
+        if isinstance(fields.get("name"), str):  # of a tool's result the schema does not read it
             fields["name"] = participant(fields["name"])
         if not content and "tool_calls" not in fields and not any(map(fields.get, _INSTEAD)):
             if role in ("system", "developer") or (role == "assistant" and not self._quirks.empty_texts):
