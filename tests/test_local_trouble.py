@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import resource
 import socket
@@ -14,7 +15,7 @@ import pytest
 from smart_router.attempts.steps import select_step
 from smart_router.local_trouble import OVER_AFTER, Troubles, local_trouble
 from tests.conftest import StartRouter
-from tests.testbed.chat import chat_answer
+from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.exchanges import exchange
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
@@ -99,16 +100,23 @@ def no_more_files(router: Router) -> Iterator[None]:
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux only")
 async def test_without_file_descriptors(provider: Provider, start_router: StartRouter) -> None:
+    """New requests are told, those that run go on, and no provider is blamed."""
+    provider.on(chat_stream(["a", "b"], stepped=True), model="running")
     provider.on(chat_answer("Good."), always=True)
     options = {"router_max_attempts": "2"}
     router = await start_router(config=providers_config({"p": f"{provider.url}/v1"}), options=options)
-    async with router.http() as http:
+    async with router.http() as http, router.http() as other:
         assert (await http.get("/health")).json()["trouble"] == []
+        stream = asyncio.create_task(talk(other, "p/running", stream=True))
+        running = await provider.wait_for_request()
+        running.release(2)
         with no_more_files(router):
             reply = await talk(http, "p/m", stream=False)
             assert (reply.status, reply.error["code"]) == (503, "router_trouble")
             assert "ulimit -n" in reply.error["message"]
             health = (await http.get("/health")).json()
+            running.release(9)
+            assert ((await stream).text, stream.result().done) == ("ab", True)
         assert "ulimit -n" in health["trouble"][0]
         assert health["providers"]["p"]["cooled_models"] == {}
         assert (await talk(http, "p/m", stream=False)).text == "Good."
