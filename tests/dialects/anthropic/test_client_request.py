@@ -222,3 +222,10 @@ def test_a_system_block_without_a_type_is_text() -> None:
     assert read(system=[{"text": "Be brief."}])["messages"][0]["content"] == [
         {"type": "text", "text": "Be brief."}
     ]
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file", "refusal"])
+def test_a_block_is_not_taken_for_a_part_of_the_hub(kind: str) -> None:
+    """Which has fields that the block lacks."""
+    (message,) = read(messages=user({"type": kind}))["messages"]
+    assert message["content"] == [{"type": f"block of type {kind}"}]

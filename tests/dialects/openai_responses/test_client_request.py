@@ -329,3 +329,11 @@ def test_requests_are_read_or_refused(data: st.DataObject) -> None:
                 dialect.write_request(request, call)
     except ClientError as error:
         assert error.status == 400
+
+
+@pytest.mark.parametrize("kind", ["text", "image_url", "file"])
+def test_a_part_of_chat_completions_is_checked_like_one_of_these(kind: str) -> None:
+    """It reaches the hub as it is, where it must have its fields."""
+    body = {"model": "m", "input": [{"type": "message", "role": "user", "content": [{"type": kind}]}]}
+    with pytest.raises(ClientError, match=rf"Missing required parameter: 'input\[0\]\.content\[0\]\.{kind}'"):
+        RESPONSES.read_request(json.dumps(body).encode(), {})

@@ -132,6 +132,10 @@ def _mark(source: Mapping[str, Any]) -> dict[str, Any]:
     return {"cache_control": source["cache_control"]} if source.get("cache_control") else {}
 
 
+_HUB_PARTS = ("image_url", "input_audio", "file", "refusal")
+"""Types of the hub's parts that no block has; such a block lacks the part's fields."""
+
+
 def _parts_of(block: Mapping[str, Any]) -> list[Part]:
     # the schema does not look into blocks that stand in others, nor for types in the system prompt
     source = as_object(block.get("source"))
@@ -150,7 +154,7 @@ def _parts_of(block: Mapping[str, Any]) -> list[Part]:
         case "tool_reference":
             return []
         case kind:  # a block that only Anthropic can read: providers refuse its type by name
-            return [{"type": kind}]
+            return [{"type": f"block of type {kind}" if kind in _HUB_PARTS else kind}]
 
 
 def _text(text: str) -> list[Part]:

@@ -13,6 +13,10 @@ _CONTENT = t.text_or(
         input_image=t.record(image_url=t.TEXT, file_id=t.TEXT, detail=t.TEXT),
         input_audio=t.record({"input_audio": t.OBJECT}),
         refusal=t.REFUSAL_PART,
+        # of chat completions, which some clients mix in
+        text=t.TEXT_PART,
+        image_url=t.record({"image_url": t.record({"url": t.TEXT})}),
+        file=t.record({"file": t.OBJECT}),
     )
 )
 
