@@ -34,7 +34,7 @@ from smart_router.proxy.claims import Claims
 from smart_router.proxy.ending import end_requests
 from smart_router.proxy.fast import switch
 from smart_router.proxy.fixes import debug_log, error_pages
-from smart_router.proxy.fixes.close_connections import let_connections_close
+from smart_router.proxy.fixes.close_connections import let_connections_close, let_connections_tell
 from smart_router.proxy.fixes.half_closed import notice_leave
 from smart_router.proxy.fixes.silent_clients import SilentClients
 from smart_router.proxy.fixes.slow_readers import SlowReaders
@@ -196,6 +196,7 @@ class SmartRouter:
             self.claims.unrouted.add(data.context.client.id)
         if handler:
             raise_connection_limit(handler)
+            let_connections_tell(handler)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of a forward proxy from this machine's inner addresses."""
