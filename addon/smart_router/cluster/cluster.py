@@ -17,7 +17,7 @@ from smart_router.cluster.cooldowns import Cooldowns
 from smart_router.cluster.link import Duty, Link
 from smart_router.cluster.logins import Logins
 from smart_router.cluster.machines import Presence
-from smart_router.cluster.pots import POTS, Pots, TellPots
+from smart_router.cluster.pots import POTS, WANTS, Pots, TellPots
 from smart_router.cluster.recall import Conversation, Recall
 from smart_router.cluster.records import SendRecords, TidyRecords
 from smart_router.cluster.replica import Replica
@@ -74,14 +74,14 @@ class Cluster:
                 self._config = SharedConfig(self._replica, folder, settings.seal, config)
                 looks.append(self._config.look)
         self._replica.looks = looks
-        pots = TellPots(clients, self._replica, self._pots)
+        self._tell_pots = TellPots(clients, self._replica, self._pots)
         duties: list[Duty] = [
             Presence(self._presence),
             SendRecords(folder),
-            pots,
+            self._tell_pots,
             TidyRecords(keep),
         ]
-        self._link = Link(settings, folder, self._replica.wake, duties, last=pots.give_back)
+        self._link = Link(settings, folder, self._replica.wake, duties, last=self._tell_pots.give_back)
         self._replica.start()
         self._link.start()
         self._recall.start()
@@ -90,7 +90,13 @@ class Cluster:
         """Return the facts that the other machines are told once a second."""
         key = None if self.settings.seal is None else self.settings.seal.first
         own = {"name": self.settings.name, "key": key}
-        return {**self._describe(), **own, **self._of_config(), **self._rotation.describe()}
+        return {
+            **self._describe(),
+            **own,
+            **self._tell_pots.describe(),
+            **self._of_config(),
+            **self._rotation.describe(),
+        }
 
     def _told(self, facts: Mapping[str, str]) -> None:
         self._pots.learn(facts.get(POTS))
@@ -127,7 +133,7 @@ class Cluster:
         return {
             "cluster": f"away since {state['since']}" if word == "away" else word,
             "machines": [
-                {name: value for name, value in one.items() if name != USED}
+                {name: value for name, value in one.items() if name not in (USED, WANTS)}
                 for one in from_json(state.get("machines", "[]"))
             ],
             **self._of_config(),

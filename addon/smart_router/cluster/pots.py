@@ -1,9 +1,9 @@
 """The pots from which machines take what clients use of their limits.
 
 A limit is one pot for all machines. Each takes a slice of what is left, counts locally, and tells a few times
-a second what it has used and takes anew, more where a request needs more. So all together use what the limit
-allows, and the last slices are small. A machine that cannot reach the database ends at its slice, or goes on
-alone.
+a second what it has used and takes anew, more where a request needs more: machines that need nothing leave it
+theirs then. So all together use what the limit allows, and the last slices are small. A machine that cannot
+reach the database ends at its slice, or goes on alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from smart_router.cluster.replica_file import ReplicaFile
 
 if TYPE_CHECKING:
     from smart_router.cluster.database import SharedDatabase
+
+WANTS = "wants"
+"""The part of a machine's state that lists the pots of which it lacks something."""
 
 POTS = "pots"
 """The fact that holds, for the processes of this machine, what others have used of each pot."""
@@ -102,13 +105,15 @@ class TellPots:
     def __call__(self, db: SharedDatabase, file: ReplicaFile) -> bool:
         """Exchange the counts of the windows of now."""
         own = self._own()
-        alive = max(
-            1, sum(one["state"] == "ok" for one in from_json(self._replica.state.get("machines", "[]")))
-        )
+        living = [one for one in from_json(self._replica.state.get("machines", "[]")) if one["state"] == "ok"]
+        alive = max(1, len(living))
         if not own:
             self._keep_to(file, Told(alive))  # by which the first window will be divided
             return False
         machine = file.fact("machine") or ""
+        wanted = {pot for one in living if one["id"] != machine for pot in one.get(WANTS, ())}
+        for row in own:
+            row["spare"] = row["pot"] in wanted and not row["wanted"]
         divided = self._divide(db, own, machine, alive)
         if own != self._told:
             with self._alone(db):
@@ -119,6 +124,11 @@ class TellPots:
             self._told = own
         self._keep_to(file, divided)
         return False
+
+    def describe(self) -> dict[str, Any]:
+        """Return the pots of which this machine lacks something: what others do not need is left to it."""
+        wants = [one["pot"] for one in self._told if one["wanted"]]
+        return {WANTS: wants} if wants else {}
 
     def _keep_to(self, file: ReplicaFile, told: Told) -> None:
         """From now on the machine keeps to these slices; its other processes hear of it within moments."""
@@ -191,7 +201,7 @@ class TellPots:
             # the others that have not told of this window yet go as far as their slices at its beginning
             taken += max(0, alive - 1 - machines) * slice_of(one["amount"], alive)
             left = max(0, one["amount"] - taken - one["used"])
-            slice_ = max(slice_of(left, alive), min(left, one["wanted"]))
+            slice_ = 0 if one["spare"] else max(slice_of(left, alive), min(left, one["wanted"]))
             one |= {"machine": machine, "taken": one["used"] + slice_}
             pots[_window(one["pot"], one["start"])] = used, one["taken"]
         return Told(alive, pots)
