@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,26 @@ def test_the_total_follows_while_reports_pause(tmp_path: Path, monkeypatch: pyte
         total = build_report(db, 0.0, time.time())["total"]
     for name in ("requests", "errors", "cost", "saved", "saved_share", "input", "output"):
         assert told["total"][name] == pytest.approx(total[name]), name
+
+
+def test_a_report_that_waits_for_a_busy_machine_is_not_paused_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_and_build(*about: Any) -> dict[str, Any]:
+        other = threading.Thread(target=lambda: sum(range(20_000_000)))
+        other.start()
+        other.join()
+        return build_report(*about)
+
+    monkeypatch.setattr("smart_router.live.records.REPORT_SHARE", 20)
+    monkeypatch.setattr("smart_router.live.records.build_report", wait_and_build)
+    records, began = Records(tmp_path), time.monotonic()
+    end(tmp_path, 10)
+    look_once(records)
+    pause = (time.monotonic() - began) * 10  # half of what follows from the time by the clock
+    end(tmp_path, 10, seed=2)
+    while not (records.news() and "figures" in records.read()):
+        assert time.monotonic() < began + pause
 
 
 def look_once(records: Records) -> dict[str, Any]:

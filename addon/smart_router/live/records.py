@@ -78,15 +78,16 @@ class Records:
         return {**found, "total": self._total}
 
     def _report(self, db: sqlite3.Connection) -> dict[str, Any]:
-        began, wall = time.monotonic(), time.time()
+        # another thread's or process's work is no cost of a report, but the database's is
+        clock = time.monotonic if self._shared else time.thread_time
+        began, wall = clock(), time.time()
         day = today(wall)
         figures = self._shared(day, wall) if self._shared else None
         if figures is None:
             figures = build_report(db, day, wall)
         self._day, self._stale = day, False
-        pause = (time.monotonic() - began) * REPORT_SHARE
-        least = SHARED_PAUSE if self._shared else 0.0
-        self._next_report = began + max(least, min(pause, LONGEST_PAUSE))
+        pause = min((clock() - began) * REPORT_SHARE, LONGEST_PAUSE)
+        self._next_report = time.monotonic() + max(pause, SHARED_PAUSE if self._shared else 0.0)
         return bounded(figures)
 
     def _report_due(self) -> bool:
