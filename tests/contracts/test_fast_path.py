@@ -9,6 +9,8 @@ from collections import deque
 from typing import Any
 
 import pytest
+from h2.connection import H2Connection
+from hyperframe.frame import GoAwayFrame
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
@@ -19,6 +21,7 @@ from mitmproxy.proxy.layers.http import (
     validate_request,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection
 from mitmproxy.proxy.server import ConnectionHandler
 
 from smart_router.proxy.fast.streams import Defer, DeferCompleted
@@ -26,6 +29,7 @@ from tests.testbed.drive import asked, upstream
 
 COPIED = {
     ConnectionHandler.server_event: "a2b42657ebe8bf6de9b9064d7b3dde24",
+    ConnectionHandler.drain_writers: "6b57434604561e3e9b58146e7e4fb0d1",
     ConnectionHandler.handle_connection: "95c3f93e9824e527cd3c1af9656c0e04",
     HttpLayer.event_to_child: "1095f6e1581d1780afd5e87446b11eee",
     layer.Layer.handle_event: "fd88b0fb09ceddbb1915fe0d588c206e",
@@ -56,6 +60,10 @@ COPIED = {
     HttpStream.check_killed: "368cad352d1e82b6907688a0d3196d2e",
     HttpStream.check_body_size: "236ca0a7b9fd4f69a1f75cf6026a5f9c",
     HttpStream.state_stream_response_body: "3fb6320300d3ddd5569cfe3c04720b33",
+    Http2Connection.handle_h2_event: "f6b6a52b125481023258ba6169612b28",
+    Http2Connection._handle_event: "a7f4a7a71d31074b8c8d0106114bdf8b",
+    Http2Client._handle_event2: "a3b722b18c3f46fa81dd5de6d6aa37fa",
+    H2Connection._receive_goaway_frame: "de018f94938e1001aba69f172c473f7a",
     _http1.make_body_reader: "9b076acda459637bde527694ba13bd72",
 }
 """mitmproxy's methods whose work the router does without calling them, or whose result it assumes, with the
@@ -63,7 +71,8 @@ beginnings of their sources' digests. Ours are in proxy/fast/ `layer.py` (`event
 `_forward_chunk`, `_open_connection`), `streams.py` (`_run`, `send_complete`, `begin`, `_read`,
 `check_killed`), `attempt_stream.py` (`_begin`, `_take`), `http1.py` (`read_headers`, `mark_done`,
 `_send_whole`) and `reader.py` (`_handle`), and in proxy/ itself `layer.py` (`make_stream`),
-`attempt_stream.py` (`check_body_size`) and `fixes/http1_bounds.py`.
+`attempt_stream.py` (`check_body_size`) and `fixes/` (`http1_bounds.py`, `http2_bounds.py`, `http2_goaway.py`
+with a method of h2, `close_connections.py`).
 """
 
 
@@ -72,6 +81,12 @@ def test_copied_methods_are_unchanged(method: Any) -> None:
     """Compare what is different now with ours, then mend the digest."""
     source = inspect.getsource(inspect.unwrap(method))
     assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
+
+
+def test_h2_looks_up_what_reads_a_frame() -> None:
+    """`LeavingHttp2Client` puts a method of its own there."""
+    connection = H2Connection()
+    assert connection._frame_dispatch_table[GoAwayFrame] == connection._receive_goaway_frame
 
 
 def test_an_http1_connection_waits_for_nothing() -> None:

@@ -1,4 +1,4 @@
-"""`pytest -n 6 --dist loadfile` with workers that are forked once the tests are collected.
+"""`pytest -n 5 --dist loadfile` with workers that are forked once the tests are collected.
 
 xdist's workers each import all tests and their SDKs, and collect: a sixth of the suite's CPU time. These
 share what the process has that they are forked from. As with xdist, the tests of a file run in one worker,
