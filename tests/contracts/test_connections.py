@@ -1,4 +1,4 @@
-"""What attempts/ and listening.py rely upon in mitmproxy's connections; see test_contracts.py."""
+"""The behaviour of mitmproxy's connections that proxy/ relies upon; see test_layers.py."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from smart_router.proxy.layer import FIRST_ATTEMPT_ID
 from smart_router.proxy.messages import NextAttemptHook
 from tests.testbed.drive import REQUEST, RESPONSE, Drive, asked, make_context, request, upstream
 
-# Connections to providers: RoutedLayer._start, _cancel, register_connection.
+# Connections to providers: RoutedLayer.start, _cancel, register_connection.
 
 
 def test_a_connections_error_is_repeated() -> None:
-    """RoutedLayer._start forgets connections with an error, or one refusal would be for ever."""
+    """RoutedLayer.start forgets connections with an error, or one refusal would last for ever."""
     drive = asked(refuse="no luck")
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -62,7 +62,7 @@ def test_a_connections_error_is_repeated() -> None:
 
 
 def test_a_closed_connection_is_kept() -> None:
-    """RoutedLayer._handle_event forgets it, and `_Connections` answers for late events."""
+    """RoutedLayer._handle_event forgets it, and `_Connections` drops late events for it."""
     drive = asked()
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -74,7 +74,7 @@ def test_a_closed_connection_is_kept() -> None:
 
 
 def test_an_http1_client_is_below_child_layer_when_it_is_registered() -> None:
-    """`use_fast_http1` looks for it there."""
+    """`use_bounded_http1` and `use_fast_http1` look for it there."""
 
     class Layer(HttpLayer):
         def register_connection(self, command: Any) -> layer.CommandGenerator[None]:
@@ -90,7 +90,7 @@ def test_an_http1_client_is_below_child_layer_when_it_is_registered() -> None:
 
 
 def test_trailers_are_not_implemented() -> None:
-    """When they are, FastHttp1Client.read_body can go."""
+    """Once mitmproxy implements them, fixes/trailers.py can go."""
     drive = asked()
     server_conn = upstream(drive)
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -99,7 +99,7 @@ def test_trailers_are_not_implemented() -> None:
 
 
 def test_http1_closes_on_a_request_protocol_error() -> None:
-    """RoutedLayer._cancel: a provider over HTTP/1.1 is told by the end of its connection."""
+    """RoutedLayer._cancel relies on it: over HTTP/1.1 only the end of the connection cancels a request."""
     context = make_context()
     client = Http1Client(context)
     list(client.handle_event(events.Start()))
@@ -109,7 +109,7 @@ def test_http1_closes_on_a_request_protocol_error() -> None:
 
 
 def test_http1_serves_one_request_for_a_client_of_http2() -> None:
-    """`build` gives attempts of HTTP/2 clients that version, so that mitmproxy ends their connections."""
+    """attempts/builder.py gives attempts of HTTP/2 clients that version, so that each has one connection."""
     context = make_context()
     drive = Drive(Http1Client(context))
     drive(events.Start())
@@ -149,11 +149,11 @@ def test_http2_changes_the_stream_id_of_what_it_is_given() -> None:
     assert event.stream_id == 1
 
 
-# What the client gets.
+# Responses to the client.
 
 
 def test_an_empty_chunk_ends_an_http1_response() -> None:
-    """RoutedStream._send sends none. If this fails, its guard can go."""
+    """RoutedStream._send sends none. If this fails, its check for empty data can go."""
     context = make_context()
     drive = Drive(Http1Server(context))
     drive(events.Start())
@@ -166,7 +166,7 @@ def test_an_empty_chunk_ends_an_http1_response() -> None:
 
 
 def test_a_response_without_length_ends_with_its_connection() -> None:
-    """RoutedStream sends streams so to HTTP/1.0 clients, which know no chunks."""
+    """RoutedStream sends streams to HTTP/1.0 clients in this form, as they do not support chunks."""
     context = make_context()
     drive = Drive(Http1Server(context))
     drive(events.Start())
@@ -184,7 +184,7 @@ def test_a_response_without_length_ends_with_its_connection() -> None:
 
 
 async def test_a_hook_of_ones_own_reaches_addons_by_its_name() -> None:
-    """NextAttemptHook asks the addon's `router_next_attempt`, which may be async, without an `update`."""
+    """NextAttemptHook calls the addon's `router_next_attempt`, which may be async, and no `update`."""
 
     class Addon:
         async def router_next_attempt(self, exchange: Any) -> None:
@@ -202,7 +202,7 @@ async def test_a_hook_of_ones_own_reaches_addons_by_its_name() -> None:
     assert seen == [exchange]
 
 
-# The proxy's own connections: adoption.widen, leaving.let_connections_close, RoutedLayer._cancel.
+# The proxy's own connections: raise_connection_limit, let_connections_close, RoutedLayer._cancel.
 
 
 class Handler(server.ConnectionHandler):
@@ -211,7 +211,7 @@ class Handler(server.ConnectionHandler):
 
 
 def test_provider_connections_are_limited_by_max_conns() -> None:
-    """`widen` replaces the dictionary; `transports` is what `leaving` looks through."""
+    """`raise_connection_limit` replaces the dictionary; `let_connections_close` reads `transports`."""
     handler = Handler(make_context())
     assert isinstance(handler.max_conns, collections.defaultdict)
     semaphore = handler.max_conns["127.0.0.1", 1]
@@ -222,7 +222,7 @@ def test_provider_connections_are_limited_by_max_conns() -> None:
 
 
 def test_connections_are_known_by_the_clients_id() -> None:
-    """`widen` and `leaving` find the connection's handler by `client.id`."""
+    """`handler_of` finds a connection's handler by `client.id`."""
     handler = Handler(make_context())
     proxyserver = Proxyserver()
     assert proxyserver.connections == {}
@@ -232,7 +232,7 @@ def test_connections_are_known_by_the_clients_id() -> None:
 
 
 async def test_closing_a_dialling_connection_completes_the_dial_with_an_error() -> None:
-    """RoutedLayer._cancel gives up a connection that is still being opened, and its stream hears of it."""
+    """RoutedLayer._cancel gives up a connection that is still being opened; its stream gets the error."""
 
     class Dialling(layer.Layer):
         def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -248,7 +248,7 @@ async def test_closing_a_dialling_connection_completes_the_dial_with_an_error() 
     handler = Handler(make_context())
     target = Server(address=("192.0.2.1", 9))  # reserved for documentation: nobody answers
     handler.layer = Dialling(make_context())
-    handler.max_conns["192.0.2.1", 9] = asyncio.Semaphore(0)  # whatever the network here says to it
+    handler.max_conns["192.0.2.1", 9] = asyncio.Semaphore(0)  # the dial waits, whatever the network
     await handler.server_event(events.Start())
     dial = handler.transports[target].handler
     assert dial is not None
@@ -261,11 +261,11 @@ async def test_closing_a_dialling_connection_completes_the_dial_with_an_error() 
     assert target.error
 
 
-# listening.move_to_loopback.
+# Servers: move_to_loopback.
 
 
 async def test_a_server_listens_anew_where_it_is_told() -> None:
-    """`move_to_loopback` stops a server, and replaces `_servers` with what `listen` gives."""
+    """`move_to_loopback` stops a server, and replaces `_servers` with the result of `listen`."""
     proxyserver = Proxyserver()
     with taddons.context(proxyserver) as context:
         context.configure(proxyserver, listen_host="127.0.0.1", listen_port=0)

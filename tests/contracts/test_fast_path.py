@@ -1,4 +1,4 @@
-"""What quick.py, attempt_stream.py and layer.py take over from mitmproxy's layers; see test_contracts.py."""
+"""Methods of mitmproxy and h2 that proxy/ replaces, and internals that it relies upon; see test_layers.py."""
 
 from __future__ import annotations
 
@@ -78,19 +78,19 @@ with a method of h2, `close_connections.py`).
 
 @pytest.mark.parametrize("method", COPIED, ids=lambda method: method.__qualname__)
 def test_copied_methods_are_unchanged(method: Any) -> None:
-    """Compare what is different now with ours, then mend the digest."""
+    """If one has changed: compare the change with our code, then update the digest."""
     source = inspect.getsource(inspect.unwrap(method))
     assert hashlib.sha256(source.encode()).hexdigest().startswith(COPIED[method])
 
 
 def test_h2_looks_up_what_reads_a_frame() -> None:
-    """`LeavingHttp2Client` puts a method of its own there."""
+    """`LeavingHttp2Client` replaces this entry with a method of its own."""
     connection = H2Connection()
     assert connection._frame_dispatch_table[GoAwayFrame] == connection._receive_goaway_frame
 
 
 def test_an_http1_connection_waits_for_nothing() -> None:
-    """FastHttp1 hands out what it yields without looking whether it is to be waited for."""
+    """FastHttp1 passes its commands on without a check for blocking ones."""
     source = inspect.getsource(_http1)
     waited_for = [name for name, one in vars(commands).items() if getattr(one, "blocking", False) is True]
     assert "OpenConnection" in waited_for
@@ -98,7 +98,7 @@ def test_an_http1_connection_waits_for_nothing() -> None:
 
 
 def test_open_connection_is_its_innermost_layer() -> None:
-    """`RoutedLayer.register_connection` puts that in its place: the one that dialled only passes on."""
+    """`register_connection` in fast/layer.py replaces the outer layer, which only passes events on."""
     drive = asked()
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -109,7 +109,7 @@ def test_open_connection_is_its_innermost_layer() -> None:
 
 
 def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
-    """`FastStream.hold` keeps events back so, with a command that it never yields."""
+    """`FastStream.defer` holds events back in this way, with a command that it never yields."""
     drive = asked(hold=True)
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -123,7 +123,7 @@ def test_a_paused_layer_is_released_by_what_it_waits_for() -> None:
 
 
 async def test_a_lock_is_its_two_attributes() -> None:
-    """push.py takes the handler's lock through them, and lets others wait on."""
+    """reader.py takes the handler's lock through them, and keeps the waiting tasks."""
     lock: Any = asyncio.Lock()
     lock._locked = True
     assert lock.locked() and not lock._waiters

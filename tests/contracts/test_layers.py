@@ -1,7 +1,7 @@
-"""What attempts/ and listening.py rely upon of mitmproxy's internals, one test each.
+"""mitmproxy's internals that attempts/ and proxy/ rely upon, one test each.
 
-One that fails after an upgrade names the part of mitmproxy that is different now, and its docstring says what
-in the router depends on it. Each drives mitmproxy itself; the router's own layers are tested end to end.
+A test that fails after an upgrade names the part of mitmproxy that has changed, and its docstring the part of
+the router that depends on it. Each drives mitmproxy itself; the router's own layers are tested end to end.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ from smart_router.proxy.request_body import BoundedRequestStream
 from smart_router.proxy.stream import RoutedStream
 from tests.testbed.drive import REQUEST, Drive, asked, http_layer, make_context, upstream
 
-# How the router gets in: adoption.adopt.
+# Installation of the router's layers: install_routing.
 
 
 async def test_nextlayer_makes_an_http_layer_that_can_change_its_class() -> None:
-    """`adopt` finds it by its exact type and by `child_layer`, in the stack that the hook left."""
+    """`install_routing` finds it by its exact type and by `child_layer`, in the stack that the hook left."""
     addon = NextLayer()
     with taddons.context(Proxyserver(), addon) as context:
         context.configure(addon, ssl_insecure=False)
@@ -72,7 +72,7 @@ async def test_nextlayer_makes_an_http_layer_that_can_change_its_class() -> None
 
 
 def test_overridden_methods_exist() -> None:
-    """An override of a method that is called otherwise, or not at all, would never run."""
+    """The override of a method that mitmproxy has renamed or no longer calls would never run."""
     for method in ("_handle_event", "event_to_child", "register_connection", "make_stream"):
         assert callable(HttpLayer.__dict__[method])
         assert callable(RoutedLayer.__dict__[method])
@@ -105,7 +105,7 @@ def test_streams_are_made_by_make_stream() -> None:
     assert made == [1]
 
 
-# Layers and what they wait for: RoutedLayer.event_to_child, RoutedStream.
+# Layers and their blocking commands: RoutedLayer.event_to_child, RoutedStream.
 
 
 def test_a_layer_pauses_for_blocking_true_alone() -> None:
@@ -162,7 +162,7 @@ def test_the_roles_of_a_layers_tables() -> None:
 
 
 def test_what_is_sent_to_a_connection_passes_event_to_child() -> None:
-    """There the credential is put in, and what an abandoned attempt still sends is stopped."""
+    """`RoutedLayer.event_to_child` adds the credential, and stops the events of an abandoned attempt."""
 
     class Layer(HttpLayer):
         def event_to_child(self, child: Any, event: events.Event) -> layer.CommandGenerator[None]:
@@ -181,7 +181,7 @@ def test_what_is_sent_to_a_connection_passes_event_to_child() -> None:
 
 
 def test_wakeups_are_completed_commands() -> None:
-    """RoutedLayer knows its timers by `event.command`, and keeps them from HttpLayer, which would not."""
+    """RoutedLayer recognizes its timers by `event.command`, and keeps them from HttpLayer, which raises."""
     assert issubclass(events.Wakeup, events.CommandCompleted)
     asked_for = commands.RequestWakeup(1.5)
     assert (events.Wakeup(asked_for).command, asked_for.delay) == (asked_for, 1.5)
@@ -191,7 +191,7 @@ def test_wakeups_are_completed_commands() -> None:
 
 
 def test_commands_of_ones_own_pass_through_a_stream() -> None:
-    """StartAttempt, CancelAttempt and SetTimer come out of HttpLayer.event_to_child as they are."""
+    """HttpLayer.event_to_child passes StartAttempt, CancelAttempt and SetTimer on unchanged."""
 
     class Own(HttpCommand):
         pass
@@ -224,7 +224,7 @@ def _make(top: HttpLayer, kind: type[HttpStream], stream_id: int) -> layer.Comma
 
 
 def test_a_stream_without_a_server_connection_is_left_alone() -> None:
-    """RoutedStream.make_server_connection returns False and answers later, by itself."""
+    """RoutedStream.make_server_connection returns False; the stream answers later."""
 
     class Stream(HttpStream):
         def make_server_connection(self) -> layer.CommandGenerator[bool]:
@@ -241,7 +241,7 @@ def test_a_stream_without_a_server_connection_is_left_alone() -> None:
 
 
 def test_the_request_is_complete_when_the_server_connection_is_made() -> None:
-    """RoutedStream begins there: the body is in the flow, and the addon has seen it."""
+    """RoutedStream begins at that point: the body is in the flow, and the addon has seen it."""
 
     class Stream(HttpStream):
         def make_server_connection(self) -> layer.CommandGenerator[bool]:
@@ -258,7 +258,7 @@ def test_the_request_is_complete_when_the_server_connection_is_made() -> None:
 
 
 def test_send_response_of_what_was_streamed_only_ends_it() -> None:
-    """RoutedStream._end_stream: the response hook, then the end; no second head."""
+    """RoutedStream._end_stream relies on it: the response hook, then the end; no second head."""
 
     class Stream(HttpStream):
         def make_server_connection(self) -> layer.CommandGenerator[bool]:
@@ -278,7 +278,7 @@ def test_send_response_of_what_was_streamed_only_ends_it() -> None:
 
 
 def test_check_killed_looks_into_the_queue_of_a_paused_stream() -> None:
-    """RoutedStream._stopped learns so that the client left while a hook was waited for."""
+    """RoutedStream._stopped notices in this way that the client left during a hook."""
     drive = asked(hold=True)
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -292,7 +292,7 @@ def test_check_killed_looks_into_the_queue_of_a_paused_stream() -> None:
 
 
 def test_a_killed_flow_is_told_by_its_message_and_code() -> None:
-    """Attempt.broken: an attempt that a person killed does not speak of its provider."""
+    """Attempt.broken relies on it: an attempt that the user killed is not held against its provider."""
     killed: list[http.HTTPFlow] = []
 
     def kill(one: http.HTTPFlow) -> None:
@@ -315,7 +315,7 @@ def test_a_killed_flow_is_told_by_its_message_and_code() -> None:
 
 
 def test_a_client_that_leaves_is_a_request_protocol_error() -> None:
-    """RoutedStream._client_gone; while the stream is not paused it comes at once."""
+    """RoutedStream._client_gone handles it; it comes at once unless the stream is paused."""
     drive = asked()
     with_stream = drive.top
     assert isinstance(with_stream, HttpLayer)
@@ -328,7 +328,7 @@ def test_a_client_that_leaves_is_a_request_protocol_error() -> None:
 
 
 def test_a_stream_is_dropped_by_its_id() -> None:
-    """RoutedStream ends itself with DropStream; a second one does no harm."""
+    """RoutedStream ends with DropStream; a second one has no effect."""
     drive = asked(hold=True)
     top = drive.top
     assert isinstance(top, HttpLayer)
@@ -346,7 +346,7 @@ def test_a_stream_is_dropped_by_its_id() -> None:
 
 
 def test_a_stream_finds_its_mode_in_the_layer_above_it() -> None:
-    """RoutedStream._attempt_context ends the list of layers with the RoutedLayer."""
+    """`attempt_context` ends the list of layers with the RoutedLayer."""
     top = HttpLayer(make_context(), HTTPMode.transparent)
     context = top.context.fork()
     context.layers = top.context.layers[:1]
@@ -355,14 +355,14 @@ def test_a_stream_finds_its_mode_in_the_layer_above_it() -> None:
 
 
 def test_a_copied_client_is_another_connection() -> None:
-    """The client of attempts is a copy of the real one, and told apart from it."""
+    """The client of attempts is a copy of the real one, with an identity of its own."""
     client = make_context().client
     assert client.copy() != client
     assert client.copy().id != client.id
 
 
 def test_events_for_a_dropped_stream_are_passed_over() -> None:
-    """What an attempt still sends when the client's stream has ended goes nowhere."""
+    """Events of an attempt whose client's stream has ended are dropped."""
     top = HttpLayer(make_context(), HTTPMode.transparent)
 
     class Late(layer.Layer):
@@ -373,7 +373,7 @@ def test_events_for_a_dropped_stream_are_passed_over() -> None:
 
 
 def test_h11_s_buffer_and_chunked_reader_say_how_far_they_are() -> None:
-    """`http1_bounds` looks at the bytes of an unfinished head, and at whether a chunk header is awaited."""
+    """`http1_bounds` reads the bytes of an unfinished head, and whether a chunk header comes next."""
     buffer = ReceiveBuffer()
     buffer += b"GET / HTTP/1.1\r\nA: b"
     assert buffer.maybe_extract_lines() is None

@@ -1,4 +1,4 @@
-"""What the scripted provider answers: an `Answer`, how it is cut and paced, and where it goes wrong."""
+"""Answers of the scripted provider: their bytes, chunks, pace and faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Cut = int | Sequence[int] | Literal["events"] | None
 
 
 class Point(enum.Enum):
-    """A place in an answer where a fault strikes."""
+    """A place in an answer where a fault occurs."""
 
     CONNECTION = "connection"
     BEFORE_HEAD = "before head"
@@ -34,7 +34,7 @@ class Point(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What a fault does. HTTP/1 has no RST_STREAM and no GOAWAY: there the connection is reset or closed."""
+    """The action of a fault. HTTP/1 has no RST_STREAM or GOAWAY: there the connection is reset or closed."""
 
     CLOSE = "close"
     RESET = "reset"
@@ -50,12 +50,12 @@ class Action(enum.Enum):
 
 
 class Fault(enum.Enum):
-    """What goes wrong, where. Those of the connection are the provider's own, the others an answer's.
+    """A fault: place and action. Faults of the connection are the provider's own, the others an answer's.
 
     CLOSE is a FIN, RESET a RST. A SILENT answer goes on when the test calls `request.release()`. MID_BODY
-    strikes between two chunks, MID_CHUNK with half of a chunk's frame sent (both at `Answer.fault_at`).
+    occurs between two chunks, MID_CHUNK with half of a chunk's frame sent (both at `Answer.fault_at`).
     SHORT_BODY and LONG_BODY have ten bytes less and more than their content-length says. DRIP sends each
-    byte by itself. GOAWAY ends all streams, a GRACEFUL_GOAWAY lets the ones that run come to their end. A
+    byte by itself. GOAWAY ends all streams, a GRACEFUL_GOAWAY lets the running ones complete. A
     refused connection is `refused_port()`; an error inside a 200 is an ordinary answer.
     """
 
@@ -98,7 +98,7 @@ class Fault(enum.Enum):
 
 
 class Framing(enum.Enum):
-    """How HTTP/1.1 shows where a body ends. HTTP/2 has its own way and only takes the length from it."""
+    """The framing of a body in HTTP/1.1. HTTP/2 has its own framing and only takes the length from it."""
 
     LENGTH = "length"
     CHUNKED = "chunked"

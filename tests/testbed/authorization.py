@@ -1,4 +1,4 @@
-"""A token endpoint with refresh tokens that work once: using one again revokes all that came from it."""
+"""A token endpoint with refresh tokens that work once: using one again revokes all tokens made from it."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class Rotation:
         return Answer(body=body, cut=(1,) if self.slow else None, pause=self.slow)
 
     def accepts(self, request: Request) -> bool:
-        """Whether an API request came with the access token that is valid now."""
+        """Return whether an API request has the access token that is valid now."""
         return request.headers.get("authorization") == f"Bearer access-{self.grants}" and not self.reused

@@ -1,4 +1,4 @@
-"""The formats that clients speak: how each asks for a text, and reads what it gets."""
+"""The formats that clients speak: requests for a text, and readers of the answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Got:
-    """What a client read of one answer.
+    """One answer as a client read it.
 
-    `finished`: the format's own sign of the end was there. `error` is the error object, in an answer of its
-    own or after a part of a stream; one that the format does not know is `malformed`. `broken`: the
+    `finished`: the format's own end marker was there. `error` is the error object, in an answer of its
+    own or after a part of a stream; `malformed` describes anything outside the format. `broken`: the
     connection ended before the answer did.
     """
 

@@ -1,4 +1,4 @@
-"""What connections of both HTTP versions share: writing, ending, and noticing that the peer has left."""
+"""Common parts of connections of both HTTP versions: writing, closing, detection of a peer that left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.testbed.record import Request
 
 
 class Host(Protocol):
-    """What a connection needs of its provider."""
+    """The members of a provider that a connection needs."""
 
     connections: set[Connection]
     accepted: Iterator[int]
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
             self.left(request)
 
     def left(self, request: Request) -> None:
-        """The peer has left this request: note when, and stop playing its answer."""
+        """Note the time at which the peer left this request, and stop playing its answer."""
         request.leave()
         if task := self.playing.get(request):
             task.cancel()
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
         self.played()
 
     def played(self) -> None:
-        """An answer has ended, one way or the other."""
+        """Note that an answer has ended, complete or not."""
 
     def write(self, data: bytes) -> None:
         if self._corked is not None:
@@ -108,15 +108,15 @@ class Connection(asyncio.Protocol):
             self.write(b"".join(corked))
 
     async def writable(self) -> None:
-        """Wait until the peer has read enough of what was written."""
+        """Wait until the peer has read enough of the written bytes."""
         await self._writable.wait()
 
     def close(self) -> None:
-        """FIN, after what was written."""
+        """Send a FIN, after the written bytes."""
         self.transport.close()
 
     def reset(self) -> None:
-        """RST, at once."""
+        """Send a RST at once."""
         self.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )

@@ -16,7 +16,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import taddons
 
 Handlers = Mapping[str, Callable[[Any], None]]
-"""What addons do, by the name of the hook."""
+"""The handlers of addons, by the hook's name."""
 
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -48,7 +48,7 @@ def make_context(alpn: bytes | None = None) -> Context:
 
 class Drive:
     """A layer under test. Hooks are answered at once, by `handlers`; connections open unless `hold` or
-    `refuse` says otherwise. What came out is in `commands`, oldest first.
+    `refuse` says otherwise. The resulting commands are in `commands`, oldest first.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Drive:
         self._refuse = refuse
 
     def __call__(self, event: events.Event) -> list[commands.Command]:
-        """Put an event in; the commands that it led to, replies to hooks and dials included."""
+        """Send an event; return the resulting commands, also of the replies to hooks and dials."""
         before = len(self.commands)
         for command in list(self.top.handle_event(event)):
             self.commands.append(command)
@@ -98,7 +98,7 @@ class Drive:
         return [command.name for command in self.all(commands.StartHook)]
 
     def sent(self, connection: Connection) -> bytes:
-        """What was sent to a connection so far."""
+        """The bytes sent to a connection so far."""
         return b"".join(one.data for one in self.all(commands.SendData) if one.connection is connection)
 
 

@@ -44,7 +44,7 @@ NUMBER = 4
 AVAILABLE = sys.platform == "linux"
 
 _LONGEST = 100_000
-"""Bytes of a message that a socket surely takes."""
+"""Bytes of a message that a socket always accepts."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -107,7 +107,7 @@ class _ForkExec(NamedTuple):
         return self.stdin, self.stdout, self.stderr
 
     def is_ordinary(self) -> bool:
-        """Whether the server can do all that it asks for."""
+        """Return whether the server supports all of these arguments."""
         others = (self.gid, self.groups, self.uid, self.preexec)
         terminal = any(map(os.isatty, self.descriptors.values()))  # its streams have other buffers
         return self.close_fds and not any(others) and self.umask == -1 and not terminal
@@ -123,7 +123,7 @@ class ForkServer:
             self._server = server
 
     def can_start(self, command: list[str], env: Mapping[str, str], cwd: Path = SCRIPTS) -> bool:
-        """Whether a child would be the same as a new process: its variables must not come too late."""
+        """Return whether a child would equal a new process: variables read at the start must be the same."""
         return is_ours(command, cwd) and _read_at_start(env) == _read_at_start(self._env)
 
     def fork_exec(self, wanted: _ForkExec) -> int | None:
@@ -168,7 +168,7 @@ class ForkServer:
 
 
 def is_ours(command: list[str], cwd: Path = SCRIPTS) -> bool:
-    """Whether a command is one of the programs, a module of ours, or a script that is named from `cwd`."""
+    """Return whether a command is one of the programs, a module of ours, or a script named from `cwd`."""
     if command[0] in PROGRAMS:
         return True
     if command[0] == PYTHON and (cwd / "".join(command[1:2])).parent == SCRIPTS:
@@ -178,7 +178,7 @@ def is_ours(command: list[str], cwd: Path = SCRIPTS) -> bool:
 
 
 def install(server: ForkServer) -> None:
-    """Let all that this process starts go through the server."""
+    """Have this process start its children through the server."""
     genuine = vars(subprocess)["_fork_exec"]
 
     def fork_exec(*arguments: Any) -> int:

@@ -198,7 +198,7 @@ class Router:
 
     @property
     def log(self) -> str:
-        """Everything printed so far."""
+        """The output so far."""
         return "".join(self._lines)
 
     def wait_for_log(self, pattern: str | re.Pattern[str]) -> re.Match[str]:
@@ -228,7 +228,7 @@ class Router:
 
     @property
     def base_url(self) -> str:
-        """What an OpenAI client is given."""
+        """The base URL for OpenAI clients."""
         return f"{self.url}/v1"
 
     def _connection(self, tls: bool, http2: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the scripted provider received, and what became of it."""
+"""The requests that the scripted provider received, and the progress of their answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PATIENCE = 10.0
-"""Seconds after which a wait is given up with TimeoutError: far beyond what a test means to allow."""
+"""Seconds after which a wait is given up with TimeoutError: far more than any test expects."""
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Request:
 
     @property
     def model(self) -> str:
-        """The model that was asked for."""
+        """The requested model."""
         return str(self.json.get("model", ""))
 
     def release(self, times: int = 1) -> None:
@@ -71,7 +71,7 @@ class Request:
         return self.gone_at
 
     def leave(self) -> None:
-        """Note that the peer has left; of no meaning once the answer was played."""
+        """Note that the peer has left; without effect once the answer was played."""
         if not self.answered and self.gone_at is None:
             self.gone_at = time.monotonic()
             self._gone.set()

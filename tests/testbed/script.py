@@ -1,4 +1,4 @@
-"""Which answer a request gets: rules in order, set by a test or read from JSON."""
+"""The choice of a request's answer: rules in order, set by a test or read from JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.testbed.record import Request
 from tests.testbed.wires import echo, gemini_answer, gemini_stream, messages_answer, messages_stream
 
 Reply = Answer | Callable[[Request], Answer]
-"""An answer, or how one is made for a request."""
+"""An answer, or a function that makes one for a request."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Rule:
     """A queue of replies for the requests that it matches; `always` keeps the last one for all that follow.
 
     `path` is a prefix, `host` and `model` are whole values, `nth` counts the provider's requests from 1.
-    What is empty matches everything.
+    An empty value matches everything.
     """
 
     replies: deque[Reply]
@@ -34,7 +34,7 @@ class Rule:
     always: bool = False
 
     def matches(self, request: Request, number: int) -> bool:
-        """Whether the `number`-th request is this rule's, and it has a reply left."""
+        """Return whether the rule matches the `number`-th request, and has a reply left."""
         return (
             bool(self.replies)
             and request.path.startswith(self.path)
@@ -44,7 +44,7 @@ class Rule:
         )
 
     def next(self) -> Reply:
-        """The reply whose turn it is."""
+        """The next reply."""
         return self.replies[0] if self.always and len(self.replies) == 1 else self.replies.popleft()
 
 
@@ -56,7 +56,7 @@ class Script:
         self.default: Reply = echo
 
     def on(self, *replies: Reply, always: bool = False, **match: Any) -> None:
-        """Add a rule: `on(chat_error(429), chat_answer("Hi"), path="/groq")`. See Rule for what matches."""
+        """Add a rule: `on(chat_error(429), chat_answer("Hi"), path="/groq")`. See Rule for the conditions."""
         self.rules.append(Rule(deque(replies), always=always, **match))
 
     def answer(self, request: Request, number: int) -> Answer:

@@ -1,4 +1,4 @@
-"""Asking the router, and what came back; and the config of routers whose candidates a test chooses."""
+"""Requests to the router and their answers, and the config of routers whose candidates a test chooses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ask_body(model: str, *, stream: bool, text: str = "", **fields: Any) -> dict
 
 @dataclass
 class Reply:
-    """What a client got. `broken`: the connection ended before the answer did."""
+    """An answer as a client received it. `broken`: the connection ended before the answer did."""
 
     status: int
     headers: httpx.Headers
@@ -58,7 +58,7 @@ class Reply:
 
     @property
     def streamed(self) -> bool:
-        """Whether it is an event stream."""
+        """True if it is an event stream."""
         return self.headers["content-type"].startswith("text/event-stream")
 
     @property
@@ -73,12 +73,12 @@ class Reply:
 
     @property
     def comments(self) -> int:
-        """How many comments a stream held."""
+        """The number of comments in a stream."""
         return sum(line.startswith(":") for line in self.body.decode().splitlines())
 
     @property
     def done(self) -> bool:
-        """Whether a stream ended with `[DONE]`."""
+        """True if a stream ended with `[DONE]`."""
         return self._data[-1:] == ["[DONE]"]
 
     @property
@@ -95,7 +95,7 @@ class Reply:
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the answer ended, None if it did not."""
+        """The answer's finish reason, None if it did not end."""
         return next((reason for one in self.choices if (reason := one["finish_reason"])), None)
 
     @property

@@ -19,7 +19,7 @@ def authority() -> trustme.CA:
 
 
 def ca_pem() -> bytes:
-    """What a client must trust to accept this process's providers."""
+    """The certificate, as PEM, that a client must trust to accept this process's providers."""
     return authority().cert_pem.bytes()
 
 

@@ -116,7 +116,7 @@ def speak(request: Request, text: str, *, pause: float = 0.0) -> Answer:
 
 
 def echo(request: Request) -> Answer:
-    """What is answered without a script: the text of the last message."""
+    """The answer without a script: the text of the last message."""
     return speak(request, f"You said: {_last_text(request.json)}")
 
 

@@ -1,4 +1,4 @@
-"""Answers of the vendors' emulators: what a model says, in the wire format of the request that asked."""
+"""Answers of the vendors' emulators: a model's output in the wire format of the request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 @dataclass(frozen=True)
 class Said:
-    """What a model says to one request, in order."""
+    """A model's output for one request, in order."""
 
     pieces: tuple[Piece, ...]
 

@@ -1,4 +1,4 @@
-"""Random conversations as clients send them in chat form, and their fate at each provider.
+"""Random conversations as clients send them in chat form, and their outcomes at each provider.
 
 A conversation is a list of steps. A provider's answer goes through the router and comes back as some
 client keeps it; a `Foreign` turn was made with another gateway.
@@ -52,7 +52,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Changes:
-    """The client changes what came before: its instructions, its tools, or the beginning of the history."""
+    """The client changes earlier parts: its instructions, its tools, or the beginning of the history."""
 
     what: str
 
@@ -311,7 +311,7 @@ class Client:
 
 
 FINAL = Said((("think", "I look."), ("text", "I look that up."), ("call", "abc"), ("call", "def")))
-"""What every model says to the last request: its calls must come back under the client's names."""
+"""Every model's answer to the last request: its calls must come back under the client's names."""
 
 
 def play(conversation: Conversation) -> Iterator[Outcome]:

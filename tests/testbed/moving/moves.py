@@ -33,14 +33,14 @@ from tests.testbed.moving.answers import Said, answer_to
 from tests.testbed.validators import Refusal, check
 
 EXTRAS = {"antigravity": {"project": "project-1"}, "openai-codex": {"account_id": "account-1"}}
-"""What a login's profile knows."""
+"""The further fields of a login's profile, by provider."""
 
 Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The fate of one request: answered with `message`, refused by the vendor, or by the router itself."""
+    """The outcome of one request: answered with `message`, refused by the vendor, or by the router itself."""
 
     candidate: str
     message: Message | None = None
@@ -62,7 +62,7 @@ _BUILDER = AttemptBuilder(PROVIDERS, {}, lambda: 1_760_000_000.0)
 
 
 class Router:
-    """What the router remembers of one conversation of one client, and the requests of that conversation."""
+    """The router's memory of one conversation of one client, and that conversation's requests."""
 
     def __init__(self) -> None:
         self._services = Services(_AUTH, StickyTable(), ReasoningCache(), _BUILDER.build)
