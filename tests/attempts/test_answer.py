@@ -1,4 +1,4 @@
-"""The client's answer: which hub events it holds, and when they are sent."""
+"""The client's answer: the hub events that it holds, and the moment at which they are sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(**body: Any) -> Answer:
 
 
 def events(data: bytes) -> list[Any]:
-    """What is in a stream; `[DONE]` as it is."""
+    """Return the objects of a stream, and `[DONE]` as text."""
     lines = [line[6:] for line in data.decode().splitlines() if line]
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 

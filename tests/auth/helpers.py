@@ -1,4 +1,4 @@
-"""What the tests of profiles and the store share."""
+"""Helpers for tests of profiles and the store."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ THREE_KEYS = {"OPENAI_API_KEY": "sk-one", "OPENAI_API_KEY_2": "sk-two", "OPENAI_
 def failure(
     kind: ErrorClass, scope: Scope = "model", *, retry_after: float | None = None, status: int = 429
 ) -> UpstreamError:
-    """A provider's failure, read."""
+    """Return a provider's failure as the dialect reads it."""
     return UpstreamError(kind, scope, status, "no", retry_after=retry_after)

@@ -52,11 +52,11 @@ CHANGES: dict[str, tuple[bool, Callable[[AuthStore], object]]] = {
     "log in again": (True, lambda store: store.add_login("openai-codex", "me", tokens(2))),
     "renew": (True, renew),
 }
-"""What is done, to a login that is in the keyring or not."""
+"""Changes by name: True if the login is in the keyring before, and the function."""
 
 
 def count_down(steps: int) -> None:
-    """Kill this process at that step from now."""
+    """Kill this process after so many further steps."""
     left = itertools.count(steps, -1)
 
     def step() -> None:
@@ -79,7 +79,7 @@ def count_down(steps: int) -> None:
 
 
 def survives(folder: Path, change: str, steps: int) -> bool:
-    """Whether a process makes the change in fewer steps than so many, after which it is killed."""
+    """Return whether a process completes the change before it is killed, after so many steps."""
     in_keyring, make = CHANGES[change]
     child = os.fork()
     if child == 0:
@@ -95,7 +95,7 @@ def survives(folder: Path, change: str, steps: int) -> bool:
 
 
 def check(folder: Path, ring: Path) -> int:
-    """The number of the tokens that are there."""
+    """Check the stored login; return the number in its tokens."""
     store = AuthStore({}, PROVIDERS, folder)
     store.settle()
     login = store.find(ID)

@@ -1,6 +1,6 @@
 """A desktop session's keyring: `dbus-run-session python -m tests.auth.secret_service FOLDER`.
 
-Goes through what a user does, with GNOME Keyring's daemon, which is unlocked and locked as a session does it.
+Follows a user's steps with GNOME Keyring's daemon, which is unlocked and locked as a session does it.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def lock() -> None:
 
 
 def items() -> list[str]:
-    """What is in the keyring for us."""
+    """Return the router's secrets in the keyring."""
     with closing(secretstorage.dbus_init()) as connection:
         every = secretstorage.get_default_collection(connection).get_all_items()
         return [item.get_secret().decode() for item in every if "smart-router/" in item.get_label()]
 
 
 def secrets(store: AuthStore) -> list[str | None]:
-    """The secrets of the two profiles, None for what is not to be had."""
+    """Return the secrets of the two profiles, None for one that is unavailable."""
     found = [store.find("openai:work"), store.find("openai-codex:me")]
     return [one.secret.get_secret_value() if one and one.secret else None for one in found]
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a profile in whatever order, the promises of the cooldown rules hold."""
+"""The invariants of the cooldown rules hold after any sequence of events of a profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which candidates are ejected, and which only lose a turn."""
+"""Ejection of candidates, and failures that only cost a turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ERROR = failure("server", status=500)
 
 
 def fail(book: Outliers, *requests: str, key: Key = A, now: float = 0.0) -> list[str | None]:
-    """What each of these requests' failures comes to."""
+    """Note a failure of each request; return the reasons for ejection, None where there is none."""
     return [book.failed(key, ERROR, now, request.encode()) for request in requests]
 
 
@@ -52,7 +52,7 @@ def test_old_attempts_weigh_little() -> None:
     for _ in range(10):
         book.passed(A, 3 * HORIZON)
     assert fail(book, "r1", "r2", now=3 * HORIZON) == [None, None]
-    assert not fail(book, "r3", now=6 * HORIZON)[0]  # the row is broken by time as well
+    assert not fail(book, "r3", now=6 * HORIZON)[0]  # time ends a row of failures as well
 
 
 def test_a_single_failure_costs_a_turn() -> None:

@@ -1,4 +1,4 @@
-"""Refreshing: when, once for all who wait, and what becomes of a login whose refresh token is dead."""
+"""Token refresh: its time, one refresh for all waiting requests, and logins whose refresh token is dead."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ TROUBLE = [Reply(0, why="got no answer (ReadTimeout)"), Reply(503, {}), Reply(20
 
 @pytest.mark.parametrize("reply", TROUBLE)
 async def test_trouble_on_the_way(store: AuthStore, reply: Reply) -> None:
-    """What still works is used; what does not is tried again later, and not at once."""
+    """A token that is still valid is used; the refresh is tried again later, not at once."""
     server = Server(reply)
     clock = Time()
     profile, both = login(store, ends_in=30), refresher(store, server, clock.clock)
@@ -235,7 +235,7 @@ async def test_trouble_on_the_way(store: AuthStore, reply: Reply) -> None:
 DUE = [
     ("openai-codex", 10 * 24 * HOUR, 6 * 24 * HOUR, False),
     ("openai-codex", 10 * 24 * HOUR, 4 * 24 * HOUR, True),
-    ("openai-codex", 2 * HOUR, 1.1 * HOUR, False),  # a short life is not refreshed on and on
+    ("openai-codex", 2 * HOUR, 1.1 * HOUR, False),  # a short-lived token is not refreshed again and again
     ("openai-codex", 2 * HOUR, 0.9 * HOUR, True),
     ("qwen-portal", 6 * HOUR, 301.0, False),
     ("qwen-portal", 6 * HOUR, 299.0, True),

@@ -39,8 +39,8 @@ def used(counters: Counters, allotment: Allotment, now: float) -> int:
 
 
 class Machine(RuleBasedStateMachine):
-    """Two processes of one state folder, of which each may be killed. The model counts by limit and window
-    what was granted: estimates of running and killed requests, and what ended ones used."""
+    """Two processes of one state folder, of which each may be killed. The model counts the granted amounts by
+    limit and window: estimates of running and killed requests, and the usage of ended ones."""
 
     running = Bundle("running")
 
@@ -98,7 +98,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(process=st.integers(0, 1))
     def kill(self, process: int) -> None:
-        """What ran in it stays counted with its estimate."""
+        """The requests of a killed process stay counted with their estimates."""
         self.processes[process].counters.close()
         self.processes[process] = self.process()
 
@@ -158,7 +158,7 @@ def test_clock_that_was_ahead_for_many_windows_does_not_block_for_ever(tmp_path:
     for minute in range(100, 104):
         tries = [ledger.reserve(ledger.open([minutely], minute * 60.0), [ONE]) for _ in range(20)]
         grants.append(tries.count(None))
-    assert grants == [9, 10, 10, 10]  # the first begins with what was used in the forgotten ones
+    assert grants == [9, 10, 10, 10]  # the first begins with the usage of the forgotten ones
 
 
 def test_reservation_takes_what_is_left_down_to_its_least(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ COMMANDS = {
     "opencode": ("opencode", "run", PROMPT),
     "qwen": ("qwen", "-p", PROMPT, "--yolo"),
 }
-"""What a user types after `smart-router run`: nothing in it is about the router."""
+"""The user's commands after `smart-router run`, without any argument about the router."""
 
 
 async def start(desk: Desk, *arguments: str) -> asyncio.subprocess.Process:

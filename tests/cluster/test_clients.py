@@ -92,7 +92,7 @@ class File:
         self.replica.start()
 
     def rows(self) -> list[Row]:
-        """What this machine has, once it has shared what was changed in its file."""
+        """Return this machine's rows, once it has shared the changes of its file."""
         for _ in range(3):  # to put, to agree, to see that nothing is left
             assert self.replica.flush()
         with ReplicaFile(self.folder) as file:
@@ -237,7 +237,7 @@ async def test_a_slice_that_shrinks_is_not_used_while_the_others_are_told(
 
 
 def spend_all(one: Desk, key: SecretStr) -> int:
-    """Requests until one is refused; how many were granted."""
+    """Make requests until one is refused; return the number of granted ones."""
     granted = 0
     while spend(one, key):
         granted += 1
@@ -245,7 +245,7 @@ def spend_all(one: Desk, key: SecretStr) -> int:
 
 
 def spend(one: Desk, key: SecretStr) -> int:
-    """One request of the client; 1 if it was granted."""
+    """Make one request of the client; return 1 if it was granted."""
     ledger, found = one.clients.ledger, client(one, key)
     assert ledger is not None and found is not None
     shares = ledger.open(found.allotments, time.time())

@@ -109,7 +109,7 @@ def test_http1_closes_on_a_request_protocol_error() -> None:
 
 
 def test_http1_serves_one_request_for_a_client_of_http2() -> None:
-    """attempts/builder.py gives attempts of HTTP/2 clients that version, so that each has one connection."""
+    """AttemptBuilder gives attempts of HTTP/2 clients that version: mitmproxy then closes the connection."""
     context = make_context()
     drive = Drive(Http1Client(context))
     drive(events.Start())

@@ -226,7 +226,7 @@ TAKEN["openapi flat"] = TAKEN["openapi"] - {"anyOf", "default", "example"}
 
 
 def wrongs(name: str, schema: Json) -> Iterator[str]:
-    """What a vendor would refuse."""
+    """Yield the faults for which a vendor would refuse the schema."""
     for node in nodes(schema):
         if name in TAKEN and (extra := node.keys() - TAKEN[name]):
             yield f"unknown keywords {extra}"

@@ -1,4 +1,4 @@
-"""Conversations that move between vendors: what a client sends is taken by every provider's request rules.
+"""Conversations that move between vendors: every provider's request rules accept the client's requests.
 
 Random histories, made with answers of any provider, go on at any other; the vendors' emulators are in
 tests/testbed/validators. `scripts/check_conversations.py` runs as many as one likes.
@@ -19,7 +19,7 @@ EXAMPLES = 40
 
 @pytest.fixture(scope="module")
 def findings() -> Findings:
-    """What became of the same conversations each time."""
+    """The outcomes of the conversations, which are the same in every run."""
     found = Findings()
 
     @settings(

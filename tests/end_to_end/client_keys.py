@@ -32,7 +32,7 @@ async def add_client(router: Router, name: str, *limits: str, **settings: Any) -
 
 
 async def until(http: httpx.AsyncClient, key: str, status: int) -> httpx.Response:
-    """Wait until the key is answered so: the router looks at its keys once a second."""
+    """Wait until a request with the key gets this status: the router reads its keys once a second."""
     async with asyncio.timeout(PATIENCE):
         while (answer := await http.get("/router/usage", headers=bearer(key))).status_code != status:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -51,6 +51,6 @@ async def ask(
 
 
 async def used(http: httpx.AsyncClient, key: str) -> list[float]:
-    """What is used of each of the client's limits."""
+    """Return the used amount of each of the client's limits."""
     told = (await http.get("/router/usage", headers=bearer(key))).json()
     return [limit["used"] for limit in told["limits"]]

@@ -90,7 +90,7 @@ THINKER = {"model": "openrouter/moonshotai/kimi-k3", "messages": HI}
 
 
 async def state(http: httpx.AsyncClient) -> tuple[Any, ...]:
-    """Which profiles are usable, and where a session goes."""
+    """Return the usable profiles, and the route of a session's next request."""
     health = (await http.get("/health")).json()
     history = [*HI, {"role": "assistant", "content": "Hi."}, {"role": "user", "content": "Thanks"}]
     answer = await http.post(CHAT, json={"model": "auto", "messages": history}, headers={"x-session-id": "s"})
@@ -99,7 +99,7 @@ async def state(http: httpx.AsyncClient) -> tuple[Any, ...]:
 
 
 async def reasoning_sent_back(http: httpx.AsyncClient, provider: Provider, made: list[Any]) -> Any:
-    """What the provider gets back that the client dropped."""
+    """Return the reasoning that the provider gets back although the client dropped it."""
     result = {"role": "tool", "tool_call_id": made[0]["id"], "content": "done"}
     loop = [*HI, {"role": "assistant", "tool_calls": made}, result]
     await http.post(CHAT, json=THINKER | {"messages": loop})

@@ -127,7 +127,7 @@ async def test_head_has_no_body(router: Router, path: str, http2: bool) -> None:
     async with router.http(http2=http2) as http:
         head = await http.head(path)
         get = await http.get(path)
-        again = await http.get(path)  # on the same connection: a body that was sent would be read as a head
+        again = await http.get(path)  # on the same connection: a body would be read as a head
     assert head.content == b""
     assert head.status_code == get.status_code == again.status_code
     if path not in ("/health", CHAT):  # one tells the uptime, the other's error the method
@@ -175,7 +175,7 @@ async def test_web_pages(
 
 
 async def raw(router: Router, data: bytes) -> bytes:
-    """What the router answers to these bytes, until it closes or has been silent for a while."""
+    """Return the router's answer to these bytes, until it closes or has been silent for a while."""
     reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
     writer.write(data)
     got = b""
@@ -235,7 +235,7 @@ ODD = [
 async def test_odd_http(provider: Provider, router: Router, data: bytes, status: int | None) -> None:
     got = await raw(router, data)
     statuses = [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3})", got)]
-    assert statuses[-1:] == ([status] if status else []), got  # else mitmproxy hangs up without a word
+    assert statuses[-1:] == ([status] if status else []), got  # else mitmproxy sends no answer
     assert b"<html" not in got
     assert len(provider.requests) == (status == 200)
     if status and status != 200:

@@ -1,4 +1,4 @@
-"""Whatever a client sends: OpenAI's JSON error that names the field, and nothing reaches a provider."""
+"""Invalid requests: each gets OpenAI's JSON error, which names the field, and none reaches a provider."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOTH = pytest.mark.parametrize("client", ["h1", "h2"])
 LATER = {"tier", "why", "score", "request-id"}
-"""What is known before any provider has answered."""
+"""The fields that are known before any provider has answered."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

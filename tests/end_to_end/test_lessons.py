@@ -82,7 +82,7 @@ async def test_a_gateway_without_responses_gets_chat_completions_for_a_day(
 
 
 async def shown_model(router: Router, model: str) -> str:
-    """What `smart-router models show` prints, once the lesson is on the disk."""
+    """Return the output of `smart-router models show`, once the lesson is on the disk."""
     env = {"SMART_ROUTER_CONFIG": str(router.config_file), "SMART_ROUTER_STATE": str(router.state_folder)}
     async with asyncio.timeout(5):
         while not (router.state_folder / "lessons.json").exists():  # noqa: ASYNC110 - another process's file

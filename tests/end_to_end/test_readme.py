@@ -41,7 +41,7 @@ async def router(
 
 
 async def run(*command: str) -> str:
-    """What a command prints; it must succeed. The scripted provider goes on serving meanwhile."""
+    """Return the output of a command, which must succeed. The scripted provider goes on serving meanwhile."""
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT, cwd=ROOT)
     printed, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, printed.decode()

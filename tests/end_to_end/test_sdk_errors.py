@@ -1,4 +1,4 @@
-"""What the official client raises, and with which fields: errors of the router's own and of providers."""
+"""Exceptions of the official client, and their fields: errors of the router's own and of providers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ OPTIONS = {"router_max_attempts": "2", "router_max_wait": "0.05"}
 async def router(
     shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory, fast_path: str
 ) -> AsyncIterator[Router]:
-    """Each case has a provider of its own: failures cool the profile that they speak of."""
+    """Each case has a provider of its own: a failure puts its profile in a cooldown."""
     names = [f"{form}{number}" for form in ("whole", "stream") for number in range(len(PROVIDER_ERRORS))]
     names += ["broken", "cut", "inside", "cooled"]
     config = "".join(f'[providers.{name}]\nbase_url = "{shared_provider.url}/{name}/v1"\n' for name in names)

@@ -22,7 +22,7 @@ LIMIT = 30.0
 
 
 async def run(*command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """What a program prints; it must end well. It sees PATH and `env`, nothing else of this environment."""
+    """Return the output of a program, which must succeed. Its environment is PATH and `env` alone."""
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         env={"PATH": os.environ["PATH"], **(env or {})},
@@ -66,7 +66,7 @@ def free_port() -> int:
 
 
 class CorporateProxy:
-    """An HTTP proxy that takes every host for one on this machine: `hosts` are ports by name.
+    """An HTTP proxy that resolves every host to this machine: `hosts` are ports by name.
 
     `lines` are the request lines that it got.
     """
@@ -108,7 +108,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @contextlib.asynccontextmanager
 async def echo_websocket() -> AsyncIterator[int]:
-    """A WebSocket server that says again what it hears, on the port that it yields."""
+    """A WebSocket server that echoes each message, on the port that it yields."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = WSConnection(ConnectionType.SERVER)

@@ -1,4 +1,4 @@
-"""Every way in which an attempt can fail before it gave any content."""
+"""All failures of an attempt before its first content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMENT = b": processing\n\n"
 
 
 class Trigger(NamedTuple):
-    """A failure, as it befalls a streamed and a whole answer; None where there is no such thing."""
+    """A failure of a streamed and of a whole answer; None where it does not exist."""
 
     name: str
     streamed: Answer | None
@@ -38,7 +38,7 @@ def _broken(fault: Fault) -> Trigger:
 
 
 def _before_content(fault: Fault) -> Trigger:
-    """Strikes within the first event, which only names the role; a whole answer ends in its middle."""
+    """Fail within the first event, which has only the role; a whole answer ends in its middle."""
     streamed, whole = STREAM.but(fault=fault, fault_at=60), WHOLE.but(fault=fault, cut=20)
     return Trigger(f"{fault.name.lower()}_without_content", streamed, whole)
 
@@ -93,13 +93,13 @@ class Case(NamedTuple):
 
     @property
     def stalls(self) -> bool:
-        """Whether it leaves its connection in the middle of a frame, useless for other streams."""
+        """True if it leaves its connection in the middle of a frame, useless for other streams."""
         fault = self.answer.fault
         return self.upstream == "h2" and fault is not None and fault.point is Point.MID_HEAD
 
     @property
     def answer(self) -> Answer:
-        """What the first candidate does."""
+        """The first candidate's answer."""
         answer = self.trigger.streamed if self.stream else self.trigger.whole
         assert answer is not None
         return answer

@@ -1,4 +1,4 @@
-"""The cells of the table: a row by client format, provider wire, form, and how the model is asked for."""
+"""The cells of the table: a row by client format, provider wire, form, and choice of the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAIRS: tuple[Pair, ...] = (
     ("chat", "chat"), ("messages", "chat"), ("responses", "chat"), ("gemini", "chat"),
     ("messages", "anthropic"), ("responses", "responses"), ("gemini", "gemini"),
 )  # fmt: skip
-"""Client formats and provider wires: each format translated, and each with bytes that pass."""
+"""Client formats and provider wires: each format translated, and each native."""
 
 SOCKETS = (("socket", "chat"), ("socket", "responses"))
 """The same of WebSockets, whose turns are streams of Responses."""
@@ -40,7 +40,7 @@ class Cell:
 
     @property
     def http2(self) -> bool:
-        """The router speaks HTTP/2 to a provider if its client does."""
+        """True if the client uses HTTP/2: only then does the router use it to the provider."""
         return self.row.upstream == "h2"
 
     @property
@@ -50,7 +50,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Result:
-    """What became of one request: the providers that saw it, in order, and the failures that are recorded."""
+    """The outcome of one request: its answer, the providers that saw it, in order, and recorded failures."""
 
     got: Got = field(default_factory=Got)
     seconds: float = 0.0
@@ -59,12 +59,12 @@ class Result:
 
 
 def in_turn(number: int, pairs: Sequence[Pair], most: int) -> list[Pair]:
-    """So many of the pairs: the next ones for the next row."""
+    """Return at most so many of the pairs, different ones for successive rows."""
     return [pairs[(number * most + place) % len(pairs)] for place in range(most)]
 
 
 def _pairs(number: int, row: Row, *, full: bool) -> Sequence[Pair]:
-    """A large answer costs seconds, and what happens below HTTP is the same on each wire."""
+    """Return fewer pairs for large answers, which take seconds, and faults below HTTP, alike on each wire."""
     if row.large or row.upstream == "h2":
         return (PAIRS[0], PAIRS[4 if row.large else 1])
     if row.upstream != "plain":
@@ -76,8 +76,8 @@ def cells(number: int, row: Row, *, full: bool) -> Iterator[Cell]:
     """Requests of the row of this number; a model that is named makes no difference where nothing fails.
 
     Each client format on each wire asks in both forms: for a virtual model in one, and by name in the other.
-    What is translated for another wire is of one format in each row, in turn. With `full` all formats are
-    translated in each row, and both forms ask in both ways.
+    One format is translated for another wire in each row, in turn. With `full` all formats are translated
+    in each row, and both forms ask in both ways.
     """
     for place, (client, wire) in enumerate(_pairs(number, row, full=full)):
         for stream in (True, False):

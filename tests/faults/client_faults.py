@@ -1,4 +1,4 @@
-"""How clients fail, and what becomes of it: one row for each way, for all client formats.
+"""The failures of clients and their outcomes: one row for each failure, for all client formats.
 
 A row is read like this: the client does this; it gets answers of these statuses, errors in its own format;
 its connection is then closed, or stays open. The provider, which `plays` like this, sees so many attempts,
@@ -20,7 +20,7 @@ LEFT = "client_left"
 
 @dataclass
 class Asking:
-    """One client and what it asks for; the provider knows it by its text."""
+    """One client and its request, which the provider recognizes by its text."""
 
     client: RawClient
     format: ClientFormat
@@ -30,7 +30,7 @@ class Asking:
     provider: Provider
 
     def request(self, text: str = "", **fields: str) -> tuple[bytes, bytes]:
-        """Head and body."""
+        """Return head and body of a request."""
         given = {name.replace("_", "-"): value for name, value in fields.items()}
         return request(self.format, self.model, text or self.text, stream=self.stream, fields=given)
 
@@ -47,11 +47,11 @@ class Asking:
 
 
 Act = Callable[[Asking], Awaitable[list[Got]]]
-"""Does it; returns the answers."""
+"""The client's actions; returns the answers."""
 
 
 Plays = Literal["answers", "is silent", "fails first", "stops", "waits", "goes on"]
-"""What the provider does: `fails first` means an error, then silence."""
+"""The provider's behaviour: `fails first` means an error, then silence."""
 
 
 class Row(NamedTuple):
@@ -101,7 +101,7 @@ async def leaves_in_its_body(asking: Asking) -> list[Got]:
 
 
 async def half_closes(asking: Asking) -> list[Got]:
-    """It says that it sends no more, and waits for its answer."""
+    """The client closes its sending half, and waits for its answer."""
     asking.client.send(*asking.request())
     asking.client.half_close()
     return [await asking.answer()]
@@ -139,7 +139,7 @@ async def byte_by_byte(asking: Asking) -> list[Got]:
 
 
 def lies(more: bytes = b"", **fields: str) -> Act:
-    """The head says something else of the body; then the client sends no more."""
+    """The head contradicts the body; then the client sends no more."""
 
     async def act(asking: Asking) -> list[Got]:
         head, body = asking.request(**fields)
@@ -192,7 +192,7 @@ async def without_host(asking: Asking) -> list[Got]:
 
 
 async def waits_for_100(asking: Asking) -> list[Got]:
-    """It sends its body once it is told to go on."""
+    """The client sends its body after a 100 Continue."""
     head, body = asking.request(expect="100-continue")
     asking.client.send(head)
     assert b" 100 " in await asking.client.reader.readuntil(b"\r\n\r\n")
@@ -232,7 +232,7 @@ async def longer_chunk(asking: Asking) -> list[Got]:
 
 
 NONE = (0,)
-"""The connection is closed without an answer: it is not to be told from that of a client that leaves."""
+"""The connection is closed without an answer: it looks like that of a client that leaves."""
 
 OK = ("",)
 GONE = (LEFT,)

@@ -1,4 +1,4 @@
-"""How providers fail, and what becomes of it: one row for each way, for all client formats.
+"""The failures of providers and their outcomes: one row for each failure, for all client formats.
 
 A row is read like this: the provider does this (or no request reaches the `upstream`); a client of a virtual
 model, streaming and not, then gets this outcome. One that asked for the model by name gets the status of
@@ -18,7 +18,7 @@ from tests.testbed.upstreams import UNREACHABLE
 
 
 class Outcome(enum.StrEnum):
-    """What clients of a virtual model get."""
+    """The answer to clients of a virtual model."""
 
     ANSWER = "the answer"
     NEXT = "the next candidate's answer"
@@ -30,7 +30,7 @@ Limit = Literal["", "connect", "first byte", "silence", "total"]
 
 
 class Told(NamedTuple):
-    """What a client is told (one of the statuses), what is recorded, and what was waited for."""
+    """The status for a client (one of these), the recorded kind, and the time limit that passes."""
 
     statuses: tuple[int, ...]
     kind: str = ""
@@ -107,7 +107,7 @@ ROWS = (
     Row("silent once complete", complete(Fault.SILENT_MID_BODY),          ANSWER,   None,    PAUSED),
     Row("comments at the end", spoil.comments_after_the_end,              ANSWER,   None,    PAUSED),
     Row("endless comments",    spoil.endless_comments,                    REFUSED,  None,    ENDLESS),
-    # no request gets there
+    # no request reaches the upstream
     Row("full backlog",        None,                                      NEXT,     NEXT,    DEAF, "deaf"),
     *(Row(name,                None,                                      NEXT,     NEXT,    FAILED, name)
       for name in ("refused", *UNREACHABLE)),

@@ -35,7 +35,7 @@ NATIVE = [id_ for id_ in PROVIDERS.values() if id_ != "plain"]
 
 @dataclass
 class Cell:
-    """A row in one client format, on one provider wire, whole or streamed; and what became of it."""
+    """A row in one client format, on one provider wire, whole or streamed; and its outcome."""
 
     row: Row
     client: str
@@ -57,7 +57,7 @@ class Cell:
 
     @property
     def mark(self) -> str:
-        """What the prompt has, by which the provider knows the cell."""
+        """The part of the prompt by which the provider recognizes the cell."""
         return f"({self.id})"
 
 
@@ -71,7 +71,7 @@ CELLS = {
 
 
 def play(request: Request) -> Answer:
-    """What the row plays."""
+    """Return the provider's answer for the row of the request."""
     due, found = planned(request, TEXT), re.search(rb"\(([\w.-]+)\)", request.body)
     cell = CELLS[found[1].decode()] if found else None
     if cell is None:
@@ -115,7 +115,7 @@ async def run(cell: Cell, router: Router, provider: Provider) -> None:
 
 
 def complaints(cell: Cell, recorded: list[str]) -> Iterator[str]:
-    """A sentence for everything that is not as the row says."""
+    """Yield a sentence for each deviation from the row."""
     row, statuses = cell.row, tuple(got.status for got in cell.got)
     if statuses != row.statuses:
         yield f"answers {statuses}: {cell.got}"
@@ -161,7 +161,7 @@ async def test_row(name: str, fast_path: str, router: Router, provider: Provider
 
 
 async def test_no_provider_is_blamed_for_clients_that_leave(router: Router, provider: Provider) -> None:
-    """That a client has left shows when a write to it fails, or when the router looks."""
+    """The router notices that a client has left when a write to it fails, or at its next check."""
     cell = CELLS["leaves-an-endless-stream.chat.chat.stream"]
 
     async def leave() -> None:

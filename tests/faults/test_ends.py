@@ -1,5 +1,5 @@
-"""Every request ends once, whatever raises: none stays in the list of running ones, what it reserved of its
-client's limits is settled, and it is recorded or counted as lost."""
+"""Every request ends once, whatever raises: none stays in the list of running ones, its reservation is
+settled, and it is recorded or counted as lost."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WITHIN = {
 """Functions that the layers call while they handle an answer, without any hook."""
 
 ONLY = {"take": (True,), "captured": (True,), "stream_bytes": (True,), "whole_response": (False,)}
-"""Those that are called for streams, or for whole answers, alone."""
+"""Functions that are called for streams only (True), or for whole answers only (False)."""
 
 MODEL = "openai/gpt-5.4-mini"
 NATIVE = {
@@ -61,10 +61,10 @@ NATIVE = {
 """For each client format the model of a vendor whose own format it is."""
 
 LOSES = ("request_record",)
-"""Without it there is no record."""
+"""Functions without which there is no record."""
 
 TOKENS = 18
-"""Of an answer of the scripted provider."""
+"""Tokens of one answer of the scripted provider."""
 
 
 class Stage(NamedTuple):
@@ -98,8 +98,8 @@ async def until_ended(http: httpx.AsyncClient) -> None:
 
 
 async def counts(http: httpx.AsyncClient, stage: Stage) -> dict[str, int]:
-    """What is used of the client's limits, the requests that are recorded and lost, and the attempts whose
-    failure is held against the provider."""
+    """Return the used amounts of the client's limits, the numbers of recorded and lost requests, and the
+    number of attempts whose failure is held against the provider."""
     limits = (await http.get("/router/usage", headers=bearer(stage.key))).json()["limits"]
     stats = (await http.get("/router/stats")).json()
     with reading(stage.router.state_folder) as db:
@@ -114,7 +114,7 @@ async def counts(http: httpx.AsyncClient, stage: Stage) -> dict[str, int]:
 
 
 async def gained(stage: Stage, bug: str | None, ask_one: Any) -> tuple[Any, dict[str, int]]:
-    """What a client gets while the bug is there, if there is one, and what is counted of it."""
+    """Return a client's answer while the bug is active, if there is one, and the increase of the counts."""
     async with stage.router.http() as http:
         before = await counts(http, stage)
         with stage.sabotage.raising([bug] if bug else []):

@@ -24,7 +24,7 @@ from tests.testbed.talk import CHAT, ask_body
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REFUSING = ("requestheaders", "request", "router_next_attempt", "install_routing")
-"""Hooks, and what `next_layer` calls, without which no request can be served: its client gets an error."""
+"""Hooks, and a function of `next_layer`, without which no request can be served: its client gets an error."""
 
 LOSING = ("responseheaders", "response", "client_connected", "client_disconnected", "server_connect",
           "server_connected", "tls_start_server")  # fmt: skip
@@ -56,7 +56,7 @@ def sabotage(tmp_path_factory: pytest.TempPathFactory, fast_path: str) -> Sabota
 
 
 def place(name: str) -> str:
-    """Where a hook, or the function of the module that it calls, is."""
+    """Return the place of a hook, or of the module's function that it calls."""
     return f"smart_router.addon:{name if hasattr(addon, name) else f'SmartRouter.{name}'}"
 
 
@@ -93,7 +93,7 @@ async def proxy(
 async def with_bug(
     router: Router, sabotage: Sabotage, hook: str, format_: str, *, stream: bool
 ) -> tuple[Got, Got]:
-    """What a client gets while the hook raises, and after that."""
+    """Return a client's answers while the hook raises, and after that."""
     with sabotage.raising([hook]):
         async with router.http() as http:
             got = await ask(http, FORMATS[format_], MODEL, "Hi", stream=stream, **OWN_KEY)

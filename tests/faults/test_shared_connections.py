@@ -1,5 +1,5 @@
-"""Streams of one HTTP/2 connection do not harm each other: one that its client does not read holds back its
-own provider alone, and those of a provider's connection that is going away come to their end."""
+"""Streams of one HTTP/2 connection do not harm each other: one that its client does not read slows its own
+provider alone, and those of a provider's connection with a GOAWAY run to their end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STALLED = 2
 """Streams that nobody reads."""
 
 MORE = 5 << 20
-"""Bytes of a stream of HTTP/2 that its provider sends only if it is read on."""
+"""Bytes of an HTTP/2 stream that its provider sends only if the router goes on reading."""
 
 GROWTH = 40.0
 """MiB that the router's memory may rise by."""
@@ -73,14 +73,14 @@ def begin(client: Http2Client, provider: str, text: str) -> int:
 
 
 def read(client: Http2Client, stream: int) -> Got:
-    """What the client has received of a stream."""
+    """Return the part of a stream's answer that the client has received."""
     got = Got(client.status[stream], httpx.Headers({"content-type": "text/event-stream"}))
     FORMATS["chat"].take(got, bytes(client.body[stream]))
     return got
 
 
 async def held_back(requests: list[Request]) -> list[int]:
-    """Wait until providers send no more; the bytes that each has sent."""
+    """Wait until providers send no more; return the number of bytes that each has sent."""
     before: list[int] = []
     async with asyncio.timeout(20):
         while not before or before != [len(one.sent) for one in requests]:

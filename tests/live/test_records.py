@@ -1,4 +1,4 @@
-"""Requests that have ended, and the day's figures, as pages are told of them."""
+"""Ended requests and the day's figures, as pages receive them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.stats.records import many
 
 
 def end(folder: Path, requests: int, seed: int = 1) -> None:
-    """Let requests end, of another process."""
+    """Write the records of ended requests, as another process."""
     database = StatsDatabase(folder, "another")
     database.write(list(many(requests, until=time.time(), days=0.0001, seed=seed)), requests, 0)
     database.close()
 
 
 def look(records: Records) -> dict[str, Any]:
-    """What is told until there is nothing new; the latest of each, and all `recent` rows."""
+    """Return the news until there are no more: the latest value of each field, and all `recent` rows."""
     told: dict[str, Any] = {"recent": []}
     while records.news():
         found = records.read()

@@ -1,4 +1,4 @@
-"""What tools' names for models stand for, and the side calls of these tools."""
+"""Aliases, the tools' names for models, and the side calls of these tools."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from smart_router.routing.weighing import Reading
 
 
 def pattern_of(readings: dict[str, Reading]) -> Pattern:
-    """What the curves add for these signals, 0 if nothing."""
+    """Return the curves' contribution for these signals, 0 without one."""
     found = weigh(dict(readings), words_of(""), load_defaults()).facts.get(PATTERN, (0.0, Pattern([], [])))[1]
     assert isinstance(found, Pattern)
     return found

@@ -87,7 +87,7 @@ jumbles = st.text() | st.lists(pieces | st.characters()).map("".join) | st.lists
 
 
 def naive(text: str) -> dict[str, list[str]]:
-    """What `find` finds, by trying every keyword in turn."""
+    """Return the result of `find`, by a search for each keyword."""
     text = text.lower()
     runs = RUN.findall(text.replace(" ", ""))
     words = WORD.findall(RUN.sub(" ", text))

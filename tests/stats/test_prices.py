@@ -1,4 +1,4 @@
-"""What tokens cost: the recorded answers against genai-prices, and what is the router's own."""
+"""The cost of tokens: recorded answers against genai-prices, and the router's own rules."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ GENAI_NAMES = {
     if provider.prices and provider.prices.prefix
 }
 UNSEEN = {
-    # counts that are in the answer and that the vendor's SDK passes over
+    # counts in the answer that the vendor's SDK ignores
     "openai-responses/openai/responses-prompt-caching-5-6-cache-write-0-n": {"cache_write": 1_217},
 }
 DIALECTS: dict[str, Dialect] = {
@@ -66,7 +66,7 @@ DIALECTS: dict[str, Dialect] = {
 
 
 def genai_cost(case: Case) -> float | None:
-    """What genai-prices says of the counts that the vendor's SDK read; None if it has no price."""
+    """Return the price of genai-prices for the counts that the vendor's SDK read; None if it has none."""
     counts = {**case.oracle["usage_openai"], **UNSEEN.get(case.id, {})}
     if case.provider == "xai":  # whose output leaves the reasoning out, although it is billed
         counts["output"] = counts["total"] - counts["input"]
@@ -90,7 +90,7 @@ def genai_cost(case: Case) -> float | None:
 
 
 def answer_of(case: Case) -> ChatCompletion | UpstreamError:
-    """Our reading of the answer."""
+    """Return the answer as the router's dialect reads it."""
     dialect, provider = DIALECTS[case.wire], PROVIDERS.get(case.provider)
     quirks = provider.quirks if provider else ChatQuirks()
     call = CallContext(case.provider, case.model, case.stream, int(NOON), "r", quirks=quirks)
@@ -165,7 +165,7 @@ def test_any_counts_at_any_time_cost_what_genai_prices_says(
     assert usd(provider, model, tokens, when) == pytest.approx(float(expected.total_price))
 
 
-# What is the router's own.
+# The router's own rules.
 
 
 def test_what_a_provider_states_comes_first() -> None:

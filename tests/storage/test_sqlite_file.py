@@ -44,8 +44,8 @@ _ADDS = (
 
 
 def test_a_further_connection_keeps_other_processes_from_deleting_the_log(tmp_path: Path) -> None:
-    """What a command writes is seen by a router that has opened the file several times, and the other way
-    round."""
+    """A router that has opened the file several times sees the rows of a command, and the command sees the
+    router's."""
     path = tmp_path / "x.sqlite"
 
     def opened() -> closing[sqlite3.Connection]:

@@ -133,7 +133,7 @@ tables = st.dictionaries(names, values, max_size=4)
 
 
 def expected(there: Any, wanted: Any) -> Any:
-    """What a merge makes of objects without lists."""
+    """Return the merged value of objects without lists."""
     if isinstance(there, dict) and isinstance(wanted, dict):
         return there | {key: expected(there.get(key), value) for key, value in wanted.items()}
     return wanted

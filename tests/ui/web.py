@@ -77,7 +77,7 @@ class Web:
                 await asyncio.sleep(0.05)
 
     async def _shows(self, flow: dict[str, Any], message: str, text: str) -> bool:
-        """mitmweb fails when asked for the body of a response that did not come yet."""
+        """mitmweb fails for the body of a response that it has not received yet."""
         [now] = [one for one in await self.flows() if one["id"] == flow["id"]]
         if not (now.get(message) or {}).get("timestamp_end"):
             return False
@@ -97,11 +97,11 @@ class Web:
         (await self.http.put("/options", json=options)).raise_for_status()
 
     async def do(self, flow: dict[str, Any], action: str) -> None:
-        """resume, kill or replay."""
+        """Do an action to a flow: resume, kill or replay."""
         (await self.http.post(f"/flows/{flow['id']}/{action}")).raise_for_status()
 
     async def command(self, name: str, *arguments: str) -> Any:
-        """What a command returns. AssertionError if it fails."""
+        """Return a command's result. Raises AssertionError if it fails."""
         answer = await self.http.post(f"/commands/{name}", json={"arguments": list(arguments)})
         result = answer.json()
         assert "error" not in result, result["error"]

@@ -49,7 +49,7 @@ class Served(Router):
             raise RouterError("a worker logged a traceback", self.log)
 
     def forget_log(self) -> None:
-        """Wait for what is logged from now on."""
+        """Forget the log so far, so that waits see new lines only."""
         self._lines.clear()
 
     def send(self, what: signal.Signals) -> None:
@@ -57,7 +57,7 @@ class Served(Router):
         self.process.send_signal(what)
 
     async def workers(self) -> list[dict[str, Any]]:
-        """What /health says of the workers."""
+        """Return the workers in /health."""
         async with self.http() as http:
             listed: list[dict[str, Any]] = (await http.get("/health")).json()["workers"]
         return listed
@@ -165,7 +165,7 @@ class Asking:
     async def clients(
         self, *clients: tuple[Callable[[], httpx.AsyncClient], bool, float]
     ) -> AsyncIterator[None]:
-        """For each: how to connect, whether its connection is kept, seconds between its requests."""
+        """For each client: its connection, True if it is kept, and the seconds between its requests."""
         async with asyncio.TaskGroup() as asking:
             for connect, keep, pause in clients:
                 asking.create_task(self._ask(connect, keep, pause))

@@ -1,4 +1,4 @@
-"""What clients are told when the worker that serves them leaves."""
+"""The end of clients' connections when the worker that serves them leaves."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Http1Client:
         self.writer.write(head.encode() + body)
 
     async def rest(self) -> bytes:
-        """Everything until the connection's end."""
+        """Return all bytes until the connection's end."""
         async with asyncio.timeout(PATIENCE):
             answer = await self.reader.read()
         self.writer.close()

@@ -1,4 +1,4 @@
-"""What the tests of logins share: time that passes when it is waited for, a user, chance without chance."""
+"""Helpers for tests of logins: a clock without waits, a user, random texts that are known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Time:
 
 
 class User:
-    """Sees what is shown, and does something about it."""
+    """Sees the steps that are shown, and acts on them."""
 
     def __init__(self, act: Callable[[str, str | None], object] = lambda url, code: None) -> None:
         self.shown: list[tuple[str, str | None]] = []
@@ -62,7 +62,7 @@ def log_in(
     *,
     timeout: float = 5.0,
 ) -> Grant:
-    """Log in over real sockets, in time that passes when it is waited for."""
+    """Log in over real sockets, with a clock that sleeps advance without waits."""
     time = Time()
     script = flow(Context(settings, time.clock, secrets.token_urlsafe))
     with Transport(timeout) as transport:
@@ -70,7 +70,7 @@ def log_in(
 
 
 class Played[T]:
-    """A script played by hand: `step` is what it asks for, `result` what it ended with."""
+    """A script run step by step: `step` is the present one, `result` the script's result."""
 
     def __init__(self, script: Script[T]) -> None:
         self._script = script
@@ -79,7 +79,7 @@ class Played[T]:
         self.send(None)
 
     def send(self, result: object) -> Step | None:
-        """Give it the result of its step; its next step."""
+        """Send the result of the present step; return the next one."""
         try:
             self.step = self._script.send(result)
         except StopIteration as end:
@@ -87,7 +87,7 @@ class Played[T]:
         return self.step
 
     def request(self) -> Request:
-        """The step, which is a request."""
+        """Return the present step, which must be a request."""
         assert isinstance(self.step, Request)
         return self.step
 
@@ -103,7 +103,7 @@ def revealed(fields: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def jwt(**claims: object) -> str:
-    """A token whose middle part says this."""
+    """Return a token with these claims."""
     middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     return f"eyJhbGciOiJub25lIn0.{middle}.c2ln"
 

@@ -1,4 +1,4 @@
-"""What is sent and what is taken, over real sockets."""
+"""The transport's requests and accepted replies, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the keyring put into a store and look for in it."""
+"""Credentials that tests of the keyring store, and functions that read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the records puts off is there for whoever looks."""
+"""Changes that the records defer are visible to every reader."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def note(book: HealthRecords, event: Happened, now: float) -> None:
 
 
 def applied(changes: Iterable[Change]) -> dict[Key, Health]:
-    """The records of a file that had none, after these changes."""
+    """Return the records of an empty file after these changes."""
     records: dict[Key, Health] = {}
     for keys, apply in changes:
         for key in keys:
@@ -52,7 +52,7 @@ def test_uses_counted_together_come_to_the_same_as_one_by_one(
         for number, event in enumerate(events):
             note(together, event, float(number))
             note(alone, event, float(number))
-            alone.all()  # whoever looks has all changes applied
+            alone.all()  # a reader has all changes applied
             assert together.held == alone.held
             if number in looks:
                 assert together.get(KEYS[1]) == alone.get(KEYS[1])

@@ -26,7 +26,7 @@ from tests.testbed.waiting import wait_for
 
 
 def nothing_noted(state: Path, caplog: pytest.LogCaptureFixture) -> bool:
-    """Whether no entry of the keyring is to be deleted, and nobody was told that one is."""
+    """Return whether no entry of the keyring is to be deleted, and the log names none."""
     with closing(Database(state, Clock())) as database:
         return list(database.open().orphans) == [] and "keyring" not in caplog.text
 
@@ -78,7 +78,7 @@ def test_a_keyring_that_does_not_answer(
         store.add_key("openai", "more", SecretStr("canary-more"))
     (ring / "stuck").unlink()
     wait_for(lambda: why(store, "openai:work") is None)
-    # nobody waits for what was given up
+    # the refused key is not added later
     assert store.find("openai:more") is None
 
 

@@ -14,7 +14,7 @@ REFUSALS = {
     "sdk-refusal-response-0-s": "This request was refused due to policy.",
     "sdk-stream-a-toolrefusal-0-s": "Here's a summary of this year's solar eclipses and how",
 }
-"""What the client reads as `refusal`, which Anthropic's SDK does not have."""
+"""The texts that the router reads as `refusal`, a field that Anthropic's SDK lacks."""
 
 OWN_EXPECTATION = {
     "sdk-incomplete-partial-json-response-0-s": "the SDK completes arguments that max_tokens cut off",
@@ -24,7 +24,7 @@ OWN_EXPECTATION = {
 
 
 def prepare(case: Case) -> None:
-    """Complete what the oracle of a case says; skip a case with a test of its own."""
+    """Complete the oracle of a case; skip a case with a test of its own."""
     name = case.folder.name
     if name in OWN_EXPECTATION:
         pytest.skip(OWN_EXPECTATION[name])

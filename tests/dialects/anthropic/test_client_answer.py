@@ -41,7 +41,7 @@ WIRES: dict[str, tuple[Dialect, Mapping[str, str]]] = {
     "anthropic-messages": (AnthropicDialect(), FINISH_REASONS),
 }
 PREPARE = {"openai-responses": prepare_responses, "anthropic-messages": prepare_anthropic}
-"""What the other tests of a wire know better than its oracle."""
+"""Corrections of a wire's oracle, from that wire's own tests."""
 
 
 CUSTOM_TOOLS = ("chat-completion-custom-tool-call-0-n", "openai-custom-tool-1-0-s")
@@ -49,7 +49,7 @@ CUSTOM_TOOLS = ("chat-completion-custom-tool-call-0-n", "openai-custom-tool-1-0-
 
 
 def is_read(case: Case) -> bool:
-    """The answer is a success that Messages can carry."""
+    """Return whether the answer is a success that the Messages format can express."""
     name = case.folder.name
     return case.oracle["error"] is None and name not in (*CUSTOM_TOOLS, *OWN_EXPECTATION)
 

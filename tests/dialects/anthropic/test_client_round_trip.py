@@ -34,11 +34,11 @@ def next_turn(message: Message) -> dict[str, Any]:
 
 
 PLACES = ("index", "place", "prefix")
-"""Fields that say where in its turn a detail stood, as the order of the blocks does."""
+"""Fields with a detail's place in its turn, which the order of the blocks gives as well."""
 
 
 def essence(details: Any) -> list[dict[str, Any]]:
-    """What a provider must get back: signatures and encrypted data, and whose they are."""
+    """Return the details that a provider must get back: signatures and encrypted data, with their origin."""
     kept = [
         detail for detail in details or () if detail.get("signature") or detail["type"] != "reasoning.text"
     ]

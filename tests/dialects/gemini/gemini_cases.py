@@ -1,4 +1,4 @@
-"""What the tests of Gemini's format share: attempts, ways to read bytes, and what answers say."""
+"""Helpers for tests of Gemini's format: calls, readers of split bodies, and response objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINISH = {
 NOW = 1_700_000_000
 HI = {"role": "user", "content": "hi"}
 USER = {"role": "user", "parts": [{"text": "hi"}]}
-"""What Gemini gets of `HI`."""
+"""`HI` in Gemini's format."""
 
 
 def make_call(model: str = "gemini-2.5-flash", **fields: Any) -> CallContext:

@@ -1,4 +1,4 @@
-"""What Gemini's response objects say, event by event."""
+"""Gemini's response objects, read into events."""
 
 from __future__ import annotations
 

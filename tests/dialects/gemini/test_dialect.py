@@ -1,4 +1,4 @@
-"""Gemini's format against recorded answers: what the vendor's SDK made of the bytes, we make of them too."""
+"""Gemini's format against recorded answers: the router reads them as the vendor's SDK does."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_no_answer_is_a_failure(body: bytes, message: str) -> None:
 
 
 def test_a_json_array_is_read_like_a_stream() -> None:
-    """What an endpoint sends that was not asked for `alt=sse`."""
+    """The answer of an endpoint that was called without `alt=sse`."""
     array = b"\n[" + SAMPLE.replace(b"data: ", b"").strip().replace(b"\r\n\r\n", b"\r\n,\r\n") + b"]\n"
     expected = read_chunks(DIALECT, make_call(), [SAMPLE])
     assert read_chunks(DIALECT, make_call(), [array]) == expected

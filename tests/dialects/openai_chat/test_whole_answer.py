@@ -1,4 +1,4 @@
-"""The short way to read a whole answer against the way by events: byte for byte, both read the same."""
+"""The fast reader of whole answers against the reader by events: both give the same bytes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ANSWERS = [answer(*said) for said in SAID.values()]
 
 
 def same_both_ways(found: dict[str, Any], call: CallContext = CALL) -> bool:
-    """Whether it is plain; if so, the long way must give the same."""
+    """Return whether the answer is plain; if so, the reader by events must give the same."""
     plain = read_plain(found, call)
     if plain is None:
         return False

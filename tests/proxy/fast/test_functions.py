@@ -1,4 +1,4 @@
-"""What replaces functions of mitmproxy's does what they do."""
+"""The replacements of mitmproxy's functions behave like the originals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VALUES: list[Any] = ["", 1, 1.0, True, b"", None, http.Headers(), object(), io.S
 
 
 def outcome(call: Callable[..., Any], *args: Any) -> Any:
-    """What a call gives, or what it raises."""
+    """Return the result of a call, or the type of its exception."""
     try:
         return call(*args)
     except (TypeError, ValueError) as error:

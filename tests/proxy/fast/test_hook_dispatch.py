@@ -1,4 +1,4 @@
-"""The cached hook dispatch does what mitmproxy's own does, whatever the addons are and do."""
+"""The cached hook dispatch behaves like mitmproxy's own, for any addons."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SampleHook(Hook):
 
 
 class Addon:
-    """Notes that it was called, then does what it was told; `addons` are nested in it."""
+    """Notes each call, then acts as configured; `addons` are nested in it."""
 
     def __init__(
         self, name: str, seen: Seen, does: Callable[[], Any] = lambda: None, addons: Any = ()
@@ -101,7 +101,7 @@ TABLE: dict[str, Callable[[Seen], list[Any]]] = {
 
 
 async def trigger(how: Callable[[Hook], Awaitable[None]], data: Any) -> str | None:
-    """The error that came out, if any."""
+    """Return the raised error, if any."""
     try:
         await how(SampleHook(data))
     except OptionsError as error:
@@ -112,7 +112,7 @@ async def trigger(how: Callable[[Hook], Awaitable[None]], data: Any) -> str | No
 async def outcome(
     make: Callable[[Seen], list[Any]], data: Any, caplog: pytest.LogCaptureFixture, *, fast: bool
 ) -> tuple[Seen, str | None, list[str]]:
-    """What was called, what came out and what was logged."""
+    """Return the calls, the raised error and the log."""
     seen: Seen = []
     manager = master.Master(options.Options()).addons
     manager.add(*make(seen))

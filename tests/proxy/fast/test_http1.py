@@ -1,4 +1,4 @@
-"""Quick HTTP/1 connections beside mitmproxy's own: they receive the same and send the same."""
+"""The fast HTTP/1 connections beside mitmproxy's own: they receive the same and send the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.testbed.drive import make_context
 from tests.testbed.examples import examples
 
 Seen = list[tuple[str, object]]
-"""What came of some bytes: kinds and what they hold, data that follow each other as one."""
+"""The results of some bytes: names and contents of events and commands, successive data joined."""
 
 
 def server() -> Http1Server:
@@ -67,7 +67,7 @@ def note_data(seen: Seen, name: str, data: bytes) -> None:
 
 
 def receive(connection: Http1Connection, pieces: Sequence[bytes]) -> Seen:
-    """Give these to the connection, until it is closed."""
+    """Send these to the connection, until it is closed; return the results."""
     seen: Seen = []
     for piece in pieces:
         for command in connection.handle_event(events.DataReceived(connection.conn, piece)):
@@ -188,7 +188,7 @@ WIRE: dict[bytes, Callable[[], Http1Connection]] = {
     CHUNKED + b"2\r\n{}\r\n3;a=b\r\nyyy\r\n1\r\nz\r\n0\r\n\r\n": client,
     CHUNKED + b"2\r\n{}xx1\r\nz\r\n0\r\n\r\n": client,
     CHUNKED + b"2\r\n{}\r\n-1\r\nz\r\n": client,
-    CHUNKED + b"7\r\n2\r\nab\r\n\r\n0\r\n\r\n": client,  # what it holds looks like a chunk
+    CHUNKED + b"7\r\n2\r\nab\r\n\r\n0\r\n\r\n": client,  # its content looks like a chunk
 }
 
 
@@ -204,7 +204,7 @@ def test_any_split_is_received_like_mitmproxy(data: bytes) -> None:
 
 
 def test_complete_message_is_passed_on_as_one_event() -> None:
-    """Or nothing above compares anything."""
+    """Without this the tests above would compare nothing."""
     quick = server()
     use_fast_http1(quick)
     data = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"

@@ -68,7 +68,7 @@ def client(use: Use) -> Make:
 
 
 def receive(connection: Http1Connection, data: Iterable[bytes]) -> list[commands.Command]:
-    """What came of these pieces; until the connection is closed."""
+    """Send these pieces, until the connection is closed; return the resulting commands."""
     found: list[commands.Command] = []
     for piece in data:
         for at in range(0, len(piece), PIECE):
