@@ -1,8 +1,8 @@
-"""What far too large messages cost the router and its other clients: `uv run python scripts/bench_bounds.py`.
+"""The cost of excessive messages to the router and other clients: `uv run python scripts/bench_bounds.py`.
 
 A real mitmdump with the addon stands between a provider and an attacker, each a process of its own. During
-each attack other clients ask, and the router's resident memory is sampled. Exit code 1 if memory grows
-by more than `MAX_GROWTH` or the other clients' 99th percentile exceeds `MAX_P99`.
+each attack other clients send requests, and the router's resident memory is sampled. Exit code 1 if memory
+grows by more than `MAX_GROWTH` or the other clients' 99th percentile exceeds `MAX_P99`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Attacker(Child):
         super().__init__("scripts.gateway_bounds.attacker")
 
     def attack(self, name: str, port: int, size: int) -> str:
-        """Run an attack to its end; what came of it."""
+        """Run an attack to its end; return its result."""
         self._process.stdin.write(json.dumps([name, port, size]) + "\n")
         self._process.stdin.flush()
         return self.read().strip()
@@ -109,7 +109,7 @@ async def _ask(url: str, latencies: list[float], failures: list[str], times: int
 async def measure(
     attacker: Attacker, name: str, size: int, port: int, pid: int, start: float | None = None
 ) -> Row:
-    """Attack while other clients ask, once the router holds what it always holds when it serves.
+    """Attack while other clients send requests, once the router has allocated its usual memory.
 
     Growth counts from `start`, in MiB, else from the memory just before the attack.
     """

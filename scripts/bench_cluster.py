@@ -1,4 +1,4 @@
-"""What a cluster costs: `uv run python scripts/bench_cluster.py`, on a machine that does nothing else.
+"""The cost of a cluster: `uv run python scripts/bench_cluster.py`, on a machine that does nothing else.
 
 share     requests/s and CPU of a router in a cluster beside one without, new processes in each round
 faults    latency added while the database is frozen, crashed, restarted, cut off, or its disk is full: rounds
@@ -61,7 +61,7 @@ listen routers
 
 @dataclass
 class Bench:
-    """What is started for a run, and how long it measures."""
+    """The processes of a run, and the times of its measurements."""
 
     rounds: int
     seconds: float
@@ -92,12 +92,12 @@ class Bench:
         return self.postgres.new_database()
 
     def closed(self, target: Target, clients: int = 16) -> dict[str, Any]:
-        """Clients that ask again as soon as they are answered."""
+        """Measure clients that send each request as soon as they have the answer to the last."""
         job = {"clients": clients, "seconds": self.seconds, "limit": self.seconds + 30, **target.job()}
         return self.load.run("closed", **job)
 
     def wait(self, name: str, state: str) -> None:
-        """Wait until a machine sees the database so."""
+        """Wait until a machine reports this state of the database."""
         until = time.monotonic() + HEALS_WITHIN
         url = f"http://127.0.0.1:{self.routers[name].port}/health"
         while not httpx.get(url, trust_env=False).json()["cluster"].startswith(state):
@@ -109,9 +109,9 @@ class Bench:
 def share(bench: Bench) -> dict[str, Any]:
     """Requests/s and CPU of a router in a cluster, as parts of one without.
 
-    Each round has two new processes, so that what one of them happens to have, such as its layout of memory,
-    does not count as the cluster's cost. What a router has left to send after its span counts for nobody, so
-    spans are long beside the seconds between two batches.
+    Each round has two new processes, so that an accident of one, such as its layout of memory, does not count
+    as the cluster's cost. Records that a router sends after its span are not counted, so spans are long
+    compared with the seconds between two batches.
     """
     pairs = []
     for number in range(bench.rounds):

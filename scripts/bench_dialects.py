@@ -1,10 +1,10 @@
-"""What translating a stream costs: `uv run python scripts/bench_dialects.py`.
+"""The cost of the translation of a stream: `uv run python scripts/bench_dialects.py`.
 
 Every recorded stream of a dialect goes through its reader and the writer for clients, in chunks as a socket
 gives them. Beside it stands the floor: `json.loads` and `json.dumps` of the same events' data, without any
 translation. The goal is at most 3 times the floor per event.
 
-A second table has the clients' formats: what writing the events of all these streams costs, beside chat's.
+A second table has the clients' formats: the cost of writing the events of all these streams, beside chat's.
 The goal is at most 1.5 times that. A third has native streams, which are read and passed on unwritten, beside
 the same streams read and written for chat clients: the goal is at most the cost of those.
 """
@@ -37,7 +37,7 @@ from smart_router.dialects.openai_responses.dialect import CODEX, PUBLIC, Respon
 from smart_router.dialects.sse import SseParser
 
 DIALECTS: tuple[tuple[str, Dialect, str], ...] = (
-    # what the row is called, the dialect, the recorded wire
+    # the row's name, the dialect, the recorded wire
     ("chat", ChatDialect(), "openai-chat"),
     ("anthropic", AnthropicDialect(), "anthropic-messages"),
     ("gemini", GeminiDialect(), "gemini"),
@@ -125,8 +125,8 @@ def write_all(client: ClientDialect, streams: Sequence[Sequence[Sequence[Event]]
 def compare_clients() -> None:
     """Print the table of the clients' formats.
 
-    The recorded streams are short, so each has its share of what begins and ends an answer; a chunk's own
-    cost is that of a long text's pieces.
+    The recorded streams are short, so the beginning and the end of an answer count much; the cost of a chunk
+    by itself is that of a long text's pieces.
     """
     pieces: list[list[Event]] = [[Delta({"content": " token"})] for _ in range(LONG)]
     long = [[[Start("1", "m", 1)], *pieces, [Finish("stop"), End()]]]

@@ -1,9 +1,9 @@
-"""How fast the router is beside a bare mitmdump and other gateways: `uv run python scripts/bench_gateway.py`.
+"""The router's speed beside a bare mitmdump and other gateways: `uv run python scripts/bench_gateway.py`.
 
 All are asked in turn, round by round in one run, before the same provider, which is a process of this
-benchmark: so no key and no network are needed, and what else the machine does hits all alike. The provider
-and the load generator prove first that they are far faster than what they measure. docs/benchmarks.md says
-what each figure means.
+benchmark: so no key and no network are needed, and other load on the machine affects all alike. The provider
+and the load generator prove first that they are far faster than the gateways. docs/benchmarks.md explains
+each figure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.testbed.harness import RouterError
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Says on standard error what is being measured: in one line on a terminal, else a line each."""
+    """Reports the present measurement on standard error: in one line on a terminal, else a line each."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield lambda text: print(text, file=sys.stderr, flush=True)
@@ -74,7 +74,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def chosen(args: argparse.Namespace) -> tuple[Plan, list[str], dict[str, Start]]:
-    """What the arguments ask for. Raises BenchError."""
+    """Return the plan, the measures and the gateways that the arguments select. Raises BenchError."""
     plan = QUICK if args.quick else Plan()
     if args.rounds:
         plan = dataclasses.replace(plan, rounds=args.rounds)
@@ -98,7 +98,7 @@ def chosen(args: argparse.Namespace) -> tuple[Plan, list[str], dict[str, Start]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0, or 1 after one message that says what went wrong."""
+    """Return exit code 0, or 1 after one error message."""
     args = parse(argv)
     machine, warnings = report.describe_machine(), report.busy()
     try:

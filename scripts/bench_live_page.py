@@ -1,4 +1,4 @@
-"""What an open live page costs the router: `uv run python scripts/bench_live_page.py`.
+"""The cost of an open live page to the router: `uv run python scripts/bench_live_page.py`.
 
 One router is measured in turn with a page that follows `/router/events` and without, in CPU seconds of its
 process, so that other load on the machine hits both alike. At a thousand requests a minute the page's cost is
@@ -66,7 +66,7 @@ def steady(load: LoadProcess, target: Target, seconds: float, seed: int) -> floa
 
 
 def full(load: LoadProcess, target: Target, requests: int) -> float:
-    """CPU milliseconds for each of these requests, which sixteen clients ask as fast as they are answered."""
+    """CPU milliseconds for each of these requests, which sixteen clients send without pause."""
     figures = load.run("closed", **target.job(), clients=16, requests=requests, limit=LIMIT)
     assert not figures["failed"], figures
     return float(figures["cpu"])

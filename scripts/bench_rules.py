@@ -1,4 +1,4 @@
-"""What fitting a request to a model's rules costs: `uv run python scripts/bench_rules.py`.
+"""The cost of fitting a request to a model's rules: `uv run python scripts/bench_rules.py`.
 
 Each row is a model and a request. `rules` is the time of fitting it, `write` that of the whole translation to
 the provider's bytes, in the same run. The goal is at most 15 microseconds for `rules`.

@@ -1,4 +1,4 @@
-"""What recording costs a request, and how long `smart-router stats` takes on 100,000 requests.
+"""The cost of a request's record, and the time of `smart-router stats` on 100,000 requests.
 
 `uv run python scripts/bench_stats.py`; with `--check` it fails when a limit is passed. Recording is measured
 on the request's path, from the end of a flow until the record is taken, beside a writer that keeps nothing.

@@ -21,11 +21,11 @@ DATA = [Path(__file__).parents[2] / "shared" / "routing" / name for name in ("de
 """Folders with sets of prompts, where they are kept beside the repository."""
 
 OWN = "own"
-"""What our own prompts are called as a set."""
+"""The name of our own prompts as a set."""
 
 
 class Results(NamedTuple):
-    """How well models did on a prompt, 0 to 1: a weak and a strong one, and either class on average."""
+    """The results of models on a prompt, 0 to 1: a weak and a strong one, and the average of either class."""
 
     weak: float
     strong: float
@@ -40,8 +40,8 @@ NO_RESULTS = Results(*[float("nan")] * 4)
 class Corpus:
     """All prompts: parallel arrays. Results are nan where there are none, `tier` is -1 where none is known.
 
-    Measured is by the one pair, learned from the classes, where a set has them: a single model's results are
-    also chance and its own habits. `sure` says how sure a tier is.
+    The measure uses the one pair; the fit uses the classes where a set has them, as a single model's results
+    depend on chance and on its own habits. `sure` is the certainty of a tier.
     """
 
     ids: list[str] = field(default_factory=list)
@@ -141,7 +141,7 @@ def family_of(task: str) -> str:
 
 
 def auroc(score: Array, positive: NDArray[np.bool_]) -> float:
-    """How likely a positive scores above a negative."""
+    """The probability that a positive scores above a negative."""
     above, below = score[positive][:, None], score[~positive]
     return float((above > below).mean() + (above == below).mean() / 2)
 

@@ -1,4 +1,4 @@
-"""What a cluster asks of its database: a simulation by discrete events, with the intervals of the code.
+"""A cluster's load on its database: a simulation by discrete events, with the intervals of the code.
 
     uv run python scripts/simulate_cluster.py --machines 100 --requests-per-minute 1000000
 
@@ -28,12 +28,12 @@ FAILOVERS = 0.03
 """Share of requests with a second attempt."""
 
 COOLDOWNS = 0.0005
-"""Share of requests that open or clear a cooldown which the other machines are told."""
+"""Share of requests that open or clear a cooldown, of which the other machines are notified."""
 
 
 @dataclass
 class Machine:
-    """One machine: what it has done since its last batch."""
+    """One machine: its work since its last batch."""
 
     records: int = 0
     news: int = 0
@@ -51,7 +51,7 @@ class Simulation:
     counts: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> dict[str, float]:
-        """Return what the database bears in one second."""
+        """Return the load of the database in one second."""
         dice = random.Random(self.seed)  # noqa: S311
         fleet = [Machine() for _ in range(self.machines)]
         rate = self.requests_per_second / self.machines
@@ -92,7 +92,7 @@ class Simulation:
             counts["rows read"] += 4 * self.limits  # the total and its own, twice
 
     def _tell(self) -> None:
-        """A change that all machines hear of: each reads the row."""
+        """Count a change of which all machines are notified: each reads the row."""
         self.counts["transactions"] += 1 + self.machines
         self.counts["rows written"] += 1
         self.counts["rows read"] += self.machines - 1

@@ -1,4 +1,4 @@
-"""What the benchmark's provider says and its load generator checks: both build it here.
+"""The answers of the benchmark's provider, which its load generator checks: both build them here.
 
 A stream's pieces each carry the `time.monotonic()` at which they were sent, in a fixed width, so that every
 frame but for these digits is made once. All processes are on one machine, so they share that clock.
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 MODEL = "bench-model"
 
 TEXT = ("The quick brown fox jumps over the lazy dog while a router weighs the words. " * 20)[:1000] + " End."
-"""What a whole answer says: about 1 KB, ASCII without any character that JSON escapes."""
+"""The text of a whole answer: about 1 KB, ASCII without any character that JSON escapes."""
 
 _STAMP_FORM = b"@%017.6f@"
 _STAMP_WIDTH = 19
@@ -31,7 +31,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def stamps(body: bytes) -> list[float]:
-    """When the pieces in this part of a stream were sent, in seconds of the monotonic clock."""
+    """The times at which the pieces in this part of a stream were sent, in seconds of the monotonic clock."""
     return [float(digits) for digits in _STAMP.findall(body)]
 
 
@@ -46,7 +46,7 @@ class Stream(NamedTuple):
 
     first: bytes
     before: bytes
-    """Of a piece's frame, what comes before its stamp."""
+    """The part of a piece's frame before its stamp."""
     after: bytes
     last: bytes
 

@@ -1,4 +1,4 @@
-"""What is compared: the provider itself, a bare mitmdump, and the router; others are in peers.py."""
+"""The compared gateways: the provider itself, a bare mitmdump, and the router; others are in peers.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REASONING = ["{OPENAI_MODEL}"]
 """
 
 
-# left alone, mitmdump holds an answer back until it is whole
+# by default mitmdump holds an answer back until it is complete
 FORWARD = """
 def responseheaders(flow):
     flow.response.stream = "event-stream" in flow.response.headers.get("content-type", "")
@@ -34,7 +34,7 @@ def responseheaders(flow):
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go, and which measures ask it; `pids` are the processes whose use is measured."""
+    """The target of requests, and its measures; `pids` are the processes whose use is measured."""
 
     name: str
     port: int
@@ -46,7 +46,7 @@ class Target:
     headers: dict[str, str] = field(default_factory=dict)
 
     def job(self) -> dict[str, Any]:
-        """What the load generator is told."""
+        """Return the load generator's arguments."""
         target = asdict(self)
         return {"target": target, "pids": target.pop("pids")}
 
@@ -60,7 +60,7 @@ Start = Callable[[str, Path], AbstractContextManager[list[Target]]]
 
 @contextmanager
 def mitmdump(folder: Path, **arguments: Any) -> Iterator[Router]:
-    """One process. What goes wrong inside it is shown at the end and does not cost the figures."""
+    """Run one process. An error inside it is shown at the end, and the figures are kept."""
     process = Router(folder, **arguments).start()
     try:
         yield process
@@ -80,7 +80,7 @@ def direct(url: str, folder: Path) -> Iterator[list[Target]]:
 
 @contextmanager
 def bare(url: str, folder: Path) -> Iterator[list[Target]]:
-    """mitmdump that only forwards: what any addon of it starts from."""
+    """mitmdump that only forwards: the baseline of any addon."""
     folder.mkdir(parents=True)
     script = folder / "forward.py"
     script.write_text(FORWARD)
@@ -92,7 +92,7 @@ def bare(url: str, folder: Path) -> Iterator[list[Target]]:
 def router(
     url: str, folder: Path, *, args: Sequence[str] = (), checkout: Path | None = None, suffix: str = ""
 ) -> Iterator[list[Target]]:
-    """The router with all its features on; `checkout` is that of another version, told apart by `suffix`."""
+    """The router with all its features on; `checkout` is that of another version, named with `suffix`."""
     env, script = provider_env(url, "openai", "anthropic"), {}
     if checkout:
         env["PYTHONPATH"] = str(checkout / "addon")

@@ -1,4 +1,4 @@
-"""What is measured: each function runs one measure over all gateways, round by round."""
+"""The measures: each function runs one over all gateways, round by round."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from tests.testbed.harness import provider_env
 
 CALIBRATION = "16 clients"
 SETTLE_LIMIT = 10.0
-"""Seconds that gateways get to finish what a measurement left them with, before the next one begins."""
+"""Seconds that gateways get to finish the work of one measurement before the next one begins."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured; times in seconds."""
+    """The extent of the measurements; times in seconds."""
 
     rounds: int = 3
     seconds: float = 3.0
-    """How long a closed loop or an open one runs."""
+    """The duration of a closed loop or an open one."""
     clients: tuple[int, ...] = (1, 16, 64)
     loads: tuple[int, ...] = (25, 50, 80)
-    """Rates of the open loop, in per cent of what a bare mitmdump answered with 16 clients."""
+    """Rates of the open loop, in per cent of a bare mitmdump's rate with 16 clients."""
     streams: tuple[int, ...] = (1, 64, 256)
     pieces: int = 40
     pause: float = 0.05
     long_pieces: int = 2000
     requests: tuple[int, ...] = (1_000, 20_000)
-    """After how many requests memory is looked at."""
+    """The numbers of requests after which memory is measured."""
     proof: float = 0.5
-    """How long each gateway is tried before all else."""
+    """The duration of each gateway's first trial."""
 
 
 QUICK = Plan(
@@ -50,7 +50,7 @@ QUICK = Plan(
 
 @dataclass
 class Bench:
-    """A run: its processes, what it found out so far, and whom it tells what it is at."""
+    """A run: its processes, its results so far, and the function that reports its progress."""
 
     plan: Plan
     provider: ProviderProcess
@@ -65,7 +65,7 @@ class Bench:
     def rounds(
         self, measure: str, setting: str, run: Callable[[Target], Figures], targets: Sequence[Target] = ()
     ) -> None:
-        """Each round asks every gateway once; who comes first changes."""
+        """Measure every gateway once in each round, in an order that changes."""
         chosen = list(targets) or [target for target in self.targets if measure in target.measures]
         for number in range(self.plan.rounds):
             first = number % len(chosen)
@@ -85,13 +85,13 @@ class Bench:
         return self.load.run("streams", streams=streams, pieces=pieces, limit=120.0, **target.job())
 
     def stop_if_broken(self, cell: Cell) -> None:
-        """A gateway that answers nothing is set up wrongly. Raises BenchError."""
+        """Raise BenchError if a gateway answers nothing: it is set up wrongly."""
         if not sum(self.results.values(cell, "answered")):
             raise BenchError(f"{cell.gateway} answers nothing: {dict(self.results.failures(cell))}")
 
 
 def settle(pids: Set[int]) -> None:
-    """Wait until none of them works on what was asked of it before, some seconds at most."""
+    """Wait until none of them works on earlier requests, some seconds at most."""
     until = time.monotonic() + SETTLE_LIMIT
     while time.monotonic() < until:
         before = cpu(pids)
@@ -101,7 +101,7 @@ def settle(pids: Set[int]) -> None:
 
 
 def prove(bench: Bench) -> None:
-    """Try everyone once: what answers nothing is no peer, and the provider must be far faster than any."""
+    """Try every gateway once: each must answer, and the provider must be far faster than any."""
     for target in bench.targets:
         if "closed" not in target.measures:
             continue
@@ -123,7 +123,7 @@ def prove(bench: Bench) -> None:
 
 
 def closed(bench: Bench) -> None:
-    """Clients that ask again as soon as they are answered."""
+    """Clients that send each request as soon as they have the answer to the last."""
     for clients in bench.plan.clients:
         bench.rounds(
             "closed",
@@ -168,7 +168,7 @@ def streams(bench: Bench) -> None:
 
 
 def translated(bench: Bench) -> None:
-    """Long streams: what a chunk costs, as the provider wrote it and translated."""
+    """Long streams: the cost of a chunk, native and translated."""
     pieces = bench.plan.long_pieces
     for setting, count, pause in (("at once", 2, 0.0), ("one by one", 4, 0.002)):
         bench.provider.set_pace(pieces=pieces, first=0.0, pause=pause)

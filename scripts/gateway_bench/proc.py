@@ -1,4 +1,4 @@
-"""What a tree of processes used; Linux only."""
+"""CPU time and memory of a tree of processes; Linux only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tree(roots: Iterable[int]) -> Iterator[int]:
 def cpu(roots: Iterable[int]) -> float:
     """Seconds of CPU, user and system, that the processes and their living children used so far.
 
-    It is what /proc/PID/stat says as well, but that counts in hundredths of a second.
+    /proc/PID/stat has the same, but in hundredths of a second.
     """
     used = 0.0
     for pid in tree(roots):

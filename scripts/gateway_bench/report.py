@@ -1,4 +1,4 @@
-"""The tables, and what is said about the machine."""
+"""The tables, and the description of the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.testbed.harness import ROOT
 
 EXPLICIT = "router explicit"
 BUSY = 0.5
-"""Load average above which other programs are likely to be in the figures."""
+"""Load average above which other programs are likely to affect the figures."""
 
 
 class Column(NamedTuple):
@@ -44,7 +44,7 @@ class Column(NamedTuple):
         return f"{value:,.{self.digits}f}"
 
     def _compared(self, pairs: Sequence[tuple[float, float]]) -> str:
-        """Within a round, since what else the machine did then was much the same for both."""
+        """Compare within a round, in which other load on the machine was much the same for both."""
         if not pairs or not all(base for _, base in pairs):
             return "–"
         if self.added:
@@ -53,7 +53,7 @@ class Column(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How a measure is shown."""
+    """The form of a measure's table."""
 
     title: str
     setting: str
@@ -140,7 +140,7 @@ def memory_form(requests: Sequence[int]) -> Form:
 
 
 def table(form: Form, results: Results, measure: str, *, plain: bool) -> Table:
-    """One measure's table; what failed has a column if anything did."""
+    """One measure's table, with a column of failures if there were any."""
     cells = list(results.of(measure))
     any_failed = any(results.failed(cell) for cell in cells)
     shown = Table(title=form.title, title_justify="left", box=None if plain else box.SIMPLE_HEAD)
@@ -180,7 +180,7 @@ def show(results: Results, requests: Sequence[int], machine: dict[str, str], war
 
 
 def failures(results: Results) -> list[str]:
-    """A line for each cell with failures: what was wrong and how often."""
+    """A line for each cell with failures: their kinds and numbers."""
     return [
         f"{cell.gateway}, {cell.measure}, {cell.setting}: "
         + ", ".join(f"{count} × {wrong}" for wrong, count in results.failures(cell).most_common())
@@ -190,7 +190,7 @@ def failures(results: Results) -> list[str]:
 
 
 def describe_machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """Return the conditions that the figures depend on."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     return {
@@ -203,7 +203,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def busy() -> list[str]:
-    """A warning if other programs were at work before this one."""
+    """Return a warning if other programs were at work before this one."""
     if os.getloadavg()[0] <= BUSY:
         return []
     return ["The machine was busy before the start: expect figures that are too bad, and a wide spread."]

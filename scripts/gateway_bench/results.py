@@ -11,7 +11,7 @@ Figures = dict[str, Any]
 
 
 class Cell(NamedTuple):
-    """What was measured of whom: `closed`, `16 clients`, `router auto`."""
+    """A measure, its setting and a gateway: `closed`, `16 clients`, `router auto`."""
 
     measure: str
     setting: str
@@ -45,7 +45,7 @@ class Results:
         return int(sum(self.values(cell, "failed")))
 
     def failures(self, cell: Cell) -> Counter[str]:
-        """What was wrong, over all rounds."""
+        """The kinds of failures and their numbers, over all rounds."""
         return sum((Counter(one["failures"]) for one in self.rounds[cell] if "failures" in one), Counter())
 
     def of(self, measure: str) -> Iterator[Cell]:

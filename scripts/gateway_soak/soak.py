@@ -26,7 +26,7 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is asked of a soak. `seconds` ends each half early; `silence` is each attempt's limit."""
+    """The settings of a soak. `seconds` ends each half early; `silence` is each attempt's limit."""
 
     requests: int = 10_000
     clients: int = 32

@@ -37,7 +37,7 @@ NEVER = (Verdict.LOST, Verdict.CUT, Verdict.DOUBLED, Verdict.MIXED, Verdict.WRON
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a client read of one answer.
+    """One answer as a client read it.
 
     `finished`: it has a finish reason and, if streamed, its terminal marker. `error` is the code of a told
     error, "" without one. `broken`: the connection ended before the answer did. `attempts` is None if the

@@ -1,4 +1,4 @@
-"""The signals and words of all prompts as matrices, and what the score is fitted to."""
+"""The signals and words of all prompts as matrices, and the target of the fit."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ REPEATED = "ze_gsm"
 """This set's prompts are those of another set."""
 
 REFERENCE, REFERENCE_WEIGHT = ("rllm_gsm8k", "rllm_mmlu", "ulab_llmrouter"), 3.0
-"""Sets in common use for comparing routers, and how many times as much they weigh."""
+"""Sets in common use for comparing routers, and the factor of their weight."""
 
 GAIN_SHARE = 0.75
-"""Of the target, the share of the strong models' gain; the rest is the weak models' failure."""
+"""The share of the strong models' gain in the target; the rest is the weak models' failure."""
 
 UNIT = 0.45
 """The target's unit, about the spread of a gain."""
 
 FOREIGN_WEIGHT = 10.0
-"""How many times as much our own prompts in other languages weigh: the sets are in English, nearly all."""
+"""The factor of the weight of our own prompts in other languages: nearly all sets are in English."""
 
 OWN_GAIN = np.array([0.05, 0.2, 0.45, 0.55])
-"""What is taken for the gain of our own prompts, by tier."""
+"""The assumed gain of our own prompts, by tier."""
 
 FEWEST_PROMPTS = 6
 """A word or pair in fewer prompts has no weight of its own."""
@@ -74,7 +74,7 @@ class Data:
 
     @cached_property
     def target(self) -> Array:
-        """How much a strong model is needed; 0 where nothing is known."""
+        """The need of a strong model; 0 where nothing is known."""
         corpus = self.corpus
         gain, failure = corpus.strong_class - corpus.weak_class, 1 - corpus.weak_class
         target = np.nan_to_num((GAIN_SHARE * gain + (1 - GAIN_SHARE) * failure) / UNIT)

@@ -1,4 +1,4 @@
-"""What the fit is worth on sources and task families that neither choosing nor fitting has seen."""
+"""The quality of the fit on sources and task families used neither to choose its variant nor to fit."""
 
 from __future__ import annotations
 
