@@ -40,7 +40,7 @@ async def router(
 
 
 async def status(router: Router, host: str, port: int, *, tunnel: bool) -> tuple[int, bytes]:
-    """Return status and body of the proxy's answer to a GET of a page there."""
+    """Return the status and the bytes of the proxy's answer to a GET of a page there."""
     reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
     head = f"HTTP/1.1\r\nHost: {host}:{port}\r\n"
     async with asyncio.timeout(10):
