@@ -1,4 +1,4 @@
-"""What the machines share, as this process sees it: a thread writes its changes and applies those of others.
+"""The machines' shared state, as this process sees it. A thread writes its changes and applies the others'.
 
 A part that shares something has a `Replicated`: it puts rows, which reach every machine, and is called with
 the rows that come from elsewhere. It never sees the database.

@@ -9,7 +9,7 @@ from smart_router.dialects.json_schema.conversion import Converted, Target, conv
 from smart_router.dialects.json_schema.subsets import OPENAI_STRICT, Subset
 
 Notes = list[str]
-"""What a request lost on its way to the provider, for the decision's explanation."""
+"""Losses of a request on its way to the provider, for the decision's explanation."""
 
 
 def convert_noted(what: str, schema: Mapping[str, Any], target: Target, notes: Notes) -> Converted:

@@ -92,4 +92,4 @@ FILES: Mapping[str, PageFile] = {
     "page.css": PageFile("text/css; charset=utf-8", partial(read_part, "page.css")),
     "page.js": PageFile("text/javascript; charset=utf-8", script),
 }
-"""What `/router/page/` serves."""
+"""The files below `/router/page/`."""

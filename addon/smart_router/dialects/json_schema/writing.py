@@ -297,7 +297,7 @@ def _is_any(node: Node) -> bool:
 
 
 def outline(node: Node) -> Written:
-    """What tells an alternative from others, in few words."""
+    """Return, in few words, the traits that tell an alternative from others."""
     fields = {"type": list(node.types), "required": list(node.required), "properties": list(node.properties)}
     if node.values is not None:
         fields["enum"] = list(node.values)

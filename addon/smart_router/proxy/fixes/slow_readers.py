@@ -29,7 +29,7 @@ if sys.platform == "linux":
 
 @dataclass(slots=True)
 class _Unsent:
-    """What a client has yet to take: `size` bytes, of which it has taken nothing since `since`."""
+    """Bytes that wait for a client: `size` of them, of which it has taken none since `since`."""
 
     client: str
     size: int = 0
