@@ -64,6 +64,14 @@ async def machines(routers: list[Router]) -> AsyncIterator[list[httpx.AsyncClien
         yield [await stack.enter_async_context(one.http()) for one in routers]
 
 
+async def add_everywhere(router: Router, machines: list[httpx.AsyncClient], name: str, *limits: str) -> str:
+    """Return the new client's key once all machines know it."""
+    key = await add_client(router, name, *limits)
+    for http in machines:
+        await until(http, key, 200)
+    return key
+
+
 async def spend(http: httpx.AsyncClient, key: str, answers: Counter[int]) -> None:
     """A client that asks until it is refused again and again."""
     tries = 0
@@ -90,9 +98,9 @@ async def test_a_key_on_all_machines_gets_its_limit_and_no_more(
     most: float,
 ) -> None:
     provider.on(chat_answer(), always=True)
-    key = await add_client(routers[0], "many" + limit.partition(" ")[2].replace("/", "-"), limit)
-    for http in machines:
-        await until(http, key, 200)
+    key = await add_everywhere(
+        routers[0], machines, "many" + limit.partition(" ")[2].replace("/", "-"), limit
+    )
     answers: Counter[int] = Counter()
     await asyncio.gather(*(spend(machines[number % 3], key, answers) for number in range(MANY)))
     print(f"{MANY} clients, {limit}: {answers[200] * each:g} used, {answers}")
@@ -110,9 +118,7 @@ async def test_a_client_of_one_machine_gets_what_the_others_do_not_need(
 ) -> None:
     """Down to the last request, for which it waits."""
     provider.on(chat_answer(), always=True)
-    key = await add_client(routers[0], "alone", "6 requests/day")
-    for http in machines:
-        await until(http, key, 200)
+    key = await add_everywhere(routers[0], machines, "alone", "6 requests/day")
     assert [(await ask(machines[2], key)).status_code for _ in range(7)] == [200] * 6 + [429]
 
 
@@ -120,9 +126,7 @@ async def test_a_request_that_needs_more_than_a_slice_is_told_to_ask_again_and_g
     routers: list[Router], machines: list[httpx.AsyncClient], provider: Provider
 ) -> None:
     provider.on(chat_answer(), always=True)
-    key = await add_client(routers[0], "large", "3000 tokens/day")
-    for http in machines:
-        await until(http, key, 200)
+    key = await add_everywhere(routers[0], machines, "large", "3000 tokens/day")
     assert (await ask(machines[2], key, max_tokens=2700)).status_code == 200
     refused = 0
     while (answer := await ask(machines[0], key, max_tokens=2700)).status_code == 429:
@@ -138,9 +142,7 @@ async def test_a_stream_that_its_client_cuts_is_settled_on_all_machines(
     routers: list[Router], machines: list[httpx.AsyncClient], provider: Provider
 ) -> None:
     provider.on(chat_stream(["abcd" * 10, "b"], stepped=True))
-    key = await add_client(routers[0], "cutter", "1M tokens/day")
-    for http in machines:
-        await until(http, key, 200)
+    key = await add_everywhere(routers[0], machines, "cutter", "1M tokens/day")
     body = {"model": "openai/gpt-5.4", "messages": HELLO, "stream": True, "max_tokens": 100_000}
 
     async def begin() -> float:

@@ -16,7 +16,8 @@ from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseDa
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
 from smart_router.attempts.http_messages import make_stream_head
-from smart_router.proxy.handlers import handler_of, transport_of
+from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
+from smart_router.proxy.handlers import handler_of, socket_of, transport_of
 from smart_router.proxy.messages import SetTimer, Tick
 
 if TYPE_CHECKING:
@@ -99,11 +100,9 @@ def unsent(stream: HttpStream) -> int:
     """Bytes that the client has yet to take: in its socket's buffer, and behind HTTP/2's window."""
     client = stream.context.client
     parent: RoutedLayer = stream.context.layers[stream.context.layers.index(stream) - 1]  # type: ignore[assignment]
-    http2 = getattr(parent.connections[client], "h2_conn", None)
-    held = sum(len(one.data) for one in http2.stream_buffers.get(stream.stream_id, ())) if http2 else 0
-    transport = transport_of(client, handler_of(client.id))
-    # none in mitmproxy's own modes
-    socket = getattr(transport.writer, "transport", None) if transport else None
+    server = parent.connections[client]
+    held = server.held(stream.stream_id) if isinstance(server, BoundedHttp2Server) else 0
+    socket = socket_of(transport_of(client, handler_of(client.id)))
     return held + (socket.get_write_buffer_size() if socket else 0)
 
 

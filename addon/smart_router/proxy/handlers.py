@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Transport
 from collections.abc import Iterator
 
 from mitmproxy import ctx
@@ -20,6 +21,11 @@ def handler_of(client_id: str) -> ConnectionHandler | None:
 def transport_of(connection: Connection, handler: ConnectionHandler | None) -> ConnectionIO | None:
     """Return the reader and writer of a connection that a handler has."""
     return handler.transports.get(connection) if handler else None
+
+
+def socket_of(io: ConnectionIO | None) -> Transport | None:
+    """Return asyncio's transport of a connection: it has none in mitmproxy's own modes."""
+    return getattr(io.writer, "transport", None) if io else None
 
 
 def end_client(handler: ConnectionHandler, why: str) -> None:

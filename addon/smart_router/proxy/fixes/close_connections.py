@@ -16,7 +16,7 @@ from functools import partial
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy.server import ConnectionHandler
 
-from smart_router.proxy.handlers import handler_of
+from smart_router.proxy.handlers import handler_of, socket_of
 
 WAIT = 1.0
 """Seconds; these tasks only have to end."""
@@ -52,7 +52,7 @@ async def _drain_writers(handler: ConnectionHandler) -> None:
                 try:
                     await io.writer.drain()
                 except OSError as error:
-                    if transport := getattr(io.writer, "transport", None):
+                    if transport := socket_of(io):
                         transport.abort()  # its task reads that
                     elif io.handler is not None:
                         io.handler.cancel(f"Error sending data: {error}")

@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import ResponseData
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server
 
-from smart_router.proxy.handlers import handler_of, transport_of
+from smart_router.proxy.handlers import handler_of, socket_of, transport_of
 
 Commands = layer.CommandGenerator[None]
 
@@ -103,7 +103,7 @@ class BoundedHttp2Server(Http2Server):
             yield SendHttp(HoldBack(source.stream_id, on), source.connection)
             return
         io: Any = transport_of(source.connection, handler_of(self.conn.id))
-        if (transport := getattr(io and io.writer, "transport", None)) is None:
+        if (transport := socket_of(io)) is None:
             return
         if on:
             transport.pause_reading()

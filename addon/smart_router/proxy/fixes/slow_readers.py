@@ -20,7 +20,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.layers.http import HttpStream
 
 from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
-from smart_router.proxy.handlers import handler_of, http_layers, transport_of
+from smart_router.proxy.handlers import handler_of, http_layers, socket_of, transport_of
 
 if sys.platform == "linux":
     import fcntl
@@ -73,9 +73,7 @@ def holds_up(stream: HttpStream) -> bool:
 
 
 def _transport(client: Client) -> WriteTransport | None:
-    """Return what writes to a client: nothing in mitmproxy's own modes."""
-    io = transport_of(client, handler_of(client.id))
-    return getattr(io.writer, "transport", None) if io else None
+    return socket_of(transport_of(client, handler_of(client.id)))
 
 
 def _unsent(transport: WriteTransport, client_id: str) -> int:
