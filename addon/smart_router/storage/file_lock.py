@@ -17,11 +17,11 @@ def lock_file(beside: Path, name: str) -> Path:
 
 
 def create(path: Path) -> None:
-    """Make a file that only this user can read, unless there is one. Raises OSError.
+    """Make a file that only this user can read, unless it exists. Raises OSError.
 
-    One that there is must not even be opened: closing it lets go of every lock that this process has on it
-    (POSIX). Without SQLite's, another process that ends takes itself for the file's last one, and deletes the
-    write-ahead log that this one goes on writing.
+    An existing file must not even be opened: closing it releases every lock that this process holds on it
+    (POSIX). Without SQLite's locks, another process that ends takes itself for the last user of the file and
+    deletes the write-ahead log, to which this process still writes.
     """
     with suppress(FileExistsError):
         os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
