@@ -69,7 +69,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "router_unread_timeout",
         f"{_CLIENT_LIMITS.unread:g}",
-        "Seconds in which a client must take some of what was sent to it; else it is disconnected.",
+        "Seconds in which a client must take some of what was sent to it; else it is disconnected. "
+        "Over HTTP/2 each stream has this time, and is reset.",
     ),
     Option(
         "router_max_answer",

@@ -1,15 +1,17 @@
 """Streams of one HTTP/2 connection do not harm each other: one that its client does not read slows its own
-provider alone, and those of a provider's connection with a GOAWAY run to their end."""
+provider alone, and is reset in the end; those of a provider's connection with a GOAWAY run to their end."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
+from h2.errors import ErrorCodes
 
 from tests.faults.client_faults import LEFT
 from tests.faults.test_slow_clients import CHUNK, SENT, play
@@ -43,6 +45,8 @@ def answer(asked: Request) -> Answer:
         return later(Fault.RESET_MID_BODY)(due)
     if b"goes away" in asked.body:
         return later(Fault.GRACEFUL_GOAWAY_MID_BODY)(due).but(stepped=True)
+    if b"large" in asked.body:
+        return planned(asked, "x" * MORE).answer
     return due.answer.but(stepped=True) if b"stepped" in asked.body else play(asked)
 
 
@@ -52,24 +56,27 @@ async def providers(fast_path: str) -> AsyncIterator[dict[str, Provider]]:
         yield {"plain": plain, "h2": h2}
 
 
+def make(providers: dict[str, Provider], folder: Path, fast_path: str, **options: str) -> Router:
+    for one in providers.values():
+        one.script.default = answer
+    config = providers_config({name: f"{one.url}/{name}/v1" for name, one in providers.items()})
+    return Router(folder, config=config, options={"router_fast_path": fast_path, **options})
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def router(
     providers: dict[str, Provider], fast_path: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Router]:
-    for one in providers.values():
-        one.script.default = answer
-    config = providers_config({name: f"{one.url}/{name}/v1" for name, one in providers.items()})
-    folder, options = tmp_path_factory.mktemp("stalled") / "router", {"router_fast_path": fast_path}
-    async with Router(folder, config=config, options=options) as router:
+    async with make(providers, tmp_path_factory.mktemp("stalled") / "router", fast_path) as router:
         yield router
 
 
-def begin(client: Http2Client, provider: str, text: str) -> int:
-    """Ask for a stream."""
-    body = json.dumps(FORMATS["chat"].body(f"{provider}/m", text, True)).encode()
-    stream = client.begin(len(body))
-    client.send_now(stream, body)
-    return stream
+def begin(client: Http2Client, provider: str, text: str, *, stream: bool = True) -> int:
+    """Ask for an answer."""
+    body = json.dumps(FORMATS["chat"].body(f"{provider}/m", text, stream)).encode()
+    number = client.begin(len(body))
+    client.send_now(number, body)
+    return number
 
 
 def read(client: Http2Client, stream: int) -> Got:
@@ -116,6 +123,36 @@ async def test_other_streams_of_a_connection_go_on_while_some_are_not_read(
         client.read_on(stalled[0])
         await client.read(stalled[0], MORE)
     assert set(await failures(router)) == {LEFT}
+
+
+@pytest.mark.parametrize("upstream", ["plain", "h2"])
+async def test_streams_that_nobody_reads_are_reset_while_their_connection_is_in_use(
+    upstream: str, providers: dict[str, Provider], fast_path: str, tmp_path: Path
+) -> None:
+    """Their providers are left. Of a whole answer the rest is dropped; its attempt did not fail."""
+    provider = providers[upstream]
+    provider.requests.clear()
+    own = make(providers, tmp_path / "router", fast_path, router_unread_timeout="1")
+    async with own as router, connected(router) as client, asyncio.timeout(20):
+        slow = begin(client, upstream, "stepped")
+        running = await provider.wait_for_request()
+        running.release(2)
+        await client.read(slow, 1)
+        stalled = {
+            begin(client, upstream, "endless"): ErrorCodes.CANCEL,
+            begin(client, upstream, "large", stream=False): ErrorCodes.CANCEL,
+        }
+        client.unread.update(stalled)
+        while client.reset != stalled:
+            last = begin(client, upstream, "last")
+            await client.read(last)
+            assert read(client, last).finished
+        (left,) = [one for one in provider.requests if b"endless" in one.body]
+        await left.disconnected()
+        running.release(20)
+        await client.read(slow)
+        assert read(client, slow).text == "one two three four five six"
+        assert await failures(router) == [LEFT]
 
 
 async def test_a_stream_goes_on_after_a_goaway_and_the_next_request_has_another_connection(

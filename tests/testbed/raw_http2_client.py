@@ -32,6 +32,7 @@ class Http2Client:
         self.status: dict[int, int] = {}
         self.body: dict[int, bytearray] = {}
         self.ended: set[int] = set()
+        self.reset: dict[int, int] = {}
         self.unread: set[int] = set()
         self.closed = False
 
@@ -93,11 +94,11 @@ class Http2Client:
                     self.body.setdefault(stream, bytearray()).extend(event.data)
                     if stream not in self.unread:
                         self._h2.acknowledge_received_data(event.flow_controlled_length, stream)
-                case (
-                    h2.events.StreamEnded(stream_id=int(stream))
-                    | h2.events.StreamReset(stream_id=int(stream))
-                ):
+                case h2.events.StreamEnded(stream_id=int(stream)):
                     self.ended.add(stream)
+                case h2.events.StreamReset(stream_id=int(stream), error_code=int(code)):
+                    self.ended.add(stream)
+                    self.reset[stream] = code
                 case h2.events.ConnectionTerminated():
                     self.closed = True
         self._flush()

@@ -43,7 +43,7 @@ class ClientLimits:
     @property
     def check_interval(self) -> float:
         """Seconds between two checks of a connection. Deadlines are met no more precisely than this."""
-        return max(0.05, min(self.head, self.body) / 3)
+        return max(0.05, min(self.head, self.body, self.unread) / 3)
 
 
 class UploadBudget:

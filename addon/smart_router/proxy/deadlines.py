@@ -1,4 +1,5 @@
-"""Deadlines for what a client sends: the head and the body of each request.
+"""Deadlines for what a client sends, the head and the body of each request, and for what an HTTP/2 client
+takes of each answer.
 
 They are checked every few seconds per connection, so that a request that arrives at once costs nothing.
 A timer per request would: mitmproxy cannot cancel one.
@@ -11,10 +12,12 @@ from collections.abc import Hashable
 
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError, ResponseProtocolError
 
 from smart_router.attempts.client_limits import Deadlines
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fixes.http1_bounds import BoundedHttp1Server
+from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
 from smart_router.proxy.messages import BodyTooSlow
 from smart_router.proxy.request_body import BoundedRequestStream
 
@@ -22,7 +25,7 @@ Commands = layer.CommandGenerator[None]
 
 
 class DeadlineLayer(HttpLayer):
-    """An `HttpLayer` that ends what its client has begun to send and does not finish."""
+    """An `HttpLayer` that ends what its client has begun to send and does not finish, or does not take."""
 
     claims: Claims
     deadlines: Deadlines
@@ -50,10 +53,23 @@ class DeadlineLayer(HttpLayer):
             if isinstance(stream, BoundedRequestStream) and stream.receiving
         }
         unfinished.update(dict.fromkeys(bodies, limits.body))
+        untaken = client.untaken() if isinstance(client, BoundedHttp2Server) else {}
+        unfinished.update(dict.fromkeys(untaken, limits.unread))
         for key in self.deadlines.overdue(unfinished, time.monotonic()):
             if key in bodies:
                 yield from self.event_to_child(bodies[key], BodyTooSlow(bodies[key].stream_id))
+            elif key in untaken:
+                yield from self._reset(untaken[key])
             elif http1:
                 yield from http1.expire(key)
         if self.context.client.connected:
             yield from self._schedule_check()
+
+    def _reset(self, stream_id: int) -> Commands:
+        """End a stream as if its client had left it, and drop what the client did not take."""
+        why = "the client takes nothing of the answer (option router_unread_timeout)"
+        if stream := self.streams.get(stream_id):  # not of an answer that is complete
+            left = RequestProtocolError(stream_id, why, ErrorCode.CLIENT_DISCONNECTED)
+            yield from self.event_to_child(stream, left)
+        reset = ResponseProtocolError(stream_id, why, ErrorCode.CLIENT_DISCONNECTED)
+        yield from self.event_to_child(self.connections[self.context.client], reset)

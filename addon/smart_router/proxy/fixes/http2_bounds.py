@@ -3,12 +3,12 @@
 A client of HTTP/1.1 fills its socket, and mitmproxy then reads no more from servers. What an HTTP/2 client
 does not take waits behind the stream's window, where mitmproxy keeps all of it. So the stream's own server
 waits: its connection is not read, or over HTTP/2 its stream's window is not opened, which mitmproxy would
-open as far as it goes.
+open as far as it goes. `DeadlineLayer` resets a stream of which nothing is taken for long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,8 +18,9 @@ from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._base import HttpEvent
-from mitmproxy.proxy.layers.http._events import ResponseData
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseProtocolError
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server
+from mitmproxy.proxy.layers.http._http_h2 import SendH2Data
 
 from smart_router.proxy.handlers import handler_of, socket_of, transport_of
 
@@ -51,15 +52,17 @@ class BoundedHttp2Server(Http2Server):
     """An `Http2Server` that lets a stream's server wait while the client does not take what it has sent.
 
     Made by changing an object's class. `full` are the streams with too much of it, and their servers;
-    `added` counts what was added to each since its bytes were last counted.
+    `added` counts what was added to each since its bytes were last counted; `due` is the data of
+    each stream that the client is to take next, kept so that the next look does not meet others of its id.
     """
 
     full: dict[int, Source]
     added: dict[int, int]
+    due: dict[int, SendH2Data]
 
     def set_up(self) -> None:
         """Initialise an object whose class was changed."""
-        self.full, self.added = {}, {}
+        self.full, self.added, self.due = {}, {}, {}
 
     def _handle_event(self, event: events.Event) -> Commands:
         yield from super()._handle_event(event)
@@ -68,7 +71,7 @@ class BoundedHttp2Server(Http2Server):
             if is_full and (source := self._source(event.stream_id)):
                 self.full[event.stream_id] = source
                 yield from self._hold_back(source, True)
-        elif self.full and isinstance(event, events.DataReceived):
+        elif self.full and isinstance(event, events.DataReceived | ResponseProtocolError):
             for stream_id in [one for one in self.full if self.held(one) <= LOW]:
                 yield from self._hold_back(self.full.pop(stream_id), False)
 
@@ -76,9 +79,10 @@ class BoundedHttp2Server(Http2Server):
         """Return the bytes of a stream that wait for the client."""
         return sum(len(one.data) for one in self.h2_conn.stream_buffers.get(stream_id, ()))
 
-    def held_by_all(self) -> int:
-        """Return the bytes of all streams that wait for the client."""
-        return sum(map(self.held, self.h2_conn.stream_buffers))
+    def untaken(self) -> dict[Hashable, int]:
+        """Return the streams that wait for the client, by a key that changes once it takes some of one."""
+        self.due = {stream_id: data[0] for stream_id, data in self.h2_conn.stream_buffers.items() if data}
+        return {("untaken", stream_id, id(data)): stream_id for stream_id, data in self.due.items()}
 
     def _fills(self, event: ResponseData) -> bool:
         """Return whether a stream is full with this data."""

@@ -2,7 +2,8 @@
 
 Their provider waits meanwhile, as far as its answer is streamed, and its silence is not its own. One that
 takes nothing for long is disconnected: mitmproxy would keep the unsent part of a whole answer as long as the
-client keeps its connection open.
+client keeps its connection open. Data behind an HTTP/2 stream's window is the stream's own matter (see
+`DeadlineLayer`): others of its connection may be in use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.layers.http import HttpStream
 
 from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
-from smart_router.proxy.handlers import handler_of, http_layers, socket_of, transport_of
+from smart_router.proxy.handlers import handler_of, socket_of, transport_of
 
 if sys.platform == "linux":
     import fcntl
@@ -31,7 +32,6 @@ if sys.platform == "linux":
 class _Unsent:
     """Bytes that wait for a client: `size` of them, of which it has taken none since `since`."""
 
-    client: str
     size: int = 0
     since: float = 0.0
 
@@ -45,12 +45,12 @@ class SlowReaders:
     def connected(self, client: Client) -> None:
         """Look at this client from now on."""
         if transport := _transport(client):
-            self._unsent[transport] = _Unsent(client.id)
+            self._unsent[transport] = _Unsent()
 
     def look(self, now: float, most: float) -> None:
         """Disconnect the clients that have taken nothing for `most` seconds. `now` is monotonic."""
         for transport, seen in list(self._unsent.items()):
-            size = _unsent(transport, seen.client)
+            size = _unsent(transport)
             if not seen.size or size < seen.size:
                 seen.since = now
             elif now - seen.since >= most:
@@ -76,9 +76,9 @@ def _transport(client: Client) -> WriteTransport | None:
     return socket_of(transport_of(client, handler_of(client.id)))
 
 
-def _unsent(transport: WriteTransport, client_id: str) -> int:
+def _unsent(transport: WriteTransport) -> int:
     """Return the bytes that a client has yet to take, 0 if the system has all of them."""
-    kept = transport.get_write_buffer_size() + _behind_windows(client_id)
+    kept = transport.get_write_buffer_size()
     return kept + _in_socket(transport.get_extra_info("socket")) if kept else 0
 
 
@@ -100,12 +100,3 @@ def _reset(transport: WriteTransport) -> None:
         linger = struct.pack("ii", 1, 0)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()
-
-
-def _behind_windows(client_id: str) -> int:
-    """Return the bytes that wait for an HTTP/2 client to open its windows."""
-    handler = handler_of(client_id)
-    if handler is None or handler.client.alpn != b"h2":
-        return 0
-    speakers = [http.connections.get(http.context.client) for http in http_layers(handler.layer)]
-    return sum(one.held_by_all() for one in speakers if isinstance(one, BoundedHttp2Server))
