@@ -26,11 +26,12 @@ ErrorClass = Literal[
     "unsupported",
     "too_large",
     "local",
+    "stopping",
 ]
 """Why an attempt failed, as far as the router cares: what to cool, and whether others may be tried.
 `unsupported` is a request that this provider or model does not take, though others may, `too_large` an answer
 beyond the router's bound, `local` the router's own trouble: no file descriptors, no network, no name
-resolution."""
+resolution, `stopping` its end."""
 
 Scope = Literal["model", "profile", "none"]
 """The extent of a failure: this model of the profile, the whole profile, or only this request."""
@@ -123,6 +124,17 @@ OWN_FAILURE = UpstreamError(
     "local", "none", INTERNAL.status, INTERNAL.message, type=INTERNAL.type, code=INTERNAL.code
 )
 """The failure of an attempt whose answer the router failed to handle."""
+
+
+STOPPING = ClientError(
+    503, "the router is stopping; ask again in a moment", code="router_stopping", headers={"retry-after": "1"}
+)
+"""The answer to a request that the router's end cuts off."""
+
+CUT_OFF = UpstreamError(
+    "stopping", "none", STOPPING.status, STOPPING.message, type=STOPPING.type, code=STOPPING.code
+)
+"""The failure of its attempt."""
 
 
 def body_too_large(limit: int) -> ClientError:

@@ -17,7 +17,7 @@ from smart_router.attempts.exchange import Exchange, Exhausted
 from smart_router.client_keys.reservation import Reservation
 from smart_router.config import Config
 from smart_router.dry_run import estimate_cost
-from smart_router.errors import ClientError
+from smart_router.errors import CUT_OFF, ClientError
 from smart_router.providers.registry import PROVIDERS
 from smart_router.routing.config import candidates
 from smart_router.routing.decision import Candidate, Decision
@@ -321,6 +321,8 @@ def _failure(flow: http.HTTPFlow, exchange: Exchange) -> str | None:
         return None
     if flow.error or flow.response is None:
         return CLIENT_LEFT
+    if exchange.stopping:
+        return CUT_OFF.kind
     if exchange.failures:
         return exchange.failures[-1].error.kind
     return (isinstance(exchange.step, Exhausted) and exchange.step.error.code) or "no_attempt"

@@ -36,7 +36,7 @@ from smart_router.client_keys.reservation import Reservation
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.conversation import History
 from smart_router.dialects.hub import ChatRequest
-from smart_router.errors import ClientError, UpstreamError
+from smart_router.errors import CUT_OFF, ClientError, UpstreamError
 from smart_router.local_trouble import Troubles
 from smart_router.routing.decision import Candidate, Decision
 from smart_router.routing.sticky import StickyTable
@@ -120,6 +120,7 @@ class Exchange:
     `insists`: that wait is over. `retry_of` is a failed attempt to repeat with its own profile. By profile
     id, `refused_tokens` are the tokens that providers refused, `hosts` the indexes of the base URLs in use.
     `client_body` is the captured stream for the client's flow. `streams`: the client asked for a stream.
+    `stopping`: the router is, so this request ends.
     """
 
     id: str
@@ -161,6 +162,7 @@ class Exchange:
     retry_of: Attempt | None = None
     refused_tokens: dict[str, Mapping[str, SecretStr]] = field(default_factory=dict)
     hosts: dict[str, int] = field(default_factory=dict)
+    stopping: bool = False
     client_body: CapturedBody = field(init=False)
     streams: bool = field(init=False)
     history: History = field(init=False)
@@ -182,18 +184,19 @@ class Exchange:
         """The time after which no attempt starts."""
         return self.started + min(self.limits.failover, self.limits.total)
 
-    def failed(self, error: UpstreamError, now: float) -> None:
-        """Record that the running attempt failed, and rule out candidates."""
+    def failed(self, error: UpstreamError, now: float) -> UpstreamError:
+        """Record that the running attempt failed, and rule out candidates. Return the error to tell."""
         attempt = self.attempt
         assert attempt is not None
         self.attempt = None
+        error = CUT_OFF if self.stopping else error
         failed = FailedAttempt(attempt.number, attempt.candidate, attempt.profile_id, error)
         self.failures.append(failed)
         # of its own troubles the router tells once
         logger.log(logging.DEBUG if error.kind == "local" else logging.INFO, "%s %s", self.id, failed)
         if not attempt.killed and self._is_worth_repeating(attempt, error, now):
             self.retry_of = attempt
-            return
+            return error
         if error.kind == "local":
             self.services.troubles.arose(error.message, now)
         if self.own and attempt.profile_id == self.own.profile.id:
@@ -204,6 +207,7 @@ class Exchange:
                 attempt.profile_id, attempt.candidate.model, error, now, request=self.fingerprint
             )
         self._rule_out(attempt, error)
+        return error
 
     def _rule_out(self, attempt: Attempt, error: UpstreamError) -> None:
         """Exclude candidates from this round and from later ones."""

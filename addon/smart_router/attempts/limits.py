@@ -43,7 +43,8 @@ SETTLE = 10.0
 token counts and an end mark, follows at once."""
 
 KILL_LOOK = 1.0
-"""Seconds between checks for attempts that the user killed, of which mitmproxy sends no event."""
+"""Seconds between checks for attempts that the user killed, of which mitmproxy sends no event, and for
+requests that the router's end cuts off."""
 
 KEEP_ALIVE = 5.0
 """Seconds between keep-alives for a client that waits for the first content."""

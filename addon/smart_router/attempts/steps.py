@@ -20,7 +20,7 @@ from smart_router.auth.logins.steps import LoginError
 from smart_router.auth.profiles import Profile, auth_headers
 from smart_router.auth.selection import FAULTY, LIMITED, AllCooled, Picked
 from smart_router.client_keys.reservation import SliceSpentError
-from smart_router.errors import DO_NOT_RETRY, ClientError, UpstreamError
+from smart_router.errors import DO_NOT_RETRY, STOPPING, ClientError, UpstreamError
 from smart_router.routing.decision import Candidate
 
 _TRY_AGAIN = 30.0
@@ -74,6 +74,8 @@ def select_step(exchange: Exchange, now: float) -> Step:
     are waited for, or probed.
     """
     exchange.throttled = exchange.hesitates = False
+    if exchange.stopping:
+        return Exhausted(STOPPING)
     if exchange.number < exchange.limits.max_attempts and now < exchange.last_start:
         if attempt := _repeat(exchange):
             return attempt

@@ -94,6 +94,7 @@ _OWN_SCOPE: dict[ErrorClass, Scope] = {
     "unsupported": "none",
     "too_large": "none",
     "local": "none",
+    "stopping": "none",
 }
 
 

@@ -1,11 +1,12 @@
-"""Ends running requests with their process: each with an error in its client's format, and a record."""
+"""Ends running requests with their process: each with an error in its client's format, and a record, which
+say that the router is stopping.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import layer
@@ -22,12 +23,12 @@ LOOK = 0.02
 
 
 def cut_requests(proxyserver: Proxyserver) -> int:
-    """Kill every running attempt, as a user would, and allow no further ones. Health is not affected by
-    kills. Return the number of requests."""
+    """Kill every running attempt, as a user would, and allow no further ones. Return the number of
+    requests."""
     running = _running(proxyserver)
     for stream in running:
         exchange = stream.exchange
-        exchange.limits = replace(exchange.limits, max_attempts=0)
+        exchange.stopping = True
         if exchange.attempt is not None and exchange.attempt.flow.killable:
             exchange.attempt.flow.kill()
         elif stream.wait_until is not None:

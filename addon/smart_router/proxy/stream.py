@@ -155,7 +155,7 @@ class RoutedStream(SocketStream):
     def _failed(self, error: UpstreamError) -> Commands:
         """Go on to the next step, or end the stream with an error if content was sent."""
         yield from self._cancel(error.message)
-        self.exchange.failed(error, time.monotonic())
+        error = self.exchange.failed(error, time.monotonic())
         if self.answer.committed:
             yield from self._send(self.answer.failure_bytes(error))
             yield from self._end_stream()
@@ -326,9 +326,9 @@ class RoutedStream(SocketStream):
 
     def _deadline(self) -> float:
         """Return when to act next if no data is received (monotonic seconds)."""
-        due = [self.exchange.started + self.exchange.limits.total]
+        due = [self.exchange.started + self.exchange.limits.total, time.monotonic() + KILL_LOOK]
         if self.attempt is not None:
-            due += [self.attempt.deadline, time.monotonic() + KILL_LOOK]
+            due.append(self.attempt.deadline)
         if self.wait_until is not None:
             due.append(self.wait_until)
         if self.exchange.streams and not self.answer.committed:

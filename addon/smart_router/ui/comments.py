@@ -9,7 +9,7 @@ from mitmproxy import flow as mflow
 
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.exchange import Exchange, Exhausted
-from smart_router.errors import ClientError
+from smart_router.errors import STOPPING, ClientError
 from smart_router.stats.formatting import dollars
 
 ANSWERED = "answered"
@@ -47,6 +47,8 @@ def failure(exchange: Exchange) -> str:
     flow = exchange.client_flow
     if flow.error or flow.response is None:
         return _departure(exchange)
+    if exchange.stopping:
+        return f"cut off: {STOPPING.status} {STOPPING.code}"
     if exchange.failures:
         error = exchange.failures[-1].error
         number = exchange.number
