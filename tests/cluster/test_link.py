@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from smart_router.cluster.database import LOST, STATEMENT_WITHIN, SharedDatabase
 from smart_router.cluster.machines import machines
+from smart_router.cluster.replica_file import FILE_NAME, ReplicaFile, Row, read_facts
 from tests.cluster.machine import KIND, MakeMachine
 from tests.testbed.postgres import Postgres
 
@@ -72,6 +73,37 @@ def test_of_machines_with_copies_of_one_state_folder_the_later_one_becomes_anoth
     one.has(two.put("a"))
     two.has(one.put("b"))
     assert lines(caplog, "has a copy of this state folder") == 1
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_file_that_is_deleted_while_its_machine_runs_is_made_anew(
+    what: str, machine: MakeMachine, database: str
+) -> None:
+    """With the rows that the machine knows, as the same machine."""
+    one, two = machine("one"), machine("two")
+    rows = [one.put("a"), two.put("b")]
+    one.has(rows[1])
+    two.has(rows[0])
+    path = one.folder / FILE_NAME
+    (before,) = read_facts(one.folder, "machine")
+    if what == "folder":
+        shutil.rmtree(one.folder)
+    else:
+        path.unlink()
+    one.wait(path.exists)
+    rows += [one.put("c"), two.put("d")]
+    one.has(rows[3])
+    two.has(rows[2])
+    one.wait(lambda: len(kept(one.folder)) == len(rows))
+    assert sorted(kept(one.folder)) == rows
+    one.wait(lambda: read_facts(one.folder, "machine", "state") == [before, "ok"])
+    with SharedDatabase(SecretStr(database)) as db:
+        assert [each["name"] for each in machines(db)] == ["one", "two"]
+
+
+def kept(folder: Path) -> list[Row]:
+    with ReplicaFile(folder) as file:
+        return file.since(0)[0]
 
 
 def test_a_lost_notification_costs_one_poll(machine: MakeMachine, database: str) -> None:

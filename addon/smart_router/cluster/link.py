@@ -143,6 +143,9 @@ class Link:
                 self._stopping.wait(TAKE_OVER)  # another process has the link, or the disk is in trouble
 
     def _own(self, file: ReplicaFile) -> None:
+        """Exchange with the database until the end, or until the file is another's."""
+        if self._machine:  # a file made anew
+            file.note(machine=self._machine)
         pause = RETRY_FIRST
         while True:
             try:
@@ -159,7 +162,7 @@ class Link:
                 if self._away_since is None:
                     pause = RETRY_FIRST
                 self._away(file, error)
-            if self._stopping.wait(pause):
+            if self._stopping.wait(pause) or file.is_replaced():
                 return
             pause = min(pause * 2, RETRY_LAST)
 
@@ -184,7 +187,7 @@ class Link:
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ, data=0)
             selector.register(db, selectors.EVENT_READ, data=1)
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and not file.is_replaced():
                 for key, _ in selector.select(max(0.0, min(self._due.values()) - time.monotonic())):
                     self._due[key.data] = 0.0  # something to send, or something to receive
                 with suppress(BlockingIOError):

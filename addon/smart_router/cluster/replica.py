@@ -113,23 +113,29 @@ class Replica:
 
     def _step(self) -> bool:
         """Write the rows that were put, and apply those of others."""
-        if self._file is None:
-            self._file = ReplicaFile(self._folder)
+        if self._file is not None and self._file.is_replaced():
+            logger.warning("%s is gone or another: it gets what this process knows", self._file.path)
+            self._file.close()
+            self._file = None
+        opened = self._file is None
+        file = self._file = self._file or ReplicaFile(self._folder)
         with self._lock:
             put, self._put = self._put, []
+            if opened:
+                put, self._change = list(self._rows.values()), 0  # of which most files have all
             asked, self._asked = self._asked, []
         try:
             if put:
-                self._file.merge(put, unsent=True)
-            if put or self._file.changed():
-                self._read(self._file)
+                file.merge(put, unsent=True)
+            if put or file.changed():
+                self._read(file)
                 self._changed()
             for look in self.looks:
                 look()
         except BaseException:
             with self._lock:
                 self._put[:0], self._asked[:0] = put, asked
-            self._file.close()
+            file.close()
             self._file = None
             raise
         for one in asked:

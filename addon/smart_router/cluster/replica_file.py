@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from pydantic_core import from_json, to_json
 
-from smart_router.storage.sqlite_file import Migration, open_file, transaction
+from smart_router.storage.sqlite_file import Migration, is_replaced, open_file, transaction
 
 FILE_NAME = "cluster.sqlite"
 
@@ -66,6 +66,7 @@ class ReplicaFile:
         self.path = folder / FILE_NAME
         settings = ("journal_mode = WAL", "synchronous = NORMAL")
         self._db = open_file(self.path, MIGRATIONS, wait=_LOCK_WAIT, settings=settings)
+        self._inode = self.path.stat().st_ino
         self._version = -1
 
     def __enter__(self) -> Self:
@@ -77,6 +78,10 @@ class ReplicaFile:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def is_replaced(self) -> bool:
+        """Return whether the file was deleted, or another has its place."""
+        return is_replaced(self.path, self._inode)
 
     def changed(self) -> bool:
         """Return whether another connection has written since the last call."""
