@@ -75,6 +75,7 @@ ROWS = (
     Row("web page, 200",       spoil.page(200),                           NEXT,     NEXT,    FAILED),
     Row("redirect",            spoil.redirect,                            NEXT,     NEXT,    FAILED),
     Row("204",                 spoil.of_status(204),                      NEXT,     NEXT,    FAILED),
+    Row("205",                 spoil.of_status(205),                      NEXT,     NEXT,    FAILED),
     Row("304",                 spoil.of_status(304),                      NEXT,     NEXT,    FAILED),
     Row("head of 1 MB",        spoil.with_headers(x_large="x" * (1 << 20)),     NEXT,     NEXT,    FAILED),
     Row("too deep",            spoil.nested,                              NEXT,     NEXT,    FAILED),
@@ -133,6 +134,7 @@ ROWS = (
     Row("half an event more",  spoil.half_an_event_after_the_end,         ANSWER,   None),
     Row("byte order mark",     spoil.with_mark,                           ANSWER,   ANSWER),
     # HTTP/2
+    Row("HTTP/2, 204",         spoil.of_status(204),                      NEXT,     NEXT,    FAILED, "h2"),
     Row("HTTP/2, 103",         spoil.after(103),                          ANSWER,   ANSWER,  upstream="h2"),
     Row("HTTP/2, trailers",    spoil.with_trailers,                       ANSWER,   ANSWER,  upstream="h2"),
     Row("HTTP/2, br",          compressed("br"),                          ANSWER,   ANSWER,  upstream="h2"),

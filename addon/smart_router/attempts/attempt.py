@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 _EVENT_STREAM = "text/event-stream"
 
+_NO_CONTENT = frozenset({204, 205, 304})
+"""Statuses of answers without content (RFC 9110): whatever comes with one is none."""
+
 
 @dataclass(slots=True, eq=False)
 class Attempt:
@@ -191,7 +194,7 @@ class Attempt:
 
     def form_of(self, response: http.Response) -> Literal["error", "whole", "stream"]:
         """Return how an answer with this head is read; some servers call their events plain text."""
-        if not 200 <= response.status_code < 300:
+        if not 200 <= response.status_code < 300 or response.status_code in _NO_CONTENT:
             return "error"
         kind = _content_type(response)
         unclear = not kind if self.dialect is UNTRANSLATED else "json" not in kind
@@ -314,6 +317,8 @@ class Attempt:
             return fold([*reader.feed(body), *reader.close()])
         if self.form == "whole":
             return self.dialect.read_answer(body, self.call)
+        if response.status_code in _NO_CONTENT:
+            return self.failed_by(f"the provider answered {response.status_code}, which has no content")
         if 300 <= response.status_code < 400:
             # a credential never follows a redirect to wherever it points
             return self.failed_by(
