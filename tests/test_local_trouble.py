@@ -19,7 +19,7 @@ from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.exchanges import exchange
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
-from tests.testbed.talk import providers_config, talk
+from tests.testbed.talk import Reply, providers_config, talk
 
 # what a connection's failure says, a word of the advice or None for the provider's own fault
 FAILURES = [
@@ -77,6 +77,11 @@ def test_trouble_is_logged_at_its_start_and_end(caplog: pytest.LogCaptureFixture
     assert len(caplog.records) == 2
 
 
+async def talk_alone(router: Router) -> Reply:
+    async with router.http() as http:
+        return await talk(http, "p/m", stream=False)
+
+
 def _open_files(pid: int) -> set[int]:
     return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
 
@@ -121,6 +126,26 @@ async def test_without_file_descriptors(provider: Provider, start_router: StartR
         assert health["providers"]["p"]["cooled_models"] == {}
         assert (await talk(http, "p/m", stream=False)).text == "Good."
     assert router.log.count("is out of file descriptors") == 1
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux only")
+async def test_clients_that_cannot_be_accepted_are_one_line_in_the_log(
+    provider: Provider, start_router: StartRouter
+) -> None:
+    """asyncio tries again each second, with a traceback of it. They are served later."""
+    provider.on(chat_answer("Good."), always=True)
+    router = await start_router(config=providers_config({"p": f"{provider.url}/v1"}))
+    async with router.http() as http:
+        assert (await http.get("/health")).json()["trouble"] == []
+        with no_more_files(router):
+            waiting = [asyncio.create_task(talk_alone(router)) for _ in range(3)]
+            async with asyncio.timeout(10):
+                while not (await http.get("/health")).json()["trouble"]:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(2.5)  # while asyncio tries again
+        assert [(await one).text for one in waiting] == ["Good."] * 3
+    assert router.log.count("is out of file descriptors") == 1
+    assert "Traceback" not in router.log
 
 
 async def test_the_limit_of_file_descriptors_is_raised(start_router: StartRouter) -> None:

@@ -18,6 +18,7 @@ from smart_router.attempts.limits import Limits
 from smart_router.auth.storage.writer import StoreError
 from smart_router.background import RepeatedStep
 from smart_router.config_errors import ConfigError
+from smart_router.local_trouble import report_unhandled
 from smart_router.memory import collect_leftovers, return_freed_memory
 from smart_router.options import read_limits, read_retention
 from smart_router.proxy.fixes.slow_readers import SlowReaders
@@ -53,6 +54,7 @@ class Lifecycle:
         self.runtime: Runtime | None = None
         self._opened_at = ("", "")
         self._tasks: list[asyncio.Task[None]] = []
+        self._end_reports: Callable[[], None] = lambda: None
         self._steps = {RepeatedStep(name, failure): step for name, failure, step in STEPS}
         self._slow_readers = slow_readers
         self._readers = RepeatedStep("readers", "clients that take nothing could not be looked for")
@@ -62,6 +64,7 @@ class Lifecycle:
         """Read config and credentials, and watch the config file from now on. Raises OptionsError."""
         runtime = self.runtime or self._open(handler)
         handler.watcher.open()
+        self._end_reports = report_unhandled(self._arose)
         _log_start(runtime)  # before `settle` reopens the sockets, which then have no address for a moment
         watch = Watch(handler.claims, refresh, self._estimate)
         on_loopback = ctx.options.listen_host == LOOPBACK
@@ -80,6 +83,7 @@ class Lifecycle:
     def stop(self, handler: RequestHandler) -> None:
         """Stop watching, and write the records and logins that are not on disk yet."""
         handler.watcher.close()
+        self._end_reports()
         for task in self._tasks:
             task.cancel()
         if self.runtime is not None:
@@ -124,6 +128,10 @@ class Lifecycle:
                 if not count_running(handler.claims):
                     collect_leftovers()
                 await asyncio.to_thread(return_freed_memory)
+
+    def _arose(self, advice: str) -> None:
+        if self.runtime is not None:
+            self.runtime.troubles.arose(advice, time.monotonic())
 
     def _estimate(self, exchange: Exchange, candidate: Candidate) -> str | None:
         return self.runtime.recording.estimate(exchange, candidate) if self.runtime else None

@@ -6,11 +6,13 @@ files".
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,27 @@ class Troubles:
             if now - last >= OVER_AFTER:
                 del self._last[advice]
                 logger.info("for %.0f s no connection has failed because %s", now - last, advice)
+
+
+def report_unhandled(arose: Callable[[str], None]) -> Callable[[], None]:
+    """Tell `arose` the cause and remedy of failures that reach the event loop, such as of clients that cannot
+    be accepted: asyncio tries again each second, and mitmproxy logs each try with a traceback. Return a
+    function that ends this.
+    """
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and (advice := local_trouble(str(error))):
+            arose(advice)
+        elif before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
+    return lambda: loop.set_exception_handler(before)
 
 
 def raise_file_limit() -> None:
