@@ -9,7 +9,7 @@ import codecs
 import logging
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +26,7 @@ from pydantic import (
 
 from smart_router.attempts.own_login import Order
 from smart_router.auth.logins.settings import LoginSettings
+from smart_router.client_keys.database import Settings as ClientSettings
 from smart_router.cluster.settings import ClusterSettings, ClusterTable, cluster_settings
 from smart_router.config_errors import TABLE, ConfigError, Problem, problems
 from smart_router.pasted import unwrap
@@ -71,6 +72,7 @@ _Price = Annotated[
 
 _OWN_LOGINS = ("anthropic", "google", "openai", "openai-codex")
 _OWN_LOGIN, _REQUIRE_KEYS = "clients.own_login", "clients.require_keys"
+_CLIENT_OPTIONS = frozenset({"limit", *(one.name for one in fields(ClientSettings))})
 
 
 class _Models(BaseModel):
@@ -167,7 +169,7 @@ def parse_config(tables: Mapping[str, Any], env: Mapping[str, str]) -> Config:
     try:
         file = ConfigFile.model_validate(_without_settings_of_clients(tables))
     except ValidationError as error:
-        wrong += problems(error, ConfigFile)
+        wrong += map(_with_place, problems(error, ConfigFile))
     try:
         table = tables.get("routing", {})
         routing = routing_config.load(table if isinstance(table, Mapping) else {})
@@ -211,6 +213,15 @@ def _without_settings_of_clients(tables: Mapping[str, Any]) -> dict[str, Any]:
     apart = {name: clients[name] for name in names}
     others = {name: key for name, key in clients.items() if name not in apart}
     return {**tables, "clients": others, **{f"clients.{name}": value for name, value in apart.items()}}
+
+
+def _with_place(problem: Problem) -> Problem:
+    """A problem; of an option of a client that stands among the clients' names with its right place."""
+    table, _, name = problem.key.partition(".")
+    if table != "clients" or name.replace("-", "_") not in _CLIENT_OPTIONS:
+        return problem
+    why = "is an option of `smart-router clients add` and `change`; [clients] takes names with keys"
+    return problem._replace(reason=why)
 
 
 def _providers(tables: Mapping[str, ProviderTable], env: Mapping[str, str]) -> dict[str, Provider]:

@@ -98,6 +98,10 @@ CONFIGS = [
     ),
     ("[providers.Open]\nbase_url = 'http://x/v1'", "providers.Open: must consist of a-z, 0-9, - and _"),
     ("[clients]\nlaptop = 'short'", "clients.laptop: must have at least 16 characters"),
+    *(
+        (f"[clients]\n{name} = {value}", f"clients.{name}: is an option of `smart-router clients add`")
+        for name, value in [("on_limit", "'eco'"), ("on-limit", "'eco'"), ("limit", "'5'"), ("admin", "true")]
+    ),
     ("[clients.own_login]\nanthropic = 'middle'", "clients.own_login.anthropic: must be 'first' or 'last'"),
     ("[models]\npresets = ['claude']", "models.presets.0: must be 'claude-code', 'codex' or 'gemini-cli'"),
     ("[prices.'a/b']\ninput = 1", "prices.a/b.output: is missing"),
