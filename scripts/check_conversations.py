@@ -22,6 +22,9 @@ from rich.table import Column, Table
 from tests.testbed.moving.conversations import MODELS, Conversation, conversations, play
 from tests.testbed.moving.findings import Findings
 
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+"""How processes begin: imports take two seconds in each that is not forked. No thread runs then."""
+
 BLOCK = 200
 """Conversations with one seed: hypothesis takes longer for each one that it has made before."""
 
@@ -60,14 +63,13 @@ def converse_in_blocks(count: int, number: int, jobs: int) -> Findings:
         TimeRemainingColumn(),
     )
     found = Findings()
-    with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        ProcessPoolExecutor(jobs, get_context("spawn"), os.nice, (10,)) as pool,
-    ):
-        task = progress.add_task("conversations", total=count)
-        for block, size in zip(pool.map(converse, counts, numbers), counts, strict=True):
-            found.merge(block)
-            progress.advance(task, size)
+    with ProcessPoolExecutor(jobs, get_context(START_METHOD), os.nice, (10,)) as pool:
+        blocks = pool.map(converse, counts, numbers)  # starts all processes
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("conversations", total=count)
+            for block, size in zip(blocks, counts, strict=True):
+                found.merge(block)
+                progress.advance(task, size)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A desktop session's keyring: `dbus-run-session python -m tests.auth.secret_service FOLDER`.
+"""A desktop session's keyring: `python -m tests.auth.secret_service FOLDER` with the bus of a session.
 
 Follows a user's steps with GNOME Keyring's daemon, which is unlocked and locked as a session does it.
 """

@@ -10,19 +10,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from mitmproxy.certs import CertStore
 
 from smart_router.cli.certs import certs
 from smart_router.cli.env import SHELLS, env
 from smart_router.tools.proxy_variables import ADDING, REPLACING
+from tests.testbed.harness import make_confdir
 
 
 @pytest.fixture(scope="module")
 def confdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A mitmproxy folder with a name that shells must quote."""
     folder = tmp_path_factory.mktemp("certs") / "it's mitmproxy"
-    folder.mkdir()
-    CertStore.from_store(str(folder), "mitmproxy", 2048)
+    make_confdir(folder)
     return folder
 
 

@@ -40,6 +40,7 @@ def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture(autouse=True)
 def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # of a CA there, doctor would ask programs
     monkeypatch.setenv("SMART_ROUTER_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("SMART_ROUTER_CONFIG", str(tmp_path / "config.toml"))
     (tmp_path / "config.toml").write_text('[cluster]\nname = "desk"\n')

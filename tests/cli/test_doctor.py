@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from mitmproxy.certs import CertStore
 
 from smart_router.cli.main import main
 from smart_router.tools import router_process
 from smart_router.tools.proxy_variables import ADDING, REPLACING
+from tests.testbed.harness import make_confdir
 
 
 class Here:
@@ -169,15 +169,16 @@ def test_a_damaged_file_and_an_open_folder(here: Here) -> None:
 
 def test_programs_that_do_not_trust_the_ca(here: Here) -> None:
     confdir = here.home / ".mitmproxy"
-    confdir.mkdir()
-    CertStore.from_store(str(confdir), "mitmproxy", 2048)
-    python3 = shutil.which("python3")
-    assert python3
-    here.set(
-        "PATH", str(Path(python3).parent)
-    )  # other programs take as long, and are checked in the same way
-    (python, *_) = here.found("--offline")["ca"]
-    assert (python["status"], python["says"]) == ("warning", "python3 (ssl) does not trust it")
-    here.set("SSL_CERT_FILE", str(confdir / "mitmproxy-ca-cert.pem"))
-    (python, *_) = here.found("--offline")["ca"]
-    assert (python["status"], python["says"]) == ("ok", "python3 (ssl) trusts it")
+    make_confdir(confdir)
+    # the fastest one; others are checked in the same way
+    name, says = ("curl", "curl") if shutil.which("curl") else ("python3", "python3 (ssl)")
+    only = here.home / "bin"
+    only.mkdir()
+    (only / name).symlink_to(shutil.which(name) or "")
+    here.set("PATH", str(only))
+    (program, *_) = here.found("--offline")["ca"]
+    assert (program["status"], program["says"]) == ("warning", f"{says} does not trust it")
+    for variable in ("SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        here.set(variable, str(confdir / "mitmproxy-ca-cert.pem"))
+    (program, *_) = here.found("--offline")["ca"]
+    assert (program["status"], program["says"]) == ("ok", f"{says} trusts it")

@@ -47,7 +47,7 @@ class Nursery:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", __name__, self._socket),
             cwd=ROOT,
-            env={**bare_env(), "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=bare_env(),
             stdout=asyncio.subprocess.PIPE,
         )
         assert self._process.stdout

@@ -68,7 +68,7 @@ FAILURES = {
         program=MITMWEB,
     ),
     "config that is a folder": Case("/: cannot be read", options={"router_config": "/"}),
-    "import": Case("cannot be imported, so nothing is served: no httpx here", broken_import=True, fresh=True),
+    "import": Case("cannot be imported, so nothing is served: no httpx here", broken_import=True),
 }
 
 

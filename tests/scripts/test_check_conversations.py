@@ -18,6 +18,7 @@ def told(found: Findings) -> tuple[int, str]:
     return failed, text.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # numpy has threads
 def test_conversations_are_counted_for_each_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_conversations, "BLOCK", 2)  # two blocks, of which the processes take one each
     found = check_conversations.converse_in_blocks(4, 1, 1)

@@ -34,9 +34,8 @@ PYTHON = sys.executable
 
 PROGRAMS = tuple(str(Path(PYTHON).with_name(name)) for name in ("mitmdump", "mitmweb", "smart-router"))
 PACKAGES = ("smart_router.", "tests.", "scripts.")
-SCRIPTS = MAIN.parents[2] / "scripts"
-PACKAGE_PATH = str(MAIN.parents[2] / "addon")
-"""A PYTHONPATH that changes nothing: the package is installed from there."""
+ROOT = MAIN.parents[2]
+SCRIPTS = ROOT / "scripts"
 
 NUMBER = 4
 """Bytes of a process id."""
@@ -54,8 +53,14 @@ UNBUFFERED = "PYTHONUNBUFFERED"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 """A child writes bytecode of what it imports as this variable says."""
 
+PATH = "PYTHONPATH"
+"""A child has the folders of this variable in `sys.path`."""
+
+_OF_PYTHON = "PYTHON_(CPU_COUNT|FROZEN_MODULES|GIL|JIT|PERF_JIT_SUPPORT|PRESITE)|PYTHON[^_]*"
+"""Those that the interpreter reads, by its documentation for 3.13; images and packages have others."""
+
 _READ_AT_START = re.compile(
-    rf"(?!{UNBUFFERED}|{NO_BYTECODE})PYTHON.*|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*"
+    rf"(?!{UNBUFFERED}|{NO_BYTECODE})({_OF_PYTHON})|LANG|LC_.*|LD_.*|MALLOC_.*|GLIBC_.*|TZ|FAKETIME.*|COVERAGE_.*"
 )
 """Environment variables that the interpreter, the C library or a module reads before the program runs."""
 
@@ -209,6 +214,6 @@ def _ignored() -> Iterator[int]:
 
 def _read_at_start(env: Mapping[str, str]) -> dict[str, str]:
     found = {name: value for name, value in env.items() if _READ_AT_START.fullmatch(name)}
-    if found.get("PYTHONPATH") == PACKAGE_PATH:
-        del found["PYTHONPATH"]
+    if {*found.get(PATH, "").split(os.pathsep)} <= {"", str(ROOT), str(ROOT / "addon")}:
+        found.pop(PATH, None)  # what is imported already came from there
     return found

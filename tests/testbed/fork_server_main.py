@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from fork_server import NO_BYTECODE, NUMBER, UNBUFFERED, ForkServer, install  # type: ignore[import-not-found]
+from fork_server import NO_BYTECODE, NUMBER, PATH, UNBUFFERED, ForkServer, install  # type: ignore[import-not-found]
 
 PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon")
 """All modules that a router has once it serves. No import of them starts a thread or opens a file."""
@@ -130,6 +130,9 @@ def _become(job: Job) -> None:
     os.environ.clear()
     os.environ.update(job["env"])
     os.chdir(job["cwd"])
+    if further_path := job["env"].get(PATH):
+        folders = further_path.split(os.pathsep)
+        sys.path[:] = [*folders, *(folder for folder in sys.path if folder not in folders)]
     if module:
         sys.orig_argv = job["command"]
         sys.argv = job["command"][job["command"].index(module) :]

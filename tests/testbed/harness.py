@@ -42,13 +42,19 @@ START_LIMIT = 120.0
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that use no TLS. Without it each reads the system's certificates, which takes 45 ms."""
 
-_KEPT_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+_KEPT_ENV = (
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV"),
+    "COVERAGE_PROCESS_START",
+)
 _LISTENING = re.compile(r"listening at \S*?:(\d+)")
 _WEB_OPTIONS = {"web_open_browser": "false"}
 
 
 def bare_env() -> dict[str, str]:
-    """Return the environment of a router without its folders, keys and the test's own variables."""
+    """Return the environment of a router without its folders, keys and the test's own variables.
+
+    Where no locale is set, Python sets LC_CTYPE in its own environment.
+    """
     return {name: os.environ[name] for name in _KEPT_ENV if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
 
 
@@ -117,7 +123,7 @@ class Router:
 
     def _prepare(self, config: str, trust: bytes) -> None:
         self.folder.mkdir(parents=True)
-        shutil.copytree(_confdir(), self.folder / "confdir")
+        make_confdir(self.folder / "confdir")
         self.config_file.write_text(config, "utf-8")
         (self.folder / "trusted.pem").write_bytes(trust)
 
@@ -271,13 +277,17 @@ class _Http2Context(ssl.SSLContext):
         super().set_alpn_protocols(["h2"])
 
 
+def make_confdir(folder: Path) -> None:
+    """Make mitmproxy's folder with a CA, the same for all: making a CA takes most of a second, and mitmproxy
+    processes that start together on one fresh confdir race for its files."""
+    shutil.copytree(_confdir(), folder)
+
+
 @functools.cache
 def _confdir() -> Path:
-    """A confdir with a CA, made once in this process, to be copied: making a CA takes most of a second,
-    and mitmproxy processes that start together on one fresh confdir race for its files."""
     from mitmproxy.certs import CertStore
 
-    folder = tempfile.TemporaryDirectory(prefix="smart-router-ca-")
-    atexit.register(folder.cleanup)
-    CertStore.from_store(folder.name, "mitmproxy", 2048)
-    return Path(folder.name)
+    folder = tempfile.mkdtemp(prefix="smart-router-ca-")  # a TemporaryDirectory ends with a forked process
+    atexit.register(shutil.rmtree, folder)
+    CertStore.from_store(folder, "mitmproxy", 2048)
+    return Path(folder)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.testbed import state_addon
-from tests.testbed.fork_server import AVAILABLE, MAIN, PACKAGE_PATH, SCRIPTS, ForkServer, is_ours
+from tests.testbed.fork_server import AVAILABLE, MAIN, SCRIPTS, ForkServer, is_ours
 from tests.testbed.harness import MITMDUMP, MITMWEB, ROOT, Router, bare_env
 
 STATE = ["-s", state_addon.__file__]
@@ -50,7 +50,8 @@ def state(folder: Path, **kwargs: Any) -> dict[str, Any]:
 
 
 def test_forked_router_began_like_a_fresh_one(tmp_path: Path) -> None:
-    env = {"SOME_KEY": "of the test", "SMART_ROUTER_LOG": "x"}
+    path = f"{ROOT / 'addon'}:{ROOT}"
+    env = {"SOME_KEY": "of the test", "SMART_ROUTER_LOG": "x", "PYTHONPATH": path}
     forked, fresh = (state(tmp_path / "router", env=env, **how) for how in ({}, {"fresh": True}))
     modules = {name for name in forked.pop("modules") if not name.startswith(OF_A_REQUEST)}
     assert modules - OF_THE_SERVER == set(fresh.pop("modules"))
@@ -86,7 +87,7 @@ def test_our_programs_are_known(command: list[str], ours: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["PYTHONPATH", "PYTHONHASHSEED", "LD_PRELOAD", "LC_ALL", "TZ", "MALLOC_ARENA_MAX"]
+    "name", ["PYTHONPATH", "PYTHONHASHSEED", "PYTHON_GIL", "LD_PRELOAD", "LC_ALL", "TZ", "MALLOC_ARENA_MAX"]
 )
 def test_variables_read_before_the_program_need_a_new_process(name: str) -> None:
     server = ForkServer({})
@@ -94,8 +95,12 @@ def test_variables_read_before_the_program_need_a_new_process(name: str) -> None
     assert not server.can_start([str(MITMDUMP)], {"PYTHONUNBUFFERED": "1", name: "0"})
 
 
-def test_the_packages_own_path_is_that_of_the_server() -> None:
-    assert ForkServer({}).can_start([str(MITMDUMP)], {"PYTHONPATH": PACKAGE_PATH})
+@pytest.mark.parametrize(
+    "env",
+    [{"PYTHONPATH": f"{ROOT}:{ROOT / 'addon'}"}, {"PYTHON_KEYRING_BACKEND": "x"}, {"PYTHON_VERSION": "3"}],
+)
+def test_other_variables_need_none(env: dict[str, str]) -> None:
+    assert ForkServer({}).can_start([str(MITMDUMP)], env)
 
 
 def test_a_test_may_name_another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.end_to_end.tools import free_port, run
 from tests.testbed.harness import MITMDUMP, ROUTER, Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import CHAT, ask_body, chains_config
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 PATIENCE = 20.0
 CHAIN = ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]
@@ -88,10 +92,13 @@ class Console:
         return await run("tmux", "-L", "smart-router-tests", *args, env={"HOME": "/tmp"})  # noqa: S108
 
 
-@pytest.fixture
-async def console(tmp_path: Path, provider: Provider) -> AsyncIterator[Console]:
-    env = provider_env(provider.url, "openai", "groq")
-    console = Console(tmp_path, env, chains_config({"chain": CHAIN}))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def console(
+    tmp_path_factory: pytest.TempPathFactory, shared_provider: Provider
+) -> AsyncIterator[Console]:
+    """One for all tests: it starts without the fork server, which takes two seconds of CPU time."""
+    env = provider_env(shared_provider.url, "openai", "groq")
+    console = Console(tmp_path_factory.mktemp("console"), env, chains_config({"chain": CHAIN}))
     await console.start()
     try:
         yield console
@@ -137,3 +144,4 @@ async def test_completion(console: Console) -> None:
     await console.type("-l", "router.replay @focus groq/openai/gpt-oss-2")
     await console.type("Tab")
     await console.wait_for("router.replay @focus groq/openai/gpt-oss-20b")
+    await console.type("Escape")

@@ -179,14 +179,11 @@ def test_the_secret_service(tmp_path: Path) -> None:
         if not name.startswith(("DBUS_", "GNOME_", "DISPLAY"))
     }
     env |= {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
-    command = [
-        "dbus-run-session",
-        "--",
-        sys.executable,
-        "-m",
-        "tests.auth.secret_service",
-        tmp_path / "state",
-    ]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    session = ["dbus-run-session", "--", "sh", "-c", 'echo "$DBUS_SESSION_BUS_ADDRESS"; read end']
+    command = [sys.executable, "-m", "tests.auth.secret_service", tmp_path / "state"]
+    with subprocess.Popen(session, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bus:
+        assert bus.stdout
+        env["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "the system's keyring is locked: unlock it\n"
