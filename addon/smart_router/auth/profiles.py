@@ -29,6 +29,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
+_NUMBER = re.compile(r"[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +171,10 @@ def _profiles_of(provider: Provider, name: str, env: Mapping[str, str]) -> list[
 
 def _values(name: str, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (variable, value) for every value of `NAME`, `NAME_1`, `NAME_2` …, with comma lists split."""
-    numbered = re.compile(rf"{re.escape(name)}_([1-9][0-9]{{0,3}})")
-    numbers = sorted(int(match[1]) for variable in env if (match := numbered.fullmatch(variable)))
-    for variable in (name, *(f"{name}_{number}" for number in numbers)):
+    begin = f"{name}_"
+    ends = (variable.removeprefix(begin) for variable in env if variable.startswith(begin))
+    numbers = sorted(int(end) for end in ends if _NUMBER.fullmatch(end))
+    for variable in (name, *(f"{begin}{number}" for number in numbers)):
         if not env.get(variable):  # scripts and containers pass a variable on that is not set
             continue
         values = unwrap(env[variable]).split(",")
