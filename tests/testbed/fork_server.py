@@ -12,8 +12,6 @@ its primes. `test_fork_server.py` compares it with a new process. Linux only.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import ctypes
 import json
 import os
 import re
@@ -40,12 +38,13 @@ SCRIPTS = ROOT / "scripts"
 NUMBER = 4
 """Bytes of a process id."""
 
-AVAILABLE = sys.platform == "linux"
+CLONE = {"x86_64": 56, "aarch64": 220}
+"""The number of the system call by machine: with CLONE_PARENT its child is a child of the caller's parent."""
+
+AVAILABLE = sys.platform == "linux" and os.uname().machine in CLONE
 
 _LONGEST = 100_000
 """Bytes of a message that a socket always accepts."""
-
-_PR_SET_CHILD_SUBREAPER = 36
 
 UNBUFFERED = "PYTHONUNBUFFERED"
 """A child opens its output anew for this variable."""
@@ -149,7 +148,7 @@ class ForkServer:
         message = json.dumps(job).encode()
         if len(message) > _LONGEST or not cwd.is_dir():
             return None
-        with self._asking, _adopting():
+        with self._asking:
             socket.send_fds(self._server, [message], [*wanted.descriptors.values()])
             pid = self._server.recv(NUMBER)
         if not pid:
@@ -192,17 +191,6 @@ def install(server: ForkServer) -> None:
         return started
 
     vars(subprocess).update(_fork_exec=fork_exec, _USE_POSIX_SPAWN=False)
-
-
-@contextlib.contextmanager
-def _adopting() -> Iterator[None]:
-    """Become the parent of grandchildren whose parent ends."""
-    prctl = ctypes.CDLL(None).prctl
-    prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    try:
-        yield
-    finally:
-        prctl(_PR_SET_CHILD_SUBREAPER, 0)
 
 
 def _ignored() -> Iterator[int]:
