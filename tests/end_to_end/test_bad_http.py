@@ -225,7 +225,7 @@ ODD = [
     pytest.param(b"POST /v1/chat/completions\r\n\r\n", 400, id="no version"),
     pytest.param(b"POST /v1/chat/completions HTTP/1.1\r\nno colon\r\n\r\n", 400, id="no colon"),
     pytest.param(
-        b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n" % HOST, None,
+        b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n" % HOST, 400,
         id="bad chunk",
     ),
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.bad_requests import CHAT, MEGABYTE, VALID, error_of, strict_router
 from tests.testbed.examples import examples
 from tests.testbed.harness import NO_TLS, Router
+from tests.testbed.json_places import places, replaced
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-input")]
@@ -214,21 +215,6 @@ RICH: dict[str, Any] = {
     "logit_bias": {"1": 1},
     "user": "u",
 }  # fmt: skip
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The paths of all values inside."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, inner in items for place in places(inner, (*path, key)))]
-
-
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
-    """A copy with the value at `path` replaced."""
-    if not path:
-        return by
-    copy = value.copy()
-    copy[path[0]] = replaced(value[path[0]], path[1:], by)
-    return copy
 
 
 MUTATED = st.builds(replaced, st.just(RICH), st.sampled_from(places(RICH)), JSON_VALUES)

@@ -75,6 +75,7 @@ ROWS = (
     Row("web page, 200",       spoil.page(200),                           NEXT,     NEXT,    FAILED),
     Row("redirect",            spoil.redirect,                            NEXT,     NEXT,    FAILED),
     Row("204",                 spoil.of_status(204),                      NEXT,     NEXT,    FAILED),
+    Row("101 unasked",         spoil.of_status(101),                      NEXT,     NEXT,    FAILED),
     Row("205",                 spoil.of_status(205),                      NEXT,     NEXT,    FAILED),
     Row("304",                 spoil.of_status(304),                      NEXT,     NEXT,    FAILED),
     Row("head of 1 MB",        spoil.with_headers(x_large="x" * (1 << 20)),     NEXT,     NEXT,    FAILED),

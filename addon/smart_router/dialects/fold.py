@@ -29,6 +29,9 @@ from smart_router.dialects.hub import (
 )
 from smart_router.errors import UpstreamError
 
+Joins = Mapping[str, Callable[[Sequence[Any]], Any]]
+"""By the name of a field, the way to join its fragments."""
+
 _NAMED = frozenset({"id", "object", "created", "model", "choices", "usage"})
 _REASONING = ("reasoning_content", "reasoning_details")
 
@@ -101,18 +104,19 @@ def _choice(
     reason: FinishReason | None,
     extras: Sequence[Mapping[str, Any]],
 ) -> Choice:
-    message = {"role": "assistant", "content": None, **_join_objects(deltas)}
+    message = {"role": "assistant", "content": None, **_join_objects(deltas, _OF_MESSAGES)}
     choice: Choice = {"index": index, "message": cast(Message, message), "finish_reason": reason}
     return cast(Choice, {**_join_objects(extras), **choice})
 
 
-def _join_objects(pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Join fragments of one JSON object, field by field."""
+def _join_objects(pieces: Iterable[Mapping[str, Any]], joins: Joins | None = None) -> dict[str, Any]:
+    """Join fragments of one JSON object, field by field; `joins` are other ways than `_join`."""
+    joins = _OF_OBJECTS if joins is None else joins
     values: dict[str, list[Any]] = {}
     for piece in pieces:
         for name, value in piece.items():
             values.setdefault(name, []).append(value)
-    return {name: _JOINS.get(name, _join)(found) for name, found in values.items()}
+    return {name: joins.get(name, _join)(found) for name, found in values.items()}
 
 
 def _join(values: Sequence[Any]) -> Any:
@@ -164,8 +168,5 @@ def _continues(group: Sequence[ReasoningDetail], fragment: ReasoningDetail) -> b
     return first.get("type") == fragment.get("type") and all(other == ids[0] for other in ids)
 
 
-_JOINS: dict[str, Callable[[Sequence[Any]], Any]] = {
-    "tool_calls": join_tool_calls,
-    "reasoning_details": join_details,
-    **dict.fromkeys(("id", "type", "name", "index", "format"), _last),
-}
+_OF_OBJECTS: Joins = dict.fromkeys(("id", "type", "name", "index", "format"), _last)
+_OF_MESSAGES: Joins = {**_OF_OBJECTS, "tool_calls": join_tool_calls, "reasoning_details": join_details}

@@ -222,7 +222,10 @@ def url_citation(url: str, title: str, start: int, end: int) -> dict[str, Any]:
 
 def plain_content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Return parts as a message's content: a single plain text as a string, which every provider reads."""
-    return parts[0]["text"] if len(parts) == 1 and parts[0].keys() == {"type", "text"} else parts or ""
+    match parts:
+        case [{"type": "text", "text": text, **rest}] if not rest:
+            return str(text)
+    return parts or ""
 
 
 def make_completion(start: Start, choices: list[Choice], usage: Usage | None) -> ChatCompletion:

@@ -1,4 +1,4 @@
-"""The fast HTTP/1 connections beside mitmproxy's own: they receive the same and send the same."""
+"""The fast HTTP/1 connections beside the plain ones: they receive the same and send the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Htt
 
 from smart_router.proxy.fast.complete_messages import CompleteRequest, CompleteResponse
 from smart_router.proxy.fast.http1 import FastHttp1, use_fast_http1
+from smart_router.proxy.fixes.http1_bounds import use_bounded_http1
 from tests.testbed.drive import make_context
 from tests.testbed.examples import examples
 
@@ -83,6 +84,7 @@ def both(
     before: Sequence[HttpEvent] = (),
 ) -> tuple[Seen, Seen]:
     own, quick = make(), make()
+    use_bounded_http1(own)
     use_fast_http1(quick)
     assert isinstance(quick, FastHttp1)
     for connection in (own, quick):
@@ -162,17 +164,14 @@ RESPONSE_LINES = st.sampled_from(
 
 @settings(max_examples=examples(150))
 @given(bytes_of(REQUEST_LINES))
-def test_requests_are_received_like_mitmproxy(pieces: list[bytes]) -> None:
+def test_requests_are_received_as_on_plain_connections(pieces: list[bytes]) -> None:
     own, quick = both(server, pieces)
     assert quick == own
 
 
 @settings(max_examples=examples(150))
 @given(bytes_of(RESPONSE_LINES), st.sampled_from(["POST", "HEAD"]))
-def test_answers_are_received_like_mitmproxy(pieces: list[bytes], method: str) -> None:
-    """Trailers are another matter, at which mitmproxy's own raises, and so are interim heads, which only the
-    router's skip.
-    """
+def test_answers_are_received_as_on_plain_connections(pieces: list[bytes], method: str) -> None:
     asked = CompleteRequest(7, http.Request.make(method, "http://a/"), b"").parts()
     own, quick = both(client, pieces, asked)
     assert quick == own
@@ -193,7 +192,7 @@ WIRE: dict[bytes, Callable[[], Http1Connection]] = {
 
 
 @pytest.mark.parametrize("data", WIRE)
-def test_any_split_is_received_like_mitmproxy(data: bytes) -> None:
+def test_any_split_is_received_as_on_plain_connections(data: bytes) -> None:
     make = WIRE[data]
     before = [] if make is server else CompleteRequest(7, http.Request.make("POST", "http://a/"), b"").parts()
     for cut in range(len(data)):
@@ -223,7 +222,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_requests_are_sent_like_mitmproxy(name: str) -> None:
+def test_requests_are_sent_as_on_plain_connections(name: str) -> None:
     request = http.Request.make("POST", "http://a/b", b"{}", {"x": "y"})
     change(request, MESSAGES[name])
     whole = CompleteRequest(7, request, request.raw_content or b"")
@@ -234,7 +233,7 @@ ANSWERS = {**MESSAGES, "with a length that nobody can read": {"headers": {"conte
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_answers_are_sent_like_mitmproxy(name: str) -> None:
+def test_answers_are_sent_as_on_plain_connections(name: str) -> None:
     """An addon may have put anything into their heads."""
     response = http.Response.make(200, b"{}", {"x": "y"})
     change(response, ANSWERS[name])

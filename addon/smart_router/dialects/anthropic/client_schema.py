@@ -56,19 +56,18 @@ _COUNTED = {
     "output_config": t.maybe(t.record(effort=t.TEXT, format=_FORMAT)),
 }
 
-COUNT_REQUEST = t.RequestSchema(t.record(_COUNTED))
-"""A request to count tokens."""
+_OPTIONAL = {
+    "stream": t.BOOL,
+    "stop_sequences": t.listed(t.STRING),
+    "temperature": t.NUMBER,
+    "top_p": t.NUMBER,
+    "top_k": t.INTEGER,
+    "metadata": t.record(user_id=t.STRING),
+    "service_tier": t.STRING,
+    "output_format": _FORMAT,
+}
 
-MESSAGES_REQUEST = t.RequestSchema(
-    t.record(
-        {**_COUNTED, "max_tokens": t.COUNT},
-        stream=t.BOOL,
-        stop_sequences=t.listed(t.STRING),
-        temperature=t.NUMBER,
-        top_p=t.NUMBER,
-        top_k=t.INTEGER,
-        metadata=t.record(user_id=t.STRING),
-        service_tier=t.STRING,
-        output_format=_FORMAT,
-    )
-)
+COUNT_REQUEST = t.RequestSchema(t.record(_COUNTED, max_tokens=t.COUNT, **_OPTIONAL))
+"""A request to count tokens. Some clients send all of the request that they are about to make."""
+
+MESSAGES_REQUEST = t.RequestSchema(t.record({**_COUNTED, "max_tokens": t.COUNT}, **_OPTIONAL))

@@ -111,9 +111,9 @@ def _tool(tool: Mapping[str, Any], call: CallContext, notes: Notes) -> dict[str,
     """Return a tool with a valid name and schema, and without other vendors' fields."""
     kind = str(tool["type"])
     declared = tool.get(kind)
-    if not isinstance(declared, Mapping) or "name" not in declared:
+    if not isinstance(declared, Mapping) or not isinstance(named := declared.get("name"), str):
         return dict(tool)
-    name = fit_name(declared["name"], call.rules.tool_names or UNKNOWN)
+    name = fit_name(named, call.rules.tool_names or UNKNOWN)
     marks = kept(tool, "cache_control", wanted=call.quirks.cache_marks)
     if kind != "function":
         return {"type": kind, kind: {**declared, "name": name}, **marks}

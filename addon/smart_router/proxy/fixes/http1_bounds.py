@@ -14,6 +14,7 @@ from typing import Any
 
 from h11._readers import ChunkedReader
 from h11._receivebuffer import ReceiveBuffer, blank_line_regex
+from mitmproxy.connection import ConnectionState
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
@@ -36,8 +37,12 @@ MAX_FIELDS = 200
 MAX_PIPELINED = 1024 * 1024
 """Bytes that a client may send ahead while its request is being answered."""
 
+_BROKEN_BODY = (
+    "the body of the request ends before the length that its Content-Length says, or its chunks are malformed"
+)
 
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n")
+_SWITCH = re.compile(rb"HTTP/1\.[01] 101\b")
 
 
 def head_fault(buffer: ReceiveBuffer) -> str | None:
@@ -126,11 +131,24 @@ class BoundedHttp1Server(BoundedHttp1, HalfClosedServer):
                 yield command
 
     def read_body(self, event: events.Event) -> Commands:
-        """Like the base class; bounds chunk headers and trailers."""
-        yield from super().read_body(event)
-        if fault := self.fault_between_chunks():
+        """Like the base class; bounds chunk headers and trailers, and answers a body that breaks its framing
+        with 400: mitmproxy closes the connection without a word.
+        """
+        broken = False
+        for command in super().read_body(event):
+            if type(command) is commands.CloseConnection and not self.request_done and self._writes():
+                broken = True
+            else:
+                yield command
+        if broken:
+            yield from self.refuse(400, _BROKEN_BODY)
+        elif fault := self.fault_between_chunks():
             yield ReceiveHttp(RequestProtocolError(self.stream_id, fault, ErrorCode.GENERIC_CLIENT_ERROR))
             yield from self.refuse(400, fault)
+
+    def _writes(self) -> bool:
+        """Return whether the client can still be answered: not once its head was refused."""
+        return bool(self.conn.state & ConnectionState.CAN_WRITE)
 
     def wait(self, event: events.Event) -> Commands:
         """Like the base class; disconnects a client that sends too much before its answer."""
@@ -198,7 +216,7 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
         """Fail an answer whose head is too large, skip interim ones; otherwise like the base class."""
         if isinstance(event, events.DataReceived) and self.request:
             skip_interim_heads(self.buf)
-            if fault := head_fault(self.buf):
+            if fault := head_fault(self.buf) or self._unasked_switch():
                 yield from self._give_up(fault)
                 return
         yield from super().read_headers(event)
@@ -208,6 +226,14 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
         yield from super().read_body(event)
         if fault := self.fault_between_chunks():
             yield from self._give_up(fault)
+
+    def _unasked_switch(self) -> str | None:
+        """Return why a 101 is refused, or None: only a client that asks may be answered with one (RFC 9110,
+        section 7.8). mitmproxy would take the connection for a tunnel, and send further requests into it.
+        """
+        if _SWITCH.match(self.buf._data) and self.request and "upgrade" not in self.request.headers:
+            return "the server switched to a protocol that was not asked for (101)"
+        return None
 
     def _give_up(self, fault: str) -> Commands:
         assert self.stream_id is not None
