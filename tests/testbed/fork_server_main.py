@@ -36,11 +36,11 @@ from fork_server import (  # type: ignore[import-not-found]
     install,
 )
 
-PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump", "smart_router.addon")
-"""All modules that a router has once it serves. No import of them starts a thread or opens a file."""
-
+PRELOADED = ("mitmproxy.tools.main", "mitmproxy.tools.dump")
 MADE_AT_IMPORT = "smart_router.addon"
-"""This module makes the addon when it is imported, so each child imports it anew."""
+"""This module makes the addon when it is imported, so each child imports it anew. With the others, it imports
+all modules that a router has once it serves. No import of them starts a thread or opens a file.
+"""
 
 STARTING = ("smart-router", "smart_router.cli.main")
 """Programs that start others of ours."""
@@ -209,12 +209,14 @@ def main() -> None:
     gc.disable()  # all that is made here stays
     for name in PRELOADED:
         importlib.import_module(name)
+    _do_beforehand()
+    gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
+    importlib.import_module(MADE_AT_IMPORT)
     parent, _, child = MADE_AT_IMPORT.rpartition(".")
     del sys.modules[MADE_AT_IMPORT]
     delattr(sys.modules[parent], child)
-    _do_beforehand()
     gc.collect()  # the addon that was made at the import: /health would list its background work
-    gc.freeze()  # a child's garbage collector would touch, and so copy, all that was imported
+    gc.freeze()
     gc.enable()
     _become(_receive(socket.socket(fileno=int(descriptor))))
 
