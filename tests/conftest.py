@@ -18,6 +18,7 @@ import pytest_asyncio
 from tests.testbed.examples import load_profile
 from tests.testbed.fork_server import AVAILABLE, ForkServer, install
 from tests.testbed.forked_workers import pytest_cmdline_main as pytest_cmdline_main
+from tests.testbed.forked_workers import pytest_collection as pytest_collection
 from tests.testbed.forked_workers import pytest_runtestloop as pytest_runtestloop
 from tests.testbed.harness import Router, bare_env
 from tests.testbed.provider import Provider

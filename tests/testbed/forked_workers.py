@@ -5,6 +5,9 @@ share what the process has that they are forked from. As with xdist, the tests o
 in order. A worker that dies fails the test that it ran, and another runs the rest of the file. Plugins take
 a worker for one of xdist's, by `config.workerinput` and PYTEST_XDIST_WORKER. Linux only: elsewhere, and for
 other values of `--dist`, xdist does it.
+
+The collection takes one core ten seconds, and half a minute before bytecode is written. A run of all tests
+has a worker that begins meanwhile on another core: it collects a few folders itself, and runs these only.
 """
 
 from __future__ import annotations
@@ -15,11 +18,11 @@ import sys
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,13 +31,34 @@ Report = pytest.TestReport | dict[str, Any]
 form takes each side a quarter of a millisecond a test.
 """
 
-WORKERS = pytest.StashKey[int]()
-_TOGETHER = ("tests/cluster/",)
-"""Folders that one worker runs as it runs a file: their tests share a database server, whose start costs more
-CPU time than most files."""
+_FIRST = ("tests/testbed/", "tests/routing/")
+"""Folders of the early worker, each of which it runs without being told to: they need much CPU time, few
+modules, and longer than the collection takes.
+"""
+
+_EARLY = (*_FIRST, "tests/cluster/", "tests/cli/", "tests/auth/", "tests/scripts/")
+"""Folders that the early worker collects. Others run files of them, too, once they have run those before."""
+
+_TOGETHER = (*_FIRST, "tests/cluster/")
+"""Folders that one worker runs as it runs a file. The tests of the last share a database server, whose start
+costs more CPU time than most files.
+"""
+
+_NUMBER = pytest.StashKey[int]()
+_WORKERS = pytest.StashKey["_Workers"]()
 
 _END_LIMIT = 60.0
 """Seconds that a worker has to end what it started."""
+
+
+class _Part(NamedTuple):
+    """The tests of a file or of a folder of `_TOGETHER`, but for the first ones, which are done."""
+
+    name: str
+    done: int = 0
+
+    def tests(self, files: Mapping[str, list[pytest.Item]]) -> list[pytest.Item]:
+        return files.get(self.name, [])[self.done :]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,74 +68,117 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     wanted = getattr(options, "numprocesses", None)
     alone = options.usepdb or options.collectonly
     if sys.platform == "linux" and options.dist == "loadfile" and isinstance(wanted, int) and not alone:
-        config.stash[WORKERS] = wanted
+        config.stash[_NUMBER] = wanted
         options.numprocesses = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Start the early worker. In it, the number of workers is 0."""
+    if (number := session.config.stash.get(_NUMBER, 0)) < 2:
+        return (yield)
+    workers = session.config.stash[_WORKERS] = _Workers(session, number)
+    if _is_whole(session.config):
+        workers.start_early()
+    try:
+        return (yield)
+    except BaseException:
+        workers.end()
+        raise
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    files = _files(session.items)
-    number = min(session.config.stash.get(WORKERS, 0), len(files))
-    if number < 2 or session.testsfailed:
-        return None
-    _Workers(session, files).run(number)
-    return True
+    if workers := session.config.stash.get(_WORKERS, None):
+        try:
+            return workers.run()
+        finally:
+            workers.end()
+    return None
 
 
-def _files(items: list[pytest.Item]) -> deque[list[int]]:
-    """The places in `items` of the tests of each file, or of a folder that is to stay together."""
-    files: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
-        folder = next(filter(item.nodeid.startswith, _TOGETHER), None)
-        files.setdefault(folder or item.nodeid.partition("::")[0], []).append(place)
-    return deque(files.values())
+def _is_whole(config: pytest.Config) -> bool:
+    """Return whether all tests run, or those of a keyword or mark: for a folder alone they are the same."""
+    earlier = getattr(config.option, "lf", False) or getattr(config.option, "stepwise", False)
+    there = all((config.rootpath / folder).is_dir() for folder in _EARLY)
+    return there and not earlier and config.args == config.getini("testpaths")
+
+
+def _files(items: list[pytest.Item]) -> dict[str, list[pytest.Item]]:
+    """The tests of each file, or of a folder that is to stay together."""
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(_name(item), []).append(item)
+    return files
+
+
+def _name(item: pytest.Item) -> str:
+    folder = next(filter(item.nodeid.startswith, _TOGETHER), None)
+    return folder or item.nodeid.partition("::")[0]
 
 
 class _Workers:
-    """The process that collected the tests: it hands out files and reports what comes back.
+    """The process that collects the tests: it hands out files and reports what comes back.
 
-    A worker sends None for a file, a test's place with its reports, or the text of an error of its own.
+    A worker sends None for a part, the reports of its next test, or the text of an error of its own.
     """
 
-    def __init__(self, session: pytest.Session, files: deque[list[int]]) -> None:
+    def __init__(self, session: pytest.Session, number: int) -> None:
         self._session = session
         self._config = session.config
-        self._files = files
-        self._left: dict[Connection, list[int]] = {}  # by worker the places of tests that it has not run
+        self._number = number
+        self._files: dict[str, list[pytest.Item]] = {}
+        self._parts: deque[_Part] = deque()  # that no worker has
+        self._left: dict[Connection, deque[pytest.Item]] = {}  # by worker the tests that it has not run
         self._processes: dict[Connection, BaseProcess] = {}
-        self._started = 0
+        self._early: Connection | None = None
+        self._told: deque[_Part] = deque()  # to the early worker, which has not asked for them yet
         factory: pytest.TempPathFactory = vars(self._config)["_tmp_path_factory"]
         self._folder = factory.getbasetemp()
 
-    def run(self, number: int) -> None:
+    def start_early(self) -> None:
+        self._early = self._start(_EARLY)
+        self._told.extend(map(_Part, _FIRST))
+        for part in self._told:
+            self._early.send(part)
+
+    def run(self) -> bool | None:
+        """Run the collected tests; None leaves this to pytest."""
+        self._files = _files(self._session.items)
+        self._parts.extend(part for part in map(_Part, self._files) if part not in self._told)
+        number = min(self._number, len(self._files))
+        if self._session.testsfailed or number < 2:
+            return None
         if reporter := self._config.pluginmanager.get_plugin("terminalreporter"):
             reporter.showfspath = False  # tests of several files are reported in turn
-        try:
-            for _ in range(number):
-                self._start()
-            while self._left:
-                for pipe in wait([*self._left]):
-                    assert isinstance(pipe, Connection)
-                    self._receive(pipe)
-        finally:
-            for pipe in self._processes:
-                pipe.close()
-            for process in self._processes.values():
-                process.join(_END_LIMIT)
-                process.kill()
+        while len(self._processes) < number:
+            self._start()
+        while self._left:
+            for pipe in wait([*self._left]):
+                assert isinstance(pipe, Connection)
+                self._receive(pipe)
+        return True
 
-    def _start(self) -> None:
+    def end(self) -> None:
+        """Close the workers' pipes, which ends them."""
+        for pipe in self._processes:
+            pipe.close()
+        for process in self._processes.values():
+            process.join(_END_LIMIT)
+            process.kill()
+
+    def _start(self, folders: Sequence[str] = ()) -> Connection:
         ours, theirs = multiprocessing.Pipe()
-        self._started += 1
-        name = f"gw{self._started - 1}"
+        name = f"gw{len(self._processes)}"
         others = [ours, *self._processes]
-        worker = _Worker(self._session, theirs, name, self._folder / f"popen-{name}")
+        worker = _Worker(self._session, theirs, name, self._folder / f"popen-{name}", folders)
         process = multiprocessing.get_context("fork").Process(target=worker.run, args=(others,), name=name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy has threads, which a fork ends well
             process.start()
         theirs.close()
-        self._left[ours], self._processes[ours] = [], process
+        self._left[ours], self._processes[ours] = deque(), process
+        return ours
 
     def _receive(self, pipe: Connection) -> None:
         try:
@@ -120,39 +187,53 @@ class _Workers:
             self._bury(pipe)
             return
         if message is None:
-            file = self._files.popleft() if self._files else []
-            self._left[pipe] += file
-            pipe.send(file)
+            self._hand_out(pipe)
         elif isinstance(message, str):
             raise RuntimeError(message)
         else:
-            place, reports = message
-            self._left[pipe].remove(place)
-            self._report(reports)
+            self._report(self._left[pipe].popleft(), message)
+
+    def _hand_out(self, pipe: Connection) -> None:
+        """Answer a worker that asks for a part; the early worker's first parts it has already."""
+        if pipe == self._early and self._told:
+            part = self._told.popleft()
+        else:
+            folders = _EARLY if pipe == self._early else ("",)
+            part = next((part for part in self._parts if part.name.startswith(folders)), None)
+            pipe.send(part)
+            if not part:
+                return
+            self._parts.remove(part)
+        self._left[pipe].extend(part.tests(self._files))
 
     def _bury(self, pipe: Connection) -> None:
         process = self._processes[pipe]
         process.join()
-        if left := self._left.pop(pipe):
-            place, *rest = left
-            item = self._session.items[place]
-            why = f"the worker {process.name} ended during this test with exit code {process.exitcode}"
-            crash = pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")
-            self._report([self._config.hook.pytest_report_to_serializable(config=self._config, report=crash)])
-            if rest:
-                self._files.appendleft(rest)
-            self._start()
-        elif process.exitcode:
+        left = self._left.pop(pipe)
+        if process.exitcode and not left:
             raise RuntimeError(f"the worker {process.name} ended with exit code {process.exitcode}")
+        if pipe == self._early:
+            self._parts.extendleft(self._told)
+            self._told.clear()
+        if left:
+            item = left.popleft()
+            why = f"the worker {process.name} ended during this test with exit code {process.exitcode}"
+            self._report(item, [pytest.TestReport(item.nodeid, item.location, {}, "failed", why, "call")])
+        if left:
+            name = _name(left[0])
+            self._parts.appendleft(_Part(name, len(self._files[name]) - len(left)))
+        if self._parts:
+            self._start()
 
-    def _report(self, reports: list[Report]) -> None:
+    def _report(self, item: pytest.Item, reports: list[Report]) -> None:
         hook = self._config.hook
         for data in reports:
             report = data
             if not isinstance(data, pytest.TestReport):
                 report = hook.pytest_report_from_serializable(config=self._config, data=data)
+            assert report.nodeid == item.nodeid
             hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         if self._session.shouldfail:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
@@ -160,14 +241,17 @@ class _Workers:
 
 
 class _Worker:
-    """A forked process: it runs the files that it is given, and sends each test's reports."""
+    """A forked process: it runs the parts that it is given, and sends each test's reports."""
 
-    def __init__(self, session: pytest.Session, pipe: Connection, name: str, folder: Path) -> None:
+    def __init__(
+        self, session: pytest.Session, pipe: Connection, name: str, folder: Path, folders: Sequence[str]
+    ) -> None:
         self._session = session
         self._config = session.config
         self._pipe = pipe
         self._name = name
         self._folder = folder
+        self._collects = folders
         self._reports: list[Report] = []
 
     def run(self, others: list[Connection]) -> None:
@@ -175,6 +259,9 @@ class _Worker:
             pipe.close()
         try:
             self._prepare()
+            if self._collects:
+                self._config.args = [*self._collects]
+                self._config.hook.pytest_collection(session=self._session)
             self._run_tests()
             self._config.hook.pytest_sessionfinish(session=self._session, exitstatus=0)
         except (EOFError, ConnectionError, KeyboardInterrupt):  # the run was ended
@@ -185,6 +272,7 @@ class _Worker:
 
     def _prepare(self) -> None:
         config, plugins = self._config, self._config.pluginmanager
+        config.stash[_NUMBER] = 0
         os.environ["PYTEST_XDIST_WORKER"] = self._name
         vars(config)["workerinput"] = {"workerid": self._name}
         self._folder.mkdir(mode=0o700)
@@ -198,22 +286,21 @@ class _Worker:
 
     def _run_tests(self) -> None:
         """Run them, each with the one that follows, so that fixtures end in time."""
-        items, places = self._session.items, self._places()
-        place = next(places, None)
-        while place is not None:
-            following = next(places, None)
-            item, after = items[place], None if following is None else items[following]
+        tests = self._tests()
+        item = next(tests, None)
+        while item:
+            following = next(tests, None)
             self._reports = []
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
-            self._pipe.send((place, self._reports))
-            place = following
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            self._pipe.send(self._reports)
+            item = following
 
-    def _places(self) -> Iterator[int]:
-        while True:
+    def _tests(self) -> Iterator[pytest.Item]:
+        files = _files(self._session.items)
+        self._pipe.send(None)
+        while part := self._pipe.recv():
+            yield from part.tests(files)
             self._pipe.send(None)
-            if not (file := self._pipe.recv()):
-                return
-            yield from file
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         serial = self._config.hook.pytest_report_to_serializable

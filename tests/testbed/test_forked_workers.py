@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.testbed.fork_server import AVAILABLE
+from tests.testbed.forked_workers import _EARLY
 from tests.testbed.harness import ROOT
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="needs Linux")
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.skipif(not AVAILABLE, reason="needs Linux")
 CONFTEST = """
 import os
 import pytest
-from tests.testbed.forked_workers import pytest_cmdline_main, pytest_runtestloop
+from tests.testbed.forked_workers import pytest_cmdline_main, pytest_collection, pytest_runtestloop
 
 @pytest.fixture(scope="session", autouse=True)
 def session(tmp_path_factory):
@@ -69,16 +71,56 @@ def test_ends_with_an_error(broken):
     pass
 """
 
+EARLY = """
+import os
+from pathlib import Path
+import pytest
 
-def run(folder: Path, *arguments: str) -> tuple[int, str, list[str]]:
+def test_runs_early():
+    assert os.environ["PYTEST_XDIST_WORKER"] == "gw0"
+    print("early", file=open(os.environ["ENDS"], "a"))
+
+def test_crashes(module):
+    os.kill(module, 9)
+
+def test_after_a_crash(module):
+    assert os.environ["PYTEST_XDIST_WORKER"] != "gw0"
+"""
+
+LATE = """
+import os, time
+from pathlib import Path
+
+ends = Path(os.environ["ENDS"])
+latest = time.monotonic() + 30
+while time.monotonic() < latest and not (ends.exists() and "early" in ends.read_text()):
+    time.sleep(0.01)
+
+def test_collected_late():
+    assert "early" in ends.read_text()
+
+def test_fails():
+    assert False
+"""
+
+FOLDERS = {f"{folder}test_it": "def test_it(): pass" for folder in _EARLY}
+WHOLE = FOLDERS | {"tests/testbed/test_early": EARLY, "tests/ui/test_late": LATE}
+"""A project whose last module ends its collection once a test has run."""
+
+PLAIN = {"tests/test_first": FIRST, "tests/test_second": SECOND}
+
+
+def run(folder: Path, *arguments: str, files: Mapping[str, str] = PLAIN) -> tuple[int, str, list[str]]:
     """Return the exit code, what it printed, and what fixtures wrote at their ends."""
-    for name, text in {"conftest": CONFTEST, "test_first": FIRST, "test_second": SECOND}.items():
-        (folder / f"{name}.py").write_text(text)
-    (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope=function\n")
+    for name, text in {"conftest": CONFTEST, **files}.items():
+        file = folder / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (folder / "pytest.ini").write_text("[pytest]\ntestpaths = tests\naddopts = --import-mode=importlib\n")
     ends = folder / "ends"
-    command = [sys.executable, "-m", "pytest", "-p", "no:anyio", "-p", "no:schemathesis"]
-    command += ["--dist", "loadfile", *arguments]
-    env = os.environ | {"PYTHONPATH": str(ROOT), "ENDS": str(ends)}
+    command = [sys.executable, "-m", "pytest", "-p", "xdist", "--dist", "loadfile", *arguments]
+    # without plugins that it does not need, it starts in half of the time
+    env = os.environ | {"PYTHONPATH": str(ROOT), "ENDS": str(ends), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
     )
@@ -116,7 +158,27 @@ def test_a_run_may_print_nothing(tmp_path: Path) -> None:
 
 
 def test_one_file_needs_no_worker(tmp_path: Path) -> None:
-    code, out, ends = run(tmp_path, "-n2", "test_second.py")
+    code, out, ends = run(tmp_path, "-n2", "tests/test_second.py")
     assert code == 1
     assert "21 passed" in out
     assert "popen" not in "".join(ends)
+
+
+def test_a_worker_begins_while_tests_are_collected(tmp_path: Path) -> None:
+    code, out, _ = run(tmp_path, "-n2", files=WHOLE)
+    assert code == 1
+    assert re.search(r"_ test_crashes _.*\nthe worker gw0 ended during this test with exit code -9", out)
+    assert f"2 failed, {len(FOLDERS) + 3} passed" in out
+    _, out, _ = run(tmp_path, "-n2", "--last-failed", files=WHOLE)
+    assert "= 2 failed in" in out
+
+
+def test_it_ends_if_the_tests_cannot_be_collected(tmp_path: Path) -> None:
+    broken = {"tests/testbed/test_early": EARLY.replace("os.kill(module, 9)", "pass")}
+    code, out, ends = run(
+        tmp_path, "-n2", files=WHOLE | broken | {"tests/ui/test_late": f"{LATE}\nraise OSError"}
+    )
+    assert code == 2
+    assert "1 error during collection" in out
+    assert "Traceback" not in out
+    assert {"early", "session of popen-gw0 ended"} <= {*ends}
