@@ -186,8 +186,7 @@ class SmartRouter:
         """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
         if data.layer is None:
             ctx.master.addons.get("nextlayer").next_layer(data)
-        if data.data_client():
-            self._silent.heard(data.context.client)
+        self._silent.decided(data)
         handler = handler_of(data.context.client.id)
         try:
             install_routing(data.layer, self.claims, handler)
@@ -233,6 +232,10 @@ class SmartRouter:
     def _own_ports(self) -> set[int]:
         listening = ctx.master.addons.get("proxyserver").listen_addrs()
         return {address[1] for address in listening} | {getattr(ctx.options, "web_port", None) or 0}
+
+    def tls_established_client(self, data: tls.TlsData) -> None:
+        """Note that the client's handshake is complete."""
+        self._silent.heard(data.context.client)
 
     def tls_start_server(self, data: tls.TlsData) -> None:
         """Offer a provider its last TLS session; mitmproxy's own part comes after scripts, so ask for it."""

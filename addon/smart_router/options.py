@@ -58,7 +58,7 @@ OPTIONS: tuple[Option, ...] = (
         "router_head_timeout",
         f"{_CLIENT_LIMITS.head:g}",
         "Seconds in which a client must send the head of a request, once it has begun; a connection that "
-        "never sends anything is closed after twice that.",
+        "never sends anything, or completes no TLS handshake, is closed after twice that.",
     ),
     Option(
         "router_body_timeout",

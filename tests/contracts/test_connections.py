@@ -9,6 +9,7 @@ from typing import Any
 import h2.config
 import h2.connection
 import pytest
+from h2.exceptions import FrameTooLargeError
 from mitmproxy import ctx, http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import ConnectionState, Server
@@ -32,6 +33,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Client
 from mitmproxy.test import taddons
 
+from smart_router.proxy.fixes.http2_bounds import BoundedFrames
 from smart_router.proxy.layer import FIRST_ATTEMPT_ID
 from smart_router.proxy.messages import NextAttemptHook
 from tests.testbed.drive import REQUEST, RESPONSE, Drive, asked, make_context, request, upstream
@@ -138,6 +140,18 @@ def test_http2_has_stream_ids_of_its_own() -> None:
     drive(RequestProtocolError(FIRST_ATTEMPT_ID, "gone", ErrorCode.CANCEL))
     (reset,) = peer.receive_data(drive.sent(context.server)[before:])[-1:]
     assert (type(reset).__name__, reset.error_code) == ("StreamReset", 8)
+
+
+def test_http2_waits_for_all_of_a_frame_that_is_too_large() -> None:
+    """BoundedFrames looks at its length first, and counts complete frames by `__next__`."""
+    peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    frames = peer.incoming_buffer
+    frames._preamble_len, frames.max_frame_size = 0, 1 << 14
+    frames.add_data(b"\xff" * 3 + b"\0" * 100)
+    assert list(frames) == []
+    frames.__class__ = BoundedFrames  # type: ignore[assignment]
+    with pytest.raises(FrameTooLargeError):
+        next(frames)
 
 
 def test_http2_changes_the_stream_id_of_what_it_is_given() -> None:

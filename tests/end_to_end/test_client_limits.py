@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
+from hpack import Encoder
 
 from smart_router.attempts.client_limits import FREE_BODY
 from tests.testbed.chat import chat_answer
@@ -92,6 +94,56 @@ async def test_a_client_that_stops_sending_gets_a_408(router: Router, data: byte
 
 async def test_a_connection_that_sends_nothing_is_closed(router: Router) -> None:
     async with connected(router, b"") as (reader, _):
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
+HEAD = Encoder().encode(
+    [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/health")]
+)
+BEGUN = len(HEAD).to_bytes(3) + b"\x01\x01" + (1).to_bytes(4) + HEAD
+"""A frame of a head that is not its last."""
+WHOLE = BEGUN.replace(b"\x01\x01", b"\x01\x05", 1)
+
+UNFINISHED = {
+    "nothing": b"",
+    "half a preface": PREFACE[:9],
+    "no request": PREFACE + SETTINGS,
+    "half a frame": PREFACE + SETTINGS + WHOLE[:-5],
+    "a head without its end": PREFACE + SETTINGS + BEGUN,
+    "half a frame after a request": PREFACE + SETTINGS + WHOLE + BEGUN[:12],
+}
+
+
+@asynccontextmanager
+async def connected_by_http2(router: Router, data: bytes) -> AsyncIterator[Streams]:
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.load_verify_locations(router.ca_file)
+    trust.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", router.port, ssl=trust)
+    try:
+        writer.write(data)
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED)
+async def test_an_http2_connection_whose_client_stops_in_a_head_is_closed(
+    router: Router, data: bytes
+) -> None:
+    async with connected_by_http2(router, data) as (reader, _):
+        assert b"router_head_timeout" in await asyncio.wait_for(reader.read(), 10)
+
+
+async def test_an_http2_frame_that_is_too_large_is_refused_before_it_arrives(router: Router) -> None:
+    async with connected_by_http2(router, PREFACE + SETTINGS + b"\xff\xff\xff\0\0\0\0\0\x01") as (reader, _):
+        assert b"overlong frame" in await asyncio.wait_for(reader.read(), 10)
+
+
+async def test_a_tls_handshake_that_stops_is_closed(router: Router) -> None:
+    async with connected(router, b"\x16\x03\x01\x02\x00\x01") as (reader, _):
         assert await asyncio.wait_for(reader.read(), 10) == b""
 
 

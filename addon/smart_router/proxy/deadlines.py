@@ -17,7 +17,7 @@ from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError,
 from smart_router.attempts.client_limits import Deadlines
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.fixes.http1_bounds import BoundedHttp1Server
-from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server
+from smart_router.proxy.fixes.http2_bounds import BoundedHttp2Server, HeadTooSlow
 from smart_router.proxy.messages import BodyTooSlow
 from smart_router.proxy.request_body import BoundedRequestStream
 
@@ -45,8 +45,8 @@ class DeadlineLayer(HttpLayer):
 
     def _check_deadlines(self) -> Commands:
         limits, client = self.claims.client_limits, self.connections[self.context.client]
-        http1 = client if isinstance(client, BoundedHttp1Server) else None
-        unfinished: dict[Hashable, float] = http1.unfinished(limits) if http1 else {}
+        bounded = client if isinstance(client, BoundedHttp1Server | BoundedHttp2Server) else None
+        unfinished: dict[Hashable, float] = bounded.unfinished(limits) if bounded else {}
         bodies = {
             (stream_id, stream.received // limits.step): stream
             for stream_id, stream in self.streams.items()
@@ -60,8 +60,10 @@ class DeadlineLayer(HttpLayer):
                 yield from self.event_to_child(bodies[key], BodyTooSlow(bodies[key].stream_id))
             elif key in untaken:
                 yield from self._reset(untaken[key])
-            elif http1:
-                yield from http1.expire(key)
+            elif isinstance(client, BoundedHttp1Server):
+                yield from client.expire(key)
+            else:
+                yield from self.event_to_child(client, HeadTooSlow(0))
         if self.context.client.connected:
             yield from self._schedule_check()
 

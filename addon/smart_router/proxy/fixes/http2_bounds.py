@@ -1,9 +1,11 @@
-"""Bounds what is kept for a client of HTTP/2 that takes its streams slowly.
+"""Bounds what is kept for a client of HTTP/2 that takes its streams slowly, and what it may leave unfinished.
 
 A client of HTTP/1.1 fills its socket, and mitmproxy then reads no more from servers. What an HTTP/2 client
 does not take waits behind the stream's window, where mitmproxy keeps all of it. So the stream's own server
 waits: its connection is not read, or over HTTP/2 its stream's window is not opened, which mitmproxy would
 open as far as it goes. `DeadlineLayer` resets a stream of which nothing is taken for long.
+
+h2 keeps up to 16 MB of a frame before it looks whether so large a one is allowed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import h2.events
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes
+from hyperframe.frame import Frame
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpStream, SendHttp
@@ -22,6 +28,7 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseProtocolEr
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server
 from mitmproxy.proxy.layers.http._http_h2 import SendH2Data
 
+from smart_router.attempts.client_limits import ClientLimits
 from smart_router.proxy.handlers import handler_of, socket_of, transport_of
 
 Commands = layer.CommandGenerator[None]
@@ -41,11 +48,44 @@ class HoldBack(HttpEvent):
     on: bool
 
 
+@dataclass
+class HeadTooSlow(HttpEvent):
+    """Tell a connection that its client left a frame or a head unfinished for too long."""
+
+
 class Source(NamedTuple):
     """Where a stream's response is from: a connection to a server, and a stream's id there."""
 
     connection: Connection
     stream_id: int
+
+
+class BoundedFrames(FrameBuffer):
+    """The frames of a connection. Made by changing an object's class. `complete` counts those that were read;
+    a head in several frames is one.
+    """
+
+    complete = 0
+
+    def __next__(self) -> Frame:
+        """Like the base class; refuses a frame that is too large as soon as its head says so."""
+        if len(self._data) > 2:
+            self._validate_frame_length(int.from_bytes(self._data[:3]))
+        frame = super().__next__()
+        self.complete += 1
+        return frame
+
+    @property
+    def unfinished(self) -> bool:
+        """True if a frame or a head is incomplete."""
+        return bool(self._data or self._headers_buffer)
+
+
+def _bound_frames(connection: H2Connection) -> BoundedFrames:
+    frames: Any = connection.incoming_buffer
+    frames.__class__ = BoundedFrames
+    bounded: BoundedFrames = frames
+    return bounded
 
 
 class BoundedHttp2Server(Http2Server):
@@ -56,15 +96,21 @@ class BoundedHttp2Server(Http2Server):
     each stream that the client is to take next, kept so that the next look does not meet others of its id.
     """
 
+    frames: BoundedFrames
     full: dict[int, Source]
     added: dict[int, int]
     due: dict[int, SendH2Data]
 
     def set_up(self) -> None:
         """Initialise an object whose class was changed."""
+        self.frames = _bound_frames(self.h2_conn)
         self.full, self.added, self.due = {}, {}, {}
 
     def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, HeadTooSlow):
+            why = "a frame or head did not arrive in time (option router_head_timeout)"
+            yield from self.protocol_error(why, ErrorCodes.ENHANCE_YOUR_CALM)
+            return
         yield from super()._handle_event(event)
         if isinstance(event, ResponseData):
             is_full = event.stream_id in self.h2_conn.stream_buffers and self._fills(event)
@@ -74,6 +120,12 @@ class BoundedHttp2Server(Http2Server):
         elif self.full and isinstance(event, events.DataReceived | ResponseProtocolError):
             for stream_id in [one for one in self.full if self.held(one) <= LOW]:
                 yield from self._hold_back(self.full.pop(stream_id), False)
+
+    def unfinished(self, limits: ClientLimits) -> dict[Hashable, float]:
+        """Return what the client must do next, and the seconds that it has for it."""
+        if not self.h2_conn.highest_inbound_stream_id:
+            return {"first head": limits.silence}
+        return {("frame", self.frames.complete): limits.head} if self.frames.unfinished else {}
 
     def held(self, stream_id: int) -> int:
         """Return the bytes of a stream that wait for the client."""
@@ -126,6 +178,7 @@ class BoundedHttp2Client(Http2Client):
 
     def set_up(self) -> None:
         """Initialise an object whose class was changed: the settings go out with the first request."""
+        _bound_frames(self.h2_conn)
         self.waiting = {}
         self.h2_conn.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
 
