@@ -147,7 +147,7 @@ def test_http2_waits_for_all_of_a_frame_that_is_too_large() -> None:
     peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     frames = peer.incoming_buffer
     frames._preamble_len, frames.max_frame_size = 0, 1 << 14
-    frames.add_data(b"\xff" * 3 + b"\0" * 100)
+    frames.add_data(b"\xff\xff\xff\0\0\0\0\0\x01" + b"\0" * 100)
     assert list(frames) == []
     frames.__class__ = BoundedFrames  # type: ignore[assignment]
     with pytest.raises(FrameTooLargeError):
