@@ -77,7 +77,10 @@ def ask(router: Router, model: str, key: str = "") -> int:
     with httpx.Client(
         base_url=router.url, verify=NO_TLS, trust_env=False, timeout=30, headers=headers
     ) as http:
-        return http.post("/v1/chat/completions", json=body).status_code
+        answer = http.post("/v1/chat/completions", json=body)
+    if answer.status_code != 200:
+        print(f"{router.url} answered {answer.status_code}: {answer.text}")  # pytest shows it with a failure
+    return answer.status_code
 
 
 def health(router: Router) -> dict[str, Any]:

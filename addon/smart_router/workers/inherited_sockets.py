@@ -22,6 +22,9 @@ from smart_router.workers.sockets import address
 EMPTY_WITHIN = 1.0
 """Seconds for which a draining worker still accepts waiting connections."""
 
+HANDLED_WITHIN = 0.05
+"""Seconds, far more than asyncio needs to hand an accepted connection to mitmproxy."""
+
 
 class Inherited:
     """The supervisor's sockets by address, and the servers that accept from them."""
@@ -75,6 +78,7 @@ class Inherited:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        await asyncio.sleep(HANDLED_WITHIN)  # or the last one would not be waited for
         # the kernel queues connections while any process has the socket open
         for number in chain.from_iterable(self._numbers.values()):
             os.close(number)
