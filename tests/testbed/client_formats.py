@@ -39,12 +39,12 @@ class Got:
 
 @dataclass(frozen=True, slots=True)
 class ClientFormat:
-    """One format. `read` takes in one event of a stream, or the object of a whole answer."""
+    """One format. `read` takes in one event of a stream, or the object of a whole answer, and returns its text."""
 
     name: str
     path: Callable[[str, bool], str]
     body: Callable[[str, str, bool], Json]
-    read: Callable[[Got, Json], None]
+    read: Callable[[Got, Json], str]
     error_of: Callable[[Json], Json | None]
     done: str = ""
 
@@ -54,25 +54,28 @@ class ClientFormat:
             if got.headers.get("content-type", "").startswith("text/event-stream"):
                 self._take_stream(got, body.decode("utf-8-sig"))
             elif body:
-                self._take_object(got, json.loads(body))
+                got.text = self._take_object(got, json.loads(body))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             got.malformed = got.malformed or repr(error)
 
     def _take_stream(self, got: Got, text: str) -> None:
         events = list(_events(text))
-        for data in events:
-            if data != "[DONE]":
-                self._take_object(got, json.loads(data))
+        pieces: list[str] = []  # joined once: a string that grows by each of them is copied each time
+        try:
+            pieces.extend(self._take_object(got, json.loads(data)) for data in events if data != "[DONE]")
+        finally:
+            got.text = "".join(pieces)
         if self.done and got.finished:
             got.finished = events[-1] == self.done
 
-    def _take_object(self, got: Got, data: Json) -> None:
+    def _take_object(self, got: Got, data: Json) -> str:
         if error := self.error_of(data):
             got.error = got.error or error
         elif got.status == 200:
-            self.read(got, data)
+            return self.read(got, data)
         else:
             got.malformed = f"an error of another format: {data}"
+        return ""
 
 
 def _events(text: str) -> Iterator[str]:
@@ -107,37 +110,41 @@ def _has(error: Mapping[str, Any], fields: Mapping[str, type]) -> bool:
     return all(isinstance(error.get(name), kind) for name, kind in fields.items())
 
 
-def _read_chat(got: Got, data: Json) -> None:
+def _read_chat(got: Got, data: Json) -> str:
+    text = ""
     for choice in data["choices"]:
         part = choice.get("delta") or choice.get("message") or {}
-        got.text += part.get("content") or ""
+        text += part.get("content") or ""
         got.finished = got.finished or bool(choice.get("finish_reason"))
+    return text
 
 
-def _read_messages(got: Got, data: Json) -> None:
+def _read_messages(got: Got, data: Json) -> str:
     match data["type"]:
         case "message":
-            got.text += "".join(block.get("text", "") for block in data["content"])
             got.finished = bool(data["stop_reason"])
+            return "".join(block.get("text", "") for block in data["content"])
         case "content_block_delta":
-            got.text += data["delta"].get("text", "")
+            return str(data["delta"].get("text", ""))
         case "message_stop":
             got.finished = True
+    return ""
 
 
 def _messages_error(data: Json) -> Json | None:
     return _openai_error(data) if data.get("type") == "error" else None
 
 
-def _read_responses(got: Got, data: Json) -> None:
+def _read_responses(got: Got, data: Json) -> str:
     if data.get("object") == "response":
         items = [item for item in data["output"] if item["type"] == "message"]
-        got.text += "".join(part["text"] for item in items for part in item["content"])
         got.finished = data["status"] == "completed"
-    elif data["type"] == "response.output_text.delta":
-        got.text += data["delta"]
-    elif data["type"] == "response.completed":
+        return "".join(part["text"] for item in items for part in item["content"])
+    if data["type"] == "response.output_text.delta":
+        return str(data["delta"])
+    if data["type"] == "response.completed":
         got.finished = True
+    return ""
 
 
 def _responses_error(data: Json) -> Json | None:
@@ -148,11 +155,13 @@ def _responses_error(data: Json) -> Json | None:
     return _openai_error(data)
 
 
-def _read_gemini(got: Got, data: Json) -> None:
+def _read_gemini(got: Got, data: Json) -> str:
+    text = ""
     for candidate in data.get("candidates", []):
         parts = candidate.get("content", {}).get("parts", [])
-        got.text += "".join(part.get("text", "") for part in parts)
+        text += "".join(part.get("text", "") for part in parts)
         got.finished = got.finished or bool(candidate.get("finishReason"))
+    return text
 
 
 def _gemini_error(data: Json) -> Json | None:

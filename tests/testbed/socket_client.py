@@ -28,7 +28,7 @@ async def ask_turn(router: Router, model: str, text: str) -> Got:
                 if error := format_.error_of(event):
                     got.error = error
                 else:
-                    format_.read(got, event)
+                    got.text += format_.read(got, event)
                 if event["type"] in LAST:
                     return got
     except ConnectionClosed:

@@ -1,6 +1,7 @@
 """A real browser opens mitmweb, finds a client flow and its attempts, and reads the transcript.
 
-With SMART_ROUTER_SCREENSHOTS set to a folder, what it saw is left there.
+One page serves all tests: mitmweb's takes two seconds to load. With SMART_ROUTER_SCREENSHOTS set to a folder,
+pictures of it are left there.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
-from tests.conftest import StartRouter
 from tests.testbed.chat import chat_error, chat_stream
-from tests.testbed.harness import provider_env
+from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
 from tests.testbed.talk import ask_body, chains_config, post
 from tests.ui.web import PASSWORD, Web, web_arguments
@@ -28,10 +29,18 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt-get install chromium"),
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.usefixtures("shared_provider"),
 ]
 
 PIECES = ["The capital of ", "France ", "is Paris."]
+
+CHAINS = {
+    "auto:one": ["openai/gpt-5.4-mini"],
+    "auto:limited": ["deepseek/deepseek-v4-flash", "groq/openai/gpt-oss-20b"],
+    "auto:down": ["mistral/mistral-small-latest", "openai/gpt-5.4-mini"],
+}
+"""What each test asks for. The first provider of two fails, and has a cooldown, so each has another one."""
+
+SCREENSHOTS = os.environ.get("SMART_ROUTER_SCREENSHOTS")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,12 +52,41 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def router(
+    shared_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Router]:
+    folder = tmp_path_factory.mktemp("browser") / "router"
+    env = provider_env(shared_provider.url, "openai", "groq", "mistral", "deepseek")
+    async with Router(folder, **web_arguments(), env=env, config=chains_config(CHAINS)) as router:
+        yield router
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def web(router: Router) -> AsyncIterator[Web]:
+    async with Web(router) as web:
+        yield web
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mitmweb(browser: Browser, web: Web) -> AsyncIterator[Page]:
+    """mitmweb's page, opened as its log line says; a cookie stays."""
+    async with await browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        page = await context.new_page()
+        await page.goto(f"{web.url}/?token={PASSWORD}#/flows")
+        yield page
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page with cookies of its own."""
-    page = await browser.new_page(viewport={"width": 1400, "height": 900})
-    yield page
-    await page.close()
+async def page(mitmweb: Page, web: Web) -> Page:
+    """The page, without flows of the tests before."""
+    (await web.http.post("/clear")).raise_for_status()
+    return mitmweb
+
+
+async def leave_screenshot(page: Page, name: str) -> None:
+    if SCREENSHOTS:
+        await page.screenshot(path=Path(SCREENSHOTS) / name)
 
 
 async def type_command(page: Page, line: str) -> str:
@@ -62,18 +100,10 @@ async def type_command(page: Page, line: str) -> str:
 
 
 async def test_a_browser_shows_comments_and_explains_by_id(
-    page: Page, start_router: StartRouter, provider: Provider, tmp_path: Path
+    page: Page, http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    router = await start_router(
-        **web_arguments(),
-        env=provider_env(provider.url, "openai"),
-        config=chains_config({"auto:demo": ["openai/gpt-5.4-mini"]}),
-    )
-    async with router.http() as http:
-        replies = [await post(http, ask_body("auto:demo", stream=False, text=text)) for text in ("a", "b")]
+    replies = [await post(http, ask_body("auto:one", stream=False, text=text)) for text in ("a", "b")]
     ids = [reply.router["request-id"] for reply in replies]
-    async with Web(router) as web:
-        await page.goto(f"{web.url}/?token={PASSWORD}#/flows")
     comment = page.locator(".flow-table tbody td.col-comment", has_text="SIMPLE → openai/gpt-5.4-mini")
     await comment.nth(1).wait_for()
 
@@ -84,26 +114,16 @@ async def test_a_browser_shows_comments_and_explains_by_id(
         assert f"; {id_}" in shown and "openai/gpt-5.4-mini" in shown
     await comment.nth(1).click()
     assert "type the request's id in place of @focus" in await type_command(page, "router.explain @focus")
-    folder = Path(os.environ.get("SMART_ROUTER_SCREENSHOTS") or tmp_path)
-    await page.screenshot(path=folder / "mitmweb-explain.png")
+    await leave_screenshot(page, "mitmweb-explain.png")
 
 
 async def test_a_browser_reads_the_transcript(
-    page: Page, start_router: StartRouter, provider: Provider, tmp_path: Path
+    page: Page, http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    provider.on(chat_error(429), path="/openai")
+    provider.on(chat_error(429), path="/deepseek")
     provider.on(chat_stream(PIECES, reasoning=["An easy one."]), path="/groq")
-    router = await start_router(
-        **web_arguments(),
-        env=provider_env(provider.url, "openai", "groq"),
-        config=chains_config({"auto:demo": ["openai/gpt-5.4-mini", "groq/openai/gpt-oss-20b"]}),
-    )
-    async with router.http() as http:
-        reply = await post(http, ask_body("auto:demo", stream=True, text="What is the capital of France?"))
+    reply = await post(http, ask_body("auto:limited", stream=True, text="What is the capital of France?"))
     assert reply.status == 200
-    async with Web(router) as web:
-        client = await web.client_of(reply)
-        await page.goto(f"{web.url}/?token={PASSWORD}#/flows/{client['id']}/response")
 
     rows = page.locator(".flow-table tbody tr:has(td)")
     await rows.nth(2).wait_for()
@@ -111,40 +131,36 @@ async def test_a_browser_reads_the_transcript(
     for mark in ("💬", "❌", "✅"):
         assert await page.locator(f".flow-table >> text={mark}").count() == 1
 
+    await page.get_by_text("💬").click()
+    await page.get_by_text("Response", exact=True).first.click()
     body = page.locator(".contentview, .flow-detail").last
     await page.get_by_text("The capital of France is Paris.").first.wait_for()
     shown = await body.inner_text()
     assert "An easy one." in shown and "finish" in shown
-
-    folder = Path(os.environ.get("SMART_ROUTER_SCREENSHOTS") or tmp_path)
-    await page.screenshot(path=folder / "mitmweb.png")
+    await leave_screenshot(page, "mitmweb.png")
 
     await page.get_by_text("❌").click()
     await page.get_by_text("Request", exact=True).first.click()
     await page.get_by_text("What is the capital of France?").first.wait_for()
-    await page.screenshot(path=folder / "mitmweb-attempt.png")
+    await leave_screenshot(page, "mitmweb-attempt.png")
 
 
 async def test_the_live_page_leads_to_a_requests_flow_and_its_attempts(
-    page: Page, start_router: StartRouter, provider: Provider
+    page: Page, router: Router, http: httpx.AsyncClient, provider: Provider
 ) -> None:
-    router = await start_router(
-        **web_arguments(),
-        env=provider_env(provider.url, "openai", "groq"),
-        config=chains_config({"auto:demo": ["groq/llama-3.1-8b-instant", "openai/gpt-5.4-mini"]}),
-    )
-    provider.on(chat_error(503), path="/groq", always=True)
+    provider.on(chat_error(503), path="/mistral", always=True)
     provider.on(chat_stream(PIECES), path="/openai", always=True)
-    async with Web(router) as web, router.http() as http:
-        for _ in range(2):
-            assert (await post(http, ask_body("auto:demo", stream=True))).status == 200
-        await page.goto(f"{web.url}/?token={PASSWORD}")  # as its log line says; a cookie stays
-        await page.goto(f"{router.url}/router")
-        first = page.locator("#recent-requests tbody tr").last
-        await async_api.expect(first.locator(".state")).to_have_text("answered by attempt 2")
-        await first.locator("summary").click()
-        async with page.context.expect_page() as opened:
-            await first.locator("a").click()
-        shown = await opened.value
-        rows = shown.locator("tbody tr", has_text="/v1/chat/completions")
-        await async_api.expect(rows).to_have_count(3)  # the flow, and its two attempts
+    replies = [await post(http, ask_body("auto:down", stream=True)) for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 200]
+    live = await page.context.new_page()
+    await live.goto(f"{router.url}/router")
+    row = live.locator("#recent-requests tbody tr", has_text="auto:down").last
+    await async_api.expect(row.locator(".state")).to_have_text("answered by attempt 2")
+    await row.locator("summary").click()
+    async with page.context.expect_page() as opened:
+        await row.locator("a").click()
+    shown = await opened.value
+    rows = shown.locator("tbody tr", has_text="/v1/chat/completions")
+    await async_api.expect(rows).to_have_count(3)  # the flow, and its two attempts
+    for one in (live, shown):
+        await one.close()
