@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -67,12 +68,14 @@ TOKENS = 18
 """Tokens of one answer of the scripted provider."""
 
 
-class Stage(NamedTuple):
-    """A router, and a client of it that has limits."""
+@dataclass
+class Stage:
+    """A router, a client of it that has limits, and the counts after its last request."""
 
     router: Router
     sabotage: Sabotage
     key: str
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -116,12 +119,12 @@ async def counts(http: httpx.AsyncClient, stage: Stage) -> dict[str, int]:
 async def gained(stage: Stage, bug: str | None, ask_one: Any) -> tuple[Any, dict[str, int]]:
     """Return a client's answer while the bug is active, if there is one, and the increase of the counts."""
     async with stage.router.http() as http:
-        before = await counts(http, stage)
+        before = stage.counts or await counts(http, stage)
         with stage.sabotage.raising([bug] if bug else []):
             got = await ask_one()
             await until_ended(http)
-        after = await counts(http, stage)
-    return got, {name: after[name] - before[name] for name in after}
+        stage.counts = await counts(http, stage)
+    return got, {name: count - before[name] for name, count in stage.counts.items()}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -146,7 +149,7 @@ async def test_a_bug_at_the_end_leaves_nothing_behind(
 @pytest.mark.parametrize("bug", AT_THE_END)
 async def test_a_client_that_leaves_leaves_nothing_behind(bug: str, stage: Stage, provider: Provider) -> None:
     async def one() -> None:
-        provider.on(chat_stream(["a"] * 1000, pause=0.05))
+        provider.on(chat_stream(["a"] * 100, pause=0.05))
         async with stage.router.http() as http:
             body = ask_body(MODEL, stream=True)
             async with http.stream("POST", CHAT, json=body, headers=bearer(stage.key)) as answer:
@@ -215,11 +218,12 @@ async def test_a_line_end_that_comes_in_two_parts_is_whole_at_the_end_of_a_nativ
         return right.but(body=body, cut=(len(body) - 1,), pause=0.05)
 
     provider.on(play, always=True)
-    async with stage.router.http() as http:
+
+    async def one() -> httpx.Response:
         format_ = FORMATS[name]
-        answer = await http.post(
-            format_.path(NATIVE[name], True),
-            json=format_.body(NATIVE[name], "Hi", True),
-            headers=bearer(stage.key),
-        )
+        path, body = format_.path(NATIVE[name], True), format_.body(NATIVE[name], "Hi", True)
+        async with stage.router.http() as http:
+            return await http.post(path, json=body, headers=bearer(stage.key))
+
+    answer, _ = await gained(stage, None, one)
     assert answer.content == sent[0]

@@ -39,7 +39,7 @@ class Got:
 
 @dataclass(frozen=True, slots=True)
 class ClientFormat:
-    """One format. `read` takes in one event of a stream, or the object of a whole answer, and returns its text."""
+    """One format. `read` takes one event of a stream, or the object of a whole answer; returns its text."""
 
     name: str
     path: Callable[[str, bool], str]
