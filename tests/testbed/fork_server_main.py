@@ -190,6 +190,7 @@ def _serve_further(env: dict[str, str]) -> Job | None:
 def _do_beforehand() -> None:
     """Do what takes a router longest at its start and first request, and has the same result in all."""
     from cryptography.hazmat.primitives import serialization
+    from mitmproxy import certs
 
     from smart_router.config import read_config
     from smart_router.dry_run import Offline
@@ -199,6 +200,8 @@ def _do_beforehand() -> None:
     offline = Offline(read_config("", {}), lambda _: True)
     request: Any = {"messages": [{"role": "user", "content": "Hi"}]}
     offline.estimate(request, offline.decide(request, "auto"), 0.0)  # loads words and prices
+    certs.dummy_crl(*certs.create_ca("router", "router", 1024))  # prepares OpenSSL
+    "localhost".encode("idna")  # loads the codec
     load = functools.partial(serialization.load_pem_private_key, unsafe_skip_rsa_key_validation=True)
     vars(serialization).update(load_pem_private_key=load)  # the harness made the key, and has checked it
 
