@@ -22,7 +22,7 @@ from smart_router.client_keys.database import Settings, changing
 from smart_router.client_keys.directory import Directory
 from smart_router.errors import ClientError
 from tests.testbed.answers import Answer
-from tests.testbed.harness import Router, provider_env
+from tests.testbed.harness import NO_TLS, Router, provider_env
 from tests.testbed.provider import Provider
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("access")]
@@ -225,7 +225,8 @@ async def outside(router: Router) -> AsyncIterator[httpx.AsyncClient]:
     """Connects through the machine's own address, and so from it."""
     address = own_address()
     host = f"[{address}]" if ":" in address else address
-    async with httpx.AsyncClient(base_url=f"http://{host}:{router.port}", trust_env=False) as http:
+    url = f"http://{host}:{router.port}"
+    async with httpx.AsyncClient(base_url=url, verify=NO_TLS, trust_env=False) as http:
         yield http
 
 

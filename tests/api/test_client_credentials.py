@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
 from mitmproxy import http
@@ -161,7 +160,7 @@ async def test_request_through_the_proxy_is_unchanged(start_router: StartRouter,
     provider.on(Answer(body=b"{}"), always=True)
     headers = {**SENT, "origin": "http://page.example", "sec-fetch-site": "cross-site"}
     del headers["proxy-authorization"]  # which is the proxy's
-    async with httpx.AsyncClient(proxy=router.url, trust_env=False) as client:
+    async with router.proxied_http() as client:
         for path in ("/v1/oauth/token?key=users-own", "/V1//embeddings", "/"):
             assert (await client.post(f"{provider.url}{path}", headers=headers)).status_code == 200
         await client.get(f"{provider.url}/", headers={"authorization": f"Bearer {ROUTER_KEY}"})
@@ -178,7 +177,7 @@ async def test_pages_of_an_intercepted_host_may_call_it(
     env = provider_env(provider.url, "openai")
     router = await start_router(modes=["regular"], env=env, options={"router_intercept": "127.0.0.1=auto"})
     ask = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-    async with httpx.AsyncClient(proxy=router.url, trust_env=False) as client:
+    async with router.proxied_http() as client:
         for origin, status in ((provider.url, 200), ("http://evil.example", 403)):
             answer = await client.post(
                 f"{provider.url}/v1/chat/completions", headers={"origin": origin}, json=ask

@@ -12,6 +12,7 @@ import brotli
 import pytest
 import pytest_asyncio
 
+from smart_router.attempts.limits import MAX_ERROR_BODY
 from tests.testbed.answers import Answer, Framing
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
@@ -25,7 +26,9 @@ else:
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MEGABYTE = 1 << 20
+LIMIT = 1 << 18
+"""Bytes of an answer that the router holds in memory."""
+
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
@@ -44,7 +47,7 @@ async def clients(
     """Two providers `p1` and `p2`, asked in this order for the model `two`."""
     urls = {name: f"{shared_provider.url}/{name}/v1" for name in ("p1", "p2")}
     config = chains_config({"two": ["p1/m", "p2/m"]}) + providers_config(urls)
-    options = {"router_max_answer": "1m", "router_fast_path": fast_path}
+    options = {"router_max_answer": "256k", "router_fast_path": fast_path}
     folder = tmp_path_factory.mktemp("bounds") / "router"
     async with Router(folder, config=config, options=options) as router, clients_of(router) as clients:
         yield clients
@@ -71,7 +74,7 @@ async def test_compressed_answer_is_read(
     assert (reply.status, reply.text, reply.finish_reason) == (200, "Hello there.", "stop")
 
 
-SPACES = b" " * (3 * MEGABYTE)
+SPACES = b" " * (3 * LIMIT)
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
 COMMENT = b": " + b"x" * 120 + b"\n\n"
@@ -87,18 +90,18 @@ def whole_bomb(coding: str) -> Answer:
 
 
 def stream_bomb(coding: str) -> Answer:
-    body = bomb(coding) + b" " * MEGABYTE
-    return Answer(headers={**EVENTS, "content-encoding": coding}, body=body, cut=MEGABYTE // 8)
+    body = bomb(coding) + b" " * LIMIT
+    return Answer(headers={**EVENTS, "content-encoding": coding}, body=body, cut=LIMIT // 8)
 
 
 STATED = Answer(headers=JSON, body=SPACES)
 TOO_LARGE: dict[str, Callable[[], Answer]] = {
     "stated": lambda: STATED,
-    "chunked": lambda: STATED.but(framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "chunked": lambda: STATED.but(framing=Framing.CHUNKED, cut=LIMIT // 4),
     "until closed": lambda: STATED.but(framing=Framing.CLOSE),
     **{f"{coding} bomb": functools.partial(whole_bomb, coding) for coding in PACK},
     "stream without content": lambda: Answer(
-        headers=EVENTS, body=COMMENT * (3 * MEGABYTE // len(COMMENT)), cut=MEGABYTE // 8
+        headers=EVENTS, body=COMMENT * (3 * LIMIT // len(COMMENT)), cut=LIMIT // 8
     ),
     **{f"{coding} stream bomb": functools.partial(stream_bomb, coding) for coding in PACK},
 }
@@ -123,7 +126,7 @@ FAILS_IN_MID_EVENT: dict[str, Answer] = {
         framing=Framing.CHUNKED,
         cut=40,
     ),
-    "too large": Answer(headers=EVENTS, body=COMMENT * 10_000, framing=Framing.CHUNKED, cut=9000),
+    "too large": Answer(headers=EVENTS, body=COMMENT * 2_500, framing=Framing.CHUNKED, cut=9000),
 }
 
 
@@ -153,17 +156,17 @@ async def test_error_names_the_option(provider: Provider, clients: Clients) -> N
     assert (await talk(clients["h1"], "p1/m", stream=False)).text == "Still here."  # nothing was cooled
 
 
-LONG = b'{"error": {"message": "Bad luck."}}' + b" " * (4 * MEGABYTE)
+LONG = b'{"error": {"message": "Bad luck."}}' + b" " * (2 * MAX_ERROR_BODY)
 
 
 @functools.cache
 def long_packed() -> bytes:
-    return gzip.compress(LONG * 9, 1)
+    return gzip.compress(LONG * 4, 1)
 
 
 PLAIN_ERROR = Answer(status=400, headers=JSON, body=LONG)
 LONG_ERRORS = {
-    "plain": lambda: PLAIN_ERROR.but(framing=Framing.CHUNKED, cut=MEGABYTE // 4),
+    "plain": lambda: PLAIN_ERROR.but(framing=Framing.CHUNKED, cut=LIMIT // 4),
     "stated": lambda: PLAIN_ERROR,
     "packed": lambda: PLAIN_ERROR.but(headers={**JSON, "content-encoding": "gzip"}, body=long_packed()),
 }

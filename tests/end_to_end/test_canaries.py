@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 from websockets.asyncio.client import connect
@@ -202,7 +201,7 @@ async def test_a_tools_own_login_is_in_requests_to_its_vendor_alone(
     )
     told = []
     shown = {"authorization": f"Bearer {OWN_LOGIN}", "anthropic-beta": "oauth-2025-04-20"}
-    async with Web(router) as web, httpx.AsyncClient(proxy=router.url) as http:
+    async with Web(router) as web, router.proxied_http() as http:
         for stream in (False, True, False):
             body = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": HELLO, "stream": stream}
             answer = await http.post(f"http://{host}/v1/messages", json=body, headers=shown)

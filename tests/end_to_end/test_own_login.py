@@ -43,7 +43,7 @@ async def start(start_router: StartRouter, provider: Provider, config: str, **op
 
 
 async def ask(router: Router, provider: Provider, headers: dict[str, str] = OWN) -> httpx.Response:
-    async with httpx.AsyncClient(proxy=router.url) as http:
+    async with router.proxied_http() as http:
         return await http.post(f"{provider.url}/v1/messages?beta=true", json=HI, headers=headers)
 
 

@@ -41,10 +41,9 @@ async def http(
     chains = {f"auto-{name}": [f"p1/{name}", f"p2/{name}"] for name in (*STORMS, "fragile")}
     folder = tmp_path_factory.mktemp("storm") / "router"
     config = chains_config(chains) + providers_config(urls)
-    async with Router(folder, config=config, options={"router_max_wait": "1"}) as router:
-        limits = httpx.Limits(max_connections=CLIENTS)
-        async with router.http(limits=limits) as http:
-            yield http
+    router = Router(folder, config=config, options={"router_max_wait": "1"})
+    async with router, router.http() as http:
+        yield http
 
 
 async def ask(http: httpx.AsyncClient, model: str, text: str = "") -> Reply:

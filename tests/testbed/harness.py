@@ -255,6 +255,10 @@ class Router:
             arguments["transport"] = PlainTransport()
         return httpx.AsyncClient(**arguments, **kwargs)
 
+    def proxied_http(self) -> httpx.AsyncClient:
+        """A plain HTTP client that sends its requests through the router as a proxy."""
+        return httpx.AsyncClient(proxy=self.url, verify=NO_TLS, trust_env=False, timeout=15.0)
+
     def client(self, *, tls: bool = False, http2: bool = False, **kwargs: Any) -> openai.AsyncOpenAI:
         """The official client; it retries nothing, so that a test sees every answer."""
         import openai
