@@ -31,6 +31,9 @@ ENDLESS = (named := chat_stream(["Hel", "lo."], model="m")).but(
 )
 """Sends `[DONE]` and keeps the response open."""
 
+ROUNDS = 8
+"""More than the connections and timers that one client connection may have left."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def upstreams() -> AsyncIterator[Upstreams]:
@@ -43,7 +46,9 @@ async def router(upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory)
     """The chain `fail-N` has `plain` first and `next` second; `late` is a provider that refuses at first."""
     with refused_port() as port:
         urls = {**upstreams.urls, "late": f"http://127.0.0.1:{port}/v1"}
-    chains = {f"fail-{number}": [f"plain/fail-{number}", f"next/fail-{number}"] for number in range(30)}
+    chains = {
+        f"fail-{number}": [f"plain/fail-{number}", f"next/fail-{number}"] for number in range(2 * ROUNDS)
+    }
     chains["late-h1"], chains["late-h2"] = ["late/m-h1", "next/m-h1"], ["late/m-h2", "next/m-h2"]
     config = chains_config(chains) + providers_config(urls)
     folder = tmp_path_factory.mktemp("connections") / "router"
@@ -185,12 +190,13 @@ async def test_nothing_is_kept_of_ended_requests_of_one_connection(
 ) -> None:
     """Many requests of every outcome over one client connection, and then a look inside."""
     plain = upstreams.providers["plain"]
-    for number in range(30):
+    for number in range(2 * ROUNDS):
         failure = chat_error(500) if number % 2 else STREAM.but(fault=Fault.RESET_AFTER_HEAD)
         plain.on(failure, path="/plain/", model=f"fail-{number}")
     plain.on(ENDLESS, model=f"held-{client}")
     async with router.http(http2=client == "h2") as http:
-        for number in range(15 if client == "h1" else 0, 30 if client == "h1" else 15):
+        begin = ROUNDS if client == "h1" else 0
+        for number in range(begin, begin + ROUNDS):
             assert (await talk(http, f"fail-{number}", stream=bool(number % 3))).status == 200
             for upstream in (*WORKING, "refused", "garbage"):
                 reply = await talk(http, f"{upstream}/many-{number}-{client}", stream=bool(number % 3))
