@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.triggers import STATUSES, TRIGGERS, Case, cases
+from tests.end_to_end.triggers import STATUSES, TRIGGERS, Case, cases, plain_alone
 from tests.testbed.chat import chat_answer, chat_error, chat_stream
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.talk import Clients, clients_of, providers_config, talk
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TWO_KEYS = {"PLAIN_KEY": "first-key", "PLAIN_KEY_2": "second-key"}
 CASES = [
     case
-    for case in cases(TRIGGERS)
-    if case.upstream == "plain" and case.client == "h1" and case.trigger.name != "empty_answer"
+    for case in cases(TRIGGERS, plain_alone)
+    if case.client == "h1" and case.trigger.name != "empty_answer"
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.triggers import SILENCES, TRIGGERS, Case, cases
+from tests.end_to_end.triggers import SILENCES, TRIGGERS, Case, cases, in_turn
 from tests.testbed.chat import chat_answer, chat_stream
 from tests.testbed.harness import Router
 from tests.testbed.talk import Clients, Reply, chains_config, clients_of, providers_config, talk
@@ -19,8 +19,8 @@ from tests.testbed.upstreams import UNREACHABLE, Upstreams
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # without the fast path each trigger has one upstream, in turn: the fast path is tested with all of them
-CASES = {"on": list(cases(TRIGGERS)), "off": list(cases(TRIGGERS, every_upstream=False))}
-SILENT = {"on": list(cases(SILENCES)), "off": list(cases(SILENCES, every_upstream=False))}
+CASES = {"on": list(cases(TRIGGERS)), "off": list(cases(TRIGGERS, in_turn))}
+SILENT = {"on": list(cases(SILENCES)), "off": list(cases(SILENCES, in_turn))}
 
 
 def in_both_modes(table: Mapping[str, list[Case]]) -> pytest.MarkDecorator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tests.testbed.answers import Answer, Fault, Point
@@ -14,6 +14,7 @@ from tests.testbed.chat import (
     chat_stream,
     stream_error,
 )
+from tests.testbed.examples import FULL, PROFILE
 from tests.testbed.upstreams import UNREACHABLE, WORKING
 
 STATUSES = (408, 409, 425, 429, 500, 502, 503, 504, 529)
@@ -24,12 +25,16 @@ COMMENT = b": processing\n\n"
 
 
 class Trigger(NamedTuple):
-    """A failure of a streamed and of a whole answer; None where it does not exist."""
+    """A failure of a streamed and of a whole answer; None where it does not exist.
+
+    `alike`: it is a complete answer, so that nothing depends on how it was sent.
+    """
 
     name: str
     streamed: Answer | None
     whole: Answer | None
     upstreams: tuple[str, ...] = WORKING
+    alike: bool = False
 
 
 def _broken(fault: Fault) -> Trigger:
@@ -52,17 +57,22 @@ _HEAD_FAULTS = [
 _BODY_FAULTS = [Fault.CLOSE_MID_BODY, Fault.CLOSE_MID_CHUNK, Fault.RESET_MID_BODY, Fault.RESET_MID_CHUNK]
 
 TRIGGERS: tuple[Trigger, ...] = (
-    *(Trigger(str(status), answer := chat_error(status), answer) for status in STATUSES),
+    *(Trigger(str(status), answer := chat_error(status), answer, alike=status != 500) for status in STATUSES),
     *map(_broken, _HEAD_FAULTS),
     *map(_before_content, _BODY_FAULTS),
     Trigger("error_event", stream_error(), stream_error()),
     Trigger("error_event_after_comment", stream_error().but(body=COMMENT + stream_error().body), None),
-    Trigger("error_object", error := Answer(body=chat_error(500).body), error),
+    Trigger("error_object", error := Answer(body=chat_error(500).body), error, alike=True),
     Trigger("ends_early", chat_stream([], done=False), chat_stream(["Should"], done=False)),
     Trigger("nothing", Answer(headers=STREAM_HEADERS, framing=None), Answer(headers=JSON_HEADERS)),
     Trigger("empty_answer", chat_stream([]), chat_answer("")),
-    Trigger("web_page", page := Answer(headers={"content-type": "text/html"}, body=b"<p>Welcome"), page),
-    Trigger("redirect", moved := Answer(302, {"location": "https://elsewhere.invalid/"}), moved),
+    Trigger(
+        "web_page",
+        page := Answer(headers={"content-type": "text/html"}, body=b"<p>Welcome"),
+        page,
+        alike=True,
+    ),
+    Trigger("redirect", moved := Answer(302, {"location": "https://elsewhere.invalid/"}), moved, alike=True),
     *(Trigger(name, STREAM, WHOLE, (name,)) for name in ("refused", *UNREACHABLE)),
 )
 
@@ -105,11 +115,29 @@ class Case(NamedTuple):
         return answer
 
 
-def cases(triggers: tuple[Trigger, ...], *, every_upstream: bool = True) -> Iterator[Case]:
-    """Triggers by upstreams by clients, streamed and whole; or each trigger with one upstream, in turn."""
+Upstreams = Callable[[int, Trigger], tuple[str, ...]]
+
+
+def in_turn(number: int, trigger: Trigger) -> tuple[str, ...]:
+    """One of a trigger's upstreams."""
+    return (trigger.upstreams[number % len(trigger.upstreams)],)
+
+
+def every_upstream(number: int, trigger: Trigger) -> tuple[str, ...]:
+    """All, but one of those that are alike; all of them with the profile `full`."""
+    alike = trigger.alike and PROFILE != FULL
+    return in_turn(number + 1, trigger) if alike else trigger.upstreams
+
+
+def plain_alone(_number: int, trigger: Trigger) -> tuple[str, ...]:
+    """Plain HTTP/1.1, or none."""
+    return tuple(one for one in trigger.upstreams if one == "plain")
+
+
+def cases(triggers: tuple[Trigger, ...], upstreams: Upstreams = every_upstream) -> Iterator[Case]:
+    """Triggers by upstreams by clients, streamed and whole."""
     for number, trigger in enumerate(triggers):
-        one = trigger.upstreams[number % len(trigger.upstreams)]
-        for upstream in trigger.upstreams if every_upstream else (one,):
+        for upstream in upstreams(number, trigger):
             for client in ("h1", "h2"):
                 if trigger.streamed is not None:
                     yield Case(trigger, upstream, client, stream=True)
