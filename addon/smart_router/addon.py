@@ -183,19 +183,22 @@ class SmartRouter:
         await let_connections_close(client.id)
 
     def next_layer(self, data: layer.NextLayer) -> None:
-        """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it."""
-        if data.layer is None:
-            ctx.master.addons.get("nextlayer").next_layer(data)
-        self._silent.decided(data)
-        handler = handler_of(data.context.client.id)
+        """Let HTTP connections run attempts; mitmproxy's own decision comes after scripts, so ask for it.
+
+        Requests of a connection for which any of this fails are refused: mitmproxy would pass them on.
+        """
         try:
+            if data.layer is None:
+                ctx.master.addons.get("nextlayer").next_layer(data)
+            self._silent.decided(data)
+            handler = handler_of(data.context.client.id)
             install_routing(data.layer, self.claims, handler)
+            if handler:
+                raise_connection_limit(handler)
+                let_connections_tell(handler)
         except Exception:
             logger.exception("smart-router: a connection cannot be routed")
             self.claims.unrouted.add(data.context.client.id)
-        if handler:
-            raise_connection_limit(handler)
-            let_connections_tell(handler)
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of a forward proxy from this machine's inner addresses."""

@@ -23,11 +23,18 @@ from tests.testbed.talk import CHAT, ask_body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REFUSING = ("requestheaders", "request", "router_next_attempt", "install_routing")
-"""Hooks, and a function of `next_layer`, without which no request can be served: its client gets an error."""
+OF_NEXT_LAYER = {
+    "decided": "smart_router.proxy.fixes.silent_clients:SilentClients.decided",
+    "install_routing": "smart_router.addon:install_routing",
+    "raise_connection_limit": "smart_router.addon:raise_connection_limit",
+}
+"""Functions that `next_layer` calls, and their places."""
+
+REFUSING = ("requestheaders", "request", "router_next_attempt", *OF_NEXT_LAYER)
+"""Hooks and functions of hooks without which no request can be served: its client gets an error."""
 
 LOSING = ("responseheaders", "response", "client_connected", "client_disconnected", "server_connect",
-          "server_connected", "tls_start_server")  # fmt: skip
+          "server_connected", "tls_start_server", "tls_established_client")  # fmt: skip
 """Hooks whose work can be lost: the client gets its answer."""
 
 OTHERS = {
@@ -56,8 +63,8 @@ def sabotage(tmp_path_factory: pytest.TempPathFactory, fast_path: str) -> Sabota
 
 
 def place(name: str) -> str:
-    """Return the place of a hook, or of the module's function that it calls."""
-    return f"smart_router.addon:{name if hasattr(addon, name) else f'SmartRouter.{name}'}"
+    """Return the place of a hook, or of a function that one calls."""
+    return OF_NEXT_LAYER.get(name, f"smart_router.addon:SmartRouter.{name}")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -134,7 +141,7 @@ async def test_a_bug_beside_a_request_leaves_its_answer_alone(
 
 async def test_the_tables_have_all_hooks() -> None:
     own = {name for name in vars(addon.SmartRouter) if name in hooks.all_hooks}
-    assert own == {*REFUSING, *LOSING, *OTHERS, *WITHOUT_REQUESTS} - {"install_routing"} | {"next_layer"}
+    assert own == {*REFUSING, *LOSING, *OTHERS, *WITHOUT_REQUESTS} - {*OF_NEXT_LAYER} | {"next_layer"}
 
 
 async def test_clients_that_leave_harm_nobody(router: Router, sabotage: Sabotage, provider: Provider) -> None:
