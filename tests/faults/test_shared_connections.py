@@ -34,6 +34,9 @@ STALLED = 2
 MORE = 5 << 20
 """Bytes of an HTTP/2 stream that its provider sends only if the router goes on reading."""
 
+PACE = 0.05
+"""Seconds between the requests of a connection that is in use."""
+
 GROWTH = 40.0
 """MiB that the router's memory may rise by."""
 
@@ -147,6 +150,7 @@ async def test_streams_that_nobody_reads_are_reset_while_their_connection_is_in_
             last = begin(client, upstream, "last")
             await client.read(last)
             assert read(client, last).finished
+            await asyncio.sleep(PACE)
         (left,) = [one for one in provider.requests if b"endless" in one.body]
         await left.disconnected()
         running.release(20)
