@@ -102,7 +102,7 @@ async def with_bug(
 ) -> tuple[Got, Got]:
     """Return a client's answers while the hook raises, and after that."""
     with sabotage.raising([hook]):
-        async with router.http() as http:
+        async with router.http(tls=hook == "tls_established_client") as http:
             got = await ask(http, FORMATS[format_], MODEL, "Hi", stream=stream, **OWN_KEY)
     async with router.http() as http:
         return got, await ask(http, FORMATS[format_], MODEL, "Hi", stream=stream, **OWN_KEY)
