@@ -75,26 +75,23 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Start the early worker. In it, the number of workers is 0."""
-    if (number := session.config.stash.get(_NUMBER, 0)) < 2:
-        return (yield)
-    workers = session.config.stash[_WORKERS] = _Workers(session, number)
-    if _is_whole(session.config):
-        workers.start_early()
-    try:
-        return (yield)
-    except BaseException:
-        workers.end()
-        raise
+    config = session.config
+    if (number := config.stash.get(_NUMBER, 0)) > 1:
+        workers = config.stash[_WORKERS] = _Workers(session, number)
+        config.add_cleanup(workers.end)  # whatever ends the run
+        if _is_whole(config):
+            workers.start_early()
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    if workers := session.config.stash.get(_WORKERS, None):
-        try:
-            return workers.run()
-        finally:
+    workers = session.config.stash.get(_WORKERS, None)
+    try:
+        return workers.run() if workers else None
+    finally:
+        if workers:
             workers.end()
-    return None
 
 
 def _is_whole(config: pytest.Config) -> bool:
@@ -233,7 +230,8 @@ class _Workers:
                 report = hook.pytest_report_from_serializable(config=self._config, data=data)
             assert report.nodeid == item.nodeid
             hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        # the report has the item's location, which takes a tenth of a millisecond to find
+        hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
         if self._session.shouldfail:
             raise self._session.Failed(self._session.shouldfail)
         if self._session.shouldstop:
