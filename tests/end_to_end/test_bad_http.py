@@ -17,6 +17,7 @@ from tests.end_to_end.bad_requests import CHAT, ENCODED, MEGABYTE, ORIGIN, VALID
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router
 from tests.testbed.provider import Provider
+from tests.testbed.raw_http2_client import connected as by_http2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("bad-http")]
 
@@ -260,6 +261,18 @@ async def test_control_characters_in_headers_for_the_target(
     got = await raw(router, request(HOST, b"x-other: a%bx-evil: 1" % control, target=b"/upload"))
     assert got.startswith(b"HTTP/1.1 400 "), got
     assert "x-other" in json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("path", ["http://other.example/v1/chat/completions", "other.example:443", "x"])
+async def test_an_http2_path_that_is_an_address_is_not_passed_on(
+    provider: Provider, router: Router, path: str
+) -> None:
+    async with by_http2(router) as client:
+        stream = client.begin(len(ENCODED), {":path": path})
+        await client.send(stream, ENCODED, end=True)
+        status, answer = await client.answer(stream)
+    assert (status, answer["error"]["code"]) == (400, "invalid_path")  # type: ignore[index]
     assert provider.requests == []
 
 

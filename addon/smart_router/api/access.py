@@ -161,6 +161,14 @@ def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterab
             )
 
 
+def check_path(path: str) -> None:
+    """Raises a 400 for a path that is a whole address, which only HTTP/2 can carry: a target that is a proxy
+    would send the request there.
+    """
+    if not path.startswith("/") and path != "*":
+        raise ClientError(400, "the path of a request begins with a slash", code="invalid_path")
+
+
 def counts_as_local(client: Connection) -> bool:
     """Return whether a client without a loopback address is on this machine, or comes through WireGuard.
 

@@ -22,6 +22,7 @@ from smart_router.api.access import (
     check_client,
     check_header_characters,
     check_origin,
+    check_path,
     counts_as_local,
     heads_of,
     host_refused,
@@ -220,6 +221,7 @@ class RequestHandler:
                 heads = heads_of(request.headers)
                 check_origin(heads, self.rules.allow_origins)
                 self._identify(flow, heads)
+            check_path(request.path)
             check_header_characters(request.headers.fields, None)
         except ClientError:
             return False
@@ -268,6 +270,8 @@ class RequestHandler:
         if target and target.endpoint.admin and claim.brief:
             raise not_admin()
         check_header_characters(request.headers.fields, _PASSED_ON if target else None)
+        if target is None:
+            check_path(request.path)
         assert target is not None, "a request to another host is claimed only to be refused"
         method, upgrade = request.method, heads.get("upgrade", "")
         if endpoints.opens_websocket(target, method, upgrade):
