@@ -12,8 +12,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from jsonschema_rs import validator_for
 
 from smart_router.api.endpoints import ROWS
+from smart_router.dialects.untranslated import UNTRANSLATED_ENDPOINTS
+from tests.faults import full_requests as full
 from tests.testbed.answers import Answer
 from tests.testbed.harness import Router, provider_env
 from tests.testbed.provider import Provider
@@ -61,6 +64,45 @@ async def test_all_references_have_a_target(described: Any) -> None:
         target = described
         for name in place.split("/"):
             target = target[name]
+
+
+REFUSED = (
+    ("/v1/chat/completions", full.CHAT, {"messages": [{}]}),
+    ("/v1/chat/completions", full.CHAT, {"messages": [{"role": "user"}]}),
+    ("/v1/chat/completions", full.CHAT, {"messages": [{"role": "user", "content": [{}]}]}),
+    ("/v1/chat/completions", full.CHAT, {"messages": [{"role": "user", "content": [{"type": "text"}]}]}),
+    ("/v1/chat/completions", full.CHAT, {"tools": [{"type": "function"}]}),
+    ("/v1/messages", full.MESSAGES, {"messages": [{"role": "user", "content": [{}]}]}),
+    ("/v1/messages", full.MESSAGES, {"tools": [{"type": "custom"}]}),
+    ("/v1/messages/count_tokens", full.MESSAGES, {"system": [{}]}),
+    ("/v1/responses", full.RESPONSES, {"input": [{}]}),
+    ("/v1/responses", full.RESPONSES, {"input": [{"type": "function_call"}]}),
+    ("/v1/embeddings", {"model": "m", "input": "Hi"}, {"model": None}),
+    ("/v1/embeddings", {"model": "m", "input": "Hi"}, {"model": ""}),
+    ("/v1/audio/speech", {"model": "m", "stream": None}, {"stream": 1}),
+)
+"""Paths, requests, and fields with which each is refused."""
+
+
+@pytest.mark.parametrize(("path", "whole", "wrong"), REFUSED)
+async def test_requests_that_are_refused_do_not_fit_the_description(
+    http: httpx.AsyncClient, described: Any, path: str, whole: Any, wrong: Any
+) -> None:
+    content = described["paths"][path]["post"]["requestBody"]["content"]
+    fits = validator_for({**described, **content["application/json"]["schema"]}).is_valid
+    assert fits(whole)
+    assert not fits(whole | wrong)
+    assert (await http.post(path, json=whole | wrong)).status_code == 400
+
+
+@pytest.mark.parametrize("path", [one.path for one in UNTRANSLATED_ENDPOINTS])
+async def test_a_request_without_a_model_fits_only_where_it_is_accepted(
+    http: httpx.AsyncClient, described: Any, path: str
+) -> None:
+    content = described["paths"][f"/v1{path}"]["post"]["requestBody"]["content"]
+    fits = validator_for({**described, **content["application/json"]["schema"]}).is_valid({})
+    refused = (await http.post(f"/v1{path}", json={})).status_code == 400
+    assert fits == (not refused)
 
 
 @pytest.mark.parametrize(

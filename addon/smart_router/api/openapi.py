@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from smart_router import __version__
-from smart_router.dialects.anthropic.client_schema import COUNT_REQUEST, MESSAGES_REQUEST
-from smart_router.dialects.client_schema import RequestSchema
-from smart_router.dialects.gemini.client_schema import GENERATE_REQUEST
-from smart_router.dialects.openai_chat.client_schema import CHAT_REQUEST
-from smart_router.dialects.openai_responses.client_schema import RESPONSES_REQUEST
-from smart_router.dialects.untranslated import UNTRANSLATED
 
 if TYPE_CHECKING:
     from smart_router.api.endpoints import Endpoint
+    from smart_router.dialects.base import ClientDialect
 
 Json = dict[str, Any]
-
-_REQUESTS: Mapping[str, RequestSchema] = {
-    "openai-chat": CHAT_REQUEST,
-    "anthropic": MESSAGES_REQUEST,
-    "anthropic-count": COUNT_REQUEST,
-    "responses": RESPONSES_REQUEST,
-    "gemini": GENERATE_REQUEST,
-    "gemini-count": GENERATE_REQUEST,
-}
-"""The schemas of requests by the client dialect's name; untranslated ones are the providers' business."""
 
 _STATUSES = {
     200: "the answer; streamed as events if the request asks for that",
@@ -100,7 +84,7 @@ def _operation(row: Endpoint, path: str, method: str, schemas: Json) -> Json:
     if parameters := [_in_path(name) for name in _PARAMETER.findall(path)]:
         operation["parameters"] = parameters
     if row.dialect is not None:
-        operation["requestBody"] = {"required": True, "content": _content(row.dialect.name, schemas)}
+        operation["requestBody"] = {"required": True, "content": _content(row.name, row.dialect, schemas)}
     return operation
 
 
@@ -108,14 +92,14 @@ def _in_path(name: str) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _content(dialect: str, schemas: Json) -> Json:
-    """The request's body; an untranslated one is a JSON object or a form that names its model."""
-    if dialect == UNTRANSLATED.name:
-        model = {"type": "object", "properties": {"model": {"type": "string"}}}
-        return {"application/json": {"schema": model}, "multipart/form-data": {"schema": model}}
-    if dialect not in schemas:
-        schemas[dialect] = _REQUESTS[dialect].json_schema()
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{dialect}"}}}
+def _content(name: str, dialect: ClientDialect, schemas: Json) -> Json:
+    """The request's body by content type; its schemas are added to those that all operations share."""
+    content: Json = {}
+    for kind, schema in dialect.request_schemas().items():
+        title = re.sub(r"\W+", "-", f"{name} {kind.partition('/')[2]}")
+        schemas.setdefault(title, schema)
+        content[kind] = {"schema": {"$ref": f"#/components/schemas/{title}"}}
+    return content
 
 
 def _responses(row: Endpoint, path: str) -> Json:

@@ -273,6 +273,10 @@ class ClientDialect(Protocol):
         """Sent to a waiting client of a stream; empty for clients that accept nothing of the kind."""
         ...
 
+    def request_schemas(self) -> Mapping[str, Any]:
+        """Return the JSON schemas of its requests by content type, for the description of the API."""
+        ...
+
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request.
 

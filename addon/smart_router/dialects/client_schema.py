@@ -66,10 +66,18 @@ def listed(item: CoreSchema, *, at_least: int | None = None) -> CoreSchema:
     return core_schema.list_schema(item, min_length=at_least, fail_fast=True)
 
 
-def union(tag: Callable[[Any], str], choices: Mapping[str, CoreSchema]) -> CoreSchema:
-    """Return the schema of one of several; `tag` returns the name of a value's own, in angle brackets."""
+def union(
+    tag: Callable[[Any], str], choices: Mapping[str, CoreSchema], told: Mapping[str, Any] = _NONE
+) -> CoreSchema:
+    """Return the schema of one of several; `tag` returns the name of a value's own, in angle brackets.
+
+    `told` are JSON schemas of what `tag` demands of the choices of these names, for the description; no value
+    belongs to one that is False.
+    """
     tagged: dict[Any, CoreSchema] = {f"<{name}>": schema for name, schema in choices.items()}
-    return core_schema.tagged_union_schema(tagged, tag)
+    return core_schema.tagged_union_schema(
+        tagged, tag, metadata={"told": {f"<{name}>": said for name, said in told.items()}}
+    )
 
 
 def field_tag(field: str, named: Mapping[str, CoreSchema]) -> Callable[[Any], str]:
@@ -83,13 +91,28 @@ def field_tag(field: str, named: Mapping[str, CoreSchema]) -> Callable[[Any], st
     return tag
 
 
+def told_by(field: str, named: Mapping[str, CoreSchema], *, others: bool = True) -> dict[str, Any]:
+    """Return what `field_tag` demands of each choice; `others`: there may be values that are not named."""
+    told: dict[str, Any] = {
+        name: {"properties": {field: {"const": name}}, "required": [field]} for name in named
+    }
+    return {**told, "other": others and {"properties": {field: {"not": {"enum": [*named]}}}}}
+
+
+def by_field(field: str, named: Mapping[str, CoreSchema], other: CoreSchema | None = None) -> CoreSchema:
+    """Return the schema of objects that a field tells apart; without `other` it has one of the names."""
+    refused = record({field: literal([*named])})
+    told = told_by(field, named, others=other is not None)
+    return union(field_tag(field, named), {**named, "other": other or refused}, told)
+
+
 TYPED = record({"type": TEXT})
 """An object of any type: content parts, tools and items that a schema does not name."""
 
 
 def by_type(**named: CoreSchema) -> CoreSchema:
     """Return the schema of objects with a `type`; those of types that are not named are `TYPED`."""
-    return union(field_tag("type", named), {**named, "other": TYPED})
+    return by_field("type", named, TYPED)
 
 
 def _text_or_list(value: Any) -> str:
@@ -141,9 +164,9 @@ class RequestSchema:
 
     def json_schema(self) -> dict[str, Any]:
         """Return the schema in JSON Schema's words."""
-        from pydantic.json_schema import GenerateJsonSchema  # for the description alone
+        from smart_router.dialects.described import json_schema  # for the description alone
 
-        return GenerateJsonSchema().generate(self._schema)
+        return json_schema(self._schema)
 
 
 def read_json(body: bytes) -> Any:

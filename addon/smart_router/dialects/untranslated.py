@@ -59,6 +59,16 @@ class UntranslatedClient:
         self.request_path = re.compile(rf"{path}$")
         self._default_model = default_model
 
+    def request_schemas(self) -> dict[str, Any]:
+        """Return the JSON schemas of requests as an object, and as a form, which must name the model."""
+        named = {"model": {"type": "string", "minLength": 1}}
+        form = {"type": "object", "properties": named, "required": ["model"]}
+        whole = {**form, "properties": {**named, "stream": {"type": ["boolean", "null"]}}}
+        return {
+            "application/json": whole | ({"required": []} if self._default_model else {}),
+            "multipart/form-data": form,
+        }
+
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read model and `stream` of a request. Raises ClientError (400, naming the field)."""
         form = _is_form(body)

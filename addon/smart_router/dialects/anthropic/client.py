@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from smart_router.dialects.anthropic.client_answer import write_message
 from smart_router.dialects.anthropic.client_request import to_hub
@@ -23,6 +24,10 @@ class MessagesClient:
     keep_alive = PING
     error_body = staticmethod(anthropic_error)
     _schema = MESSAGES_REQUEST
+
+    def request_schemas(self) -> dict[str, Any]:
+        """Return the JSON schema of its requests."""
+        return {"application/json": self._schema.json_schema()}
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""

@@ -39,6 +39,10 @@ _TOOL = t.union(
         "custom": t.record({"name": t.TEXT, "input_schema": t.OBJECT}, description=t.STRING),
         "hosted": t.record({"type": t.TEXT}, name=t.STRING),
     },
+    {
+        "custom": {"properties": {"type": {"enum": ["custom", None]}}},
+        "hosted": {"properties": {"type": {"not": {"const": "custom"}}}},
+    },
 )
 _TOOL_CHOICE = t.record(
     {"type": t.literal(["auto", "any", "tool", "none"]), "name": t.maybe(t.TEXT, null=False)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from pydantic_core import to_json
@@ -12,6 +13,7 @@ from smart_router.dialects.client_errors import gemini_error
 from smart_router.dialects.client_schema import read_json
 from smart_router.dialects.gemini.client_answer import GeminiStreamWriter, write_response
 from smart_router.dialects.gemini.client_request import read_generate_request
+from smart_router.dialects.gemini.client_schema import GENERATE_REQUEST
 from smart_router.dialects.hub import ChatCompletion, ChatRequest, facts_of
 
 _MODEL_IN_PATH = re.compile(r"(?<=/models/).+(?=:\w+$)")
@@ -28,6 +30,10 @@ class GeminiClient:
     def __init__(self, *, method: str = "generateContent") -> None:
         self._streams = method.startswith("stream")
         self.request_path = re.compile(rf"/models/(?P<model>.+):{method}$", re.IGNORECASE)
+
+    def request_schemas(self) -> dict[str, Any]:
+        """Return the JSON schema of its requests."""
+        return {"application/json": GENERATE_REQUEST.json_schema()}
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""

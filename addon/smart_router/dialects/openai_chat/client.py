@@ -133,6 +133,10 @@ class ChatClient(ClientDialect):
     keep_alive = b": keep-alive\n\n"
     error_body = staticmethod(openai_error)
 
+    def request_schemas(self) -> dict[str, Any]:
+        """Return the JSON schema of its requests."""
+        return {"application/json": CHAT_REQUEST.json_schema()}
+
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request; unknown fields are kept. Raises ClientError (400, naming the field)."""
         request = CHAT_REQUEST.read(body)

@@ -18,9 +18,7 @@ _CALLS = {
     "function": t.record({"id": t.TEXT, "function": _FUNCTION_CALL}),
     "custom": t.record({"id": t.TEXT, "custom": t.record({"name": t.TEXT, "input": t.STRING})}),
 }
-_TOOL_CALL = t.union(
-    t.field_tag("type", _CALLS), {**_CALLS, "other": t.record({"type": t.literal(["function", "custom"])})}
-)
+_TOOL_CALL = t.by_field("type", _CALLS)
 
 _INPUT = t.record({"content": _CONTENT}, name=t.STRING)
 _MESSAGES = {
@@ -39,9 +37,7 @@ _MESSAGES = {
     "tool": t.record({"content": _CONTENT, "tool_call_id": t.TEXT}),
     "function": t.record({"content": t.nullable(t.STRING), "name": t.TEXT}),
 }
-_MESSAGE = t.union(
-    t.field_tag("role", _MESSAGES), {**_MESSAGES, "other": t.record({"role": t.literal([*_MESSAGES])})}
-)
+_MESSAGE = t.by_field("role", _MESSAGES)
 
 _JSON_SCHEMA = t.record({"name": t.TEXT}, schema=t.OBJECT)
 

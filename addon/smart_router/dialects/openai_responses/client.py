@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from smart_router.dialects.base import ClientDialect
 from smart_router.dialects.client_errors import responses_error
 from smart_router.dialects.fold import unfold
 from smart_router.dialects.hub import ChatCompletion, ChatRequest
 from smart_router.dialects.openai_responses.client_request import read_request
+from smart_router.dialects.openai_responses.client_schema import RESPONSES_REQUEST
 from smart_router.dialects.openai_responses.client_writer import ResponsesWriter
 
 
@@ -21,6 +23,10 @@ class ResponsesClient(ClientDialect):
     request_path = re.compile(r"/responses$")
     keep_alive = b": keep-alive\n\n"
     error_body = staticmethod(responses_error)
+
+    def request_schemas(self) -> dict[str, Any]:
+        """Return the JSON schema of its requests."""
+        return {"application/json": RESPONSES_REQUEST.json_schema()}
 
     def read_request(self, body: bytes, parameters: Mapping[str, str]) -> ChatRequest:
         """Read and check a request. Raises ClientError (400, naming the field)."""

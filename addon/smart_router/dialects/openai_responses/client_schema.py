@@ -56,7 +56,9 @@ def _item_tag(value: Any) -> str:
     return _by_type(value)
 
 
-_ITEM = t.union(_item_tag, {**_ITEMS, "other": t.TYPED})
+_MESSAGE_TYPE = {"properties": {"type": {"enum": ["message", None]}}}
+_TOLD = t.told_by("type", _ITEMS) | {"message": _MESSAGE_TYPE}
+_ITEM = t.union(_item_tag, {**_ITEMS, "other": t.TYPED}, _TOLD)
 _TEXT_SCHEMA = t.record({"name": t.TEXT, "schema": t.OBJECT}, description=t.STRING, strict=t.BOOL)
 
 RESPONSES_REQUEST = t.RequestSchema(
