@@ -145,12 +145,15 @@ def not_admin() -> ClientError:
     )
 
 
-def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterable[bytes] | None) -> None:
-    """Raises a 400 naming a header that would be passed on with a control character in it.
+def check_passed_on(request: http.Request, names: Iterable[bytes] | None) -> None:
+    """Raises a 400 for what must not be passed on: it names a header with a control character in it.
 
-    `names` are those that are passed on, in lower case; None means all.
+    `names` are those that are passed on, in lower case; None means all, and the path: one that is a whole
+    address, which only HTTP/2 can carry, would be where a target that is a proxy sends the request.
     """
-    fields = tuple(fields)
+    if names is None and not request.path.startswith("/") and request.path != "*":
+        raise ClientError(400, "the path of a request begins with a slash", code="invalid_path")
+    fields = request.headers.fields
     if not b"".join([part for field in fields for part in field]).translate(None, _PRINTABLE):
         return
     for name, value in fields:
@@ -159,14 +162,6 @@ def check_header_characters(fields: Iterable[tuple[bytes, bytes]], names: Iterab
             raise ClientError(
                 400, f"the header {shown!r} has a control character in it", code="invalid_header"
             )
-
-
-def check_path(path: str) -> None:
-    """Raises a 400 for a path that is a whole address, which only HTTP/2 can carry: a target that is a proxy
-    would send the request there.
-    """
-    if not path.startswith("/") and path != "*":
-        raise ClientError(400, "the path of a request begins with a slash", code="invalid_path")
 
 
 def counts_as_local(client: Connection) -> bool:

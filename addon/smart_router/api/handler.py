@@ -20,9 +20,8 @@ from smart_router.addresses import LOOPBACK, is_loopback, sent_to_router
 from smart_router.api import client_credentials, endpoints, replay_credential, websockets
 from smart_router.api.access import (
     check_client,
-    check_header_characters,
     check_origin,
-    check_path,
+    check_passed_on,
     counts_as_local,
     heads_of,
     host_refused,
@@ -221,8 +220,7 @@ class RequestHandler:
                 heads = heads_of(request.headers)
                 check_origin(heads, self.rules.allow_origins)
                 self._identify(flow, heads)
-            check_path(request.path)
-            check_header_characters(request.headers.fields, None)
+            check_passed_on(request, None)
         except ClientError:
             return False
         if removed := withhold_credentials(request, self._directory, self.rules.forward_credentials):
@@ -269,9 +267,7 @@ class RequestHandler:
             raise target
         if target and target.endpoint.admin and claim.brief:
             raise not_admin()
-        check_header_characters(request.headers.fields, _PASSED_ON if target else None)
-        if target is None:
-            check_path(request.path)
+        check_passed_on(request, _PASSED_ON if target else None)
         assert target is not None, "a request to another host is claimed only to be refused"
         method, upgrade = request.method, heads.get("upgrade", "")
         if endpoints.opens_websocket(target, method, upgrade):
