@@ -78,11 +78,11 @@ class Inherited:
         for server in self._servers:
             server.close()
         self._servers.clear()
-        await asyncio.sleep(HANDLED_WITHIN)  # or the last one would not be waited for
         # the kernel queues connections while any process has the socket open
         for number in chain.from_iterable(self._numbers.values()):
             os.close(number)
         self._numbers = {}
+        await asyncio.sleep(HANDLED_WITHIN)  # or the last one would not be waited for
 
     def _waiting(self) -> list[int]:
         numbers = [handle.fileno() for handle in self._handles if handle.fileno() >= 0]
