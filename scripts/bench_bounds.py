@@ -38,6 +38,9 @@ MAX_P99 = 0.25
 MB = 1_000_000
 SIZES = {"headers": 300 * MB, "uploads": 30 * MB, "large": 1500 * MB, "error": 1500 * MB, "bomb": 300 * MB}
 CLIENTS = 4
+WARM_UP = 50
+"""Requests of each client before an attack, for which the router allocates its usual memory."""
+
 PAUSE = 0.005
 """Seconds between one client's requests."""
 
@@ -107,14 +110,20 @@ async def _ask(url: str, latencies: list[float], failures: list[str], times: int
 
 
 async def measure(
-    attacker: Attacker, name: str, size: int, port: int, pid: int, start: float | None = None
+    attacker: Attacker,
+    name: str,
+    size: int,
+    port: int,
+    pid: int,
+    start: float | None = None,
+    warm_up: int = WARM_UP,
 ) -> Row:
-    """Attack while other clients send requests, once the router has allocated its usual memory.
+    """Attack while other clients send requests, after so many of each of them.
 
     Growth counts from `start`, in MiB, else from the memory just before the attack.
     """
     url, latencies, failures = f"http://127.0.0.1:{port}", list[float](), list[str]()
-    await asyncio.gather(*(_ask(url, [], [], 50) for _ in range(CLIENTS)))
+    await asyncio.gather(*(_ask(url, [], [], warm_up) for _ in range(CLIENTS)))
     others = [asyncio.create_task(_ask(url, latencies, failures)) for _ in range(CLIENTS)]
     before = memory([pid])[0]
     start, peak = start or before, before
@@ -133,7 +142,12 @@ async def measure(
 
 
 def run(
-    scale: float, attacks: Sequence[str] = (*SIZES,), checkout: Path | None = None, *, together: bool = False
+    scale: float,
+    attacks: Sequence[str] = (*SIZES,),
+    checkout: Path | None = None,
+    *,
+    together: bool = False,
+    warm_up: int = WARM_UP,
 ) -> list[Row]:
     """Each attack at a router of its own, or all in turn at one (`together`), whose growth counts from before
     the first. `scale` is a factor for all sizes.
@@ -159,7 +173,7 @@ def run(
                 start = None
                 for name in group:
                     at: Any = {"port": router.port, "pid": router.process.pid, "start": start}
-                    rows.append(asyncio.run(measure(attacker, name, sizes[name], **at)))
+                    rows.append(asyncio.run(measure(attacker, name, sizes[name], warm_up=warm_up, **at)))
                     start = rows[-1].start
                     print(rows[-1], flush=True)
     return rows

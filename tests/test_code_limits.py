@@ -45,9 +45,12 @@ MAY_BE_LONG = re.compile(
     ),
     re.MULTILINE,
 )
-"""A definition that no other follows at its level for so many lines. To find one takes far less time than to
-parse the file. Code in a text within the function hides it: a full run parses all files.
-"""
+"""A definition that no other follows at its level for so many lines."""
+
+MAY_BEGIN_SO = re.compile(rf'"""\s*{NOUN_CLAUSE.pattern}')
+"""A docstring, or another text."""
+
+CLASS = re.compile(r"^ *class (\w+)", re.MULTILINE)
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -71,18 +74,22 @@ def package() -> list[File]:
 def others() -> list[File]:
     """The code outside the package, to which the limits of size apply too."""
     paths = [path for folder in ("tests", "scripts") for path in (ROOT / folder).rglob("*.py")]
-    return [_read(ROOT, path, parse=PROFILE == FULL) for path in paths]
+    return [_read(ROOT, path) for path in paths]
 
 
-def _read(above: Path, path: Path, *, parse: bool = True) -> File:
+def _read(above: Path, path: Path) -> File:
+    """Read a file, and parse it if it seems to break a limit: to find that out takes far less time. Code in a
+    text within a function hides the function's length: a full run parses all files.
+    """
     text = path.read_text("utf-8")
-    tree = ast.parse(text if parse or MAY_BE_LONG.search(text) else "")
+    suspect = PROFILE == FULL or MAY_BE_LONG.search(text) or MAY_BEGIN_SO.search(text)
+    tree = ast.parse(text if suspect else "")
     definitions = [node for node in _statements(tree) if isinstance(node, DEFINITIONS)]
     return File(
         path.relative_to(above).as_posix(),
         len(text.splitlines()),
         [one.name for one in definitions if not isinstance(one, ast.ClassDef) and _is_long(one)],
-        [one.name for one in definitions if isinstance(one, ast.ClassDef)],
+        CLASS.findall(text),
         [doc for one in (tree, *definitions) if (doc := ast.get_docstring(one))],
     )
 

@@ -76,8 +76,8 @@ def cells(number: int, row: Row, *, full: bool) -> Iterator[Cell]:
     """Requests of the row of this number; a model that is named makes no difference where nothing fails.
 
     Each client format on each wire asks in both forms: for a virtual model in one, and by name in the other.
-    One format is translated for another wire in each row, in turn. With `full` all formats are translated
-    in each row, and both forms ask in both ways.
+    One format is translated for another wire in each row, in turn, and one WebSocket has a turn. With `full`
+    all formats are translated in each row, both forms ask in both ways, and so do WebSockets on both wires.
     """
     for place, (client, wire) in enumerate(_pairs(number, row, full=full)):
         for stream in (True, False):
@@ -89,7 +89,8 @@ def cells(number: int, row: Row, *, full: bool) -> Iterator[Cell]:
                 elif cell.outcome and auto:
                     yield cell
     if row.streamed and row.upstream == "plain" and not row.large:
-        yield from (Cell(row, *pair, True, bool(auto)) for auto, pair in enumerate(SOCKETS))
+        turns = [Cell(row, *pair, True, auto) for pair in SOCKETS for auto in (True, False)]
+        yield from turns if full else [turns[number % len(turns)]]
 
 
 assert {client for client, _ in PAIRS} == set(FORMATS)
