@@ -83,12 +83,12 @@ async def test_echoes_without_a_script_and_records(provider: Provider, version: 
 
 
 async def test_large_bodies_pass_both_ways(provider: Provider, version: str) -> None:
-    body = bytes(range(256)) * 8_000
-    provider.on(Answer(body=body), Answer(body=body, cut=100_000), always=True)
+    body = bytes(range(256)) * 2_000
+    provider.on(Answer(body=body), Answer(body=body, cut=25_000), always=True)
 
     async def upload() -> AsyncIterator[bytes]:
-        for start in range(0, len(body), 300_000):
-            yield body[start : start + 300_000]
+        for start in range(0, len(body), 75_000):
+            yield body[start : start + 75_000]
 
     async with client(provider, version) as http:
         answers = await asyncio.gather(*(http.post("/", content=upload()) for _ in range(3)))

@@ -114,6 +114,7 @@ async def until_counted(served: Served, number: int) -> None:
     async with asyncio.timeout(PATIENCE):  # counts are taken a moment after the answer
         while (found := await counted(served)) != number:
             assert found < number
+            await asyncio.sleep(0.02)
 
 
 class Stream:
