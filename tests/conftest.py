@@ -26,6 +26,8 @@ from tests.testbed.provider import Provider
 if TYPE_CHECKING:
     import openai
 
+    from tests.testbed.postgres import Postgres
+
 load_profile()
 
 # A shell's background job has SIGINT ignored, and so had all programs that its tests start and interrupt.
@@ -131,6 +133,15 @@ def renewed(provider: Provider) -> Provider:
     provider.script.rules.clear()
     provider.requests.clear()
     return provider
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server that this process's tests share; a test that stops it starts it again."""
+    from tests.testbed.postgres import Postgres
+
+    with Postgres() as server:
+        yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

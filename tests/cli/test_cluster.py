@@ -25,12 +25,6 @@ from smart_router.cluster.settings import KEY, URL
 from tests.testbed.postgres import Postgres
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres() as server:
-        yield server
-
-
 @pytest.fixture
 def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> str:
     url = postgres.new_database()

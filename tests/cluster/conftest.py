@@ -1,4 +1,4 @@
-"""A database server for each test process, a fresh database for each test, and machines that share it."""
+"""A fresh database for each test, and machines that share it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,6 @@ import pytest
 
 from tests.cluster.machine import Machine, MakeMachine
 from tests.testbed.postgres import Postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server that this process's tests share; a test that stops it starts it again."""
-    with Postgres() as server:
-        yield server
 
 
 @pytest.fixture

@@ -36,12 +36,16 @@ _FIRST = ("tests/testbed/", "tests/routing/")
 modules, and longer than the collection takes.
 """
 
-_EARLY = (*_FIRST, "tests/cluster/", "tests/cli/", "tests/auth/", "tests/scripts/")
-"""Folders that the early worker collects. Others run files of them, too, once they have run those before."""
+_LATER = ("scripts", "cli", "auth", "client_keys", "stats")
+_EARLY = (*_FIRST, *(f"tests/{folder}/" for folder in _LATER))
+"""Folders that the early worker collects. Others run files of them, too, in their order; the last folders are
+among the last of a run, so that the early worker has some until then.
+"""
 
-_TOGETHER = (*_FIRST, "tests/cluster/")
-"""Folders that one worker runs as it runs a file. The tests of the last share a database server, whose start
-costs more CPU time than most files.
+_OF_POSTGRES = ("tests/cluster/", "tests/cli/test_cluster.py", "tests/end_to_end/test_cluster_limits.py")
+_TOGETHER = {folder: folder for folder in _FIRST} | dict.fromkeys(_OF_POSTGRES, "postgres")
+"""Folders and files that one worker runs as it runs a file, with the part's name. Those of PostgreSQL share a
+server, whose start costs more CPU time than most files.
 """
 
 _NUMBER = pytest.StashKey[int]()
@@ -52,7 +56,7 @@ _END_LIMIT = 60.0
 
 
 class _Part(NamedTuple):
-    """The tests of a file or of a folder of `_TOGETHER`, but for the first ones, which are done."""
+    """The tests of a file or of a part of `_TOGETHER`, but for the first ones, which are done."""
 
     name: str
     done: int = 0
@@ -102,7 +106,7 @@ def _is_whole(config: pytest.Config) -> bool:
 
 
 def _files(items: list[pytest.Item]) -> dict[str, list[pytest.Item]]:
-    """The tests of each file, or of a folder that is to stay together."""
+    """The tests of each file, or of what is to stay together."""
     files: dict[str, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(_name(item), []).append(item)
@@ -110,8 +114,8 @@ def _files(items: list[pytest.Item]) -> dict[str, list[pytest.Item]]:
 
 
 def _name(item: pytest.Item) -> str:
-    folder = next(filter(item.nodeid.startswith, _TOGETHER), None)
-    return folder or item.nodeid.partition("::")[0]
+    together = next(filter(item.nodeid.startswith, _TOGETHER), None)
+    return _TOGETHER[together] if together else item.nodeid.partition("::")[0]
 
 
 class _Workers:
