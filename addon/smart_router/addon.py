@@ -41,6 +41,7 @@ from smart_router.proxy.fixes.slow_readers import SlowReaders
 from smart_router.proxy.gate import Gate
 from smart_router.proxy.handlers import handler_of
 from smart_router.proxy.install import install_routing, raise_connection_limit
+from smart_router.proxy.request_body import asked_too_much
 from smart_router.proxy.tls_sessions import TlsSessions
 from smart_router.requests_in_progress import Running, running
 from smart_router.runtime import Runtime
@@ -258,7 +259,10 @@ class SmartRouter:
         if flow.client_conn.id in self.claims.unrouted:
             self.claims.add(flow).refusal = INTERNAL
         elif self.serving.should_claim(flow):
-            self.claims.add(flow).refusal = self.serving.early_refusal(flow)
+            claim, headers = self.claims.add(flow), flow.request.headers
+            claim.refusal = self.serving.early_refusal(flow) or asked_too_much(headers, self.claims.max_body)
+            if claim.refusal:
+                headers.pop("expect", None)  # mitmproxy would ask for the body
         else:
             self.claims.let_pass(flow)
             flow.request.stream = flow.request.stream or _may_be_large(flow.request.headers)

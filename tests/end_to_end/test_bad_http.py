@@ -243,6 +243,16 @@ async def test_odd_http(provider: Provider, router: Router, data: bytes, status:
         assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["message"]
 
 
+@pytest.mark.parametrize(("length", "status"), [(b"23068672", 413), (b"9" * 5000, 400), (b"-1", 400)])
+async def test_a_client_that_asks_first_need_not_send_a_body_that_is_too_large(
+    router: Router, length: bytes, status: int
+) -> None:
+    head = [b"POST /v1/messages HTTP/1.1", HOST, b"expect: 100-continue", b"content-length: %b" % length]
+    got = await raw(router, b"\r\n".join([*head, b"", b""]))
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", got) == [b"%d" % status]
+    assert (b"router_max_body" in got) == (status == 413)
+
+
 @pytest.mark.parametrize("header", ["anthropic-beta", "http-referer", "X-Title"])
 @pytest.mark.parametrize("control", CONTROLS, ids=name)
 async def test_control_characters_in_headers_for_providers(

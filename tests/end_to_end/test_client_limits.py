@@ -191,6 +191,12 @@ async def test_beyond_this_machine_no_body_is_read_without_a_key(router: Router,
     assert (status, error["code"]) == (401, "invalid_api_key")
 
 
+async def test_beyond_this_machine_no_body_is_asked_for_without_a_key(router: Router) -> None:
+    async with connected(router, head(100, "Expect: 100-continue"), elsewhere()) as (reader, _):
+        status, error = await answer(reader)
+    assert (status, error["code"]) == (401, "invalid_api_key")
+
+
 async def test_beyond_this_machine_a_key_is_enough(router: Router, provider: Provider) -> None:
     provider.on(chat_answer("Hello."))
     body = json.dumps({"model": "p1/m", "messages": [{"role": "user", "content": "Hi"}]}).encode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpStream
@@ -13,11 +15,21 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from smart_router.attempts.client_limits import FREE_BODY
-from smart_router.errors import ClientError, body_too_slow, uploads_full
+from smart_router.errors import ClientError, body_too_large, body_too_slow, uploads_full
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.messages import BodyTooSlow
 
 Commands = layer.CommandGenerator[None]
+
+
+def asked_too_much(headers: http.Headers, limit: int) -> ClientError | None:
+    """Return the 413 for a client that asks whether it may send so large a body (Expect: 100-continue)."""
+    if "expect" not in headers:
+        return None
+    length = headers.get("content-length", "")
+    is_number = length.isascii() and length.isdigit()
+    too_large = is_number and (len(length) > len(str(limit)) or int(length) > limit)
+    return body_too_large(limit) if too_large else None
 
 
 class BoundedRequestStream(HttpStream):
@@ -60,7 +72,8 @@ class BoundedRequestStream(HttpStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
         """Like the base class; reads no body of a request whose head is refused already."""
         yield from super().state_wait_for_request_headers(event)
-        if self.receiving and not event.end_stream and not self.in_one_piece:
+        answered = not self.context.client.state & ConnectionState.CAN_WRITE  # a head that is wrong
+        if self.receiving and not event.end_stream and not self.in_one_piece and not answered:
             claim = self.claims.get(self.flow)
             if claim is not None and claim.refusal is not None:
                 yield from self._refuse_body(claim.refusal)
