@@ -63,6 +63,8 @@ class Script:
         """The answer to the `number`-th request."""
         rule = next((rule for rule in self.rules if rule.matches(request, number)), None)
         reply = rule.next() if rule else self.default
+        if rule and not rule.replies:
+            self.rules.remove(rule)  # of a module's hundreds each request looked through all
         return reply if isinstance(reply, Answer) else reply(request)
 
     def load(self, text: str) -> None:
