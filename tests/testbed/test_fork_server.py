@@ -103,6 +103,11 @@ def test_other_variables_need_none(env: dict[str, str]) -> None:
     assert ForkServer({}).can_start([str(MITMDUMP)], env)
 
 
+def test_the_locale_that_python_sets_where_there_is_none_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
+    assert ForkServer(bare_env()).can_start([str(MITMDUMP)], {**bare_env(), "LC_CTYPE": "C.UTF-8"})
+
+
 def test_a_test_may_name_another_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/missing-program")
     assert not is_ours(["/missing-program", "-m", WORKER])
