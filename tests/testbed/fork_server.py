@@ -35,6 +35,9 @@ PACKAGES = ("smart_router.", "tests.", "scripts.")
 ROOT = MAIN.parents[2]
 SCRIPTS = ROOT / "scripts"
 
+NETWORK = "/proc/self/ns/net"
+"""A process's network namespace. A child has its caller's."""
+
 NUMBER = 4
 """Bytes of a process id."""
 
@@ -139,6 +142,7 @@ class ForkServer:
             "command": wanted.command,
             "env": wanted.environ,
             "cwd": str(cwd),
+            "network": os.readlink(NETWORK),  # noqa: PTH115  # fast
             "descriptors": [*wanted.descriptors],
             "session": wanted.new_session,
             "group": os.getpgrp() if wanted.group == -1 else wanted.group,

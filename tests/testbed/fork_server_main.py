@@ -28,6 +28,7 @@ from typing import Any, TextIO
 
 from fork_server import (  # type: ignore[import-not-found]
     CLONE,
+    NETWORK,
     NO_BYTECODE,
     NUMBER,
     PATH,
@@ -42,7 +43,7 @@ MADE_AT_IMPORT = "smart_router.addon"
 all modules that a router has once it serves. No import of them starts a thread or opens a file.
 """
 
-STARTING = ("smart-router", "smart_router.cli.main")
+STARTING = ("smart-router", "smart_router.cli.main", "tests.end_to_end.namespace")
 """Programs that start others of ours."""
 
 PLACES = 64
@@ -130,6 +131,9 @@ def _become(job: Job) -> None:
         os.setsid()
     else:
         os.setpgid(0, job["group"])
+    if os.readlink(NETWORK) != job["network"]:  # noqa: PTH115
+        with open(NETWORK.replace("self", str(os.getppid()))) as callers:  # noqa: PTH123
+            os.setns(callers.fileno(), os.CLONE_NEWNET)
     resource.setrlimit(resource.RLIMIT_NOFILE, job["files"])
     for number in job["ignored"]:
         signal.signal(number, signal.SIG_IGN)
