@@ -58,7 +58,7 @@ ELSEWHERE = {
 THREADS = list(STEPS)[:7]
 REFUSAL = "Unsupported parameter: 'top_p' is not supported with this model."
 PATIENCE = 30.0
-PACE = 0.1
+PACE = 0.3
 """Seconds between two looks at /health."""
 
 

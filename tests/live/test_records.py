@@ -70,7 +70,7 @@ def test_a_report_that_waits_for_a_busy_machine_is_not_paused_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait_and_build(*about: Any) -> dict[str, Any]:
-        other = threading.Thread(target=lambda: sum(range(20_000_000)))
+        other = threading.Thread(target=lambda: sum(range(8_000_000)))
         other.start()
         other.join()
         return build_report(*about)
