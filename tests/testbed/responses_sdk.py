@@ -19,6 +19,9 @@ _EVENTS: dict[str, type[BaseModel]] = {
 }
 """By type: as a union, each event would be tried against all of them."""
 
+for _model in (Response, *_EVENTS.values()):
+    _model.model_rebuild()  # the SDK leaves it to the first use, which is in each of the forked workers
+
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
