@@ -210,3 +210,21 @@ def test_an_interim_answer_is_skipped(interim: bytes, size: int, client: Make) -
     found = received(receive(client(), [data[at : at + size] for at in range(0, len(data), size)]))
     heads = [event.response.status_code for event in found if isinstance(event, ResponseHeaders)]
     assert heads == [200]
+
+
+@pytest.mark.parametrize(
+    ("status", "size", "closes"), [(413, MAX_HEAD + 1, True), (200, MAX_HEAD + 1, False), (413, 100, False)]
+)
+def test_a_refusal_of_a_large_body_ends_the_connection(
+    status: int, size: int, closes: bool, use: Use
+) -> None:
+    """The server may have answered before it read all of it."""
+    connection = Http1Client(make_context())
+    list(connection.handle_event(events.Start()))
+    use(connection)
+    request = http.Request.make("POST", "http://a/", b"x" * size)
+    for event in CompleteRequest(7, request, request.raw_content or b"").parts():
+        list(connection.handle_event(event))
+    answer = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}" % status
+    found = receive(connection, [answer])
+    assert any(isinstance(command, commands.CloseConnection) for command in found) == closes

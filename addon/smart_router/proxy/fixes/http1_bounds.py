@@ -235,6 +235,22 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
             return "the server switched to a protocol that was not asked for (101)"
         return None
 
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """Like the base class; a connection whose server may not have read the request is not used again."""
+        if response and self.request_done and self._may_be_unread():
+            self.response_done = True
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            return
+        yield from super().mark_done(request=request, response=response)
+
+    def _may_be_unread(self) -> bool:
+        """Return whether this looks like a refusal before all of a large body: the connection's next request
+        would be lost, if the server then closes it or reads on."""
+        if self.request is None or self.response is None or self.response.status_code < 400:
+            return False
+        return int(self.request.headers.get("content-length", "0")) > MAX_HEAD
+
     def _give_up(self, fault: str) -> Commands:
         assert self.stream_id is not None
         self.buf = ReceiveBuffer()
