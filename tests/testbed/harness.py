@@ -26,7 +26,6 @@ import httpx
 
 from smart_router.demo.provider import provider_env as provider_env
 from tests.testbed import ready_addon
-from tests.testbed.plain_http import PlainTransport
 from tests.testbed.tls import ca_pem
 
 if TYPE_CHECKING:
@@ -249,11 +248,8 @@ class Router:
         return {**plain, "base_url": url, "verify": trust, "http2": http2}
 
     def http(self, *, tls: bool = False, http2: bool = False, **kwargs: Any) -> httpx.AsyncClient:
-        """A plain HTTP client whose paths are relative to the router; with `limits` it has httpx's pool."""
-        arguments = self._connection(tls, http2)
-        if not (tls or http2 or "limits" in kwargs):
-            arguments["transport"] = PlainTransport()
-        return httpx.AsyncClient(**arguments, **kwargs)
+        """A plain HTTP client whose paths are relative to the router."""
+        return httpx.AsyncClient(**self._connection(tls, http2), **kwargs)
 
     def proxied_http(self) -> httpx.AsyncClient:
         """A plain HTTP client that sends its requests through the router as a proxy."""

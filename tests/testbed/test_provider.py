@@ -23,7 +23,6 @@ import pytest
 from tests.testbed.answers import Answer, Fault, Framing, Point, recorded
 from tests.testbed.cases import Case, case_params
 from tests.testbed.chat import chat_answer, chat_clock, chat_error, chat_stream, stream_error
-from tests.testbed.plain_http import PlainTransport
 from tests.testbed.provider import Provider, refused_port
 from tests.testbed.tls import ca_pem
 
@@ -38,10 +37,8 @@ def trust() -> ssl.SSLContext:
 
 
 def client(provider: Provider, version: str) -> httpx.AsyncClient:
-    options: dict[str, Any] = {"base_url": provider.url, "timeout": 5.0}
-    if not provider.tls:
-        return httpx.AsyncClient(transport=PlainTransport(), **options)
-    return httpx.AsyncClient(http2=version == "http2", verify=trust(), **options)
+    limits = httpx.Timeout(5.0)
+    return httpx.AsyncClient(base_url=provider.url, http2=version == "http2", verify=trust(), timeout=limits)
 
 
 @pytest.fixture(params=VERSIONS)
@@ -394,7 +391,7 @@ async def test_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
     port = json.loads(await process.stdout.readline())["port"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", transport=PlainTransport()) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         answers = [(await http.post(path, json=ask())).status_code for path in ("/a", "/b", "/a", "/a")]
     process.send_signal(signal.SIGTERM)
     assert (answers, await process.wait()) == ([429, 418, 200, 418], 0)
