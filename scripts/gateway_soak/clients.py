@@ -62,7 +62,7 @@ async def sdk_client(url: str, silence: float) -> AsyncIterator[Client]:
     import openai  # here, since it takes a second, and --help needs none of it
 
     model = EXPLICIT["chat"].partition("/")[2]
-    timeout = httpx.Timeout(**openai.DEFAULT_TIMEOUT.as_dict() | {"read": silence})
+    timeout = openai.Timeout(**openai.DEFAULT_TIMEOUT.as_dict() | {"read": silence})
     async with openai.AsyncOpenAI(
         base_url=f"{url}/openai/v1",
         api_key="key-openai",

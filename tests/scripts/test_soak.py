@@ -205,6 +205,7 @@ def test_faults_hardly_show_and_no_answer_is_lost_cut_doubled_mixed_or_wrong() -
     told = as_json(outcome, [], [], [])
     assert told["answers"]["auto"]["requests"] + told["answers"]["explicit"]["requests"] == 150
     assert told["answers"]["SDK"]["requests"] == told["answers"]["explicit"]["requests"]
+    assert outcome.tallies[SDK].share(Verdict.OK) > 0.5, outcome.tallies[SDK].errors
     assert len(outcome.faults) > 20 and any("later" in name for name in outcome.faults)
     routed = sum((tally for kind, tally in outcome.tallies.items() if kind != SDK), Tally())
     assert {verdict: routed.verdicts[verdict] for verdict in NEVER} == dict.fromkeys(NEVER, 0)
