@@ -23,6 +23,7 @@ from smart_router.api.intercept import read_interception
 from smart_router.attempts.attempt import Attempt
 from smart_router.attempts.captured_body import CapturedBody
 from smart_router.attempts.exchange import Exchange, Exhausted, Step
+from smart_router.attempts.http_messages import stated_length
 from smart_router.attempts.steps import next_step
 from smart_router.defaults import change_defaults
 from smart_router.errors import INTERNAL
@@ -349,8 +350,8 @@ def _is_event_stream(headers: http.Headers) -> bool:
 
 def _may_be_large(headers: http.Headers) -> bool:
     """True also without a length: chunked, HTTP/2, until the connection closes."""
-    length = headers.get("content-length", "")
-    return not length.isdigit() or int(length) > STREAM_ABOVE
+    length = stated_length(headers)
+    return length is None or length > STREAM_ABOVE
 
 
 _smart_router = SmartRouter()

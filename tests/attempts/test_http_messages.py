@@ -14,6 +14,7 @@ from smart_router.attempts.http_messages import (
     host_field,
     make_request,
     make_response,
+    stated_length,
     with_secrets,
 )
 
@@ -77,3 +78,22 @@ def test_secrets_are_only_on_the_copy() -> None:
 )
 def test_host_header_has_ipv6_addresses_in_brackets(host: str, port: int, field: str) -> None:
     assert host_field(host, port) == field
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [
+        ("0", 0),
+        ("20", 20),
+        ("000020", 20),
+        ("9" * 20, 10**20 - 1),
+        ("9" * 5_000, 10**20 - 1),
+        ("", None),
+        ("-1", None),
+        ("many", None),
+        ("\u00b2", None),
+    ],
+)
+def test_a_length_is_a_number_of_ascii_digits(value: str, length: int | None) -> None:
+    assert stated_length(http.Headers(content_length=value)) == length
+    assert stated_length(http.Headers()) is None

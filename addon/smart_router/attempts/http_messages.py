@@ -89,6 +89,14 @@ def make_stream_head(headers: Mapping[str, str], http_version: str) -> http.Resp
     return response
 
 
+def stated_length(headers: http.Headers) -> int | None:
+    """Return the Content-Length in bytes, None if there is none. Of one with more than 20 digits, which is
+    beyond every limit, the first 20 count: Python reads a few thousand at most.
+    """
+    length = headers.get("content-length", "")
+    return int(length.lstrip("0")[:20] or "0") if length.isascii() and length.isdigit() else None
+
+
 _SERVER = Server(address=("", 0))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mitmproxy import flow as mflow
-from mitmproxy import http
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
@@ -22,6 +21,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 
 from smart_router.addresses import is_loopback
 from smart_router.attempts.attempt import Attempt
+from smart_router.attempts.http_messages import stated_length
 from smart_router.attempts.limits import MAX_ERROR_BODY
 from smart_router.proxy.messages import AttemptEvent
 
@@ -78,7 +78,7 @@ class AttemptStream(HttpStream):
             if response.status_code >= 300:
                 if held > MAX_ERROR_BODY:
                     return self._cut_off()
-            elif max(held, _stated_length(response)) > self.attempt.max_answer:
+            elif max(held, stated_length(response.headers) or 0) > self.attempt.max_answer:
                 return self._too_large()
         return super().check_body_size(request)
 
@@ -131,9 +131,3 @@ def attempt_context(stream: HttpStream, attempt: Attempt) -> Context:
 def _within_limits() -> layer.CommandGenerator[bool]:
     yield from ()
     return False
-
-
-def _stated_length(response: http.Response) -> int:
-    """The Content-Length of a response, 0 if it has none."""
-    length = response.headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() else 0

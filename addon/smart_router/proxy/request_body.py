@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from smart_router.attempts.client_limits import FREE_BODY
+from smart_router.attempts.http_messages import stated_length
 from smart_router.errors import ClientError, body_too_large, body_too_slow, uploads_full
 from smart_router.proxy.claims import Claims
 from smart_router.proxy.messages import BodyTooSlow
@@ -26,10 +27,7 @@ def asked_too_much(headers: http.Headers, limit: int) -> ClientError | None:
     """Return the 413 for a client that asks whether it may send so large a body (Expect: 100-continue)."""
     if "expect" not in headers:
         return None
-    length = headers.get("content-length", "")
-    is_number = length.isascii() and length.isdigit()
-    too_large = is_number and (len(length) > len(str(limit)) or int(length) > limit)
-    return body_too_large(limit) if too_large else None
+    return body_too_large(limit) if (stated_length(headers) or 0) > limit else None
 
 
 class BoundedRequestStream(HttpStream):

@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http._events import ErrorCode, RequestProtocolError,
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server
 
 from smart_router.attempts.client_limits import LINGER, ClientLimits
+from smart_router.attempts.http_messages import stated_length
 from smart_router.proxy.fixes.error_pages import error_page
 from smart_router.proxy.fixes.half_closed import HalfClosedServer
 from smart_router.proxy.fixes.trailers import WithoutTrailers
@@ -249,7 +250,7 @@ class BoundedHttp1Client(BoundedHttp1, Http1Client):
         would be lost, if the server then closes it or reads on."""
         if self.request is None or self.response is None or self.response.status_code < 400:
             return False
-        return int(self.request.headers.get("content-length", "0")) > MAX_HEAD
+        return (stated_length(self.request.headers) or 0) > MAX_HEAD
 
     def _give_up(self, fault: str) -> Commands:
         assert self.stream_id is not None
